@@ -1,0 +1,55 @@
+"""The machine's clocks, its timer and its dice: what the engine and the limiter take as arguments."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+
+class Timer(Protocol):
+    """A call that is to come and can be called off."""
+
+    def cancel(self) -> None:
+        """Call it off; harmless when it has happened."""
+        ...
+
+
+class SystemClock:
+    """The wall clock, the monotonic clock and the running event loop's timer."""
+
+    __slots__ = ()
+
+    def now(self) -> float:
+        """Give the wall clock: seconds since 1970-01-01 UTC."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Give seconds from a fixed but unknown start, never going back."""
+        return time.monotonic()
+
+    async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+        """Return `wait_s` seconds later, or as soon as `wake` is set."""
+        if wake is None:
+            await asyncio.sleep(wait_s)
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), wait_s)
+
+    def call_later(self, wait_s: float, callback: Callable[[], None]) -> Timer:
+        """Call `callback` `wait_s` seconds from now, unless the timer is cancelled before."""
+        return asyncio.get_running_loop().call_later(wait_s, callback)
+
+
+class SystemDice:
+    """Numbers that nobody can foretell: backoff jitter must differ between machines."""
+
+    __slots__ = ("_random",)
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def random(self) -> float:
+        """Give a number from 0 (included) to 1 (excluded)."""
+        return self._random.random()

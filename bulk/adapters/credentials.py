@@ -1,0 +1,194 @@
+"""Where credentials are looked for, in this order; the first place that has some is used.
+
+1. the section of the credentials file that `--profile` names, and then nothing else
+2. `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`
+3. `HW_AUTH_TOKEN`
+4. `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN`
+5. `HW_USER_NAME`, `HW_USER_PASSWORD`, `HW_DOMAIN_NAME`
+6. the section `[basic]` of the credentials file
+7. the agency of the cloud server that this runs on
+
+The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names.
+Source: API document, section 4.4. Nothing here is ever written or shown.
+"""
+
+from collections.abc import Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeAlias
+
+from bulk.core.errors import CredentialsError
+from bulk.core.vpcep.keys import KeyPair, Secret, Token
+
+FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Password:
+    """An IAM user's name and password, to be exchanged for tokens."""
+
+    user: str
+    password: str = field(repr=False)
+    domain: str
+    """The account that the user belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agency:
+    """The agency of the cloud server this runs on, whose keys the metadata service gives."""
+
+
+Source: TypeAlias = Secret | Password | Agency
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Credentials and what came with them."""
+
+    source: Source
+    place: str
+    """Where they were found, to be named in messages."""
+    account: str
+    """What shares one budget at the API: the account where it is named, else a digest of the key."""
+    project_id: str = ""
+    """Empty where none was named."""
+    iam_endpoint: str = ""
+    """Empty where none was named."""
+
+
+def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -> Found:
+    """Give the credentials to use.
+
+    Raises CredentialsError where a profile does not exist, a pair is incomplete or a file unreadable.
+    The agency is the last resort and is not asked here: whether there is one shows when it is used.
+    """
+    path = Path(env.get(FILE_VARIABLE) or home / ".huaweicloud" / "credentials").expanduser()
+    if profile:
+        return _from_profile(path, profile)
+    return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
+
+
+def _from_variables(env: Mapping[str, str]) -> Found | None:
+    given = {
+        name: value.strip() for name, value in env.items() if name.startswith(("HUAWEICLOUD_SDK_", "HW_"))
+    }
+    sources = (_sdk_keys, _ready_token, _terraform_keys, _password)
+    found = next((found for source in sources if (found := source(given))), None)
+    return found and replace(found, project_id=_project_id(given), account=_account(given) or found.account)
+
+
+def _sdk_keys(given: Mapping[str, str]) -> Found | None:
+    names = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
+    return _keys(given, names, place="the environment (HUAWEICLOUD_SDK_AK)")
+
+
+def _terraform_keys(given: Mapping[str, str]) -> Found | None:
+    names = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
+    return _keys(given, names, place="the environment (HW_ACCESS_KEY)")
+
+
+def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
+    """Give the key pair under the names of its AK, SK and security token; None where neither is set."""
+    ak, sk, token = (_sendable(given.get(name, ""), name, place) for name in names)
+    _all_or_none(given, names[:2], place)
+    if not ak:
+        return None
+    return Found(source=KeyPair(ak=ak, sk=sk, security_token=token), place=place, account=f"ak-{_digest(ak)}")
+
+
+def _ready_token(given: Mapping[str, str]) -> Found | None:
+    place = "the environment (HW_AUTH_TOKEN)"
+    value = _sendable(given.get("HW_AUTH_TOKEN", ""), "HW_AUTH_TOKEN", place)
+    return Found(source=Token(value=value), place=place, account=f"token-{_digest(value)}") if value else None
+
+
+def _password(given: Mapping[str, str]) -> Found | None:
+    names = ("HW_USER_NAME", "HW_USER_PASSWORD", "HW_DOMAIN_NAME")
+    place = "the environment (HW_USER_NAME)"
+    if not (given.get("HW_USER_NAME") or given.get("HW_USER_PASSWORD")):
+        return None
+    _all_or_none(given, names, place)
+    user, password, domain = (given[name] for name in names)
+    return Found(source=Password(user=user, password=password, domain=domain), place=place, account=domain)
+
+
+def _project_id(given: Mapping[str, str]) -> str:
+    return given.get("HUAWEICLOUD_SDK_PROJECT_ID") or given.get("HW_PROJECT_ID", "")
+
+
+def _account(given: Mapping[str, str]) -> str:
+    names = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
+    return next((given[name] for name in names if given.get(name)), "")
+
+
+def _from_profile(path: Path, profile: str) -> Found:
+    found = _from_file(path, profile)
+    if found is None:
+        raise CredentialsError(
+            f"there are no credentials for profile {profile!r} in {path}",
+            hint=f"add a section [{profile}] with ak and sk to it, or leave --profile out",
+        )
+    return found
+
+
+def _from_file(path: Path, section: str) -> Found | None:
+    config = _read(path)
+    if not config.has_section(section):
+        return None
+    given = {name: value.strip() for name, value in config[section].items()}
+    found = _keys(given, ("ak", "sk", "security_token"), place=f"[{section}] of {path}")
+    return found and replace(
+        found,
+        account=given.get("domain_id") or found.account,
+        project_id=given.get("project_id", ""),
+        iam_endpoint=given.get("iam_endpoint", ""),
+    )
+
+
+def _read(path: Path) -> ConfigParser:
+    config = ConfigParser(interpolation=None)
+    try:
+        config.read_string(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        # The parser's own message quotes the line, which may be the secret.
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise CredentialsError(
+            f"the credentials file {path} cannot be read: {why}", hint="correct it, or move it away"
+        ) from None
+    return config
+
+
+def _from_agency(path: Path, env: Mapping[str, str]) -> Found:
+    places = (
+        "HUAWEICLOUD_SDK_AK and _SK, HW_AUTH_TOKEN, HW_ACCESS_KEY and HW_SECRET_KEY, "
+        f"HW_USER_NAME and HW_USER_PASSWORD, [basic] of {path}, the agency of this cloud server"
+    )
+    return Found(source=Agency(), place=places, account="agency", project_id=_project_id(env))
+
+
+def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -> None:
+    missing = [name for name in names if not given.get(name)]
+    if missing and len(missing) < len(names):
+        raise CredentialsError(
+            f"the credentials in {place} are incomplete: {' and '.join(missing)} not set",
+            hint=f"set {', '.join(names)} together, or none of them",
+        )
+
+
+def _sendable(text: str, name: str, place: str) -> str:
+    """Give a text that may stand in a header."""
+    if text.isascii() and (text.isprintable() or not text):
+        return text
+    raise CredentialsError(
+        f"{name} in {place} has characters that no key has",
+        hint="copy it again, without line ends and quotes",
+    )
+
+
+def _digest(secret: str) -> str:
+    return blake2b(secret.encode(), digest_size=6).hexdigest()

@@ -1,0 +1,133 @@
+"""The API over HTTP: one call is one request and gives one verdict.
+
+Two types, so that what must not write is given one that cannot: `ReadClient` lists and shows,
+`Client` modifies as well.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from bulk.adapters.credentials import find_credentials
+from bulk.adapters.identity import Credential, find_project, open_credential
+from bulk.adapters.wire import Wire
+from bulk.core.errors import UsageError
+from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
+from bulk.core.vpcep.keys import Secret, Stamp
+from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
+from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown, succeeded
+from bulk.core.vpcep.requests import Request, list_services, modify_service, services_path, show_service
+
+LIST_BYTES_MAX = 16 * 1024 * 1024
+"""A page of 1,000 services with 200 mappings each has about 13 MB."""
+
+REPLY_BYTES_MAX = 1024 * 1024
+
+UNAUTHORIZED = 401
+
+V = TypeVar("V")
+C = TypeVar("C", bound="ReadClient")
+
+
+class ReadClient:
+    """Reads the services of one project; never sends a request twice on its own."""
+
+    def __init__(self, *, wire: Wire, endpoint: Endpoint, project_id: str, credential: Credential) -> None:
+        self.project_id = project_id
+        self._path = services_path(project_id)
+        self._wire = wire
+        self._route = wire.route(endpoint)
+        self._credential = credential
+        self._accepted: Secret | None = None
+        self._stamp: Stamp | None = None
+
+    @property
+    def account(self) -> str:
+        """Give what shares one budget at the API with every other client of the same account."""
+        return self._credential.account
+
+    async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
+        """Give `limit` services (1 to 1,000) from `offset` on, oldest first."""
+        request = list_services(self._path, offset=offset, limit=limit)
+        return await self._ask(request, listed, LIST_BYTES_MAX)
+
+    async def show(self, service_id: ServiceId) -> ShowVerdict:
+        """Give one service as the detail request tells it."""
+        request = show_service(self._path, service_id)
+        return await self._ask(request, lambda got: shown(got, service_id), REPLY_BYTES_MAX)
+
+    async def _ask(
+        self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
+    ) -> V | Retry | Abort:
+        """Send one request with the secret in force and give the verdict on what came back."""
+        now = self._wire.clock.now()
+        secret = self._credential.current(now) or await self._credential.renewed()
+        if isinstance(secret, Retry | Abort):
+            return secret
+        stamp = self._stamp_of(secret)
+        got = await self._wire.exchange(
+            request, self._route, stamp.headers(request, now), body_bytes_max=body_bytes_max
+        )
+        if isinstance(got, Answer) and not succeeded(got):
+            got = replace(got, body=stamp.hide_in(got.body))
+        verdict = understood(got)
+        if isinstance(verdict, Abort) and verdict.reply.http == UNAUTHORIZED:
+            return await self._renewed(verdict, secret)
+        if isinstance(got, Answer):
+            self._accepted = secret
+        return verdict
+
+    def _stamp_of(self, secret: Secret) -> Stamp:
+        if self._stamp is None or self._stamp.secret is not secret:
+            headers = {
+                "Content-Type": "application/json",
+                "Host": self._route.endpoint.authority,
+                "X-Project-Id": self.project_id,
+            }
+            self._stamp = Stamp(secret, headers)
+        return self._stamp
+
+    async def _renewed(self, verdict: Abort, secret: Secret) -> Retry | Abort:
+        """Give the row another try with a new secret; a new one that was refused as well is the end."""
+        fresh = secret is not self._accepted and secret is self._credential.current(self._wire.clock.now())
+        if fresh or not self._credential.renewable:
+            return verdict
+        got = await self._credential.renewed(refused=secret)
+        return got if isinstance(got, Retry | Abort) else Retry(reply=verdict.reply, counts=False)
+
+
+class Client(ReadClient):
+    """Reads and changes the services of one project."""
+
+    async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
+        """Send one PUT and say what its answer, or the lack of one, means."""
+        request = modify_service(self._path, service_id, body)
+        return await self._ask(request, lambda got: modified(got, service_id), REPLY_BYTES_MAX)
+
+
+async def connect(
+    kind: type[C], *, target: Target, wire: Wire, env: Mapping[str, str], home: Path, endpoint: str = ""
+) -> C:
+    """Give a client for a target: credentials found, project looked up, nothing of the fleet read yet.
+
+    `endpoint` stands in for the region's own. Raises UsageError for an unknown region or an unsafe
+    endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
+    """
+    found = find_credentials(env=env, home=home, profile=target.profile)
+    vpcep = endpoint_for(target.region, override=endpoint, env=env)
+    iam = iam_endpoint_for(target.region, override=found.iam_endpoint, env=env)
+    named = _checked(target.project_id or found.project_id)
+    credential = await open_credential(
+        found, wire=wire, iam_endpoint=iam, region=target.region, project_id=named
+    )
+    project_id = named or await find_project(credential, wire=wire, iam_endpoint=iam, region=target.region)
+    return kind(wire=wire, endpoint=vpcep, project_id=project_id, credential=credential)
+
+
+def _checked(project_id: str) -> str:
+    """Give a project id, or none, that may stand in a path and in a header."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", project_id):
+        return project_id
+    raise UsageError(f"{project_id!r} is no project id", hint="write its 32 hex digits")

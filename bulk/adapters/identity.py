@@ -1,0 +1,204 @@
+"""Who asks, as time goes by: credentials that are renewed before they end, and the project they are for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeAlias
+
+from bulk.adapters.credentials import Agency, Found, Password
+from bulk.adapters.wire import Route, Timeouts, Wire
+from bulk.core.errors import BulkError, CannotRun, CredentialsError
+from bulk.core.model import Abort, Retry
+from bulk.core.vpcep import iam
+from bulk.core.vpcep.codes import advice_for
+from bulk.core.vpcep.keys import KeyPair, Secret, Stamp, Token
+from bulk.core.vpcep.regions import METADATA, Endpoint
+from bulk.core.vpcep.replies import Answer, Lost
+from bulk.core.vpcep.requests import (
+    METADATA_TOKEN,
+    METADATA_TOKEN_LIFE_S,
+    SECURITY_KEY,
+    Request,
+    list_projects,
+    password_token,
+)
+
+RENEWED_AFTER = 0.8
+"""The share of its life after which a secret is renewed (API document, section 4.1)."""
+
+RENEWAL_PAUSE_S = 30.0
+"""How long the old secret serves on after a renewal that failed, before the next try."""
+
+METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
+"""Elsewhere than on a cloud server nobody answers (API document, section 4.4)."""
+
+IDENTITY_BYTES_MAX = 1024 * 1024
+
+Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
+
+
+class Credential:
+    """The secret in force for one target, renewed before it ends; one renewal serves all who wait."""
+
+    def __init__(
+        self, *, account: str, now: Callable[[], float], secret: Secret, renew: Renewal | None
+    ) -> None:
+        self.account = account
+        self.renewable = renew is not None
+        self._now = now
+        self._renew = renew
+        self._latest: Secret | Retry | Abort = secret
+        self._flights = 0
+        self._lock = asyncio.Lock()
+        self._take(secret)
+
+    def current(self, now: float) -> Secret | None:
+        """Give the secret in force; None when it is due for renewal."""
+        return self._secret if now < self._renew_at else None
+
+    async def renewed(self, refused: Secret | None = None) -> Secret | Retry | Abort:
+        """Give another secret than the one that was refused, or why there is none.
+
+        Who comes during a renewal gets what it brings. A renewal that the cloud says no to is the
+        last one: wrong passwords lock the account.
+        """
+        flight = self._flights
+        async with self._lock:
+            if refused is not None and refused is not self._secret:
+                return self._secret
+            if self._renew and flight == self._flights and not isinstance(self._latest, Abort):
+                self._latest = self._weighed(await self._renew(), refused)
+                self._flights += 1
+            return self._latest
+
+    def _weighed(self, got: Secret | Retry | Abort, refused: Secret | None) -> Secret | Retry | Abort:
+        """Put a new secret in force; where IAM is only out of reach, let the old one serve to its end."""
+        if isinstance(got, Abort):
+            return got
+        if isinstance(got, Retry):
+            return got if refused or not self._still_good() else self._serve_on()
+        self._take(got)
+        return got
+
+    def _still_good(self) -> bool:
+        return self._secret.expires_at is None or self._now() < self._secret.expires_at
+
+    def _serve_on(self) -> Secret:
+        self._renew_at = self._now() + RENEWAL_PAUSE_S
+        return self._secret
+
+    def _take(self, secret: Secret) -> None:
+        now = self._now()
+        self._secret = secret
+        self._renew_at = float("inf")
+        if self._renew and secret.expires_at is not None:
+            self._renew_at = now + RENEWED_AFTER * (secret.expires_at - now)
+
+
+async def open_credential(
+    found: Found, *, wire: Wire, iam_endpoint: Endpoint, region: str, project_id: str = ""
+) -> Credential:
+    """Give a credential whose first secret is at hand.
+
+    Tokens are for `project_id`, or for the project named like the region. Raises CredentialsError
+    where the cloud does not accept what was found, or where there is nothing; CannotRun where IAM
+    cannot be reached.
+    """
+    source = found.source
+    if isinstance(source, KeyPair | Token):
+        return Credential(account=found.account, now=wire.clock.now, secret=source, renew=None)
+    renew = _renewal(source, wire, wire.route(iam_endpoint), region=region, project_id=project_id)
+    first = await renew()
+    if isinstance(first, Retry | Abort):
+        raise _unusable(found, first)
+    return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew)
+
+
+def _renewal(source: Password | Agency, wire: Wire, route: Route, *, region: str, project_id: str) -> Renewal:
+    match source:
+        case Password(user=user, password=password, domain=domain):
+            request = password_token(
+                user=user, password=password, domain=domain, region=region, project_id=project_id
+            )
+            return partial(_token, wire, route, request)
+        case Agency():
+            return partial(_agency_key, wire)
+
+
+async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endpoint, region: str) -> str:
+    """Give the id of the project that is named like the region (API document, section 4.3).
+
+    Raises CredentialsError where there is none, where there are several, or where IAM does not accept
+    the credentials; CannotRun where it cannot be reached.
+    """
+    secret = credential.current(wire.clock.now()) or await credential.renewed()
+    got = secret if isinstance(secret, Retry | Abort) else await _projects(secret, wire, iam_endpoint, region)
+    if isinstance(got, Retry | Abort):
+        raise _not_told(f"the project of region {region} could not be looked up", got)
+    if len(got) == 1:
+        return got[0].id
+    raise CredentialsError(
+        f"region {region} has {len(got) or 'no'} projects for these credentials"
+        + "".join(f"\n  {project.id}  {project.name}" for project in got),
+        hint="name one with --project-id",
+    )
+
+
+async def _projects(
+    secret: Secret, wire: Wire, iam_endpoint: Endpoint, region: str
+) -> tuple[iam.Project, ...] | Retry | Abort:
+    stamp = Stamp(secret, {"Host": iam_endpoint.authority})
+    request = list_projects(region)
+    return iam.projects(
+        await wire.exchange(
+            request,
+            wire.route(iam_endpoint),
+            stamp.headers(request, wire.clock.now()),
+            body_bytes_max=IDENTITY_BYTES_MAX,
+        )
+    )
+
+
+async def _token(wire: Wire, route: Route, request: Request) -> Secret | Retry | Abort:
+    headers = {
+        "Host": route.endpoint.authority,
+        "Content-Type": "application/json;charset=utf8",
+    }
+    return iam.issued_token(await wire.exchange(request, route, headers, body_bytes_max=IDENTITY_BYTES_MAX))
+
+
+async def _agency_key(wire: Wire) -> Secret | Retry | Abort:
+    """Ask the metadata service for the keys of this cloud server's agency."""
+    life = {"X-Metadata-Token-Ttl-Seconds": str(METADATA_TOKEN_LIFE_S)}
+    token = iam.metadata_token(await _metadata(wire, METADATA_TOKEN, life))
+    if isinstance(token, Retry | Abort):
+        return token
+    return iam.temporary_key(await _metadata(wire, SECURITY_KEY, {"X-Metadata-Token": token}))
+
+
+async def _metadata(wire: Wire, request: Request, headers: dict[str, str]) -> Answer | Lost:
+    return await wire.exchange(
+        request,
+        Route(endpoint=METADATA, base=str(METADATA), proxy=None),
+        {"Host": METADATA.authority, **headers},
+        body_bytes_max=IDENTITY_BYTES_MAX,
+        timeouts=METADATA_TIMEOUTS,
+    )
+
+
+def _unusable(found: Found, verdict: Retry | Abort) -> BulkError:
+    if isinstance(found.source, Agency):
+        return CredentialsError(
+            f"there are no credentials; looked at {found.place}",
+            hint="set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or name a profile with --profile",
+        )
+    return _not_told(f"no token for the user in {found.place}", verdict)
+
+
+def _not_told(what: str, verdict: Retry | Abort) -> BulkError:
+    said = " ".join(filter(None, (verdict.reply.code, verdict.reply.message))) or f"HTTP {verdict.reply.http}"
+    match verdict:
+        case Abort(hint=hint):
+            return CredentialsError(f"{what}: {said}", hint=hint)
+        case Retry(reply=reply):
+            return CannotRun(f"{what}: {said}", hint=advice_for(reply.code, reply.http))

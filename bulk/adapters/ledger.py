@@ -1,0 +1,353 @@
+"""The ledger as a file: append-only, locked by its one writer, durable by group commit.
+
+Appends queue up; one thread writes and syncs whatever has queued, and those who wait for their record
+wake when it is down. A slow disk so costs latency, not throughput. After a failed write or sync nothing
+is tried again: what the kernel then holds of the file cannot be known (Rebello et al., "Can Applications
+Recover from fsync Failures?", USENIX ATC 2020).
+"""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import orjson
+
+from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
+from bulk.core.ledger.chain import Chain, timestamp
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import Json, Note, Record, change_of, record_json, record_type
+from bulk.core.model import Change
+
+PARTIAL = ".partial"
+"""Ending of a ledger whose plan is not complete yet."""
+_READ_BYTES = 8192
+
+
+Told = Callable[[Json], None]
+"""Who hears of each record once it is durable."""
+
+
+class Disk(Protocol):
+    """What makes bytes durable; both raise OSError."""
+
+    def write(self, fd: int, content: bytes) -> int:
+        """Write some of the content and give how many bytes."""
+        ...
+
+    def sync(self, fd: int) -> None:
+        """Return once everything written is on the device."""
+        ...
+
+
+class SystemDisk:
+    """The operating system's own calls."""
+
+    write = staticmethod(os.write)
+    sync = staticmethod(os.fdatasync if hasattr(os, "fdatasync") else os.fsync)
+
+
+def records(path: Path, chain: Chain | None = None) -> Iterator[tuple[int, Json]]:
+    """Give each record with its byte offset, verified by `chain`; a torn last line is passed over.
+
+    Raises LedgerDamaged with the line's number, and UsageError where the file cannot be read.
+    """
+    chain = chain or Chain()
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                offset = chain.size_bytes
+                yield offset, chain.unseal(line)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
+        ) from error
+    except LedgerDamaged as error:
+        raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def fold(path: Path, chain: Chain | None = None) -> Progress:
+    """Give what the ledger adds up to, without locking it: of a live, dead or finished run.
+
+    Raises LedgerDamaged, also for a file without a complete plan, and UsageError.
+    """
+    progress = Progress()
+    for offset, record in records(path, chain):
+        try:
+            progress.step(record, offset)
+        except LedgerDamaged as error:
+            raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
+    if not progress.planned:
+        raise LedgerDamaged(
+            f"{path}: holds no complete plan",
+            hint="it is no ledger, or its planning was cut short; plan anew",
+        )
+    return progress
+
+
+def is_live(path: Path) -> bool:
+    """Say whether a process holds the ledger now."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+class LedgerReader:
+    """Random access to a ledger's changes and outcomes, by what `progress` knows of their place."""
+
+    def __init__(self, fd: int, progress: Progress) -> None:
+        self._fd = fd
+        self.progress = progress
+
+    def change(self, row: int) -> Change:
+        """Give the planned change of a row."""
+        return change_of(self._record(self.progress.change_at[row - 1]))
+
+    def outcome(self, row: int) -> Json | None:
+        """Give the last `outcome` record of a row; None while it has none."""
+        offset = self.progress.outcome_at[row - 1]
+        return self._record(offset) if offset else None
+
+    def _record(self, offset: int) -> Json:
+        read = os.pread(self._fd, _READ_BYTES, offset)
+        while (end := read.find(b"\n")) < 0:
+            read += os.pread(self._fd, 8 * _READ_BYTES, offset + len(read))
+        json: Json = orjson.loads(read[:end])
+        return json
+
+
+class LedgerFile(LedgerReader):
+    """The ledger of one run, opened and locked for writing; `progress` holds what is durable."""
+
+    def __init__(self, path: Path, fd: int, now: Callable[[], float], disk: Disk, told: Told) -> None:
+        super().__init__(fd, Progress())
+        self.path = path
+        self._now = now
+        self._disk = disk
+        self._told = told
+        self._chain = Chain()
+        self._lines: list[bytes] = []
+        self._queued: list[tuple[Json, int, asyncio.Future[None] | None]] = []
+        self._committing = False
+        self._failure: Exception | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+
+    @classmethod
+    def create(
+        cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
+    ) -> Self:
+        """Begin a new ledger, under a partial name until `publish`; mode 0600."""
+        partial_path = path.with_name(path.name + PARTIAL)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fd = os.open(partial_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}", hint="choose another place with --ledger or --out"
+            ) from error
+        _lock(fd, path)
+        if path.exists():  # perhaps this very file: a kill within `publish` leaves it both names
+            partial_path.unlink(missing_ok=True)
+            os.close(fd)
+            raise _exists(path)
+        os.ftruncate(fd, 0)
+        return cls(path, fd, now, disk or SystemDisk(), told)
+
+    @classmethod
+    def open(
+        cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
+    ) -> Self:
+        """Open an existing ledger to go on with it: lock, verify, fold, cut a torn last line.
+
+        Raises LedgerBusy, LedgerDamaged, UsageError.
+        """
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+        except OSError as error:
+            raise UsageError(
+                f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
+            ) from error
+        _lock(fd, path)
+        ledger = cls(path, fd, now, disk or SystemDisk(), told)
+        try:
+            ledger._fold()
+        except BaseException:
+            os.close(fd)
+            raise
+        return ledger
+
+    def _fold(self) -> None:
+        self.progress = fold(self.path, self._chain)
+        torn_bytes = os.fstat(self._fd).st_size - self._chain.size_bytes
+        if torn_bytes:
+            os.ftruncate(self._fd, self._chain.size_bytes)
+            self.put(Note(about="torn", message=f"cut {torn_bytes} bytes of an unfinished line"))
+
+    @property
+    def digest(self) -> str:
+        """Give the digest of the changes written so far, or of the fixed plan."""
+        planned = self.progress.planned
+        return str(planned["digest"]) if planned else self._chain.digest
+
+    async def write(self, record: Record) -> None:
+        """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._append(record, waiter)
+        await waiter
+
+    def put(self, record: Record) -> None:
+        """Queue a record that nobody waits for; it is durable before any later `write` returns."""
+        self._append(record, None)
+
+    async def flush(self) -> None:
+        """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
+        if self._failure:
+            raise self._failure
+        waiter = asyncio.get_running_loop().create_future()
+        self._queued.append(({}, 0, waiter))
+        self._commit()
+        await waiter
+
+    async def publish(self) -> None:
+        """Give the ledger its name, now that its plan is durable; raise UsageError where that is taken."""
+        try:
+            _rename_new(self.path.with_name(self.path.name + PARTIAL), self.path)
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise LedgerFailed(
+                f"{self.path}: cannot take this name: {error.strerror}",
+                hint="choose a place on a local disk with --ledger or --out",
+            ) from error
+
+    def discard(self) -> None:
+        """Remove a ledger that was never published."""
+        with suppress(FileNotFoundError):
+            self.path.with_name(self.path.name + PARTIAL).unlink()
+
+    async def __aenter__(self) -> Self:
+        """Give the ledger itself."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Bring down what has queued, then close the file, which frees the lock."""
+        try:
+            if self._lines or self._committing or not kind:
+                await self.flush()
+        finally:
+            self._thread.shutdown()
+            os.close(self._fd)
+
+    def _append(self, record: Record, waiter: asyncio.Future[None] | None) -> None:
+        if self._failure:
+            raise self._failure
+        json = {
+            "n": self._chain.n,
+            "at": timestamp(self._now()),
+            "type": record_type(record),
+            **record_json(record),
+        }
+        offset = self._chain.size_bytes
+        self._lines.append(self._chain.add(json))
+        self._queued.append((json, offset, waiter))
+        self._commit()
+
+    def _commit(self) -> None:
+        if self._committing or not self._queued:
+            return
+        self._committing = True
+        content, self._lines = b"".join(self._lines), []
+        batch, self._queued = self._queued, []
+        commit = asyncio.get_running_loop().run_in_executor(self._thread, self._write_and_sync, content)
+        commit.add_done_callback(partial(self._committed, batch))
+
+    def _write_and_sync(self, content: bytes) -> None:
+        view = memoryview(content)
+        while view:
+            view = view[self._disk.write(self._fd, view) :]  # type: ignore[arg-type]
+        self._disk.sync(self._fd)
+
+    def _committed(
+        self, batch: list[tuple[Json, int, asyncio.Future[None] | None]], commit: asyncio.Future[None]
+    ) -> None:
+        self._committing = False
+        try:
+            commit.result()
+            for json, offset, _ in batch:
+                if json:
+                    self.progress.step(json, offset)
+                    self._told(json)
+        except OSError as error:
+            self._fail(
+                LedgerFailed(
+                    f"{self.path}: cannot append: {error.strerror}; no further PUT was sent",
+                    hint="make room or mend the disk, then the same command continues",
+                ),
+                batch,
+            )
+        except Exception as error:  # noqa: BLE001 - a bug, too, must not leave anybody waiting
+            self._fail(error, batch)
+        else:
+            for _, _, waiter in batch:
+                if waiter and not waiter.done():
+                    waiter.set_result(None)
+            self._commit()
+
+    def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
+        self._failure = failure
+        for _, _, waiter in batch + self._queued:
+            if waiter and not waiter.done():
+                waiter.set_exception(failure)
+        self._queued, self._lines = [], []
+
+
+def _lock(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(fd)
+        raise LedgerBusy(
+            f"{path}: another run works on this ledger{_holder(path)}",
+            hint="wait for it, or stop it and run the same command; `bulk status` shows it",
+        ) from error
+
+
+def _holder(path: Path) -> str:
+    with suppress(BulkError):
+        sessions = fold(path).sessions
+        if sessions:
+            return f" (pid {sessions[-1]['pid']} on {sessions[-1]['host']}, since {sessions[-1]['at']})"
+    return ""
+
+
+def _rename_new(source: Path, destination: Path) -> None:
+    """Rename without ever replacing a file that is there."""
+    try:
+        os.link(source, destination)
+    except FileExistsError as error:
+        raise _exists(destination) from error
+    source.unlink()
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _exists(path: Path) -> UsageError:
+    return UsageError(f"{path} exists", hint="choose another name; a plan never overwrites a ledger")

@@ -1,0 +1,88 @@
+"""The bundled simulator as a child process, for jobs whose endpoint is `simulator`.
+
+It listens on a free loopback port, keeps its fleet in a file so that several runs tell one story, and ends
+when this process does, even by kill -9: its standard input then closes.
+"""
+
+import asyncio
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from bulk.core.errors import CannotRun
+
+_START_S = 20.0
+_STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Practice:
+    """Where the simulator listens and the key pair it was given."""
+
+    url: str
+    ak: str
+    sk: str = field(repr=False)
+
+
+@asynccontextmanager
+async def practice_server(seed: Path, fleet: Path) -> AsyncIterator[Practice]:
+    """Run the simulator on the fleet file, which begins as a copy of `seed` where there is none."""
+    _sow(seed, fleet)
+    ak, sk = "PRACTICE" + secrets.token_hex(6).upper(), secrets.token_hex(20)
+    with tempfile.TemporaryFile() as said:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(fleet),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=said,
+            env={**os.environ, "BULK_SIMULATOR_AK": ak, "BULK_SIMULATOR_SK": sk},
+            start_new_session=True,  # Ctrl-C is for us: requests in flight still need their answers
+        )  # fmt: skip
+        try:
+            yield Practice(url=await _url(child, said), ak=ak, sk=sk)
+        finally:
+            await _stop(child)
+
+
+def _sow(seed: Path, fleet: Path) -> None:
+    if fleet.exists():
+        return
+    try:
+        fleet.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(seed, fleet)
+    except OSError as error:
+        raise CannotRun(
+            f"{error.filename}: {error.strerror}",
+            hint="`fleet` in job.toml names its first fleet",
+        ) from error
+
+
+async def _url(child: asyncio.subprocess.Process, said: IO[bytes]) -> str:
+    first = b""
+    with suppress(TimeoutError):
+        first = await asyncio.wait_for(child.stdout.readline(), _START_S) if child.stdout else b""
+    if not first.startswith(b"http://"):
+        said.seek(0)
+        why = said.read().decode(errors="replace").strip()
+        raise CannotRun(
+            f"the simulator did not start: {why or 'no answer'}",
+            hint="another run may hold its fleet file: wait for it, or see `bulk simulator --help`",
+        )
+    return first.decode().strip()
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    if child.stdin:
+        child.stdin.close()
+    try:
+        await asyncio.wait_for(child.wait(), _STOP_S)
+    except TimeoutError:
+        child.kill()
+        await child.wait()

@@ -1,0 +1,256 @@
+"""One request over the network, one answer or the reason why there is none; never a second try.
+
+Everything aiohttp may raise ends here, in one table.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+from typing import Protocol
+
+import aiohttp
+from yarl import URL
+
+from bulk.core.errors import CannotRun
+from bulk.core.vpcep.codes import NoReply
+from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean
+from bulk.core.vpcep.regions import Endpoint
+from bulk.core.vpcep.replies import Answer, Lost
+from bulk.core.vpcep.requests import Request
+
+HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bulk"})
+"""On every request. Without compression the bound on a body is one on what it unpacks to."""
+
+HEADER_BYTES_MAX = 65_536
+"""IAM sends its token, several kilobytes long, in a header; aiohttp's own bound is 8 KiB."""
+
+
+class Clock(Protocol):
+    """The two clocks that a request needs."""
+
+    def now(self) -> float:
+        """Give the wall clock: seconds since 1970-01-01 UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Give seconds from a fixed but unknown start."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """How long one request may take; the official SDK waits 60 s to connect and 120 s to read."""
+
+    connect_s: float = 10.0
+    """Until the connection stands, TLS included."""
+    read_s: float = 60.0
+    """Between two pieces of the reply."""
+    total_s: float = 120.0
+    """From asking for a connection to the last byte."""
+
+
+class Fate(Enum):
+    """What a lost request leaves behind."""
+
+    UNSENT = "it has not left"
+    UNKNOWN = "it may have been carried out"
+    HOPELESS = "no request will ever leave"
+
+
+FATES: Mapping[type[BaseException], tuple[Fate, NoReply]] = MappingProxyType(
+    {
+        aiohttp.ClientConnectorCertificateError: (Fate.HOPELESS, NoReply.CERTIFICATE_REFUSED),
+        aiohttp.ServerFingerprintMismatch: (Fate.HOPELESS, NoReply.CERTIFICATE_REFUSED),
+        aiohttp.InvalidURL: (Fate.HOPELESS, NoReply.INVALID_URL),
+        aiohttp.NonHttpUrlClientError: (Fate.HOPELESS, NoReply.INVALID_URL),
+        aiohttp.ClientSSLError: (Fate.UNSENT, NoReply.TLS_FAILED),
+        aiohttp.ClientConnectorDNSError: (Fate.UNSENT, NoReply.DNS_FAILED),
+        aiohttp.ClientConnectorError: (Fate.UNSENT, NoReply.CONNECT_FAILED),
+        aiohttp.ConnectionTimeoutError: (Fate.UNSENT, NoReply.CONNECT_TIMEOUT),
+        aiohttp.ServerTimeoutError: (Fate.UNKNOWN, NoReply.TIMEOUT),
+        aiohttp.ClientHttpProxyError: (Fate.UNSENT, NoReply.PROXY_REFUSED),
+        aiohttp.ClientPayloadError: (Fate.UNKNOWN, NoReply.MALFORMED_REPLY),
+        aiohttp.ClientResponseError: (Fate.UNKNOWN, NoReply.MALFORMED_REPLY),
+        aiohttp.ClientError: (Fate.UNKNOWN, NoReply.CONNECTION_LOST),
+        TimeoutError: (Fate.UNKNOWN, NoReply.TIMEOUT),
+        OSError: (Fate.UNKNOWN, NoReply.CONNECTION_LOST),
+    }
+)
+"""Where several fit, the nearest base class decides; the last ones catch what is not known yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How an endpoint is reached."""
+
+    endpoint: Endpoint
+    base: str
+    """What stands before every path: `https://host[:port]`."""
+    proxy: str | None
+
+
+class Wire:
+    """The connections of one run, shared by all its clients."""
+
+    def __init__(
+        self, *, session: aiohttp.ClientSession, clock: Clock, proxies: Mapping[str, str], timeouts: Timeouts
+    ) -> None:
+        self.clock = clock
+        self._session = session
+        self._proxies = proxies
+        self._timeout = _client_timeout(timeouts)
+
+    def route(self, endpoint: Endpoint) -> Route:
+        """Give the way to an endpoint: by the proxy that the environment names, to this machine directly."""
+        direct = endpoint.loopback or _is_exempt(endpoint.host, self._proxies.get("no", ""))
+        proxy = None if direct else self._proxies.get(endpoint.scheme) or self._proxies.get("all")
+        return Route(endpoint=endpoint, base=str(endpoint), proxy=proxy)
+
+    async def exchange(
+        self,
+        request: Request,
+        route: Route,
+        headers: Mapping[str, str],
+        *,
+        body_bytes_max: int,
+        timeouts: Timeouts | None = None,
+    ) -> Answer | Lost:
+        """Send one request and give its answer, or how it was lost; no exception of the network leaves."""
+        began = self.clock.monotonic()
+        try:
+            async with self._session.request(
+                request.method,
+                URL(route.base + request.url_tail, encoded=True),
+                headers=headers,
+                data=request.body or None,
+                proxy=route.proxy,
+                allow_redirects=False,
+                timeout=_client_timeout(timeouts) if timeouts else self._timeout,
+            ) as response:
+                body = await _read(response, body_bytes_max)
+        except _NoAnswer as lost:
+            return _lost(lost.cause, self._ms_since(began))
+        except (aiohttp.ClientError, OSError) as error:
+            return _lost(error, self._ms_since(began))
+        if body is None:
+            return _too_large(body_bytes_max, self._ms_since(began))
+        return Answer(
+            http=response.status,
+            headers=response.headers,
+            body=body,
+            ms=self._ms_since(began),
+            now=self.clock.now(),
+        )
+
+    def _ms_since(self, began: float) -> int:
+        return round((self.clock.monotonic() - began) * 1000)
+
+
+@asynccontextmanager
+async def open_wire(
+    *, clock: Clock, env: Mapping[str, str], timeouts: Timeouts | None = None
+) -> AsyncIterator[Wire]:
+    """Open the connections of a run; leaving closes them.
+
+    Of `env` it reads `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. Raises
+    CannotRun where the certificates cannot be read. TLS is always verified; cookies are not kept.
+    """
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=_trust(env)),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=HEADERS,
+        max_line_size=HEADER_BYTES_MAX,
+        max_field_size=HEADER_BYTES_MAX,
+        middlewares=(_once,),
+    ) as session:
+        yield Wire(session=session, clock=clock, proxies=_proxies(env), timeouts=timeouts or Timeouts())
+
+
+class _NoAnswer(Exception):
+    """A request that may have left and got no answer."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+async def _once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Let a request leave once.
+
+    aiohttp sends an idempotent request a second time, silently, when a kept-alive connection turns
+    out to be closed. It takes every PUT for idempotent; whether a lost one was carried out is ours
+    to find out. It repeats only exceptions of its own, so another one stops it.
+    """
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _NoAnswer(error) from error
+
+
+async def _read(response: aiohttp.ClientResponse, body_bytes_max: int) -> bytes | None:
+    """Give the whole body; None where it is larger than it may be."""
+    content = response.content
+    pieces, length = [], 0
+    while piece := await content.readany():
+        length += len(piece)
+        if length > body_bytes_max:
+            response.close()
+            return None
+        pieces.append(piece)
+        if content.at_eof():
+            break
+    return b"".join(pieces)
+
+
+def _lost(error: BaseException, ms: int) -> Lost:
+    fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
+    return Lost(
+        code=code,
+        message=clean(str(error) or type(error).__name__, MESSAGE_CHARS_MAX),
+        ms=ms,
+        sent=fate is Fate.UNKNOWN,
+        hopeless=fate is Fate.HOPELESS,
+    )
+
+
+def _too_large(body_bytes_max: int, ms: int) -> Lost:
+    message = f"the reply has more than {body_bytes_max} bytes"
+    return Lost(code=NoReply.REPLY_TOO_LARGE, message=message, ms=ms, sent=True)
+
+
+def _client_timeout(timeouts: Timeouts) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(
+        total=timeouts.total_s, connect=timeouts.connect_s, sock_read=timeouts.read_s
+    )
+
+
+def _proxies(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the proxies by scheme, and under `no` the hosts that need none."""
+    found = {name.lower(): value for name, value in env.items() if value and name.lower().endswith("_proxy")}
+    return {
+        name.removesuffix("_proxy"): value if name == "no_proxy" or "://" in value else f"http://{value}"
+        for name, value in found.items()
+    }
+
+
+def _is_exempt(host: str, no_proxy: str) -> bool:
+    """Tell whether `NO_PROXY` names the host, a domain above it, or everything."""
+    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
+    return any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in names)
+
+
+def _trust(env: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(
+            cafile=env.get("SSL_CERT_FILE") or None, capath=env.get("SSL_CERT_DIR") or None
+        )
+    except OSError as error:
+        raise CannotRun(
+            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error}",
+            hint="name a file of PEM certificates, or unset the variable",
+        ) from None

@@ -1,0 +1,108 @@
+"""What a ledger alone can tell: where a run stands, and its report."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulk.adapters.files import LEDGER_SUFFIX, RUNS, find_job
+from bulk.adapters.ledger import LedgerReader, fold, is_live, records
+from bulk.core.errors import UsageError
+from bulk.core.ledger.progress import Progress
+from bulk.core.reports.model import Estimate, Report, Row, report_of, row_of
+from bulk.core.reports.timeline import Timeline
+from bulk.core.vpcep.codes import advice_for
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[LedgerReader]:
+    """Open a ledger to look at, without locking it; raises UsageError and LedgerDamaged."""
+    progress = fold(path)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield LedgerReader(fd, progress)
+    finally:
+        os.close(fd)
+
+
+def status(path: Path) -> tuple[Progress, bool]:
+    """Give what the ledger adds up to, and whether a process works on it now."""
+    return fold(path), is_live(path)
+
+
+def report(path: Path, reader: LedgerReader) -> Report:
+    """Give the report of a ledger; its rows are read as they are gone through."""
+    timeline = Timeline()
+    for _, record in records(path):
+        timeline.step(record)
+    return plan_report(reader, timeline=timeline)
+
+
+def plan_report(
+    reader: LedgerReader, *, estimate: Estimate | None = None, timeline: Timeline | None = None
+) -> Report:
+    """Give the report of a ledger that is open already."""
+    return report_of(reader.progress, _rows(reader), advice=_advice, estimate=estimate, timeline=timeline)
+
+
+def _rows(reader: LedgerReader) -> Iterator[Row]:
+    progress = reader.progress
+    for row in progress.order:
+        outcome = progress.outcome(row) if progress.sessions else None
+        yield row_of(reader.change(row), outcome, reader.outcome(row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A run that was begun and not finished."""
+
+    path: Path
+    job_sha256: str
+
+
+def find_run(folder: Path, job: str) -> OpenRun | None:
+    """Give the latest run of a job from its `runs` folder, if that is still open."""
+    ledgers = sorted((folder / RUNS).glob(f"{job}-*{LEDGER_SUFFIX}"))
+    for path in reversed(ledgers):
+        progress = fold(path)
+        if progress.sessions and progress.run["job"] == job:
+            return None if progress.finished else OpenRun(path=path, job_sha256=progress.run["job_sha256"])
+    return None
+
+
+def _advice(code: str) -> str:
+    return advice_for(code, None)
+
+
+def is_ledger(argument: str) -> bool:
+    """Say whether an argument names a ledger rather than a job, by its first bytes."""
+    try:
+        with Path(argument).open("rb") as file:
+            return file.read(len(_FIRST)) == _FIRST
+    except OSError:
+        return False
+
+
+_FIRST = b'{"n":0,"at":'
+
+
+def latest_ledger(argument: str) -> Path:
+    """Give the ledger that is meant: itself, the latest of a job, or the latest below this folder."""
+    path = Path(argument)
+    if argument and path.is_file() and (is_ledger(argument) or path.name.endswith(LEDGER_SUFFIX)):
+        return path
+    if argument:
+        found = find_job(argument)
+        ledgers = list((found.folder / RUNS).glob(f"*{LEDGER_SUFFIX}"))
+    else:
+        ledgers = [
+            ledger
+            for depth in ("", "*/", "*/*/")
+            for ledger in Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}")
+        ]
+    if not ledgers:
+        raise UsageError(
+            f"no run of {argument or 'any job below this folder'} is known", hint="name a ledger file"
+        )
+    return max(ledgers, key=lambda ledger: ledger.stat().st_mtime)

@@ -1,0 +1,163 @@
+"""Making a plan: every row checked, every fleet listed once, every change written to a ledger."""
+
+import secrets
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from bulk.adapters.http import ReadClient
+from bulk.adapters.ledger import LedgerFile, Told
+from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets
+from bulk.app.ledgers import plan_report
+from bulk.app.reach import Endpoint, Reach
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import JobInvalid
+from bulk.core.job import Job
+from bulk.core.ledger.records import Json, Planned, Run, target_json
+from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
+from bulk.core.plan import plan_target
+from bulk.core.reports.model import Report
+from bulk.core.rows import Sifted
+from bulk.engine.read import list_services
+
+C = TypeVar("C", bound=ReadClient)
+
+_FLUSH_EVERY = 2_000
+"""Changes queued before the ledger is waited for, so that memory stays flat."""
+
+
+def usable(sifted: Sifted, *, skip_invalid: bool) -> Sifted:
+    """Give the rows if they may be used; raises JobInvalid with every issue."""
+    if sifted.file_issues or (sifted.invalid and not skip_invalid):
+        raise JobInvalid(sifted.issues)
+    return sifted
+
+
+@asynccontextmanager
+async def new_ledger(path: Path, around: Surroundings, told: Told) -> AsyncIterator[LedgerFile]:
+    """Open a ledger that has no name until it is published; without that it leaves nothing behind."""
+    ledger = LedgerFile.create(path, now=around.clock.now, told=told)
+    try:
+        async with ledger:
+            yield ledger
+    finally:
+        ledger.discard()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a plan is made from."""
+
+    job: Job
+    endpoint: Endpoint
+    sha256: str
+    """Of the job file."""
+    rows: Sifted
+
+
+async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, wanted: Wanted) -> None:
+    """List every fleet the rows name and write their changes, in the order in which they are to be sent.
+
+    Raises what reading a fleet raises; then the ledger is of no use.
+    """
+    by_target: dict[Target, list[ServiceUpdate]] = defaultdict(list)
+    for update in wanted.rows.updates:
+        contact = await reach.contact(update.target)
+        by_target[contact.target].append(update)
+    ledger.put(
+        Run(
+            run_id=secrets.token_hex(8),
+            version=version("bulk"),
+            job=wanted.job.name,
+            job_sha256=wanted.sha256,
+            options=settings_json(wanted.job) | {"endpoint": asdict(wanted.endpoint)},
+            targets=[target_json(target) for target in by_target],
+        )
+    )
+    counts: Counter[str] = Counter()
+    for target, updates in by_target.items():
+        contact = await reach.contact(target)
+        live = [
+            state async for state in list_services(target, contact.client, contact.reads, around.patience)
+        ]
+        await _put(ledger, plan_target(target, updates, live, allow_parking=wanted.job.allow_parking), counts)
+    await _put(ledger, (_unusable(row, wanted.job.target) for row in wanted.rows.invalid), counts)
+    await ledger.write(Planned(rows=counts.total(), counts=dict(counts), digest=ledger.digest))
+
+
+async def _put(ledger: LedgerFile, changes: Iterable[Change], counts: Counter[str]) -> None:
+    for change in changes:
+        ledger.put(change)
+        counts[change.action.value] += 1
+        if counts.total() % _FLUSH_EVERY == 0:
+            await ledger.flush()
+    await ledger.flush()
+
+
+def _unusable(row: InvalidRow, target: Target) -> Change:
+    return Change(
+        row=row.row,
+        place=row.place,
+        target=target,
+        service_id=ServiceId(row.service_id),
+        action=Action.REFUSE,
+        body=ModifyBody(),
+        reason="; ".join(f"{issue.field}: {issue.message}" for issue in row.issues),
+    )
+
+
+def settings_json(job: Job) -> Json:
+    """Give the settings of a job in the forms that `job.toml` has, so that they can be read again."""
+    return {
+        field.name: _written(value)
+        for field in fields(job)
+        if field.name != "simulator"
+        and ((value := getattr(job, field.name)) is not None or field.name in _AUTO)
+    }
+
+
+_AUTO = ("rate", "concurrency")
+"""Settings for which None means `auto`."""
+
+
+def _written(value: object) -> object:
+    if value is None:
+        return "auto"
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanCounts:
+    """What a plan comes to."""
+
+    changes: int
+    refused: int
+
+
+async def plan_job(
+    opened: OpenedJob, *, around: Surroundings, out: Path | None, shown: Callable[[Report], None]
+) -> PlanCounts:
+    """Make a plan with a client that cannot write, show it, and save it where `out` says.
+
+    A plan that is not saved leaves nothing behind.
+    """
+    rows = usable(opened.rows, skip_invalid=opened.job.skip_invalid)
+    endpoint = endpoint_of(opened)
+    with TemporaryDirectory(prefix="bulk-") as folder:
+        path = out or Path(folder) / "plan"
+        async with (
+            open_fleets(ReadClient, opened.job, endpoint, around) as reach,
+            new_ledger(path, around, lambda _: None) as ledger,
+        ):
+            wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
+            await write_plan(ledger, reach, around, wanted)
+            shown(plan_report(ledger))
+            if out:
+                await ledger.publish()
+            counts = (ledger.progress.planned or {})["counts"]
+    return PlanCounts(changes=counts.get(Action.UPDATE, 0), refused=counts.get(Action.REFUSE, 0))

@@ -1,0 +1,121 @@
+"""Reaching the fleets of a run: clients and paces, opened once, shared as accounts and regions are."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from bulk.adapters.http import ReadClient, connect
+from bulk.adapters.practice import practice_server
+from bulk.adapters.throttle import Limiter
+from bulk.adapters.wire import Timeouts, Wire, open_wire
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import UsageError
+from bulk.core.model import Target
+from bulk.core.pacing import Pacing
+
+_SDK = "HUAWEICLOUD_SDK_"
+SIMULATOR = "simulator"
+"""The endpoint that means the bundled simulator."""
+
+C = TypeVar("C", bound=ReadClient)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files."""
+
+    url: str = ""
+    seed: str = ""
+    """The simulator's fleet before the first run."""
+    fleet: str = ""
+    """The simulator's fleet as the runs leave it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Contact(Generic[C]):
+    """One target's client and the paces that it shares."""
+
+    target: Target
+    """With its project_id looked up."""
+    client: C
+    reads: Limiter
+    writes: Limiter
+
+
+class Reach(Generic[C]):
+    """Gives each target its contact, made at first sight; `C` says whether anything can be written."""
+
+    def __init__(
+        self, kind: type[C], wire: Wire, around: Surroundings, url: str, pacing: Callable[[], Pacing]
+    ) -> None:
+        self._kind = kind
+        self._wire = wire
+        self._around = around
+        self._url = url
+        self._pacing = pacing
+        self._contacts: dict[Target, Contact[C]] = {}
+        self.paces: dict[tuple[str, str, str], Limiter] = {}
+        """By account, region and kind (`reads`, `writes`)."""
+
+    async def contact(self, target: Target) -> Contact[C]:
+        """Give the contact of a target; raises CredentialsError, UsageError, CannotRun."""
+        if target not in self._contacts:
+            if not target.region:
+                raise UsageError(
+                    "no region is known for rows that name none", hint="add --region, or a column `region`"
+                )
+            client = await connect(
+                self._kind,
+                target=target,
+                wire=self._wire,
+                env=self._around.env,
+                home=self._around.home,
+                endpoint=self._url,
+            )
+            resolved = replace(target, project_id=client.project_id)
+            self._contacts[target] = self._contacts.setdefault(
+                resolved,
+                Contact(
+                    target=resolved,
+                    client=client,
+                    reads=self._pace(client.account, target.region, "reads"),
+                    writes=self._pace(client.account, target.region, "writes"),
+                ),
+            )
+        return self._contacts[target]
+
+    def _pace(self, account: str, region: str, kind: str) -> Limiter:
+        key = (account, region, kind)
+        if key not in self.paces:
+            self.paces[key] = Limiter(self._pacing(), clock=self._around.clock)
+        return self.paces[key]
+
+
+@asynccontextmanager
+async def open_reach(
+    kind: type[C],
+    *,
+    around: Surroundings,
+    endpoint: Endpoint,
+    timeouts: Timeouts,
+    pacing: Callable[[], Pacing],
+) -> AsyncIterator[Reach[C]]:
+    """Open the connections of a command, and the simulator where that is the endpoint."""
+    async with AsyncExitStack() as stack:
+        url = endpoint.url
+        if url == SIMULATOR:
+            practice = await stack.enter_async_context(
+                practice_server(Path(endpoint.seed), Path(endpoint.fleet))
+            )
+            url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
+            env = {
+                name: value for name, value in around.env.items() if not name.startswith("HUAWEICLOUD_SDK_")
+            }
+            env |= {f"{_SDK}{name}": value for name, value in keys.items()}
+            around = replace(around, env=env)
+        wire = await stack.enter_async_context(
+            open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
+        )
+        yield Reach(kind, wire, around, url, pacing)

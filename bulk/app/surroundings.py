@@ -1,0 +1,29 @@
+"""What a command finds around it; arguments everywhere, so that tests bring their own."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulk.adapters.clock import SystemClock, SystemDice
+from bulk.engine.read import Patience
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Environment variables, the home folder, time and dice."""
+
+    env: Mapping[str, str]
+    home: Path
+    clock: SystemClock
+    dice: SystemDice
+
+    @property
+    def patience(self) -> Patience:
+        """Give what repeating a request needs."""
+        return Patience(clock=self.clock, dice=self.dice)
+
+
+def system() -> Surroundings:
+    """Give the machine's own."""
+    return Surroundings(env=os.environ, home=Path.home(), clock=SystemClock(), dice=SystemDice())

@@ -1,0 +1,1 @@
+"""The command line: words, flags, prompts, progress, exit codes; it decides nothing."""

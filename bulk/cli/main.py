@@ -1,0 +1,64 @@
+"""The command `bulk`: from words to a use case, from its end to an exit code."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import typer
+
+from bulk.cli import output, verbs
+from bulk.core.errors import BulkError, ExitCode, JobInvalid
+
+T = TypeVar("T")
+
+HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
+
+Nothing changes without `apply` and a yes. The same command again goes on where a run stopped.
+"""
+
+app = typer.Typer(
+    name="bulk", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+)
+for verb in verbs.ALL:
+    app.command(no_args_is_help=verb not in verbs.ANSWER_WITHOUT_WORDS)(verb)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and give its exit code; no traceback reaches the user."""
+    try:
+        code = app(argv, standalone_mode=False)
+    except typer.TyperException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
+        return ExitCode.INTERRUPTED
+    except JobInvalid as error:
+        verbs.show_issues(error.issues)
+        return error.exit_code
+    except BulkError as error:
+        output.complain(error.message, error.hint)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.CANNOT_RUN
+    except Exception as error:
+        if os.environ.get("BULK_TRACEBACK"):
+            raise
+        output.complain(
+            f"an error of its own: {type(error).__name__}: {error}",
+            "what was recorded is safe; set BULK_TRACEBACK=1, run it again and report what it prints",
+        )
+        return ExitCode.CANNOT_RUN
+    return int(code or 0)
+
+
+def run(use_case: Coroutine[Any, Any, T]) -> T:
+    """Run a use case to its end, on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(use_case)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(use_case)

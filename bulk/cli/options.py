@@ -1,0 +1,209 @@
+"""The flags, each once: its name, its variable, its words."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+_JOB = "What to change"
+_API = "Where"
+_PACE = "How fast, how far"
+_SAY = "What is said"
+
+Job = Annotated[
+    str,
+    Argument(
+        metavar="JOB",
+        help="A .csv or .jsonl file, - for standard input, a job.toml, or a folder holding one.",
+        show_default=False,
+    ),
+]
+JobOrLedger = Annotated[
+    str,
+    Argument(
+        metavar="JOB|LEDGER",
+        help="As above; or a ledger: a saved plan to run, or a run to go on with.",
+        show_default=False,
+    ),
+]
+LedgerPath = Annotated[str, Argument(metavar="LEDGER", help="A ledger file.", show_default=False)]
+Format = Annotated[
+    str,
+    Option(
+        "--format", envvar="BULK_FORMAT", help="Form of the job file: csv or jsonl.", rich_help_panel=_JOB
+    ),
+]
+Limit = Annotated[
+    str,
+    Option(
+        "--limit",
+        envvar="BULK_LIMIT",
+        metavar="ID,ID|@FILE",
+        help="Only these services; @FILE has one id a line.",
+        rich_help_panel=_JOB,
+    ),
+]
+SkipInvalid = Annotated[
+    bool,
+    Option(
+        "--skip-invalid",
+        envvar="BULK_SKIP_INVALID",
+        help="Go on without the rows that are invalid.",
+        rich_help_panel=_JOB,
+    ),
+]
+Profile = Annotated[
+    str,
+    Option("--profile", envvar="BULK_PROFILE", help="Section of the credentials file.", rich_help_panel=_API),
+]
+Region = Annotated[
+    str, Option("--region", envvar="BULK_REGION", help="For rows that name none.", rich_help_panel=_API)
+]
+ProjectId = Annotated[
+    str,
+    Option(
+        "--project-id",
+        envvar="BULK_PROJECT_ID",
+        help="For rows that name none; else the region's own project.",
+        rich_help_panel=_API,
+    ),
+]
+Endpoint = Annotated[
+    str,
+    Option(
+        "--endpoint",
+        envvar="BULK_ENDPOINT",
+        metavar="URL|simulator",
+        help="Instead of the region's own address; simulator: the bundled one.",
+        rich_help_panel=_API,
+    ),
+]
+Rate = Annotated[
+    str,
+    Option(
+        "--rate",
+        envvar="BULK_RATE",
+        metavar="N/s|N/m|auto",
+        help="Requests of one kind per account and region; auto finds the API's limit.",
+        rich_help_panel=_PACE,
+    ),
+]
+Concurrency = Annotated[
+    str,
+    Option(
+        "-j",
+        "--concurrency",
+        envvar="BULK_CONCURRENCY",
+        metavar="N|auto",
+        help="PUTs in flight at most.",
+        rich_help_panel=_PACE,
+    ),
+]
+MaxFailures = Annotated[
+    str,
+    Option(
+        "--max-failures",
+        envvar="BULK_MAX_FAILURES",
+        metavar="N|N%",
+        help="Stop once more rows than this have failed.",
+        rich_help_panel=_PACE,
+    ),
+]
+Canary = Annotated[
+    str,
+    Option(
+        "--canary",
+        envvar="BULK_CANARY",
+        metavar="N",
+        help="Send so many rows first; the others only if all of these end as asked.",
+        rich_help_panel=_PACE,
+    ),
+]
+Window = Annotated[
+    str,
+    Option(
+        "--window",
+        envvar="BULK_WINDOW",
+        metavar="HH:MM-HH:MM",
+        help="Send only within this time of day.",
+        rich_help_panel=_PACE,
+    ),
+]
+Strict = Annotated[
+    bool,
+    Option(
+        "--strict",
+        envvar="BULK_STRICT",
+        help="One refused or drifted row stops everything before the first PUT.",
+        rich_help_panel=_PACE,
+    ),
+]
+Output = Annotated[
+    str,
+    Option(
+        "--output", envvar="BULK_OUTPUT", metavar="FORM", help="Form of the result.", rich_help_panel=_SAY
+    ),
+]
+LogFormat = Annotated[
+    str,
+    Option(
+        "--log-format",
+        envvar="BULK_LOG_FORMAT",
+        metavar="text|json",
+        help="Form of the log lines on stderr.",
+        rich_help_panel=_SAY,
+    ),
+]
+Verbose = Annotated[
+    int, Option("-v", "--verbose", count=True, help="Log every ledger record.", rich_help_panel=_SAY)
+]
+Quiet = Annotated[
+    bool, Option("-q", "--quiet", envvar="BULK_QUIET", help="No progress, no log.", rich_help_panel=_SAY)
+]
+Out = Annotated[
+    str,
+    Option("--out", envvar="BULK_OUT", metavar="LEDGER", help="Save the plan here.", rich_help_panel=_SAY),
+]
+Yes = Annotated[bool, Option("-y", "--yes", envvar="BULK_YES", help="Do not ask.", rich_help_panel=_SAY)]
+
+Schema = Annotated[
+    str,
+    Option("--schema", metavar="row|job", help="Print the JSON Schema of a JSONL row or of job.toml."),
+]
+DryRun = Annotated[bool, Option("-n", "--dry-run", help="Same as `bulk plan`.", rich_help_panel=_JOB)]
+NewRun = Annotated[
+    bool,
+    Option("--new-run", help="Leave the open run of this job, begin another.", rich_help_panel=_JOB),
+]
+ExpectDigest = Annotated[
+    str,
+    Option(
+        "--expect-digest",
+        envvar="BULK_EXPECT_DIGEST",
+        metavar="DIGEST",
+        help="Run only the plan that has this digest.",
+        rich_help_panel=_JOB,
+    ),
+]
+LedgerOption = Annotated[
+    str,
+    Option(
+        "--ledger",
+        envvar="BULK_LEDGER",
+        metavar="FILE",
+        help="Write the run here, not into runs/ beside the job.",
+        rich_help_panel=_SAY,
+    ),
+]
+LedgerOrJob = Annotated[
+    str,
+    Argument(
+        metavar="[LEDGER|JOB]",
+        help="A ledger, or a job whose latest run is meant; else the latest run below this folder.",
+        show_default=False,
+    ),
+]
+DetailedExitcode = Annotated[
+    bool,
+    Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none."),
+]
+Arguments = Annotated[list[str] | None, Argument(metavar="[OPTIONS]", show_default=False)]

@@ -1,0 +1,39 @@
+"""Lines to the terminal: results to stdout, everything else to stderr."""
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.text import Text
+
+from bulk.core.reports.words import Line, plain
+
+
+def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
+    """Write styled lines, one each; colours only on a terminal and without NO_COLOR."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    if not stream.isatty():
+        for line in lines:
+            stream.write(plain(line) + "\n")
+        stream.flush()
+        return
+    console = Console(file=stream, highlight=False, soft_wrap=True, width=None)
+    for line in lines:
+        console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))
+
+
+def write(pieces: Iterable[str]) -> None:
+    """Write text to stdout piece by piece."""
+    for piece in pieces:
+        sys.stdout.write(piece)
+    sys.stdout.flush()
+
+
+def complain(message: str, hint: str = "") -> None:
+    """Say on stderr what went wrong and what to do next."""
+    sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
+
+
+def told(message: str) -> None:
+    """Say something on stderr."""
+    sys.stderr.write(message + "\n")

@@ -1,0 +1,100 @@
+"""The live display: a bar on a terminal, one plain line now and then where there is none."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from bulk.app.applying import Watched
+from bulk.core.reports.words import SIGIL, duration, figure
+
+REFRESH_PER_S = 5
+PLAIN_EVERY_S = 30.0
+_RATE_OVER_S = 10.0
+
+
+class Speed:
+    """Rows ended per second, over the last seconds."""
+
+    def __init__(self, watched: Watched) -> None:
+        self._watched = watched
+        self._seen: list[tuple[float, int]] = [(watched.now(), watched.progress.ended)]
+
+    def per_s(self) -> float:
+        """Give the speed now."""
+        now, ended = self._watched.now(), self._watched.progress.ended
+        self._seen.append((now, ended))
+        while now - self._seen[0][0] > _RATE_OVER_S:
+            del self._seen[0]
+        first_at, first = self._seen[0]
+        return (ended - first) / (now - first_at) if now > first_at else 0.0
+
+
+def status_line(watched: Watched, per_s: float) -> str:
+    """Give where the run stands in one line, the reason for waiting always named."""
+    progress = watched.progress
+    left = progress.rows - progress.ended
+    parts = [f"{figure(progress.ended)}/{figure(progress.rows)}"]
+    parts.append(f"{per_s:.1f}/s")
+    if left and per_s > 0:
+        parts.append(f"{duration(left / per_s)} left")
+    failed = sum(count for outcome, count in progress.counts().items() if SIGIL[outcome] == "!" and count)
+    if failed:
+        codes = ", ".join(f"{code or 'other'} {count}" for code, count in progress.codes.most_common(3))
+        parts.append(f"{figure(failed)} not as asked" + (f" ({codes})" if codes else ""))
+    parts.extend(watched.holds())
+    return " | ".join(parts)
+
+
+@contextmanager
+def shown(watched: Watched, *, quiet: bool) -> Iterator[None]:
+    """Show the run on stderr while the block runs."""
+    if quiet:
+        yield
+    elif sys.stderr.isatty():
+        with _bar(watched):
+            yield
+    else:
+        with _plain_lines(watched):
+            yield
+
+
+@contextmanager
+def _bar(watched: Watched) -> Iterator[None]:
+    speed = Speed(watched)
+
+    def render() -> Table:
+        progress = watched.progress
+        table = Table.grid(padding=(0, 1))
+        bar = ProgressBar(total=max(progress.rows, 1), completed=progress.ended, width=30)
+        table.add_row(bar, Text(status_line(watched, speed.per_s())))
+        return table
+
+    console = Console(file=sys.stderr)
+    with Live(
+        get_renderable=render, console=console, refresh_per_second=REFRESH_PER_S, redirect_stdout=False
+    ):
+        yield
+
+
+@contextmanager
+def _plain_lines(watched: Watched) -> Iterator[None]:
+    speed, ended = Speed(watched), threading.Event()
+
+    def write() -> None:
+        while not ended.wait(PLAIN_EVERY_S):
+            sys.stderr.write(status_line(watched, speed.per_s()) + "\n")
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        writer.join()

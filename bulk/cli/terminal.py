@@ -1,0 +1,52 @@
+"""The person at the terminal: is shown the plan, asked, and told how it went."""
+
+import sys
+from contextlib import AbstractContextManager
+
+from bulk.app.applying import Applied, Watched
+from bulk.app.ledgers import reading, report
+from bulk.cli import output, progress
+from bulk.core.errors import ExitCode
+from bulk.core.reports import as_table
+from bulk.core.reports.model import Report
+from bulk.core.reports.words import counted
+
+
+class Terminal:
+    """An operator who reads stdout and stderr and types."""
+
+    def __init__(self, *, yes: bool, quiet: bool) -> None:
+        self._yes = yes
+        self._quiet = quiet
+
+    def show_plan(self, report: Report) -> None:
+        """Show what would be done."""
+        if not self._quiet:
+            output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
+
+    def confirms(self, changes: int) -> bool:
+        """Ask whether to do it; only `yes` is a yes."""
+        if self._yes:
+            return True
+        sys.stderr.write(f"Change {counted(changes, 'service')}? Only yes goes ahead: ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower() == "yes"
+
+    def watching(self, watched: Watched) -> AbstractContextManager[None]:
+        """Show the run while the block runs."""
+        return progress.shown(watched, quiet=self._quiet)
+
+    def told(self, message: str) -> None:
+        """Say something on stderr."""
+        if not self._quiet:
+            output.told(message)
+
+    def sum_up(self, applied: Applied, *, command: str) -> None:
+        """Show how the run went and, where rows are left, the command that goes on."""
+        with reading(applied.ledger) as reader:
+            output.show(as_table.lines(report(applied.ledger, reader), more=f"bulk report {applied.ledger}"))
+        if applied.message:
+            output.told(f"stopped: {applied.message}")
+        if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
+            output.told(f"to go on: {command}")
+        output.told(f"ledger: {applied.ledger}")

@@ -1,0 +1,23 @@
+"""The job: which rows, where, how fast and within which limits; from `job.toml` and from flags.
+
+`job.toml` stores the flags: a key is the flag's name with `_` for `-`, and both are read by the same
+rules from the same forms.
+"""
+
+from bulk.core.job.forms import Daily, Deadline, Rate, Share, Window
+from bulk.core.job.reading import Issues, read_job
+from bulk.core.job.settings import DEFAULT_RATE, Job, SimulatorSettings, job_schema
+
+__all__ = [
+    "DEFAULT_RATE",
+    "Daily",
+    "Deadline",
+    "Issues",
+    "Job",
+    "Rate",
+    "Share",
+    "SimulatorSettings",
+    "Window",
+    "job_schema",
+    "read_job",
+]

@@ -1,0 +1,94 @@
+"""The ledger's lines: each chained to the one before, the changes summed up in the plan's digest.
+
+`sum` is BLAKE2b (RFC 7693) with 16 bytes over the previous line's `sum` and this line's own bytes up to
+the `sum` member, so a lost, edited or re-ordered line shows. It is no signature: whoever can write the
+file can forge it; what was reviewed is held by the digest, which the reviewer keeps.
+"""
+
+import hashlib
+from datetime import UTC, datetime
+
+import orjson
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.records import Json
+
+_SUM_HEX = 32
+_TAIL = len(b',"sum":"') + _SUM_HEX + len(b'"}')
+GENESIS = "0" * _SUM_HEX
+"""What the first line's `sum` is chained to."""
+
+
+def timestamp(now: float) -> str:
+    """Give wall-clock seconds as UTC with milliseconds: `2026-01-15T08:30:00.123Z`."""
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
+    """Give the line (with its newline) of a whole record, and its `sum`."""
+    content = orjson.dumps(json)[:-1]
+    total = _sum(previous, content)
+    return b'%b,"sum":"%b"}\n' % (content, total.encode()), total
+
+
+def _sum(previous: str, content: bytes) -> str:
+    return hashlib.blake2b(previous.encode() + content, digest_size=_SUM_HEX // 2).hexdigest()
+
+
+class Chain:
+    """Reads lines in order and vouches that none is missing, edited or out of order."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        """Number of the next record."""
+        self.sum = GENESIS
+        self.size_bytes = 0
+        """Length of the lines so far."""
+        self._digest = hashlib.sha256()
+
+    def unseal(self, line: bytes) -> Json:
+        """Give the record of a whole line (with its newline); raise LedgerDamaged naming the line."""
+        content, tail = line[: -_TAIL - 1], line[-_TAIL - 1 :]
+        total = _sum(self.sum, content)
+        if tail != b',"sum":"%b"}\n' % total.encode():
+            raise self._damaged("does not follow from the lines before it")
+        try:
+            json: Json = orjson.loads(line)
+        except orjson.JSONDecodeError as error:  # only a forger who recomputes sums gets here
+            raise self._damaged("is not JSON") from error
+        if json.get("n") != self.n:
+            raise self._damaged(f"has number {json.get('n')}, not {self.n}")
+        match json.get("type"):
+            case "change":
+                self._plan(content)
+            case "planned" if json.get("digest") != self.digest:
+                raise self._damaged("gives another digest than the changes before it")
+        self._count(line, total)
+        return json
+
+    def add(self, json: Json) -> bytes:
+        """Give the line of the next record, whose `n` must be this chain's, and count it in."""
+        line, total = seal(json, previous=self.sum)
+        self._count(line, total)
+        if json["type"] == "change":
+            self._plan(line[: -_TAIL - 1])
+        return line
+
+    def _count(self, line: bytes, total: str) -> None:
+        self.n, self.sum, self.size_bytes = self.n + 1, total, self.size_bytes + len(line)
+
+    def _plan(self, content: bytes) -> None:
+        """Count a change into the plan's digest: everything behind its `type` member."""
+        _, _, change = content.partition(b'"type":"change"')
+        self._digest.update(change + b"\n")
+
+    @property
+    def digest(self) -> str:
+        """Give the digest of the changes so far: what a reviewer approves."""
+        return f"sha256:{self._digest.hexdigest()}"
+
+    def _damaged(self, what: str) -> LedgerDamaged:
+        return LedgerDamaged(
+            f"line {self.n + 1} {what}",
+            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
+        )

@@ -1,0 +1,272 @@
+"""What a ledger's records add up to, and the steps a row may take.
+
+A row takes these steps and no others; any other is a damaged ledger (or a bug) and fails in `Progress.step`:
+
+    waiting ---- intent ----> asked ---- outcome ----> applied, failed, conflict
+       |                      ^   |
+       |                      |   +----- attempt ----> answered (surely not applied) or parked
+       |                      |                            |
+       |                      +---------- intent ----------+
+       +-- outcome --> already, refused, drifted, blocked, failed      (from answered and parked too;
+                                                                        conflict from parked only)
+
+    applied -- outcome --> conflict     (the verify sweep found something else)
+
+`asked` when the writing stopped means: in doubt.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import assert_never
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Verb
+from bulk.core.model import Outcome
+
+
+class Stage(IntEnum):
+    """Where a row stands; the ended ones mirror `Outcome`."""
+
+    UNPLANNED = 0
+    WAITING = 1
+    ASKED = 2
+    ANSWERED = 3
+    PARKED = 4
+    APPLIED = 5
+    ALREADY = 6
+    FAILED = 7
+    REFUSED = 8
+    DRIFTED = 9
+    CONFLICT = 10
+    BLOCKED = 11
+
+
+_ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
+_STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
+
+_UNSENT = {Stage.ALREADY, Stage.FAILED, Stage.REFUSED, Stage.DRIFTED, Stage.BLOCKED}
+_LEGAL: dict[Stage, set[Stage]] = {
+    Stage.UNPLANNED: {Stage.WAITING},
+    Stage.WAITING: {Stage.ASKED, *_UNSENT},
+    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED, Stage.APPLIED, Stage.FAILED, Stage.CONFLICT},
+    Stage.ANSWERED: {Stage.ASKED, *_UNSENT},
+    Stage.PARKED: {Stage.ASKED, *_UNSENT, Stage.CONFLICT},
+    Stage.APPLIED: {Stage.CONFLICT},
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenRow:
+    """What is remembered of a row between its first intent and its outcome."""
+
+    attempts: int
+    """PUTs sent so far."""
+    tries: int
+    """Answers that count against the row: throttling does not, nor a kill before the answer."""
+    asked_at: str
+    """When the last intent was written."""
+    parked: bool = False
+
+
+class Progress:
+    """What the records so far add up to; about 25 bytes a row."""
+
+    def __init__(self) -> None:
+        self.run: Json = {}
+        self.planned: Json | None = None
+        self.sessions: list[Json] = []
+        self.ends: list[Json] = []
+        self.notes: list[Json] = []
+        """The last `NOTES_MAX` of them."""
+        self.last_at = ""
+        self.order: array[int] = array("I")
+        """Rows in the order of the plan."""
+        self.open: dict[int, OpenRow] = {}
+        self.codes: Counter[str] = Counter()
+        """Failed rows by error code."""
+        self.refusals = 0
+        """Replies that said: too fast."""
+        self.sent = 0
+        """PUTs sent (intents written)."""
+        self.change_at: array[int] = array("Q")
+        """Offset of each row's `change` line, by row - 1."""
+        self.outcome_at: array[int] = array("Q")
+        """Offset of each row's last `outcome` line, by row - 1; 0 while it has none."""
+        self._stages = bytearray()
+        self._tally = [0] * len(Stage)
+        self._steps: dict[str, Callable[[Json, int], None]] = {
+            "run": self._run,
+            "change": self._change,
+            "planned": self._planned,
+            "session": self._session,
+            "intent": self._intent,
+            "attempt": self._attempt,
+            "outcome": self._outcome,
+            "note": self._note,
+            "end": self._end,
+        }
+
+    def step(self, record: Json, offset: int) -> None:
+        """Take in the next record, which stands at byte `offset`; raise LedgerDamaged on an illegal step."""
+        try:
+            step = self._steps[record["type"]]
+            self._check_order(record)
+            self.last_at = record["at"]
+            step(record, offset)
+        except (KeyError, TypeError, ValueError) as error:
+            what = f"is no record of this format ({type(error).__name__}: {error})"
+            raise _illegal(record, what) from error
+
+    def _check_order(self, record: Json) -> None:
+        if not self.run and record["type"] != "run":
+            raise _illegal(record, "stands before the `run`")
+        if not self.planned and record["type"] in _AFTER_PLANNED:
+            raise _illegal(record, "stands before the plan is complete")
+
+    # What it adds up to
+
+    @property
+    def rows(self) -> int:
+        """Give the number of rows planned."""
+        return len(self.order)
+
+    def stage(self, row: int) -> Stage:
+        """Give where a row stands."""
+        return Stage(self._stages[row - 1])
+
+    def outcome(self, row: int) -> Outcome:
+        """Give how a row ended, or why it has not."""
+        stage = self.stage(row)
+        if stage is Stage.ASKED:
+            return Outcome.IN_DOUBT
+        return _ENDED.get(stage, Outcome.NOT_ATTEMPTED)
+
+    def counts(self) -> dict[Outcome, int]:
+        """Give the number of rows by outcome; all nine, summing to `rows`."""
+        counts = dict.fromkeys(Outcome, 0)
+        for stage, outcome in _ENDED.items():
+            counts[outcome] = self._tally[stage]
+        counts[Outcome.IN_DOUBT] = self._tally[Stage.ASKED]
+        counts[Outcome.NOT_ATTEMPTED] = self.rows - sum(counts.values())
+        return counts
+
+    @property
+    def ended(self) -> int:
+        """Give the number of rows that have an outcome."""
+        return sum(self._tally[stage] for stage in _ENDED)
+
+    @property
+    def finished(self) -> bool:
+        """Say whether every row has its outcome and the last session said so."""
+        return bool(self.ends) and self.ends[-1]["reason"] == BrakeReason.FINISHED and self.ended == self.rows
+
+    def unended(self) -> Iterator[int]:
+        """Give the rows without an outcome, in the order of the plan."""
+        return (row for row in self.order if self._stages[row - 1] < Stage.APPLIED)
+
+    # The steps
+
+    def _run(self, record: Json, _: int) -> None:
+        if self.run:
+            raise _illegal(record, "is a second `run`")
+        if record["format"] > FORMAT:
+            raise _illegal(record, f"says format {record['format']}; this version reads up to {FORMAT}")
+        self.run = record
+
+    def _change(self, record: Json, offset: int) -> None:
+        row = record["row"]
+        if self.planned:
+            raise _illegal(record, "adds a change to a fixed plan")
+        if row > len(self._stages):
+            missing = row - len(self._stages)
+            self._stages.extend(bytes(missing))
+            self.change_at.extend([0] * missing)
+            self.outcome_at.extend([0] * missing)
+        self._move(record, Stage.WAITING)
+        self.order.append(row)
+        self.change_at[row - 1] = offset
+
+    def _planned(self, record: Json, _: int) -> None:
+        if self.planned:
+            raise _illegal(record, "is a second `planned`")
+        if record["rows"] != self.rows:
+            raise _illegal(record, "does not count the changes before it")
+        self.planned = record
+
+    def _session(self, record: Json, _: int) -> None:
+        self.sessions.append(record)
+
+    def _intent(self, record: Json, _: int) -> None:
+        row = record["row"]
+        if self._stage_of(record) is Stage.ASKED:
+            raise _illegal(record, f"sends row {row} while an earlier PUT of it is in doubt")
+        self._move(record, Stage.ASKED)
+        self.sent += 1
+        known = self.open.setdefault(row, OpenRow(attempts=0, tries=0, asked_at=""))
+        known.attempts, known.asked_at = record["attempt"], record["at"]
+
+    def _attempt(self, record: Json, _: int) -> None:
+        if self._stage_of(record) is not Stage.ASKED:
+            raise _illegal(record, f"answers row {record['row']}, which was not asked")
+        known = self.open[record["row"]]
+        verb = Verb(record["verdict"])
+        match verb:
+            case Verb.DOUBT:
+                known.tries += 1
+                return
+            case Verb.RETRY:
+                known.tries += 1
+            case Verb.THROTTLED:
+                self.refusals += 1
+            case Verb.PARKED:
+                known.parked, known.tries = True, 0
+            case Verb.ABORT | Verb.RENEWED | Verb.UNAPPLIED:
+                pass
+            case _:
+                assert_never(verb)
+        self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
+
+    def _outcome(self, record: Json, offset: int) -> None:
+        row, outcome = record["row"], Outcome(record["outcome"])
+        self._move(record, _STAGE[outcome])
+        self.outcome_at[row - 1] = offset
+        self.open.pop(row, None)
+        if outcome is Outcome.FAILED:
+            self.codes[record["code"]] += 1
+
+    def _note(self, record: Json, _: int) -> None:
+        self.notes.append(record)
+        del self.notes[:-NOTES_MAX]
+
+    def _end(self, record: Json, _: int) -> None:
+        self.ends.append(record)
+
+    def _stage_of(self, record: Json) -> Stage:
+        row = record["row"]
+        if not 1 <= row <= len(self._stages):
+            raise _illegal(record, f"speaks of row {row}, which is not planned")
+        return Stage(self._stages[row - 1])
+
+    def _move(self, record: Json, stage: Stage) -> None:
+        before = self._stage_of(record)
+        if stage not in _LEGAL.get(before, ()):
+            raise _illegal(record, f"takes row {record['row']} from {before.name} to {stage.name}")
+        self._stages[record["row"] - 1] = stage
+        if before:
+            self._tally[before] -= 1
+        self._tally[stage] += 1
+
+
+_AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
+NOTES_MAX = 1000
+"""Notes kept in memory; all stay in the file."""
+
+
+def _illegal(record: Json, what: str) -> LedgerDamaged:
+    return LedgerDamaged(
+        f"line {record['n'] + 1} {what}",
+        hint="the ledger tells a story that cannot be; restore it from a copy",
+    )

@@ -1,0 +1,263 @@
+"""The ledger's records, and their form as JSON.
+
+One record is one line: `{"n":7,"at":"2026-01-15T08:30:00.123Z","type":"intent", … ,"sum":"…"}`. What a
+type means is said at its class; `n`, `at`, `type` and `sum` belong to the line (`chain.py`).
+"""
+
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Any, ClassVar, TypeAlias
+
+from bulk.core.model import (
+    BODY_FIELDS,
+    STATE_FIELDS,
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    PortMapping,
+    Protocol,
+    Reply,
+    ServiceId,
+    ServiceState,
+    Target,
+)
+
+FORMAT = 1
+"""Version of the ledger's format; a reader refuses a newer one."""
+
+Json: TypeAlias = dict[str, Any]
+
+
+class BrakeReason(StrEnum):
+    """Why a session stopped; FINISHED where nothing is left to do."""
+
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+    ABORTED = "aborted"
+    FAILURE_LIMIT = "failure_limit"
+    CANARY = "canary"
+    WINDOW = "window"
+    STRICT = "strict"
+    SIDE_EFFECT = "side_effect"
+
+
+class Verb(StrEnum):
+    """What a reply that did not end the row meant."""
+
+    THROTTLED = "throttled"
+    RETRY = "retry"
+    RENEWED = "renewed"
+    """An expired token was renewed; the row is not to blame."""
+    ABORT = "abort"
+    DOUBT = "doubt"
+    UNAPPLIED = "unapplied"
+    """Reading has shown that the service still is as before."""
+    PARKED = "parked"
+    """The intermediate PUT of a cycle was applied; the last one must follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The first record: what this ledger is about; never a secret."""
+
+    type: ClassVar[str] = "run"
+    format: int = FORMAT
+    run_id: str
+    version: str
+    job: str
+    job_sha256: str
+    options: Json
+    targets: list[Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The plan is complete and fixed from here on."""
+
+    type: ClassVar[str] = "planned"
+    rows: int
+    counts: dict[str, int]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A process began to work on the plan."""
+
+    type: ClassVar[str] = "session"
+    host: str
+    pid: int
+    user: str
+    settings: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A PUT is about to leave; durable before it does."""
+
+    type: ClassVar[str] = "intent"
+    row: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """A reply, or the lack of one, that did not end the row."""
+
+    type: ClassVar[str] = "attempt"
+    row: int
+    attempt: int
+    verdict: Verb
+    reply: Reply
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """How a row ended, with what was observed where that is not what was asked."""
+
+    type: ClassVar[str] = "outcome"
+    row: int
+    outcome: Outcome
+    reply: Reply = field(default_factory=Reply)
+    attempts: int = 0
+    observed: ServiceState | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A word for whoever reads the ledger: a warning, a change of pace, a command."""
+
+    type: ClassVar[str] = "note"
+    about: str
+    message: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Why the session stopped, and the counts of outcomes then."""
+
+    type: ClassVar[str] = "end"
+    reason: BrakeReason
+    counts: dict[str, int]
+
+
+Record: TypeAlias = Run | Change | Planned | Session | Intent | Attempt | Ended | Note | End
+
+
+def ports_json(ports: tuple[PortMapping, ...]) -> list[Json]:
+    """Give the API's form of `ports`."""
+    return [
+        {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol.value}
+        for m in ports
+    ]
+
+
+def ports_of(json: list[Json]) -> tuple[PortMapping, ...]:
+    """Read back what `ports_json` gave."""
+    return tuple(
+        PortMapping(
+            client_port=m["client_port"], server_port=m["server_port"], protocol=Protocol(m["protocol"])
+        )
+        for m in json
+    )
+
+
+def state_json(state: ServiceState) -> Json:
+    """Give a service as JSON: the fields that are known."""
+    json = {name: value for name in STATE_FIELDS if (value := getattr(state, name)) is not None}
+    json["ports"] = ports_json(state.ports)
+    return json
+
+
+def state_of(json: Json) -> ServiceState:
+    """Read back what `state_json` gave."""
+    known = {name: json[name] for name in STATE_FIELDS if name in json}
+    return ServiceState(**{**known, "ports": ports_of(json["ports"])})
+
+
+def body_of(json: Json) -> ModifyBody:
+    """Read back what `ModifyBody.named` gave."""
+    known = {name: json[name] for name in BODY_FIELDS if name in json}
+    if "ports" in known:
+        known["ports"] = ports_of(known["ports"])
+    return ModifyBody(**known)
+
+
+def _change_json(change: Change) -> Json:
+    json: Json = {
+        "row": change.row,
+        "place": change.place,
+        "target": target_json(change.target),
+        "service_id": change.service_id,
+        "action": change.action.value,
+        "reason": change.reason,
+        "after": list(change.after),
+        "note": change.note,
+        "before": state_json(change.before) if change.before else None,
+        "body": change.body.named(),
+    }
+    if change.parking is not None:
+        json["parking"] = change.parking.named()
+    if change.after_parked:
+        json["after_parked"] = list(change.after_parked)
+    return json
+
+
+def change_of(json: Json) -> Change:
+    """Read back a `change` record."""
+    return Change(
+        row=json["row"],
+        place=json["place"],
+        target=Target(**json["target"]),
+        service_id=ServiceId(json["service_id"]),
+        action=Action(json["action"]),
+        reason=json["reason"],
+        after=tuple(json["after"]),
+        note=json["note"],
+        before=state_of(json["before"]) if json["before"] else None,
+        body=body_of(json["body"]),
+        parking=body_of(json["parking"]) if "parking" in json else None,
+        after_parked=tuple(json.get("after_parked", ())),
+    )
+
+
+def target_json(target: Target) -> Json:
+    """Give a target as JSON."""
+    return {"region": target.region, "project_id": target.project_id, "profile": target.profile}
+
+
+def _reply_json(reply: Reply) -> Json:
+    return {
+        "http": reply.http,
+        "code": reply.code,
+        "message": reply.message,
+        "request_id": reply.request_id,
+        "ms": reply.ms,
+    }
+
+
+def record_json(record: Record) -> Json:
+    """Give the members of a record besides `n`, `at`, `type` and `sum`."""
+    match record:
+        case Change():
+            return _change_json(record)
+        case Intent():
+            return {"row": record.row, "attempt": record.attempt}
+        case Attempt():
+            json = {"row": record.row, "attempt": record.attempt, "verdict": record.verdict.value}
+            return {**json, **_reply_json(record.reply), "hold_s": record.hold_s}
+        case Ended():
+            json = {"row": record.row, "outcome": record.outcome.value, **_reply_json(record.reply)}
+            json["attempts"] = record.attempts
+            return {**json, "observed": state_json(record.observed)} if record.observed else json
+        case _:
+            return {member.name: getattr(record, member.name) for member in fields(record)}
+
+
+def record_type(record: Record) -> str:
+    """Give the `type` member of a record."""
+    return "change" if isinstance(record, Change) else record.type

@@ -1,0 +1,379 @@
+"""The nouns of `bulk`: frozen values, valid by construction, without any effect.
+
+Field names of services and port mappings are the API's own (`PUT
+/v1/{project_id}/vpc-endpoint-services/{vpc_endpoint_service_id}`).
+"""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, NewType, TypeAlias
+
+ServiceId = NewType("ServiceId", str)
+"""A `vpc_endpoint_service_id`: a lower-case UUID with dashes."""
+
+
+class Protocol(StrEnum):
+    """The transport protocols a port mapping may name."""
+
+    TCP = "TCP"
+    UDP = "UDP"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class PortMapping:
+    """One entry of the API's `ports`: what the consumer dials and where it ends."""
+
+    client_port: int
+    """Port the consumer dials on the endpoint, 1-65535."""
+    server_port: int
+    """Port of the backend, 1-65535."""
+    protocol: Protocol = Protocol.TCP
+
+    def __str__(self) -> str:
+        """Give `8081:22/TCP`, the form of the wide CSV layout."""
+        return f"{self.client_port}:{self.server_port}/{self.protocol}"
+
+
+Ports: TypeAlias = tuple[PortMapping, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Target:
+    """What one client and one rate limit belong to."""
+
+    region: str
+    project_id: str
+    """32 hex digits; empty until the project of the region has been looked up."""
+    profile: str = ""
+    """Name of a credentials profile; empty means the default chain."""
+
+    def __str__(self) -> str:
+        """Give `region/project_id`, with the profile in front where one is named."""
+        place = f"{self.region}/{self.project_id or '(project of the region)'}"
+        return f"{self.profile}@{place}" if self.profile else place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """Why a row or a job cannot be used: where, what is wrong, what to write instead."""
+
+    place: str
+    """`file:line:column`, as far as known."""
+    field: str
+    """Name of the column or setting; empty when the whole line is meant."""
+    message: str
+    hint: str
+
+    def __str__(self) -> str:
+        """Give the one line that a person reads."""
+        subject = f"{self.field}: " if self.field else ""
+        return f"{self.place}: {subject}{self.message}; {self.hint}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModifyBody:
+    """The body of one PUT; None means that the field is not sent and so stays as it is."""
+
+    ports: Ports | None = None
+    approval_enabled: bool | None = None
+    port_id: str | None = None
+    vip_port_id: str | None = None
+    service_name: str | None = None
+    description: str | None = None
+    tcp_proxy: str | None = None
+    ip: str | None = None
+
+    def named(self) -> dict[str, Any]:
+        """Give the JSON object to send: only the fields that are set, ports as API objects."""
+        json = {name: value for name in BODY_FIELDS if (value := getattr(self, name)) is not None}
+        if self.ports is not None:
+            json["ports"] = [
+                {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol.value}
+                for m in self.ports
+            ]
+        return json
+
+
+BODY_FIELDS = tuple(field.name for field in fields(ModifyBody))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceUpdate:
+    """What one row of the job file wants."""
+
+    row: int
+    """1, 2, 3 … in the order of the file, without gaps."""
+    place: str
+    """Where the row stands: `services.csv:18`."""
+    target: Target
+    service_id: ServiceId
+    body: ModifyBody
+    """The fields the row names; `ports` is None where only `add_ports` or `remove_ports` are given."""
+    add_ports: Ports = ()
+    remove_ports: Ports = ()
+    expect_ports: Ports | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidRow:
+    """A row that cannot be used, kept so that every row of the file is accounted for."""
+
+    row: int
+    place: str
+    service_id: str
+    """As written in the file, perhaps empty."""
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceState:
+    """What the API says a service is; None where this reply did not say."""
+
+    id: ServiceId
+    ports: Ports
+    status: str
+    service_type: str | None = None
+    server_type: str | None = None
+    port_id: str | None = None
+    vip_port_id: str | None = None
+    vpc_id: str | None = None
+    project_id: str | None = None
+    service_name: str | None = None
+    """The stored form: `region.name.id`, or `region.id` where no name was given."""
+    description: str | None = None
+    approval_enabled: bool | None = None
+    tcp_proxy: str | None = None
+    ip: str | None = None
+    connection_count: int | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """Give the part of `service_name` that a PUT may change."""
+        parts = (self.service_name or "").split(".")
+        if len(parts) >= 3:  # noqa: PLR2004 - region.name.id (API document, section 1.1)
+            return ".".join(parts[1:-1])
+        return "" if parts[-1] == self.id else parts[-1]
+
+    def differences(self, other: "ServiceState") -> tuple[str, ...]:
+        """Name the fields that both states tell and that differ; ports compare as sets."""
+        return tuple(
+            name
+            for name in COMPARED_FIELDS
+            if (mine := getattr(self, name)) is not None
+            and (theirs := getattr(other, name)) is not None
+            and (set(mine) != set(theirs) if name == "ports" else mine != theirs)
+        )
+
+    def unlike(self, body: ModifyBody) -> tuple[str, ...]:
+        """Name the fields of `body` that this state does not have as asked; ports compare as sets."""
+        return tuple(name for name in BODY_FIELDS if not self._has(name, getattr(body, name)))
+
+    def _has(self, name: str, wanted: Any) -> bool:
+        if wanted is None:
+            return True
+        if name == "ports":
+            return set(self.ports) == set(wanted)
+        if name == "service_name":
+            return self.service_name is None or self.short_name == wanted
+        present = getattr(self, name)
+        return present is None or present == wanted
+
+
+STATE_FIELDS = tuple(field.name for field in fields(ServiceState))
+COMPARED_FIELDS = (
+    "ports", "status", "service_type", "server_type", "port_id", "vip_port_id", "vpc_id",
+    "service_name", "description", "approval_enabled", "tcp_proxy", "ip",
+)  # fmt: skip
+"""What drift looks at: not the timestamps, whose form varies, nor the count of connections."""
+
+
+class Action(StrEnum):
+    """What the plan decided for a row."""
+
+    UPDATE = "update"
+    KEEP = "keep"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Before -> after for one service, with the exact PUT body."""
+
+    row: int
+    place: str
+    target: Target
+    service_id: ServiceId
+    action: Action
+    body: ModifyBody
+    before: ServiceState | None = None
+    """The whole service as the plan saw it; None where it was not found."""
+    reason: str = ""
+    """Why the row is refused, or a warning about it."""
+    after: tuple[int, ...] = ()
+    """Rows that must have been applied before this one may be sent, in the order in which they end."""
+    parking: ModifyBody | None = None
+    """The intermediate PUT that lets others have what this service holds; None but in a broken cycle."""
+    after_parked: tuple[int, ...] = ()
+    """Rows whose `parking` must have been applied before this one may be sent."""
+    note: str = ""
+
+    @property
+    def added(self) -> Ports:
+        """Give the mappings that the PUT brings."""
+        return _minus(self._wanted, self._present)
+
+    @property
+    def removed(self) -> Ports:
+        """Give the mappings that the PUT takes away."""
+        return _minus(self._present, self._wanted)
+
+    @property
+    def kept(self) -> Ports:
+        """Give the mappings that are there before and after."""
+        return tuple(m for m in self._present if m in set(self._wanted))
+
+    @property
+    def out_of_service(self) -> Ports:
+        """Give the mappings that are gone between the intermediate PUT and the last one."""
+        return _minus(self._present, self.parking.ports or ()) if self.parking else ()
+
+    @property
+    def _present(self) -> Ports:
+        return self.before.ports if self.before else ()
+
+    @property
+    def _wanted(self) -> Ports:
+        return self._present if self.body.ports is None else self.body.ports
+
+
+def _minus(these: Ports, those: Ports) -> Ports:
+    other = set(those)
+    return tuple(m for m in these if m not in other)
+
+
+class Outcome(StrEnum):
+    """How a row ended; the counts of all nine sum to the rows of the job at every exit."""
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    FAILED = "failed"
+    """The API said no."""
+    REFUSED = "refused"
+    """The plan said no."""
+    DRIFTED = "drifted"
+    """The service moved since the plan; nothing was sent."""
+    CONFLICT = "conflict"
+    """Reading shows neither what was asked nor what was before; a person decides."""
+    IN_DOUBT = "in_doubt"
+    """Never written: an intent whose outcome is not known yet."""
+    BLOCKED = "blocked"
+    """A row it had to wait for did not end as asked."""
+    NOT_ATTEMPTED = "not_attempted"
+    """Never written: the run stopped before this row."""
+
+
+AS_ASKED = frozenset({Outcome.APPLIED, Outcome.ALREADY})
+"""Outcomes after which the service is what the row wants."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The facts of one reply, or of the lack of one."""
+
+    http: int | None = None
+    """HTTP status; None when no reply came."""
+    code: str = ""
+    """`EndPoint.…`, `APIGW.…`, or a word of ours when no reply came (`connect_failed`, `timeout` …)."""
+    message: str = ""
+    request_id: str = ""
+    """`X-Request-Id`, which the cloud's support asks for."""
+    ms: int = 0
+    """From sending to the end of the reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A rate limit as a refusal states it: `limit:60,time:1 minute`."""
+
+    requests: int
+    window_s: float
+    policy: str = ""
+    """`user`, `ip`, `api` or `app`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The API took the change; `state` is the service as the reply shows it."""
+
+    reply: Reply
+    state: ServiceState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttled:
+    """Refused for going too fast; surely not applied, and not the row's fault."""
+
+    reply: Reply
+    retry_after_s: float | None = None
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Surely not applied, and worth another attempt."""
+
+    reply: Reply
+    counts: bool = True
+    """False where the row is not to blame, as after renewing an expired token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """Perhaps applied: only reading can tell."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reject:
+    """The API said no to this row; sending it again would not help."""
+
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abort:
+    """The API will say no to every row: bad credentials, wrong project."""
+
+    reply: Reply
+    hint: str
+
+
+Verdict: TypeAlias = Done | Throttled | Retry | Doubt | Reject | Abort
+"""What the answer to a PUT, or the lack of one, means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of the list: `endpoint_services` and `total_count`."""
+
+    reply: Reply
+    services: tuple[ServiceState, ...]
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """The service does not exist (404 EndPoint.0005 or 400 EndPoint.2003)."""
+
+    reply: Reply
+
+
+ListVerdict: TypeAlias = Page | Throttled | Retry | Reject | Abort
+"""What the answer to a list request means; every lost reply to a read is a Retry."""
+
+ShowVerdict: TypeAlias = Done | Missing | Throttled | Retry | Reject | Abort
+"""What the answer to a detail request means."""

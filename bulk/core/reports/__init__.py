@@ -1,0 +1,1 @@
+"""Plan and progress as text, CSV, JSON, Markdown and HTML."""

@@ -1,0 +1,119 @@
+"""The report as one JSON object, each row on a line of its own, so that it streams and can be grepped."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+import orjson
+
+from bulk.core.ledger.records import Json, ports_json, state_json, target_json
+from bulk.core.model import Action, Outcome
+from bulk.core.reports.model import Estimate, Report
+from bulk.core.reports.row import Row
+from bulk.core.reports.timeline import Timeline
+from bulk.core.reports.totals import Tally, Totals
+
+FORMAT = 1
+"""Version of this JSON; members are only ever added within one."""
+
+
+def render(report: Report) -> Iterator[str]:
+    """Give the JSON piece by piece: the head, the rows, then `totals` and what else the rows add up to."""
+    tally = Tally()
+    yield f'{_dumps(head_json(report))[:-1]},\n"rows":['
+    separator = "\n"
+    for row in tally.counting(report.rows):
+        yield separator + _dumps(row_json(row))
+        separator = ",\n"
+    yield f"\n],\n{_dumps(totals_json(report, tally.totals()))[1:]}\n"
+
+
+def head_json(report: Report) -> Json:
+    """Give what the report is about."""
+    run = report.run
+    return {
+        "format": FORMAT,
+        "kind": "run" if report.ran else "plan",
+        **{name: run[name] for name in ("job", "job_sha256", "run_id", "version", "targets")},
+        "digest": report.digest,
+        "planned_at": report.planned_at,
+        "sessions": [asdict(sitting) for sitting in report.sittings],
+        "estimate": _estimate_json(report.estimate) if report.estimate else None,
+    }
+
+
+def totals_json(report: Report, totals: Totals) -> Json:
+    """Give what the rows add up to, and how the run went."""
+    return {
+        "totals": {
+            "rows": totals.rows,
+            "actions": _named(totals.actions),
+            "outcomes": None if totals.outcomes is None else _named(totals.outcomes),
+            "mappings_planned": asdict(totals.planned),
+            "mappings_applied": asdict(totals.applied),
+            "consumers": totals.consumers,
+            "parked": totals.parked,
+            "puts_sent": report.sent,
+            "refusals": report.refusals,
+        },
+        "failures": [
+            {"code": code, "rows": rows, "advice": report.advice(code)} for code, rows in totals.codes.items()
+        ],
+        "timeline": timeline_json(report.timeline) if report.timeline else None,
+    }
+
+
+def row_json(row: Row) -> Json:
+    """Give one row whole."""
+    change, reply = row.change, row.reply
+    return {
+        "row": change.row,
+        "place": change.place,
+        "target": target_json(change.target),
+        "service_id": change.service_id,
+        "name": row.name,
+        "action": change.action,
+        "outcome": row.outcome,
+        "reason": change.reason,
+        "after": change.after,
+        "after_parked": change.after_parked,
+        "parking": change.parking.named() if change.parking else None,
+        "out_of_service": ports_json(change.out_of_service),
+        "note": change.note,
+        "before": state_json(change.before) if change.before else None,
+        "body": change.body.named(),
+        "added": ports_json(change.added),
+        "removed": ports_json(change.removed),
+        "kept": ports_json(change.kept),
+        "http": reply.http,
+        "code": reply.code,
+        "message": reply.message,
+        "request_id": reply.request_id,
+        "attempts": row.attempts,
+        "ms": reply.ms,
+        "observed": state_json(row.observed) if row.observed else None,
+    }
+
+
+def timeline_json(timeline: Timeline) -> Json:
+    """Give how the run went over time."""
+    latency = timeline.latency()
+    return {
+        "length_s": round(timeline.length_s, 3),
+        "bar_s": timeline.bar_s,
+        "bars": [asdict(bar) for bar in timeline.bars()],
+        "pace": [asdict(point) for point in timeline.pace],
+        "sessions_at_s": timeline.sessions,
+        "latency": asdict(latency) if latency else None,
+    }
+
+
+def _estimate_json(estimate: Estimate) -> Json:
+    return {**asdict(estimate), "fits": estimate.fits}
+
+
+def _named(counts: Mapping[Action, int] | Mapping[Outcome, int]) -> Json:
+    return {result.value: rows for result, rows in counts.items()}
+
+
+def _dumps(json: Json) -> str:
+    return orjson.dumps(json).decode()

@@ -1,0 +1,98 @@
+"""The report as lines of a terminal: one line a row behind its sigil; `grep '^!'` finds what is wrong."""
+
+from collections.abc import Iterator
+
+from bulk.core.model import Action, Ports
+from bulk.core.reports.model import Report
+from bulk.core.reports.row import Row
+from bulk.core.reports.summary import summary
+from bulk.core.reports.totals import Tally
+from bulk.core.reports.words import SIGIL, Line, Span, Style, counted, printable, style_of, text
+
+ROWS_SHOWN = 50
+"""Rows of each kind that a terminal can stand."""
+_MAPPINGS_SHOWN = 6
+_NAME_WIDTH = 16
+"""The API's longest service_name (API document, section 1.1)."""
+
+
+def lines(report: Report, *, full: bool = False, more: str) -> Iterator[Line]:
+    """Give the table line by line, its summary last.
+
+    A long one is cut to the first rows that change and the first that are wrong, unless it is to be
+    `full`; `more` is the command that gives all.
+    """
+    tally, shown = Tally(), 0
+    rows = tally.counting(report.rows)
+    many = len(report.targets) > 1
+    for row in rows if full else _first(rows):
+        yield row_line(row, many_targets=many, mappings_shown=None if full else _MAPPINGS_SHOWN)
+        shown += 1
+    totals = tally.totals()
+    if hidden := totals.rows - shown:
+        yield text(f"and {counted(hidden, 'row')} more: {more}", Style.FAINT)
+    yield text()
+    yield from summary(report, totals)
+
+
+def _first(rows: Iterator[Row]) -> Iterator[Row]:
+    """Give all of a few rows; of many, some that change and then some that are wrong."""
+    head: list[Row] = []
+    changing: list[Row] = []
+    wrong: list[Row] = []
+    for row in rows:
+        kind = wrong if row.wrong else changing if row.change.action is Action.UPDATE else None
+        for some in (head, kind):
+            if some is not None and len(some) <= ROWS_SHOWN:
+                some.append(row)
+    yield from head if len(head) <= ROWS_SHOWN else changing[:ROWS_SHOWN] + wrong[:ROWS_SHOWN]
+
+
+def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None) -> Line:
+    """Give one row: sigil, service, name, what changes, why, and where it stands in the job file."""
+    change, style = row.change, style_of(row.result)
+    place = f"{change.place}, {change.target}" if many_targets else change.place
+    return (
+        Span(f"{SIGIL[row.result]} ", style),
+        Span(f"{printable(change.service_id):36}", style if row.wrong else Style.PLAIN),
+        Span(f"  {printable(row.name):{_NAME_WIDTH}} "),
+        *_difference(row, mappings_shown),
+        *_explanation(row),
+        Span(printable(f"  ({place})"), Style.FAINT),
+    )
+
+
+def _difference(row: Row, shown: int | None) -> Iterator[Span]:
+    change = row.change
+    if change.action is not Action.UPDATE:
+        return
+    yield from _mappings("-", change.removed, shown, Style.BAD)
+    yield from _mappings("+", change.added, shown, Style.GOOD)
+    if change.kept:
+        yield Span(f" ={len(change.kept)} kept", Style.FAINT)
+    for setting in row.settings:
+        yield Span(printable(f' {setting.field} "{setting.before}" -> "{setting.after}"'), Style.CHANGE)
+
+
+def _mappings(sigil: str, ports: Ports, shown: int | None, style: Style) -> Iterator[Span]:
+    for mapping in ports[:shown]:
+        yield Span(f" {sigil}{mapping}", style)
+    if shown is not None and len(ports) > shown:
+        yield Span(f" {sigil}{len(ports) - shown} more", style)
+
+
+def _explanation(row: Row) -> Iterator[Span]:
+    """Give what became of the row, where that needs words."""
+    if row.turn and row.outcome is None:
+        yield Span(f" {row.turn}", Style.CHANGE if row.change.parking else Style.FAINT)
+    if row.wrong:
+        code = f" {row.reply.code}" if row.reply.code not in {"", row.result.value} else ""
+        yield Span(printable(f" {row.result.value}{code}: "), style_of(row.result))
+        yield Span(printable(row.why) or "no reason was recorded")
+        for contrast in row.moved:
+            found = f'; {contrast.field} is "{contrast.after}", not "{contrast.before}"'
+            yield Span(printable(found), Style.CHANGE)
+        if row.reply.request_id:
+            yield Span(printable(f" [request {row.reply.request_id}]"), Style.FAINT)
+    elif row.change.reason:
+        yield Span(printable(f" note: {row.change.reason}"), Style.CHANGE)

@@ -1,0 +1,128 @@
+"""One report for before and after the run: the facts that every renderer tells in its own form."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import Json
+from bulk.core.model import Target
+from bulk.core.reports.row import Row, row_of
+from bulk.core.reports.timeline import Timeline
+
+__all__ = ["Estimate", "Report", "Row", "Sitting", "report_of", "row_of", "sittings_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What the run is expected to take."""
+
+    requests: int
+    duration_s: float
+    rate_per_s: float
+    window_s: float | None = None
+    """How long the change window is open; None without one."""
+
+    @property
+    def fits(self) -> bool:
+        """Say whether the run is expected to end within its window."""
+        return self.window_s is None or self.duration_s <= self.window_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sitting:
+    """One process's work on the plan."""
+
+    began_at: str
+    host: str
+    pid: int
+    user: str
+    ended_at: str = ""
+    """Empty while it works, and where it died."""
+    reason: str = ""
+    """Why it stopped, as `BrakeReason` names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The facts of one report; `rows` is gone through once by whoever renders it."""
+
+    run: Json
+    """The ledger's first record: job, job_sha256, run_id, version, options, targets."""
+    digest: str
+    """What a reviewer signs."""
+    planned_at: str
+    rows: Iterable[Row]
+    advice: Callable[[str], str]
+    """What to do about an error code."""
+    sittings: tuple[Sitting, ...] = ()
+    estimate: Estimate | None = None
+    timeline: Timeline | None = None
+    """None before the run."""
+    sent: int = 0
+    """PUTs sent."""
+    refusals: int = 0
+    """Replies that said: too fast."""
+    notes: tuple[Json, ...] = ()
+
+    @property
+    def ran(self) -> bool:
+        """Say whether this is a report of a run, not of a plan."""
+        return bool(self.sittings)
+
+    @property
+    def title(self) -> str:
+        """Give the report's heading."""
+        return f"{self.run['job']}: {'report of the run' if self.ran else 'plan, not yet applied'}"
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Give the targets of the job."""
+        return tuple(Target(**target) for target in self.run["targets"])
+
+
+def report_of(
+    progress: Progress,
+    rows: Iterable[Row],
+    *,
+    advice: Callable[[str], str],
+    estimate: Estimate | None = None,
+    timeline: Timeline | None = None,
+) -> Report:
+    """Give the report of a ledger whose plan is complete; `rows` in the order of the plan."""
+    planned = progress.planned or {}
+    return Report(
+        run=progress.run,
+        digest=planned.get("digest", ""),
+        planned_at=planned.get("at", ""),
+        rows=rows,
+        advice=advice,
+        sittings=sittings_of(progress),
+        estimate=estimate,
+        timeline=timeline if progress.sessions else None,
+        sent=progress.sent,
+        refusals=progress.refusals,
+        notes=tuple(progress.notes),
+    )
+
+
+def sittings_of(progress: Progress) -> tuple[Sitting, ...]:
+    """Give the sessions of a ledger, each with the end that belongs to it, if it came to one."""
+    starts = [session["n"] for session in progress.sessions]
+    until = [*starts[1:], float("inf")]
+    return tuple(
+        Sitting(
+            began_at=session["at"],
+            host=session["host"],
+            pid=session["pid"],
+            user=session["user"],
+            **next(
+                (
+                    {"ended_at": end["at"], "reason": end["reason"]}
+                    for end in progress.ends
+                    if session["n"] < end["n"] < next_start
+                ),
+                {},
+            ),
+        )
+        for session, next_start in zip(progress.sessions, until, strict=False)
+    )

@@ -1,0 +1,109 @@
+"""One row of a report: the change that was planned and what became of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from bulk.core.ledger.records import Json, state_of
+from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceState
+from bulk.core.reports.words import SIGIL, told
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """A field of a service in two states, its values as text."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of the job: what was planned and, after a run, how it ended."""
+
+    change: Change
+    outcome: Outcome | None = None
+    """None while the plan has not been applied."""
+    reply: Reply = field(default_factory=Reply)
+    """The last reply; empty where nothing was sent."""
+    attempts: int = 0
+    """PUTs sent."""
+    observed: ServiceState | None = None
+    """The service as it was found, where that is not what was expected."""
+
+    @property
+    def result(self) -> Action | Outcome:
+        """Give how the row ended or, before the run, what the plan decided."""
+        return self.outcome or self.change.action
+
+    @property
+    def wrong(self) -> bool:
+        """Say whether a person has to look at this row."""
+        return SIGIL[self.result] in "!?"
+
+    @property
+    def name(self) -> str:
+        """Give the service's short name, as far as known."""
+        return self.change.before.short_name if self.change.before else ""
+
+    @property
+    def why(self) -> str:
+        """Give the reason for the row's end, or the plan's warning about it."""
+        return self.reply.message or self.change.reason
+
+    @property
+    def turn(self) -> str:
+        """Give whom the row has to wait for, and what is out of service while it is parked."""
+        change, gap = self.change, told(self.change.out_of_service)
+        told_parts = (
+            f"after row {_listed(change.after)}" if change.after else "",
+            f"after row {_listed(change.after_parked)} is parked" if change.after_parked else "",
+            f"parked first, so that {gap} is out of service until then" if change.parking else "",
+        )
+        return "; ".join(filter(None, told_parts))
+
+    @property
+    def settings(self) -> tuple[Contrast, ...]:
+        """Give the fields besides `ports` that the PUT changes."""
+        before = self.change.before
+        unlike = _unlike(before, self.change.body) if before else ()
+        return tuple(Contrast(field=f, before=has, after=wanted) for f, has, wanted in unlike if f != "ports")
+
+    @property
+    def moved(self) -> tuple[Contrast, ...]:
+        """Give the fields found otherwise than expected: as planned if drifted, else as asked."""
+        before, found = self.change.before, self.observed
+        if found is None:
+            return ()
+        if self.outcome is Outcome.DRIFTED and before:
+            return tuple(
+                Contrast(field=f, before=told(getattr(before, f)), after=told(getattr(found, f)))
+                for f in before.differences(found)
+            )
+        unlike = _unlike(found, self.change.body)
+        return tuple(Contrast(field=f, before=wanted, after=has) for f, has, wanted in unlike)
+
+
+def _unlike(state: ServiceState, body: ModifyBody) -> Iterator[tuple[str, str, str]]:
+    """Give the fields in which a state is not as asked: name, what it has, what is wanted."""
+    for name in state.unlike(body):
+        has = state.short_name if name == "service_name" else told(getattr(state, name))
+        yield name, has, told(getattr(body, name))
+
+
+def _listed(rows: tuple[int, ...]) -> str:
+    return ", ".join(map(str, rows))
+
+
+def row_of(change: Change, outcome: Outcome | None, ended: Json | None) -> Row:
+    """Give a row from its change, its outcome (None before the run) and its `outcome` record, if any."""
+    if ended is None:
+        return Row(change=change, outcome=outcome)
+    members = ("http", "code", "message", "request_id", "ms")
+    return Row(
+        change=change,
+        outcome=outcome,
+        reply=Reply(**{member: ended[member] for member in members}),
+        attempts=ended["attempts"],
+        observed=state_of(ended["observed"]) if "observed" in ended else None,
+    )

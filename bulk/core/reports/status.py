@@ -1,0 +1,151 @@
+"""Where a run stands, from its ledger alone: live, dead or finished."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import BrakeReason, Json
+from bulk.core.reports.model import sittings_of
+from bulk.core.reports.words import (
+    PHRASE,
+    SIGIL,
+    Line,
+    Span,
+    Style,
+    counted,
+    figure,
+    printable,
+    style_of,
+    text,
+)
+
+
+class State(StrEnum):
+    """What has become of a ledger."""
+
+    INCOMPLETE = "incomplete"
+    """The plan was never finished; there is nothing to apply."""
+    PLANNED = "planned"
+    RUNNING = "running"
+    DIED = "died"
+    """A session began and neither ended nor runs."""
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
+_STYLE = {
+    State.INCOMPLETE: Style.BAD,
+    State.PLANNED: Style.STRONG,
+    State.RUNNING: Style.STRONG,
+    State.DIED: Style.BAD,
+    State.STOPPED: Style.BAD,
+    State.FINISHED: Style.GOOD,
+}
+
+_STOPPED = {
+    BrakeReason.FINISHED: "rows were left without an outcome",
+    BrakeReason.INTERRUPTED: "interrupted (INT)",
+    BrakeReason.TERMINATED: "terminated (TERM)",
+    BrakeReason.ABORTED: "the API would have said no to every row",
+    BrakeReason.FAILURE_LIMIT: "too many rows failed",
+    BrakeReason.CANARY: "the first rows did not end as asked",
+    BrakeReason.WINDOW: "the window ended",
+    BrakeReason.STRICT: "a row was refused or moved since the plan, and the run is strict",
+    BrakeReason.SIDE_EFFECT: "a PUT changed what no row asked for",
+}
+"""Why a session stopped, as a person says it."""
+
+
+def state_of_run(progress: Progress, *, alive: bool) -> State:
+    """Give what has become of a run; `alive` says that a process holds the ledger's lock."""
+    if alive:
+        return State.RUNNING
+    if progress.planned is None:
+        return State.INCOMPLETE
+    if not progress.sessions:
+        return State.PLANNED
+    if progress.finished:
+        return State.FINISHED
+    return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
+
+
+def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
+    """Give the status line by line; `resume` is the command that goes on where this run stands."""
+    state = state_of_run(progress, alive=alive)
+    yield (
+        Span(printable(progress.run.get("job", "a job unknown yet")), Style.STRONG),
+        Span(": "),
+        Span(state.value, _STYLE[state]),
+        Span(printable(_since(progress, state))),
+    )
+    if progress.planned:
+        yield from _counts(progress)
+        refusals = counted(progress.refusals, "refusal")
+        yield text(f"{counted(progress.sent, 'PUT')} sent, {refusals} for going too fast")
+        yield from _codes(progress)
+        yield from _last_word(progress, state)
+    yield from _next(state, resume)
+
+
+def _since(progress: Progress, state: State) -> str:
+    if not progress.sessions:
+        return f", last written {progress.last_at}" if progress.last_at else ""
+    last = sittings_of(progress)[-1]
+    who = f", process {last.pid} of {last.user} on {last.host} since {last.began_at}"
+    match state:
+        case State.STOPPED:
+            return f" at {last.ended_at}: {_STOPPED[BrakeReason(last.reason)]}"
+        case State.FINISHED:
+            return f" at {last.ended_at}"
+        case _:
+            return f"{who}, last written {progress.last_at}"
+
+
+def _counts(progress: Progress) -> Iterator[Line]:
+    share = f" ({100 * progress.ended // progress.rows} %)" if progress.rows else ""
+    yield text(f"{figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}")
+    for outcome, rows in progress.counts().items():
+        if rows:
+            yield text(f"  {SIGIL[outcome]} {figure(rows):>9} {PHRASE[outcome]}", style_of(outcome))
+
+
+def _codes(progress: Progress) -> Iterator[Line]:
+    for code, rows in progress.codes.most_common():
+        yield text(printable(f"! {code or 'no code'}: {counted(rows, 'row')}"), Style.BAD)
+
+
+def _last_word(progress: Progress, state: State) -> Iterator[Line]:
+    """Give the latest note: while it runs, what it is waiting for."""
+    if progress.notes and state is not State.FINISHED:
+        note = progress.notes[-1]
+        yield text(printable(f"{note['at']} {note['about']}: {note['message']}"), Style.FAINT)
+
+
+def _next(state: State, resume: str) -> Iterator[Line]:
+    match state:
+        case State.PLANNED:
+            yield text(f"to apply: {resume}")
+        case State.DIED | State.STOPPED:
+            yield text(f"to go on: {resume}")
+        case State.INCOMPLETE:
+            yield text("the plan is incomplete and cannot be applied; plan anew")
+        case _:
+            return
+
+
+def as_json(progress: Progress, *, alive: bool) -> Json:
+    """Give the status for machines."""
+    counts = progress.counts()
+    return {
+        "state": state_of_run(progress, alive=alive),
+        "job": progress.run.get("job"),
+        "run_id": progress.run.get("run_id"),
+        "digest": (progress.planned or {}).get("digest"),
+        "rows": progress.rows,
+        "ended": progress.ended,
+        "outcomes": {outcome.value: rows for outcome, rows in counts.items()},
+        "puts_sent": progress.sent,
+        "refusals": progress.refusals,
+        "codes": dict(progress.codes),
+        "last_at": progress.last_at,
+    }

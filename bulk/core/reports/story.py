@@ -1,0 +1,166 @@
+"""One service's whole story in the ledger's order: what was planned, each wait and its reason, the end."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+
+from bulk.core.ledger.records import Json, Verb, change_of
+from bulk.core.model import Change, Outcome
+from bulk.core.reports.as_table import row_line
+from bulk.core.reports.row import Row, row_of
+from bulk.core.reports.words import (
+    PHRASE,
+    SIGIL,
+    Line,
+    Span,
+    Style,
+    counted,
+    duration,
+    printable,
+    style_of,
+    text,
+)
+
+_MEANING = {
+    Verb.THROTTLED: "too fast; costs the row no attempt",
+    Verb.RETRY: "surely not applied; to be sent again",
+    Verb.RENEWED: "the token had expired and was renewed; to be sent again",
+    Verb.ABORT: "the API would say this to every row; the run stops",
+    Verb.DOUBT: "perhaps applied; only reading can tell",
+    Verb.UNAPPLIED: "read: the service is as before; to be sent again",
+    Verb.PARKED: "the intermediate step of a cycle is done; the last one must follow",
+}
+"""What a reply that did not end the row meant."""
+
+_WAIT = {
+    Verb.THROTTLED: "the server's push-back",
+    Verb.RETRY: "the backoff after a failed attempt",
+    Verb.UNAPPLIED: "the settle time, a read and the backoff",
+}
+"""What the next PUT of the row waits for after such a reply."""
+
+
+def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
+    """Give the story of one service line by line; nothing where no row of the ledger names it."""
+    teller: _Teller | None = None
+    for record in records:
+        if teller is None and record["type"] == "change" and record["service_id"] == service_id:
+            teller = _Teller(change_of(record), advice)
+            yield row_line(Row(change=teller.change), many_targets=True, mappings_shown=None)
+        if teller and (line := teller.tell(record)):
+            yield teller.stamped(record, line)
+    if teller and not teller.outcome:
+        yield teller.open_end()
+
+
+class _Teller:
+    """Knows the row, where it stands, and what it is waiting for."""
+
+    def __init__(self, change: Change, advice: Callable[[str], str]) -> None:
+        self.change = change
+        self.outcome: Outcome | None = None
+        self._advice = advice
+        self._asked = False
+        self._waits: list[str] = []
+        self._pace = ""
+        self._last_s: float | None = None
+        self._steps_of_row: dict[str, Callable[[Json], Line]] = {
+            "change": self._planned,
+            "intent": self._sent,
+            "attempt": self._answered,
+            "outcome": self._concluded,
+            "note": lambda note: _said(f"{note['about']}: {note['message']}"),
+        }
+        self._steps_around: dict[str, Callable[[Json], Line]] = {
+            "session": self._session,
+            "attempt": self._predecessor_parked,
+            "outcome": self._predecessor,
+            "note": self._paced,
+            "end": self._stopped,
+        }
+
+    def stamped(self, record: Json, line: Line) -> Line:
+        """Give the line behind its time and what has passed since the line before."""
+        now_s = datetime.fromisoformat(record["at"]).timestamp()
+        passed_s = now_s - (now_s if self._last_s is None else self._last_s)
+        self._last_s = now_s
+        return (Span(f"{record['at']}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
+
+    def open_end(self) -> Line:
+        """Give where a row without an outcome stands."""
+        if self._asked:
+            return text(
+                "? in doubt: a PUT left and its answer is not known; resuming settles it by reading",
+                Style.BAD,
+            )
+        return text("- not ended: no PUT of it is under way")
+
+    def tell(self, record: Json) -> Line:
+        """Give what a record says about the row; nothing where it says nothing."""
+        steps = self._steps_of_row if record.get("row") == self.change.row else self._steps_around
+        step = steps.get(record["type"])
+        return step(record) if step else ()
+
+    def _planned(self, _: Json) -> Line:
+        reason = f": {self.change.reason}" if self.change.reason else ""
+        turn = Row(change=self.change).turn
+        return _said(f"planned from {self.change.place}: {self.change.action}{reason}{turn and f', {turn}'}")
+
+    def _sent(self, record: Json) -> Line:
+        waits = "; ".join((*self._waits, f"its turn{self._pace}"))
+        self._waits.clear()
+        self._asked = True
+        return _said(f"PUT {record['attempt']} leaves, having waited for {waits}")
+
+    def _answered(self, record: Json) -> Line:
+        verb, hold_s = Verb(record["verdict"]), record["hold_s"]
+        self._asked = verb is Verb.DOUBT
+        if wait := _WAIT.get(verb):
+            self._waits.append(wait)
+        hold = f"; the server asks to wait {duration(hold_s)}" if hold_s else ""
+        return _said(f"{_reply(record)}: {_MEANING[verb]}{hold}", Style.CHANGE)
+
+    def _concluded(self, record: Json) -> Line:
+        self.outcome = Outcome(record["outcome"])
+        self._asked = False
+        row = row_of(self.change, self.outcome, record)
+        sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
+        told = [f"{SIGIL[self.outcome]} {PHRASE[self.outcome]}{sent}", _reply(record)]
+        told += [f'{moved.field} is "{moved.after}", not "{moved.before}"' for moved in row.moved]
+        told += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
+        return _said("; ".join(filter(None, told)), style_of(self.outcome))
+
+    def _session(self, record: Json) -> Line:
+        who = f"process {record['pid']} of {record['user']} on {record['host']}"
+        return () if self.outcome else _said(f"a session begins: {who}")
+
+    def _predecessor(self, record: Json) -> Line:
+        if record["row"] not in self.change.after:
+            return ()
+        self._waits.append(f"row {record['row']}")
+        return _said(f"row {record['row']}, which goes first, ended: {PHRASE[Outcome(record['outcome'])]}")
+
+    def _predecessor_parked(self, record: Json) -> Line:
+        if record["row"] not in self.change.after_parked or record["verdict"] != Verb.PARKED:
+            return ()
+        self._waits.append(f"row {record['row']} to be parked")
+        return _said(f"row {record['row']} has been parked")
+
+    def _paced(self, record: Json) -> Line:
+        if record["about"] == "pace":
+            self._pace = f" ({record['message']})"
+        return ()
+
+    def _stopped(self, record: Json) -> Line:
+        return () if self.outcome else _said(f"the session stops: {record['reason']}", Style.CHANGE)
+
+
+def _said(words: str, style: Style = Style.PLAIN) -> Line:
+    return text(printable(words), style)
+
+
+def _reply(record: Json) -> str:
+    """Give the facts of a reply: `429 APIGW.0308 too fast (12 ms, request 0f6c…)`; nothing without one."""
+    told = " ".join(str(part) for part in (record["http"], record["code"], record["message"]) if part)
+    facts = [f"{record['ms']} ms"] if record["http"] else []
+    facts += [f"request {record['request_id']}"] if record["request_id"] else []
+    return f"{told} ({', '.join(facts)})" if facts else told

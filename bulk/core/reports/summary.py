@@ -1,0 +1,75 @@
+"""What a plan or a run comes to, in a few lines of the terminal."""
+
+from collections.abc import Iterator
+
+from bulk.core.reports.model import Estimate, Report
+from bulk.core.reports.totals import Mappings, Totals
+from bulk.core.reports.words import Line, Span, Style, counted, duration, figure, printable, tallied
+
+
+def summary(report: Report, totals: Totals) -> Iterator[Line]:
+    """Give rows, mappings, effort or estimate, failures by code, and the digest."""
+    of = f" of {counted(totals.rows, 'row')} in {counted(len(report.targets), 'target')}"
+    if totals.outcomes is None:
+        yield _titled("Plan", tallied(totals.actions) + of)
+        yield _mappings_line(totals.planned, to_come=True)
+        if totals.consumers:
+            yield _titled("Consumers", f"{counted(totals.consumers, 'endpoint')} connected to what changes")
+        if totals.parked:
+            gap = f"{counted(totals.parked, 'service')} without some mappings for a while, to break cycles"
+            yield (Span("Parking: ", Style.STRONG), Span(gap, Style.CHANGE))
+    else:
+        yield _titled("Rows", tallied(totals.outcomes) + of)
+        yield _mappings_line(totals.applied, to_come=False)
+        yield _titled("Sent", effort(report))
+        yield from failures(report, totals.codes)
+    if report.estimate and not report.ran:
+        yield _estimate_line(report.estimate)
+    yield _titled("Digest", report.digest)
+
+
+def effort(report: Report) -> str:
+    """Give how many PUTs the run took, how often it was too fast, and how long it worked."""
+    told = f"{counted(report.sent, 'PUT')}, {counted(report.refusals, 'refusal')} for going too fast"
+    return f"{told}, in {duration(report.timeline.length_s)}" if report.timeline else told
+
+
+def estimated(estimate: Estimate) -> str:
+    """Give what the run is expected to take, and whether that fits the window."""
+    told = (
+        f"{counted(estimate.requests, 'request')}, about {duration(estimate.duration_s)} "
+        f"at {estimate.rate_per_s:g}/s"
+    )
+    if estimate.window_s is None:
+        return told
+    fit = "fits" if estimate.fits else "does not fit"
+    return f"{told}; {fit} the window of {duration(estimate.window_s)}"
+
+
+def failures(report: Report, codes: dict[str, int]) -> Iterator[Line]:
+    """Give each error code with its failed rows and what to do about it."""
+    for code, rows in codes.items():
+        yield (
+            Span(f"! {printable(code) or 'no code'}: ", Style.BAD),
+            Span(f"{counted(rows, 'row')}; {report.advice(code)}"),
+        )
+
+
+def _titled(title: str, told: str) -> Line:
+    return (Span(f"{title}: ", Style.STRONG), Span(told))
+
+
+def _estimate_line(estimate: Estimate) -> Line:
+    style = Style.PLAIN if estimate.fits else Style.BAD
+    return (Span("Estimate: ", Style.STRONG), Span(estimated(estimate), style))
+
+
+def _mappings_line(mappings: Mappings, *, to_come: bool) -> Line:
+    tense = " to be" if to_come else ""
+    removed = Style.BAD if mappings.removed else Style.PLAIN
+    return (
+        Span("Mappings: ", Style.STRONG),
+        Span(f"{figure(mappings.added)}{tense} added, "),
+        Span(f"{figure(mappings.removed)}{tense} removed", removed),
+        Span(f", {figure(mappings.kept)} kept"),
+    )

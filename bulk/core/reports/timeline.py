@@ -1,0 +1,145 @@
+"""How a run went over time: replies, refusals, the pace and the latency, added up from the ledger's records.
+
+Time counts only while a session is at work: sessions stand side by side, the pauses between them left out.
+"""
+
+import re
+from array import array
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from bulk.core.ledger.records import Json, Verb
+
+_BARS_MAX = 120
+_BAR_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+"""Widths that a person can divide by."""
+_RATE = re.compile(r"\brate ([\d.]*\d)/s")
+_LIMIT = re.compile(r"\blimit ([\d.]*\d)/s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """The replies of one stretch of time, per second."""
+
+    accepted_per_s: float
+    refused_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PacePoint:
+    """From this moment on the run meant to send so fast."""
+
+    at_s: float
+    rate_per_s: float
+    limit_per_s: float | None
+    """The server's limit as it was believed to be then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """Percentiles (nearest rank) of the time from sending to the end of the reply."""
+
+    replies: int
+    p50_ms: int
+    p90_ms: int
+    p99_ms: int
+    max_ms: int
+
+
+class Timeline:
+    """Takes in a ledger's records one by one; memory grows by the second and by 4 bytes a reply."""
+
+    def __init__(self) -> None:
+        self._accepted: Counter[int] = Counter()
+        self._refused: Counter[int] = Counter()
+        self._ms = array("I")
+        self._asked: set[int] = set()
+        self._earlier_s = 0.0
+        self._began = 0.0
+        self._last_s = 0.0
+        self.sessions: list[float] = []
+        """When each session began, in seconds of work."""
+        self.pace: list[PacePoint] = []
+
+    def step(self, record: Json) -> None:
+        """Take in the next record."""
+        match record["type"]:
+            case "session":
+                self._session(record)
+            case "intent":
+                self._asked.add(record["row"])
+                self._move_on(record)
+            case "attempt" | "outcome" if record["row"] in self._asked:
+                self._asked.remove(record["row"])
+                self._reply(record)
+            case "note" if self.sessions and record["about"] == "pace":
+                self._pace(record)
+            case "end":
+                self._move_on(record)
+            case _:
+                pass
+
+    @property
+    def length_s(self) -> float:
+        """Give how long sessions have been at work."""
+        return self._last_s
+
+    @property
+    def bar_s(self) -> int:
+        """Give the width of a bar, such that there are few enough to look at."""
+        return next((width for width in _BAR_S if self._last_s / width < _BARS_MAX), _BAR_S[-1])
+
+    def bars(self) -> tuple[Bar, ...]:
+        """Give replies per second, from the first session's start to the last record."""
+        accepted, refused = (self._in_bars(counts) for counts in (self._accepted, self._refused))
+        return tuple(
+            Bar(accepted_per_s=accepted[bar] / self.bar_s, refused_per_s=refused[bar] / self.bar_s)
+            for bar in range(int(self._last_s // self.bar_s) + 1)
+        )
+
+    def latency(self) -> Latency | None:
+        """Give the percentiles of the replies' times; None without a reply."""
+        ranked = sorted(self._ms)
+        if not ranked:
+            return None
+        p50, p90, p99, last = (ranked[-(-len(ranked) * percent // 100) - 1] for percent in (50, 90, 99, 100))
+        return Latency(replies=len(ranked), p50_ms=p50, p90_ms=p90, p99_ms=p99, max_ms=last)
+
+    def _in_bars(self, counts: Counter[int]) -> Counter[int]:
+        bars: Counter[int] = Counter()
+        for second, count in counts.items():
+            bars[second // self.bar_s] += count
+        return bars
+
+    def _session(self, record: Json) -> None:
+        self._earlier_s = self._last_s
+        self._began = _seconds(record)
+        self._asked.clear()
+        self.sessions.append(self._earlier_s)
+
+    def _reply(self, record: Json) -> None:
+        second = int(self._move_on(record))
+        refused = record.get("verdict") == Verb.THROTTLED
+        if record["http"] is not None:
+            (self._refused if refused else self._accepted)[second] += 1
+            self._ms.append(record["ms"])
+
+    def _pace(self, record: Json) -> None:
+        if rate := _RATE.search(record["message"]):
+            limit = _LIMIT.search(record["message"])
+            self.pace.append(
+                PacePoint(
+                    at_s=self._move_on(record),
+                    rate_per_s=float(rate[1]),
+                    limit_per_s=float(limit[1]) if limit else None,
+                )
+            )
+
+    def _move_on(self, record: Json) -> float:
+        self._last_s = max(self._last_s, self._earlier_s + _seconds(record) - self._began)
+        return self._last_s
+
+
+def _seconds(record: Json) -> float:
+    return datetime.fromisoformat(record["at"]).timestamp()

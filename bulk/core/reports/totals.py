@@ -1,0 +1,86 @@
+"""What the rows of a report add up to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bulk.core.model import Action, Outcome
+from bulk.core.reports.row import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mappings:
+    """How many port mappings a set of rows adds, removes and keeps."""
+
+    added: int = 0
+    removed: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """What the rows add up to."""
+
+    rows: int
+    actions: dict[Action, int]
+    outcomes: dict[Outcome, int] | None
+    """All nine, summing to `rows`; None while the plan has not been applied."""
+    planned: Mappings
+    """Over the rows to update."""
+    applied: Mappings
+    """Over the applied rows."""
+    consumers: int
+    """Endpoints connected to the services to update."""
+    parked: int
+    """Rows whose service goes without some mappings for a while, to break a cycle."""
+    codes: dict[str, int]
+    """Failed rows by error code, most frequent first."""
+
+
+class Tally:
+    """Adds rows up while they stream past."""
+
+    def __init__(self) -> None:
+        self._actions: Counter[Action] = Counter()
+        self._outcomes: Counter[Outcome | None] = Counter()
+        self._planned: Counter[str] = Counter()
+        self._applied: Counter[str] = Counter()
+        self._codes: Counter[str] = Counter()
+        self._consumers = 0
+        self._parked = 0
+
+    def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Give the same rows, each counted before it is given."""
+        for row in rows:
+            self._count(row)
+            yield row
+
+    def _count(self, row: Row) -> None:
+        change = row.change
+        self._actions[change.action] += 1
+        self._outcomes[row.outcome] += 1
+        if row.outcome is Outcome.FAILED:
+            self._codes[row.reply.code] += 1
+        if change.action is Action.UPDATE:
+            counts = {"added": len(change.added), "removed": len(change.removed), "kept": len(change.kept)}
+            self._planned.update(counts)
+            self._parked += change.parking is not None
+            self._consumers += (change.before and change.before.connection_count) or 0
+            if row.outcome is Outcome.APPLIED:
+                self._applied.update(counts)
+
+    def totals(self) -> Totals:
+        """Give the sums over the rows that have gone past."""
+        rows = sum(self._actions.values())
+        return Totals(
+            rows=rows,
+            actions={action: self._actions[action] for action in Action},
+            outcomes=None
+            if self._outcomes[None] == rows
+            else {outcome: self._outcomes[outcome] for outcome in Outcome},
+            planned=Mappings(**self._planned),
+            applied=Mappings(**self._applied),
+            consumers=self._consumers,
+            parked=self._parked,
+            codes=dict(self._codes.most_common()),
+        )

@@ -1,0 +1,133 @@
+"""The words that reports are written in: figures, durations, styled spans, and text made safe to print."""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from bulk.core.model import Action, Outcome
+
+
+class Style(StrEnum):
+    """How a span looks; the values are rich's style names."""
+
+    PLAIN = ""
+    STRONG = "bold"
+    FAINT = "dim"
+    CHANGE = "yellow"
+    GOOD = "green"
+    BAD = "bold red"
+
+
+class Span(NamedTuple):
+    """A piece of a line and its style: what `rich.text.Text.assemble` takes."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+
+Line: TypeAlias = tuple[Span, ...]
+"""One line of the terminal, without its newline."""
+
+SIGIL: Mapping[Action | Outcome, str] = {
+    Action.UPDATE: "~",
+    Action.KEEP: "=",
+    Action.REFUSE: "!",
+    Outcome.APPLIED: "+",
+    Outcome.ALREADY: "=",
+    Outcome.FAILED: "!",
+    Outcome.REFUSED: "!",
+    Outcome.DRIFTED: "!",
+    Outcome.CONFLICT: "!",
+    Outcome.BLOCKED: "!",
+    Outcome.IN_DOUBT: "?",
+    Outcome.NOT_ATTEMPTED: "-",
+}
+"""The first character of a row's line: `grep '^!'` finds all that went wrong."""
+
+PHRASE: Mapping[Action | Outcome, str] = {
+    Action.UPDATE: "to update",
+    Action.KEEP: "already right",
+    Action.REFUSE: "refused",
+    Outcome.APPLIED: "applied",
+    Outcome.ALREADY: "already right",
+    Outcome.FAILED: "failed",
+    Outcome.REFUSED: "refused",
+    Outcome.DRIFTED: "drifted",
+    Outcome.CONFLICT: "in conflict",
+    Outcome.IN_DOUBT: "in doubt",
+    Outcome.BLOCKED: "blocked",
+    Outcome.NOT_ATTEMPTED: "not attempted",
+}
+"""How a person says it."""
+
+_STYLE = {
+    "~": Style.CHANGE,
+    "=": Style.FAINT,
+    "!": Style.BAD,
+    "+": Style.GOOD,
+    "?": Style.BAD,
+    "-": Style.FAINT,
+}
+
+_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
+
+
+def style_of(result: Action | Outcome) -> Style:
+    """Give the style of what the plan decided or how a row ended."""
+    return _STYLE[SIGIL[result]]
+
+
+def plain(line: Line) -> str:
+    """Give the text of a line without its styles."""
+    return "".join(span.text for span in line)
+
+
+def text(words: str = "", style: Style = Style.PLAIN) -> Line:
+    """Give a line of one style."""
+    return (Span(words, style),)
+
+
+def printable(data: str) -> str:
+    """Give text from the API or the job on one line, without what steers a terminal or reverses text."""
+    return _INVISIBLE.sub("", _BREAKS.sub(" ", data))
+
+
+def figure(number: int) -> str:
+    """Give `12,345`."""
+    return f"{number:,}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Give `1 row` or `12,345 rows`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
+    """Give `250 applied, 3 failed`: what there is none of is left out."""
+    return ", ".join(f"{figure(count)} {PHRASE[result]}" for result, count in counts.items() if count)
+
+
+def duration(length_s: float) -> str:
+    """Give a length of time as a person says it: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 05 min`."""
+    if length_s < 10:  # noqa: PLR2004 - below ten seconds tenths matter
+        return f"{length_s:.1f} s"
+    minutes, seconds = divmod(round(length_s), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def told(value: object) -> str:
+    """Give a field's value as text: ports as `8081:22/TCP 8082:23/UDP`, a missing value as nothing."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case tuple():
+            return " ".join(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,36 @@
+"""One row while it is read: the values so far, and the issues so far."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bulk.core.model import Issue
+from bulk.core.rows.values import Problem
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """What a layout makes of one record, before the rules that span a whole row."""
+
+    line: int
+    """Of its first line, from 1."""
+    column: int = 1
+    """Where its service_id stands."""
+    raw_id: str = ""
+    """The service_id as written."""
+    values: dict[str, Any] = field(default_factory=dict)
+    """Valid values by column."""
+    issues: list[Issue] = field(default_factory=list)
+    has_unread: bool = False
+    """Whether a column that no one knows says something here."""
+
+
+def issue_at(name: str, line: int, column: int, subject: str, problem: Problem) -> Issue:
+    """Give a problem its place: `file:line:column`."""
+    place = f"{name}:{line}:{column}"
+    return Issue(place=place, field=subject + problem.part, message=problem.message, hint=problem.hint)
+
+
+def issues_at(name: str, line: int, column: int, subject: str, problems: Iterable[Problem]) -> list[Issue]:
+    """Give each problem the same place."""
+    return [issue_at(name, line, column, subject, problem) for problem in problems]

@@ -1,0 +1,115 @@
+"""JSON Lines: one object a line, the PUT's own fields."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from bulk.core.rows.columns import COLUMNS, unknown_column
+from bulk.core.rows.drafts import Draft, issue_at, issues_at
+from bulk.core.rows.lines import Fault, NumberedLine, says_something
+from bulk.core.rows.values import Problem, Wrong, shown
+
+_READINGS = {name: column.of_json for name, column in COLUMNS.items()}
+_NULL = Problem(message="null", hint="leave the field out where nothing is meant")
+_OBJECT_HINT = 'write one object a line: {"service_id": "…", "ports": [{"client_port": 8081, …}]}'
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]')
+_KEY_END = re.compile(r'"\s*:')
+
+
+def json_drafts(lines: Iterable[NumberedLine], name: str) -> Iterator[Draft]:
+    """Give one draft for each line."""
+    for number, line in lines:
+        if not says_something(line):
+            continue
+        draft = Draft(line=number)
+        if isinstance(line, Fault):
+            draft.issues.append(issue_at(name, number, line.column, "", line.problem))
+        else:
+            _read(draft, line, name)
+        yield draft
+
+
+def _read(draft: Draft, line: str, name: str) -> None:
+    try:
+        fields = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        problem = Problem(message=f"not JSON: {error.msg}", hint=_OBJECT_HINT)
+        draft.issues.append(issue_at(name, draft.line, error.colno, "", problem))
+        return
+    if type(fields) is not dict:
+        problem = Problem(message=f"{shown(fields)} is not an object", hint=_OBJECT_HINT)
+        draft.issues.append(issue_at(name, draft.line, 1, "", problem))
+        return
+    _read_fields(draft, fields, line, name)
+    if _perhaps_repeats(line, _field_count(fields)):
+        _find_repeated_fields(draft, line, name)
+
+
+def _read_fields(draft: Draft, fields: dict[str, Any], line: str, name: str) -> None:
+    raw_id = fields.get("service_id")
+    if type(raw_id) is str:
+        draft.raw_id = raw_id
+        draft.column = line.find(raw_id) + 1 or 1
+    values = draft.values
+    for key, raw in fields.items():
+        reading = _READINGS.get(key)
+        value = reading(raw) if reading and raw is not None else _unusable(key, raw)
+        if isinstance(value, Wrong):
+            column = _column_of(line, key)
+            draft.issues += issues_at(name, draft.line, column, key if reading else "", value.problems)
+        else:
+            values[key] = value
+
+
+def _unusable(key: str, raw: Any) -> Wrong:
+    return Wrong((_NULL if raw is None and key in COLUMNS else unknown_column(key, COLUMNS),))
+
+
+def _perhaps_repeats(line: str, count: int) -> bool:
+    """Tell whether the line may name more than `count` fields, quickly where no string has a colon."""
+    return line.count(":") != count and len(_KEY_END.findall(line)) != count
+
+
+def _field_count(fields: dict[str, Any]) -> int:
+    """Count the fields of the object and of the objects in its lists."""
+    count = len(fields)
+    for value in fields.values():
+        if type(value) is list:
+            count += sum(len(entry) for entry in value if type(entry) is dict)
+    return count
+
+
+def _keys(line: str) -> Iterator[tuple[int, int, str, int]]:
+    """Give (depth, number of its object, key, column of its value) of every field, in order."""
+    opened, enclosing, text = 0, [0], ""
+    for token in _TOKEN.finditer(line):
+        match token[0]:
+            case "{" | "[":
+                opened += 1
+                enclosing.append(opened)
+            case "}" | "]":
+                enclosing.pop()
+            case ":":
+                yield len(enclosing) - 1, enclosing[-1], text, _start_of_value(line, token.end()) + 1
+            case string:
+                text = orjson.loads(string)
+
+
+def _start_of_value(line: str, start: int) -> int:
+    return len(line) - len(line[start:].lstrip())
+
+
+def _column_of(line: str, key: str) -> int:
+    return next((column for depth, _, found, column in _keys(line) if depth == 1 and found == key), 1)
+
+
+def _find_repeated_fields(draft: Draft, line: str, name: str) -> None:
+    seen: Counter[tuple[int, str]] = Counter()
+    for _, number, key, column in _keys(line):
+        seen[number, key] += 1
+        if seen[number, key] > 1:
+            problem = Problem(message="the field is given twice", hint="keep one of them")
+            draft.issues.append(issue_at(name, draft.line, column, key, problem))

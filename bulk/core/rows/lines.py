@@ -1,0 +1,104 @@
+"""Bytes of a job file into numbered lines of text; what cannot be text becomes a `Fault`."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bulk.core.rows.values import Problem
+
+LINE_BYTES_MAX = 1_048_576
+"""Longest line taken, its end included: a row of 200 mappings needs 15 KB."""
+
+LINES_MAX = 2**28 - 1
+"""Most lines taken: what `repeats` can note the place of."""
+
+_BOM = "\ufeff".encode()
+_CSV_HINT = "save the sheet as CSV (UTF-8)"
+_MAGIC = (
+    (b"PK\x03\x04", "a ZIP archive or an XLSX workbook", _CSV_HINT),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _CSV_HINT),
+    (b"\x1f\x8b", "compressed with gzip", "unpack it first: gunzip -c FILE | bulk … -"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first: zstd -dc FILE | bulk … -"),
+    (b"BZh", "compressed with bzip2", "unpack it first: bzip2 -dc FILE | bulk … -"),
+    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
+    (b"%PDF-", "a PDF document", _CSV_HINT),
+    (b"\xff\xfe", "encoded as UTF-16", "save it as CSV UTF-8"),
+    (b"\xfe\xff", "encoded as UTF-16", "save it as CSV UTF-8"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A line or record that cannot be read, and the column where that shows."""
+
+    column: int
+    problem: Problem
+
+
+NumberedLine: TypeAlias = tuple[int, str | Fault]
+
+
+def not_a_text_file(start: bytes) -> Problem | None:
+    """Say what a file is that begins with `start`, where that is plainly no text; else None."""
+    for magic, what, hint in _MAGIC:
+        if start.startswith(magic):
+            return Problem(message=f"the file is {what}, not text", hint=hint)
+    if b"\0" in start[:LINE_BYTES_MAX]:
+        return Problem(message="the file begins with NUL bytes: UTF-16, or no text at all", hint=_CSV_HINT)
+    return None
+
+
+def numbered(pieces: Iterable[bytes]) -> Iterator[NumberedLine]:
+    """Give (number from 1, text with its end) of each line.
+
+    `pieces` are lines with their ends. A line longer than LINE_BYTES_MAX may come in several pieces.
+    """
+    number, overlong = 0, False
+    for piece in pieces:
+        if overlong:
+            overlong = not piece.endswith(b"\n")
+            continue
+        number += 1
+        if len(piece) > LINE_BYTES_MAX:
+            overlong = not piece.endswith(b"\n")
+            yield number, _TOO_LONG
+        elif number > LINES_MAX:
+            yield number, _TOO_MANY
+            return
+        else:
+            yield number, _text(piece.removeprefix(_BOM) if number == 1 else piece)
+
+
+_BLANK_OR_COMMENT = ("", "#")
+
+
+def says_something(line: str | Fault) -> bool:
+    """Tell whether a line counts: it is neither blank nor a `#` comment."""
+    return isinstance(line, Fault) or line.lstrip()[:1] not in _BLANK_OR_COMMENT
+
+
+def _text(piece: bytes) -> str | Fault:
+    try:
+        text = piece.decode()
+    except UnicodeDecodeError as broken:
+        return _not_utf8(piece, broken.start)
+    if "\0" in text:
+        return Fault(column=text.index("\0") + 1, problem=_NUL)
+    return text
+
+
+def _not_utf8(piece: bytes, start: int) -> Fault:
+    problem = Problem(
+        message=f"the byte 0x{piece[start]:02X} is not UTF-8", hint="save the file as CSV UTF-8"
+    )
+    return Fault(column=len(piece[:start].decode()) + 1, problem=problem)
+
+
+_NUL = Problem(message="a NUL byte", hint="delete it; the file may be damaged or not text")
+_TOO_LONG = Fault(
+    column=1,
+    problem=Problem(message="the line is longer than 1 MiB", hint="check for a missing line end or quote"),
+)
+_TOO_MANY = Fault(
+    column=1, problem=Problem(message=f"more than {LINES_MAX} lines", hint="split the file")
+)

@@ -1,0 +1,134 @@
+"""A whole job file: bytes in, one value for each row out, as they come."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import chain
+from typing import Any, TypeAlias, assert_never
+
+from bulk.core.model import BODY_FIELDS, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
+from bulk.core.rows.csv_layouts import long_drafts, wide_drafts
+from bulk.core.rows.csv_text import CsvRecords
+from bulk.core.rows.drafts import Draft, issue_at
+from bulk.core.rows.header import read_header
+from bulk.core.rows.jsonl import json_drafts
+from bulk.core.rows.lines import NumberedLine, not_a_text_file, numbered
+from bulk.core.rows.repeats import Contests
+from bulk.core.rows.rules import asks_for_something, row_problems
+from bulk.core.rows.values import Problem
+
+
+class Format(StrEnum):
+    """How a job file is written; in CSV the header decides between the long and the wide layout."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
+Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
+"""What reading gives; an Issue concerns the file as a whole, and no row of it may be used."""
+
+_BODY_FIELDS = frozenset(BODY_FIELDS)
+_ID_AND_ONE = 2
+"""Values of a row that no rule about several can concern."""
+
+_NO_ROWS = Problem(message="the file has no rows", hint="write one row for each service to change")
+_ASKS_NOTHING = Problem(
+    message="the row asks for no change",
+    hint="give ports, add_ports, remove_ports or a setting, or delete the row",
+)
+
+
+def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Target) -> Iterator[Row]:  # noqa: A002
+    """Give the rows of a job file in the order of the file, and what is wrong with it.
+
+    `lines` are the file's lines with their ends (a line over `lines.LINE_BYTES_MAX` may come in
+    pieces); `name` stands in every place. `default` is the target of rows that name none: its
+    project_id holds for rows of its own region and profile only.
+
+    After the last row come those that stand against each other (a service named twice, a server
+    port wanted twice on one port_id): an InvalidRow with the number of a row that was given
+    before, perhaps as a ServiceUpdate. The later word holds; `sift` settles that.
+
+    Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
+    """
+    pieces = iter(lines)
+    first = next(pieces, b"")
+    if problem := not_a_text_file(first):
+        yield issue_at(name, 1, 1, "", problem)
+        return
+    text = numbered(chain((first,) if first else (), pieces))
+    match format:
+        case Format.CSV:
+            yield from _csv_rows(text, name, default)
+        case Format.JSONL:
+            yield from _rows(json_drafts(text, name), name, default)
+        case _:
+            assert_never(format)
+
+
+def _csv_rows(lines: Iterator[NumberedLine], name: str, default: Target) -> Iterator[Row]:
+    header, issues = read_header(lines, name)
+    yield from issues
+    if header:
+        records = CsvRecords(lines, delimiter=header.delimiter)
+        drafts = long_drafts if header.is_long else wide_drafts
+        yield from _rows(drafts(records, header, name), name, default)
+
+
+def _rows(drafts: Iterable[Draft], name: str, default: Target) -> Iterator[Row]:
+    contests = Contests(name)
+    targets = Targets(default)
+    row = 0
+    for row, draft in enumerate(drafts, 1):
+        yield _row(row, draft, name, targets)
+        contests.watch(row, draft)
+    if not row:
+        yield issue_at(name, 1, 1, "", _NO_ROWS)
+    yield from contests.withdrawn()
+
+
+def _row(row: int, draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | InvalidRow:
+    values = draft.values
+    place = f"{name}:{draft.line}"
+    issues = draft.issues
+    if len(values) > _ID_AND_ONE:
+        issues += [issue_at(name, draft.line, draft.column, field, p) for field, p in row_problems(values)]
+    if not issues and not draft.has_unread and not asks_for_something(values):
+        issues.append(issue_at(name, draft.line, draft.column, "", _ASKS_NOTHING))
+    if issues:
+        return InvalidRow(row=row, place=place, service_id=draft.raw_id, issues=tuple(issues))
+    return ServiceUpdate(
+        row=row,
+        place=place,
+        target=targets.of(values),
+        service_id=values["service_id"],
+        body=ModifyBody(**{field: values[field] for field in values if field in _BODY_FIELDS}),
+        add_ports=values.get("add_ports", ()),
+        remove_ports=values.get("remove_ports", ()),
+        expect_ports=values.get("expect_ports"),
+        note=values.get("note", ""),
+    )
+
+
+class Targets:
+    """The targets of a file; equal ones are one object."""
+
+    def __init__(self, default: Target) -> None:
+        self._default = default
+        self._known: dict[tuple[str, str, str], Target] = {}
+
+    def of(self, values: dict[str, Any]) -> Target:
+        """Give the target that a row names, completed by the default one."""
+        if _TARGET_COLUMNS.isdisjoint(values):
+            return self._default
+        default = self._default
+        region, profile = values.get("region", default.region), values.get("profile", default.profile)
+        at_home = (region, profile) == (default.region, default.profile)
+        project_id = values.get("project_id", default.project_id if at_home else "")
+        key = (region, project_id, profile)
+        if key not in self._known:
+            self._known[key] = Target(region=region, project_id=project_id, profile=profile)
+        return self._known[key]
+
+
+_TARGET_COLUMNS = frozenset(("region", "project_id", "profile"))

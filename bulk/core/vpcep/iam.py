@@ -1,0 +1,128 @@
+"""What IAM and the metadata service answer: tokens, projects, temporary keys (API document, section 4)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import orjson
+
+from bulk.core.model import Abort, Doubt, Reject, Reply, Retry, Throttled
+from bulk.core.vpcep.codes import NoReply, advice_for
+from bulk.core.vpcep.keys import KeyPair, Token
+from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
+
+TOKEN_LIFE_S = 86_400.0
+"""What the document promises; stands in where a reply does not tell."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project that the credentials may use in a region."""
+
+    id: str
+    name: str
+    domain_id: str
+    """The account that it belongs to."""
+
+
+def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
+    """Give the token of `POST /v3/auth/tokens`; its end is counted on this machine's clock."""
+    return _understood(got, _token)
+
+
+def projects(got: Answer | Lost) -> tuple[Project, ...] | Retry | Abort:
+    """Give the projects of `GET /v3/projects`."""
+    return _understood(got, _projects)
+
+
+def temporary_key(got: Answer | Lost) -> KeyPair | Retry | Abort:
+    """Give the keys of the metadata service's `securitykey`."""
+    return _understood(got, _key)
+
+
+def metadata_token(got: Answer | Lost) -> str | Retry | Abort:
+    """Give the token with which the metadata service is asked."""
+    return _understood(got, _metadata_token)
+
+
+def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | Abort:
+    if isinstance(got, Lost):
+        return _unanswered(got)
+    if not succeeded(got):
+        return _said_no(got)
+    try:
+        return read(got)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message = "the reply cannot be understood"
+        return Retry(reply=Reply(http=got.http, code=NoReply.UNREADABLE_REPLY, message=message, ms=got.ms))
+
+
+def _unanswered(lost: Lost) -> Retry | Abort:
+    if lost.hopeless:
+        return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
+    return Retry(reply=lost.reply)
+
+
+def _said_no(got: Answer) -> Retry | Abort:
+    """Give what a refusal means here, where nothing is written and no row is to blame."""
+    verdict = refused(got)
+    match verdict:
+        case Abort() | Retry():
+            return verdict
+        case Throttled(reply=reply) | Doubt(reply=reply):
+            return Retry(reply=reply)
+        case Reject(reply=reply):
+            return Abort(reply=reply, hint=advice_for(reply.code, reply.http))
+
+
+def _token(got: Answer) -> Token:
+    value = got.headers.get("X-Subject-Token", "")
+    if not _is_header_value(value):
+        raise ValueError("there is no X-Subject-Token")
+    return Token(value=value, expires_at=got.now + _life_s(got.body))
+
+
+def _life_s(body: bytes) -> float:
+    """Give how long the token lives by the server's own clock, so that ours may be wrong."""
+    try:
+        token = orjson.loads(body)["token"]
+        return max(0.0, _seconds(token["expires_at"]) - _seconds(token["issued_at"]))
+    except (ValueError, KeyError, TypeError):
+        return TOKEN_LIFE_S
+
+
+def _projects(got: Answer) -> tuple[Project, ...]:
+    return tuple(
+        Project(id=entry["id"], name=entry["name"], domain_id=entry.get("domain_id") or "")
+        for entry in orjson.loads(got.body)["projects"]
+    )
+
+
+def _key(got: Answer) -> KeyPair:
+    key = orjson.loads(got.body)["credential"]
+    return KeyPair(
+        ak=key["access"],
+        sk=key["secret"],
+        security_token=key["securitytoken"],
+        expires_at=_seconds(key["expires_at"]),
+    )
+
+
+def _metadata_token(got: Answer) -> str:
+    value = got.body.decode("ascii").strip()
+    if not _is_header_value(value):
+        raise ValueError("there is no token")
+    return value
+
+
+def _is_header_value(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable()
+
+
+def _seconds(text: str) -> float:
+    """Give seconds since 1970 of a UTC time, with or without a fraction and a `Z`."""
+    time = datetime.fromisoformat(text)
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

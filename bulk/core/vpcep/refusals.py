@@ -1,0 +1,135 @@
+"""The facts that a refusal carries: code, message, how long to wait, the limit, the server's clock.
+
+All of it is text from outside: it is bounded, stripped of control characters and of secrets before
+anybody sees it.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from bulk.core.model import Limit
+
+MESSAGE_CHARS_MAX = 500
+CODE_CHARS_MAX = 64
+
+_SEARCHED_CHARS_MAX = 8_192
+"""More than any gateway's message; what is beyond it is not looked at."""
+
+_UNITS_S = {"sec": 1.0, "min": 60.0, "hou": 3_600.0, "day": 86_400.0}
+_UNIT = r"(sec(?:ond)?|min(?:ute)?|hour|day)s?\b"
+_LIMIT = re.compile(
+    rf"limit\s*[:=]\s*(\d{{1,9}})\s*[,;]?\s*time\s*[:=]\s*(\d{{1,6}})?\s*{_UNIT}"
+    rf"|(\d{{1,9}})\s*times\s*(?:per|in|every)\s*(\d{{1,6}})?\s*{_UNIT}",
+    re.IGNORECASE,
+)
+"""The gateway's wording and IAM's (API document, sections 3.4 and 3.5)."""
+_POLICY = re.compile(r"policy\s+(user|ip|api|app)\b", re.IGNORECASE)
+_DIGITS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_SECRET = re.compile(
+    r"((?:x-(?:security|auth|subject)-token|authorization|signature)[\"']?\s*[:=]\s*[\"']?)"
+    r"(?:SDK-HMAC-SHA256[^\\\r\n\"]*|[^\s\\,;\"'<>]+)",
+    re.IGNORECASE,
+)
+"""The gateway answers a wrong signature with the whole canonical request, secrets included."""
+_USER_INFO = re.compile(r"//[^/@\s]+@")
+"""A proxy's address may carry a password."""
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
+
+class Facts(NamedTuple):
+    """What an error body says, each perhaps empty."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+def error_in(body: bytes) -> Facts:
+    """Give code, message and request id of an error body in any of the shapes of section 3.3.
+
+    A numeric code, as Keystone's, repeats the status and is no code; a body that is no JSON gives
+    its text as the message.
+    """
+    try:
+        levels = list(_levels(orjson.loads(body)))
+    except orjson.JSONDecodeError:
+        return Facts("", _plain(body), "")
+    code = _first(levels, "error_code", "errorCode", "code")
+    message = _first(levels, "error_msg", "errorMsg", "error_message", "message", "title")
+    return Facts(
+        "" if code.isdigit() else clean(code, CODE_CHARS_MAX),
+        clean(message, MESSAGE_CHARS_MAX),
+        clean(_first(levels, "request_id"), CODE_CHARS_MAX),
+    )
+
+
+def clean(text: str, chars_max: int) -> str:
+    """Give text that is safe to show: one line, without secrets and control characters, bounded."""
+    if text.replace("-", "").isalnum() and len(text) <= chars_max:
+        return text  # an id, as most texts here are: there is nothing to clean
+    shown = _USER_INFO.sub("//[redacted]@", _SECRET.sub(r"\1[redacted]", text[:_SEARCHED_CHARS_MAX]))
+    line = " ".join("".join(char if char.isprintable() else " " for char in shown).split())
+    return line if len(line) <= chars_max else line[: chars_max - 1] + "…"
+
+
+def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
+    """Give the seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); None without it.
+
+    A date counts from the reply's own `Date`, or from `now` where that is missing.
+    """
+    given = headers.get("Retry-After", "").strip()
+    if _DIGITS.fullmatch(given):
+        return float(given)
+    until = _http_date(given)
+    if until is None:
+        return None
+    return max(0.0, until - (server_clock(headers) or now))
+
+
+def stated_limit(message: str) -> Limit | None:
+    """Give the limit that the refusal's text states; None where it states none."""
+    found = _LIMIT.search(message)
+    if not found:
+        return None
+    requests, count, unit = found.groups()[:3] if found[1] else found.groups()[3:]
+    window_s = int(count or 1) * _UNITS_S[unit[:3].lower()]
+    policy = _POLICY.search(message)
+    if not int(requests) or not window_s:
+        return None
+    return Limit(requests=int(requests), window_s=window_s, policy=policy[1].lower() if policy else "")
+
+
+def server_clock(headers: Mapping[str, str]) -> float | None:
+    """Give the server's wall clock by its `Date` header, in seconds since 1970."""
+    return _http_date(headers.get("Date", ""))
+
+
+def _http_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _levels(json: Any) -> Iterator[dict[str, Any]]:
+    """Give the objects in which a code may stand, outermost first."""
+    for level in json if isinstance(json, list) else [json]:
+        if isinstance(level, dict):
+            yield level
+            yield from _levels(level.get("error"))
+
+
+def _first(levels: list[dict[str, Any]], *names: str) -> str:
+    found = (level[name] for level in levels for name in names if level.get(name))
+    return next((str(value) for value in found if isinstance(value, str | int)), "")
+
+
+def _plain(body: bytes) -> str:
+    text = body[:_SEARCHED_CHARS_MAX].decode(errors="replace")
+    title = _TITLE.search(text)
+    return clean(_TAG.sub(" ", title[1] if title else text), MESSAGE_CHARS_MAX)

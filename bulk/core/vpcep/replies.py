@@ -1,0 +1,214 @@
+"""What a reply means: pure functions from an answer, or the lack of one, to a verdict.
+
+The error code decides, then the HTTP status (API document, section 3). A PUT whose answer does not
+say surely what became of it is a Doubt; a read that was lost is a Retry.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from bulk.core.model import (
+    Abort,
+    Done,
+    Doubt,
+    ListVerdict,
+    Missing,
+    Page,
+    Reject,
+    Reply,
+    Retry,
+    ServiceId,
+    ServiceState,
+    ShowVerdict,
+    Throttled,
+    Verdict,
+)
+from bulk.core.vpcep.code_table import PERMANENT, RETRYABLE, THROTTLED
+from bulk.core.vpcep.codes import NoReply, advice_for, classify, ends_run, known
+from bulk.core.vpcep.refusals import (
+    CODE_CHARS_MAX,
+    MESSAGE_CHARS_MAX,
+    clean,
+    error_in,
+    retry_after_s,
+    server_clock,
+    stated_limit,
+)
+from bulk.core.vpcep.services import listed_service, service
+
+CLOCK_SKEW_MAX_S = 60.0
+"""A clock that is this far off is told; the server bears 15 minutes (API document, section 4.2)."""
+
+OK, REDIRECT, NOT_THERE, REQUEST_TIMEOUT, SERVER_ERROR = 200, 300, 404, 408, 500
+
+MISSING = frozenset({"EndPoint.0005", "EndPoint.2003"})
+"""The two ways to say that the service does not exist."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One reply as it came: nothing of it is understood yet."""
+
+    http: int
+    headers: Mapping[str, str]
+    """Looked up without regard to case."""
+    body: bytes
+    ms: int
+    now: float
+    """Wall clock when the reply was complete, seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """No usable reply came."""
+
+    code: NoReply
+    message: str
+    ms: int
+    sent: bool
+    """Whether the request may have reached the server."""
+    hopeless: bool = False
+    """Whether every other request would fare the same: a refused certificate, an unusable address."""
+
+    @property
+    def reply(self) -> Reply:
+        """Give the facts in the words of the ledger."""
+        return Reply(code=self.code, message=self.message, ms=self.ms)
+
+
+def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
+    """Give what became of the PUT for `service_id`."""
+    if isinstance(got, Lost):
+        return _lost(got)
+    if not succeeded(got):
+        return refused(got)
+    try:
+        state = service(orjson.loads(got.body))
+    except ValueError as error:
+        return Doubt(reply=_unreadable(got, str(error)))
+    if state.id != service_id:
+        return Doubt(reply=_unreadable(got, f"the reply is about another service: {state.id}"))
+    return Done(reply=_success(got), state=state)
+
+
+def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
+    """Give one service, or Missing where the API does not have it."""
+    verdict = modified(got, service_id)
+    match verdict:
+        case Doubt(reply=reply):
+            return Retry(reply=reply)
+        case Reject(reply=reply) if _is_missing(reply):
+            return Missing(reply=reply)
+        case _:
+            return verdict
+
+
+def listed(got: Answer | Lost) -> ListVerdict:
+    """Give one page of services with the count of all."""
+    if isinstance(got, Lost):
+        return _again(_lost(got))
+    if not succeeded(got):
+        return _again(refused(got))
+    try:
+        services, total_count = _page(orjson.loads(got.body))
+    except ValueError as error:
+        return Retry(reply=_unreadable(got, str(error)))
+    return Page(reply=_success(got), services=services, total_count=total_count)
+
+
+def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
+    entries, total_count = (
+        (json.get("endpoint_services"), json.get("total_count")) if isinstance(json, dict) else (None, None)
+    )
+    if not isinstance(entries, list):
+        raise ValueError("the reply has no list endpoint_services")  # noqa: TRY004 - bad input
+    if type(total_count) is not int or total_count < 0:
+        raise ValueError("the reply has no total_count")
+    return tuple(listed_service(entry) for entry in entries), total_count
+
+
+def succeeded(got: Answer) -> bool:
+    """Tell whether the status is one of success."""
+    return OK <= got.http < REDIRECT
+
+
+def refused(got: Answer) -> Throttled | Retry | Doubt | Reject | Abort:
+    """Give what a reply that is no success means, in the sense of a PUT."""
+    reply = refusal_reply(got)
+    kind = classify(reply.code, got.http)
+    if THROTTLED in {kind, classify("", got.http)}:
+        wait_s = retry_after_s(got.headers, got.now)
+        return Throttled(reply=reply, retry_after_s=wait_s, limit=stated_limit(reply.message))
+    if got.http >= SERVER_ERROR:
+        return Reject(reply=reply) if _documented_as_permanent(reply) else Doubt(reply=reply)
+    if got.http == REQUEST_TIMEOUT:
+        return Doubt(reply=reply)
+    if ends_run(reply.code, got.http):
+        return Abort(reply=reply, hint=_hint(reply, got))
+    return Retry(reply=reply) if kind is RETRYABLE else Reject(reply=reply)
+
+
+def refusal_reply(got: Answer) -> Reply:
+    """Give the facts of a refusal: code, message and request id out of body and headers."""
+    facts = error_in(got.body)
+    return Reply(
+        http=got.http,
+        code=facts.code,
+        message=facts.message,
+        request_id=_request_id(got) or facts.request_id,
+        ms=got.ms,
+    )
+
+
+def _lost(lost: Lost) -> Abort | Retry | Doubt:
+    if lost.hopeless:
+        return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
+    return Doubt(reply=lost.reply) if lost.sent else Retry(reply=lost.reply)
+
+
+def _again(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Throttled | Retry | Reject | Abort:
+    """Give the verdict on a read: asking twice does no harm."""
+    return Retry(reply=verdict.reply) if isinstance(verdict, Doubt) else verdict
+
+
+def _success(got: Answer) -> Reply:
+    return Reply(http=got.http, request_id=_request_id(got), ms=got.ms)
+
+
+def _documented_as_permanent(reply: Reply) -> bool:
+    """Tell whether this is one of the two 504 that are no timeouts."""
+    found = known(reply.code)
+    return found is not None and found.http == reply.http and found.kind is PERMANENT
+
+
+def _is_missing(reply: Reply) -> bool:
+    found = known(reply.code)
+    return found.code in MISSING if found else reply.http == NOT_THERE
+
+
+def _hint(reply: Reply, got: Answer) -> str:
+    advice = advice_for(reply.code, reply.http)
+    server = server_clock(got.headers)
+    if server is None or abs(server - got.now) < CLOCK_SKEW_MAX_S:
+        return advice
+    off_min = round(abs(server - got.now) / 60)
+    side = "behind" if server > got.now else "ahead of"
+    return f"set this machine's clock: it is {off_min} min {side} the server's; then {advice}"
+
+
+def _unreadable(got: Answer, why: str) -> Reply:
+    return Reply(
+        http=got.http,
+        code=NoReply.UNREADABLE_REPLY,
+        message=clean(why, MESSAGE_CHARS_MAX),
+        request_id=_request_id(got),
+        ms=got.ms,
+    )
+
+
+def _request_id(got: Answer) -> str:
+    found = got.headers.get("X-Request-Id") or got.headers.get("X-IAM-Trace-Id")
+    return clean(found, CODE_CHARS_MAX) if found else ""

@@ -1,0 +1,76 @@
+"""The requests as values: method, path, query and body, ready to be signed and sent as they are."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from bulk.core.model import ModifyBody, ServiceId
+from bulk.core.vpcep.signing import canonical_query
+
+METADATA_TOKEN_LIFE_S = 21_600
+"""How long the metadata service's own token shall live; the official SDK asks for the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; path and query are encoded, the body is the bytes that are sent."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+
+    @property
+    def url_tail(self) -> str:
+        """Give what follows the endpoint's address in the URL."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def services_path(project_id: str) -> str:
+    """Give the path under which all services of a project are; the requests below begin with it."""
+    return f"/v1/{quote(project_id, safe='')}/vpc-endpoint-services"
+
+
+def list_services(path: str, *, offset: int, limit: int) -> Request:
+    """Give `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
+
+    Source: API document, section 1.3 (`limit` 1-1000, `offset` below the total).
+    """
+    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc"), ("sort_key", "create_at")]
+    return Request(method="GET", path=path, query=canonical_query(query))
+
+
+def show_service(path: str, service_id: ServiceId) -> Request:
+    """Give `GET …/vpc-endpoint-services/{id}` (API document, section 1.2)."""
+    return Request(method="GET", path=f"{path}/{service_id}")
+
+
+def modify_service(path: str, service_id: ServiceId, body: ModifyBody) -> Request:
+    """Give `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (section 1.1)."""
+    return Request(method="PUT", path=f"{path}/{service_id}", body=orjson.dumps(body.named()))
+
+
+def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:
+    """Give `POST /v3/auth/tokens` for a token of one project (API document, section 4.1).
+
+    Without `project_id` the token is for the project that is named like the region.
+    """
+    scope = {"project": {"id": project_id} if project_id else {"name": region}}
+    who = {"name": user, "password": password, "domain": {"name": domain}}
+    identity = {"methods": ["password"], "password": {"user": who}}
+    return _post("/v3/auth/tokens", "nocatalog=true", {"auth": {"identity": identity, "scope": scope}})
+
+
+def _post(path: str, query: str, json: dict[str, Any]) -> Request:
+    return Request(method="POST", path=path, query=query, body=orjson.dumps(json))
+
+
+def list_projects(region: str) -> Request:
+    """Give `GET /v3/projects?name={region}` of IAM (API document, section 4.3)."""
+    return Request(method="GET", path="/v3/projects", query=canonical_query([("name", region)]))
+
+
+METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")
+SECURITY_KEY = Request(method="GET", path="/openstack/latest/securitykey")

@@ -1,0 +1,114 @@
+"""The API's service objects as `ServiceState`: tolerant of every documented form, strict about sense.
+
+Ports may be strings, a protocol may be missing or in lower case, unknown fields are passed over
+(API document, sections 1.1 to 1.3 and trap 19).
+"""
+
+from functools import lru_cache
+from sys import intern
+from types import MappingProxyType
+from typing import Any
+
+from bulk.core.model import PortMapping, Ports, Protocol, ServiceId, ServiceState
+
+UNREADABLE = "unreadable"
+"""Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
+
+_PORT_MAX = 65_535
+
+_PROTOCOLS = MappingProxyType({protocol.value: protocol for protocol in Protocol})
+
+
+def service(json: Any) -> ServiceState:
+    """Give the service that a JSON object describes; raise ValueError saying what is not understood."""
+    if not isinstance(json, dict):
+        raise ValueError("this is no service object")  # noqa: TRY004 - bad input, not a bad call
+    get = json.get
+    return ServiceState(
+        id=_service_id(json),
+        ports=_ports(get("ports")),
+        status=_word(get("status")) or "",
+        service_type=_word(get("service_type")),
+        server_type=_word(get("server_type")),
+        port_id=_text(get("port_id")),
+        vip_port_id=_text(get("vip_port_id")),
+        vpc_id=_word(get("vpc_id")),
+        project_id=_word(get("project_id")),
+        service_name=_text(get("service_name")),
+        description=_text(get("description")),
+        approval_enabled=_flag(get("approval_enabled")),
+        tcp_proxy=_word(get("tcp_proxy")),
+        ip=_text(get("ip")),
+        connection_count=_count(get("connection_count")),
+        created_at=_text(get("created_at")),
+        updated_at=_text(get("updated_at")),
+    )
+
+
+def listed_service(json: Any) -> ServiceState:
+    """Give one entry of the list; one that has an id and no more sense is `UNREADABLE`.
+
+    One odd service must not hide all others of the project. Raises ValueError without an id.
+    """
+    try:
+        return service(json)
+    except ValueError:
+        if not isinstance(json, dict):
+            raise
+        return ServiceState(id=_service_id(json), ports=(), status=UNREADABLE)
+
+
+def _service_id(json: dict[str, Any]) -> ServiceId:
+    found = json.get("id")
+    if not isinstance(found, str) or not found:
+        raise ValueError("the service has no id")
+    return ServiceId(found.lower())
+
+
+def _ports(json: Any) -> Ports:
+    if not isinstance(json, list):
+        raise ValueError("the service has no list of ports")  # noqa: TRY004 - bad input, not a bad call
+    try:
+        return tuple(
+            _mapping(entry.get("client_port"), entry.get("server_port"), entry.get("protocol"))
+            for entry in json
+        )
+    except (AttributeError, TypeError):
+        raise ValueError("an entry of ports is no port mapping") from None
+
+
+@lru_cache(maxsize=65_536, typed=True)
+def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
+    """Give the mapping; a fleet has few different ones, so that each is built and kept once."""
+    name = "TCP" if protocol is None else str(protocol).upper()
+    if name not in _PROTOCOLS:
+        raise ValueError(f"protocol {name!r} is neither TCP nor UDP")
+    return PortMapping(
+        client_port=_port(client_port), server_port=_port(server_port), protocol=_PROTOCOLS[name]
+    )
+
+
+def _port(json: Any) -> int:
+    number = _count(json)
+    if number is None or not 0 < number <= _PORT_MAX:
+        raise ValueError(f"port {json!r} is not from 1 to {_PORT_MAX}")
+    return number
+
+
+def _count(json: Any) -> int | None:
+    if isinstance(json, str) and json.isascii() and json.isdigit():
+        return int(json)
+    return json if type(json) is int else None
+
+
+def _text(json: Any) -> str | None:
+    return json if type(json) is str else None
+
+
+def _word(json: Any) -> str | None:
+    """Give a text of which a fleet has few different ones, kept once."""
+    return intern(json) if type(json) is str else None
+
+
+def _flag(json: Any) -> bool | None:
+    return json if type(json) is bool else None

@@ -1,0 +1,1 @@
+"""The order of effects: what is read, written and sent when."""

@@ -1,0 +1,34 @@
+"""Why a run is stopping; workers look at it, nothing is ever cancelled by it."""
+
+import asyncio
+from collections.abc import Callable
+
+from bulk.core.ledger.records import BrakeReason
+
+
+class Brake:
+    """Pulled once, by the first reason that comes; later reasons change nothing."""
+
+    def __init__(self) -> None:
+        self.pulled = asyncio.Event()
+        """Set from the pull on; sleeps that need not last wake by it."""
+        self.reason = BrakeReason.FINISHED
+        self.message = ""
+        self._released: list[Callable[[], None]] = []
+
+    def on_pull(self, release: Callable[[], None]) -> None:
+        """Have `release` called at the pull, to wake those who wait for something else."""
+        self._released.append(release)
+
+    def pull(self, reason: BrakeReason, message: str) -> None:
+        """Stop the run: what is in flight ends and is recorded, nothing new begins."""
+        if self.pulled.is_set():
+            return
+        self.reason, self.message = reason, message
+        self.pulled.set()
+        for release in self._released:
+            release()
+
+    def __bool__(self) -> bool:
+        """Say whether it has been pulled."""
+        return self.pulled.is_set()

@@ -1,0 +1,23 @@
+"""The VPCEP API as a server on loopback: for practice, for rehearsals, and as the oracle of the tests.
+
+It is an island: it imports nothing else of `bulk`, and nothing imports it, so that it stays an independent
+reading of the API's documents. Section numbers in its docstrings are those of the project's API reference.
+"""
+
+from .calls import Applied
+from .faults import FaultKind, FaultPlan, FaultRule
+from .lifecycle import Simulator
+from .store import StoreError
+from .switches import Switches
+from .world import Identity
+
+__all__ = [
+    "Applied",
+    "FaultKind",
+    "FaultPlan",
+    "FaultRule",
+    "Identity",
+    "Simulator",
+    "StoreError",
+    "Switches",
+]

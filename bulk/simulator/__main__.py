@@ -1,0 +1,168 @@
+"""`python -m bulk.simulator`: the simulator as a process of its own.
+
+The first line on stdout is its URL. It serves until INT or TERM, or until its standard input ends when told
+so. Exit codes: 0 after that, 1 when it cannot start, 2 for wrong usage.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Coroutine
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from . import FaultPlan, Identity, Simulator, StoreError, Switches
+from .lines import project_id_of
+
+LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the simulator and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        simulator = _simulator(arguments)
+    except ValueError as error:
+        sys.stderr.write(f"simulator: {_message(error)}\n")
+        return 2
+    try:
+        _run(_serve(simulator, stop_with_stdin=arguments.stop_with_stdin))
+    except (StoreError, OSError, ValueError) as error:
+        sys.stderr.write(f"simulator: {_message(error)}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    demo = Identity()
+    parser = argparse.ArgumentParser(
+        prog="bulk simulator",
+        description="The VPCEP API as a server on loopback. The first line on stdout is its URL.",
+        epilog="Credentials come from BULK_SIMULATOR_AK, _SK, _USER, _PASSWORD and _DOMAIN; without them it "
+        f"accepts AK {demo.ak} with SK {demo.sk}, and user {demo.user} of {demo.domain} with "
+        f"password {demo.password}.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, takes a free one")
+    add("--fleet", type=Path, metavar="FILE", help="JSON Lines of services, loaded first and kept up to date")
+    add(
+        "--seed-fleet",
+        type=int,
+        default=0,
+        metavar="N",
+        help="begin an empty fleet with N generated services",
+    )
+    add(
+        "--project",
+        action="append",
+        default=[],
+        metavar="NAME[=ID]",
+        help="a project: its name is a region or region_sub; repeatable",
+    )
+    add("--region", default="cn-north-4", help="region of projects that only the fleet names")
+    add("--applied-log", type=Path, metavar="FILE", help="JSON Lines of every PUT that took effect")
+    add(
+        "--limit",
+        action="append",
+        default=[],
+        metavar="SPEC",
+        help="token:20/s,burst=20 or fixed:60/60s or sliding:100/10s or concurrency:8; options "
+        "for=reads|writes, policy=user|ip|api|none, http=429|400, retry_after=none|seconds|date, "
+        "count_refusals=true; repeatable",
+    )
+    add("--faults", default="{}", metavar="JSON|FILE", help="a plan of faults")
+    add("--switches", default="{}", metavar="JSON|FILE", help="behaviour where the documents are silent")
+    add("--stop-with-stdin", action="store_true", help="stop when standard input ends")
+    return parser
+
+
+def _simulator(arguments: argparse.Namespace) -> Simulator:
+    """Return the simulator that the flags and the environment ask for; raises ValueError."""
+    pairs = (project.partition("=") for project in arguments.project)
+    return Simulator(
+        seed_count=arguments.seed_fleet,
+        projects={name: project_id or project_id_of(name) for name, _, project_id in pairs},
+        region=arguments.region,
+        identity=_identity(),
+        switches=Switches.model_validate(_json_argument(arguments.switches)),
+        limits=arguments.limit,
+        faults=FaultPlan.model_validate(_json_argument(arguments.faults)),
+        fleet_file=arguments.fleet,
+        applied_log=arguments.applied_log,
+        lock_wait_s=LOCK_WAIT_S,
+        port=arguments.port,
+    )
+
+
+def _identity() -> Identity:
+    names = ("ak", "sk", "user", "password", "domain")
+    given = {name: os.environ.get(f"BULK_SIMULATOR_{name.upper()}") for name in names}
+    return Identity(**{name: value for name, value in given.items() if value})
+
+
+def _json_argument(text: str) -> object:
+    """Return the JSON that an argument is, or that the file it names holds; raises ValueError."""
+    source = text if text.lstrip().startswith("{") else _text_of(Path(text))
+    try:
+        return orjson.loads(source)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"{text[:80]}: not JSON: {error}") from None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+
+
+async def _serve(simulator: Simulator, *, stop_with_stdin: bool) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with simulator:
+        gc.collect()
+        gc.freeze()
+        sys.stdout.write(f"{simulator.url}\n")
+        sys.stdout.flush()
+        if stop_with_stdin:
+            threading.Thread(target=_await_stdin_end, args=(loop, stop), daemon=True).start()
+        await stop.wait()
+
+
+def _await_stdin_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends; a plain read, so that it works for pipes, files and terminals."""
+    while os.read(0, 4096):
+        pass
+    with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
+        loop.call_soon_threadsafe(stop.set)
+
+
+def _run(main_coroutine: Coroutine[None, None, None]) -> None:
+    """Run on uvloop where it is installed."""
+    try:
+        import uvloop  # noqa: PLC0415 -- optional
+    except ImportError:
+        asyncio.run(main_coroutine)
+    else:
+        uvloop.run(main_coroutine)
+
+
+def _message(error: Exception) -> str:
+    """Return an error in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The paths beside VPCEP's own: versions, IAM, a server's metadata, and the simulator's hands and eyes."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from .auth import RawRequest
+from .errors import Refusal, gateway
+from .replies import Reply, json_reply
+from .world import World
+
+Handler = Callable[[World, RawRequest, float], Reply | Refusal]
+
+_VERSION = {
+    "id": "v1",
+    "version": "1",
+    "status": "CURRENT",
+    "updated": "2018-09-30T00:00:00Z",
+    "min_version": "",
+    "links": [],
+}
+
+
+def aside(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    """Answer a request whose path is not below `/v1/`."""
+    handler = _HANDLERS.get((request.method, request.path))
+    return unknown_path(request) if handler is None else handler(world, request, now_s)
+
+
+def unknown_path(request: RawRequest) -> Refusal:
+    """Return the gateway's answer to a path or method that no API has."""
+    return gateway(
+        "0101", f"The API does not exist or has not been published: {request.method} {request.path}"
+    )
+
+
+def _versions(_world: World, _request: RawRequest, _now_s: float) -> Reply:
+    return json_reply({"versions": [_VERSION]})
+
+
+def _version(_world: World, _request: RawRequest, _now_s: float) -> Reply:
+    return json_reply({"version": _VERSION})
+
+
+def _tokens(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    issued = world.iam.issue_token(request.body, now_s, life_s=world.vpcep.switches.token_life_s)
+    if isinstance(issued, Refusal):
+        return issued
+    token, described = issued
+    return json_reply(described, http=201, headers=(("X-Subject-Token", token.value),))
+
+
+def _projects(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    caller = world.keyring.authenticate(request, now_s)
+    if isinstance(caller, Refusal):
+        return caller
+    return json_reply(world.iam.project_list(parse_qs(request.query).get("name", [None])[0]))
+
+
+def _temporary_key(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    caller = world.keyring.authenticate(request, now_s)
+    if isinstance(caller, Refusal):
+        return caller
+    credential = world.iam.temporary_key(request.body, now_s)
+    return credential if isinstance(credential, Refusal) else json_reply(credential, http=201)
+
+
+def _metadata_token(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    token = world.iam.metadata_token(request.headers.get("x-metadata-token-ttl-seconds"), now_s)
+    return token if isinstance(token, Refusal) else Reply(body=token.encode(), content_type="text/plain")
+
+
+def _metadata_key(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+    credential = world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s)
+    return credential if isinstance(credential, Refusal) else json_reply(credential)
+
+
+def _applied(world: World, _request: RawRequest, _now_s: float) -> Reply:
+    return Reply(body=world.applied_json())
+
+
+def _fleet(world: World, _request: RawRequest, _now_s: float) -> Reply:
+    return Reply(body=world.fleet_json())
+
+
+def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
+    problem = world.obey(request.body)
+    if problem is not None:
+        return json_reply({"problem": problem}, http=400)
+    return Reply(body=world.vpcep.switches.model_dump_json().encode())
+
+
+_HANDLERS: dict[tuple[str, str], Handler] = {
+    ("GET", "/"): _versions,
+    ("GET", "/v1"): _version,
+    ("POST", "/v3/auth/tokens"): _tokens,
+    ("GET", "/v3/projects"): _projects,
+    ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
+    ("PUT", "/meta-data/latest/api/token"): _metadata_token,
+    ("GET", "/openstack/latest/securitykey"): _metadata_key,
+    ("GET", "/_simulator/applied"): _applied,
+    ("GET", "/_simulator/fleet"): _fleet,
+    ("POST", "/_simulator/switches"): _switches,
+}

@@ -1,0 +1,183 @@
+"""What a client asks of VPCEP, read from path and query, and what it may be told."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from .errors import Refusal, vpcep
+from .fleet import PortMapping, Service, Status
+from .switches import PortForm, TimestampForm
+from .wire import ports_answer, timestamp
+
+LIST_LIMIT_DEFAULT = 10
+LIST_LIMIT_MAX = 1000
+
+
+class Operation(StrEnum):
+    """What a client may ask for (section 1)."""
+
+    LIST = "list"
+    DETAIL = "detail"
+    MODIFY = "modify"
+    RENAME = "rename"
+    CREATE = "create"
+    DELETE = "delete"
+    QUOTAS = "quotas"
+
+
+_COLLECTION = {"GET": Operation.LIST, "POST": Operation.CREATE}
+_MEMBER = {"GET": Operation.DETAIL, "PUT": Operation.MODIFY, "DELETE": Operation.DELETE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, understood as far as its path: `service_id` is empty where the path names none."""
+
+    operation: Operation
+    project_id: str
+    service_id: str = ""
+    query: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A success: status and JSON value, or no body at all."""
+
+    http: int = 200
+    value: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """One PUT that took effect: `n` counts from 1, `at_ms` is UTC; `body` is as it came."""
+
+    n: int
+    at_ms: int
+    operation: Operation
+    project_id: str
+    id: str
+    before: tuple[PortMapping, ...]
+    after: tuple[PortMapping, ...]
+    is_duplicate: bool
+    body: bytes
+
+    def line(self) -> bytes:
+        """Return the record as one JSON object; `is_duplicate` says that nothing was different afterwards."""
+        return orjson.dumps(
+            {
+                "n": self.n,
+                "at": timestamp(self.at_ms, TimestampForm.MILLISECONDS) + "Z",
+                "operation": self.operation,
+                "project_id": self.project_id,
+                "id": self.id,
+                "ports_before": ports_answer(self.before, PortForm.INTEGER),
+                "ports_after": ports_answer(self.after, PortForm.INTEGER),
+                "is_duplicate": self.is_duplicate,
+                "body": orjson.loads(self.body),
+            }
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class Journal:
+    """Who is told of a change: one listener for the state of services, one for PUTs that took effect."""
+
+    changed: Callable[[str, Service | None], None]
+    applied: Callable[[Applied], None]
+
+
+def route(method: str, path: str) -> Call | None:
+    """Return the call that a path below `/v1/` is, or None when the API has no such path."""
+    match path.split("/"):
+        case ["", "v1", project_id, "vpc-endpoint-services"]:
+            operation, service_id = _COLLECTION.get(method), ""
+        case ["", "v1", project_id, "vpc-endpoint-services", service_id]:
+            operation = _MEMBER.get(method)
+        case ["", "v1", project_id, "vpc-endpoint-services", service_id, "name"] if method == "PUT":
+            operation = Operation.RENAME
+        case ["", "v1", project_id, "quotas"] if method == "GET":
+            operation, service_id = Operation.QUOTAS, ""
+        case _:
+            return None
+    if operation is None:
+        return None
+    return Call(operation=operation, project_id=project_id, service_id=service_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListQuery:
+    """The query of GET list with its defaults (section 1.3)."""
+
+    limit: int
+    offset: int
+    sort_key: str
+    is_descending: bool
+    id: str | None
+    status: str | None
+    name: str
+
+    @classmethod
+    def read(cls, query: str) -> "ListQuery | Refusal":
+        """Return the query, or the refusal of its first wrong parameter."""
+        given = dict(parse_qsl(query, keep_blank_values=True))
+        limit = _number(given.get("limit"), LIST_LIMIT_DEFAULT)
+        offset = _number(given.get("offset"), 0)
+        sort_key, sort_dir = given.get("sort_key", "create_at"), given.get("sort_dir", "desc")
+        name, status = given.get("endpoint_service_name", ""), given.get("status")
+        checks = (
+            (limit is not None and 1 <= limit <= LIST_LIMIT_MAX, "0006"),
+            (offset is not None, "0010"),
+            (sort_key in {"create_at", "update_at"}, "0017"),
+            (sort_dir in {"asc", "desc"}, "0018"),
+            (status is None or status in set(Status), "0019"),
+            (given.get("net_type", "all") in {"vlan", "vxlan", "all"}, "3048"),
+            (len(name) <= 128, "0002"),
+        )
+        refusal = next((vpcep(number) for is_right, number in checks if not is_right), None)
+        if refusal is not None or limit is None or offset is None:
+            return refusal or vpcep("0002")
+        return cls(
+            limit=limit,
+            offset=offset,
+            sort_key=sort_key,
+            is_descending=sort_dir == "desc",
+            id=given.get("id"),
+            status=status,
+            name=name.casefold(),
+        )
+
+    @property
+    def has_filter(self) -> bool:
+        """Whether the query leaves out anything."""
+        return self.id is not None or self.status is not None or bool(self.name)
+
+    def matches(self, service: Service) -> bool:
+        """Return whether a service passes the filters; names match as substrings, in any case."""
+        return (
+            (self.id is None or service.id == self.id)
+            and (self.status is None or service.status == self.status)
+            and (not self.name or self.name in service.service_name.casefold())
+        )
+
+
+def json_object(body: bytes) -> dict[str, Any] | Refusal:
+    """Return a request's JSON object; no body at all is the odd 504 of section 3.2."""
+    if not body:
+        return vpcep("0011")
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return vpcep("0002", "The body is not JSON.")
+    return value if isinstance(value, dict) else vpcep("0002", "The body is not a JSON object.")
+
+
+def _number(text: str | None, default: int) -> int | None:
+    if text is None:
+        return default
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None

@@ -1,0 +1,219 @@
+"""The endpoint services themselves: what one is, and all of them with their states over time.
+
+The fleet is the truth of the simulator. Rules that decide whether a change may happen are in `rules.py`;
+how a service looks on the wire is in `wire.py`. Times are arguments: seconds for clocks, milliseconds for
+timestamps.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import NamedTuple, overload
+
+
+class Status(StrEnum):
+    """Where a service stands: creating -> available or failed; any -> deleting -> gone (section 7)."""
+
+    CREATING = "creating"
+    AVAILABLE = "available"
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+class PortMapping(NamedTuple):
+    """One entry of `ports`: what the consumer dials, where it leads, and the protocol."""
+
+    client_port: int
+    server_port: int
+    protocol: str
+
+
+class Tag(NamedTuple):
+    """One tag of a service."""
+
+    key: str
+    value: str
+
+
+class Failure(NamedTuple):
+    """Why a service has the status failed."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One endpoint service with every field that any answer shows; `service_name` is the full stored name."""
+
+    id: str
+    project_id: str
+    domain_id: str
+    service_name: str
+    description: str
+    status: Status
+    service_type: str
+    server_type: str
+    vpc_id: str
+    pool_id: str
+    port_id: str | None
+    vip_port_id: str | None
+    ip: str | None
+    ip_version: str
+    cidr_type: str
+    approval_enabled: bool
+    tcp_proxy: str
+    enable_policy: bool
+    public_border_group: str | None
+    connection_count: int
+    ports: tuple[PortMapping, ...]
+    tags: tuple[Tag, ...]
+    error: tuple[Failure, ...]
+    created_ms: int
+    updated_ms: int
+
+
+class _Due(NamedTuple):
+    """A status that a service takes by itself at a moment; None means that it is gone."""
+
+    at_s: float
+    service_id: str
+    status: Status | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered(Sequence[Service]):
+    """Services in an order that is kept as ids, looked up when they are asked for."""
+
+    _ids: list[str]
+    _services: dict[str, Service]
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Service: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Service]: ...
+    def __getitem__(self, place: int | slice) -> Service | list[Service]:
+        if isinstance(place, slice):
+            return [self._services[service_id] for service_id in self._ids[place]]
+        return self._services[self._ids[place]]
+
+
+@dataclass(slots=True)
+class Fleet:
+    """All services by id, with the order of creation per project and the services behind each port_id."""
+
+    _services: dict[str, Service] = field(default_factory=dict)
+    _projects: dict[str, dict[str, None]] = field(default_factory=dict)
+    _backends: dict[str, dict[str, None]] = field(default_factory=dict)
+    _by_creation: dict[str, list[str]] = field(default_factory=dict)
+    _due: list[_Due] = field(default_factory=list)
+    _unseen: dict[str, list[tuple[float, Service | None]]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self._services)
+
+    def __iter__(self) -> Iterator[Service]:
+        return iter(self._services.values())
+
+    def get(self, service_id: str) -> Service | None:
+        """Return the service as it truly is now."""
+        return self._services.get(service_id)
+
+    def put(self, service: Service) -> None:
+        """Add a service, or replace the one of the same id."""
+        before = self._services.get(service.id)
+        if before is None or before.project_id != service.project_id:
+            self._index_project(service, before)
+        if before is None or before.port_id != service.port_id:
+            self._index_backend(service, before)
+        if before is not None and before.created_ms != service.created_ms:
+            self._by_creation.pop(service.project_id, None)
+        self._services[service.id] = service
+
+    def drop(self, service_id: str) -> None:
+        """Remove a service."""
+        service = self._services.pop(service_id)
+        self._unseen.pop(service_id, None)
+        del self._projects[service.project_id][service_id]
+        self._by_creation.pop(service.project_id, None)
+        if service.port_id is not None:
+            del self._backends[service.port_id][service_id]
+
+    def siblings(self, service_id: str, port_id: str) -> Iterator[Service]:
+        """Yield the other services behind `port_id`, those of every project."""
+        for other in self._backends.get(port_id, ()):
+            if other != service_id:
+                yield self._services[other]
+
+    def project_ids(self) -> Iterable[str]:
+        """Return the projects that have or had a service, in order of first appearance."""
+        return self._projects.keys()
+
+    def count(self, project_id: str) -> int:
+        """Return how many services a project has."""
+        return len(self._projects.get(project_id, ()))
+
+    def by_creation(self, project_id: str) -> "Ordered":
+        """Return a project's services, the oldest first; equal moments go by id."""
+        order = self._by_creation.get(project_id)
+        if order is None:
+            members = (self._services[service_id] for service_id in self._projects.get(project_id, ()))
+            order = [one.id for one in sorted(members, key=lambda one: (one.created_ms, one.id))]
+            self._by_creation[project_id] = order
+        return Ordered(order, self._services)
+
+    @property
+    def has_hidden(self) -> bool:
+        """Whether any read may show an older state than the true one."""
+        return bool(self._unseen)
+
+    def plan(self, at_s: float, service_id: str, status: Status | None) -> None:
+        """Let a service take a status by itself at `at_s`; None removes it then."""
+        heapq.heappush(self._due, _Due(at_s, service_id, status))
+
+    def settle(self, now_s: float) -> list[str]:
+        """Let everything happen whose time has come; return the ids that changed."""
+        changed = []
+        while self._due and self._due[0].at_s <= now_s:
+            due = heapq.heappop(self._due)
+            service = self._services.get(due.service_id)
+            if service is None:
+                continue
+            if due.status is None:
+                self.drop(service.id)
+            else:
+                self.put(replace(service, status=due.status))
+            changed.append(due.service_id)
+        return changed
+
+    def hide(self, service_id: str, before: Service | None, until_s: float) -> None:
+        """Let reads go on showing `before` until a moment (the switch `read_lag_s`)."""
+        self._unseen.setdefault(service_id, []).append((until_s, before))
+
+    def seen(self, service: Service, now_s: float) -> Service | None:
+        """Return what a read shows of a service now: while changes are hidden an older state, or None."""
+        hidden = self._unseen.get(service.id)
+        if hidden is None:
+            return service
+        hidden[:] = [(until_s, before) for until_s, before in hidden if until_s > now_s]
+        if hidden:
+            return hidden[0][1]
+        del self._unseen[service.id]
+        return service
+
+    def _index_project(self, service: Service, before: Service | None) -> None:
+        if before is not None:
+            del self._projects[before.project_id][before.id]
+            self._by_creation.pop(before.project_id, None)
+        self._projects.setdefault(service.project_id, {})[service.id] = None
+        self._by_creation.pop(service.project_id, None)
+
+    def _index_backend(self, service: Service, before: Service | None) -> None:
+        if before is not None and before.port_id is not None:
+            del self._backends[before.port_id][before.id]
+        if service.port_id is not None:
+            self._backends.setdefault(service.port_id, {})[service.id] = None

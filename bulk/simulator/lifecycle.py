@@ -1,0 +1,167 @@
+"""A running simulator: from a fleet to a bound port, and back."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from aiohttp import web
+
+from .auth import Key
+from .calls import Applied
+from .faults import FaultPlan, Faults
+from .lines import generated, project_id_of, to_line
+from .projects import Projects
+from .server import BODY_BYTES_MAX, Server
+from .store import LineFile, StoreError
+from .switches import Switches
+from .world import Identity, World
+
+HOST = "127.0.0.1"  # loopback only, by design: it is no protected server
+SHUTDOWN_S = 1.0
+
+
+class Simulator:
+    """The API on a loopback port for as long as the `async with` block lasts.
+
+        async with Simulator(fleet=[{"id": "4189d3c2-8882-4871-a3c2-d380272eed83"}]) as simulator:
+            ... simulator.url, simulator.applied, simulator.fleet, simulator.stats
+
+    `fleet` are lines as in a fleet file, `projects` maps project names (a region, or `region_sub`) to
+    project ids, `limits` are specifications as in `limits.py`, `faults` is a plan as in `faults.py`. Every
+    change is kept in `fleet_file`; what it holds already stands in for `fleet` and `seed_count`.
+    Construction and entering raise ValueError for a wrong value, entering raises StoreError for a file that
+    cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: Iterable[dict[str, Any]] = (),
+        seed_count: int = 0,
+        projects: Mapping[str, str] | None = None,
+        region: str = "cn-north-4",
+        identity: Identity | None = None,
+        switches: Switches | None = None,
+        limits: Sequence[str] = (),
+        faults: FaultPlan | Mapping[str, Any] | None = None,
+        fleet_file: Path | None = None,
+        applied_log: Path | None = None,
+        lock_wait_s: float = 0.0,
+        port: int = 0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.identity = identity or Identity()
+        self._fleet = fleet
+        self._seed_count = seed_count
+        self._projects = Projects(region_default=region)
+        for name, project_id in (projects or {}).items():
+            self._projects.add(project_id, name)
+        self._switches = switches or Switches()
+        self._limits = limits
+        self._faults = faults if isinstance(faults, FaultPlan) else FaultPlan.model_validate(faults or {})
+        self._files = (fleet_file, applied_log)
+        self._lock_wait_s = lock_wait_s
+        self._port = port
+        self._clock = clock
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            fleet_file, applied_log = (
+                None if path is None else stack.enter_context(LineFile(path, lock_wait_s=self._lock_wait_s))
+                for path in self._files
+            )
+            self._world = World.make(
+                identity=self.identity,
+                projects=self._projects,
+                switches=self._switches,
+                fleet_file=fleet_file,
+                applied_log=applied_log,
+            )
+            self._world.change_limits(self._limits)
+            self._world.faults = Faults(self._faults)
+            self._fill(fleet_file)
+            self._server = Server(world=self._world, clock=self._clock)
+            self.url = await self._listen(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    @property
+    def world(self) -> World:
+        """Everything behind the socket, for tests that look or alter deeper than the properties here."""
+        return self._world
+
+    @property
+    def applied(self) -> list[Applied]:
+        """Every PUT that took effect, in order."""
+        return self._world.applied
+
+    @property
+    def fleet(self) -> dict[str, dict[str, Any]]:
+        """A snapshot of the services by id, as lines of a fleet file."""
+        return {service.id: to_line(service) for service in self._world.vpcep.fleet}
+
+    @property
+    def projects(self) -> dict[str, str]:
+        """Project ids by project name."""
+        return {project.name: project.id for project in self._projects}
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """The counts that `GET /_simulator/stats` gives."""
+        return self._server.snapshot()
+
+    def edit(self, line: dict[str, Any]) -> None:
+        """Change, add or remove a service behind the client's back; raises ValueError."""
+        self._world.edit(line)
+
+    def temporary_key(self, life_s: float = 900.0) -> Key:
+        """Return a new temporary key with its security token."""
+        return self._world.iam.mint_key(life_s, self._clock())[0]
+
+    def token(self, project_id: str, life_s: float = 86_400.0) -> str:
+        """Return a new token for a project, to be sent as X-Auth-Token."""
+        return self._world.iam.mint_token(project_id, life_s, self._clock()).value
+
+    def _fill(self, fleet_file: LineFile | None) -> None:
+        """Load the file; a fleet file that is empty begins with the lines given or generated."""
+        if fleet_file is not None:
+            for number, line in fleet_file.lines():
+                try:
+                    self._world.load(line)
+                except ValueError as error:
+                    raise StoreError(f"line {number} of the fleet file: {error}; correct the line") from None
+        if len(self._world.vpcep.fleet):
+            return
+        for line in self._fleet:
+            self._world.edit(line)
+        if self._seed_count:
+            project_ids = tuple(project.id for project in self._projects)
+            default = (project_id_of(self._projects.region_default),)
+            for line in generated(self._seed_count, project_ids or default):
+                self._world.edit(line)
+
+    async def _listen(self, stack: AsyncExitStack) -> str:
+        server = web.Server(self._server.respond, request_factory=_request, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, HOST, self._port, backlog=1024)
+        await site.start()
+        port = runner.addresses[0][1]
+        return f"http://{HOST}:{port}"
+
+
+def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+    """Return aiohttp's own request with the gateway's bound on bodies."""
+    loop = asyncio.get_running_loop()
+    return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_BYTES_MAX)

@@ -1,0 +1,70 @@
+"""The recorded signatures of the official signer, verified by the simulator."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulk.simulator.auth import Caller, Key, Keyring, RawRequest, canonical_request, parse_sdk_date
+from bulk.simulator.errors import Refusal
+
+VECTORS = orjson.loads((Path(__file__).parent / "signing-vectors.json").read_bytes())["vectors"]
+DERIVED = "derived-v11"  # V11-HMAC-SHA256: VPCEP does not use it
+
+
+def received(vector: dict[str, Any]) -> RawRequest:
+    """Return the request as it would arrive."""
+    sent, given = vector["expect"], vector["input"]
+    path, _, query = sent["sent_uri"].partition("?")
+    headers = {name.lower(): value for name, value in sent["sent_headers"].items()}
+    return RawRequest(
+        method=given["method"], path=path, query=query, headers=headers, body=(given["body"] or "").encode()
+    )
+
+
+def authenticated(vector: dict[str, Any], request: RawRequest) -> Caller | Refusal:
+    """Return what a simulator with this key says at the moment that the request states."""
+    given = vector["input"]
+    key = Key(ak=given["ak"], sk=given["sk"], security_token=given["security_token"])
+    now_s = parse_sdk_date(request.headers["x-sdk-date"])
+    assert now_s is not None
+    return Keyring(keys={key.ak: key}).authenticate(request, now_s)
+
+
+def by_name(vector: dict[str, Any]) -> str:
+    """Return a vector's name."""
+    return str(vector["name"])
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=by_name)
+def test_the_canonical_request_is_the_official_signers(vector: dict[str, Any]) -> None:
+    """Rebuilt from the raw request alone, byte for byte."""
+    assert (
+        canonical_request(received(vector), vector["expect"]["signed_headers"])
+        == vector["expect"]["canonical_request"]
+    )
+
+
+@pytest.mark.parametrize("vector", [one for one in VECTORS if one["name"] != DERIVED], ids=by_name)
+def test_the_official_signature_opens(vector: dict[str, Any]) -> None:
+    """Every vector but the derived one."""
+    outcome = authenticated(vector, received(vector))
+    assert outcome == Caller(name=vector["input"]["ak"], project_id=None)
+
+
+@pytest.mark.parametrize("vector", [one for one in VECTORS if one["name"] != DERIVED], ids=by_name)
+def test_a_signature_with_one_digit_changed_does_not_open(vector: dict[str, Any]) -> None:
+    """And is answered with the canonical request of the server."""
+    request = received(vector)
+    value = request.headers["authorization"]
+    request.headers["authorization"] = value[:-1] + ("0" if value[-1] != "0" else "1")
+    outcome = authenticated(vector, request)
+    assert isinstance(outcome, Refusal)
+    assert vector["expect"]["canonical_request"] in outcome.message
+
+
+def test_the_derived_algorithm_is_refused() -> None:
+    """The API reference limits it to other services."""
+    vector = next(one for one in VECTORS if one["name"] == DERIVED)
+    assert isinstance(authenticated(vector, received(vector)), Refusal)

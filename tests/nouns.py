@@ -1,0 +1,174 @@
+"""Valid nouns for tests: short to ask for, and as hypothesis strategies."""
+
+from hypothesis import strategies as st
+
+from bulk.core.ledger.records import (
+    Attempt,
+    BrakeReason,
+    End,
+    Ended,
+    Intent,
+    Note,
+    Planned,
+    Record,
+    Run,
+    Session,
+    Verb,
+)
+from bulk.core.model import (
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    PortMapping,
+    Ports,
+    Protocol,
+    Reply,
+    ServiceId,
+    ServiceState,
+    Target,
+)
+
+PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
+
+
+def ports(*server_ports: int) -> Ports:
+    """Give TCP mappings `1000 + p -> p`."""
+    return tuple(PortMapping(client_port=1000 + port, server_port=port) for port in server_ports)
+
+
+def service_id(row: int) -> ServiceId:
+    """Give the id of the service that a row changes."""
+    return ServiceId(f"4189d3c2-8882-4871-a3c2-{row:012x}")
+
+
+def state(row: int, *server_ports: int, status: str = "available") -> ServiceState:
+    """Give a row's service with these ports."""
+    return ServiceState(id=service_id(row), ports=ports(*server_ports), status=status)
+
+
+def change(row: int, *, action: Action = Action.UPDATE, after: tuple[int, ...] = ()) -> Change:
+    """Give a row's change from server port 1 to server port 2."""
+    return Change(
+        row=row,
+        place=f"services.csv:{row + 1}",
+        target=PROJECT,
+        service_id=service_id(row),
+        action=action,
+        body=ModifyBody(ports=ports(1 if action is Action.KEEP else 2)),
+        before=None if action is Action.REFUSE else state(row, 1),
+        reason="no such service" if action is Action.REFUSE else "",
+        after=after,
+    )
+
+
+def run_record(job: str = "services.csv") -> Run:
+    """Give the first record of a ledger."""
+    return Run(run_id="r1", version="0", job=job, job_sha256="00", options={}, targets=[])
+
+
+def session_record(pid: int = 4711) -> Session:
+    """Give the record that a process writes when it begins to work."""
+    return Session(host="bastion", pid=pid, user="ops", settings={})
+
+
+# Strategies
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+counts = st.integers(0, 2**31)
+rows = st.integers(1, 10**6)
+port_mappings = st.builds(
+    PortMapping,
+    client_port=st.integers(1, 65535),
+    server_port=st.integers(1, 65535),
+    protocol=st.sampled_from(Protocol),
+)
+port_maps = st.lists(port_mappings, max_size=4).map(tuple)
+_maybe_text = st.none() | texts
+_maybe_flag = st.none() | st.booleans()
+targets = st.builds(Target, region=texts, project_id=texts, profile=texts)
+replies = st.builds(
+    Reply, http=st.none() | st.integers(100, 599), code=texts, message=texts, request_id=texts, ms=counts
+)
+bodies = st.builds(
+    ModifyBody,
+    ports=st.none() | port_maps,
+    approval_enabled=_maybe_flag,
+    port_id=_maybe_text,
+    vip_port_id=_maybe_text,
+    service_name=_maybe_text,
+    description=_maybe_text,
+    tcp_proxy=_maybe_text,
+    ip=_maybe_text,
+)
+states = st.builds(
+    ServiceState,
+    id=texts,
+    ports=port_maps,
+    status=texts,
+    service_type=_maybe_text,
+    server_type=_maybe_text,
+    port_id=_maybe_text,
+    vip_port_id=_maybe_text,
+    vpc_id=_maybe_text,
+    project_id=_maybe_text,
+    service_name=_maybe_text,
+    description=_maybe_text,
+    approval_enabled=_maybe_flag,
+    tcp_proxy=_maybe_text,
+    ip=_maybe_text,
+    connection_count=st.none() | counts,
+    created_at=_maybe_text,
+    updated_at=_maybe_text,
+)
+changes = st.builds(
+    Change,
+    row=rows,
+    place=texts,
+    target=targets,
+    service_id=texts,
+    action=st.sampled_from(Action),
+    body=bodies,
+    before=st.none() | states,
+    reason=texts,
+    after=st.lists(rows, max_size=3).map(tuple),
+    note=texts,
+    parking=st.none() | bodies,
+    after_parked=st.lists(rows, max_size=3).map(tuple),
+)
+_jsons = st.dictionaries(texts, st.none() | st.booleans() | counts | texts, max_size=3)
+_tallies = st.dictionaries(st.sampled_from([outcome.value for outcome in Outcome]), counts, max_size=9)
+RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
+    Run: st.builds(
+        Run,
+        run_id=texts,
+        version=texts,
+        job=texts,
+        job_sha256=texts,
+        options=_jsons,
+        targets=st.lists(_jsons, max_size=2),
+    ),
+    Change: changes,
+    Planned: st.builds(Planned, rows=counts, counts=_tallies, digest=texts),
+    Session: st.builds(Session, host=texts, pid=counts, user=texts, settings=_jsons),
+    Intent: st.builds(Intent, row=rows, attempt=counts),
+    Attempt: st.builds(
+        Attempt,
+        row=rows,
+        attempt=counts,
+        verdict=st.sampled_from(Verb),
+        reply=replies,
+        hold_s=st.floats(0, 3600),
+    ),
+    Ended: st.builds(
+        Ended,
+        row=rows,
+        outcome=st.sampled_from(Outcome),
+        reply=replies,
+        attempts=counts,
+        observed=st.none() | states,
+    ),
+    Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
+    End: st.builds(End, reason=st.sampled_from(BrakeReason), counts=_tallies),
+}
+"""Any record of each type."""

@@ -1,0 +1,205 @@
+"""A ledger in memory, and the rows and reports that come of it."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import (
+    Attempt,
+    BrakeReason,
+    End,
+    Ended,
+    Intent,
+    Json,
+    Note,
+    Planned,
+    Record,
+    Run,
+    Session,
+    Verb,
+    record_json,
+    record_type,
+)
+from bulk.core.model import (
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    PortMapping,
+    Ports,
+    Protocol,
+    Reply,
+    ServiceId,
+    ServiceState,
+    Target,
+)
+from bulk.core.reports.model import Report, report_of
+from bulk.core.reports.row import Row, row_of
+from bulk.core.reports.timeline import Timeline
+
+TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
+
+
+def ports(text: str) -> Ports:
+    """Give mappings from `8081:22/TCP 8082:23/UDP`."""
+    return tuple(
+        PortMapping(client_port=int(client), server_port=int(server), protocol=Protocol(protocol))
+        for client, server, protocol in (
+            (*pair.split(":"), protocol) for pair, protocol in (word.split("/") for word in text.split())
+        )
+    )
+
+
+@dataclass
+class Written:
+    """A ledger that a test writes, one second a record."""
+
+    progress: Progress = field(default_factory=Progress)
+    timeline: Timeline = field(default_factory=Timeline)
+    records: list[Json] = field(default_factory=list)
+    changes: dict[int, Change] = field(default_factory=dict)
+    ended: dict[int, Json] = field(default_factory=dict)
+    now: datetime = datetime(2026, 1, 15, 8, 30, tzinfo=UTC)
+
+    def put(self, *records: Record, after_s: float = 1.0) -> "Written":
+        """Append records, each so long after the one before."""
+        for record in records:
+            self.now += timedelta(seconds=after_s)
+            at = self.now.isoformat(timespec="milliseconds")[:-6] + "Z"
+            head = {"n": len(self.records), "at": at, "type": record_type(record)}
+            json = head | record_json(record)
+            self.progress.step(json, len(self.records))
+            self.timeline.step(json)
+            self.records.append(json)
+            if isinstance(record, Change):
+                self.changes[record.row] = record
+            elif isinstance(record, Ended):
+                self.ended[record.row] = json
+        return self
+
+    def planned(self, *changes: Change, targets: tuple[Target, ...] = (TARGET,)) -> "Written":
+        """Append a whole plan."""
+        run = Run(
+            run_id="r-1",
+            version="0.1.0",
+            job="services.csv",
+            job_sha256="ab" * 32,
+            options={},
+            targets=[{"region": t.region, "project_id": t.project_id, "profile": t.profile} for t in targets],
+        )
+        counts = {action.value: sum(c.action is action for c in changes) for action in Action}
+        self.put(run, *changes, Planned(rows=len(changes), counts=counts, digest="sha256:" + "cd" * 32))
+        return self
+
+    def session(self, *, after_s: float = 1.0) -> "Written":
+        """Append the start of a session."""
+        return self.put(Session(host="bastion", pid=123, user="ops", settings={}), after_s=after_s)
+
+    def applied(self, row: int, *, ms: int = 30) -> "Written":
+        """Append an intent and its good end."""
+        reply = Reply(http=200, request_id=f"req-{row}", ms=ms)
+        return self.put(
+            Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.APPLIED, reply=reply, attempts=1)
+        )
+
+    def throttled(self, row: int, *, hold_s: float = 0.0) -> "Written":
+        """Append an intent and its refusal for going too fast."""
+        reply = Reply(http=429, code="APIGW.0308", message="too fast", request_id="req-t", ms=3)
+        attempt = Attempt(row=row, attempt=1, verdict=Verb.THROTTLED, reply=reply, hold_s=hold_s)
+        return self.put(Intent(row=row, attempt=1), attempt)
+
+    def failed(self, row: int, code: str, message: str = "no") -> "Written":
+        """Append an intent and the API's no."""
+        reply = Reply(http=400, code=code, message=message, request_id=f"req-{row}", ms=12)
+        return self.put(
+            Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.FAILED, reply=reply, attempts=1)
+        )
+
+    def unsent(
+        self, row: int, outcome: Outcome, message: str = "", *, observed: ServiceState | None = None
+    ) -> "Written":
+        """Append the end of a row that no PUT was sent for."""
+        code = "" if outcome is Outcome.ALREADY else outcome.value
+        return self.put(
+            Ended(row=row, outcome=outcome, reply=Reply(code=code, message=message), observed=observed)
+        )
+
+    def end(self, reason: BrakeReason = BrakeReason.FINISHED) -> "Written":
+        """Append the end of the session."""
+        counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
+        return self.put(End(reason=reason, counts=counts))
+
+    def noted(self, about: str, message: str, row: int | None = None) -> "Written":
+        """Append a note."""
+        return self.put(Note(about=about, message=message, row=row))
+
+    def rows(self) -> list[Row]:
+        """Give the rows in the order of the plan."""
+        ran = bool(self.progress.sessions)
+        return [
+            row_of(self.changes[row], self.progress.outcome(row) if ran else None, self.ended.get(row))
+            for row in self.progress.order
+        ]
+
+    def report(self, **more: Any) -> Report:
+        """Give the report of what has been written."""
+        return report_of(
+            self.progress,
+            self.rows(),
+            timeline=self.timeline,
+            advice=lambda code: f"what to do about {code}",
+            **more,
+        )
+
+
+def service(row: int, live: str, **fields: Any) -> ServiceState:
+    """Give a live service, `live` being its ports."""
+    service_id = ServiceId(str(uuid.UUID(int=row)))
+    known = {"status": "available", "service_name": f"cn-north-4.web-{row}.{service_id}", **fields}
+    return ServiceState(id=service_id, ports=ports(live), **known)
+
+
+def change(
+    row: int,
+    live: str,
+    wanted: str,
+    action: Action = Action.UPDATE,
+    *,
+    target: Target = TARGET,
+    **fields: Any,
+) -> Change:
+    """Give a change of row's service from `live` ports to `wanted` ones."""
+    state = {"connection_count": 2} | fields.pop("before", {})
+    return Change(
+        row=row,
+        place=f"services.csv:{row + 1}",
+        target=target,
+        service_id=ServiceId(str(uuid.UUID(int=row))),
+        action=action,
+        before=service(row, live, **state),
+        body=ModifyBody(ports=ports(wanted), **fields.pop("body", {})),
+        **fields,
+    )
+
+
+@pytest.fixture
+def written() -> Written:
+    """Give an empty ledger."""
+    return Written()
+
+
+@pytest.fixture(name="change")
+def change_maker() -> Callable[..., Change]:
+    """Give what makes changes."""
+    return change
+
+
+@pytest.fixture(name="service")
+def service_maker() -> Callable[..., ServiceState]:
+    """Give what makes live services."""
+    return service

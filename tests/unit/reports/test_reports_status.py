@@ -1,0 +1,127 @@
+"""Where a run stands, told from its ledger alone."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import BrakeReason, Intent
+from bulk.core.model import Outcome
+from bulk.core.reports.status import _STOPPED, State, as_json, lines, state_of_run
+from bulk.core.reports.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulk.core.model import Change
+    from tests.unit.reports.conftest import Written
+
+
+def told(written: "Written", *, alive: bool = False) -> list[str]:
+    """Give the status as plain lines."""
+    return [plain(line) for line in lines(written.progress, alive=alive, resume="bulk apply L")]
+
+
+def test_a_saved_plan_says_how_to_apply_it(written: "Written", change: "Callable[..., Change]") -> None:
+    """Nothing has been sent; the command that applies exactly this plan is given."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"))
+    assert told(written) == [
+        "services.csv: planned, last written 2026-01-15T08:30:03.000Z",
+        "0 of 1 row done (0 %)",
+        "  -         1 not attempted",
+        "0 PUTs sent, 0 refusals for going too fast",
+        "to apply: bulk apply L",
+    ]
+
+
+def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """A second terminal sees progress, refusals and the latest note without touching the run."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
+    written.applied(1).throttled(2).noted("pace", "held: limit 60 per minute, 12 s left")
+    assert told(written, alive=True) == [
+        (
+            "services.csv: running, process 123 of ops on bastion since 2026-01-15T08:30:05.000Z, "
+            "last written 2026-01-15T08:30:10.000Z"
+        ),
+        "1 of 2 rows done (50 %)",
+        "  +         1 applied",
+        "  -         1 not attempted",
+        "2 PUTs sent, 1 refusal for going too fast",
+        "2026-01-15T08:30:10.000Z pace: held: limit 60 per minute, 12 s left",
+    ]
+
+
+def test_a_dead_run_shows_its_rows_in_doubt_and_how_to_go_on(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """After kill -9 the ledger has no end: the state is died, the open intent in doubt."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().put(Intent(row=1, attempt=1))
+    lines_told = told(written)
+    assert lines_told[0].startswith("services.csv: died, process 123")
+    assert "  ?         1 in doubt" in lines_told
+    assert lines_told[-1] == "to go on: bulk apply L"
+
+
+def test_a_stopped_run_says_why_and_which_codes_failed(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """The brake's reason and the failures by code are on the screen, with the way on."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
+    written.failed(1, "EndPoint.3044").end(BrakeReason.FAILURE_LIMIT)
+    lines_told = told(written)
+    assert lines_told[0].endswith(": too many rows failed")
+    assert "! EndPoint.3044: 1 row" in lines_told
+    assert lines_told[-1] == "to go on: bulk apply L"
+
+
+def test_a_finished_run_offers_nothing_more_to_do(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """All rows ended and the session said so: no command, no stale note."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().noted("pace", "slow").applied(1).end()
+    assert told(written)[0] == "services.csv: finished at 2026-01-15T08:30:08.000Z"
+    assert told(written)[-1] == "1 PUT sent, 0 refusals for going too fast"
+
+
+def test_a_plan_that_was_never_completed_cannot_be_applied(written: "Written") -> None:
+    """Killed while planning, or not even begun: the way out is a new plan."""
+    assert told(written) == [
+        "a job unknown yet: incomplete",
+        "the plan is incomplete and cannot be applied; plan anew",
+    ]
+
+
+def test_a_plan_without_rows_has_no_share_done(written: "Written") -> None:
+    """Zero of zero is no percentage."""
+    assert told(written.planned())[1] == "0 of 0 rows done"
+
+
+def test_a_second_session_that_died_hides_the_first_ones_end(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Only the last session's end counts."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().end(BrakeReason.INTERRUPTED)
+    assert state_of_run(written.progress, alive=False) is State.STOPPED
+    written.session()
+    assert state_of_run(written.progress, alive=False) is State.DIED
+
+
+@pytest.mark.parametrize("reason", BrakeReason)
+def test_every_reason_to_stop_has_its_words(reason: BrakeReason) -> None:
+    """A reason added to the ledger must be told to a person too."""
+    assert _STOPPED[reason]
+
+
+def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Callable[..., Change]") -> None:
+    """All nine outcomes are there and sum to the rows."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session().applied(1)
+    json = as_json(written.progress, alive=True)
+    assert sum(json["outcomes"].values()) == json["rows"] == 2
+    assert (json["state"], json["ended"], json["outcomes"][Outcome.APPLIED]) == ("running", 1, 1)
+
+
+def test_status_of_an_empty_ledger_is_json_too() -> None:
+    """A file in which nothing stands yet gives no error."""
+    assert as_json(Progress(), alive=False)["state"] == "incomplete"

@@ -1,0 +1,124 @@
+"""One service's story, its issues' listing, and the timeline of a run."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Verb
+from bulk.core.model import Outcome, Reply
+from bulk.core.reports.story import _MEANING, story
+from bulk.core.reports.words import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bulk.core.model import Change, ServiceState
+    from tests.unit.reports.conftest import Written
+
+
+def told(written: "Written", row: int) -> list[str]:
+    """Give the story of a row's service without time stamps, but for the seconds passed."""
+    service_id = written.changes[row].service_id
+    return [
+        plain(line).partition("Z  ")[2].strip() or plain(line)
+        for line in story(written.records, service_id, advice=lambda code: f"what to do about {code}")
+    ]
+
+
+def test_a_story_tells_every_wait_with_its_reason(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Predecessors, the pace, push-back and backoff: each PUT says what it had waited for."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "81:81/TCP", "80:80/TCP", after=(1,)))
+    written.session().noted("pace", "rate 10/s").applied(1).throttled(2, hold_s=12)
+    retry = Reply(code="connect_failed", message="refused")
+    written.put(Intent(row=2, attempt=2), Attempt(row=2, attempt=2, verdict=Verb.RETRY, reply=retry))
+    written.put(Intent(row=2, attempt=3))
+    written.put(
+        Ended(row=2, outcome=Outcome.APPLIED, reply=Reply(http=200, request_id="r", ms=9), attempts=3)
+    )
+    written.end()
+    assert told(written, 2) == [
+        (
+            "~ 00000000-0000-0000-0000-000000000002  web-2             -81:81/TCP +80:80/TCP after row 1"
+            "  (services.csv:3, cn-north-4/6e9dfd51d1124e8d8498dce894923a0d)"
+        ),
+        "+0.0 s  planned from services.csv:3: update, after row 1",
+        "+2.0 s  a session begins: process 123 of ops on bastion",
+        "+3.0 s  row 1, which goes first, ended: applied",
+        "+1.0 s  PUT 1 leaves, having waited for row 1; its turn (rate 10/s)",
+        (
+            "+1.0 s  429 APIGW.0308 too fast (3 ms, request req-t): too fast; costs the row no attempt;"
+            " the server asks to wait 12 s"
+        ),
+        "+1.0 s  PUT 2 leaves, having waited for the server's push-back; its turn (rate 10/s)",
+        "+1.0 s  connect_failed refused: surely not applied; to be sent again",
+        "+1.0 s  PUT 3 leaves, having waited for the backoff after a failed attempt; its turn (rate 10/s)",
+        "+1.0 s  + applied after 3 PUTs; 200 (9 ms, request r)",
+    ]
+
+
+def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[..., Change]") -> None:
+    """The code's advice ends the story."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP", reason="watch out")).session()
+    written.noted("doubt", "cannot be read", row=1).noted("torn", "cut 3 bytes").failed(
+        1, "EndPoint.3044", "clash"
+    )
+    lines = told(written, 1)
+    assert lines[1] == "+0.0 s  planned from services.csv:2: update: watch out"
+    assert lines[3] == "+1.0 s  doubt: cannot be read"
+    assert lines[4] == "+2.0 s  PUT 1 leaves, having waited for its turn"
+    assert lines[5].endswith(
+        "! failed after 1 PUT; 400 EndPoint.3044 clash (12 ms, request req-1); what to do about EndPoint.3044"
+    )
+
+
+def test_a_drifted_row_shows_both_states(
+    written: "Written", change: "Callable[..., Change]", service: "Callable[..., ServiceState]"
+) -> None:
+    """What was found stands beside what the plan saw."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
+    written.unsent(1, Outcome.DRIFTED, "moved since the plan: ports", observed=service(1, "9:9/TCP"))
+    assert told(written, 1)[-1].endswith(
+        '! drifted; drifted moved since the plan: ports; ports is "9:9/TCP", not "80:80/TCP"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "end"),
+    [(Verb.DOUBT, "? in doubt: a PUT left"), (Verb.ABORT, "- not ended: no PUT of it is under way")],
+)
+def test_a_story_without_an_end_says_where_the_row_stands(
+    written: "Written", change: "Callable[..., Change]", verdict: Verb, end: str
+) -> None:
+    """A doubt stays one until it is read; other answers leave nothing under way."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP")).session()
+    written.put(Intent(row=1, attempt=1), Attempt(row=1, attempt=1, verdict=verdict, reply=Reply(http=502)))
+    written.applied(2).end(BrakeReason.ABORTED)
+    assert told(written, 1)[-1].startswith(end)
+    assert told(written, 1)[-2].endswith("the session stops: aborted")
+
+
+def test_after_the_row_ended_other_sessions_are_not_its_story(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Sessions that come later have nothing to do with the row."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP")).session()
+    written.applied(1)
+    before = told(written, 1)
+    written.end(BrakeReason.INTERRUPTED).session().applied(2).end()
+    assert told(written, 1) == before
+
+
+def test_a_service_that_no_row_names_has_no_story(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """The caller says that it is unknown."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"))
+    assert list(story(written.records, "another", advice=str)) == []
+
+
+@pytest.mark.parametrize("verdict", Verb)
+def test_every_verdict_of_an_attempt_has_its_words(verdict: Verb) -> None:
+    """A verdict added to the ledger must be told to a person too."""
+    assert _MEANING[verdict]

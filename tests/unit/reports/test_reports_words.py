@@ -1,0 +1,88 @@
+"""Figures and durations as a person says them, and the listing of issues."""
+
+import pytest
+
+from bulk.core.model import Action, Issue, Outcome
+from bulk.core.reports import issues
+from bulk.core.reports.words import PHRASE, SIGIL, counted, duration, plain, printable, style_of, text, told
+
+ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
+
+
+@pytest.mark.parametrize(
+    ("length_s", "said"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (26.4, "26 s"),
+        (59.6, "1 min 00 s"),
+        (250, "4 min 10 s"),
+        (7500, "2 h 05 min"),
+    ],
+)
+def test_a_duration_has_the_units_a_person_would_use(length_s: float, said: str) -> None:
+    """Tenths matter below ten seconds, seconds below an hour."""
+    assert duration(length_s) == said
+
+
+def test_one_is_singular_and_thousands_are_grouped() -> None:
+    """Counts read as a sentence."""
+    assert [counted(n, "row") for n in (0, 1, 12345)] == ["0 rows", "1 row", "12,345 rows"]
+
+
+def test_text_from_outside_is_one_line_without_what_steers_a_terminal() -> None:
+    """C0, C1, zero-width and bidirectional controls go; breaks and tabs become one blank."""
+    steering = {*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), 0x202E, 0x2066, 0x2028, 0xFEFF}
+    for code in steering:
+        assert printable(f"a{chr(code)}b") == ("a b" if code in {9, 10, 13, 0x2028} else "ab")
+    assert printable("tab\there\r\nthere — schön") == "tab here there — schön"
+
+
+@pytest.mark.parametrize("result", [*Action, *Outcome])
+def test_every_action_and_outcome_has_sigil_phrase_and_style(result: Action | Outcome) -> None:
+    """The tables of words are complete."""
+    assert len(SIGIL[result]) == 1
+    assert PHRASE[result]
+    assert style_of(result) is not None
+
+
+def test_values_are_told_as_the_job_file_would_write_them() -> None:
+    """Booleans in lower case, nothing for what is missing."""
+    assert [told(value) for value in (None, True, False, "x", 7)] == ["", "true", "false", "x", "7"]
+
+
+def test_issues_are_lines_that_an_editor_can_jump_to() -> None:
+    """`file:line:column: field: message; hint`, hostile text made harmless, and a sum at the end."""
+    whole = Issue(place="b.csv:2", field="", message="not UTF-8\x1b[2J", hint="")
+    assert [plain(line) for line in issues.lines([ISSUE, whole], rows=7)] == [
+        "a.csv:18:5: client_port: 70000 is no port; write 1 to 65535",
+        "b.csv:2: not UTF-8[2J",
+        "2 issues in 7 rows; nothing was sent",
+    ]
+
+
+def test_a_clean_job_says_so() -> None:
+    """No issue is one green line."""
+    assert [plain(line) for line in issues.lines([], rows=1)] == ["1 row, no issues"]
+    assert text()[0].text == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "taken_apart"),
+    [
+        ("a.csv:18:5", ("a.csv", 18, 5)),
+        ("a.csv:18", ("a.csv", 18, None)),
+        ("--rate", ("--rate", None, None)),
+        ("C:/a b.csv:3:1", ("C:/a b.csv", 3, 1)),
+        ("odd\nname:4", ("odd\nname", 4, None)),
+    ],
+)
+def test_issues_for_machines_have_their_place_taken_apart(
+    place: str, taken_apart: tuple[str, int | None, int | None]
+) -> None:
+    """Line and column are numbers where they are known."""
+    issue = Issue(place=place, field="f", message="m", hint="h")
+    json = issues.as_json([issue], rows=1)
+    assert json["valid"] is False
+    (only,) = json["issues"]
+    assert (only["file"], only["line"], only["column"]) == taken_apart

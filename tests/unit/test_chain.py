@@ -1,0 +1,158 @@
+"""The ledger's lines are chained: any edit, loss or exchange is found and its line named."""
+
+import hashlib
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.chain import GENESIS, Chain, seal, timestamp
+from bulk.core.ledger.records import Json
+from tests.nouns import texts
+
+AT = "2026-01-15T08:30:00.000Z"
+
+
+def lines_of(*records: Json) -> list[bytes]:
+    """Give the chained lines of records, numbered from 0."""
+    chain = Chain()
+    return [chain.add({"n": n, "at": AT, **record}) for n, record in enumerate(records)]
+
+
+def read(lines: list[bytes]) -> Chain:
+    """Give the chain after it has vouched for all lines."""
+    chain = Chain()
+    for line in lines:
+        chain.unseal(line)
+    return chain
+
+
+def forged(*records: Json) -> list[bytes]:
+    """Give lines whose sums are right, whatever they say."""
+    previous, lines = GENESIS, []
+    for record in records:
+        line, previous = seal(record, previous=previous)
+        lines.append(line)
+    return lines
+
+
+NOTES = lines_of(*({"type": "note", "about": "pace", "message": f"{i}é"} for i in range(5)))
+
+
+def test_a_timestamp_is_utc_with_milliseconds() -> None:
+    """Fractions are cut to three digits; whole seconds keep them."""
+    assert timestamp(1768465800.1239) == "2026-01-15T08:30:00.123Z"
+    assert timestamp(0) == "1970-01-01T00:00:00.000Z"
+
+
+def test_a_sum_is_blake2b_over_the_previous_sum_and_the_line_before_its_own() -> None:
+    """The construction is repeated here from its description, so a change of format shows."""
+    line, total = seal({"n": 0}, previous=GENESIS)
+    assert total == hashlib.blake2b(b"0" * 32 + b'{"n":0', digest_size=16).hexdigest()
+    assert line == b'{"n":0,"sum":"' + total.encode() + b'"}\n'
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3), max_size=5))
+def test_what_one_chain_adds_another_vouches_for(records: list[Json]) -> None:
+    """Reading gives every record back, and ends where writing ended."""
+    writer, reader = Chain(), Chain()
+    for n, record in enumerate(records):
+        json = {**record, "n": n, "at": AT, "type": "note"}
+        told = reader.unseal(writer.add(json))
+        assert told == {**json, "sum": writer.sum}
+    assert (reader.n, reader.sum, reader.size_bytes) == (writer.n, writer.sum, writer.size_bytes)
+    assert reader.n == len(records)
+
+
+@given(st.data())
+def test_any_changed_byte_is_found_in_its_line(data: st.DataObject) -> None:
+    """Whatever byte of whatever line becomes whatever else: that line is refused, not a later one."""
+    which = data.draw(st.integers(0, len(NOTES) - 1))
+    position = data.draw(st.integers(0, len(NOTES[which]) - 1))
+    other = data.draw(st.integers(0, 255).filter(lambda byte: byte != NOTES[which][position]))
+    edited = NOTES[which][:position] + bytes([other]) + NOTES[which][position + 1 :]
+    with pytest.raises(LedgerDamaged, match=rf"^line {which + 1} "):
+        read([*NOTES[:which], edited, *NOTES[which + 1 :]])
+
+
+@given(st.permutations(range(5)))
+def test_any_other_order_is_found_at_the_first_line_out_of_place(order: list[int]) -> None:
+    """A line vouches for all before it, so the first stranger is named."""
+    wrong = next((place for place, which in enumerate(order) if place != which), None)
+    if wrong is None:
+        assert read([NOTES[which] for which in order]).n == 5
+        return
+    with pytest.raises(LedgerDamaged, match=rf"^line {wrong + 1} does not follow"):
+        read([NOTES[which] for which in order])
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_a_missing_or_repeated_line_is_found(which: int) -> None:
+    """Taking a line out shows at the next one, and so does saying it twice."""
+    with pytest.raises(LedgerDamaged, match=rf"^line {which + 1} "):
+        read(NOTES[:which] + NOTES[which + 1 :])
+    with pytest.raises(LedgerDamaged, match=rf"^line {which + 2} "):
+        read([*NOTES[: which + 1], NOTES[which], *NOTES[which + 1 :]])
+
+
+@pytest.mark.parametrize("line", [b"\n", b"{}\n", b"\x00" * 200 + b"\n", b'{"n":0}\n'])
+def test_a_line_that_is_no_record_is_refused(line: bytes) -> None:
+    """Short, empty and binary lines are damage, not a crash."""
+    with pytest.raises(LedgerDamaged, match=r"^line 1 does not follow"):
+        read([line])
+
+
+def test_a_forged_number_is_refused() -> None:
+    """Whoever recomputes the sums still cannot skip a number."""
+    with pytest.raises(LedgerDamaged, match=r"^line 2 has number 7, not 1"):
+        read(forged({"n": 0, "type": "note"}, {"n": 7, "type": "note"}))
+
+
+def test_a_forged_line_that_is_not_json_is_refused() -> None:
+    """A right sum over bytes that are no JSON is damage too."""
+    content = b'{"n":0,"at":tomorrow'
+    total = hashlib.blake2b(GENESIS.encode() + content, digest_size=16).hexdigest()
+    with pytest.raises(LedgerDamaged, match=r"^line 1 is not JSON"):
+        read([content + b',"sum":"' + total.encode() + b'"}\n'])
+
+
+@pytest.mark.parametrize("record", [{"type": "planned"}, {"type": "planned", "digest": None}])
+def test_a_forged_plan_without_a_digest_is_refused(record: Json) -> None:
+    """A missing digest is another digest."""
+    with pytest.raises(LedgerDamaged, match=r"^line 1 gives another digest"):
+        read(forged({"n": 0, **record}))
+
+
+CHANGES: list[Json] = [{"type": "change", "row": 1, "body": {}}, {"type": "change", "row": 2, "body": {}}]
+
+
+def test_the_digest_depends_on_every_change_and_their_order_alone() -> None:
+    """When a change was written and what else was noted do not count; the changes do."""
+    plain = read(lines_of(*CHANGES)).digest
+    noted = read(lines_of({"type": "note"}, CHANGES[0], {"type": "note"}, CHANGES[1])).digest
+    later = Chain()
+    for n, change in enumerate(CHANGES):
+        later.add({"n": n, "at": "2030-01-01T00:00:00.000Z", **change})
+    assert plain == noted == later.digest
+    assert plain.startswith("sha256:")
+    assert read(lines_of(*reversed(CHANGES))).digest != plain
+    assert read(lines_of(CHANGES[0])).digest != plain
+    assert read(lines_of(CHANGES[0], {**CHANGES[1], "body": {"ip": "::1"}})).digest != plain
+
+
+def test_a_plan_with_another_digest_is_refused() -> None:
+    """`planned` must give the digest of exactly the changes before it."""
+    digest = read(lines_of(*CHANGES)).digest
+    assert read(lines_of(*CHANGES, {"type": "planned", "digest": digest})).n == 3
+    with pytest.raises(LedgerDamaged, match=r"^line 3 gives another digest"):
+        read(lines_of(*CHANGES, {"type": "planned", "digest": "sha256:0"}))
+
+
+@given(texts)
+def test_a_record_may_hold_any_text(text: str) -> None:
+    """Newlines, quotes and a fake `sum` inside texts never break a line in two."""
+    [line] = lines_of({"type": "note", "message": f'{text}\n","sum":"{GENESIS}"}}\n'})
+    assert line.count(b"\n") == 1
+    assert orjson.loads(line) == Chain().unseal(line)

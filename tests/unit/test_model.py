@@ -1,0 +1,152 @@
+"""The nouns: comparing states and maps, and the lines a person reads."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk.core.model import (
+    COMPARED_FIELDS,
+    Issue,
+    ModifyBody,
+    PortMapping,
+    Ports,
+    Protocol,
+    ServiceState,
+    Target,
+)
+from tests.nouns import bodies, change, port_maps, ports, service_id, state, states
+
+SERVICE = ServiceState(
+    id=service_id(1),
+    ports=ports(22, 23),
+    status="available",
+    service_name=f"cn-north-4.web-a.{service_id(1)}",
+    description="",
+    approval_enabled=True,
+)
+
+
+def test_a_mapping_reads_as_in_the_wide_layout() -> None:
+    """client:server/protocol."""
+    assert str(PortMapping(client_port=8081, server_port=22)) == "8081:22/TCP"
+    assert str(PortMapping(client_port=1, server_port=2, protocol=Protocol.UDP)) == "1:2/UDP"
+
+
+def test_a_target_names_profile_region_and_project() -> None:
+    """What is not known yet is said in words."""
+    assert str(Target(region="r", project_id="p")) == "r/p"
+    assert str(Target(region="r", project_id="")) == "r/(project of the region)"
+    assert str(Target(region="r", project_id="p", profile="ops")) == "ops@r/p"
+
+
+def test_an_issue_says_place_field_problem_and_way_out() -> None:
+    """The field is left out where the whole line is meant."""
+    issue = Issue(place="a.csv:3:5", field="ports", message="is empty", hint="name one mapping")
+    assert str(issue) == "a.csv:3:5: ports: is empty; name one mapping"
+    assert str(Issue(place="a.csv:3", field="", message="m", hint="h")) == "a.csv:3: m; h"
+
+
+def test_a_body_names_only_what_is_set() -> None:
+    """None is not sent; false and the empty text are."""
+    assert ModifyBody().named() == {}
+    assert ModifyBody(approval_enabled=False, description="").named() == {
+        "approval_enabled": False,
+        "description": "",
+    }
+    assert ModifyBody(ports=ports(22)).named() == {
+        "ports": [{"client_port": 1022, "server_port": 22, "protocol": "TCP"}]
+    }
+
+
+@pytest.mark.parametrize(
+    ("stored", "short"),
+    [
+        (None, ""),
+        ("", ""),
+        (f"cn-north-4.web-a.{service_id(1)}", "web-a"),
+        (f"cn-north-4.{service_id(1)}", ""),
+        ("test123", "test123"),
+    ],
+)
+def test_the_short_name_is_what_a_put_may_change(stored: str | None, short: str) -> None:
+    """`region.name.id`, `region.id` and the bare form of the document's examples."""
+    assert replace(SERVICE, service_name=stored).short_name == short
+
+
+@given(states)
+def test_a_state_does_not_differ_from_itself(service: ServiceState) -> None:
+    """Drift needs a difference."""
+    assert service.differences(service) == ()
+
+
+@given(states, states)
+def test_differences_are_mutual(one: ServiceState, other: ServiceState) -> None:
+    """Before against live names the same fields as live against before."""
+    assert one.differences(other) == other.differences(one)
+    assert set(one.differences(other)) <= set(COMPARED_FIELDS)
+
+
+@given(states)
+def test_the_order_of_ports_is_no_difference(service: ServiceState) -> None:
+    """Maps are sets of (client_port, server_port, protocol)."""
+    shuffled = tuple(reversed(service.ports))
+    assert service.differences(replace(service, ports=shuffled)) == ()
+    assert replace(service, ports=shuffled).unlike(ModifyBody(ports=service.ports)) == ()
+
+
+@pytest.mark.parametrize("name", [name for name in COMPARED_FIELDS if name != "ports"])
+def test_drift_sees_each_compared_field_but_not_what_a_reply_left_out(name: str) -> None:
+    """A field that differs is named; one that either side does not tell is not."""
+    told, other, untold = (replace(SERVICE, **{name: value}) for value in ("this", "that", None))
+    assert told.differences(other) == (name,)
+    assert told.differences(untold) == untold.differences(told) == ()
+
+
+def test_drift_sees_ports_and_not_timestamps_or_connections() -> None:
+    """Timestamps vary in form; consumers come and go."""
+    assert SERVICE.differences(replace(SERVICE, ports=ports(22))) == ("ports",)
+    busy = replace(SERVICE, updated_at="now", created_at="then", connection_count=7)
+    assert replace(SERVICE, updated_at="x", created_at="y", connection_count=1).differences(busy) == ()
+
+
+def test_what_is_unlike_a_body_is_named() -> None:
+    """Only fields that the body names count, the name by its short form."""
+    body = ModifyBody(ports=ports(22), service_name="web-b", approval_enabled=False, description="")
+    assert SERVICE.unlike(body) == ("ports", "approval_enabled", "service_name")
+    assert SERVICE.unlike(ModifyBody(ports=ports(23, 22), service_name="web-a", tcp_proxy="close")) == ()
+    assert replace(SERVICE, service_name=None).unlike(ModifyBody(service_name="web-b")) == ()
+
+
+@given(bodies)
+def test_a_state_made_of_a_body_is_like_it(body: ModifyBody) -> None:
+    """What was asked, once told back, is as asked."""
+    fields = {name: value for name in body.named() if (value := getattr(body, name)) is not None}
+    name = f"r.{body.service_name}.{service_id(1)}" if body.service_name else None
+    live = replace(SERVICE, **{**fields, "service_name": name})
+    assert live.unlike(body) == ()
+
+
+@given(port_maps, st.none() | port_maps)
+def test_added_kept_and_removed_make_up_both_maps(before: Ports, wanted: Ports | None) -> None:
+    """Kept and removed are what is there, kept and added what is to be; no ports named: all are kept."""
+    planned = replace(change(1), body=ModifyBody(ports=wanted), before=replace(SERVICE, ports=before))
+    after = before if wanted is None else wanted
+    assert set(planned.kept) | set(planned.removed) == set(before)
+    assert set(planned.kept) | set(planned.added) == set(after)
+    assert not set(planned.added) & set(before)
+    assert not set(planned.removed) & set(after)
+
+
+def test_a_service_that_was_not_found_has_nothing_to_lose() -> None:
+    """Without a state before, everything asked is an addition."""
+    lost = replace(change(1), before=None, body=ModifyBody(ports=ports(1)))
+    assert (lost.added, lost.removed, lost.kept) == (ports(1), (), ())
+
+
+def test_a_parked_service_lacks_what_its_intermediate_map_lacks() -> None:
+    """From the intermediate PUT to the last one those mappings are out of service; else none."""
+    parked = replace(change(1), before=state(1, 22, 23), parking=ModifyBody(ports=ports(23)))
+    assert parked.out_of_service == ports(22)
+    assert change(1).out_of_service == ()

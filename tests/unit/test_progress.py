@@ -1,0 +1,347 @@
+"""What a ledger's records add up to: every legal step, every illegal one, the sums that always hold."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.progress import NOTES_MAX, Progress, Stage
+from bulk.core.ledger.records import (
+    Attempt,
+    BrakeReason,
+    End,
+    Ended,
+    Intent,
+    Json,
+    Note,
+    Planned,
+    Record,
+    Verb,
+    record_json,
+    record_type,
+)
+from bulk.core.model import Outcome, Reply
+from tests.nouns import change, run_record, session_record
+
+INTENT = Intent(row=1, attempt=1)
+ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in Verb}
+ENDS = {
+    outcome: Ended(row=1, outcome=outcome, reply=Reply(code="EndPoint.0001"))
+    for outcome in Outcome
+    if outcome not in {Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED}
+}
+
+PATHS: dict[str, tuple[Record, ...]] = {
+    "waiting": (),
+    "asked": (INTENT,),
+    "answered": (INTENT, ANSWERS[Verb.RETRY]),
+    "parked": (INTENT, ANSWERS[Verb.PARKED]),
+    "applied": (INTENT, ENDS[Outcome.APPLIED]),
+    "already": (ENDS[Outcome.ALREADY],),
+    "failed": (INTENT, ENDS[Outcome.FAILED]),
+    "refused": (ENDS[Outcome.REFUSED],),
+    "drifted": (ENDS[Outcome.DRIFTED],),
+    "conflict": (INTENT, ENDS[Outcome.CONFLICT]),
+    "blocked": (ENDS[Outcome.BLOCKED],),
+}
+"""How a row gets to each stage."""
+
+UNSENT = {"already", "refused", "drifted", "blocked", "failed"}
+STEPS: dict[str, set[str]] = {
+    "waiting": {"intent", *UNSENT},
+    "asked": {*Verb, "applied", "failed", "conflict"},
+    "answered": {"intent", *UNSENT},
+    "parked": {"intent", *UNSENT, "conflict"},
+    "applied": {"conflict"},
+}
+"""The diagram at the top of `progress.py`, written out."""
+
+EVERY_STEP: dict[str, Record] = {
+    "intent": INTENT,
+    **{verb.value: answer for verb, answer in ANSWERS.items()},
+    **{outcome.value: end for outcome, end in ENDS.items()},
+}
+
+
+@dataclass
+class Story:
+    """Tells records to a Progress, numbered and 100 bytes apart."""
+
+    progress: Progress = field(default_factory=Progress)
+    told: int = 0
+
+    def tell(self, *records: Record, at: str = "2026-01-15T08:30:00.000Z") -> Progress:
+        """Step through the records."""
+        for record in records:
+            self.step({"at": at, "type": record_type(record), **record_json(record)})
+        return self.progress
+
+    def step(self, json: Json) -> None:
+        """Step through one line."""
+        self.progress.step({"n": self.told, **json}, self.told * 100)
+        self.told += 1
+
+
+def planned(rows: int = 1) -> Story:
+    """Give a story whose plan of so many rows is complete, in a session."""
+    story = Story()
+    story.tell(run_record(), *(change(row + 1) for row in range(rows)))
+    story.tell(Planned(rows=rows, counts={}, digest=""), session_record())
+    return story
+
+
+@pytest.mark.parametrize("stage", PATHS)
+def test_each_stage_is_reached_and_told_as_its_outcome(stage: str) -> None:
+    """A row's outcome is its stage's, `in_doubt` while asked, `not_attempted` before."""
+    progress = planned().tell(*PATHS[stage])
+    assert progress.stage(1) is Stage[stage.upper()]
+    open_outcomes = {
+        "waiting": Outcome.NOT_ATTEMPTED,
+        "answered": Outcome.NOT_ATTEMPTED,
+        "parked": Outcome.NOT_ATTEMPTED,
+        "asked": Outcome.IN_DOUBT,
+    }
+    outcome = open_outcomes.get(stage) or Outcome(stage)
+    assert progress.outcome(1) is outcome
+    assert progress.counts() == {**dict.fromkeys(Outcome, 0), outcome: 1}
+    assert list(progress.unended()) == ([1] if stage in open_outcomes else [])
+    assert progress.ended == (stage not in open_outcomes)
+
+
+@pytest.mark.parametrize(("stage", "step"), [(stage, step) for stage in PATHS for step in EVERY_STEP])
+def test_a_step_is_taken_if_the_diagram_has_it_and_else_refused_with_its_line(stage: str, step: str) -> None:
+    """All pairs of a stage and a step: legal ones pass, illegal ones name the line and change nothing."""
+    story = planned()
+    story.tell(*PATHS[stage])
+    if step in STEPS.get(stage, set()):
+        story.tell(EVERY_STEP[step])
+        return
+    with pytest.raises(LedgerDamaged, match=rf"^line {story.told + 1} "):
+        story.tell(EVERY_STEP[step])
+    assert story.progress.stage(1) is Stage[stage.upper()]
+
+
+def test_a_second_put_while_the_first_is_in_doubt_is_refused_by_name() -> None:
+    """The message says which promise would break."""
+    story = planned(2)
+    with pytest.raises(LedgerDamaged, match=r"^line 7 sends row 1 while an earlier PUT of it is in doubt"):
+        story.tell(INTENT, INTENT)
+
+
+@pytest.mark.parametrize("row", [0, -1, 3, 10**9])
+def test_a_record_of_an_unplanned_row_is_refused(row: int) -> None:
+    """Rows are 1 to the number planned."""
+    for record in (Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.ALREADY)):
+        with pytest.raises(LedgerDamaged, match=rf"^line 6 speaks of row {row}, which is not planned"):
+            planned(2).tell(record)
+
+
+def test_a_row_left_out_of_the_plan_takes_no_step() -> None:
+    """Rows need not be without gaps; the missing ones are not counted and cannot be asked."""
+    story = Story()
+    story.tell(run_record(), change(3), change(1), Planned(rows=2, counts={}, digest=""), session_record())
+    assert (story.progress.rows, list(story.progress.order)) == (2, [3, 1])
+    assert sum(story.progress.counts().values()) == 2
+    with pytest.raises(LedgerDamaged, match=r"^line 6 takes row 2 from UNPLANNED to ASKED"):
+        story.tell(Intent(row=2, attempt=1))
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        session_record(),
+        INTENT,
+        ANSWERS[Verb.RETRY],
+        ENDS[Outcome.ALREADY],
+        End(reason=BrakeReason.WINDOW, counts={}),
+    ],
+)
+def test_nothing_is_done_before_the_plan_is_complete(early: Record) -> None:
+    """Work before `planned` would be work on a plan nobody could approve."""
+    story = Story()
+    story.tell(run_record(), change(1))
+    with pytest.raises(LedgerDamaged, match=r"^line 3 stands before the plan is complete"):
+        story.tell(early)
+
+
+def test_the_run_comes_first_and_once() -> None:
+    """A ledger begins by saying what it is about."""
+    with pytest.raises(LedgerDamaged, match=r"^line 1 stands before the `run`"):
+        Story().tell(change(1))
+    with pytest.raises(LedgerDamaged, match=r"^line 2 is a second `run`"):
+        Story().tell(run_record(), run_record())
+
+
+def test_a_newer_format_is_refused_by_its_number() -> None:
+    """An old program must not misread a newer ledger."""
+    with pytest.raises(LedgerDamaged, match=r"^line 1 says format 2; this version reads up to 1"):
+        Story().step({"at": "", "type": "run", "format": 2})
+
+
+def test_a_fixed_plan_takes_no_change_and_no_second_end() -> None:
+    """`planned` closes the plan."""
+    with pytest.raises(LedgerDamaged, match=r"^line 5 adds a change to a fixed plan"):
+        planned().tell(change(2))
+    with pytest.raises(LedgerDamaged, match=r"^line 5 is a second `planned`"):
+        planned().tell(Planned(rows=1, counts={}, digest=""))
+
+
+def test_a_plan_must_count_its_changes() -> None:
+    """A lost change shows in the number of rows."""
+    with pytest.raises(LedgerDamaged, match=r"^line 3 does not count the changes before it"):
+        Story().tell(run_record(), change(1), Planned(rows=2, counts={}, digest=""))
+
+
+def test_a_row_is_planned_once() -> None:
+    """Two changes of one row would be two PUTs."""
+    with pytest.raises(LedgerDamaged, match=r"^line 3 takes row 1 from WAITING to WAITING"):
+        Story().tell(run_record(), change(1), change(1))
+
+
+@pytest.mark.parametrize(
+    "json",
+    [
+        {},
+        {"at": "", "type": "promise"},
+        {"at": "", "type": ["note"]},
+        {"type": "note"},
+        {"at": "", "type": "intent"},
+        {"at": "", "type": "intent", "row": "1", "attempt": 1},
+        {"at": "", "type": "outcome", "row": 1, "outcome": "splendid"},
+        {"at": "", "type": "outcome", "row": 1, "outcome": "in_doubt"},
+    ],
+)
+def test_a_line_with_missing_or_strange_members_is_damage_not_a_crash(json: Json) -> None:
+    """Whoever forges the sums still meets a message with the line."""
+    with pytest.raises(LedgerDamaged, match=r"^line 5 is no record of this format"):
+        planned().step(json)
+
+
+# What is remembered of an open row
+
+
+@pytest.mark.parametrize(
+    ("verb", "tries"),
+    [
+        (Verb.RETRY, 1),
+        (Verb.DOUBT, 1),
+        (Verb.UNAPPLIED, 0),
+        (Verb.THROTTLED, 0),
+        (Verb.RENEWED, 0),
+        (Verb.ABORT, 0),
+        (Verb.PARKED, 0),
+    ],
+)
+def test_only_answers_that_blame_the_row_cost_it_a_try(verb: Verb, tries: int) -> None:
+    """Neither throttling, nor a renewed token, nor a kill before the answer (unapplied without a doubt)."""
+    progress = planned().tell(INTENT, ANSWERS[verb])
+    assert (progress.open[1].attempts, progress.open[1].tries) == (1, tries)
+
+
+def test_a_doubt_costs_one_try_whether_or_not_it_is_settled() -> None:
+    """Reading that the service is as before is no second failure."""
+    story = planned()
+    assert story.tell(INTENT, ANSWERS[Verb.DOUBT]).stage(1) is Stage.ASKED
+    assert story.tell(ANSWERS[Verb.UNAPPLIED]).open[1].tries == 1
+
+
+def test_parking_begins_the_tries_anew_and_stays_known() -> None:
+    """The last PUT of a parked row has its own tries, and a refusal of it leaves the row parked."""
+    story = planned()
+    story.tell(INTENT, ANSWERS[Verb.RETRY], INTENT, ANSWERS[Verb.PARKED])
+    assert (story.progress.open[1].tries, story.progress.open[1].parked) == (0, True)
+    assert story.tell(INTENT, ANSWERS[Verb.THROTTLED]).stage(1) is Stage.PARKED
+
+
+def test_the_time_of_the_last_intent_is_kept() -> None:
+    """When a doubt may be settled counts from the last PUT."""
+    story = planned()
+    story.tell(INTENT, ANSWERS[Verb.RETRY])
+    story.tell(Intent(row=1, attempt=2), at="2026-01-15T08:31:00.000Z")
+    assert story.progress.open[1].asked_at == "2026-01-15T08:31:00.000Z"
+    assert story.progress.open[1].attempts == 2
+    assert story.progress.last_at == "2026-01-15T08:31:00.000Z"
+
+
+def test_an_ended_row_is_no_longer_open() -> None:
+    """Memory is for rows under way."""
+    assert planned().tell(*PATHS["failed"]).open == {}
+
+
+def test_puts_refusals_and_failures_by_code_are_counted() -> None:
+    """Each intent is a PUT, each throttled answer a refusal, each failure has its code."""
+    story = planned(2)
+    story.tell(INTENT, ANSWERS[Verb.THROTTLED], INTENT, ENDS[Outcome.FAILED])
+    story.tell(Intent(row=2, attempt=1), Ended(row=2, outcome=Outcome.CONFLICT, reply=Reply(code="x")))
+    assert (story.progress.sent, story.progress.refusals) == (3, 1)
+    assert dict(story.progress.codes) == {"EndPoint.0001": 1}
+
+
+def test_the_places_of_changes_and_last_outcomes_are_known() -> None:
+    """Offsets by row, 0 while a row has no outcome."""
+    story = planned(2)
+    assert list(story.progress.change_at) == [100, 200]
+    assert list(story.progress.outcome_at) == [0, 0]
+    story.tell(Intent(row=2, attempt=1), Ended(row=2, outcome=Outcome.APPLIED))
+    assert list(story.progress.outcome_at) == [0, 600]
+    story.tell(Ended(row=2, outcome=Outcome.CONFLICT))
+    assert list(story.progress.outcome_at) == [0, 700]
+
+
+def test_only_the_last_notes_stay_in_memory() -> None:
+    """A long run's notes do not pile up."""
+    story = planned()
+    for number in range(NOTES_MAX + 2):
+        story.tell(Note(about="pace", message=str(number)))
+    assert len(story.progress.notes) == NOTES_MAX
+    assert story.progress.notes[-1]["message"] == str(NOTES_MAX + 1)
+
+
+def test_a_run_is_finished_when_every_row_ended_and_the_last_session_said_so() -> None:
+    """A row left, another reason, or no `end` yet: not finished."""
+    story = planned()
+    assert not story.progress.finished
+    assert not story.tell(End(reason=BrakeReason.FINISHED, counts={})).finished
+    assert not story.tell(*PATHS["applied"], End(reason=BrakeReason.INTERRUPTED, counts={})).finished
+    assert story.tell(End(reason=BrakeReason.FINISHED, counts={})).finished
+    assert len(story.progress.ends) == 3
+
+
+@given(st.data())
+def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
+    """Through any legal story the nine counts sum to the rows and agree with each row's own outcome."""
+    rows = data.draw(st.integers(1, 4))
+    story = planned(rows)
+    stages = dict.fromkeys(range(1, rows + 1), "waiting")
+    parked: set[int] = set()
+    for _ in range(data.draw(st.integers(0, 25))):
+        row = data.draw(st.sampled_from(sorted(stages)))
+        steps = sorted(STEPS.get(stages[row], set()))
+        if not steps:
+            continue
+        step = data.draw(st.sampled_from(steps))
+        record = EVERY_STEP[step]
+        story.step({"at": "", "type": record_type(record), **record_json(record), "row": row})
+        if step == "parked":
+            parked.add(row)
+        stages[row] = _next(stages[row], step, parked=row in parked)
+        assert story.progress.stage(row) is Stage[stages[row].upper()]
+        counts = story.progress.counts()
+        assert sum(counts.values()) == rows
+        assert counts == {o: sum(story.progress.outcome(r) is o for r in stages) for o in Outcome}
+        ended = {r for r in stages if stages[r] not in {"waiting", "asked", "answered", "parked"}}
+        assert story.progress.ended == len(ended)
+        assert set(story.progress.unended()) == stages.keys() - ended
+        assert story.progress.open.keys() <= stages.keys() - ended
+
+
+def _next(stage: str, step: str, *, parked: bool) -> str:
+    if step == "intent":
+        return "asked"
+    if step == Verb.DOUBT:
+        return stage
+    if step in set(Verb):
+        return "parked" if parked else "answered"
+    return step

@@ -1,0 +1,113 @@
+"""Every record comes back from its line as it went in."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.records import (
+    Attempt,
+    Ended,
+    Json,
+    Record,
+    body_of,
+    change_of,
+    ports_json,
+    ports_of,
+    record_json,
+    record_type,
+    state_json,
+    state_of,
+)
+from bulk.core.model import (
+    BODY_FIELDS,
+    STATE_FIELDS,
+    Change,
+    ModifyBody,
+    Outcome,
+    Ports,
+    Reply,
+    ServiceState,
+)
+from tests.nouns import RECORDS, bodies, change, changes, port_maps, state, states
+
+ENVELOPE = {"n", "at", "type", "sum"}
+
+
+def through_a_line(record: Record) -> Json:
+    """Give the members of a record after they were written and read."""
+    line = Chain().add({"n": 0, "at": "", "type": "x", **record_json(record)})
+    json: Json = Chain().unseal(line)
+    return json
+
+
+def read_back(kind: type[Any], json: Json) -> Any:
+    """Give the record of a line, by rules written anew here."""
+    if kind is Change:
+        return change_of(json)
+    members = {name: value for name, value in json.items() if name not in ENVELOPE}
+    if kind in {Attempt, Ended}:
+        members["reply"] = Reply(**{name: members.pop(name) for name in Reply.__slots__})
+    if members.get("observed"):
+        members["observed"] = state_of(members["observed"])
+    return kind(**members)
+
+
+@pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_a_record_comes_back_from_its_line(kind: type[Record], data: st.DataObject) -> None:
+    """Nothing is lost, nothing is added, for any content of any type of record."""
+    record = data.draw(RECORDS[kind])
+    assert read_back(kind, through_a_line(record)) == record
+
+
+@pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
+@given(data=st.data())
+def test_no_member_collides_with_the_lines_own(kind: type[Record], data: st.DataObject) -> None:
+    """`n`, `at`, `type` and `sum` belong to the line."""
+    assert not ENVELOPE & record_json(data.draw(RECORDS[kind])).keys()
+
+
+def test_each_record_names_its_type() -> None:
+    """The nine types of the format, each once."""
+    kinds = {record_type(change(1)) if kind is Change else getattr(kind, "type", "") for kind in RECORDS}
+    assert kinds == {
+        "run", "change", "planned", "session", "intent", "attempt", "outcome", "note", "end",
+    }  # fmt: skip
+
+
+@given(port_maps)
+def test_ports_come_back_from_the_apis_form(ports: Ports) -> None:
+    """Order and protocol are kept."""
+    assert ports_of(orjson.loads(orjson.dumps(ports_json(ports)))) == ports
+
+
+@given(states)
+def test_a_state_comes_back_and_unknown_fields_stay_unknown(service: ServiceState) -> None:
+    """What the API did not say is not written, so it is None again."""
+    json = state_json(service)
+    assert state_of(orjson.loads(orjson.dumps(json))) == service
+    assert json.keys() == {name for name in STATE_FIELDS if getattr(service, name) is not None}
+
+
+@given(bodies)
+def test_a_body_comes_back_and_only_named_fields_are_written(body: ModifyBody) -> None:
+    """The ledger holds exactly the JSON object that is sent."""
+    json = body.named()
+    assert body_of(orjson.loads(orjson.dumps(json))) == body
+    assert json.keys() == {name for name in BODY_FIELDS if getattr(body, name) is not None}
+
+
+@given(changes)
+def test_a_changes_line_needs_nothing_else_to_be_applied(planned: Change) -> None:
+    """Target, id, state before and exact body all come from the one line."""
+    assert change_of(through_a_line(planned)) == planned
+
+
+def test_an_outcome_as_asked_has_no_observed_state() -> None:
+    """`observed` is there only where something else was seen."""
+    assert "observed" not in record_json(Ended(row=1, outcome=Outcome.APPLIED))
+    assert record_json(Ended(row=1, outcome=Outcome.CONFLICT, observed=state(1, 3)))["observed"]["ports"]

@@ -1,0 +1,123 @@
+"""Service objects of the API as `ServiceState`."""
+
+from typing import Any
+
+import pytest
+
+from bulk.core.model import PortMapping, Protocol
+from bulk.core.vpcep.services import UNREADABLE, listed_service, service
+
+ID = "4189d3c2-8882-4871-a3c2-d380272eed83"
+SSH = PortMapping(client_port=8081, server_port=22)
+
+
+def an_object(**fields: Any) -> dict[str, Any]:
+    """Give a service object as a PUT answers it."""
+    ports = [{"client_port": 8081, "server_port": 22, "protocol": "TCP"}]
+    return {"id": ID, "status": "available", "ports": ports, **fields}
+
+
+def a_port(**fields: Any) -> dict[str, Any]:
+    """Give a service object with one mapping whose fields are these."""
+    return an_object(ports=[{"client_port": 8081, "server_port": 22, "protocol": "TCP", **fields}])
+
+
+def test_every_field_of_the_api_is_kept_under_its_name() -> None:
+    """What the model knows is taken over as it came."""
+    fields = {
+        "service_type": "interface",
+        "server_type": "LB",
+        "port_id": "p",
+        "vip_port_id": "v",
+        "vpc_id": "w",
+        "project_id": "j",
+        "service_name": f"cn-north-4.web.{ID}",
+        "description": "front",
+        "approval_enabled": False,
+        "tcp_proxy": "close",
+        "ip": "10.0.0.1",
+        "connection_count": 7,
+        "created_at": "2018-01-30T07:42:01.174",
+        "updated_at": "2022-04-14T09:35:47Z",
+    }
+    state = service(an_object(**fields))
+    assert {name: getattr(state, name) for name in fields} == fields
+    assert (state.id, state.status, state.ports) == (ID, "available", (SSH,))
+
+
+def test_ports_given_as_strings_are_numbers() -> None:
+    """Both documented detail examples write ports as strings."""
+    assert service(a_port(client_port="8081", server_port="22")).ports == (SSH,)
+
+
+def test_protocol_is_upper_case_and_tcp_where_missing() -> None:
+    """The API's default holds, and case says nothing."""
+    assert service(a_port(protocol="udp")).ports[0].protocol is Protocol.UDP
+    assert service(a_port(protocol=None)).ports == (SSH,)
+
+
+def test_id_is_lower_case() -> None:
+    """An id compares equal however the API writes it."""
+    assert service(an_object(id=ID.upper())).id == ID
+
+
+def test_unknown_fields_and_fields_of_another_type_are_as_if_not_told() -> None:
+    """A new or odd field never stands in the way."""
+    state = service(an_object(pool_id="x", description=None, approval_enabled="yes", connection_count=1.5))
+    assert (state.description, state.approval_enabled, state.connection_count) == (None, None, None)
+
+
+def test_missing_status_is_no_status() -> None:
+    """An answer to a PUT may leave it out; nothing takes it for available."""
+    json = an_object()
+    del json["status"]
+    assert service(json).status == ""
+
+
+@pytest.mark.parametrize(
+    "json",
+    [
+        None,
+        [],
+        "text",
+        {},
+        an_object(id=""),
+        an_object(id=7),
+        an_object(ports=None),
+        an_object(ports="8081:22"),
+        an_object(ports=[7]),
+        an_object(ports=[None]),
+        a_port(client_port=0),
+        a_port(server_port=65_536),
+        a_port(client_port="x"),
+        a_port(client_port="٣"),
+        a_port(client_port=True),
+        a_port(client_port=80.0),
+        a_port(client_port=[80]),
+        a_port(client_port=None),
+        a_port(protocol="ICMP"),
+        a_port(protocol=["TCP"]),
+    ],
+)
+def test_object_without_sense_is_a_value_error(json: Any) -> None:
+    """Whatever is no service with an id and sound ports is refused, never guessed at."""
+    with pytest.raises(ValueError, match=r"service|port|protocol"):
+        service(json)
+
+
+def test_listed_service_that_cannot_be_read_is_kept_as_unreadable() -> None:
+    """One odd service hides no other, and nothing will be sent to it."""
+    state = listed_service(a_port(protocol="ICMP"))
+    assert (state.id, state.status, state.ports) == (ID, UNREADABLE, ())
+
+
+def test_listed_service_in_order_is_the_same_as_a_single_one() -> None:
+    """The list adds tolerance and nothing else."""
+    assert listed_service(an_object()) == service(an_object())
+
+
+@pytest.mark.parametrize("json", [None, [], {"ports": []}])
+def test_list_entry_without_an_id_is_a_value_error(json: Any) -> None:
+    """What cannot even be named makes the whole page unreadable."""
+    with pytest.raises(ValueError, match="service"):
+        listed_service(json)
