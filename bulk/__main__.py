@@ -1,7 +1,17 @@
-"""`python -m bulk` is the command `bulk`."""
+"""The command `bulk`, also as `python -m bulk`."""
 
 import sys
 
-from bulk.cli.main import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command; an INT that comes while it is still loading ends it quietly."""
+    try:
+        from bulk.cli.main import main as command  # noqa: PLC0415 - loading takes a moment, in which INT may come
+
+        return command()
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

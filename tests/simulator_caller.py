@@ -1,8 +1,9 @@
 """A plain client for tests of the simulator: it asks, and hands back what was said."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -35,7 +36,7 @@ class Said:
 
     http: int
     raw: bytes
-    headers: dict[str, str]
+    headers: Mapping[str, str]
 
     @property
     def value(self) -> Any:
@@ -61,12 +62,13 @@ class Caller:
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> Said:
         """Return the answer to one request; `body` is sent as it is when it is bytes, else as JSON."""
-        sent = body if isinstance(body, bytes) or body is None else orjson.dumps(body)
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+        sent = None if body is None else BytesIO(raw)
         own = {"X-Auth-Token": self.token, "Content-Type": "application/json"}
         async with self.session.request(
             method, self.simulator.url + path, data=sent, headers=own | (headers or {})
         ) as response:
-            return Said(response.status, await response.read(), dict(response.headers))
+            return Said(response.status, await response.read(), response.headers)
 
     async def put(self, number: int, body: object) -> Said:
         """Modify the service of that number."""
@@ -99,4 +101,5 @@ async def calling(**settings: Any) -> AsyncIterator[Caller]:
     """Yield a caller of a simulator with these settings; its project is there even without services."""
     settings.setdefault("projects", {"cn-north-4": PROJECT})
     async with Simulator(**settings) as simulator, aiohttp.ClientSession() as session:
+        session._retry_connection = False  # aiohttp would send a lost PUT again
         yield Caller(simulator, session, simulator.token(PROJECT))

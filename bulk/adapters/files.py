@@ -182,7 +182,9 @@ def open_rows(rows: str, *, folder: Path) -> Iterator[RowsFile]:
 
 def ledger_path(folder: Path, job_name: str, started_at: datetime) -> Path:
     """Give where the ledger of a run goes: `runs/<job>-<UTC start>.ledger.jsonl` beside the job."""
-    return folder / RUNS / f"{job_name}-{started_at.astimezone(UTC):%Y%m%dT%H%M%SZ}{LEDGER_SUFFIX}"
+    started = started_at.astimezone(UTC)
+    milliseconds = started.microsecond // 1000
+    return folder / RUNS / f"{job_name}-{started:%Y%m%dT%H%M%S}.{milliseconds:03}Z{LEDGER_SUFFIX}"
 
 
 @contextmanager

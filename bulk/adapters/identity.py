@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
-from bulk.adapters.credentials import Agency, Found, Password
+from bulk.adapters.credentials import Agency, Found
 from bulk.adapters.wire import Route, Timeouts, Wire
 from bulk.core.errors import BulkError, CannotRun, CredentialsError
 from bulk.core.model import Abort, Retry
@@ -96,7 +96,13 @@ class Credential:
 
 
 async def open_credential(
-    found: Found, *, wire: Wire, iam_endpoint: Endpoint, region: str, project_id: str = ""
+    found: Found,
+    *,
+    wire: Wire,
+    iam_endpoint: Endpoint,
+    region: str,
+    project_id: str = "",
+    metadata: Endpoint = METADATA,
 ) -> Credential:
     """Give a credential whose first secret is at hand.
 
@@ -107,22 +113,21 @@ async def open_credential(
     source = found.source
     if isinstance(source, KeyPair | Token):
         return Credential(account=found.account, now=wire.clock.now, secret=source, renew=None)
-    renew = _renewal(source, wire, wire.route(iam_endpoint), region=region, project_id=project_id)
+    if isinstance(source, Agency):
+        renew: Renewal = partial(_agency_key, wire, Route(endpoint=metadata, base=str(metadata), proxy=None))
+    else:
+        request = password_token(
+            user=source.user,
+            password=source.password,
+            domain=source.domain,
+            region=region,
+            project_id=project_id,
+        )
+        renew = partial(_token, wire, wire.route(iam_endpoint), request)
     first = await renew()
     if isinstance(first, Retry | Abort):
         raise _unusable(found, first)
     return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew)
-
-
-def _renewal(source: Password | Agency, wire: Wire, route: Route, *, region: str, project_id: str) -> Renewal:
-    match source:
-        case Password(user=user, password=password, domain=domain):
-            request = password_token(
-                user=user, password=password, domain=domain, region=region, project_id=project_id
-            )
-            return partial(_token, wire, route, request)
-        case Agency():
-            return partial(_agency_key, wire)
 
 
 async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endpoint, region: str) -> str:
@@ -167,20 +172,20 @@ async def _token(wire: Wire, route: Route, request: Request) -> Secret | Retry |
     return iam.issued_token(await wire.exchange(request, route, headers, body_bytes_max=IDENTITY_BYTES_MAX))
 
 
-async def _agency_key(wire: Wire) -> Secret | Retry | Abort:
+async def _agency_key(wire: Wire, route: Route) -> Secret | Retry | Abort:
     """Ask the metadata service for the keys of this cloud server's agency."""
     life = {"X-Metadata-Token-Ttl-Seconds": str(METADATA_TOKEN_LIFE_S)}
-    token = iam.metadata_token(await _metadata(wire, METADATA_TOKEN, life))
+    token = iam.metadata_token(await _metadata(wire, route, METADATA_TOKEN, life))
     if isinstance(token, Retry | Abort):
         return token
-    return iam.temporary_key(await _metadata(wire, SECURITY_KEY, {"X-Metadata-Token": token}))
+    return iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, {"X-Metadata-Token": token}))
 
 
-async def _metadata(wire: Wire, request: Request, headers: dict[str, str]) -> Answer | Lost:
+async def _metadata(wire: Wire, route: Route, request: Request, headers: dict[str, str]) -> Answer | Lost:
     return await wire.exchange(
         request,
-        Route(endpoint=METADATA, base=str(METADATA), proxy=None),
-        {"Host": METADATA.authority, **headers},
+        route,
+        {"Host": route.endpoint.authority, **headers},
         body_bytes_max=IDENTITY_BYTES_MAX,
         timeouts=METADATA_TIMEOUTS,
     )
@@ -197,8 +202,6 @@ def _unusable(found: Found, verdict: Retry | Abort) -> BulkError:
 
 def _not_told(what: str, verdict: Retry | Abort) -> BulkError:
     said = " ".join(filter(None, (verdict.reply.code, verdict.reply.message))) or f"HTTP {verdict.reply.http}"
-    match verdict:
-        case Abort(hint=hint):
-            return CredentialsError(f"{what}: {said}", hint=hint)
-        case Retry(reply=reply):
-            return CannotRun(f"{what}: {said}", hint=advice_for(reply.code, reply.http))
+    if isinstance(verdict, Abort):
+        return CredentialsError(f"{what}: {said}", hint=verdict.hint)
+    return CannotRun(f"{what}: {said}", hint=advice_for(verdict.reply.code, verdict.reply.http))

@@ -11,7 +11,7 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -311,6 +311,28 @@ class LedgerFile(LedgerReader):
             if waiter and not waiter.done():
                 waiter.set_exception(failure)
         self._queued, self._lines = [], []
+
+
+@contextmanager
+def only_run(runs: Path, job: str) -> Iterator[None]:
+    """Keep every other run of this job away while the block runs; raises LedgerBusy."""
+    path = runs / f"{job}.lock"
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}", hint="runs are kept beside the job: make its folder writable"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LedgerBusy(
+                f"another run of {job} is at work",
+                hint="wait for it, or stop it and run the same command; `bulk status` shows it",
+            ) from error
+        yield
 
 
 def _lock(fd: int, path: Path) -> None:

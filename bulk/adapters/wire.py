@@ -64,6 +64,8 @@ FATES: Mapping[type[BaseException], tuple[Fate, NoReply]] = MappingProxyType(
     {
         aiohttp.ClientConnectorCertificateError: (Fate.HOPELESS, NoReply.CERTIFICATE_REFUSED),
         aiohttp.ServerFingerprintMismatch: (Fate.HOPELESS, NoReply.CERTIFICATE_REFUSED),
+        aiohttp.InvalidUrlRedirectClientError: (Fate.UNKNOWN, NoReply.MALFORMED_REPLY),
+        aiohttp.NonHttpUrlRedirectClientError: (Fate.UNKNOWN, NoReply.MALFORMED_REPLY),
         aiohttp.InvalidURL: (Fate.HOPELESS, NoReply.INVALID_URL),
         aiohttp.NonHttpUrlClientError: (Fate.HOPELESS, NoReply.INVALID_URL),
         aiohttp.ClientSSLError: (Fate.UNSENT, NoReply.TLS_FAILED),

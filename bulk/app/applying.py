@@ -3,6 +3,7 @@
 import getpass
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,9 +12,9 @@ from pathlib import Path
 from signal import SIGINT, Signals
 from typing import Protocol
 
-from bulk.adapters.files import ledger_path
+from bulk.adapters.files import RUNS, ledger_path
 from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, Told
+from bulk.adapters.ledger import LedgerFile, Told, only_run
 from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
 from bulk.app.jobs import Flags, OpenedJob, endpoint_of, job_of_ledger, open_fleets
@@ -106,19 +107,26 @@ async def apply_job(
 
     Raises Refused where the job file is no longer the one of its open run.
     """
-    open_run = find_run(opened.folder, opened.job.name)
-    if open_run and not new_run:
+    with only_run(opened.folder / RUNS, opened.job.name):
+        open_run = None if new_run else find_run(opened.folder, opened.job.name, ledger)
+        if open_run is None:
+            path = ledger or ledger_path(opened.folder, opened.job.name, local_time(around))
+            return await _new_run(opened, path, around, operator, told, expect_digest)
         if open_run.job_sha256 != opened.sha256:
             raise Refused(
                 f"{opened.job.name}: the job file is not the one that {open_run.path} began with",
                 hint=f"finish that run with `bulk apply {open_run.path}`, or leave it so with --new-run",
             )
         operator.told(f"going on with {open_run.path}")
-        return await apply_ledger(open_run.path, flags, around=around, operator=operator, told=told)
+        return await apply_ledger(
+            open_run.path, flags, around=around, operator=operator, told=told, expect_digest=expect_digest
+        )
+
+
+async def _new_run(
+    opened: OpenedJob, path: Path, around: Surroundings, operator: Operator, told: Told, expect_digest: str
+) -> Applied:
     rows = usable(opened.rows, skip_invalid=opened.job.skip_invalid)
-    path = ledger or ledger_path(
-        opened.folder, opened.job.name, datetime.fromtimestamp(around.clock.now()).astimezone()
-    )
     endpoint = endpoint_of(opened)
     async with (
         open_fleets(Client, opened.job, endpoint, around) as reach,
@@ -127,7 +135,7 @@ async def apply_job(
         wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
         await write_plan(plan, reach, around, wanted)
         _expect(plan, expect_digest)
-        return await _session(plan, reach, opened.job, around, operator)
+        return await _session(plan, reach, opened.job, around, operator, begins=True)
 
 
 async def apply_ledger(
@@ -149,7 +157,7 @@ async def apply_ledger(
         _expect(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         async with open_fleets(Client, job, endpoint, around) as reach:
-            return await _session(ledger, reach, job, around, operator)
+            return await _session(ledger, reach, job, around, operator, begins=False)
 
 
 def _expect(ledger: LedgerFile, digest: str) -> None:
@@ -161,12 +169,24 @@ def _expect(ledger: LedgerFile, digest: str) -> None:
 
 
 async def _session(
-    ledger: LedgerFile, reach: Reach[Client], job: Job, around: Surroundings, operator: Operator
+    ledger: LedgerFile,
+    reach: Reach[Client],
+    job: Job,
+    around: Surroundings,
+    operator: Operator,
+    *,
+    begins: bool,
 ) -> Applied:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress = ledger.progress
     operator.show_plan(plan_report(ledger))
-    changes = _changes_left(ledger)
+    actions = Counter(ledger.change(row).action for row in progress.unended())
+    if job.strict and actions[Action.REFUSE]:
+        raise Refused(
+            f"{actions[Action.REFUSE]} rows are refused and the run is strict; nothing was sent",
+            hint="mend these rows, or run without --strict to apply the others",
+        )
+    changes = actions[Action.UPDATE]
     if changes and not operator.confirms(changes):
         return Applied(
             ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message="not confirmed; nothing was sent"
@@ -179,7 +199,8 @@ async def _session(
     await ledger.write(
         Session(host=socket.gethostname(), pid=os.getpid(), user=_user(), settings=settings_json(job))
     )
-    await ledger.publish()
+    if begins:
+        await ledger.publish()
     brake = Brake()
     run = Run(ledger, lanes, brake, around.patience, _limits(job, progress))
     with (
@@ -209,10 +230,6 @@ async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
 def _end(brake: Brake, ledger: LedgerFile) -> End:
     counts = {outcome.value: count for outcome, count in ledger.progress.counts().items()}
     return End(reason=brake.reason, counts=counts)
-
-
-def _changes_left(ledger: LedgerFile) -> int:
-    return sum(ledger.change(row).action is Action.UPDATE for row in ledger.progress.unended())
 
 
 def _limits(job: Job, progress: Progress) -> Limits:

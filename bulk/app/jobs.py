@@ -57,7 +57,7 @@ def survey_job(argument: str, flags: Flags) -> Survey:
     job = _settings(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:
         form = format_of(job.rows, job.format)
-        return survey(read_rows(file.lines(), name=file.name, format=form, default=job.target))
+        return survey(file.lines(), name=file.name, format=form)
 
 
 def _settings(found: FoundJob, flags: Flags) -> Job:

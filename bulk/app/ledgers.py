@@ -53,6 +53,10 @@ def _rows(reader: LedgerReader) -> Iterator[Row]:
         yield row_of(reader.change(row), outcome, reader.outcome(row))
 
 
+def _advice(code: str) -> str:
+    return advice_for(code, None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
     """A run that was begun and not finished."""
@@ -61,18 +65,14 @@ class OpenRun:
     job_sha256: str
 
 
-def find_run(folder: Path, job: str) -> OpenRun | None:
-    """Give the latest run of a job from its `runs` folder, if that is still open."""
-    ledgers = sorted((folder / RUNS).glob(f"{job}-*{LEDGER_SUFFIX}"))
-    for path in reversed(ledgers):
+def find_run(folder: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
+    """Give the latest run of a job if it is still open: in `ledger`, or in the job's `runs` folder."""
+    runs = sorted((folder / RUNS).glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
+    for path in runs if ledger is None else [ledger] if ledger.exists() else []:
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
             return None if progress.finished else OpenRun(path=path, job_sha256=progress.run["job_sha256"])
     return None
-
-
-def _advice(code: str) -> str:
-    return advice_for(code, None)
 
 
 def is_ledger(argument: str) -> bool:

@@ -90,9 +90,10 @@ GROWTH_MORE = 1.7
 STEP_MIN = 0.01
 STEP_MAX = 0.125
 STEP_CAP = 0.25
-CHARGE = 120
+CHARGE = 100
 DEBT_MAX = 300
 OVER = 1.25
+WIDE = 1.3
 
 
 def fixed(rate_per_s: float) -> Fixed:
@@ -131,8 +132,10 @@ def _taken(state: Auto, granted_at: float, now: float) -> Auto:
         return replace(state, accepted=state.accepted + 1) if state.row < 2 and granted_at >= state.since_s else state
     if state.row >= 2:
         return _open(state, granted_at)
-    if state.row == 1:
-        state = replace(state, since_s=state.cut_s, opened_s=state.cut_s, accepted=0, row=0, round_s=granted_at, round_accepted=0,
+    if state.row == 1 and state.limit and state.limit.window_s >= 5 and state.accepted < state.limit.requests / 10:
+        state = replace(state, row=0, round_s=granted_at, round_accepted=0)
+    elif state.row == 1:
+        state = replace(state, since_s=state.cut_s, opened_s=state.opened_s if state.why is Why.STATED else inf, accepted=0, row=0, round_s=granted_at, round_accepted=0,
             limit=state.limit if state.why is Why.STATED else None)
     if state.since_s == -inf:
         state = replace(state, since_s=granted_at, opened_s=granted_at, round_s=granted_at)
@@ -144,7 +147,7 @@ def _taken(state: Auto, granted_at: float, now: float) -> Auto:
     state = replace(state, accepted=state.accepted + 1, round_accepted=state.round_accepted + 1, debt=max(0, state.debt - 1))
     span = granted_at - state.round_s
     ramp = state.growth == 1.0
-    if span < max(1.0 if ramp else ROUND_S, ROUND_N / state.rate_per_s, 2 * (now - granted_at)):
+    if span < max(1.0 if ramp else ROUND_S, ROUND_N / state.rate_per_s, 4 * (now - granted_at)):
         return state
     used = state.round_accepted >= 0.75 * span * state.rate_per_s
     state = replace(state, round_s=granted_at, round_accepted=0)
@@ -153,7 +156,7 @@ def _taken(state: Auto, granted_at: float, now: float) -> Auto:
     rate = min(RATE_MAX, state.rate_per_s * (1 + state.growth))
     growth = 1.0 if ramp else min(STEP_CAP, state.growth * GROWTH_MORE)
     if state.limit and state.limit.window_s >= 5:
-        rate = min(rate, (OVER if state.limit.requests < 300 else 2) * state.limit.requests / state.limit.window_s)
+        rate = min(rate, (1 + min(1, 10 / state.limit.window_s)) * state.limit.requests / state.limit.window_s)
     base = 0.0 if ramp else state.base or state.rate_per_s
     return replace(state, rate_per_s=rate, growth=growth, base=base)
 
@@ -163,32 +166,42 @@ def _pushed_back(state: Auto, event: Refused, now: float) -> Auto:
     row = state.row + 1
     rtt = now - event.granted_at
     until = now + thr.retry_after_s if thr.retry_after_s else -inf
+    if row == 1 and not thr.limit and state.limit and state.limit.window_s >= 5 and state.accepted < state.limit.requests / 10:
+        return replace(state, row=1, cut_s=now + rtt/4, hold=Hold(until_s=max(until, now + state.limit.window_s / 20), refusals=1), resume=state.rate_per_s, shut_s=event.granted_at, base=0.0)
     if row == 1:
         n = state.accepted
         r = state.rate_per_s
         ramp = state.growth == 1.0
-        mean = n / max(event.granted_at - state.since_s, 1e-3) if n else 0.0
-        rate = min(r, max(QUOTA * mean, state.base or r / 2))
+        mean = (n + 1) / (max(event.granted_at - state.since_s, 0) + 1 / r)
+        rate = min(r, max(QUOTA * mean, state.base))
+        wide = r > WIDE * rate
+        if wide:
+            rate = (rate * r) ** 0.5
         if thr.limit:
-            rate = QUOTA * thr.limit.requests / thr.limit.window_s
-        w = r / rate - 1 + 1 / (n + 1)
+            stated = QUOTA * thr.limit.requests / thr.limit.window_s
+            rate = stated if r > stated * 1.01 or r < stated / 2 and state.limit != thr.limit else min(rate, stated)
+        w = (r / rate if wide else rate / (state.base or r)) - 1
+        w = abs(w) + 1 / (n + 1)
         charge = 0 if ramp else round(max(5, min(CHARGE, 6 / w)))
-        return replace(state, rate_per_s=rate, resume=rate, row=1, cut_s=now, hold=Hold(until_s=until, refusals=1),
+        if thr.limit: charge *= 2
+        return replace(state, rate_per_s=rate, resume=rate, row=1, cut_s=now + rtt / 4, hold=Hold(until_s=until, refusals=1),
             limit=thr.limit or state.limit, why=Why.STATED if thr.limit else state.why,
             growth=min(STEP_MAX, max(STEP_MIN, w/8)), debt=min(DEBT_MAX, state.debt+charge), charge=charge, base=0.0, shut_s=event.granted_at)
     if until == -inf:
         until = _knock(state, now)
-    return replace(state, row=row, cut_s=now, hold=Hold(until_s=until, refusals=row), debt=min(DEBT_MAX, state.debt + state.charge//2), rate_per_s=1/max(2*rtt, 0.1))
+    return replace(state, row=row, cut_s=now + rtt / 4, hold=Hold(until_s=until, refusals=row), debt=min(DEBT_MAX, state.debt + state.charge//2), rate_per_s=1/max(2*rtt, 0.1))
 
 def _knock(state, now):
     elapsed = now - state.shut_s
-    wait = max(0.05, elapsed if elapsed < 1 and state.accepted > 300 else 3 * elapsed)
+    wait = max(0.05, elapsed if state.accepted > 300 else 3 * elapsed)
+    if state.why is Why.STATED:
+        wait = max(wait, state.limit.window_s / 8)
     if state.limit and state.limit.window_s >= 1:
         w = state.limit.window_s
         k = (now - state.opened_s) // w + 1
         turns = [state.opened_s + k * w + MARGIN]
     else:
-        turns = [state.since_s + w + MARGIN for w in WINDOWS_S]
+        turns = sorted(at + w + MARGIN for w in WINDOWS_S for at in (state.since_s, state.opened_s))
     return next((t for t in turns if now + MARGIN < t < now + 1.3 * wait), now + wait)
 
 
@@ -196,7 +209,7 @@ def _open(state: Auto, granted_at: float) -> Auto:
     since = state.cut_s
     lo = state.cut_s - state.opened_s
     hi = granted_at - (state.since_s)
-    w = next((float(w) for w in WINDOWS_S if lo < w <= hi), None)
+    w = next((float(w) for w in WINDOWS_S if lo < w <= hi and w >= 5 and state.opened_s < inf), None)
     limit = state.limit
     rate = state.resume
     growth = state.growth
@@ -210,11 +223,13 @@ def _open(state: Auto, granted_at: float) -> Auto:
     elif w:
         rate = QUOTA * state.accepted / w
         limit = Limit(requests=state.accepted, window_s=w)
+        state = replace(state, debt=min(1000, max(state.debt, 4 * limit.requests)))
         growth = STEP_MIN
     else:
-        rate = state.accepted / hi
+        rate = max(state.accepted / hi, state.resume / 2)
         limit = None
         growth = STEP_MAX
+        state = replace(state, debt=min(state.debt, 5))
     rate = max(rate, 1 / 3600)
     return replace(state, rate_per_s=min(rate, state.resume) , limit=limit, why=state.why if state.why is Why.STATED else Why.FOUND if limit else None,
         since_s=since, opened_s=granted_at, accepted=1, row=0, hold=Hold(), round_s=granted_at, round_accepted=0,

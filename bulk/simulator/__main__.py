@@ -16,10 +16,11 @@ from collections.abc import Coroutine
 from pathlib import Path
 
 import orjson
-from pydantic import ValidationError
 
 from . import FaultPlan, Identity, Simulator, StoreError, Switches
 from .lines import project_id_of
+from .problems import explained
+from .rules import PROJECT_ID
 
 LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
 
@@ -30,14 +31,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         simulator = _simulator(arguments)
     except ValueError as error:
-        sys.stderr.write(f"simulator: {_message(error)}\n")
-        return 2
+        return _failed(explained(error), 2)
     try:
         _run(_serve(simulator, stop_with_stdin=arguments.stop_with_stdin))
-    except (StoreError, OSError, ValueError) as error:
-        sys.stderr.write(f"simulator: {_message(error)}\n")
-        return 1
+    except (StoreError, OSError) as error:
+        return _failed(str(error), 1)
     return 0
+
+
+def _failed(why: str, code: int) -> int:
+    sys.stderr.write(f"simulator: {why}\n")
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,7 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         f"password {demo.password}.",
     )
     add = parser.add_argument
-    add("--port", type=int, default=0, help="port on 127.0.0.1; 0, the default, takes a free one")
+    add(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="port on 127.0.0.1; 0, the default, takes a free one",
+    )
     add("--fleet", type=Path, metavar="FILE", help="JSON Lines of services, loaded first and kept up to date")
     add(
         "--seed-fleet",
@@ -85,10 +95,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _simulator(arguments: argparse.Namespace) -> Simulator:
     """Return the simulator that the flags and the environment ask for; raises ValueError."""
-    pairs = (project.partition("=") for project in arguments.project)
     return Simulator(
         seed_count=arguments.seed_fleet,
-        projects={name: project_id or project_id_of(name) for name, _, project_id in pairs},
+        projects=dict(_project(text) for text in arguments.project),
         region=arguments.region,
         identity=_identity(),
         switches=Switches.model_validate(_json_argument(arguments.switches)),
@@ -99,6 +108,21 @@ def _simulator(arguments: argparse.Namespace) -> Simulator:
         lock_wait_s=LOCK_WAIT_S,
         port=arguments.port,
     )
+
+
+def _port(text: str) -> int:
+    """Return a port number; raises what argparse shows."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port, write 0 to 65535")
+    return int(text)
+
+
+def _project(text: str) -> tuple[str, str]:
+    """Return (name, id) of `NAME=ID` or `NAME`; raises ValueError."""
+    name, _, given = text.partition("=")
+    if given and not PROJECT_ID.fullmatch(given):
+        raise ValueError(f"--project {text}: a project id has 32 hex digits, lower case")
+    return name, given or project_id_of(name)
 
 
 def _identity() -> Identity:
@@ -154,14 +178,6 @@ def _run(main_coroutine: Coroutine[None, None, None]) -> None:
         asyncio.run(main_coroutine)
     else:
         uvloop.run(main_coroutine)
-
-
-def _message(error: Exception) -> str:
-    """Return an error in one line."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return str(error)
 
 
 if __name__ == "__main__":

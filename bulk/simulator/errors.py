@@ -34,6 +34,14 @@ _HTTP_BY_GATEWAY_CODE = {
     "0613": 503,
 }
 
+# Section 3.4, last paragraph; all others answer 400.
+_HTTP_BY_IAM_CODE = {
+    "0012": 429,
+    "0020": 410,
+    **dict.fromkeys(("0062", "0066", "0067"), 401),
+    **dict.fromkeys(("0061", "0080", "0081", "0082"), 403),
+}
+
 _MESSAGES = {
     "0001": "Internal fault of the endpoint service.",
     "0002": "A parameter is wrong.",
@@ -137,7 +145,7 @@ def named(code: str, *, http: int | None = None) -> Refusal:
         case "apigw" | "apig":
             refusal = gateway(number, "The gateway refused the request.", http=http)
         case "iam":
-            refusal = iam(http or 400, "IAM refused the request.", code)
+            refusal = iam(http or _HTTP_BY_IAM_CODE.get(number, 400), "IAM refused the request.", code)
         case _:
             known = vpcep(number)
             refusal = Refusal(http=http or known.http, code=code, message=known.message)

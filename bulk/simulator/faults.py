@@ -15,7 +15,7 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -113,7 +113,7 @@ class FaultPlan(BaseModel):
 
     seed: int = 0
     applies_to: Kind = Field(default=Kind.ALL, alias="for")
-    rates: dict[str, float] = {}
+    rates: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     rules: tuple[FaultRule, ...] = ()
 
     def all_rules(self) -> tuple[FaultRule, ...]:
@@ -178,6 +178,7 @@ def _rule_of_rate(name: str, rate: float, applies_to: Kind) -> FaultRule:
     shared = {"rate": rate, "times": None, "for": applies_to}
     if "." in name:
         return FaultRule.model_validate({"kind": FaultKind.CODE, "code": name} | shared)
-    is_after = name.endswith("_after")
     kind = name.removesuffix("_after").removesuffix("_before")
-    return FaultRule.model_validate({"kind": kind, "after": is_after} | shared)
+    if kind not in set(FaultKind) - {FaultKind.CODE, FaultKind.EDIT}:
+        raise ValueError(f"{name!r} is neither a kind of fault nor an error code")
+    return FaultRule.model_validate({"kind": kind, "after": name.endswith("_after")} | shared)

@@ -112,7 +112,7 @@ class Iam:
 
     def _wrong_password(self, wanted: dict[str, Any], now_s: float) -> Refusal | None:
         if self._lock.is_locked(self.user.name, now_s):
-            return iam(401, "The account is locked.", "IAM.0061")
+            return iam(403, "The account is locked.", "IAM.0061")
         domain = wanted.get("domain")
         given = (wanted.get("name"), wanted.get("password"), isinstance(domain, dict) and domain.get("name"))
         if given != (self.user.name, self.user.password, self.user.domain):

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,6 +14,7 @@ from aiohttp import web
 from .auth import Key
 from .calls import Applied
 from .faults import FaultPlan, Faults
+from .limits import parse_limits
 from .lines import generated, project_id_of, to_line
 from .projects import Projects
 from .server import BODY_BYTES_MAX, Server
@@ -21,7 +23,7 @@ from .switches import Switches
 from .world import Identity, World
 
 HOST = "127.0.0.1"  # loopback only, by design: it is no protected server
-SHUTDOWN_S = 1.0
+SHUTDOWN_S = 0.2  # for requests in flight when it stops
 
 
 class Simulator:
@@ -61,7 +63,7 @@ class Simulator:
         for name, project_id in (projects or {}).items():
             self._projects.add(project_id, name)
         self._switches = switches or Switches()
-        self._limits = limits
+        self._limits = parse_limits(limits)
         self._faults = faults if isinstance(faults, FaultPlan) else FaultPlan.model_validate(faults or {})
         self._files = (fleet_file, applied_log)
         self._lock_wait_s = lock_wait_s
@@ -82,7 +84,7 @@ class Simulator:
                 fleet_file=fleet_file,
                 applied_log=applied_log,
             )
-            self._world.change_limits(self._limits)
+            self._world.limits = self._limits
             self._world.faults = Faults(self._faults)
             self._fill(fleet_file)
             self._server = Server(world=self._world, clock=self._clock)
@@ -133,22 +135,23 @@ class Simulator:
         return self._world.iam.mint_token(project_id, life_s, self._clock()).value
 
     def _fill(self, fleet_file: LineFile | None) -> None:
-        """Load the file; a fleet file that is empty begins with the lines given or generated."""
-        if fleet_file is not None:
-            for number, line in fleet_file.lines():
-                try:
-                    self._world.load(line)
-                except ValueError as error:
-                    raise StoreError(f"line {number} of the fleet file: {error}; correct the line") from None
-        if len(self._world.vpcep.fleet):
+        """Load the file; one without a line begins with the services given and generated."""
+        if fleet_file is not None and self._load(fleet_file):
             return
-        for line in self._fleet:
+        project_ids = tuple(project.id for project in self._projects)
+        default = (project_id_of(self._projects.region_default),)
+        for line in chain(self._fleet, generated(self._seed_count, project_ids or default)):
             self._world.edit(line)
-        if self._seed_count:
-            project_ids = tuple(project.id for project in self._projects)
-            default = (project_id_of(self._projects.region_default),)
-            for line in generated(self._seed_count, project_ids or default):
-                self._world.edit(line)
+
+    def _load(self, fleet_file: LineFile) -> int:
+        """Load a fleet file and return the number of its last line, 0 when it is empty."""
+        number = 0
+        for number, line in fleet_file.lines():
+            try:
+                self._world.load(line)
+            except ValueError as error:
+                raise StoreError(f"line {number} of the fleet file: {error}; correct the line") from None
+        return number
 
     async def _listen(self, stack: AsyncExitStack) -> str:
         server = web.Server(self._server.respond, request_factory=_request, access_log=None)

@@ -7,6 +7,7 @@ states the period in the unit that it was written in. A token bucket holds one p
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
 from enum import StrEnum
@@ -15,6 +16,7 @@ from typing import Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import Refusal, gateway, vpcep
+from .problems import explained
 from .shapes import Concurrency, FixedWindow, Limiter, SlidingWindow, TokenBucket
 
 _SPEC = re.compile(
@@ -140,6 +142,15 @@ class Limits:
         return tuple(passed)
 
 
+def parse_limits(specs: Iterable[str]) -> Limits:
+    """Return the limits that specifications mean; raises ValueError for the first wrong one."""
+    parsed = [parse_limit(spec) for spec in specs]
+    problem = next((one for one in parsed if isinstance(one, str)), None)
+    if problem is not None:
+        raise ValueError(problem)
+    return Limits(limits=tuple(one for one in parsed if isinstance(one, Limit)))
+
+
 def parse_limit(spec: str) -> Limit | str:
     """Return the limit that a specification means, or what is wrong with it."""
     match = _SPEC.fullmatch(spec)
@@ -154,8 +165,7 @@ def parse_limit(spec: str) -> Limit | str:
     try:
         options = _Options.model_validate(dict(pairs))
     except ValidationError as error:
-        first = error.errors()[0]
-        return f"{spec!r}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        return f"{spec!r}: {explained(error)}"
     period_s = float(match["period"] or 1) * _UNIT_S[match["unit"] or "s"]
     if period_s <= 0:
         return f"{spec!r}: the period must be longer than nothing"

@@ -12,6 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .fleet import Failure, PortMapping, Service, Status, Tag
+from .problems import explained
 from .rules import PROJECT_ID, full_name
 from .switches import PortForm, TimestampForm
 from .wire import milliseconds, ports_answer, timestamp
@@ -92,8 +93,7 @@ def from_line(line: dict[str, Any], *, region: str, number: int) -> Service | st
         created_ms += 0 if read.created_at else number * 1000
         updated_ms = milliseconds(read.updated_at) if read.updated_at else created_ms
     except ValidationError as error:
-        first = error.errors()[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        return explained(error)
     except ValueError as error:
         return f"created_at or updated_at: {error}"
     return Service(

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from .auth import Key, Keyring
 from .calls import Applied, Journal
 from .faults import FaultPlan, Faults
 from .fleet import Fleet, Service
 from .iam import Iam, User
-from .limits import Limits, parse_limit
+from .limits import Limits, parse_limits
 from .lines import from_line, project_id_of, to_line
+from .problems import explained
 from .projects import Projects
 from .store import LineFile
 from .switches import Switches
@@ -98,13 +99,7 @@ class World:
 
     def change_limits(self, specs: Iterable[str]) -> None:
         """Put other limits in force, fresh ones; raises ValueError."""
-        limits = []
-        for spec in specs:
-            limit = parse_limit(spec)
-            if isinstance(limit, str):
-                raise ValueError(limit)  # noqa: TRY004 -- a wrong value, not a wrong type
-            limits.append(limit)
-        self.limits = Limits(limits=tuple(limits))
+        self.limits = parse_limits(specs)
 
     def edit(self, line: dict[str, Any]) -> None:
         """Change, add or remove a service as a fleet file's line says, past every rule; raises ValueError."""
@@ -141,11 +136,8 @@ class World:
                 self.change_limits(orders.limits)
             for line in orders.services:
                 self.edit(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
         except ValueError as error:
-            return str(error)
+            return explained(error)
         if orders.faults is not None:
             self.faults = Faults(orders.faults)
         if orders.expire_tokens:

@@ -9,8 +9,8 @@ from tests.simulator_caller import OTHER_PROJECT, PROJECT, calling, line, mappin
 
 LIST_FIELDS = {
     "id", "port_id", "service_name", "server_type", "vpc_id", "approval_enabled", "status", "service_type",
-    "created_at", "updated_at", "project_id", "domain_id", "ports", "ip", "tags", "connection_count", "tcp_proxy",
-    "error", "description", "supported_editions", "public_border_group", "enable_policy",
+    "created_at", "updated_at", "project_id", "domain_id", "ports", "ip", "tags", "connection_count",
+    "tcp_proxy", "error", "description", "supported_editions", "public_border_group", "enable_policy",
 }  # fmt: skip
 DETAIL_FIELDS = LIST_FIELDS - {"domain_id"} | {"cidr_type"}
 

@@ -1,6 +1,7 @@
 """The nouns: comparing states and maps, and the lines a person reads."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -99,7 +100,8 @@ def test_the_order_of_ports_is_no_difference(service: ServiceState) -> None:
 @pytest.mark.parametrize("name", [name for name in COMPARED_FIELDS if name != "ports"])
 def test_drift_sees_each_compared_field_but_not_what_a_reply_left_out(name: str) -> None:
     """A field that differs is named; one that either side does not tell is not."""
-    told, other, untold = (replace(SERVICE, **{name: value}) for value in ("this", "that", None))
+    values: list[Any] = ["this", "that", None]
+    told, other, untold = (replace(SERVICE, **{name: value}) for value in values)
     assert told.differences(other) == (name,)
     assert told.differences(untold) == untold.differences(told) == ()
 

@@ -74,6 +74,7 @@ CANONICAL = (
         ('{"X-Auth-Token": "MIIabc"}', "MIIabc"),
         ("Authorization: SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=00ff", "00ff"),
         ("Signature=00ff", "00ff"),
+        ('no such user: {"name": "u", "password": "p4ss"}', "p4ss"),
         ("cannot reach http://user:pass@proxy:3128/", "pass"),
     ],
 )
@@ -118,7 +119,10 @@ def test_retry_after_is_read_in_seconds_and_as_a_date(headers: dict[str, str], w
             "policy ip over ratelimit, limit: 5, time: 5 seconds",
             Limit(requests=5, window_s=5.0, policy="ip"),
         ),
-        ("policy api over ratelimit,limit:2000,time:1minute", Limit(requests=2000, window_s=60, policy="api")),
+        (
+            "policy api over ratelimit,limit:2000,time:1minute",
+            Limit(requests=2000, window_s=60, policy="api"),
+        ),
         ("POLICY APP over ratelimit,LIMIT:9,TIME:2 HOURS", Limit(requests=9, window_s=7_200, policy="app")),
         ("limit:10,time:1 day", Limit(requests=10, window_s=86_400)),
         ("remain:0,limit:10,time:10 second", Limit(requests=10, window_s=10)),

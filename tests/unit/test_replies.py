@@ -66,7 +66,8 @@ def test_success_with_the_service_is_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", HTML, b"{", b"null", b"[]", {"id": ID}, {**SERVICE, "id": "another"}, {**SERVICE, "ports": 7}]
+    "body",
+    [b"", HTML, b"{", b"null", b"[]", {"id": ID}, {**SERVICE, "id": "another"}, {**SERVICE, "ports": 7}],
 )
 def test_success_that_cannot_be_read_leaves_a_doubt(body: Any) -> None:
     """A 2xx without the service in it proves nothing."""
@@ -232,7 +233,14 @@ def test_other_rejections_of_a_read_stay_rejections() -> None:
     assert isinstance(shown(refusal(400, "EndPoint.3062"), ID), Reject)
 
 
-READS_TO_REPEAT = [lost(sent=True), lost(sent=False), answer(500), answer(408), answer(200, HTML), answer(200, b"")]
+READS_TO_REPEAT = [
+    lost(sent=True),
+    lost(sent=False),
+    answer(500),
+    answer(408),
+    answer(200, HTML),
+    answer(200, b""),
+]
 
 
 @pytest.mark.parametrize("got", READS_TO_REPEAT)

@@ -136,7 +136,7 @@ def test_every_error_fault_is_in_the_table_above() -> None:
         ("EndPoint.4012", 404),
         ("APIGW.0302", 403),
         ("APIG.0105", 500),
-        ("IAM.0012", 400),
+        ("IAM.0012", 429),
     ],
 )
 def test_a_code_fault_answers_with_the_status_of_that_code(code: str, http: int) -> None:

@@ -1,5 +1,6 @@
 """The job itself: every setting with its form, its default and its words."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PlainValidator, StrictBool, TypeAdapter, WithJsonSchema
@@ -21,21 +22,28 @@ _CONCURRENCY_SCHEMA = {
 }
 _SHARE_SCHEMA = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]{1,9}|100%|[0-9]{1,2}%)$"}
 
+
+
+def _form(read: Callable[[Any], Any]) -> PlainValidator:
+    """Give the validation by `read` of what is written; a value that has been read stays as it is."""
+    return PlainValidator(lambda raw: raw if isinstance(raw, Rate | Share | Window | None) else read(raw))
+
+
 Seconds = Annotated[float, Field(gt=0, le=3_600, strict=True, allow_inf_nan=False)]
 RateForm = Annotated[
     Rate | None,
-    PlainValidator(forms.rate),
+    _form(forms.rate),
     WithJsonSchema({"type": "string", "pattern": r"^([1-9][0-9]{0,6} */ *(s|min|m|h)|auto)$"}),
 ]
-ShareForm = Annotated[Share | None, PlainValidator(forms.share), WithJsonSchema(_SHARE_SCHEMA)]
-CountForm = Annotated[int | None, PlainValidator(forms.count), WithJsonSchema(_COUNT_SCHEMA)]
+ShareForm = Annotated[Share | None, _form(forms.share), WithJsonSchema(_SHARE_SCHEMA)]
+CountForm = Annotated[int | None, _form(forms.count), WithJsonSchema(_COUNT_SCHEMA)]
 ConcurrencyForm = Annotated[
     int | None,
-    PlainValidator(forms.concurrency),
+    _form(forms.concurrency),
     WithJsonSchema(_CONCURRENCY_SCHEMA),
 ]
-WindowForm = Annotated[Window | None, PlainValidator(forms.window), WithJsonSchema({"type": "string"})]
-EndpointForm = Annotated[str, PlainValidator(forms.endpoint), WithJsonSchema({"type": "string"})]
+WindowForm = Annotated[Window | None, _form(forms.window), WithJsonSchema({"type": "string"})]
+EndpointForm = Annotated[str, _form(forms.endpoint), WithJsonSchema({"type": "string"})]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)

@@ -21,7 +21,7 @@ PORTS_MAX = 200
 CHANGEABLE_STATUS = "available"
 CHANGEABLE_TYPE = "interface"
 SERVER_TYPES = frozenset({"VM", "LB", "VIP", "BMS"})
-"""The backends a tenant's service may have; anything else is not a tenant's (API document, section 7, trap 9)."""
+"""The backends of a tenant's service; anything else is the operator's (API document, section 7, trap 9)."""
 
 _WAY_OUT = {
     "creating": "wait until it is available and plan again",
@@ -84,7 +84,7 @@ def _foreign(before: ServiceState) -> Iterator[str]:
     """Say why a service is not one that a tenant may change now."""
     if before.service_type not in (None, CHANGEABLE_TYPE):
         yield (
-            f"the service is of type {before.service_type}, and only {CHANGEABLE_TYPE} services can be changed; "
+            f"the service is of type {before.service_type}, and only {CHANGEABLE_TYPE} ones can be changed; "
             "take the row out of the job"
         )
     if before.server_type is not None and before.server_type not in SERVER_TYPES:
@@ -107,7 +107,7 @@ def _objections(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -
     """Say why the row may not be sent to this service."""
     if update.expect_ports is not None and set(update.expect_ports) != set(before.ports):
         yield (
-            f"expect_ports says {_written(update.expect_ports)}, but the service has {_written(before.ports)}; "
+            f"expect_ports says {_written(update.expect_ports)}, but there is {_written(before.ports)}; "
             "find out who changed it, then correct the row"
         )
     yield from _not_there(update, before.ports)
@@ -139,7 +139,7 @@ def _unsendable(ports: Ports) -> Iterator[str]:
     if not ports:
         yield "no mapping would be left, and the API takes no empty list; leave at least one"
     if len(ports) > PORTS_MAX:
-        yield f"{len(ports)} mappings would result, and the API takes {PORTS_MAX} at most; remove some as well"
+        yield f"{len(ports)} mappings would result, and the API takes {PORTS_MAX} at most; remove some, too"
     dialled = Counter(_dialled(mapping) for mapping in ports)
     for (client_port, protocol), count in dialled.items():
         if count > 1:

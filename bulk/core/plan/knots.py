@@ -72,9 +72,9 @@ def shortest_circle(graph: Graph[N], start: N, without: Collection[N] = ()) -> t
 def fewest_breakers(knot: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
     """Give the fewest nodes without which no circle is left, the cheapest where several sets are as small.
 
-    Exact up to `EXACT_NODES_MAX` nodes. Beyond, never more than L times the fewest, where L is the length of the
-    longest circle among those that `_disjoint_circles` takes: each of them needs a node of its own.
-    No node of the answer is superfluous.
+    No node of the answer is superfluous. Exact up to `EXACT_NODES_MAX` nodes; beyond, never more than L times
+    the fewest, where L is the length of the longest circle that `_disjoint_circles` takes: each of them needs
+    a node of its own.
     """
     if len(knot) > EXACT_NODES_MAX:
         return _few_breakers(knot, cost)

@@ -1,47 +1,25 @@
 """Who frees a pair before who takes it: the order of changes around shared port_ids.
 
-Services that share a port_id may not hold the same (server_port, protocol) (API document, section 2.3), and a
-PUT is judged by what the others hold at that moment. So a change waits for every change that frees a pair which
-it takes. What can never be sent is refused, and so is, in turn, what waits for it:
+Services that share a port_id may not hold the same (server_port, protocol) (API document, section 2.3), and
+a PUT is judged by what the others hold at that moment. So a change waits for every change that frees a pair
+which it takes. What can never be sent is refused, and so is, in turn, what waits for it:
 
 * a pair is held by a service outside the job, or by one whose row keeps it or is refused;
-* two rows take the same pair, and nothing says which is meant;
-* rows wait for each other in a circle. With parking one of them goes first with an intermediate PUT, which only
-  takes away what others of the circle wait for.
+* two rows newly take the same pair, and nothing says which is meant;
+* rows wait for each other in a circle. With parking, one of them goes first with an intermediate PUT, which
+  only takes away what others of the circle wait for.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from heapq import heapify, heappop, heappush
 from itertools import chain
-from typing import NamedTuple
+from typing import Any
 
-from bulk.core.model import (
-    Action,
-    Change,
-    ModifyBody,
-    PortMapping,
-    Ports,
-    Protocol,
-    ServiceId,
-    ServiceState,
-)
-from bulk.core.plan.knots import fewest_breakers, knots, shortest_circle
-
-PORT_MAX = 65_535
-
-
-class Pair(NamedTuple):
-    """What only one service may hold: one server_port and protocol behind one port_id."""
-
-    port_id: str
-    server_port: int
-    protocol: Protocol
-
-    def __str__(self) -> str:
-        """Give `443/TCP`."""
-        return f"{self.server_port}/{self.protocol}"
+from bulk.core.model import Action, Change, ModifyBody, ServiceId, ServiceState
+from bulk.core.plan.knots import Graph, fewest_breakers, knots, shortest_circle
+from bulk.core.plan.pairs import Pair, by_pair, held, left_when_parked, wanted
+from bulk.core.plan.sequence import sequence
 
 
 def arranged(
@@ -49,102 +27,164 @@ def arranged(
 ) -> Iterator[Change]:
     """Give all changes in an order in which they can be sent, or refused where they cannot.
 
-    `neighbours` are all services behind the port_ids that the changes touch, in the job or not. A change stands
-    behind every one in its `after`, but a parked one, which stands where its intermediate PUT is to be sent.
+    `neighbours` are all services behind the port_ids that the changes touch, in the job or not. Independent
+    changes stay in the order of their rows. A change stands behind every one in its `after`; a parked one
+    stands where its intermediate PUT is due.
     """
     contest = _Contest(changes, neighbours)
-    contest.settle(allow_parking=allow_parking)
-    return contest.in_order()
+    contest.refuse_hopeless()
+    contest.refuse_rivals()
+    contest.untie(allow_parking=allow_parking)
+    return sequence(contest.changes())
 
 
 class _Contest:
-    """Services that want each other's pairs, while it is found out who gets them and when."""
+    """Services that want each other's pairs, while it is found out who gets them."""
 
     def __init__(self, changes: Iterable[Change], neighbours: Iterable[ServiceState]) -> None:
-        in_file_order = sorted(changes, key=lambda change: change.row)
-        self._changes = {change.service_id: change for change in in_file_order}
-        self._held = {state.id: _pairs(state.port_id, state.ports) for state in neighbours}
+        self._changes = {change.service_id: change for change in sorted(changes, key=lambda c: c.row)}
+        self._states = {state.id: state for state in neighbours}
+        self._held = {service: held(state) for service, state in self._states.items()}
         self._wanted = {
-            change.service_id: _wanted(change) for change in in_file_order if change.action is Action.UPDATE
+            service: wanted(change)
+            for service, change in self._changes.items()
+            if change.action is Action.UPDATE
         }
-        """Of each change that may be sent, in file order; a refused one is taken out."""
-        self._holders = _by_pair(self._held)
-        self._takers = _by_pair(self._wanted)
-        self._refusals: dict[ServiceId, str] = {}
-        self._waits: dict[ServiceId, tuple[ServiceId, ...]] = {}
-        self._parkings: dict[ServiceId, _Parking] = {}
+        """Of the changes that can be sent, as far as is known yet."""
+        self._holders = by_pair(self._held)
+        self._takers = by_pair(self._wanted)
+        self._parked: set[Pair] = set()
+        """What parked services hold between their two PUTs."""
 
-    # Who can be sent at all
+    def changes(self) -> Iterable[Change]:
+        """Give the changes with what became of them, in the order of their rows."""
+        return self._changes.values()
 
-    def settle(self, *, allow_parking: bool) -> None:
-        """Refuse what cannot be sent and find out what the rest waits for."""
-        self._refuse({service: reason for service in self._wanted if (reason := self._obstacle(service))})
-        self._refuse(dict(self._rivals()))
-        self._waits = {service: self._freeing(service) for service in self._wanted}
-        for knot in list(knots(self._waits)):
-            if allow_parking:
-                self._park(knot)
-            else:
-                way_out = "allow parking, or free one of these pairs in a job of its own"
-                circle = shortest_circle(knot, next(iter(knot)))
-                reason = f"the rows wait for each other: {self._shown(circle)}; {way_out}"
-                self._refuse(dict.fromkeys(circle, reason))
+    # What can never be sent
+
+    def refuse_hopeless(self) -> None:
+        """Refuse what wants a pair that nobody is going to free."""
+        obstacles = {service: self._obstacle(service) for service in self._wanted}
+        self._refuse({service: obstacle for service, obstacle in obstacles.items() if obstacle})
+
+    def refuse_rivals(self) -> None:
+        """Refuse every change that newly takes a pair which another one newly takes, too."""
+        reasons = {}
+        for pair, takers in self._takers.items():
+            rivals = [s for s in takers if s in self._wanted and pair not in self._held.get(s, ())]
+            for service in rivals if len(rivals) > 1 else ():
+                rows = ", ".join(str(self._row(rival)) for rival in rivals if rival != service)
+                reasons[service] = (
+                    f"{pair} on port_id {pair.port_id} is also taken by row {rows}, and only one service may "
+                    "hold it; choose another server_port in all rows but one"
+                )
+        self._refuse(reasons)
 
     def _refuse(self, reasons: Mapping[ServiceId, str]) -> None:
         """Refuse services and, in turn, whoever wants what they hold."""
         queue = deque(reasons.items())
         while queue:
             service, reason = queue.popleft()
-            if self._wanted.pop(service, None) is None:
-                continue
-            self._refusals[service] = reason
-            for pair in sorted(self._held.get(service, ())):
-                for taker in self._takers.get(pair, ()):
-                    if taker in self._wanted and (obstacle := self._obstacle(taker)):
-                        queue.append((taker, obstacle))
+            if self._wanted.pop(service, None) is not None:
+                self._become(service, action=Action.REFUSE, reason=reason)
+                stranded = chain.from_iterable(map(self._takers_of, sorted(self._held.get(service, ()))))
+                queue.extend((taker, self._obstacle(taker)) for taker in stranded)
+
+    def _takers_of(self, pair: Pair) -> list[ServiceId]:
+        return [taker for taker in self._takers.get(pair, ()) if taker in self._wanted]
 
     def _obstacle(self, service: ServiceId) -> str:
         """Say who holds a pair that the service wants and will not free it; empty where nobody does."""
         for pair in sorted(self._wanted[service]):
             for holder in self._holders.get(pair, ()):
                 if holder != service and pair in self._wanted.get(holder, {pair}):
-                    return f"{pair} on port_id {pair.port_id} is held by service {holder}, {self._why(holder)}"
+                    return (
+                        f"{pair} on port_id {pair.port_id} is held by service {holder}, {self._why(holder)}"
+                    )
         return ""
 
     def _why(self, holder: ServiceId) -> str:
         change = self._changes.get(holder)
         if change is None:
             return "which is not in this job; free it there first, or choose another server_port"
-        if holder in self._refusals or change.action is Action.REFUSE:
+        if change.action is Action.REFUSE:
             return f"whose row {change.row} is refused; correct that row first"
         return f"whose row {change.row} leaves it there; choose another server_port"
 
-    def _rivals(self) -> Iterator[tuple[ServiceId, str]]:
-        """Give the services that newly take a pair which another row newly takes, too."""
-        for pair, takers in sorted(self._takers.items()):
-            rivals = [s for s in takers if s in self._wanted and pair not in self._held.get(s, ())]
-            for service in rivals if len(rivals) > 1 else ():
-                rows = ", ".join(str(self._changes[rival].row) for rival in rivals if rival != service)
-                yield (
-                    service,
-                    f"{pair} on port_id {pair.port_id} is also taken by row {rows}, and only one service may hold "
-                    "it; choose another server_port in all rows but one",
-                )
+    # What waits for what
+
+    def untie(self, *, allow_parking: bool) -> None:
+        """Say in each change what it waits for; refuse or break the circles."""
+        waits = {service: self._freeing(service) for service in self._wanted}
+        for knot in list(knots(waits)):
+            if allow_parking:
+                self._park(knot)
+            else:
+                self._refuse_circle(knot)
+        for service in self._wanted:
+            if waits[service]:
+                first = self._changes[service].after_parked
+                after = (self._row(holder) for holder in waits[service])
+                self._become(service, after=tuple(row for row in after if row not in first))
 
     def _freeing(self, service: ServiceId) -> tuple[ServiceId, ...]:
         """Give the services whose pairs this one takes."""
         holders = chain.from_iterable(self._holders.get(pair, ()) for pair in self._wanted[service])
         return tuple(sorted({holder for holder in holders if holder != service}, key=self._row))
 
-    # Parking
+    def _refuse_circle(self, knot: Graph[ServiceId]) -> None:
+        """Refuse one circle of a knot; everything else in the knot waits for it."""
+        first = next(iter(knot))
+        if first in self._wanted:  # else the knot waited for another one, and all of it is refused
+            circle = shortest_circle(knot, first)
+            way_out = "break the circle with --allow-parking, or free one of these pairs beforehand"
+            reason = f"the rows wait for each other: {self._shown(circle)}; {way_out}"
+            self._refuse(dict.fromkeys(circle, reason))
 
     def _park(self, knot: Graph[ServiceId]) -> None:
         """Break every circle of a knot by the fewest intermediate PUTs."""
-        cost = {service: self._consumers(service) for service in knot}
-        parked = fewest_breakers(knot, cost)
-        for service in sorted(parked, key=self._row):
-            followers = tuple(other for other, others in knot.items() if service in others)
-            circle = shortest_circle(knot, service, parked)
-            
+        breakers = fewest_breakers(knot, {s: self._states[s].connection_count or 0 for s in knot})
+        followers: dict[ServiceId, list[ServiceId]] = defaultdict(list)
+        for follower, others in knot.items():
+            ahead = [service for service in others if service in breakers]
+            self._become(follower, after_parked=tuple(map(self._row, ahead)))
+            for service in ahead:
+                followers[service].append(follower)
+        for service in sorted(breakers, key=self._row):
+            self._send_twice(service, followers[service], shortest_circle(knot, service, breakers))
+
+    def _send_twice(
+        self, service: ServiceId, followers: list[ServiceId], circle: tuple[ServiceId, ...]
+    ) -> None:
+        """Let a change begin with an intermediate PUT; its last PUT must then name all ports."""
+        change, state = self._changes[service], self._states[service]
+        taken = self._held[service].intersection(chain.from_iterable(self._wanted[s] for s in followers))
+        left = left_when_parked(state, taken, self._is_used)
+        self._parked |= held(replace(state, ports=left))
+        parking = ModifyBody(ports=left)
+        gone = " ".join(map(str, replace(change, parking=parking).out_of_service))
+        warning = f"{gone} is out of service between two PUTs, which breaks {self._shown(circle)}"
+        body = change.body if change.body.ports is not None else replace(change.body, ports=state.ports)
+        reason = "; ".join(filter(None, [change.reason, warning]))
+        self._become(service, parking=parking, body=body, reason=reason)
+
+    def _is_used(self, pair: Pair) -> bool:
+        return pair in self._holders or pair in self._takers or pair in self._parked
+
+    # Words and look-ups
+
+    def _shown(self, circle: tuple[ServiceId, ...]) -> str:
+        """Give `A 80/TCP -> B 443/TCP -> A`: B takes 80/TCP from A, and A takes 443/TCP from B."""
+        first, *others = circle
+        givers = [first, *reversed(others)]
+        takers = [*givers[1:], first]
+        pairs = [
+            min(self._held[giver] & self._wanted[taker]) for giver, taker in zip(givers, takers, strict=True)
+        ]
+        return " -> ".join([*(f"{giver} {pair}" for giver, pair in zip(givers, pairs, strict=True)), first])
+
     def _row(self, service: ServiceId) -> int:
         return self._changes[service].row
+
+    def _become(self, service: ServiceId, **what: Any) -> None:
+        self._changes[service] = replace(self._changes[service], **what)

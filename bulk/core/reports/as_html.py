@@ -1,52 +1,139 @@
 """The report as one HTML file that needs no network: a page, its style, its script and the rows as JSON.
 
-The page's own policy lets exactly this style and this script run (Content Security Policy Level 3, hashes), and
-the script sets what comes from outside as text: a service's name cannot become markup.
+The page's own policy lets exactly this style and this script run (Content Security Policy Level 3, hashes),
+and the script sets what comes from outside as text: a service's name cannot become markup.
 """
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from importlib.resources import files
+from typing import Any
 
 import orjson
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bulk.core.model import Action, Outcome, Ports
+from bulk.core.model import Action, Outcome, Target
 from bulk.core.reports.chart import chart_of
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Contrast, Row
 from bulk.core.reports.status import STOPPED
 from bulk.core.reports.summary import estimated
-from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import PHRASE, SIGIL, counted, duration, figure
+from bulk.core.reports.totals import Tally, Totals
+from bulk.core.reports.words import PHRASE, SIGIL, counted, duration, figure, told
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""
+
+TARGETS_SHOWN = 12
+
+_TONE = {"~": "change", "=": "faint", "!": "bad", "+": "good", "?": "bad", "-": "faint"}
+"""The page's class for each sigil."""
 
 
 def render(report: Report) -> Iterator[str]:
     """Give the page piece by piece; each row is held as its JSON until the totals above are known."""
     tally = Tally()
-    places = {target: index for index, target in enumerate(report.targets)}
-    rows = [_dumps(_cells(row, places.get(row.change.target, -1))) for row in tally.counting(report.rows)]
-    totals = tally.totals()
-    style, script = _file("report.css"), _file("report.js")
-    return _page().generate(
-        report=report,
-        totals=totals,
-        counts=totals.actions if totals.outcomes is None else totals.outcomes,
-        attention=sum(_attention(totals.actions if totals.outcomes is None else totals.outcomes)),
-        estimate=estimated(report.estimate) if report.estimate else "",
-        latency=report.timeline.latency() if report.timeline else None,
-        chart=chart_of(report.timeline) if report.timeline else None,
-        notes=report.notes[-NOTES_SHOWN:],
-        stopped=STOPPED,
-        style=Markup(style),  # noqa: S704 - our own file
-        script=Markup(script),  # noqa: S704 - our own file
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-        head=_dumps(_head(report)),
-        rows=rows,
+    targets: dict[Target, int] = {}
+    rows = [_json(_cells(row, targets)) for row in tally.counting(report.rows)]
+    head = _json({"ran": report.ran, "targets": list(map(str, targets)), "results": _results()})
+    return (
+        _environment()
+        .get_template("report.html")
+        .generate(
+            report=report,
+            **_figures(report, tally.totals()),
+            **_own("style", "report.css"),
+            **_own("script", "report.js"),
+            head=head,
+            rows=rows,
+        )
     )
+
+
+def _figures(report: Report, totals: Totals) -> dict[str, Any]:
+    """Give what the page says above the list of services."""
+    counts: Mapping[Any, int] = totals.actions if totals.outcomes is None else totals.outcomes
+    return {
+        "totals": totals,
+        "counts": counts,
+        "attention": sum(rows for result, rows in counts.items() if _TONE[SIGIL[result]] == "bad"),
+        "estimate": estimated(report.estimate) if report.estimate else "",
+        "chart": chart_of(report.timeline) if report.timeline else None,
+        "latency": report.timeline.latency() if report.timeline else None,
+        "notes": report.notes[-NOTES_SHOWN:],
+        "stopped": STOPPED,
+        "targets_shown": TARGETS_SHOWN,
+    }
+
+
+def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
+    """Give one row as the script takes it apart; `targets` numbers each target when it is first seen."""
+    change, reply = row.change, row.reply
+    return [
+        change.row,
+        change.place,
+        targets.setdefault(change.target, len(targets)),
+        change.service_id,
+        row.name,
+        row.result,
+        change.action is Action.UPDATE,
+        *map(told, (change.kept, change.removed, change.added)),
+        _contrasts(row.settings),
+        row.why,
+        reply.code if reply.code != row.result else "",
+        reply.http,
+        reply.request_id,
+        row.attempts,
+        reply.ms,
+        row.turn,
+        change.note,
+        _contrasts(row.moved),
+    ]
+
+
+def _contrasts(contrasts: tuple[Contrast, ...]) -> list[list[str]]:
+    return [[contrast.field, contrast.before, contrast.after] for contrast in contrasts]
+
+
+def _results() -> dict[str, list[str]]:
+    """Give sigil, phrase and class of each way a row can stand, those that need a person first."""
+    every: list[Action | Outcome] = [*Action, *Outcome]
+    return {
+        result.value: [SIGIL[result], PHRASE[result], _TONE[SIGIL[result]]]
+        for result in sorted(every, key=lambda result: _TONE[SIGIL[result]] != "bad")
+    }
+
+
+def _json(data: object) -> str:
+    """Give JSON that can stand in a script element: without `<` nothing in it ends the element."""
+    return orjson.dumps(data).decode().replace("<", "\\u003c")
+
+
+def _own(name: str, file: str) -> dict[str, str]:
+    """Give one of our own files as it is, and the hash by which the page's policy knows it."""
+    content = files(__package__).joinpath("page", file).read_text()
+    digest = b64encode(hashlib.sha256(content.encode()).digest()).decode()
+    return {name: content, f"{name}_hash": digest}
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__, "page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "figure": figure,
+        "counted": counted,
+        "duration": duration,
+        "sigil": SIGIL.__getitem__,
+        "phrase": PHRASE.__getitem__,
+        "moment": lambda at: f"{at[:10]} {at[11:19]} UTC",
+        "tone": lambda result: _TONE[SIGIL[result]],
+    }
+    return environment

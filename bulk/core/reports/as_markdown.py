@@ -12,7 +12,9 @@ from bulk.core.reports.words import PHRASE, SIGIL, plain, printable
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~@!&])")
 _WRONG_HEAD = "| | Service | Name | Place | Why |\n|---|---|---|---|---|\n"
-_CHANGE_HEAD = "| | Service | Name | Removed | Added | Kept | Settings | Place |\n|---|---|---|---|---|---:|---|---|\n"
+_CHANGE_HEAD = (
+    "| | Service | Name | Removed | Added | Kept | Settings | Place |\n|---|---|---|---|---|---:|---|---|\n"
+)
 
 
 def render(report: Report) -> Iterator[str]:
@@ -55,7 +57,11 @@ def _change_line(row: Row) -> str:
 
 
 def _line(row: Row, *cells: str) -> str:
-    service = (f"`{SIGIL[row.result]}` {PHRASE[row.result]}", escaped(row.change.service_id), escaped(row.name))
+    service = (
+        f"`{SIGIL[row.result]}` {PHRASE[row.result]}",
+        escaped(row.change.service_id),
+        escaped(row.name),
+    )
     return f"| {' | '.join((*service, *cells))} |\n"
 
 

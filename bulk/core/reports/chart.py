@@ -10,6 +10,7 @@ from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.words import duration
 
 WIDTH, HEIGHT = 1000.0, 100.0
+MINUTE_S = 60
 _GAP = 0.12
 """Share of a bar's width that stays empty."""
 
@@ -64,7 +65,9 @@ def chart_of(timeline: Timeline) -> Chart:
         """Give a staircase: each value holds until the next."""
         if not points:
             return ""
-        told = [(round(at_s / length_s * WIDTH, 2), round(HEIGHT - min(v, top) * unit, 2)) for at_s, v in points]
+        told = [
+            (round(at_s / length_s * WIDTH, 2), round(HEIGHT - min(v, top) * unit, 2)) for at_s, v in points
+        ]
         (x0, y0), rest = told[0], told[1:]
         return f"M{x0} {y0}" + "".join(f"H{x}V{y}" for x, y in rest) + f"H{WIDTH}"
 
@@ -78,7 +81,7 @@ def chart_of(timeline: Timeline) -> Chart:
         sessions=tuple(round(at_s / length_s * WIDTH, 2) for at_s in timeline.sessions[1:]),
         top_per_s=top,
         length=duration(length_s),
-        bar=duration(timeline.bar_s),
+        bar=duration(timeline.bar_s) if timeline.bar_s >= MINUTE_S else f"{timeline.bar_s} s",
     )
 
 

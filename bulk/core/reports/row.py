@@ -49,6 +49,8 @@ class Row:
     @property
     def why(self) -> str:
         """Give the reason for the row's end, or the plan's warning about it."""
+        if self.outcome is Outcome.IN_DOUBT:
+            return "a PUT left and its answer is not known; resuming settles it by reading"
         return self.reply.message or self.change.reason
 
     @property

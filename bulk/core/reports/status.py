@@ -42,7 +42,7 @@ _STYLE = {
     State.FINISHED: Style.GOOD,
 }
 
-_STOPPED = {
+STOPPED = {
     BrakeReason.FINISHED: "rows were left without an outcome",
     BrakeReason.INTERRUPTED: "interrupted (INT)",
     BrakeReason.TERMINATED: "terminated (TERM)",
@@ -94,7 +94,7 @@ def _since(progress: Progress, state: State) -> str:
     who = f", process {last.pid} of {last.user} on {last.host} since {last.began_at}"
     match state:
         case State.STOPPED:
-            return f" at {last.ended_at}: {_STOPPED[BrakeReason(last.reason)]}"
+            return f" at {last.ended_at}: {STOPPED[BrakeReason(last.reason)]}"
         case State.FINISHED:
             return f" at {last.ended_at}"
         case _:

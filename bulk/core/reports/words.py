@@ -116,8 +116,10 @@ def duration(length_s: float) -> str:
     minutes, seconds = divmod(round(length_s), 60)
     hours, minutes_left = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes_left:02} min"
-    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+        return f"{hours} h {minutes_left:02} min" if minutes_left else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {seconds:02} s" if seconds else f"{minutes} min"
+    return f"{seconds} s"
 
 
 def told(value: object) -> str:

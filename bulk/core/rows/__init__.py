@@ -11,6 +11,7 @@ around a CSV cell, and the case of a UUID and of a protocol.
 """
 
 from bulk.core.rows.reading import Format, Row, read_rows
+from bulk.core.rows.schema import row_schema
 from bulk.core.rows.sifting import Sifted, Survey, sift, survey
 
-__all__ = ["Format", "Row", "Sifted", "Survey", "read_rows", "sift", "survey"]
+__all__ = ["Format", "Row", "Sifted", "Survey", "read_rows", "row_schema", "sift", "survey"]

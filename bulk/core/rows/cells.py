@@ -6,14 +6,13 @@ from typing import Any, TypeAlias
 from bulk.core.model import Issue
 from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS
 from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record, place_of_cell
-from bulk.core.rows.drafts import Draft, issue_at
+from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.header import Header
 from bulk.core.rows.values import Problem, Wrong, shown
 
 Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
 """Position, column and reading of each column that has a rule of its own."""
 
-_MISSING_ID = Problem(message="the id is missing", hint="write it on every line")
 _NAMELESS = Problem(message="a cell below no column name", hint="name its column, or empty the cell")
 
 
@@ -70,7 +69,7 @@ class CellReader:
         draft.raw_id = record.cells[position].strip()
         draft.column = record.text.find(draft.raw_id) + 1
         if not draft.raw_id:
-            draft.issues.append(self.issue(record, position, "service_id", _MISSING_ID))
+            draft.issues.append(self.issue(record, position, "service_id", MISSING_ID))
 
     def _look_at_unreadable(self, draft: Draft, record: Record, position: int, column: str) -> None:
         if not record.cells[position].strip():

@@ -52,8 +52,7 @@ class CsvRecords:
             elif '"' in line:
                 yield self._quoted(number, line)
             else:
-                cells = line.rstrip("\r\n").split(self._delimiter)
-                yield Record(line=number, text=line, cells=cells)
+                yield Record(number, line, line.rstrip("\r\n").split(self._delimiter))
 
     def _next_line(self) -> NumberedLine | None:
         return self._again.popleft() if self._again else next(self._rest, None)

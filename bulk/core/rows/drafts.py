@@ -8,12 +8,17 @@ from bulk.core.model import Issue
 from bulk.core.rows.values import Problem
 
 
+MISSING_ID = Problem(message="the id is missing", hint="write it on every line")
+
+
 @dataclass(slots=True, kw_only=True)
 class Draft:
     """What a layout makes of one record, before the rules that span a whole row."""
 
     line: int
     """Of its first line, from 1."""
+    row: int = 0
+    """Its number, from 1, once it has one."""
     column: int = 1
     """Where its service_id stands."""
     raw_id: str = ""

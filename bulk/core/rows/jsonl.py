@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bulk.core.rows.columns import COLUMNS, unknown_column
-from bulk.core.rows.drafts import Draft, issue_at, issues_at
+from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at, issues_at
 from bulk.core.rows.lines import Fault, NumberedLine, says_something
 from bulk.core.rows.values import Problem, Wrong, shown
 
@@ -50,7 +50,9 @@ def _read(draft: Draft, line: str, name: str) -> None:
 
 def _read_fields(draft: Draft, fields: dict[str, Any], line: str, name: str) -> None:
     raw_id = fields.get("service_id")
-    if type(raw_id) is str:
+    if "service_id" not in fields:
+        draft.issues.append(issue_at(name, draft.line, 1, "service_id", MISSING_ID))
+    elif type(raw_id) is str:
         draft.raw_id = raw_id
         draft.column = line.find(raw_id) + 1 or 1
     values = draft.values

@@ -99,6 +99,4 @@ _TOO_LONG = Fault(
     column=1,
     problem=Problem(message="the line is longer than 1 MiB", hint="check for a missing line end or quote"),
 )
-_TOO_MANY = Fault(
-    column=1, problem=Problem(message=f"more than {LINES_MAX} lines", hint="split the file")
-)
+_TOO_MANY = Fault(column=1, problem=Problem(message=f"more than {LINES_MAX} lines", hint="split the file"))

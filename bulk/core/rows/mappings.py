@@ -83,9 +83,7 @@ def _unreadable(token: str) -> Wrong:
     if not colon or ":" in rest:
         return wrong(f"{shown(token)} is not a mapping", MAPPING_HINT)
     cells = _cells_wrong(client_port, server_port, protocol if slash else "TCP")
-    return Wrong(
-        tuple(replace(p, message=f"{p.message} in {shown(token)}", part="") for p in cells.problems)
-    )
+    return Wrong(tuple(replace(p, message=f"{p.message} in {shown(token)}", part="") for p in cells.problems))
 
 
 def mapping_of_cells(client_port: str, server_port: str, protocol: str) -> PortMapping | Wrong:
@@ -126,9 +124,11 @@ def ports_of_json(raw: Any) -> Ports | Wrong:
 def _mapping_of_json(entry: Any) -> PortMapping | Wrong:
     if type(entry) is not dict:
         return wrong(f"{shown(entry)} is not a mapping", OBJECT_HINT)
-    client_port, server_port = entry.get("client_port"), entry.get("server_port")
-    protocol = entry.get("protocol", "TCP")
-    if type(client_port) is int is type(server_port) and type(protocol) is str and len(protocol) <= _PROTOCOL_CHARS:
+    client_port: Any = entry.get("client_port")
+    server_port: Any = entry.get("server_port")
+    protocol: Any = entry.get("protocol", "TCP")
+    typed = type(client_port) is int and type(server_port) is int and type(protocol) is str
+    if typed and len(protocol) <= _PROTOCOL_CHARS:
         mapping = _MAPPINGS[client_port, server_port, protocol]
         if mapping and len(entry) == 2 + ("protocol" in entry):
             return mapping

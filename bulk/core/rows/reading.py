@@ -51,54 +51,71 @@ def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Tar
 
     Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
     """
-    pieces = iter(lines)
-    first = next(pieces, b"")
-    if problem := not_a_text_file(first):
-        yield issue_at(name, 1, 1, "", problem)
-        return
-    text = numbered(chain((first,) if first else (), pieces))
-    match format:
-        case Format.CSV:
-            yield from _csv_rows(text, name, default)
-        case Format.JSONL:
-            yield from _rows(json_drafts(text, name), name, default)
-        case _:
-            assert_never(format)
-
-
-def _csv_rows(lines: Iterator[NumberedLine], name: str, default: Target) -> Iterator[Row]:
-    header, issues = read_header(lines, name)
-    yield from issues
-    if header:
-        records = CsvRecords(lines, delimiter=header.delimiter)
-        drafts = long_drafts if header.is_long else wide_drafts
-        yield from _rows(drafts(records, header, name), name, default)
-
-
-def _rows(drafts: Iterable[Draft], name: str, default: Target) -> Iterator[Row]:
-    contests = Contests(name)
     targets = Targets(default)
-    row = 0
-    for row, draft in enumerate(drafts, 1):
-        yield _row(row, draft, name, targets)
-        contests.watch(row, draft)
-    if not row:
+    for judged in judge(lines, name, format):
+        yield _row(judged, name, targets) if isinstance(judged, Draft) else judged
+
+
+def judge(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | InvalidRow | Issue]:  # noqa: A002
+    """Give every row as a numbered draft with all its issues, then those that stand against each other."""
+    contests = Contests(name)
+    row, is_readable = 0, True
+    for draft in _drafts(lines, name, format):
+        if isinstance(draft, Issue):
+            is_readable = False
+            yield draft
+            continue
+        row += 1
+        draft.row = row
+        _apply_rules(draft, name)
+        contests.watch(draft)
+        yield draft
+    if is_readable and not row:
         yield issue_at(name, 1, 1, "", _NO_ROWS)
     yield from contests.withdrawn()
 
 
-def _row(row: int, draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | InvalidRow:
+def _drafts(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | Issue]:  # noqa: A002
+    pieces = iter(lines)
+    first = next(pieces, b"")
+    if problem := not_a_text_file(first):
+        return iter((issue_at(name, 1, 1, "", problem),))
+    text = numbered(chain((first,) if first else (), pieces))
+    match format:
+        case Format.CSV:
+            return _csv_drafts(text, name)
+        case Format.JSONL:
+            return json_drafts(text, name)
+        case _:
+            assert_never(format)
+
+
+def _csv_drafts(lines: Iterator[NumberedLine], name: str) -> Iterator[Draft | Issue]:
+    header, issues = read_header(lines, name)
+    if not header:
+        return iter(issues)
+    records = CsvRecords(lines, delimiter=header.delimiter)
+    drafts = long_drafts if header.is_long else wide_drafts
+    return chain(issues, drafts(records, header, name))
+
+
+def _apply_rules(draft: Draft, name: str) -> None:
+    """Add the issues that only the whole row shows."""
     values = draft.values
-    place = f"{name}:{draft.line}"
-    issues = draft.issues
     if len(values) > _ID_AND_ONE:
-        issues += [issue_at(name, draft.line, draft.column, field, p) for field, p in row_problems(values)]
-    if not issues and not draft.has_unread and not asks_for_something(values):
-        issues.append(issue_at(name, draft.line, draft.column, "", _ASKS_NOTHING))
-    if issues:
-        return InvalidRow(row=row, place=place, service_id=draft.raw_id, issues=tuple(issues))
+        for field, problem in row_problems(values):
+            draft.issues.append(issue_at(name, draft.line, draft.column, field, problem))
+    if not draft.issues and not draft.has_unread and not asks_for_something(values):
+        draft.issues.append(issue_at(name, draft.line, draft.column, "", _ASKS_NOTHING))
+
+
+def _row(draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | InvalidRow:
+    place = f"{name}:{draft.line}"
+    if draft.issues:
+        return InvalidRow(row=draft.row, place=place, service_id=draft.raw_id, issues=tuple(draft.issues))
+    values = draft.values
     return ServiceUpdate(
-        row=row,
+        row=draft.row,
         place=place,
         target=targets.of(values),
         service_id=values["service_id"],

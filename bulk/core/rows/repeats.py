@@ -17,6 +17,7 @@ from bulk.core.rows.values import Problem
 _ID_BYTES = 16
 _SPOT_BYTES = 8
 _COLUMN_BITS = 8
+_COLUMN_MAX = (1 << _COLUMN_BITS) - 1
 _LINE_BITS = 28
 _BUCKETS = 256
 
@@ -31,8 +32,8 @@ class Spot(NamedTuple):
 
 def packed_spot(row: int, line: int, column: int) -> bytes:
     """Give eight bytes: 28 bits each for row and line, 8 for the column, which is 255 where it is more."""
-    column = min(column, (1 << _COLUMN_BITS) - 1)
-    return ((row << _LINE_BITS | line) << _COLUMN_BITS | column).to_bytes(_SPOT_BYTES)
+    shown = min(column, _COLUMN_MAX)
+    return ((row << _LINE_BITS | line) << _COLUMN_BITS | shown).to_bytes(_SPOT_BYTES)
 
 
 def unpacked_spot(packed: bytes) -> Spot:
@@ -78,13 +79,13 @@ class Contests:
         claim_bytes = _ID_BYTES + 3
         self._claims = Repeats(key_bytes=claim_bytes, entry_bytes=claim_bytes + _SPOT_BYTES + _ID_BYTES)
 
-    def watch(self, row: int, draft: Draft) -> None:
+    def watch(self, draft: Draft) -> None:
         """Remember what a row names and claims, as far as that part of it is valid."""
         values = draft.values
         if "service_id" not in values:
             return
         key = _packed_id(values["service_id"])
-        spot = packed_spot(row, draft.line, draft.column)
+        spot = packed_spot(draft.row, draft.line, draft.column)
         self._services.add(key, spot)
         if "port_id" in values:
             for claim in _claims(values):

@@ -6,14 +6,14 @@ from typing import Any
 from bulk.core.model import BODY_FIELDS
 from bulk.core.rows.values import Problem
 
-_ASKING = frozenset((*BODY_FIELDS, "add_ports", "remove_ports"))
-_EXCLUSIVE = (("port_id", "ip"), ("vip_port_id", "ip"), ("ports", "add_ports"), ("ports", "remove_ports"))
+ASKING = frozenset((*BODY_FIELDS, "add_ports", "remove_ports"))
+EXCLUSIVE = (("port_id", "ip"), ("vip_port_id", "ip"), ("ports", "add_ports"), ("ports", "remove_ports"))
 """The API refuses the first two (EndPoint.3052, EndPoint.3053); the others would contradict each other."""
 
 
 def row_problems(values: dict[str, Any]) -> Iterator[tuple[str, Problem]]:
     """Give (column, problem) of each rule that the valid values of one row break together."""
-    for one, other in _EXCLUSIVE:
+    for one, other in EXCLUSIVE:
         if one in values and other in values:
             yield other, Problem(message=f"not together with {one}", hint="keep one of the two")
     if both := set(values.get("add_ports", ())) & set(values.get("remove_ports", ())):
@@ -23,4 +23,4 @@ def row_problems(values: dict[str, Any]) -> Iterator[tuple[str, Problem]]:
 
 def asks_for_something(values: dict[str, Any]) -> bool:
     """Tell whether a row wants any change at all."""
-    return not _ASKING.isdisjoint(values)
+    return not ASKING.isdisjoint(values)

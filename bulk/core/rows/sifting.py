@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bulk.core.model import InvalidRow, Issue, ServiceUpdate
-from bulk.core.rows.reading import Row
+from bulk.core.rows.drafts import Draft
+from bulk.core.rows.reading import Format, Row, judge
 
 ISSUES_KEPT_MAX = 10_000
 """Most issues that a survey keeps; more are only counted."""
@@ -59,16 +60,14 @@ class Survey:
     issues_omitted: int
 
 
-def survey(rows: Iterable[Row]) -> Survey:
-    """Take all rows of a file and keep no more than their issues."""
-    count, found, issues = 0, 0, list[Issue]()
-    for row in rows:
-        if isinstance(row, ServiceUpdate):
-            count = row.row
-            continue
-        if isinstance(row, InvalidRow):
-            count = max(count, row.row)
-        here = (row,) if isinstance(row, Issue) else row.issues
-        found += len(here)
-        issues.extend(here[: ISSUES_KEPT_MAX - len(issues)])
-    return Survey(rows=count, issues=tuple(issues), issues_omitted=found - len(issues))
+def survey(lines: Iterable[bytes], *, name: str, format: Format) -> Survey:  # noqa: A002
+    """Check a whole file as `read_rows` does, and keep no more than its issues."""
+    rows, found, issues = 0, 0, list[Issue]()
+    for judged in judge(lines, name, format):
+        if isinstance(judged, Draft):
+            rows = judged.row
+        here = (judged,) if isinstance(judged, Issue) else judged.issues
+        if here:
+            found += len(here)
+            issues.extend(here[: ISSUES_KEPT_MAX - len(issues)])
+    return Survey(rows=rows, issues=tuple(issues), issues_omitted=found - len(issues))

@@ -68,14 +68,14 @@ def trimmed(of_text: Callable[[str], T | Wrong]) -> Callable[[str], T | Wrong]:
     return lambda cell: of_text(cell.strip())
 
 
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _UUID_WITHIN = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
 
 def uuid(text: str) -> str | Wrong:
     """Give a UUID in lower case with its dashes; any case is taken."""
     lower = text.lower()
-    if _UUID.fullmatch(lower):
+    if UUID.fullmatch(lower):
         return lower
     return _not_a_uuid(text, lower)
 
@@ -101,44 +101,44 @@ def _dress(lower: str) -> str:
     return "a UUID with something around it"
 
 
-_PROJECT_ID = re.compile(r"[0-9a-f]{32}")
+PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def project_id(text: str) -> str | Wrong:
     """Give a project id: 32 lower-case hex digits without dashes (API document, section 1)."""
-    if _PROJECT_ID.fullmatch(text):
+    if PROJECT_ID.fullmatch(text):
         return text
     plain = text.lower().replace("-", "")
-    hint = f"write {plain}" if _PROJECT_ID.fullmatch(plain) else "write 32 lower-case hex digits, no dashes"
+    hint = f"write {plain}" if PROJECT_ID.fullmatch(plain) else "write 32 lower-case hex digits, no dashes"
     return wrong(f"{shown(text)} is not a project id", hint)
 
 
-_REGION = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,20}){1,4}")
+REGION = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,20}){1,4}")
 
 
 def region(text: str) -> str | Wrong:
     """Give a region's id in the form of `cn-north-4`; whether it exists is the client's to know."""
-    if _REGION.fullmatch(text):
+    if REGION.fullmatch(text):
         return text
     return wrong(f"{shown(text)} is not a region", "write its id, such as cn-north-4")
 
 
-_PROFILE = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
+PROFILE = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 
 
 def profile(text: str) -> str | Wrong:
     """Give the name of a credentials profile."""
-    if _PROFILE.fullmatch(text):
+    if PROFILE.fullmatch(text):
         return text
     return wrong(f"{shown(text)} is not the name of a profile", "use 1-64 of letters, digits and _ . @ -")
 
 
-_SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{0,16}")
+SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{0,16}")
 
 
 def service_name(text: str) -> str | Wrong:
     """Give the short name of a service, 0-16 characters; the API itself adds region and id."""
-    if _SERVICE_NAME.fullmatch(text):
+    if SERVICE_NAME.fullmatch(text):
         return text
     return wrong(f"{shown(text)} is not a service name", "use at most 16 of letters, digits, _ and -")
 
@@ -157,11 +157,13 @@ def note(text: str) -> str | Wrong:
     return _without_controls(text)
 
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
+"""All but tab and line ends."""
+_CONTROL = re.compile(f"[{CONTROLS}]")
 
 
 def _without_controls(text: str) -> str | Wrong:
-    if found := _CONTROLS.search(text):
+    if found := _CONTROL.search(text):
         return wrong(f"it has the control character U+{ord(found[0]):04X} in it", "delete that character")
     return text
 
@@ -176,16 +178,16 @@ def tcp_proxy(text: str) -> str | Wrong:
     return wrong(f"{shown(text)} is not a value of tcp_proxy", f"write one of {', '.join(TCP_PROXIES)}")
 
 
-_DIGITS_AND_DOTS = re.compile(r"[0-9.]+")
-_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+")
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+IP = re.compile(
+    rf"{_OCTET}(?:\.{_OCTET}){{3}}|(?![0-9.]+$)(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+",
+)
 
 
 def ip(text: str) -> str | Wrong:
     """Give an IPv4 address or a domain name (RFC 1123, two labels or more)."""
-    form = _IPV4 if _DIGITS_AND_DOTS.fullmatch(text) else _DOMAIN
-    if form.fullmatch(text):
+    if IP.fullmatch(text):
         return text
     return wrong(f"{shown(text)} is neither IPv4 nor a domain name", "write 192.0.2.7 or db.example.com")
 

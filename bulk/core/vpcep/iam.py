@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import orjson
 
 from bulk.core.model import Abort, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
+from bulk.core.vpcep.refusals import server_clock
 from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
 
 TOKEN_LIFE_S = 86_400.0
@@ -76,20 +77,23 @@ def _said_no(got: Answer) -> Retry | Abort:
             return Retry(reply=reply)
         case Reject(reply=reply):
             return Abort(reply=reply, hint=advice_for(reply.code, reply.http))
+        case _:
+            assert_never(verdict)
 
 
 def _token(got: Answer) -> Token:
     value = got.headers.get("X-Subject-Token", "")
     if not _is_header_value(value):
         raise ValueError("there is no X-Subject-Token")
-    return Token(value=value, expires_at=got.now + _life_s(got.body))
+    return Token(value=value, expires_at=got.now + _life_s(got))
 
 
-def _life_s(body: bytes) -> float:
+def _life_s(got: Answer) -> float:
     """Give how long the token lives by the server's own clock, so that ours may be wrong."""
     try:
-        token = orjson.loads(body)["token"]
-        return max(0.0, _seconds(token["expires_at"]) - _seconds(token["issued_at"]))
+        token = orjson.loads(got.body)["token"]
+        begin = _seconds(token["issued_at"]) if "issued_at" in token else server_clock(got.headers) or got.now
+        return max(0.0, _seconds(token["expires_at"]) - begin)
     except (ValueError, KeyError, TypeError):
         return TOKEN_LIFE_S
 

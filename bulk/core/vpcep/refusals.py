@@ -30,7 +30,7 @@ _LIMIT = re.compile(
 _POLICY = re.compile(r"policy\s+(user|ip|api|app)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _SECRET = re.compile(
-    r"((?:x-(?:security|auth|subject)-token|authorization|signature)[\"']?\s*[:=]\s*[\"']?)"
+    r"((?:x-(?:security|auth|subject)-token|securitytoken|password|authorization|signature)[\"']?\s*[:=]\s*[\"']?)"
     r"(?:SDK-HMAC-SHA256[^\\\r\n\"]*|[^\s\\,;\"'<>]+)",
     re.IGNORECASE,
 )

@@ -7,7 +7,7 @@ import pytest
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import BrakeReason, Intent
 from bulk.core.model import Outcome
-from bulk.core.reports.status import _STOPPED, State, as_json, lines, state_of_run
+from bulk.core.reports.status import STOPPED, State, as_json, lines, state_of_run
 from bulk.core.reports.words import plain
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_a_second_session_that_died_hides_the_first_ones_end(
 @pytest.mark.parametrize("reason", BrakeReason)
 def test_every_reason_to_stop_has_its_words(reason: BrakeReason) -> None:
     """A reason added to the ledger must be told to a person too."""
-    assert _STOPPED[reason]
+    assert STOPPED[reason]
 
 
 def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Callable[..., Change]") -> None:

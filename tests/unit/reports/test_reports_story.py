@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Verb
-from bulk.core.model import Outcome, Reply
+from bulk.core.model import ModifyBody, Outcome, Reply
 from bulk.core.reports.story import _MEANING, story
 from bulk.core.reports.words import plain
 
@@ -56,6 +56,20 @@ def test_a_story_tells_every_wait_with_its_reason(
         "+1.0 s  PUT 3 leaves, having waited for the backoff after a failed attempt; its turn (rate 10/s)",
         "+1.0 s  + applied after 3 PUTs; 200 (9 ms, request r)",
     ]
+
+
+def test_a_row_that_waits_for_a_parked_one_says_so(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """In a broken cycle the intermediate PUT of another service is what the row waits for."""
+    parked = change(1, "80:80/TCP", "81:81/TCP", parking=ModifyBody(ports=()), after=(2,))
+    written.planned(parked, change(2, "81:81/TCP", "80:80/TCP", after_parked=(1,))).session()
+    written.throttled(1).put(Intent(row=1, attempt=2))
+    written.put(Attempt(row=1, attempt=2, verdict=Verb.PARKED, reply=Reply(http=200, ms=9))).applied(2)
+    lines = told(written, 2)
+    assert lines[1].endswith("planned from services.csv:3: update, after row 1 is parked")
+    assert lines[3] == "+4.0 s  row 1 has been parked"
+    assert lines[4] == "+1.0 s  PUT 1 leaves, having waited for row 1 to be parked; its turn"
 
 
 def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[..., Change]") -> None:

@@ -77,8 +77,8 @@ def test_an_estimate_that_does_not_fit_its_window_says_so_in_red(
     """A reviewer sees the misfit; without a window nothing is said of one."""
     written.planned(change(1, "80:80/TCP", "80:80/TCP", Action.KEEP))
     for window_s, end in (
-        (60.0, "; does not fit the window of 1 min 00 s"),
-        (3600.0, "h 00 min"),
+        (60.0, "; does not fit the window of 1 min"),
+        (3600.0, "; fits the window of 1 h"),
         (None, "/s"),
     ):
         estimate = Estimate(requests=1234, duration_s=123.4, rate_per_s=10, window_s=window_s)
@@ -107,7 +107,7 @@ def test_after_the_run_each_row_tells_how_it_ended(
     assert " failed EndPoint.3044: ports clash [request req-3]  (" in told[2]
     assert ' drifted: moved since the plan: ports; ports is "9:9/TCP", not "80:80/TCP"  (' in told[3]
     assert " blocked: row 3, which must go first" in told[4]
-    assert " in_doubt: no reason was recorded  (" in told[5]
+    assert " in_doubt: a PUT left and its answer is not known; resuming settles it by reading  (" in told[5]
     assert ' conflict unverified: no reason was recorded; ports is "8:8/TCP", not "7:7/TCP"  (' in told[6]
     assert told[9:] == [
         (
@@ -140,6 +140,21 @@ def test_warnings_and_predecessors_are_part_of_a_planned_row(
     """Who has to go first, and what the plan warns of, stands on the row's line."""
     written.planned(change(1, "80:80/TCP", "81:80/TCP", after=(7, 9), reason="12 consumers are connected"))
     assert " after row 7, 9 note: 12 consumers are connected  (" in shown(written.report())[0]
+
+
+def test_a_parked_service_shows_what_is_out_of_service_and_who_waits_for_it(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """A broken cycle is visible in the plan: the intermediate step, its gap, and the rows that use it."""
+    free = ModifyBody(ports=())
+    written.planned(
+        change(1, "80:80/TCP", "81:81/TCP", parking=free, after=(2,)),
+        change(2, "81:81/TCP", "80:80/TCP", after_parked=(1,)),
+    )
+    told = shown(written.report())
+    assert " after row 2; parked first, so that 80:80/TCP is out of service until then  (" in told[0]
+    assert " after row 1 is parked  (" in told[1]
+    assert "Parking: 1 service without some mappings for a while, to break cycles" in told
 
 
 def test_rows_of_several_targets_name_theirs(written: "Written", change: "Callable[..., Change]") -> None:

@@ -1,0 +1,71 @@
+"""Taking an applied change back.
+
+The inverse of a change starts from what was written. A run sends nothing to a service that is not what its
+plan saw; so a service that somebody edited since is `drifted` and stays as it is.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
+
+_MAY_BE_EMPTY = frozenset({"service_name", "description", "approval_enabled"})
+"""Fields that a PUT can set to nothing (API document, section 1.1); False is a value."""
+
+
+def inverse(change: Change, *, row: int) -> Change:
+    """Give the change, as row `row` of a rollback, that takes an applied change back.
+
+    It is refused where a field had no value before that a PUT could bring back.
+    """
+    restored = {name: _value(change.before, name) for name in BODY_FIELDS if _names(change, name)}
+    reason = "; ".join(_gaps(restored))
+    return replace(
+        change,
+        row=row,
+        action=Action.REFUSE if reason else Action.UPDATE,
+        before=written(change),
+        body=ModifyBody(**restored),
+        reason=reason,
+        after=(),
+        parking=None,
+        after_parked=(),
+    )
+
+
+def written(change: Change) -> ServiceState | None:
+    """Give the service as an applied change left it; None where there was no service."""
+    before = change.before
+    if before is None:
+        return None
+    named = {name: getattr(change.body, name) for name in BODY_FIELDS if _names(change, name)}
+    if "service_name" in named:
+        named["service_name"] = _stored_name(before, named["service_name"])
+    return replace(before, **named)
+
+
+def _names(change: Change, name: str) -> bool:
+    return getattr(change.body, name) is not None
+
+
+def _value(before: ServiceState | None, name: str) -> Any:
+    if before is None:
+        return None
+    if name == "service_name" and before.service_name is not None:
+        return before.short_name
+    return getattr(before, name)
+
+
+def _gaps(restored: dict[str, Any]) -> Iterator[str]:
+    for name, value in restored.items():
+        if value is None or (not value and name not in _MAY_BE_EMPTY):
+            yield f"{name} had no value before that a PUT could bring back; set it by hand"
+
+
+def _stored_name(before: ServiceState, short_name: str) -> str:
+    """Give the name in the form in which the service's name came: `region.name.id`, `region.id` or bare."""
+    region, dot, _ = (before.service_name or "").partition(".")
+    if not dot:
+        return short_name
+    return f"{region}.{short_name}.{before.id}" if short_name else f"{region}.{before.id}"

@@ -1,0 +1,66 @@
+"""What services that share a port_id compete for."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from bulk.core.model import Change, Ports, Protocol, ServiceId, ServiceState
+
+PORT_MAX = 65_535
+
+
+class Pair(NamedTuple):
+    """What only one service may hold: a server_port and protocol behind one port_id (API document, 2.3)."""
+
+    port_id: str
+    server_port: int
+    protocol: Protocol
+
+    def __str__(self) -> str:
+        """Give `443/TCP`."""
+        return f"{self.server_port}/{self.protocol}"
+
+
+def held(state: ServiceState) -> frozenset[Pair]:
+    """Give the pairs that a service holds; none where it does not stand on a port_id."""
+    return _pairs(state.port_id, state.ports)
+
+
+def wanted(change: Change) -> frozenset[Pair]:
+    """Give the pairs that a service will hold after the change; none where there is no service."""
+    body, before = change.body, change.before
+    if before is None:
+        return frozenset()
+    return _pairs(body.port_id or before.port_id, before.ports if body.ports is None else body.ports)
+
+
+def by_pair(pairs: Mapping[ServiceId, frozenset[Pair]]) -> dict[Pair, list[ServiceId]]:
+    """Give the services of each pair, in the order in which the services are given."""
+    services: dict[Pair, list[ServiceId]] = defaultdict(list)
+    for service, its_pairs in pairs.items():
+        for pair in its_pairs:
+            services[pair].append(service)
+    return dict(services)
+
+
+def left_when_parked(state: ServiceState, taken: frozenset[Pair], is_used: Callable[[Pair], bool]) -> Ports:
+    """Give the mappings of a service without those to the pairs that are `taken` from it.
+
+    The API probably takes no empty list (API document, section 2.2): where nothing would be left, one mapping
+    stays and leads to the highest server_port that nobody uses. With all in use it is for the API to refuse.
+    """
+    left = tuple(mapping for mapping in state.ports if not taken & _pairs(state.port_id, (mapping,)))
+    return left or _diverted(state, is_used)
+
+
+def _diverted(state: ServiceState, is_used: Callable[[Pair], bool]) -> Ports:
+    first, port_id = state.ports[0], state.port_id or ""
+    unused = (port for port in range(PORT_MAX, 0, -1) if not is_used(Pair(port_id, port, first.protocol)))
+    return (replace(first, server_port=next(unused, PORT_MAX)),)
+
+
+def _pairs(port_id: str | None, ports: Ports) -> frozenset[Pair]:
+    if port_id is None:
+        return frozenset()
+    return frozenset(Pair(port_id, mapping.server_port, mapping.protocol) for mapping in ports)

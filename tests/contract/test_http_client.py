@@ -1,0 +1,428 @@
+"""The client against the simulator, which reads the API document on its own."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulk.adapters.credentials import Found, find_credentials
+from bulk.adapters.http import REPLY_BYTES_MAX, Client, ReadClient, connect
+from bulk.adapters.identity import Credential, open_credential
+from bulk.adapters.wire import Timeouts, Wire, open_wire
+from bulk.core.errors import CannotRun, CredentialsError, UsageError
+from bulk.core.model import (
+    Abort,
+    Done,
+    Doubt,
+    Missing,
+    ModifyBody,
+    Page,
+    PortMapping,
+    Reject,
+    Retry,
+    ServiceId,
+    Target,
+    Throttled,
+)
+from bulk.core.vpcep.keys import KeyPair
+from bulk.core.vpcep.regions import parse_endpoint
+from bulk.simulator import Identity, Simulator, Switches
+from bulk.simulator.iam import User
+from bulk.simulator.switches import ErrorShape
+
+PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
+ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
+FLEET = [{"id": ID, "project_id": PROJECT}]
+NEW = ModifyBody(ports=(PortMapping(client_port=8081, server_port=22),))
+IDENTITY = Identity()
+KEYS = {"HUAWEICLOUD_SDK_AK": IDENTITY.ak, "HUAWEICLOUD_SDK_SK": IDENTITY.sk}
+USER = {
+    "HW_USER_NAME": IDENTITY.user,
+    "HW_USER_PASSWORD": IDENTITY.password,
+    "HW_DOMAIN_NAME": IDENTITY.domain,
+}
+
+
+class Clock:
+    """A clock that stands still, and only goes when a test says so."""
+
+    def __init__(self) -> None:
+        self.wall = 1_768_465_800.0
+
+    def now(self) -> float:
+        """Give the wall clock."""
+        return self.wall
+
+    def monotonic(self) -> float:
+        """Give the stopwatch."""
+        return self.wall
+
+
+class Reach:
+    """A simulator and what is needed to become its client."""
+
+    def __init__(self, simulator: Simulator, wire: Wire, clock: Clock, home: Path) -> None:
+        self.simulator = simulator
+        self.clock = clock
+        self._wire = wire
+        self._home = home
+
+    async def client(self, env: Mapping[str, str] = KEYS, *, project_id: str = PROJECT) -> Client:
+        """Give a client with the credentials of this environment."""
+        return await connect(
+            Client,
+            target=Target(region="cn-north-4", project_id=project_id),
+            wire=self._wire,
+            env={"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env},
+            home=self._home,
+            endpoint=self.simulator.url,
+        )
+
+    async def credential(self, found: Found, metadata: str = "") -> Credential:
+        """Give an opened credential; the simulator stands in for the metadata service as well."""
+        here = parse_endpoint(metadata or self.simulator.url)
+        return await open_credential(
+            found, wire=self._wire, iam_endpoint=here, region="cn-north-4", metadata=here
+        )
+
+
+@asynccontextmanager
+async def reach(home: Path, **given: Any) -> AsyncIterator[Reach]:
+    """Run a simulator with the fleet of one service, or as given."""
+    clock = Clock()
+    async with (
+        Simulator(**{"fleet": FLEET, "clock": clock.now, **given}) as simulator,
+        open_wire(clock=clock, env={}, timeouts=Timeouts(read_s=5.0)) as wire,
+    ):
+        yield Reach(simulator, wire, clock, home)
+
+
+async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
+    """The simulator verifies every signature and counts what took effect."""
+    async with reach(tmp_path) as place:
+        client = await place.client()
+        page = await client.list_page(offset=0, limit=1000)
+        done = await client.modify(ID, NEW)
+        shown = await client.show(ID)
+    assert isinstance(page, Page)
+    assert [service.id for service in page.services] == [ID]
+    assert isinstance(done, Done)
+    assert isinstance(shown, Done)
+    assert done.state.ports == shown.state.ports == NEW.ports
+    assert done.reply.request_id
+    assert len(place.simulator.applied) == 1
+
+
+async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -> None:
+    """The token is one of the signed headers."""
+    async with reach(tmp_path) as place:
+        key = place.simulator.temporary_key()
+        env = {
+            "HUAWEICLOUD_SDK_AK": key.ak,
+            "HUAWEICLOUD_SDK_SK": key.sk,
+            "HUAWEICLOUD_SDK_SECURITY_TOKEN": str(key.security_token),
+        }
+        client = await place.client(env)
+        assert isinstance(await client.modify(ID, NEW), Done)
+
+
+async def test_ready_token_is_enough(tmp_path: Path) -> None:
+    """Nothing is signed then."""
+    async with reach(tmp_path) as place:
+        client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
+        assert isinstance(await client.modify(ID, NEW), Done)
+
+
+async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> None:
+    """It cannot be renewed."""
+    async with reach(tmp_path) as place:
+        client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
+        place.simulator.world.expire_tokens()
+        verdict = await client.modify(ID, NEW)
+    assert isinstance(verdict, Abort)
+    assert "token" in verdict.hint
+
+
+async def test_wrong_secret_ends_the_run_with_a_hint(tmp_path: Path) -> None:
+    """The gateway's own canonical request is kept: it shows what was signed."""
+    async with reach(tmp_path) as place:
+        client = await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"})
+        verdict = await client.modify(ID, NEW)
+    assert isinstance(verdict, Abort)
+    assert (verdict.reply.http, verdict.reply.code) == (401, "APIGW.0301")
+    assert "canonical request" in verdict.reply.message
+    assert "lock" in verdict.hint
+    assert not place.simulator.applied
+
+
+async def test_wrong_clock_is_named(tmp_path: Path) -> None:
+    """A signature from an hour ago is refused, and the replies' date says why."""
+    async with reach(tmp_path, clock=time.time) as place:
+        place.clock.wall = time.time() - 3600
+        verdict = await (await place.client()).modify(ID, NEW)
+    assert isinstance(verdict, Abort)
+    assert "60 min behind" in verdict.hint
+
+
+async def test_security_token_in_a_refusal_is_not_told(tmp_path: Path) -> None:
+    """The gateway quotes the signed headers, and the token is one."""
+    async with reach(tmp_path) as place:
+        key = place.simulator.temporary_key()
+        env = {
+            "HUAWEICLOUD_SDK_AK": key.ak,
+            "HUAWEICLOUD_SDK_SK": "wrong",
+            "HUAWEICLOUD_SDK_SECURITY_TOKEN": str(key.security_token),
+        }
+        verdict = await (await place.client(env)).modify(ID, NEW)
+    assert isinstance(verdict, Abort)
+    assert key.security_token
+    assert key.security_token not in repr(verdict)
+
+
+async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:
+    """And the budget is that of the account the user belongs to."""
+    async with reach(tmp_path) as place:
+        client = await place.client(USER)
+        assert isinstance(await client.modify(ID, NEW), Done)
+        assert client.account == IDENTITY.domain
+
+
+async def test_token_that_ends_mid_run_is_renewed_and_costs_the_row_nothing(tmp_path: Path) -> None:
+    """All requests in flight are refused; IAM is asked once; the next attempts go through."""
+    async with reach(tmp_path) as place:
+        client = await place.client(USER)
+        assert isinstance(await client.show(ID), Done)
+        place.simulator.world.expire_tokens()
+        refused = await asyncio.gather(*(client.modify(ID, NEW) for _ in range(5)))
+        assert all(isinstance(verdict, Retry) and not verdict.counts for verdict in refused)
+        assert isinstance(await client.modify(ID, NEW), Done)
+    assert tokens_issued(place.simulator) == 2
+
+
+async def test_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
+    """At 80 % of its life no request is refused for it."""
+    async with reach(tmp_path, switches=Switches(token_life_s=100.0)) as place:
+        client = await place.client(USER)
+        place.clock.wall += 81.0
+        assert isinstance(await client.modify(ID, NEW), Done)
+    assert tokens_issued(place.simulator) == 2
+
+
+async def test_new_token_that_is_refused_as_well_ends_the_run(tmp_path: Path) -> None:
+    """Asking IAM again and again would not help."""
+    async with reach(tmp_path) as place:
+        client = await place.client(USER)
+        assert isinstance(await client.show(ID), Done)
+        place.simulator.world.expire_tokens()
+        assert isinstance(await client.modify(ID, NEW), Retry)
+        place.simulator.world.expire_tokens()
+        assert isinstance(await client.modify(ID, NEW), Abort)
+    assert tokens_issued(place.simulator) == 2
+
+
+async def test_renewal_that_iam_refuses_ends_the_run(tmp_path: Path) -> None:
+    """The password was changed meanwhile."""
+    async with reach(tmp_path) as place:
+        client = await place.client(USER)
+        await client.show(ID)
+        place.simulator.world.expire_tokens()
+        place.simulator.world.iam.user = User(name=IDENTITY.user, password="new", domain=IDENTITY.domain)
+        verdict = await client.modify(ID, NEW)
+        assert isinstance(verdict, Abort)
+        place.clock.wall += 86_400.0
+        assert await client.modify(ID, NEW) == verdict
+
+
+async def test_lost_reply_proves_no_token(tmp_path: Path) -> None:
+    """A token is good once the server has answered to it, not before."""
+    async with reach(tmp_path, fleet=[{**FLEET[0], "description": "x" * REPLY_BYTES_MAX}]) as place:
+        client = await place.client(USER)
+        assert isinstance(await client.modify(ID, NEW), Doubt)
+        place.simulator.world.expire_tokens()
+        assert isinstance(await client.modify(ID, NEW), Abort)
+
+
+async def test_wrong_password_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    """The error names IAM's answer and what to check, and shows no password."""
+    async with reach(tmp_path) as place:
+        with pytest.raises(CredentialsError) as raised:
+            await place.client({**USER, "HW_USER_PASSWORD": "hidden"})
+    assert "HW_USER_NAME" in raised.value.message
+    assert "hidden" not in f"{raised.value!r}{raised.value.hint}"
+
+
+async def test_iam_out_of_reach_is_told(tmp_path: Path) -> None:
+    """It is the network, not the credentials."""
+    async with reach(tmp_path) as place:
+        with pytest.raises(CannotRun, match="connect_failed"):
+            await place.client({**USER, "HUAWEICLOUD_SDK_IAM_ENDPOINT": "http://127.0.0.1:1"})
+
+
+async def test_project_is_looked_up_by_the_region(tmp_path: Path) -> None:
+    """With a key as with a password."""
+    async with reach(tmp_path, projects={"cn-north-4": PROJECT}) as place:
+        for env in (KEYS, USER):
+            assert (await place.client(env, project_id="")).project_id == PROJECT
+
+
+@asynccontextmanager
+async def answering(http: int, body: bytes) -> AsyncIterator[str]:
+    """Run a server that has one answer to everything; give its address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (http, len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([], "no projects"),
+        ([{"id": "1", "name": "east"}, {"id": "2", "name": "east_dev"}], "2 projects"),
+    ],
+)
+async def test_region_without_exactly_one_project_is_told(
+    tmp_path: Path, found: list[dict[str, str]], said: str
+) -> None:
+    """All that were found are listed, and the way out is named."""
+    async with reach(tmp_path) as place, answering(200, orjson.dumps({"projects": found})) as url:
+        with pytest.raises(CredentialsError, match=said) as raised:
+            await place.client({**KEYS, "HUAWEICLOUD_SDK_IAM_ENDPOINT": url}, project_id="")
+    assert all(project["name"] in raised.value.message for project in found)
+    assert "--project-id" in raised.value.hint
+
+
+async def test_project_of_the_environment_needs_no_look_up(tmp_path: Path) -> None:
+    """The row's own goes before it."""
+    async with reach(tmp_path) as place:
+        env = {**KEYS, "HUAWEICLOUD_SDK_PROJECT_ID": "77"}
+        assert (await place.client(env, project_id="")).project_id == "77"
+        assert (await place.client(env)).project_id == PROJECT
+
+
+async def test_project_look_up_with_a_wrong_key_is_told(tmp_path: Path) -> None:
+    """With the gateway's code."""
+    async with reach(tmp_path) as place:
+        with pytest.raises(CredentialsError, match=r"region cn-north-4 .*APIGW\.0301"):
+            await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"}, project_id="")
+
+
+async def test_agency_of_the_cloud_server_gives_keys_that_end(tmp_path: Path) -> None:
+    """They come from the metadata service and are renewed in time."""
+    async with reach(tmp_path) as place:
+        credential = await place.credential(find_credentials(env={}, home=tmp_path))
+        key = credential.current(place.clock.now())
+        assert isinstance(key, KeyPair)
+        assert key.security_token
+        assert key.expires_at
+        assert credential.current(key.expires_at) is None
+        assert isinstance(await credential.renewed(), KeyPair)
+
+
+async def test_without_any_credentials_the_places_are_listed(tmp_path: Path) -> None:
+    """A cloud server without an agency answers 404; elsewhere nobody answers at all."""
+    async with reach(tmp_path) as place, answering(404, b"") as url:
+        for address in (url, "http://127.0.0.1:1"):
+            with pytest.raises(CredentialsError, match="HUAWEICLOUD_SDK_AK") as raised:
+                await place.credential(find_credentials(env={}, home=tmp_path), address)
+            assert str(tmp_path) in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("throttle_429", Throttled),
+        ("throttle_400", Throttled),
+        ("error_500", Doubt),
+        ("error_502", Doubt),
+        ("error_503", Doubt),
+        ("error_504_0011", Reject),
+        ("error_504_0012", Reject),
+        ("error_504_0013", Doubt),
+        ("reset", Doubt),
+        ("truncated_body", Doubt),
+        ("html_body", Doubt),
+        ("empty_body", Doubt),
+        ("broken_json", Doubt),
+        ("wrong_echo", Done),
+        ("string_ports", Done),
+    ],
+)
+async def test_every_fault_has_its_verdict(tmp_path: Path, fault: str, kind: type) -> None:
+    """And none makes the client send the PUT twice."""
+    async with reach(tmp_path, faults={"rules": [{"kind": fault, "method": "PUT"}]}) as place:
+        client = await place.client()
+        await client.show(ID)
+        verdict = await client.modify(ID, NEW)
+        assert isinstance(verdict, kind)
+        assert place.simulator.stats["requests"]["modify"] == 1
+
+
+@pytest.mark.parametrize("fault", ["error_500", "reset", "truncated_body", "html_body", "empty_body"])
+async def test_every_lost_read_is_worth_another_attempt(tmp_path: Path, fault: str) -> None:
+    """A read changes nothing."""
+    async with reach(tmp_path, faults={"rules": [{"kind": fault, "times": 2}]}) as place:
+        client = await place.client()
+        assert isinstance(await client.show(ID), Retry)
+        assert isinstance(await client.list_page(offset=0, limit=10), Retry)
+
+
+@pytest.mark.parametrize("shape", list(ErrorShape))
+@pytest.mark.parametrize("http", [400, 404])
+async def test_missing_service_is_recognised_in_every_shape(
+    tmp_path: Path, shape: ErrorShape, http: int
+) -> None:
+    """As long as the code or the status says so."""
+    switches = Switches(error_shape=shape, missing_service_http=http)
+    async with reach(tmp_path, switches=switches) as place:
+        verdict = await (await place.client()).show(ServiceId("77777777-8882-4871-a3c2-d380272eed83"))
+    told = http == 404 or shape in {ErrorShape.NESTED, ErrorShape.FLAT, ErrorShape.GATEWAY}
+    assert isinstance(verdict, Missing if told else Reject)
+
+
+async def test_limit_is_read_from_the_refusal(tmp_path: Path) -> None:
+    """The gateway states it in words."""
+    async with reach(tmp_path, limits=["fixed:1/60s"]) as place:
+        client = await place.client()
+        await client.show(ID)
+        verdict = await client.show(ID)
+    assert isinstance(verdict, Throttled)
+    assert verdict.limit
+    assert (verdict.limit.requests, verdict.limit.window_s) == (1, 60.0)
+
+
+async def test_reader_cannot_write(tmp_path: Path) -> None:
+    """Dry-run by construction: there is no method for it."""
+    async with reach(tmp_path) as place:
+        reader = await connect(
+            ReadClient,
+            target=Target(region="cn-north-4", project_id=PROJECT),
+            wire=place._wire,
+            env=KEYS,
+            home=tmp_path,
+            endpoint=place.simulator.url,
+        )
+    assert not hasattr(reader, "modify")
+
+
+async def test_project_id_that_fits_no_path_is_refused(tmp_path: Path) -> None:
+    """It would reach another address than the one shown."""
+    async with reach(tmp_path) as place:
+        with pytest.raises(UsageError, match="no project id"):
+            await place.client(project_id="a/../b")
+
+
+def tokens_issued(simulator: Simulator) -> int:
+    """Give how many tokens IAM has issued."""
+    return int(simulator.stats["requests"]["POST /v3/auth/tokens"])

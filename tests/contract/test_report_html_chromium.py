@@ -1,0 +1,419 @@
+"""The HTML report in a real browser: what a reviewer sees, clicks and prints."""
+
+import shutil
+import subprocess
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession, ClientWebSocketResponse
+
+from bulk.core.model import (
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    PortMapping,
+    Protocol,
+    Reply,
+    ServiceId,
+    ServiceState,
+    Target,
+)
+from bulk.core.reports import as_html, as_json
+from bulk.core.reports.model import Estimate, Report, Sitting
+from bulk.core.reports.row import Row
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
+)
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
+HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>&amp;<!--"
+
+
+# The browser
+
+
+@dataclass
+class Page:
+    """One tab, driven over the DevTools protocol."""
+
+    socket: ClientWebSocketResponse
+    folder: Path
+    events: list[dict[str, Any]] = field(default_factory=list)
+    sent: int = 0
+
+    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Give a command's result; events that come before it are kept."""
+        self.sent += 1
+        command = {"id": self.sent, "method": method, "params": parameters}
+        await self.socket.send_str(orjson.dumps(command).decode())
+        while True:
+            message = orjson.loads((await self.socket.receive()).data)
+            if message.get("id") == self.sent:
+                assert "error" not in message, message
+                return message["result"]
+            self.events.append(message)
+
+    async def js(self, expression: str) -> Any:
+        """Give the value of an expression in the page."""
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    async def open(self, report: Report, *, width: int = 1440, height: int = 900) -> None:
+        """Load a report in a window of that size."""
+        file = self.folder / "report.html"
+        file.write_text("".join(as_html.render(report)))
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        await self.call("Emulation.setDeviceMetricsOverride", **metrics)
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            await self.call(f"{domain}.enable")
+        await self.call("Page.navigate", url=file.as_uri())
+        await self.js(
+            "new Promise(loaded => document.readyState === 'complete' ? loaded() : onload = () => loaded())"
+        )
+
+    async def type(self, words: str) -> None:
+        """Fill in the filter."""
+        await self.js(
+            f"words.value = {orjson.dumps(words).decode()}; words.dispatchEvent(new Event('input'))"
+        )
+
+    async def sort(self, order: str) -> None:
+        """Choose an order."""
+        await self.js(
+            f"order.value = {orjson.dumps(order).decode()}; order.dispatchEvent(new Event('change'))"
+        )
+
+    async def names(self) -> list[str]:
+        """Give the names of the services drawn, top down."""
+        return await self.js("[...document.querySelectorAll('#list .name')].map(name => name.textContent)")
+
+    def complaints(self) -> list[dict[str, Any]]:
+        """Give every error the page caused, a breach of its own policy among them."""
+        return [
+            event for event in self.events if event["method"] in {"Log.entryAdded", "Runtime.exceptionThrown"}
+        ]
+
+    def requests(self) -> set[str]:
+        """Give every address the page asked for."""
+        asked = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
+        return {event["params"]["request"]["url"] for event in asked}
+
+
+@pytest.fixture(scope="module")
+def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the address of a running browser's DevTools."""
+    profile = tmp_path_factory.mktemp("chromium")
+    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as browser:
+        assert browser.stderr is not None
+        listening = next(line for line in browser.stderr if "DevTools listening" in line)
+        yield listening.split("ws://")[1].split("/")[0]
+        browser.terminate()
+        browser.communicate()
+
+
+@pytest.fixture
+async def page(devtools: str, tmp_path: Path) -> AsyncIterator[Page]:
+    """Give a new tab; whatever a test does, the page may cause no error and ask for nothing but itself."""
+    async with ClientSession() as session:
+        async with session.put(f"http://{devtools}/json/new?about:blank") as answer:
+            tab = await answer.json()
+        async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(socket, tmp_path)
+            yield page
+            assert not page.complaints()
+            assert page.requests() <= {(tmp_path / "report.html").as_uri()}
+            await page.call("Page.close")
+
+
+# The reports
+
+
+def mapping(port: int) -> PortMapping:
+    """Give `port:port/TCP`."""
+    return PortMapping(client_port=port, server_port=port, protocol=Protocol.TCP)
+
+
+def row(number: int, action: Action, *, name: str = "", outcome: Outcome | None = None, **fields: Any) -> Row:
+    """Give a row that changes mapping 80 to one of its own and keeps 22."""
+    service_id = ServiceId(str(uuid.UUID(int=number)))
+    before = ServiceState(
+        id=service_id,
+        ports=(mapping(22), mapping(80)),
+        status="available",
+        service_name=f"r.{name or f'web-{number}'}.i",
+        description="old",
+    )
+    wanted = before.ports if action is Action.KEEP else (mapping(22), mapping(1000 + number % 9000))
+    change = Change(
+        row=number,
+        place=f"services.csv:{number + 1}",
+        target=TARGET,
+        service_id=service_id,
+        action=action,
+        before=before,
+        body=ModifyBody(ports=wanted, description=fields.pop("description", None)),
+        reason=fields.pop("reason", ""),
+        note=fields.pop("note", ""),
+    )
+    return Row(change=change, outcome=outcome, **fields)
+
+
+def report(rows: list[Row], **fields: Any) -> Report:
+    """Give a report of these rows."""
+    run = {
+        "job": "services",
+        "job_sha256": "ab" * 32,
+        "run_id": "0123456789abcdef",
+        "version": "0.1.0",
+        "targets": [{"region": TARGET.region, "project_id": TARGET.project_id, "profile": ""}],
+    }
+    return Report(
+        run=run | fields.pop("run", {}),
+        digest="sha256:" + "cd" * 32,
+        planned_at="2026-01-15T08:30:00.123Z",
+        rows=rows,
+        advice=lambda code: f"what to do about {code}",
+        **fields,
+    )
+
+
+def plan() -> Report:
+    """Give a plan of 40 rows: updates, one already right, and two refusals far down."""
+    rows = [row(number, Action.UPDATE, name=f"n-{41 - number:02}") for number in range(1, 37)]
+    rows += [row(37, Action.KEEP, name="kept")]
+    rows += [row(38, Action.REFUSE, name="cycle", reason="A 80/TCP -> B 443/TCP -> A")]
+    rows += [row(39, Action.REFUSE, name="held", reason="80/TCP is held by another service")]
+    rows += [row(40, Action.UPDATE, name="last", description="new", note="ticket NET-7")]
+    return report(rows, estimate=Estimate(requests=41, duration_s=4.1, rate_per_s=10, window_s=60))
+
+
+def ran() -> Report:
+    """Give a run of five rows: failed, drifted and refused ones among them."""
+    failed = Reply(http=400, code="EndPoint.3044", message="ports clash", request_id="req-2", ms=77)
+    found = ServiceState(id=ServiceId(str(uuid.UUID(int=3))), ports=(mapping(9),), status="available")
+    moved = Reply(code="drifted", message="moved since the plan: ports")
+    rows = [
+        row(1, Action.UPDATE, outcome=Outcome.APPLIED, reply=Reply(http=200, ms=20), attempts=1),
+        row(2, Action.UPDATE, outcome=Outcome.FAILED, reply=failed, attempts=1),
+        row(3, Action.UPDATE, outcome=Outcome.DRIFTED, reply=moved, observed=found),
+        row(4, Action.KEEP, outcome=Outcome.ALREADY),
+        row(5, Action.REFUSE, name="held", outcome=Outcome.REFUSED, reason="80/TCP is held"),
+    ]
+    sitting = Sitting(
+        began_at="2026-01-15T08:31:00.000Z",
+        host="bastion",
+        pid=7,
+        user="ops",
+        ended_at="2026-01-15T08:32:00.000Z",
+        reason="finished",
+    )
+    return report(rows, sittings=(sitting,), sent=2)
+
+
+# What holds
+
+
+async def test_refusals_and_cycles_come_first_with_their_reason(page: Page) -> None:
+    """Wherever they stand in the job, a reviewer meets them at the top, open."""
+    await page.open(plan())
+    assert (await page.names())[:3] == ["cycle", "held", "n-40"]
+    assert await page.js("list.firstChild.open") is True
+    assert await page.js("list.firstChild.querySelector('.why').textContent") == "A 80/TCP -> B 443/TCP -> A"
+    await page.open(ran())
+    assert (await page.names())[:3] == ["held", "web-2", "web-3"]
+
+
+async def test_a_removed_mapping_is_red_and_has_its_sigil(page: Page) -> None:
+    """Before and after stand side by side; what goes is told by colour and by sign, what stays by neither."""
+    await page.open(plan())
+    await page.type("NET-7")
+    await page.js("list.firstChild.open = true; new Promise(requestAnimationFrame)")
+    cells = "[...list.querySelectorAll('.ports tbody tr')].map(tr => [...tr.cells].map(td => td.textContent))"
+    assert await page.js(cells) == [
+        ["=", "port", "22:22/TCP", "22:22/TCP"],
+        ["−", "port", "80:80/TCP", "none"],
+        ["+", "port", "none", "1040:1040/TCP"],
+        ["~", "description", "old", "new"],
+    ]
+    colours = await page.js("['.gone', '.new'].map(cell => getComputedStyle(list.querySelector(cell)).color)")
+    assert colours == ["rgb(177, 32, 26)", "rgb(26, 107, 54)"]
+
+
+async def test_words_filter_on_every_field_and_all_must_match(page: Page) -> None:
+    """Name, id, place, port, code and note are searched, in any case."""
+    await page.open(plan())
+    for words, names in (
+        ("NET-7", ["last"]),
+        ("n-0 1035:1035", ["n-06"]),
+        ("SERVICES.CSV:38", ["kept"]),
+        ("held another", ["held"]),
+        ("nowhere", []),
+    ):
+        await page.type(words)
+        assert await page.names() == names
+        assert await page.js("shown.textContent") == f"{len(names)} of 40 services"
+    await page.type("")
+    assert await page.js("shown.textContent") == "40 services"
+
+
+async def test_outcomes_can_be_hidden_and_shown(page: Page) -> None:
+    """Each button hides its outcome and says so to a screen reader; pressed again it brings it back."""
+    await page.open(plan())
+    button = "document.querySelector('#results button[value=update]')"
+    await page.js(f"{button}.click()")
+    assert await page.names() == ["cycle", "held", "kept"]
+    assert await page.js(f"{button}.getAttribute('aria-pressed')") == "false"
+    await page.js(f"{button}.click()")
+    assert len(await page.names()) == 40
+
+
+async def test_services_sort_by_what_is_chosen(page: Page) -> None:
+    """By name, by the plan's order, by the slowest reply after a run."""
+    await page.open(plan())
+    await page.sort("service name")
+    assert (await page.names())[:4] == ["cycle", "held", "kept", "last"]
+    await page.sort("order of the plan")
+    assert (await page.names())[-4:] == ["kept", "cycle", "held", "last"]
+    await page.open(ran())
+    await page.sort("slowest reply")
+    assert (await page.names())[:2] == ["web-2", "web-1"]
+
+
+async def test_all_services_expand_and_collapse(page: Page) -> None:
+    """One click opens every service drawn with its table, another closes all."""
+    await page.open(plan())
+    await page.js("expand.click()")
+    assert await page.js("[...list.children].every(service => service.open)")
+    assert await page.js("list.querySelectorAll('.ports').length") == 40
+    await page.js("collapse.click()")
+    assert not await page.js("[...list.children].some(service => service.open)")
+
+
+async def test_a_run_shows_code_request_and_what_was_found(page: Page) -> None:
+    """The failed row has what the cloud's support asks for; the drifted one both states."""
+    await page.open(ran())
+    told = await page.js("list.innerText")
+    for words in ("400 EndPoint.3044", "req-2", "77 ms", "ports clash", "moved since the plan"):
+        assert words in told
+    found = (
+        "[...list.querySelectorAll('th')].map(th => th.textContent).filter(text => text === 'Found').length"
+    )
+    assert await page.js(found) == 1
+    assert "what to do about EndPoint.3044" in await page.js("document.body.innerText")
+
+
+@pytest.mark.parametrize("make", [plan, ran])
+async def test_figures_are_those_of_the_json_report(page: Page, make: Any) -> None:
+    """Tiles, buttons and mappings say what the JSON says."""
+    await page.open(make())
+    totals = orjson.loads("".join(as_json.render(make())))["totals"]
+    counts = totals["outcomes"] or totals["actions"]
+    buttons = "[...results.querySelectorAll('button')].map(b => [b.value, b.textContent.split(' ').at(-1)])"
+    assert dict(await page.js(buttons)) == {name: str(rows) for name, rows in counts.items() if rows}
+    tiles = await page.js("[...document.querySelectorAll('.tiles strong')].map(tile => tile.textContent)")
+    assert tiles == [*(str(rows) for rows in counts.values() if rows), str(totals["rows"])]
+    mappings = totals["mappings_applied"] if totals["outcomes"] else totals["mappings_planned"]
+    told = await page.js("document.querySelector('.facts dd').textContent")
+    expected = f"+{mappings['added']} added, −{mappings['removed']} removed, {mappings['kept']} kept"
+    assert told.startswith(expected)
+
+
+async def test_names_that_try_to_be_markup_stay_names(page: Page) -> None:
+    """Names, notes, reasons, codes and the job's own name are shown letter by letter and never run."""
+    hostile = [
+        row(1, Action.UPDATE, name=HOSTILE, note=HOSTILE, description=HOSTILE),
+        row(2, Action.REFUSE, reason=HOSTILE),
+        row(
+            3,
+            Action.UPDATE,
+            outcome=Outcome.FAILED,
+            reply=Reply(http=400, code=HOSTILE, message=HOSTILE, request_id=HOSTILE),
+        ),
+    ]
+    await page.open(
+        report(hostile, run={"job": HOSTILE}, notes=({"at": "", "about": HOSTILE, "message": HOSTILE},))
+    )
+    await page.js("expand.click()")
+    assert await page.js("typeof hacked") == "undefined"
+    assert await page.js("document.images.length") == 0
+    assert await page.js("document.scripts.length") == 2
+    assert HOSTILE in await page.names()
+    assert await page.js("document.querySelector('h1').textContent") == HOSTILE
+    whys = await page.js("[...list.querySelectorAll('.why')].map(why => why.textContent)")
+    assert whys == [HOSTILE, HOSTILE]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("make", [plan, ran])
+async def test_the_page_never_scrolls_sideways(page: Page, width: int, make: Any) -> None:
+    """On a phone and on a laptop, with everything open and text that has no blank to break at."""
+    unbroken = row(99, Action.REFUSE, name="x" * 128, reason="y" * 500, note="z" * 500, description="w" * 128)
+    whole = make()
+    await page.open(replace(whole, rows=[*whole.rows, unbroken]), width=width)
+    await page.js("expand.click()")
+    assert await page.js("document.documentElement.scrollWidth") <= width
+    for media in ("print", "screen"):
+        await page.call("Emulation.setEmulatedMedia", media=media)
+        assert await page.js("document.documentElement.scrollWidth") <= width
+
+
+async def test_paper_gets_every_service_in_full_and_no_tools(page: Page) -> None:
+    """Printing draws what scrolling would have drawn, opens what changes, and leaves the tools out."""
+    rows = [row(number, Action.UPDATE) for number in range(1, 251)] + [row(251, Action.KEEP)]
+    await page.open(report(rows))
+    assert await page.js("list.children.length") == 100
+    printed = await page.call("Page.printToPDF", printBackground=True)
+    assert printed["data"]
+    assert await page.js("list.children.length") == 251
+    assert await page.js("list.querySelectorAll('details[open] .ports').length") == 250
+    await page.call("Emulation.setEmulatedMedia", media="print")
+    assert await page.js("getComputedStyle(tools).display") == "none"
+
+
+async def test_ten_thousand_services_are_drawn_as_they_are_needed(page: Page) -> None:
+    """A file of a few megabytes opens with the first hundred; scrolling and filtering reach all others."""
+    await page.open(report([row(number, Action.UPDATE) for number in range(1, 10_001)]))
+    assert (page.folder / "report.html").stat().st_size < 6_000_000
+    assert await page.js("list.children.length") == 100
+    await page.js("scrollTo(0, document.body.scrollHeight); new Promise(requestAnimationFrame)")
+    await page.js("new Promise(requestAnimationFrame)")
+    assert await page.js("list.children.length") == 200
+    await page.type("web-9999")
+    assert await page.names() == ["web-9999"]
+
+
+async def test_without_javascript_the_totals_still_stand(page: Page) -> None:
+    """The figures are in the page itself; the list says what it needs and what to use instead."""
+    await page.call("Emulation.setScriptExecutionDisabled", value=True)
+    file = page.folder / "report.html"
+    file.write_text("".join(as_html.render(plan())))
+    await page.call("Page.enable")
+    await page.call("Page.navigate", url=file.as_uri())
+    while not any(event["method"] == "Page.loadEventFired" for event in page.events):
+        page.events.append(orjson.loads((await page.socket.receive()).data))
+    document = await page.call("DOM.getDocument", depth=-1)
+    html = (await page.call("DOM.getOuterHTML", nodeId=document["root"]["nodeId"]))["outerHTML"]
+    assert "<strong>37</strong>" in html
+    assert "needs JavaScript" in html

@@ -1,0 +1,421 @@
+"""One request, one answer, and every way in which there is none."""
+
+import asyncio
+import ssl
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from socket import SO_LINGER, SOL_SOCKET
+
+import aiohttp
+import pytest
+
+from bulk.adapters.wire import FATES, Fate, Timeouts, Wire, open_wire
+from bulk.core.errors import CannotRun
+from bulk.core.vpcep.codes import NoReply
+from bulk.core.vpcep.regions import parse_endpoint
+from bulk.core.vpcep.replies import Answer, Lost
+from bulk.core.vpcep.requests import Request
+
+CERTIFICATE = Path(__file__).parent / "loopback.pem"
+PUT = Request(method="PUT", path="/v1/a%2Fb", query="x=%7E&y=", body=b'{"ports":[]}')
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Request-Id: r1\r\n\r\n{}"
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Clock:
+    """A clock on which each look at the stopwatch takes a second."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        """Give the wall clock."""
+        return 1_768_465_800.0
+
+    def monotonic(self) -> float:
+        """Give the stopwatch."""
+        self.seconds += 1
+        return self.seconds
+
+
+class Server:
+    """Reads each request whole, keeps it, and lets `talk` answer it."""
+
+    def __init__(self, talk: Talk) -> None:
+        self._talk = talk
+        self.requests: list[bytes] = []
+        self.connections = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk on one connection until the client goes or `talk` ends it."""
+        self.connections += 1
+        try:
+            while not writer.is_closing():
+                head = await reader.readuntil(b"\r\n\r\n")
+                lengths = [line for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+                body = await reader.readexactly(int(lengths[0].split(b":")[1]) if lengths else 0)
+                self.requests.append(head + body)
+                await self._talk(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[Server, str]]:
+    """Run a server on loopback; give it and its address."""
+    server = Server(talk)
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    port = listener.sockets[0].getsockname()[1]
+    try:
+        yield server, f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+    finally:
+        listener.close()
+        await listener.wait_closed()
+
+
+def saying(reply: bytes, *, then_close: bool = False) -> Talk:
+    """Give a talk that answers every request with these bytes."""
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(reply)
+        await writer.drain()
+        if then_close:
+            writer.close()
+
+    return talk
+
+
+async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close without an answer."""
+    writer.close()
+
+
+async def reset(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Reset the connection without an answer."""
+    writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+
+
+async def stay_silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+    """Answer nothing until the client goes."""
+    await reader.read()
+    raise ConnectionError
+
+
+@asynccontextmanager
+async def opened(env: Mapping[str, str] | None = None) -> AsyncIterator[Wire]:
+    """Open a wire whose requests give up at once where nobody answers."""
+    timeouts = Timeouts(connect_s=5.0, read_s=0.05, total_s=5.0)
+    async with open_wire(clock=Clock(), env=env or {}, timeouts=timeouts) as wire:
+        yield wire
+
+
+async def send(wire: Wire, url: str, *, request: Request = PUT, body_bytes_max: int = 1000) -> Answer | Lost:
+    """Send one request to an address."""
+    route = wire.route(parse_endpoint(url))
+    return await wire.exchange(
+        request, route, {"Host": "here", "X-Proof": "p"}, body_bytes_max=body_bytes_max
+    )
+
+
+async def outcome(talk: Talk, *, body_bytes_max: int = 1000) -> Answer | Lost:
+    """Give what becomes of one PUT to a server that talks like this."""
+    async with serving(talk) as (_, url), opened() as wire:
+        return await send(wire, url, body_bytes_max=body_bytes_max)
+
+
+async def test_answer_is_given_as_it_came() -> None:
+    """Status, headers in any case, body, duration and the time of its arrival."""
+    got = await outcome(saying(OK))
+    assert isinstance(got, Answer)
+    assert (got.http, got.headers["x-request-id"], got.body) == (200, "r1", b"{}")
+    assert (got.ms, got.now) == (1000, 1_768_465_800.0)
+
+
+async def test_request_leaves_byte_for_byte_as_it_was_signed() -> None:
+    """Path, query and body are not encoded anew, and no header is added twice."""
+    async with serving(saying(OK)) as (server, url), opened() as wire:
+        await send(wire, url)
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"PUT /v1/a%2Fb?x=%7E&y= HTTP/1.1"
+    assert body == PUT.body
+    names = [line.partition(b":")[0].lower() for line in lines[1:]]
+    assert len(names) == len(set(names))
+    assert b"Host: here" in lines
+    assert b"Accept-Encoding: identity" in lines
+
+
+async def test_connection_is_kept_for_the_next_request() -> None:
+    """Ten requests need one connection."""
+    async with serving(saying(OK)) as (server, url), opened() as wire:
+        for _ in range(10):
+            assert isinstance(await send(wire, url), Answer)
+    assert (len(server.requests), server.connections) == (10, 1)
+
+
+@pytest.mark.parametrize("talk", [hang_up, reset])
+async def test_put_leaves_once_though_the_connection_breaks(talk: Talk) -> None:
+    """Whether it was carried out is unknown; sending it again is not for the network to decide."""
+    async with serving(talk) as (server, url), opened() as wire:
+        got = await send(wire, url)
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent, got.hopeless) == (NoReply.CONNECTION_LOST, True, False)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("talk", [hang_up, reset])
+async def test_put_on_a_kept_connection_leaves_once_though_it_breaks(talk: Talk) -> None:
+    """Here the library would send it a second time on its own."""
+    answers = iter([saying(OK), talk])
+
+    async def first_well_then_badly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await next(answers)(reader, writer)
+
+    async with serving(first_well_then_badly) as (server, url), opened() as wire:
+        first, second = await send(wire, url), await send(wire, url)
+    assert isinstance(first, Answer)
+    assert isinstance(second, Lost)
+    assert second.sent
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
+async def test_silence_is_a_timeout_after_sending() -> None:
+    """The request may have been carried out."""
+    got = await outcome(stay_silent)
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.TIMEOUT, True)
+    assert got.message
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+    ],
+)
+async def test_malformed_or_truncated_reply_is_lost_after_sending(reply: bytes) -> None:
+    """Something answered, so something may have happened."""
+    got = await outcome(saying(reply, then_close=True))
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.MALFORMED_REPLY, True)
+
+
+async def test_reply_may_end_with_the_connection() -> None:
+    """Old proxies do without a length."""
+    got = await outcome(saying(b"HTTP/1.1 200 OK\r\n\r\n{}", then_close=True))
+    assert isinstance(got, Answer)
+    assert got.body == b"{}"
+
+
+@pytest.mark.parametrize("size", [1001, 300_000])
+async def test_too_large_reply_is_lost_after_sending(size: int) -> None:
+    """Memory is bounded whatever the server sends."""
+    got = await outcome(saying(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size))
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.REPLY_TOO_LARGE, True)
+
+
+async def test_reply_in_many_pieces_is_put_together() -> None:
+    """A page of a thousand services comes in hundreds of pieces."""
+    size = 300_000
+    reply = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+    got = await outcome(saying(reply), body_bytes_max=size)
+    assert isinstance(got, Answer)
+    assert len(got.body) == size
+
+
+async def test_reply_with_a_long_header_is_read() -> None:
+    """IAM's token is one."""
+    got = await outcome(saying(b"HTTP/1.1 200 OK\r\nX-T: %b\r\nContent-Length: 0\r\n\r\n" % (b"t" * 20_000)))
+    assert isinstance(got, Answer)
+    assert len(got.headers["X-T"]) == 20_000
+
+
+async def test_redirect_is_an_answer_and_is_not_followed() -> None:
+    """The signature would go to whoever is named there."""
+    reply = b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n"
+    async with serving(saying(reply)) as (server, url), opened() as wire:
+        got = await send(wire, url)
+    assert isinstance(got, Answer)
+    assert got.http == 302
+    assert len(server.requests) == 1
+
+
+async def test_cookies_are_not_kept() -> None:
+    """One row's reply never changes another row's request."""
+    reply = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
+    async with serving(saying(reply)) as (server, url), opened() as wire:
+        await send(wire, url)
+        await send(wire, url)
+    assert not any(b"cookie" in request.lower() for request in server.requests)
+
+
+async def test_nobody_listening_is_lost_before_sending() -> None:
+    """It is safe to try again."""
+    async with serving(hang_up) as (_, url):
+        pass
+    async with opened() as wire:
+        got = await send(wire, url)
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent, got.hopeless) == (NoReply.CONNECT_FAILED, False, False)
+
+
+def tls() -> ssl.SSLContext:
+    """Give a server's side of TLS for 127.0.0.1 under a certificate that nobody knows."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+async def test_unknown_certificate_is_hopeless() -> None:
+    """TLS is always verified, and no other request would fare better."""
+    async with serving(saying(OK), tls=tls()) as (server, url), opened() as wire:
+        got = await send(wire, url)
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent, got.hopeless) == (NoReply.CERTIFICATE_REFUSED, False, True)
+    assert not server.requests
+
+
+async def test_certificate_named_by_the_environment_is_trusted() -> None:
+    """A private authority needs no code."""
+    env = {"SSL_CERT_FILE": str(CERTIFICATE)}
+    async with serving(saying(OK), tls=tls()) as (_, url), opened(env) as wire:
+        assert isinstance(await send(wire, url), Answer)
+
+
+async def test_broken_handshake_is_lost_before_sending() -> None:
+    """Nothing has left while TLS is not agreed on."""
+
+    async def no_handshake(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"no TLS here\r\n")
+        writer.close()
+
+    listener = await asyncio.start_server(no_handshake, "127.0.0.1", 0)
+    async with listener, opened() as wire:
+        got = await send(wire, f"https://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.TLS_FAILED, False)
+
+
+@pytest.mark.parametrize("content", [None, "nonsense"])
+async def test_certificates_that_cannot_be_read_are_told(tmp_path: Path, content: str | None) -> None:
+    """The message names the variable."""
+    path = tmp_path / "ca.pem"
+    if content:
+        path.write_text(content)
+    with pytest.raises(CannotRun, match="SSL_CERT_FILE"):
+        async with opened({"SSL_CERT_FILE": str(path)}):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("env", "url", "proxy"),
+    [
+        ({}, "https://a.example", None),
+        ({"HTTPS_PROXY": "http://p:3128"}, "https://a.example", "http://p:3128"),
+        ({"https_proxy": "p:3128"}, "https://a.example", "http://p:3128"),
+        ({"ALL_PROXY": "http://p:3128"}, "https://a.example", "http://p:3128"),
+        ({"HTTP_PROXY": "http://p:3128"}, "https://a.example", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "b.example, .example"}, "https://a.example", None),
+        ({"HTTPS_PROXY": "http://p", "no_proxy": "a.example"}, "https://a.example", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "*"}, "https://a.example", None),
+        ({"HTTPS_PROXY": "http://p", "NO_PROXY": "ample"}, "https://a.example", "http://p"),
+        ({"ALL_PROXY": "http://p", "HTTP_PROXY": "http://p"}, "http://127.0.0.1:80", None),
+    ],
+)
+async def test_proxy_is_taken_from_the_environment(env: dict[str, str], url: str, proxy: str | None) -> None:
+    """As curl reads it, but this machine itself is always reached directly."""
+    async with opened(env) as wire:
+        assert wire.route(parse_endpoint(url)).proxy == proxy
+
+
+async def test_proxy_that_refuses_is_lost_before_sending() -> None:
+    """And its password is not in the message."""
+    refusal = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    async with serving(saying(refusal, then_close=True)) as (server, url):
+        proxy = url.replace("http://", "http://user:hidden@")
+        async with opened({"HTTPS_PROXY": proxy}) as wire:
+            got = await send(wire, "https://a.example")
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.PROXY_REFUSED, False)
+    assert "hidden" not in got.message
+    assert server.requests[0].startswith(b"CONNECT a.example:443 ")
+
+
+async def test_proxy_with_an_impossible_address_is_hopeless() -> None:
+    """Nothing can ever leave."""
+    async with opened({"HTTPS_PROXY": "http://p:x"}) as wire:
+        got = await send(wire, "https://a.example")
+    assert isinstance(got, Lost)
+    assert (got.code, got.hopeless) == (NoReply.INVALID_URL, True)
+
+
+BEFORE, AFTER, NEVER = Fate.UNSENT, Fate.UNKNOWN, Fate.HOPELESS
+EXPECTED = {
+    "ClientConnectionError": AFTER,
+    "ClientConnectionResetError": AFTER,
+    "ClientConnectorCertificateError": NEVER,
+    "ClientConnectorDNSError": BEFORE,
+    "ClientConnectorError": BEFORE,
+    "ClientConnectorSSLError": BEFORE,
+    "ClientError": AFTER,
+    "ClientHttpProxyError": BEFORE,
+    "ClientOSError": AFTER,
+    "ClientPayloadError": AFTER,
+    "ClientProxyConnectionError": BEFORE,
+    "ClientResponseError": AFTER,
+    "ClientSSLError": BEFORE,
+    "ConnectionTimeoutError": BEFORE,
+    "ContentTypeError": AFTER,
+    "InvalidURL": NEVER,
+    "InvalidUrlClientError": NEVER,
+    "InvalidUrlRedirectClientError": AFTER,
+    "NonHttpUrlClientError": NEVER,
+    "NonHttpUrlRedirectClientError": AFTER,
+    "RedirectClientError": AFTER,
+    "ServerConnectionError": AFTER,
+    "ServerDisconnectedError": AFTER,
+    "ServerFingerprintMismatch": NEVER,
+    "ServerTimeoutError": AFTER,
+    "SocketTimeoutError": AFTER,
+    "TooManyRedirects": AFTER,
+    "UnixClientConnectorError": BEFORE,
+    "UploadAbortedError": AFTER,
+    "WSServerHandshakeError": AFTER,
+}
+"""Decided by hand: whether the request had left when the library raises this."""
+
+
+def kinds(base: type[BaseException]) -> set[type[BaseException]]:
+    """Give a class with all its subclasses."""
+    return {base}.union(*(kinds(kind) for kind in base.__subclasses__()))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    sorted(
+        (kind for kind in kinds(aiohttp.ClientError) if kind.__module__.startswith("aiohttp.")),
+        key=str,
+    ),
+    ids=lambda kind: kind.__name__,
+)
+def test_every_exception_of_the_library_has_its_fate(kind: type[BaseException]) -> None:
+    """A class that a new release brings fails here until somebody has decided about it."""
+    fate, _ = next(FATES[base] for base in kind.__mro__ if base in FATES)
+    assert fate is EXPECTED[kind.__name__]
+
+
+@pytest.mark.parametrize("kind", [TimeoutError, OSError, ConnectionResetError, ssl.SSLError, BrokenPipeError])
+def test_exception_of_the_system_leaves_a_doubt(kind: type[BaseException]) -> None:
+    """What nobody can place is taken for sent."""
+    fate, _ = next(FATES[base] for base in kind.__mro__ if base in FATES)
+    assert fate is Fate.UNKNOWN

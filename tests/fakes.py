@@ -1,0 +1,314 @@
+"""The outside world in a few lines each: what the engine meets when it is tested."""
+
+import asyncio
+import errno
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bulk.adapters.ledger import Disk, LedgerFile
+from bulk.core.ledger.records import Planned
+from bulk.core.model import (
+    Abort,
+    Change,
+    Done,
+    Doubt,
+    ListVerdict,
+    Missing,
+    ModifyBody,
+    Page,
+    Reject,
+    Reply,
+    Retry,
+    ServiceId,
+    ServiceState,
+    ShowVerdict,
+    Throttled,
+    Verdict,
+)
+from tests.nouns import run_record, session_record
+
+OK = Reply(http=200, request_id="req-1", ms=5)
+LOST = Reply(code="timeout", message="no answer")
+TOO_FAST = Reply(http=429, code="APIGW.0308")
+NO = Reply(http=400, code="EndPoint.3043", message="bad port")
+LOCKED = Reply(http=401, code="APIGW.0301", message="signature does not match")
+UNREACHED = Reply(code="connect_failed")
+
+STARTED_AT = 1_768_465_800.0
+"""2026-01-15T08:30:00Z"""
+
+
+class FakeClock:
+    """Time that jumps: whoever sleeps has slept."""
+
+    def __init__(self) -> None:
+        self.elapsed_s = 0.0
+        self.slept_s: list[float] = []
+
+    def now(self) -> float:
+        """Give the wall clock."""
+        return STARTED_AT + self.elapsed_s
+
+    def monotonic(self) -> float:
+        """Give the seconds slept so far."""
+        return self.elapsed_s
+
+    async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+        """Jump, unless woken already."""
+        if not (wake and wake.is_set()):
+            self.slept_s.append(wait_s)
+            self.elapsed_s += wait_s
+        await asyncio.sleep(0)
+
+
+class FixedDice:
+    """Dice that always show the same."""
+
+    def __init__(self, roll: float = 0.5) -> None:
+        self.roll = roll
+
+    def random(self) -> float:
+        """Give the roll."""
+        return self.roll
+
+
+class FakePace:
+    """A pace that never waits, counts, and can be closed or held."""
+
+    def __init__(self) -> None:
+        self.granted = 0
+        self.took: list[float] = []
+        self.refusals: list[float] = []
+        self.closed = asyncio.Event()
+        self.held = False
+        self.wanted = asyncio.Event()
+        """Set once somebody wants a grant."""
+
+    async def acquire(self) -> float | None:
+        """Give the next grant's number; while held, nothing but the closing."""
+        self.wanted.set()
+        await (self.closed.wait() if self.held else asyncio.sleep(0))
+        if self.closed.is_set():
+            return None
+        self.granted += 1
+        return float(self.granted)
+
+    def accepted(self, granted_at: float) -> None:
+        """Note the grant."""
+        self.took.append(granted_at)
+
+    def refused(self, granted_at: float, throttled: Throttled) -> None:  # noqa: ARG002 - part of the interface
+        """Note the grant."""
+        self.refusals.append(granted_at)
+
+    def close(self) -> None:
+        """Let everybody go."""
+        self.closed.set()
+
+
+Answer = Callable[["FakeFleet", ServiceId, ModifyBody], Verdict]
+"""How the fleet takes one PUT."""
+
+
+@dataclass
+class FakeFleet:
+    """Services in a dict; each PUT is answered by the next answer of its service, at last by landing."""
+
+    services: dict[ServiceId, ServiceState]
+    answers: dict[ServiceId, list[Answer]] = field(default_factory=dict)
+    reads: dict[ServiceId, list[ShowVerdict]] = field(default_factory=dict)
+    """Answers to detail requests that come before the truth."""
+    lists: list[ListVerdict] = field(default_factory=list)
+    """Answers to list requests that come before the truth."""
+    asked: list[ServiceId] = field(default_factory=list)
+    """Every PUT that arrived."""
+    landed: list[ServiceId] = field(default_factory=list)
+    """Every PUT that took effect."""
+    shown: list[ServiceId] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
+    """The offset of every list request."""
+    alive: list[ServiceId] = field(default_factory=list)
+    """PUTs on their way."""
+    alive_max: int = 0
+    on_put: Callable[[ServiceId], object] = lambda _: None
+    """What else happens when a PUT arrives."""
+
+    async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
+        """Give a page in order of creation."""
+        await asyncio.sleep(0)
+        self.pages.append(offset)
+        if self.lists:
+            return self.lists.pop(0)
+        states = list(self.services.values())
+        return Page(reply=OK, services=tuple(states[offset : offset + limit]), total_count=len(states))
+
+    async def show(self, service_id: ServiceId) -> ShowVerdict:
+        """Give one service."""
+        await asyncio.sleep(0)
+        self.shown.append(service_id)
+        if self.reads.get(service_id):
+            return self.reads[service_id].pop(0)
+        live = self.services.get(service_id)
+        return Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404, code="EndPoint.0005"))
+
+    async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
+        """Take one PUT; never two of one service at once."""
+        assert service_id not in self.alive, "two PUTs of one row alive"
+        self.alive.append(service_id)
+        self.alive_max = max(self.alive_max, len(self.alive))
+        try:
+            self.on_put(service_id)
+            self.asked.append(service_id)
+            await asyncio.sleep(0)
+            answers = self.answers.get(service_id)
+            return (answers.pop(0) if answers else lands)(self, service_id, body)
+        finally:
+            self.alive.remove(service_id)
+
+    def land(self, service_id: ServiceId, body: ModifyBody) -> ServiceState:
+        """Let a PUT take effect."""
+        named = {name: value for name in body.named() if (value := getattr(body, name)) is not None}
+        self.services[service_id] = replace(self.services[service_id], **named)
+        self.landed.append(service_id)
+        return self.services[service_id]
+
+
+def lands(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take effect and say so."""
+    return Done(reply=OK, state=fleet.land(service_id, body))
+
+
+def lands_unheard(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take effect, and lose the answer."""
+    fleet.land(service_id, body)
+    return Doubt(reply=LOST)
+
+
+def lands_with_a_wrong_echo(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take effect, and show the state before."""
+    before = fleet.services[service_id]
+    fleet.land(service_id, body)
+    return Done(reply=OK, state=before)
+
+
+def shows_the_state_before(fleet: FakeFleet, service_id: ServiceId, _: ModifyBody) -> Verdict:
+    """Say 200 and do nothing."""
+    return Done(reply=OK, state=fleet.services[service_id])
+
+
+def is_lost(*_: Any) -> Verdict:
+    """Take no effect, and lose the answer."""
+    return Doubt(reply=LOST)
+
+
+def is_throttled(*_: Any) -> Verdict:
+    """Refuse for going too fast."""
+    return Throttled(reply=TOO_FAST, retry_after_s=3.0)
+
+
+def is_unreached(*_: Any) -> Verdict:
+    """Refuse the connection: surely not applied."""
+    return Retry(reply=UNREACHED)
+
+
+def is_renewed(*_: Any) -> Verdict:
+    """Refuse an expired token, which has been renewed."""
+    return Retry(reply=LOCKED, counts=False)
+
+
+def is_rejected(*_: Any) -> Verdict:
+    """Say no to this row."""
+    return Reject(reply=NO)
+
+
+def is_aborted(*_: Any) -> Verdict:
+    """Say no to every row."""
+    return Abort(reply=LOCKED, hint="check the secret key")
+
+
+def meets_another_writer(state: ServiceState) -> Answer:
+    """Give an answer that is lost while somebody else makes the service `state`."""
+
+    def answer(fleet: FakeFleet, service_id: ServiceId, _: ModifyBody) -> Verdict:
+        fleet.services[service_id] = state
+        return Doubt(reply=LOST)
+
+    return answer
+
+
+class FastDisk:
+    """The real file, without waiting for the device; remembers what is down and what only written."""
+
+    def __init__(self) -> None:
+        self.written_bytes = 0
+        self.synced_bytes = 0
+        self.syncs = 0
+        self.full = False
+
+    def write(self, fd: int, content: bytes) -> int:
+        """Write all of it, unless there is no room."""
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = os.write(fd, content)
+        self.written_bytes += written
+        return written
+
+    def sync(self, fd: int) -> None:  # noqa: ARG002 - part of the interface
+        """Call everything written down."""
+        self.synced_bytes = self.written_bytes
+        self.syncs += 1
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, so that a run has one order of effects."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Give a future that is done."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - as an executor does
+            future.set_exception(error)
+        return future
+
+
+def inline(ledger: LedgerFile) -> LedgerFile:
+    """Give the ledger, committing without its thread."""
+    ledger._thread = Inline()  # type: ignore[assignment]
+    return ledger
+
+
+async def write_plan(ledger: LedgerFile, changes: Iterable[Change]) -> None:
+    """Write a whole plan into a new ledger and give it its name."""
+    ledger.put(run_record())
+    rows = 0
+    for change in changes:
+        ledger.put(change)
+        rows += 1
+    await ledger.flush()
+    await ledger.write(Planned(rows=rows, counts={}, digest=ledger.digest))
+    await ledger.publish()
+
+
+async def planned_ledger(
+    folder: Path, changes: Iterable[Change], *, clock: FakeClock | None = None, disk: Disk | None = None
+) -> LedgerFile:
+    """Give a ledger with a published plan, in a session of this process."""
+    now = (clock or FakeClock()).now
+    ledger = inline(LedgerFile.create(folder / "run.ledger.jsonl", now=now, disk=disk or FastDisk()))
+    await write_plan(ledger, changes)
+    await ledger.write(session_record(os.getpid()))
+    return ledger
+
+
+def fleet_of(changes: Iterable[Change], answers: Mapping[int, list[Answer]] | None = None) -> FakeFleet:
+    """Give a fleet as the plan saw it, with answers by row."""
+    planned = {change.row: change for change in changes}
+    return FakeFleet(
+        services={c.service_id: c.before for c in planned.values() if c.before},
+        answers={planned[row].service_id: list(given) for row, given in (answers or {}).items()},
+    )

@@ -1,0 +1,129 @@
+"""A credential through its life: in force, due, renewed, refused."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from bulk.adapters.identity import RENEWAL_PAUSE_S, Credential
+from bulk.core.model import Abort, Reply, Retry
+from bulk.core.vpcep.keys import KeyPair, Secret, Token
+
+NO = Abort(reply=Reply(http=401), hint="check the password")
+LATER = Retry(reply=Reply(code="timeout"))
+
+
+class Iam:
+    """Gives the results it was told to give, one for each renewal, and counts."""
+
+    def __init__(self, *results: Secret | Retry | Abort) -> None:
+        self.now = 1000.0
+        self.asked = 0
+        self._results = list(results)
+
+    async def renew(self) -> Secret | Retry | Abort:
+        """Give the next result, letting everybody else go first."""
+        self.asked += 1
+        await asyncio.sleep(0)
+        return self._results.pop(0)
+
+
+def token(name: str, expires_at: float | None = 2000.0) -> Token:
+    """Give a token that ends at this time."""
+    return Token(value=name, expires_at=expires_at)
+
+
+def credential(iam: Iam, secret: Secret, *, renewable: bool = True) -> Credential:
+    """Give a credential of this IAM that begins with this secret."""
+    renew: Callable[[], Awaitable[Secret | Retry | Abort]] | None = iam.renew if renewable else None
+    return Credential(account="acme", now=lambda: iam.now, secret=secret, renew=renew)
+
+
+async def together(count: int, ask: Callable[[], Awaitable[Secret | Retry | Abort]]) -> set[object]:
+    """Let so many ask at once and give the different answers."""
+    return set(await asyncio.gather(*(ask() for _ in range(count))))
+
+
+def test_secret_is_in_force_until_80_percent_of_its_life() -> None:
+    """Then it is due, while it still has a fifth to live."""
+    mine = credential(Iam(), token("t1"))
+    assert mine.current(1799.0) == token("t1")
+    assert mine.current(1800.0) is None
+
+
+def test_secret_that_cannot_be_renewed_is_always_in_force() -> None:
+    """The server says when it has ended."""
+    mine = credential(Iam(), token("t1"), renewable=False)
+    assert mine.current(1e12) == token("t1")
+    assert not mine.renewable
+
+
+def test_secret_without_an_end_is_always_in_force() -> None:
+    """Until it is refused."""
+    assert credential(Iam(), KeyPair(ak="a", sk="s")).current(1e12)
+
+
+async def test_one_renewal_serves_all_who_wait() -> None:
+    """Fifty workers ask IAM once."""
+    iam = Iam(token("t2", 3000.0))
+    mine = credential(iam, token("t1"))
+    iam.now = 1900.0
+    assert await together(50, mine.renewed) == {token("t2", 3000.0)}
+    assert iam.asked == 1
+    assert mine.current(iam.now) == token("t2", 3000.0)
+
+
+async def test_refused_secret_is_replaced_once_for_all_who_used_it() -> None:
+    """Who comes late with the old one gets the new one at once."""
+    iam, old = Iam(token("t2")), token("t1")
+    mine = credential(iam, old)
+    assert await together(9, lambda: mine.renewed(refused=old)) == {token("t2")}
+    assert await mine.renewed(refused=old) == token("t2")
+    assert iam.asked == 1
+
+
+async def test_failed_renewal_leaves_the_old_secret_to_its_end() -> None:
+    """IAM out of reach for a minute does not stop a run; it is asked again after a pause."""
+    iam = Iam(LATER, token("t2", 3000.0))
+    mine = credential(iam, token("t1"))
+    iam.now = 1900.0
+    assert await mine.renewed() == token("t1")
+    assert mine.current(1900.0 + RENEWAL_PAUSE_S - 1) == token("t1")
+    iam.now = 1900.0 + RENEWAL_PAUSE_S
+    assert mine.current(iam.now) is None
+    assert await mine.renewed() == token("t2", 3000.0)
+
+
+async def test_failed_renewal_of_an_ended_secret_is_told() -> None:
+    """There is nothing to go on with, but a later try may do."""
+    iam = Iam(LATER, token("t2", 3000.0))
+    mine = credential(iam, token("t1"))
+    iam.now = 2000.0
+    assert await mine.renewed() == LATER
+    assert await mine.renewed() == token("t2", 3000.0)
+
+
+async def test_failed_renewal_of_a_refused_secret_is_told() -> None:
+    """The old one is known to be of no use."""
+    old = token("t1")
+    assert await credential(Iam(LATER), old).renewed(refused=old) == LATER
+
+
+async def test_refused_renewal_is_the_last() -> None:
+    """A wrong password tried again and again locks the account."""
+    iam, old = Iam(NO), token("t1")
+    mine = credential(iam, old)
+    assert await together(50, lambda: mine.renewed(refused=old)) == {NO}
+    assert await mine.renewed() == NO
+    assert iam.asked == 1
+
+
+async def test_renewal_that_was_cancelled_is_done_by_the_next() -> None:
+    """A worker that is stopped in the middle leaves nobody waiting."""
+    iam = Iam(token("t2"))
+    mine = credential(iam, token("t1"))
+    first = asyncio.create_task(mine.renewed())
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    assert first.cancelled()
+    assert await mine.renewed() == token("t2")
+    assert iam.asked == 2

@@ -1,0 +1,144 @@
+"""Where credentials are looked for, and what is said when they are not usable."""
+
+from pathlib import Path
+
+import pytest
+
+from bulk.adapters.credentials import Agency, Password, find_credentials
+from bulk.core.errors import CredentialsError
+from bulk.core.vpcep.keys import KeyPair, Token
+
+SDK = {"HUAWEICLOUD_SDK_AK": "AK1", "HUAWEICLOUD_SDK_SK": "SK1"}
+TOKEN = {"HW_AUTH_TOKEN": "MII"}
+TERRAFORM = {"HW_ACCESS_KEY": "AK2", "HW_SECRET_KEY": "SK2"}
+USER = {"HW_USER_NAME": "user", "HW_USER_PASSWORD": "hidden", "HW_DOMAIN_NAME": "acme"}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Give a home folder with a credentials file of two profiles."""
+    folder = tmp_path / ".huaweicloud"
+    folder.mkdir()
+    (folder / "credentials").write_text(
+        "[basic]\nak = AKB\nsk = SKB\n"
+        "[night]\nak = AKN\nsk = SK%N\nsecurity_token = T\nproject_id = 77\ndomain_id = d7\n"
+        "iam_endpoint = https://iam.example\n"
+        "[empty]\nproject_id = 78\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def test_sources_are_tried_in_the_documented_order(home: Path) -> None:
+    """The first place that has credentials wins; each one taken away brings the next."""
+    env = {**SDK, **TOKEN, **TERRAFORM, **USER}
+    expected = [
+        (SDK, KeyPair(ak="AK1", sk="SK1")),
+        (TOKEN, Token(value="MII")),
+        (TERRAFORM, KeyPair(ak="AK2", sk="SK2")),
+        (USER, Password(user="user", password="hidden", domain="acme")),
+        ({}, KeyPair(ak="AKB", sk="SKB")),
+    ]
+    for variables, source in expected:
+        assert find_credentials(env=env, home=home).source == source
+        env = {name: value for name, value in env.items() if name not in variables}
+
+
+def test_named_profile_goes_before_everything(home: Path) -> None:
+    """And brings its project, account and IAM with it."""
+    found = find_credentials(env=SDK, home=home, profile="night")
+    assert found.source == KeyPair(ak="AKN", sk="SK%N", security_token="T")
+    assert (found.project_id, found.account, found.iam_endpoint) == ("77", "d7", "https://iam.example")
+
+
+def test_credentials_file_can_be_elsewhere(home: Path, tmp_path: Path) -> None:
+    """The official SDK's variable names it."""
+    path = tmp_path / "elsewhere"
+    path.write_text("\ufeff[basic]\nak=A\nsk=S\n", encoding="utf-8")
+    env = {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}
+    assert find_credentials(env=env, home=home).source == KeyPair(ak="A", sk="S")
+
+
+def test_agency_is_the_last_resort_and_lists_where_was_looked(tmp_path: Path) -> None:
+    """A person without credentials reads every name that would do."""
+    found = find_credentials(env={"HW_PROJECT_ID": "77"}, home=tmp_path)
+    assert found.source == Agency()
+    assert found.project_id == "77"
+    for name in ("HUAWEICLOUD_SDK_AK", "HW_AUTH_TOKEN", "HW_ACCESS_KEY", "HW_USER_NAME", str(tmp_path)):
+        assert name in found.place
+
+
+def test_temporary_keys_and_project_come_with_the_variables(tmp_path: Path) -> None:
+    """Blanks and line ends around a value are no part of it."""
+    env = {**SDK, "HUAWEICLOUD_SDK_SECURITY_TOKEN": " T\n", "HUAWEICLOUD_SDK_PROJECT_ID": "77"}
+    found = find_credentials(env=env, home=tmp_path)
+    assert found.source == KeyPair(ak="AK1", sk="SK1", security_token="T")
+    assert found.project_id == "77"
+
+
+def test_account_is_the_named_one_else_a_digest(tmp_path: Path) -> None:
+    """What shares one budget is told apart without showing the key."""
+    named = find_credentials(env={**SDK, "HW_DOMAIN_NAME": "acme"}, home=tmp_path)
+    unnamed, other = (find_credentials(env=env, home=tmp_path) for env in (SDK, TERRAFORM))
+    assert named.account == "acme"
+    assert find_credentials(env=USER, home=tmp_path).account == "acme"
+    assert unnamed.account != other.account
+    assert "AK1" not in unnamed.account
+
+
+@pytest.mark.parametrize(
+    ("env", "missing"),
+    [
+        ({"HUAWEICLOUD_SDK_AK": "AK"}, "HUAWEICLOUD_SDK_SK"),
+        ({"HUAWEICLOUD_SDK_SK": "SK"}, "HUAWEICLOUD_SDK_AK"),
+        ({"HW_ACCESS_KEY": "AK"}, "HW_SECRET_KEY"),
+        ({"HW_USER_NAME": "user"}, "HW_USER_PASSWORD and HW_DOMAIN_NAME"),
+        ({"HW_USER_PASSWORD": "hidden", "HW_DOMAIN_NAME": "acme"}, "HW_USER_NAME"),
+    ],
+)
+def test_half_a_pair_is_an_error_that_names_the_other_half(
+    home: Path, env: dict[str, str], missing: str
+) -> None:
+    """Going on to the next source would use a key that nobody meant."""
+    with pytest.raises(CredentialsError, match=f"{missing} not set"):
+        find_credentials(env=env, home=home)
+
+
+@pytest.mark.parametrize("profile", ["dawn", "empty"])
+def test_profile_without_credentials_is_an_error_that_names_file_and_profile(
+    home: Path, profile: str
+) -> None:
+    """Nothing else is tried in its stead."""
+    with pytest.raises(CredentialsError, match=rf"'{profile}' in .*credentials"):
+        find_credentials(env=SDK, home=home, profile=profile)
+
+
+@pytest.mark.parametrize("content", [b"ak = hidden\n", b"[basic]\nhidden\n", b"[basic]\nak=\xff\n"])
+def test_broken_file_is_an_error_that_does_not_quote_it(tmp_path: Path, content: bytes) -> None:
+    """The parser's own message would show the line, which may be the secret."""
+    path = tmp_path / "credentials"
+    path.write_bytes(content)
+    with pytest.raises(CredentialsError) as raised:
+        find_credentials(env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}, home=tmp_path)
+    assert str(path) in raised.value.message
+    assert "hidden" not in f"{raised.value!r}{raised.value.message}{raised.value.__cause__}"
+
+
+def test_file_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
+    """The system's own word says why."""
+    with pytest.raises(CredentialsError, match="directory"):
+        find_credentials(env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path)}, home=tmp_path)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "schlüssel"])
+def test_key_that_fits_no_header_is_an_error_that_does_not_show_it(tmp_path: Path, value: str) -> None:
+    """A line end inside is the mark of a bad copy."""
+    with pytest.raises(CredentialsError, match="HUAWEICLOUD_SDK_AK") as raised:
+        find_credentials(env={**SDK, "HUAWEICLOUD_SDK_AK": value}, home=tmp_path)
+    assert value not in raised.value.message
+
+
+def test_password_and_keys_show_in_no_representation(tmp_path: Path) -> None:
+    """What was found may end in a traceback."""
+    shown = repr([find_credentials(env=env, home=tmp_path) for env in (USER, SDK, TOKEN)])
+    assert not any(secret in shown for secret in ("hidden", "SK1", "MII"))

@@ -1,0 +1,222 @@
+"""What one row comes to against its live service."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bulk.core.model import (
+    Action,
+    Change,
+    ModifyBody,
+    PortMapping,
+    Ports,
+    Protocol,
+    ServiceState,
+    ServiceUpdate,
+    Target,
+)
+from bulk.core.plan.decide import PORTS_MAX, decide
+from tests.nouns import PROJECT, service_id
+
+LIVE = ServiceState(
+    id=service_id(1),
+    ports=(PortMapping(client_port=80, server_port=8080), PortMapping(client_port=443, server_port=8443)),
+    status="available",
+    service_type="interface",
+    server_type="LB",
+    port_id="P",
+    service_name=f"cn-north-4.web.{service_id(1)}",
+    description="",
+    approval_enabled=True,
+)
+
+
+def mapped(text: str) -> Ports:
+    """Read `80:8080 443:8443/UDP`."""
+    mappings = []
+    for entry in text.split():
+        numbers, _, protocol = entry.partition("/")
+        client, server = numbers.split(":")
+        mappings.append(
+            PortMapping(
+                client_port=int(client), server_port=int(server), protocol=Protocol(protocol or "TCP")
+            )
+        )
+    return tuple(mappings)
+
+
+def row(**wanted: Any) -> ServiceUpdate:
+    """Give a row; ports in the wide form, and the fields of the body by their names."""
+    mine = {name: mapped(wanted.pop(name)) for name in list(wanted) if name.endswith("_ports")}
+    if "ports" in wanted:
+        wanted["ports"] = mapped(wanted["ports"])
+    return ServiceUpdate(
+        row=1,
+        place="a.csv:2",
+        target=PROJECT,
+        service_id=service_id(1),
+        note="ticket 7",
+        body=ModifyBody(**wanted),
+        **mine,
+    )
+
+
+def decided(before: ServiceState | None = LIVE, **wanted: Any) -> Change:
+    """Decide a row against the live service."""
+    return decide(row(**wanted), before, PROJECT)
+
+
+def test_a_map_that_differs_is_an_update_with_the_whole_new_list() -> None:
+    """The body's ports are the row's, in the row's order; the row's place and note come along."""
+    change = decided(ports="443:9443 81:8081/UDP")
+    assert change == Change(
+        row=1,
+        place="a.csv:2",
+        target=PROJECT,
+        service_id=service_id(1),
+        action=Action.UPDATE,
+        body=ModifyBody(ports=mapped("443:9443 81:8081/UDP")),
+        before=LIVE,
+        note="ticket 7",
+    )
+
+
+def test_the_targets_own_project_is_told_once_it_is_known() -> None:
+    """A change names the target that was listed, not the row's, whose project may not be looked up yet."""
+    found = Target(region="cn-north-4", project_id="0" * 32)
+    assert decide(row(ports="1:1"), LIVE, found).target == found
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"ports": "443:8443 80:8080"},
+        {"service_name": "web"},
+        {"description": ""},
+        {"approval_enabled": True, "ports": "80:8080 443:8443"},
+        {"add_ports": "80:8080"},
+        {"remove_ports": "81:8081"},
+        {"remove_ports": "80:9999", "add_ports": "80:8080"},
+        {"ports": "80:8080 443:8443", "expect_ports": "1:1"},
+    ],
+)
+def test_what_is_already_so_is_kept_whatever_was_expected(wanted: dict[str, Any]) -> None:
+    """A second plan of an applied job sends nothing: order, full names and used-up expectations do not matter."""
+    change = decided(**wanted)
+    assert (change.action, change.reason) == (Action.KEEP, "")
+
+
+def test_one_field_that_differs_sends_all_fields_that_the_row_names() -> None:
+    """Only what the row names is sent, and all of that."""
+    change = decided(description="new", approval_enabled=True)
+    assert change.action is Action.UPDATE
+    assert change.body.named() == {"description": "new", "approval_enabled": True}
+
+
+def test_a_field_that_the_list_does_not_tell_is_never_taken_as_right() -> None:
+    """Where the API is silent about a field, the row is sent rather than called already so."""
+    assert decided(tcp_proxy="close").action is Action.UPDATE
+
+
+def test_ports_to_add_stand_behind_the_live_ones() -> None:
+    """`add_ports` leaves the live list as it is and adds what is not in it."""
+    change = decided(add_ports="80:8080 53:5353/UDP", description="dns")
+    assert change.body == ModifyBody(ports=mapped("80:8080 443:8443 53:5353/UDP"), description="dns")
+
+
+def test_ports_to_remove_leave_the_rest_in_its_order() -> None:
+    """`remove_ports` takes mappings away, and what is not there need not be."""
+    assert decided(remove_ports="80:8080 7:7").body.ports == mapped("443:8443")
+
+
+def test_a_client_port_is_led_elsewhere_by_removing_and_adding() -> None:
+    """Both together remap a client_port."""
+    assert decided(remove_ports="80:8080", add_ports="80:9090").body.ports == mapped("443:8443 80:9090")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "reason"),
+    [
+        ({"remove_ports": "80:9999"}, "remove_ports names 80:9999/TCP, but the service has 80:8080/TCP"),
+        ({"add_ports": "80:9999"}, "add_ports names 80:9999/TCP, but the service has 80:8080/TCP"),
+        ({"remove_ports": "80:8080 443:8443"}, "no mapping would be left"),
+        ({"ports": ""}, "no mapping would be left"),
+        ({"ports": "1:1 1:2"}, "client_port 1/TCP would stand in 2 mappings"),
+        ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, but there is 80:8080/TCP"),
+        ({"ports": "1:1", "expect_ports": ""}, "expect_ports says no mapping"),
+        ({"ports": " ".join(f"{n}:{n}" for n in range(1, PORTS_MAX + 2))}, "201 mappings would result"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_or_sent_is_refused(wanted: dict[str, Any], reason: str) -> None:
+    """The reason says what stands against it, and behind the semicolon what to do."""
+    change = decided(**wanted)
+    assert change.action is Action.REFUSE
+    assert change.reason.startswith(reason)
+    assert "; " in change.reason
+
+
+def test_200_mappings_are_sent_and_one_client_port_may_serve_both_protocols() -> None:
+    """The limits are the API's own."""
+    most = " ".join(f"{n}:{n} {n}:{n}/UDP" for n in range(1, PORTS_MAX // 2 + 1))
+    assert decided(ports=most).action is Action.UPDATE
+
+
+def test_what_was_expected_is_compared_as_a_set() -> None:
+    """The order in which the API lists ports says nothing."""
+    assert decided(ports="1:1", expect_ports="443:8443 80:8080").action is Action.UPDATE
+
+
+def test_an_unknown_service_is_refused_with_the_target_named() -> None:
+    """A wrong region or project is the usual cause, so the reason names them."""
+    change = decided(None, ports="1:1")
+    assert (change.action, change.before) == (Action.REFUSE, None)
+    assert str(PROJECT) in change.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"service_type": "gateway"}, "the service is of type gateway"),
+        ({"service_type": "gataway"}, "the service is of type gataway"),
+        ({"server_type": "SYSTEM"}, "its server_type SYSTEM is not that of a tenant's own service"),
+        ({"status": "creating"}, "the service is creating, and only an available one can be changed; wait"),
+        ({"status": "failed"}, "the service is failed"),
+        ({"status": "deleting"}, "the service is deleting"),
+        ({"status": "frozen"}, "the service is frozen"),
+    ],
+)
+@pytest.mark.parametrize("ports", ["1:1", "80:8080 443:8443"])
+def test_only_available_interface_services_of_tenants_are_changed_or_kept(
+    state: dict[str, str], reason: str, ports: str
+) -> None:
+    """Anything else is refused, even where its ports happen to be right."""
+    change = decided(replace(LIVE, **state), ports=ports)
+    assert change.action is Action.REFUSE
+    assert change.reason.startswith(reason)
+
+
+def test_a_type_that_the_api_does_not_tell_stands_against_nothing() -> None:
+    """Older list answers leave service_type and server_type out."""
+    before = replace(LIVE, service_type=None, server_type=None)
+    assert decided(before, ports="1:1").action is Action.UPDATE
+
+
+def test_consumers_that_may_lose_a_mapping_are_a_warning() -> None:
+    """An update that takes mappings from connected consumers says so; one that only adds does not."""
+    busy = replace(LIVE, connection_count=3)
+    taking = decided(busy, ports="80:8080")
+    assert taking.action is Action.UPDATE
+    assert taking.reason == "3 consumers are connected and may lose 443:8443/TCP"
+    assert decided(busy, add_ports="1:1").reason == ""
+    assert decided(busy, description="x").reason == ""
+    assert decided(replace(LIVE, connection_count=0), ports="80:8080").reason == ""
+
+
+def test_opening_a_service_to_everybody_is_a_warning() -> None:
+    """Approval switched off lets new consumers in at once."""
+    assert decided(approval_enabled=False).reason == "new consumers will be connected without approval"
+    closed = replace(LIVE, approval_enabled=False)
+    assert decided(closed, approval_enabled=False, description="x").reason == ""
+    both = decided(replace(LIVE, connection_count=1), ports="80:8080", approval_enabled=False)
+    assert both.reason.count("; ") == 1

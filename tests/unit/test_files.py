@@ -1,0 +1,192 @@
+"""What a JOB argument means, and what is said where it means nothing."""
+
+import hashlib
+import io
+import os
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from bulk.adapters.files import JOB_TOML_BYTES_MAX, RowsFile, find_job, format_of, ledger_path, open_rows
+from bulk.core.errors import BulkError, CannotRun, UsageError
+from bulk.core.rows import Format
+
+
+def said(failure: pytest.ExceptionInfo[BulkError]) -> str:
+    """Give what a person reads."""
+    return f"{failure.value.message}; {failure.value.hint}"
+
+
+def test_a_job_file_is_a_job_named_after_it(tmp_path: Path) -> None:
+    """Its folder is where its runs go."""
+    (tmp_path / "move ssh.csv").touch()
+    found = find_job(str(tmp_path / "move ssh.csv"))
+    assert (found.name, found.folder, found.rows, found.toml) == ("move-ssh", tmp_path, "move ssh.csv", b"")
+
+
+def test_a_folder_is_the_job_toml_in_it(tmp_path: Path) -> None:
+    """Both arguments mean the same job, named after the folder."""
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "job.toml").write_bytes(b'rows = "x.csv"')
+    by_folder, by_file = find_job(str(folder)), find_job(str(folder / "job.toml"))
+    assert by_folder == by_file
+    assert (by_folder.name, by_folder.toml, by_folder.rows) == ("demo", b'rows = "x.csv"', "")
+    assert by_folder.toml_name == str(folder / "job.toml")
+
+
+def test_a_toml_of_another_name_names_the_job(tmp_path: Path) -> None:
+    """One folder may hold several jobs."""
+    (tmp_path / "night.toml").touch()
+    assert find_job(str(tmp_path / "night.toml")).name == "night"
+
+
+def test_a_name_without_any_usable_character_is_job(tmp_path: Path) -> None:
+    """A ledger's name never ends up empty."""
+    (tmp_path / "作业.csv").touch()
+    assert find_job(str(tmp_path / "作业.csv")).name == "job"
+
+
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its runs go to the current folder."""
+    found = find_job("-")
+    assert (found.name, found.rows, found.folder) == ("stdin", "-", Path())
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"a\nb\n")))
+    with open_rows("-", folder=found.folder) as file:
+        assert (file.name, list(file.lines())) == ("stdin", [b"a\n", b"b\n"])
+
+
+def test_a_missing_file_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+    """A typing error costs one look at the message."""
+    (tmp_path / "services.csv").touch()
+    with pytest.raises(UsageError) as failure:
+        find_job(str(tmp_path / "servces.csv"))
+    assert f"did you mean {tmp_path / 'services.csv'}?" in said(failure)
+
+
+def test_a_missing_file_is_told_with_what_there_is(tmp_path: Path) -> None:
+    """Where no name is near, the job files of the folder are listed, and not too many."""
+    for number in range(7):
+        (tmp_path / f"file{number}.jsonl").touch()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(UsageError) as failure:
+        find_job(str(tmp_path / "zz"))
+    assert "file0.jsonl, file1.jsonl, file2.jsonl, file3.jsonl, file4.jsonl and 2 more" in said(failure)
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    """The part of the path that does not exist is named."""
+    with pytest.raises(UsageError) as failure:
+        find_job(str(tmp_path / "no" / "x.csv"))
+    assert f"there is no folder {tmp_path / 'no'}" in said(failure)
+
+
+def test_a_folder_without_job_toml_is_told(tmp_path: Path) -> None:
+    """With the job files it has, or with what could be named instead."""
+    with pytest.raises(UsageError) as failure:
+        find_job(str(tmp_path))
+    assert "name a .csv or .jsonl file" in said(failure)
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(UsageError) as failure:
+        find_job(str(tmp_path))
+    assert "has a.csv" in said(failure)
+
+
+def test_a_job_toml_that_is_a_job_file_by_mistake_is_refused(tmp_path: Path) -> None:
+    """It is not read into memory whatever its size."""
+    (tmp_path / "big.toml").write_bytes(b"#" * (JOB_TOML_BYTES_MAX + 1))
+    with pytest.raises(UsageError, match="longer than 1 MiB"):
+        find_job(str(tmp_path / "big.toml"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "given", "form"),
+    [
+        ("a.csv", None, Format.CSV),
+        ("a.JSONL", None, Format.JSONL),
+        ("a.ndjson", None, Format.JSONL),
+        ("a.txt", "csv", Format.CSV),
+        ("-", "jsonl", Format.JSONL),
+    ],
+)
+def test_the_name_tells_the_format_unless_it_is_said(rows: str, given: str | None, form: Format) -> None:
+    """`--format` wins over the name."""
+    assert format_of(rows, given) is form
+
+
+@pytest.mark.parametrize("rows", ["a.xlsx", "a", "-"])
+def test_a_format_that_cannot_be_told_has_to_be_said(rows: str) -> None:
+    """It is never guessed from the content."""
+    with pytest.raises(UsageError) as failure:
+        format_of(rows, None)
+    assert "--format" in said(failure)
+
+
+def test_the_digest_is_of_all_bytes_however_they_are_read(tmp_path: Path) -> None:
+    """Before, in the middle of and after reading the lines it is that of the file."""
+    content = b"one\ntwo\n" * 100_000
+    (tmp_path / "a.csv").write_bytes(content)
+    expected = hashlib.sha256(content).hexdigest()
+    with open_rows("a.csv", folder=tmp_path) as file:
+        lines = file.lines()
+        assert next(lines) == b"one\n"
+        assert file.sha256() == expected == file.sha256()
+    with open_rows("a.csv", folder=tmp_path) as file:
+        assert sum(1 for _ in file.lines()) == 200_000
+        assert file.sha256() == expected
+
+
+def test_a_line_without_end_is_read_in_pieces(tmp_path: Path) -> None:
+    """A file of one endless line does not fill the memory."""
+    (tmp_path / "a.csv").write_bytes(b"x" * 3_000_000)
+    with open_rows("a.csv", folder=tmp_path) as file:
+        assert max(map(len, file.lines())) == 1_048_577
+
+
+@pytest.mark.parametrize(("rows", "words"), [("b.csv", "did you mean"), ("folder", "a folder, not a job file")])
+def test_rows_that_are_no_file_are_told(tmp_path: Path, rows: str, words: str) -> None:
+    """Also where job.toml names them."""
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError) as failure, open_rows(rows, folder=tmp_path):
+        pass
+    assert words in said(failure)
+
+
+class Unreadable(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, size: int | None = -1) -> NoReturn:
+        """Fail."""
+        raise OSError(5, "Input/output error", size)
+
+
+def test_a_disk_that_fails_while_reading_is_told() -> None:
+    """An I/O error is no traceback and is not taken for the end of the file."""
+    with pytest.raises(CannotRun, match=r"a\.csv: Input/output error"):
+        list(RowsFile(Unreadable(), name="a.csv").lines())
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_rights_is_told(tmp_path: Path) -> None:
+    """What the system says is passed on."""
+    (tmp_path / "a.csv").touch(mode=0)
+    with pytest.raises(CannotRun, match="Permission denied"), open_rows("a.csv", folder=tmp_path):
+        pass
+
+
+def test_a_path_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """A socket or a loop of links is no job file."""
+    (tmp_path / "a.csv").symlink_to(tmp_path / "a.csv")
+    with pytest.raises(BulkError), open_rows("a.csv", folder=tmp_path):
+        pass
+
+
+def test_a_ledger_is_named_after_the_job_and_its_start(tmp_path: Path) -> None:
+    """The start is in UTC, so that names sort as runs followed each other."""
+    started_at = datetime(2026, 1, 15, 10, 30, 0, 12_345, tzinfo=timezone(timedelta(hours=8)))
+    expected = tmp_path / "runs" / "move-ssh-20260115T023000.012Z.ledger.jsonl"
+    assert ledger_path(tmp_path, "move-ssh", started_at) == expected

@@ -1,0 +1,356 @@
+"""What `job.toml` and flags mean together, and what they say where they are wrong."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from bulk.core.job import (
+    DEFAULT_RATE,
+    Daily,
+    Deadline,
+    Job,
+    Rate,
+    Share,
+    SimulatorSettings,
+    job_schema,
+    read_job,
+)
+from bulk.core.job.settings import SETTINGS
+from bulk.core.model import Target
+from bulk.core.rows import Format, values
+
+
+def job_of(toml: str = "", **flags: Any) -> Job:
+    """Read a job that has no issue."""
+    job = read_job(toml.encode(), name="job.toml", flags={"rows": "services.csv", **flags})
+    assert isinstance(job, Job), job
+    return job
+
+
+def told(toml: str | bytes, **flags: Any) -> list[str]:
+    """Give the issues of a job, each as its line."""
+    raw = toml if isinstance(toml, bytes) else toml.encode()
+    issues = read_job(raw, name="job.toml", flags=flags)
+    assert isinstance(issues, tuple), issues
+    return [str(issue) for issue in issues]
+
+
+def test_a_plain_file_is_a_job_with_every_default() -> None:
+    """Nothing but the rows is needed."""
+    job = job_of()
+    assert (job.rows, job.rate, job.concurrency, job.attempts) == ("services.csv", DEFAULT_RATE, None, 5)
+    assert (job.max_failures, job.canary, job.window, job.endpoint) == (None, None, None, "")
+    assert job.simulator == SimulatorSettings(fleet="fleet.jsonl")
+    assert job.target == Target(region="", project_id="")
+
+
+def test_job_toml_sets_everything() -> None:
+    """Each key is read into the setting of the same name."""
+    job = job_of(
+        """
+        rows = "all.jsonl"
+        name = "move-ssh"
+        format = "jsonl"
+        profile = "prod"
+        region = "cn-north-4"
+        project_id = "6e9dfd51d1124e8d8498dce894923a0d"
+        endpoint = "simulator"
+        rate = "100/m"
+        concurrency = 16
+        attempts = 3
+        connect_timeout_s = 1
+        read_timeout_s = 2.5
+        total_timeout_s = 9
+        settle_s = 0
+        max_failures = "5%"
+        canary = 3
+        window = "22:00-04:00 UTC"
+        strict = true
+        skip_invalid = true
+        max_changes = "10%"
+        max_removed = 7
+        max_consumers = 500
+        allow_parking = true
+        [simulator]
+        fleet = "seed.jsonl"
+        """,
+        rows="",
+    )
+    assert job == Job(
+        rows="all.jsonl",
+        name="move-ssh",
+        format="jsonl",
+        profile="prod",
+        region="cn-north-4",
+        project_id="6e9dfd51d1124e8d8498dce894923a0d",
+        endpoint="simulator",
+        rate=Rate(requests=100, period_s=60),
+        concurrency=16,
+        attempts=3,
+        connect_timeout_s=1,
+        read_timeout_s=2.5,
+        total_timeout_s=9,
+        settle_s=0,
+        max_failures=Share(number=5, is_percent=True),
+        canary=3,
+        window=Daily(start=datetime(1, 1, 1, 22).time(), end=datetime(1, 1, 1, 4).time(), is_utc=True),  # noqa: DTZ001
+        strict=True,
+        skip_invalid=True,
+        max_changes=Share(number=10, is_percent=True),
+        max_removed=Share(number=7),
+        max_consumers=500,
+        allow_parking=True,
+        simulator=SimulatorSettings(fleet="seed.jsonl"),
+    )
+    assert job.target == Target(region="cn-north-4", project_id=job.project_id, profile="prod")
+
+
+def test_a_job_can_be_changed_in_one_setting() -> None:
+    """Values that have been read stay as they are; those that are read are checked."""
+    job = job_of(rate="20/s", max_failures="5%", window="02:00-04:00")
+    assert replace(job, rows="y.csv") == replace(replace(job, rows="x.csv"), rows="y.csv")
+    with pytest.raises(ValueError, match="neither a count"):
+        replace(job, max_failures="x")
+
+
+def test_flags_win_and_those_not_given_do_not() -> None:
+    """None, an empty text and False are what a command line has where nothing was written."""
+    job = job_of('rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=False, name="")
+    assert (job.rate, job.region, job.strict) == (Rate(requests=7, period_s=1), "cn-north-4", True)
+
+
+def test_the_name_is_that_of_the_file_unless_job_toml_says_another() -> None:
+    """The default name yields to the key."""
+    flags = {"rows": "x.csv"}
+    default = read_job(b"", name="", default_name="night", flags=flags)
+    named = read_job(b'name = "day"', name="", default_name="night", flags=flags)
+    assert isinstance(default, Job)
+    assert isinstance(named, Job)
+    assert (default.name, named.name) == ("night", "day")
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "per_s", "written"),
+    [
+        ("20/s", Rate(requests=20, period_s=1), 20.0, "20/s"),
+        (" 100 / m ", Rate(requests=100, period_s=60), 100 / 60, "100/m"),
+        ("1/min", Rate(requests=1, period_s=60), 1 / 60, "1/m"),
+        ("36/h", Rate(requests=36, period_s=3600), 0.01, "36/h"),
+    ],
+)
+def test_a_rate_is_a_count_and_a_period(text: str, rate: Rate, per_s: float, written: str) -> None:
+    """And it is written the way it is read."""
+    job = job_of(rate=text)
+    assert job.rate == rate
+    assert rate.per_s == pytest.approx(per_s)
+    assert str(rate) == written
+    assert job_of(rate=written).rate == rate
+
+
+def test_auto_leaves_rate_and_concurrency_to_the_run() -> None:
+    """None stands for auto."""
+    job = job_of(rate="auto", concurrency="auto")
+    assert (job.rate, job.concurrency) == (None, None)
+
+
+def test_numbers_come_as_numbers_or_as_text() -> None:
+    """Flags give text where job.toml gives numbers; both mean the same."""
+    texts = job_of(concurrency="16", canary="3", max_failures="10", max_consumers="5")
+    numbers = job_of("concurrency = 16\ncanary = 3\nmax_failures = 10\nmax_consumers = 5")
+    assert texts == numbers
+
+
+@pytest.mark.parametrize(
+    ("share", "written", "of_7"),
+    [(Share(number=10), "10", 10), (Share(number=50, is_percent=True), "50%", 3), (Share(number=0), "0", 0)],
+)
+def test_a_share_is_a_count_or_rounds_down(share: Share, written: str, of_7: int) -> None:
+    """A limit in per cent is never exceeded by rounding."""
+    assert str(share) == written
+    assert share.of(7) == of_7
+    assert job_of(max_failures=written).max_failures == share
+
+
+@pytest.mark.parametrize(
+    ("window", "now", "closes"),
+    [
+        ("02:00-04:00", "2026-01-15T02:00:00+08:00", "2026-01-15T04:00:00+08:00"),
+        ("02:00-04:00", "2026-01-15T03:59:59+08:00", "2026-01-15T04:00:00+08:00"),
+        ("02:00-04:00", "2026-01-15T04:00:00+08:00", None),
+        ("02:00-04:00", "2026-01-15T01:59:59+08:00", None),
+        ("22:00-04:00", "2026-01-15T23:30:00+00:00", "2026-01-16T04:00:00+00:00"),
+        ("22:00-04:00", "2026-01-16T01:00:00+00:00", "2026-01-16T04:00:00+00:00"),
+        ("02:00-04:00 UTC", "2026-01-15T11:00:00+08:00", "2026-01-15T04:00:00+00:00"),
+        ("02:00-04:00Z", "2026-01-15T02:30:00+08:00", None),
+        ("2026-01-15T04:00Z", "2026-01-15T11:00:00+08:00", "2026-01-15T04:00:00+00:00"),
+        ("2026-01-15T04:00Z", "2026-01-15T04:00:00+00:00", None),
+        ("2026-01-15T04:00", "2026-01-15T03:00:00+08:00", "2026-01-15T04:00:00+08:00"),
+    ],
+)
+def test_a_window_says_until_when_it_is_open(window: str, now: str, closes: str | None) -> None:
+    """Daily windows may cross midnight; a time without zone is local; the end is no longer within."""
+    parsed = job_of(window=window).window
+    assert parsed is not None
+    assert parsed.closes_at(datetime.fromisoformat(now)) == (datetime.fromisoformat(closes) if closes else None)
+
+
+@pytest.mark.parametrize("window", ["02:00-04:00", "22:30-04:00 UTC", "2026-01-15T04:00:00+00:00"])
+def test_a_window_is_written_as_it_is_read(window: str) -> None:
+    """A ledger's settings can be read again."""
+    assert str(job_of(window=window).window) == window
+
+
+def test_job_toml_may_give_a_moment_of_its_own() -> None:
+    """TOML has dates."""
+    job = job_of("window = 2026-01-15T04:00:00Z")
+    assert job.window == Deadline(at=datetime(2026, 1, 15, 4, tzinfo=UTC))
+    zone = timezone(timedelta(hours=8))
+    assert job.window.closes_at(datetime(2026, 1, 15, tzinfo=zone)) == datetime(2026, 1, 15, 12, tzinfo=zone)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "origin"),
+    [
+        ("simulator", "simulator"),
+        ("https://vpcep.eu-de.otc.t-systems.com/", "https://vpcep.eu-de.otc.t-systems.com"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_endpoint_is_an_origin_or_the_simulator(endpoint: str, origin: str) -> None:
+    """A trailing slash is no path."""
+    assert job_of(endpoint=endpoint).endpoint == origin
+
+
+BAD_SETTINGS = [
+    ("rate", '"20"', "20/s, 100/m, 5/h or auto"),
+    ("rate", '"0/s"', "is not a rate"),
+    ("rate", "20", "is not a rate"),
+    ("concurrency", "0", "write 1 to 1000, or auto"),
+    ("concurrency", '"many"', "is not a number in flight"),
+    ("attempts", '"5"', "write such as attempts = 5"),
+    ("attempts", "0", "greater than or equal to 1"),
+    ("connect_timeout_s", "0", "greater than 0"),
+    ("settle_s", "nan", "finite"),
+    ("max_failures", '"101%"', "neither a count nor a percentage"),
+    ("max_changes", "-1", "write 10 or 5%"),
+    ("max_removed", "1.5", "neither a count nor a percentage"),
+    ("canary", '"3%"', "is not a count"),
+    ("canary", "true", "is not a count"),
+    ("window", '"2:00-4:00"', "is not a window"),
+    ("window", '"02:00-02:00"', "is not a window"),
+    ("window", '"02:00-24:01"', "is not a window"),
+    ("window", '"tonight"', "02:00-04:00 UTC"),
+    ("window", '"2026-13-01T04:00"', "is not a window"),
+    ("window", "5", "5 is not a window"),
+    ("endpoint", '"vpcep.example.com"', "https://HOST"),
+    ("endpoint", '"https://example.com/v1"', "is not the address"),
+    ("endpoint", '"https://user:secret@example.com"', "is not the address"),
+    ("endpoint", '"https://[::1"', "is not the address"),
+    ("endpoint", '"https://example.com:x"', "is not the address"),
+    ("endpoint", "5", "is not the address"),
+    ("strict", '"yes"', "write such as strict = true"),
+    ("format", '"xlsx"', "'csv' or 'jsonl'"),
+    ("name", '"../x"', 'is not a name; write such as name = "move-ssh"'),
+    ("region", '"Beijing"', "is not a region"),
+    ("project_id", '"web"', "is not a project_id"),
+    ("simulator", "5", 'it should be a table; write such as simulator = { fleet = "fleet.jsonl" }'),
+    ("rows", '""', "write such as rows ="),
+    ("rat", "5", "unknown key; did you mean rate?"),
+    ("colour", "5", "unknown key; known are rows, name"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), BAD_SETTINGS)
+def test_a_bad_setting_is_told_with_its_place_and_what_to_write(key: str, value: str, words: str) -> None:
+    """Line and column of the key, what is wrong, what to write."""
+    first = "" if key == "rows" else 'rows = "services.csv"'
+    (issue,) = told(f"# settings\n{first}\n  {key} = {value}\n")
+    assert issue.startswith(f"job.toml:3:3: {key}: ")
+    assert words in issue
+    assert issue.isprintable()
+
+
+def test_a_bad_flag_is_told_by_its_name() -> None:
+    """Flags are judged by the same rules, and are where they are: on the command line."""
+    lines = told("", rows="x.csv", max_failures="x%", region="Beijing")
+    assert lines == [
+        '--region: "Beijing" is not a region; write such as --region cn-north-4',
+        '--max-failures: "x%" is neither a count nor a percentage; write 10 or 5%',
+    ]
+
+
+def test_all_issues_of_file_and_flags_are_told_at_once() -> None:
+    """One reading finds them all."""
+    assert len(told('rat = 1\nname = "/"\n[simulator]\nflet = 1\n', rate="x")) == 5
+
+
+def test_a_key_of_a_table_has_its_own_place() -> None:
+    """The place is that of the key in its table, not of its namesake outside."""
+    (issue,) = told('rows = "x"\n\n[simulator]\n fleet = 1\n')
+    assert issue.startswith("job.toml:4:2: simulator.fleet: it should be a valid string")
+    (issue,) = told('rows = "x"\n[ simulators ]\n')
+    assert issue == "job.toml:2:3: simulators: unknown key; did you mean simulator?"
+    (issue,) = told('rows = "x"\n"rat" = 1\n')
+    assert issue.startswith("job.toml:1:1: rat: unknown key")
+
+
+def test_missing_rows_are_told() -> None:
+    """A job without a job file is none."""
+    assert told("") == ['job.toml:1:1: rows: the key is missing; write rows = "services.csv"']
+
+
+@pytest.mark.parametrize(
+    ("toml", "place"),
+    [(b"rows = \n", "1:8"), (b'a = 1\nrows = "x', "2:1"), (b"a = 1\na = 2\n", "2:6"), (b'rows = "\xff"', "1:1")],
+)
+def test_a_file_that_is_no_toml_has_the_place_where_that_shows(toml: bytes, place: str) -> None:
+    """The line and column of the first thing that cannot be read."""
+    (issue,) = told(toml)
+    assert issue.startswith(f"job.toml:{place}: ")
+
+
+def test_a_byte_order_mark_is_no_fault() -> None:
+    """Editors on some systems write one."""
+    assert isinstance(read_job(b'\xef\xbb\xbfrows = "x"', name="job.toml", flags={}), Job)
+
+
+def test_the_schema_tells_every_setting_and_its_examples_are_right() -> None:
+    """The example of each key is accepted, and nothing but the known keys is."""
+    schema = job_schema()
+    assert schema["additionalProperties"] is False
+    assert schema["required"] == ["rows"]
+    for name, setting in SETTINGS.items():
+        assert setting["description"].endswith(".")
+        for example in setting["examples"]:
+            job = read_job(b"", name="", flags={"rows": "x.csv", name: example})
+            assert isinstance(job, Job), (name, job)
+
+
+@pytest.mark.parametrize(("key", "value", "words"), BAD_SETTINGS)
+def test_a_pattern_of_the_schema_refuses_what_reading_refuses(key: str, value: str, words: str) -> None:
+    """Where the schema has a pattern for text, it is as strict as the reading."""
+    assert words
+    pattern = SETTINGS.get(key, {}).get("pattern")
+    if pattern and value.startswith('"'):
+        assert not re.search(pattern, value.strip('"'))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["cn-north-4", "my-kualalumpur-1", "eu-de", "Beijing", "cn_north", "-a", "a-" + "b" * 21, "cn-north-4\n", "prod", "a b", "a@b"],
+)
+def test_job_and_rows_take_the_same_regions_projects_and_profiles(text: str) -> None:
+    """What job.toml takes for rows that name none, a row could have named."""
+    for key, reading in (("region", values.region), ("project_id", values.project_id), ("profile", values.profile)):
+        job = read_job(b"", name="", flags={"rows": "x.csv", key: text})
+        assert isinstance(job, Job) == isinstance(reading(text), str)
+
+
+def test_the_formats_of_a_job_are_those_of_the_rows() -> None:
+    """A format that is added to the reading is added to the setting."""
+    for form in Format:
+        assert job_of(format=form.value).format == form

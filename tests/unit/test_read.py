@@ -1,0 +1,169 @@
+"""Reading a fleet: every service once, every count checked, with patience and an end to it."""
+
+import pytest
+
+from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.model import (
+    Abort,
+    Done,
+    ListVerdict,
+    Missing,
+    Page,
+    Reject,
+    Reply,
+    Retry,
+    ServiceId,
+    ServiceState,
+    Throttled,
+)
+from bulk.engine.read import PAGE_SERVICES, READ_TRIES, SCANS_MAX, Patience, list_services, show_service
+from tests.fakes import LOCKED, NO, OK, TOO_FAST, UNREACHED, FakeClock, FakeFleet, FakePace, FixedDice
+from tests.nouns import PROJECT, service_id, state
+
+RETRY = Retry(reply=UNREACHED)
+
+
+def fleet(rows: int) -> FakeFleet:
+    """Give a fleet of so many services."""
+    return FakeFleet(services={service_id(row): state(row, 22) for row in range(rows)})
+
+
+class Reading:
+    """One reader with its pace and clock."""
+
+    def __init__(self, fleet: FakeFleet) -> None:
+        self.fleet, self.pace, self.clock = fleet, FakePace(), FakeClock()
+        self.patience = Patience(clock=self.clock, dice=FixedDice(1.0))
+
+    async def list(self) -> list[ServiceState]:
+        """Give all services."""
+        return [live async for live in list_services(PROJECT, self.fleet, self.pace, self.patience)]
+
+    async def show(self, row: int) -> Done | Missing | Reject | Retry | Abort | Throttled:
+        """Give the service of a row."""
+        return await show_service(self.fleet, service_id(row), self.pace, self.patience)
+
+
+def page(*rows: int, total: int) -> Page:
+    """Give a page with the services of some rows."""
+    return Page(reply=OK, services=tuple(state(row, 22) for row in rows), total_count=total)
+
+
+@pytest.mark.parametrize(
+    ("services", "requests"), [(0, 1), (1, 1), (999, 1), (1000, 1), (1001, 2), (2000, 2), (2500, 3)]
+)
+async def test_n_services_take_a_page_for_each_thousand(services: int, requests: int) -> None:
+    """ceil(N / 1000) requests, at least one, and never one past the total."""
+    reading = Reading(fleet(services))
+    listed = await reading.list()
+    assert [live.id for live in listed] == list(reading.fleet.services)
+    assert reading.fleet.pages == [PAGE_SERVICES * number for number in range(requests)]
+    assert len(reading.pace.took) == requests
+
+
+async def test_a_service_named_twice_is_given_once() -> None:
+    """A page boundary that moves repeats a service; whoever reads sees it once."""
+    reading = Reading(FakeFleet(services={}, lists=[page(1, 2, total=3), page(2, 3, total=3)]))
+    assert [live.id for live in await reading.list()] == [service_id(row) for row in (1, 2, 3)]
+    assert reading.fleet.pages == [0, 2]
+
+
+async def test_a_list_with_a_missing_service_is_read_again() -> None:
+    """Fewer ids than counted: somebody moved between the pages; only what is new is given."""
+    lists: list[ListVerdict] = [page(1, 2, total=4), page(2, 3, total=4), page(1, 2, 3, 4, total=4)]
+    reading = Reading(FakeFleet(services={}, lists=lists))
+    assert [live.id for live in await reading.list()] == [service_id(row) for row in (1, 2, 3, 4)]
+
+
+async def test_a_deletion_between_two_pages_hides_no_service() -> None:
+    """Row 1 is deleted after page one, so row 3 moves there unseen: the list shrank and is read again."""
+    lists: list[ListVerdict] = [page(1, 2, total=4), page(4, total=3), page(2, 3, 4, total=3)]
+    reading = Reading(FakeFleet(services={}, lists=lists))
+    assert {live.id for live in await reading.list()} == {service_id(row) for row in (1, 2, 3, 4)}
+    assert reading.fleet.pages == [0, 2, 0]
+
+
+async def test_a_creation_between_two_pages_needs_no_second_reading() -> None:
+    """New services stand at the end of a list sorted by age."""
+    lists: list[ListVerdict] = [page(1, 2, total=3), page(3, 4, total=4)]
+    reading = Reading(FakeFleet(services={}, lists=lists))
+    assert len(await reading.list()) == 4
+    assert reading.fleet.pages == [0, 2]
+
+
+@pytest.mark.parametrize("last", [(), (2,)])
+async def test_a_list_that_stays_short_is_not_used(last: tuple[int, ...]) -> None:
+    """An empty or repeating page ends each reading; after three the fleet counts as unreadable."""
+    lists: list[ListVerdict] = [page(1, 2, total=3), page(*last, total=3)] * SCANS_MAX
+    with pytest.raises(FleetUnreadable, match="names 2 services but counts 3"):
+        await Reading(FakeFleet(services={}, lists=lists)).list()
+
+
+async def test_a_refused_reader_ends_the_command_with_the_request_id() -> None:
+    """Bad credentials are no row's fault."""
+    refusal = Reply(http=401, code="APIGW.0301", message="wrong", request_id="req-9")
+    reading = Reading(FakeFleet(services={}, lists=[Abort(reply=refusal, hint="check the secret key")]))
+    with pytest.raises(CredentialsError, match=r"http 401 APIGW\.0301 wrong \(request id req-9\)") as caught:
+        await reading.list()
+    assert caught.value.hint == "check the secret key"
+
+
+async def test_a_rejected_list_is_no_list() -> None:
+    """A no to the list itself: nothing can be planned on it."""
+    with pytest.raises(FleetUnreadable, match=r"cn-north-4/.*: http 400 EndPoint\.3043 bad port"):
+        await Reading(FakeFleet(services={}, lists=[Reject(reply=NO)])).list()
+
+
+async def test_a_read_that_fails_is_repeated_with_backoff() -> None:
+    """Up to the sixth try, waiting longer each time; success is told to the pace once."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [RETRY] * (READ_TRIES - 1)
+    assert len(await reading.list()) == 1
+    assert reading.clock.slept_s == [0.5, 1.0, 2.0, 4.0, 8.0]
+    assert (reading.pace.granted, len(reading.pace.took)) == (READ_TRIES, 1)
+
+
+async def test_a_read_that_keeps_failing_is_given_up() -> None:
+    """The last failure is what is told."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [RETRY] * READ_TRIES
+    with pytest.raises(FleetUnreadable, match="connect_failed"):
+        await reading.list()
+    assert reading.pace.granted == READ_TRIES
+
+
+async def test_a_throttled_read_costs_no_try_and_tells_the_pace() -> None:
+    """The pace slows down; the read goes on as often as it takes."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Throttled(reply=TOO_FAST)] * 20
+    assert len(await reading.list()) == 1
+    assert len(reading.pace.refusals) == 20
+    assert reading.clock.slept_s == []
+
+
+async def test_a_renewed_token_costs_a_read_no_try() -> None:
+    """The reader is not to blame for the age of a token."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Retry(reply=LOCKED, counts=False)] * (READ_TRIES + 1)
+    assert len(await reading.list()) == 1
+
+
+async def test_a_closed_pace_ends_reading() -> None:
+    """A run that stops does not begin another request."""
+    reading = Reading(fleet(1))
+    reading.pace.close()
+    with pytest.raises(FleetUnreadable, match="the run is stopping"):
+        await reading.list()
+    assert reading.fleet.pages == []
+    assert await reading.show(0) == Retry(reply=Reply(code="stopped", message="the run is stopping"))
+
+
+async def test_a_service_is_shown_missing_or_told_why_not() -> None:
+    """Done, Missing, Reject and Abort come as they are; a lost reply is tried again."""
+    reading = Reading(fleet(1))
+    assert await reading.show(0) == Done(reply=OK, state=state(0, 22))
+    assert isinstance(await reading.show(7), Missing)
+    last: list[Reject | Abort] = [Reject(reply=NO), Abort(reply=LOCKED, hint="")]
+    for verdict in last:
+        reading.fleet.reads = {ServiceId(service_id(0)): [RETRY, Throttled(reply=TOO_FAST), verdict]}
+        assert await reading.show(0) == verdict

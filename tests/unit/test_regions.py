@@ -1,0 +1,107 @@
+"""Addresses of regions, overrides, and which addresses are safe to use."""
+
+import pytest
+
+from bulk.core.errors import UsageError
+from bulk.core.vpcep.regions import REGIONS, WITH_IAM, endpoint_for, iam_endpoint_for, parse_endpoint
+
+
+def test_there_are_34_regions_of_which_27_have_an_iam() -> None:
+    """The two tables of the official SDK."""
+    assert (len(REGIONS), len(WITH_IAM)) == (34, 27)
+
+
+@pytest.mark.parametrize("region", sorted(REGIONS - {"eu-west-101"}))
+def test_region_is_part_of_its_address(region: str) -> None:
+    """All regions but one follow one pattern."""
+    assert str(endpoint_for(region)) == f"https://vpcep.{region}.myhuaweicloud.com"
+
+
+def test_one_region_has_another_domain() -> None:
+    """eu-west-101 belongs to another partition of the cloud."""
+    assert str(endpoint_for("eu-west-101")) == "https://vpcep.eu-west-101.myhuaweicloud.eu"
+    assert str(iam_endpoint_for("eu-west-101")) == "https://iam.eu-west-101.myhuaweicloud.eu"
+
+
+def test_region_without_an_iam_is_served_by_the_global_one() -> None:
+    """Six of the seven such regions."""
+    assert str(iam_endpoint_for("cn-south-4")) == "https://iam.myhuaweicloud.com"
+    assert str(iam_endpoint_for("cn-north-4")) == "https://iam.cn-north-4.myhuaweicloud.com"
+
+
+def test_unknown_region_is_refused_with_the_nearest_name() -> None:
+    """A slip of the finger is recognised."""
+    with pytest.raises(UsageError) as raised:
+        endpoint_for("cn-nroth-4")
+    assert "did you mean cn-north-4?" in raised.value.hint
+
+
+def test_unknown_region_far_from_all_names_still_has_a_way_out() -> None:
+    """A new region needs its address."""
+    with pytest.raises(UsageError) as raised:
+        endpoint_for("zz")
+    assert raised.value.hint == "a new region needs its address: --endpoint"
+
+
+def test_override_goes_before_the_environment_and_that_before_the_table() -> None:
+    """The environment's value may be a list, of which the first counts."""
+    env = {"HUAWEICLOUD_SDK_REGION_VPCEP_CN_NORTH_4": " https://b.example/, https://c.example"}
+    assert str(endpoint_for("cn-north-4", override="https://a.example", env=env)) == "https://a.example"
+    assert str(endpoint_for("cn-north-4", env=env)) == "https://b.example"
+    assert str(endpoint_for("zz", override="https://a.example")) == "https://a.example"
+
+
+def test_iam_override_goes_by_file_then_sdk_then_terraform() -> None:
+    """Terraform's address ends with the version, which is not part of ours."""
+    env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://sdk.example", "HW_AUTH_URL": "https://tf.example/v3/"}
+    assert str(iam_endpoint_for("zz", override="https://file.example", env=env)) == "https://file.example"
+    assert str(iam_endpoint_for("zz", env=env)) == "https://sdk.example"
+    assert str(iam_endpoint_for("zz", env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "loopback"),
+    [
+        ("https://A.Example:443/", "https://a.example", False),
+        ("https://a.example:8443", "https://a.example:8443", False),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080", True),
+        ("http://localhost:80", "http://localhost", True),
+        ("http://[::1]:8080/", "http://[::1]:8080", True),
+        ("https://10.0.0.1", "https://10.0.0.1", False),
+    ],
+)
+def test_address_is_normalised(address: str, shown: str, loopback: bool) -> None:  # noqa: FBT001 - a column
+    """Case, a port that goes without saying and a slash at the end say nothing."""
+    endpoint = parse_endpoint(address)
+    assert (str(endpoint), endpoint.loopback) == (shown, loopback)
+    assert endpoint.authority == shown.partition("://")[2]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "a.example",
+        "ftp://a.example",
+        "https://",
+        "https://a..example",
+        "https://exa mple",
+        "https://-a.example",
+        "https://a.example/v1",
+        "https://a.example?x=1",
+        "https://a.example#x",
+        "https://user:pass@a.example",
+        "https://a.example:port",
+        "https://a.example:99999",
+        "https://[::1",
+        "http://a.example",
+        "http://10.0.0.1:8080",
+        "http://127.0.0.1.example",
+    ],
+)
+def test_unsafe_or_broken_address_is_refused(address: str) -> None:
+    """Plain http leaves this machine never, and an address is nothing but a host and a port."""
+    with pytest.raises(UsageError) as raised:
+        parse_endpoint(address)
+    assert "https://host" in raised.value.hint
+    assert "pass" not in raised.value.message.replace("port", "")

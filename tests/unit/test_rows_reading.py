@@ -1,0 +1,175 @@
+"""What holds for whole files: targets, rows against each other, sifting, limits."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from bulk.core.model import InvalidRow, Issue, ServiceUpdate, Target
+from bulk.core.rows import Format, Row, lines, read_rows, repeats, sift, sifting, survey
+from bulk.core.rows.known import Known
+from tests.scenarios.bad_jobs import NIC, A, B
+
+PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
+DEFAULT = Target(region="cn-north-4", project_id=PROJECT, profile="prod")
+
+
+def rows_of(*rows: str, header: str = "service_id,ports") -> list[Row]:
+    """Read a CSV file."""
+    content = "\n".join((header, *rows)).encode()
+    return list(read_rows(io.BytesIO(content), name="s.csv", format=Format.CSV, default=DEFAULT))
+
+
+def test_a_row_without_target_has_the_jobs_own() -> None:
+    """It is the very object, so that a million rows have one target."""
+    (row,) = rows_of(f"{A},1:2")
+    assert isinstance(row, ServiceUpdate)
+    assert row.target is DEFAULT
+
+
+@pytest.mark.parametrize(
+    ("cells", "target"),
+    [
+        ("cn-north-4,,", DEFAULT),
+        ("af-south-1,,", Target(region="af-south-1", project_id="", profile="prod")),
+        (",,test", Target(region="cn-north-4", project_id="", profile="test")),
+        (f",{'0' * 32},", Target(region="cn-north-4", project_id="0" * 32, profile="prod")),
+        (f"af-south-1,{'0' * 32},", Target(region="af-south-1", project_id="0" * 32, profile="prod")),
+    ],
+)
+def test_the_jobs_project_holds_in_its_own_region_and_profile_only(cells: str, target: Target) -> None:
+    """A project belongs to one region and account: another row's project is looked up, never guessed."""
+    (row,) = rows_of(f"{A},1:2,{cells}", header="service_id,ports,region,project_id,profile")
+    assert isinstance(row, ServiceUpdate)
+    assert row.target == target
+
+
+def test_equal_targets_are_one_object() -> None:
+    """Rows of one project share what they belong to."""
+    first, second = rows_of(f"{A},1:2,af-south-1", f"{B},1:2,af-south-1", header="service_id,ports,region")
+    assert isinstance(first, ServiceUpdate)
+    assert isinstance(second, ServiceUpdate)
+    assert first.target is second.target
+
+
+def test_a_service_named_twice_is_withdrawn_from_both_rows() -> None:
+    """Nothing tells which of the two is meant, so neither may be used."""
+    sifted = sift(rows_of(f"{A},1:2", f"{B},1:2", f"{A},3:4"))
+    assert [update.row for update in sifted.updates] == [2]
+    assert [(row.row, row.place, row.service_id) for row in sifted.invalid] == [(1, "s.csv:2", A), (3, "s.csv:4", A)]
+    assert "s.csv:4:1" in sifted.invalid[0].issues[0].message
+    assert "s.csv:2:1" in sifted.invalid[1].issues[0].message
+
+
+def test_a_row_with_other_issues_still_names_its_service() -> None:
+    """All issues are told at once: the bad port and the service named twice."""
+    sifted = sift(rows_of(f"{A},0:2", f"{A},1:2"))
+    assert [len(row.issues) for row in sifted.invalid] == [2, 1]
+    assert len(sifted.issues) == 3
+
+
+def test_a_server_port_is_wanted_once_on_each_port_id() -> None:
+    """Another port_id, another protocol or another server port is no contest."""
+    header = "service_id,ports,port_id"
+    assert all(isinstance(row, ServiceUpdate) for row in rows_of(f"{A},1:2 3:2,{NIC}", f"{B},1:2,{B}", header=header))
+    apart = rows_of(f"{A},1:2,{NIC}", f"{B},1:2/UDP 1:3/TCP,{NIC}", header=header)
+    assert all(isinstance(row, ServiceUpdate) for row in apart)
+
+
+def test_a_service_does_not_stand_against_itself() -> None:
+    """A service named twice with the same map has that one issue in each row, not two."""
+    sifted = sift(rows_of(f"{A},1:2,{NIC}", f"{A},1:2,{NIC}", header="service_id,ports,port_id"))
+    assert [len(row.issues) for row in sifted.invalid] == [1, 1]
+
+
+def test_many_rows_of_one_service_are_told_in_few_words() -> None:
+    """Each row names one other place and says how many more there are."""
+    sifted = sift(rows_of(*[f"{A},1:2"] * 5))
+    assert [row.issues[0].message for row in sifted.invalid][0].endswith("at s.csv:3:1, and 3 times more")
+    assert [row.issues[0].message for row in sifted.invalid][4].endswith("at s.csv:2:1, and 3 times more")
+
+
+def test_the_check_for_repeats_keeps_24_bytes_a_row() -> None:
+    """A sorted stream of a million rows stays small."""
+    found = repeats.Repeats(key_bytes=16, entry_bytes=24)
+    for number in range(1_000):
+        found.add(number.to_bytes(16), bytes(8))
+    assert sum(map(len, found._buckets)) == 24_000
+    assert not list(found.groups())
+
+
+@pytest.mark.parametrize("spot", [(1, 2, 3), (2**28 - 1, 2**28 - 1, 255), (1, 1, 1)])
+def test_a_spot_survives_its_packing(spot: tuple[int, int, int]) -> None:
+    """Row, line and column come back from their eight bytes."""
+    assert repeats.unpacked_spot(repeats.packed_spot(*spot)) == spot
+
+
+def test_a_far_column_is_capped() -> None:
+    """One byte holds the column: what does not fit must not spill into the line."""
+    assert repeats.unpacked_spot(repeats.packed_spot(1, 2, 999)) == (1, 2, 255)
+
+
+def test_an_issue_of_the_file_comes_before_those_of_its_rows() -> None:
+    """The header's fault is the first thing to correct."""
+    sifted = sift(rows_of("x,1:2", header="service_id,prots"))
+    assert sifted.file_issues == sifted.issues[:1]
+    assert len(sifted.issues) == 2
+
+
+def test_a_survey_counts_what_it_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with millions of issues is told in bounded memory, and the rest is a number."""
+    monkeypatch.setattr(sifting, "ISSUES_KEPT_MAX", 3)
+    content = b"service_id,ports\n" + b"x,y\n" * 5
+    found = survey(io.BytesIO(content), name="s.csv", format=Format.CSV)
+    assert (found.rows, len(found.issues), found.issues_omitted) == (5, 3, 7)
+
+
+def test_too_many_lines_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond what a place can hold, the file is refused instead of misread."""
+    monkeypatch.setattr(lines, "LINES_MAX", 2)
+    first, second = rows_of(f"{A},1:2", f"{B},1:2", f"{NIC},1:2")
+    assert isinstance(first, ServiceUpdate)
+    assert isinstance(second, InvalidRow)
+    assert second.issues[0].hint == "split the file"
+
+
+def test_an_overlong_line_may_come_in_pieces() -> None:
+    """However the line is cut, it is one issue, and the next line is read."""
+    pieces = [b"service_id,ports\n", b"x" * 1_048_577, b"x" * 1_048_577, b"x\n", f"{A},1:2\n".encode()]
+    first, second = read_rows(pieces, name="s.csv", format=Format.CSV, default=DEFAULT)
+    assert isinstance(first, InvalidRow)
+    assert isinstance(second, ServiceUpdate)
+    assert second.place == "s.csv:3"
+
+
+def test_rows_come_as_they_are_read() -> None:
+    """The stream is not read ahead: a row is given before the next line is asked for."""
+    asked: list[int] = []
+
+    def source() -> Iterator[bytes]:
+        for number, line in enumerate([b"service_id,ports\n", f"{A},1:2\n".encode(), f"{B},1:2\n".encode()]):
+            asked.append(number)
+            yield line
+
+    rows = read_rows(source(), name="s.csv", format=Format.CSV, default=DEFAULT)
+    next(rows)
+    assert asked == [0, 1]
+
+
+def test_what_is_known_is_bounded() -> None:
+    """A function's results are kept while there is room, and computed anew beyond it."""
+    calls: list[int] = []
+
+    def twice(number: int) -> int:
+        calls.append(number)
+        return 2 * number
+
+    known = Known(twice, room=1)
+    assert [known[1], known[1], known[2], known[2]] == [2, 2, 4, 4]
+    assert calls == [1, 2, 2]
+
+
+def test_a_file_issue_is_an_issue() -> None:
+    """A file that is no text has exactly one thing to say."""
+    (row,) = read_rows([b"PK\x03\x04"], name="s.csv", format=Format.CSV, default=DEFAULT)
+    assert isinstance(row, Issue)

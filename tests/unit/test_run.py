@@ -1,0 +1,797 @@
+"""The loop: each verdict, each way out of a doubt, each place to wait, each reason to stop."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk.adapters.ledger import LedgerFile, fold, records
+from bulk.core.errors import CredentialsError, FleetUnreadable, LedgerFailed
+from bulk.core.ledger.progress import Stage
+from bulk.core.ledger.records import BrakeReason, Json
+from bulk.core.model import (
+    Abort,
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    Page,
+    Reject,
+    Retry,
+    ServiceId,
+    ShowVerdict,
+    Target,
+)
+from bulk.engine.brake import Brake
+from bulk.engine.read import READ_TRIES, Patience
+from bulk.engine.run import Lane, Limits, Run
+from tests.fakes import (
+    LOCKED,
+    NO,
+    OK,
+    UNREACHED,
+    Answer,
+    FakeClock,
+    FakeFleet,
+    FakePace,
+    FastDisk,
+    FixedDice,
+    fleet_of,
+    inline,
+    is_aborted,
+    is_lost,
+    is_rejected,
+    is_renewed,
+    is_throttled,
+    is_unreached,
+    lands,
+    lands_unheard,
+    lands_with_a_wrong_echo,
+    meets_another_writer,
+    planned_ledger,
+    shows_the_state_before,
+)
+from tests.nouns import PROJECT, change, ports, service_id, state
+
+APPLIED, ALREADY, FAILED = Outcome.APPLIED, Outcome.ALREADY, Outcome.FAILED
+CONFLICT, DRIFTED, BLOCKED = Outcome.CONFLICT, Outcome.DRIFTED, Outcome.BLOCKED
+IN_DOUBT, LEFT = Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED
+
+
+@dataclass
+class Session:
+    """One run over a ledger and what it met."""
+
+    ledger: LedgerFile
+    fleet: FakeFleet
+    clock: FakeClock = field(default_factory=FakeClock)
+    writes: FakePace = field(default_factory=FakePace)
+    reads: FakePace = field(default_factory=FakePace)
+    brake: Brake = field(default_factory=Brake)
+    limits: Limits = field(default_factory=lambda: Limits(workers=3))
+    roll: float = 0.5
+
+    async def run(self) -> "Session":
+        """Run to the end and close the ledger."""
+        lanes = {PROJECT: Lane(fleet=self.fleet, reads=self.reads, writes=self.writes)}
+        patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
+        async with self.ledger, asyncio.timeout(10):
+            await Run(self.ledger, lanes, self.brake, patience, self.limits)()
+        return self
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Give the outcomes by row, as the file tells them."""
+        progress = fold(self.ledger.path)
+        assert sum(progress.counts().values()) == progress.rows
+        return [progress.outcome(row) for row in sorted(progress.order)]
+
+    def told(self, row: int, kind: str = "outcome") -> list[Json]:
+        """Give the records of one type about a row."""
+        return [r for _, r in records(self.ledger.path) if r["type"] == kind and r.get("row") == row]
+
+    def order(self) -> list[int]:
+        """Give the rows in the order in which their PUTs arrived."""
+        return [int(asked[-12:], 16) for asked in self.fleet.asked]
+
+
+async def prepared(
+    folder: Path,
+    changes: Iterable[Change],
+    answers: Mapping[int, list[Answer]] | None = None,
+    **settings: Any,
+) -> Session:
+    """Give a session that has not begun, over a fleet as the plan saw it."""
+    changes = list(changes)
+    clock = FakeClock()
+    ledger = await planned_ledger(folder, changes, clock=clock)
+    limits = Limits(**{"workers": 3, **settings})
+    return Session(ledger=ledger, fleet=fleet_of(changes, answers), clock=clock, limits=limits)
+
+
+async def ran(
+    folder: Path,
+    changes: Iterable[Change],
+    answers: Mapping[int, list[Answer]] | None = None,
+    **settings: Any,
+) -> Session:
+    """Give a session that has run."""
+    return await (await prepared(folder, changes, answers, **settings)).run()
+
+
+def again(session: Session, **changed: Any) -> Session:
+    """Give the next session over the same ledger and fleet."""
+    ledger = inline(LedgerFile.open(session.ledger.path, now=session.clock.now, disk=FastDisk()))
+    fresh = Session(ledger=ledger, fleet=session.fleet, clock=session.clock, limits=session.limits)
+    return replace(fresh, **changed)
+
+
+def rows(*numbers: int) -> list[Change]:
+    """Give plain updates."""
+    return [change(number) for number in numbers]
+
+
+# Each verdict
+
+
+async def test_a_row_is_applied_when_the_reply_shows_what_was_asked(tmp_path: Path) -> None:
+    """One intent, one PUT, one outcome with the reply's facts."""
+    session = await ran(tmp_path, rows(1))
+    assert session.outcomes == [APPLIED]
+    assert session.fleet.services[service_id(1)].ports == ports(2)
+    assert session.fleet.landed == [service_id(1)]
+    assert [r["attempt"] for r in session.told(1, "intent")] == [1]
+    [outcome] = session.told(1)
+    assert (outcome["http"], outcome["request_id"], outcome["attempts"]) == (200, "req-1", 1)
+    assert session.fleet.shown == []
+
+
+@pytest.mark.parametrize("answers", [[is_throttled] * 30, [is_renewed] * 30])
+async def test_throttling_and_renewals_cost_a_row_nothing(tmp_path: Path, answers: list[Answer]) -> None:
+    """However often: the row is sent again as soon as the pace allows, without backoff."""
+    session = await ran(tmp_path, rows(1), {1: answers})
+    assert session.outcomes == [APPLIED]
+    assert session.clock.slept_s == []
+    assert [r["attempt"] for r in session.told(1, "intent")] == list(range(1, 32))
+    assert session.writes.granted == 31
+
+
+async def test_the_pace_hears_what_the_server_made_of_each_grant(tmp_path: Path) -> None:
+    """Refused, not heard of, accepted."""
+    session = await ran(tmp_path, rows(1), {1: [is_throttled, is_unreached, is_renewed]})
+    assert (session.writes.refusals, session.writes.took) == ([1.0], [3.0, 4.0])
+    [throttled, *_] = session.told(1, "attempt")
+    assert (throttled["verdict"], throttled["hold_s"], throttled["code"]) == ("throttled", 3.0, "APIGW.0308")
+
+
+async def test_a_row_surely_not_applied_is_sent_again_with_backoff(tmp_path: Path) -> None:
+    """Four tries that were lost on the way, then success."""
+    session = await ran(tmp_path, rows(1), {1: [is_unreached] * 4})
+    assert session.outcomes == [APPLIED]
+    assert session.clock.slept_s == [0.25, 0.5, 1.0, 2.0]
+    assert session.fleet.shown == []
+
+
+async def test_a_row_fails_after_its_tries(tmp_path: Path) -> None:
+    """Five by default; the last answer is the reason."""
+    session = await ran(tmp_path, rows(1), {1: [is_unreached] * 5})
+    assert session.outcomes == [FAILED]
+    assert (session.told(1)[0]["code"], session.told(1)[0]["attempts"]) == ("connect_failed", 5)
+
+
+async def test_a_rejected_row_fails_at_once_and_the_others_go_on(tmp_path: Path) -> None:
+    """The API's own code and message are the reason."""
+    session = await ran(tmp_path, rows(1, 2, 3), {2: [is_rejected]})
+    assert session.outcomes == [APPLIED, FAILED, APPLIED]
+    assert (session.told(2)[0]["code"], session.told(2)[0]["message"]) == ("EndPoint.3043", "bad port")
+    assert fold(session.ledger.path).codes == {"EndPoint.3043": 1}
+    assert not session.brake
+
+
+async def test_an_abort_pulls_the_brake_and_what_is_in_flight_is_recorded(tmp_path: Path) -> None:
+    """The two other workers' PUTs land and are written down; nothing new begins; no row is blamed."""
+    session = await ran(tmp_path, rows(1, 2, 3, 4, 5), {1: [is_aborted]})
+    assert session.outcomes == [LEFT, APPLIED, APPLIED, LEFT, LEFT]
+    assert session.brake.reason is BrakeReason.ABORTED
+    assert session.brake.message == "APIGW.0301: signature does not match; check the secret key"
+    assert len(session.fleet.asked) == 3
+    assert fold(session.ledger.path).stage(1) is Stage.ANSWERED
+
+
+# In doubt
+
+
+async def test_a_lost_answer_is_settled_by_reading_as_applied(tmp_path: Path) -> None:
+    """The service is as asked: no second PUT."""
+    session = await ran(tmp_path, rows(1), {1: [lands_unheard]})
+    assert session.outcomes == [APPLIED]
+    assert (session.fleet.landed, session.fleet.shown) == ([service_id(1)], [service_id(1)])
+    assert [r["verdict"] for r in session.told(1, "attempt")] == ["doubt"]
+
+
+async def test_a_lost_request_is_settled_by_reading_and_sent_again(tmp_path: Path) -> None:
+    """The service is as before: the next attempt, after backoff."""
+    session = await ran(tmp_path, rows(1), {1: [is_lost]})
+    assert session.outcomes == [APPLIED]
+    assert len(session.fleet.asked) == 2
+    assert [r["verdict"] for r in session.told(1, "attempt")] == ["doubt", "unapplied"]
+
+
+async def test_a_doubt_is_read_only_after_the_settle_time(tmp_path: Path) -> None:
+    """Counted from the intent, so a slow answer needs no more waiting."""
+    session = await ran(tmp_path, rows(1), {1: [lands_unheard]}, settle_s=2.0)
+    assert session.clock.slept_s == [2.0]
+
+    def late(fleet: FakeFleet, wanted: ServiceId, body: ModifyBody) -> Any:
+        session.clock.elapsed_s += 1.5
+        return lands_unheard(fleet, wanted, body)
+
+    (tmp_path / "late").mkdir()
+    session = await prepared(tmp_path / "late", rows(1), settle_s=2.0)
+    session.fleet.answers[service_id(1)] = [late]
+    await session.run()
+    assert session.clock.slept_s == [pytest.approx(0.5)]
+
+
+async def test_a_third_state_is_a_conflict_with_what_was_seen(tmp_path: Path) -> None:
+    """Neither before nor as asked: a person decides, nothing more is sent."""
+    session = await ran(tmp_path, rows(1), {1: [meets_another_writer(state(1, 99))]})
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[0]["observed"]["ports"][0]["server_port"] == 99
+    assert len(session.fleet.asked) == 1
+
+
+async def test_a_service_gone_in_doubt_is_a_conflict(tmp_path: Path) -> None:
+    """Somebody deleted it under way."""
+    session = await prepared(tmp_path, rows(1), {1: [is_lost]})
+    session.fleet.on_put = session.fleet.services.pop
+    await session.run()
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[0]["code"] == "EndPoint.0005"
+
+
+@pytest.mark.parametrize("reads", [[Reject(reply=NO)], [Retry(reply=UNREACHED)] * READ_TRIES])
+async def test_what_cannot_be_read_stays_in_doubt(tmp_path: Path, reads: list[ShowVerdict]) -> None:
+    """No outcome is invented; a note says why; the others go on; the next session settles it."""
+    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, workers=1)
+    session.fleet.reads[service_id(1)] = reads
+    await session.run()
+    assert session.outcomes == [IN_DOUBT, APPLIED]
+    assert session.told(1, "note")[0]["about"] == "doubt"
+    resumed = await again(session).run()
+    assert resumed.outcomes == [APPLIED, APPLIED]
+    assert resumed.fleet.landed.count(service_id(1)) == 1
+
+
+async def test_a_refused_reader_in_doubt_pulls_the_brake(tmp_path: Path) -> None:
+    """Credentials that stopped working stop the run; the row stays in doubt."""
+    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, workers=1)
+    session.fleet.reads[service_id(1)] = [Abort(reply=LOCKED, hint="check the secret key")]
+    await session.run()
+    assert (session.outcomes, session.brake.reason) == ([IN_DOUBT, LEFT], BrakeReason.ABORTED)
+
+
+async def test_a_wrong_echo_is_read_back_before_anything_is_believed(tmp_path: Path) -> None:
+    """A 200 that shows another map proves neither that it was applied nor that it was not."""
+    session = await ran(
+        tmp_path, rows(1, 2), {1: [lands_with_a_wrong_echo], 2: [shows_the_state_before]}, workers=1
+    )
+    assert session.outcomes == [APPLIED, APPLIED]
+    assert session.fleet.asked == [service_id(1), service_id(2), service_id(2)]
+    assert session.told(1, "attempt")[0]["code"] == "wrong_echo"
+    assert session.told(1, "attempt")[0]["message"] == "the reply shows another ports than asked"
+
+
+async def test_a_service_that_never_changes_fails_with_a_reason(tmp_path: Path) -> None:
+    """Every 200 shows the old map and so does reading: the tries end it, and the code says why."""
+    session = await ran(tmp_path, rows(1), {1: [shows_the_state_before] * 9}, tries=3)
+    assert (session.outcomes, len(session.fleet.asked)) == ([FAILED], 3)
+    assert session.told(1)[0]["code"] == "wrong_echo"
+
+
+async def test_doubts_cost_a_try_each(tmp_path: Path) -> None:
+    """A PUT that is lost for ever does not loop for ever."""
+    session = await ran(tmp_path, rows(1), {1: [is_lost] * 9}, tries=3)
+    assert (session.outcomes, len(session.fleet.asked)) == ([FAILED], 3)
+    assert session.told(1)[0]["code"] == "timeout"
+
+
+# The promises
+
+
+async def test_no_put_leaves_before_its_intent_is_durable(tmp_path: Path) -> None:
+    """P1: when a PUT arrives, everything written is synced, and the row is asked."""
+    disk = FastDisk()
+    ledger = await planned_ledger(tmp_path, rows(1, 2, 3, 4), disk=disk)
+    session = Session(ledger=ledger, fleet=fleet_of(rows(1, 2, 3, 4), {2: [is_throttled, is_unreached]}))
+
+    def arrived(asked: ServiceId) -> None:
+        assert ledger.progress.stage(int(asked[-12:], 16)) is Stage.ASKED
+        intents = ledger.path.read_bytes()[: disk.synced_bytes].count(b'"type":"intent"')
+        assert intents > len(session.fleet.asked)
+
+    session.fleet.on_put = arrived
+    await session.run()
+    assert len(session.fleet.asked) == 6
+
+
+async def test_no_put_leaves_after_the_ledger_failed(tmp_path: Path) -> None:
+    """P6: the first append that fails ends the run with LedgerFailed itself, whatever the workers."""
+    disk = FastDisk()
+    ledger = await planned_ledger(tmp_path, rows(*range(1, 10)), disk=disk)
+    session = Session(ledger=ledger, fleet=fleet_of(rows(*range(1, 10))))
+
+    def arrived(_: ServiceId) -> None:
+        disk.full = disk.full or len(session.fleet.asked) == 4
+
+    session.fleet.on_put = arrived
+    with pytest.raises(LedgerFailed, match="No space left on device"):
+        await session.run()
+    durable = {json["row"] for _, json in records(ledger.path) if json["type"] == "intent"}
+    assert set(session.order()) <= durable < set(range(1, 10))
+
+
+@pytest.mark.parametrize("workers", [1, 7])
+async def test_workers_share_the_rows_and_none_is_sent_twice(tmp_path: Path, workers: int) -> None:
+    """Never more PUTs alive than workers, each row once, in the order of the plan."""
+    session = await ran(tmp_path, rows(*range(1, 41)), workers=workers)
+    assert session.outcomes == [APPLIED] * 40
+    assert session.order() == list(range(1, 41))
+    assert workers // 2 < session.fleet.alive_max <= workers
+
+
+async def test_a_finished_ledger_sends_nothing(tmp_path: Path) -> None:
+    """The same command again only looks."""
+    session = await ran(tmp_path, rows(1, 2))
+    resumed = await again(session).run()
+    assert (resumed.outcomes, len(resumed.fleet.asked)) == ([APPLIED, APPLIED], 2)
+
+
+# Resuming
+
+
+def _cancel(task: asyncio.Task[Session], _: ServiceId) -> None:
+    task.cancel()
+
+
+async def interrupted(
+    tmp_path: Path, changes: list[Change], answers: Mapping[int, list[Answer]], **settings: Any
+) -> Session:
+    """Give a session over a ledger whose writer was killed while row 1 was under way."""
+    session = await prepared(tmp_path, changes, answers, workers=1, **settings)
+    task = asyncio.create_task(session.run())
+    session.fleet.on_put = lambda _: task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    session.fleet.on_put = lambda _: None
+    return session
+
+
+@pytest.mark.parametrize("seen", [1, 2])
+async def test_an_intent_without_an_answer_is_settled_before_anything_else(tmp_path: Path, seen: int) -> None:
+    """On resume the service is read: as asked ends the row, as before sends it again."""
+    session = await interrupted(tmp_path, rows(1, 2), {})
+    assert session.outcomes == [IN_DOUBT, LEFT]
+    session.fleet.services[service_id(1)] = state(1, seen)
+    resumed = await again(session).run()
+    assert resumed.outcomes == [APPLIED, APPLIED]
+    assert resumed.fleet.landed == [service_id(row) for row in ((1, 2) if seen == 1 else (2,))]
+    assert resumed.fleet.shown == [service_id(1)]
+    assert resumed.told(1)[0]["code"] == ("" if seen == 1 else "answer_lost")
+
+
+async def test_kills_cost_a_row_no_tries(tmp_path: Path) -> None:
+    """However often the process dies between intent and answer, the row is asked again."""
+    session = await interrupted(tmp_path, rows(1), {}, tries=1)
+    for _ in range(6):
+        resumed = again(session)
+        task = asyncio.create_task(resumed.run())
+        resumed.fleet.on_put = partial(_cancel, task)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    session.fleet.on_put = lambda _: None
+    assert (await again(session).run()).outcomes == [APPLIED]
+
+
+async def test_tries_go_on_counting_over_sessions(tmp_path: Path) -> None:
+    """A row that failed four times before the kill has one try left; its end has a reason."""
+    session = await interrupted(tmp_path, rows(1), {}, tries=2)
+    session.fleet.answers[service_id(1)] = [is_lost, is_lost]
+    resumed = await again(session).run()
+    assert (resumed.outcomes, resumed.told(1)[0]["code"]) == ([FAILED], "timeout")
+
+
+async def test_a_clock_set_back_does_not_make_a_resume_wait(tmp_path: Path) -> None:
+    """Never longer than the settle time."""
+    session = await interrupted(tmp_path, rows(1), {}, settle_s=2.0)
+    session.clock.elapsed_s -= 3600
+    await again(session).run()
+    assert session.clock.slept_s == [2.0]
+
+
+async def test_a_doubt_whose_predecessor_went_wrong_meanwhile_is_settled_first(tmp_path: Path) -> None:
+    """It was asked, so it cannot be blocked: read first, and only if it must be sent again, block it."""
+    changes = [change(1), change(2, after=(1,)), change(3, after=(1,))]
+    session = await prepared(tmp_path, changes, {2: [lands_unheard], 3: [is_lost]}, workers=1)
+    session.fleet.reads = {service_id(2): [Reject(reply=NO)], service_id(3): [Reject(reply=NO)]}
+
+    def revert(asked: ServiceId) -> None:
+        if asked == service_id(3):
+            session.fleet.services[service_id(1)] = state(1, 99)
+
+    session.fleet.on_put = revert
+    await session.run()
+    assert session.outcomes == [CONFLICT, IN_DOUBT, IN_DOUBT]
+    resumed = await again(session).run()
+    assert resumed.outcomes == [CONFLICT, APPLIED, BLOCKED]
+
+
+# Predecessors
+
+
+async def test_a_follower_is_sent_after_its_predecessors(tmp_path: Path) -> None:
+    """Even where there are workers to spare and the predecessor needs several attempts."""
+    changes = [change(1), change(2), change(3, after=(1, 2)), change(4)]
+    session = await ran(tmp_path, changes, {1: [is_throttled] * 5, 2: [is_lost]}, workers=4)
+    assert session.outcomes == [APPLIED] * 4
+    assert session.order()[-1] == 3
+
+
+async def test_a_chain_needs_no_more_than_one_worker(tmp_path: Path) -> None:
+    """Predecessors stand earlier in the plan, so nobody waits for what nobody will do."""
+    changes = [change(row, after=tuple(range(max(1, row - 3), row))) for row in range(1, 20)]
+    for workers in (1, 2, 30):
+        (tmp_path / str(workers)).mkdir()
+        session = await ran(tmp_path / str(workers), changes, workers=workers)
+        assert session.order() == list(range(1, 20))
+
+
+async def test_the_order_of_the_plan_counts_not_the_number_of_the_row(tmp_path: Path) -> None:
+    """Who frees a pair may stand later in the file."""
+    session = await ran(tmp_path, [change(2), change(1, after=(2,))], workers=1)
+    assert session.order() == [2, 1]
+
+
+@pytest.mark.parametrize("action", [Action.KEEP, Action.UPDATE])
+async def test_a_predecessor_already_as_asked_blocks_nobody(tmp_path: Path, action: Action) -> None:
+    """`already` is as good as `applied`."""
+    session = await prepared(tmp_path, [change(1, action=action), change(2, after=(1,))])
+    session.fleet.services[service_id(1)] = state(1, 1 if action is Action.KEEP else 2)
+    await session.run()
+    assert session.outcomes == [ALREADY, APPLIED]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_whatever_follows_a_failed_row_is_blocked(tmp_path: Path, workers: int) -> None:
+    """Through the whole chain, each naming who stands in the way; strangers go on."""
+    changes = [change(1), change(2, after=(1,)), change(3, after=(2,)), change(4)]
+    session = await ran(tmp_path, changes, {1: [is_rejected]}, workers=workers)
+    assert session.outcomes == [FAILED, BLOCKED, BLOCKED, APPLIED]
+    assert session.told(2)[0]["message"] == "row 1, which must go first, did not end as asked"
+    assert session.told(3)[0]["message"] == "row 2, which must go first, did not end as asked"
+    assert session.order() == [1, 4]
+
+
+async def test_a_refused_or_drifted_predecessor_blocks(tmp_path: Path) -> None:
+    """It will never free what the follower needs."""
+    changes = [change(1, action=Action.REFUSE), change(2), change(3, after=(1,)), change(4, after=(2,))]
+    session = await prepared(tmp_path, changes)
+    session.fleet.services[service_id(2)] = state(2, 77)
+    await session.run()
+    assert session.outcomes == [Outcome.REFUSED, DRIFTED, BLOCKED, BLOCKED]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+async def test_whoever_follows_a_row_left_in_doubt_is_left_open(tmp_path: Path, workers: int) -> None:
+    """Not blocked, for the doubt may yet end well; not sent; and nobody waits for ever."""
+    changes = [change(1), change(2, after=(1,)), change(3, after=(2,)), change(4), change(5, after=(4, 1))]
+    session = await prepared(tmp_path, changes, {1: [lands_unheard]}, workers=workers)
+    session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
+    await session.run()
+    assert session.outcomes == [IN_DOUBT, LEFT, LEFT, APPLIED, LEFT]
+    resumed = await again(session).run()
+    assert resumed.outcomes == [APPLIED] * 5
+    assert len(resumed.fleet.landed) == 5
+
+
+# The brake, in each waiting place
+
+
+async def test_a_run_that_begins_with_the_brake_pulled_sends_nothing(tmp_path: Path) -> None:
+    """Settling what needs no PUT is all it does."""
+    session = await prepared(tmp_path, [*rows(1), change(2, action=Action.KEEP)])
+    session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([LEFT, ALREADY], [])
+
+
+async def test_the_brake_wakes_whoever_waits_for_the_pace(tmp_path: Path) -> None:
+    """No grant, no PUT, no outcome."""
+    session = await prepared(tmp_path, rows(1, 2, 3, 4))
+    session.writes.held = True
+    running = asyncio.create_task(session.run())
+    await session.writes.wanted.wait()
+    session.brake.pull(BrakeReason.TERMINATED, "TERM")
+    await running
+    assert (session.outcomes, session.fleet.asked) == ([LEFT] * 4, [])
+
+
+async def test_a_grant_that_comes_with_the_brake_is_not_used(tmp_path: Path) -> None:
+    """Nothing new begins after the pull."""
+    session = await prepared(tmp_path, rows(1), workers=1)
+
+    class Late(FakePace):
+        async def acquire(self) -> float | None:
+            granted_at = await super().acquire()
+            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+            return granted_at
+
+    session.writes = Late()
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([LEFT], [])
+
+
+async def test_the_brake_ends_a_backoff(tmp_path: Path) -> None:
+    """The row keeps its state: surely not applied, to be sent by the next session."""
+    session = await prepared(tmp_path, rows(1), {1: [is_unreached]})
+    waiting = asyncio.Event()
+
+    class Standing(FakeClock):
+        async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+            waiting.set()
+            assert wait_s > 0
+            assert wake
+            await wake.wait()
+
+    session.clock = Standing()
+    running = asyncio.create_task(session.run())
+    await waiting.wait()
+    session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await running
+    assert (session.outcomes, len(session.fleet.asked)) == ([LEFT], 1)
+
+
+async def test_the_brake_lets_a_doubt_be_settled(tmp_path: Path) -> None:
+    """What is in flight ends and is recorded, and that includes its reading."""
+    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, workers=1)
+    session.fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert session.outcomes == [APPLIED, LEFT]
+
+
+async def test_the_brake_frees_whoever_waits_for_a_predecessor(tmp_path: Path) -> None:
+    """The predecessor stays open, and so does its follower."""
+    changes = [change(1), change(2, after=(1,)), change(3, after=(1, 2))]
+    session = await prepared(tmp_path, changes, {1: [is_throttled]})
+    session.fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert session.outcomes == [LEFT, LEFT, LEFT]
+
+
+async def test_the_first_reason_to_stop_is_the_one_told() -> None:
+    """A signal after an abort changes nothing, and everybody is released once."""
+    brake, released = Brake(), list[int]()
+    brake.on_pull(lambda: released.append(1))
+    assert (bool(brake), brake.reason) == (False, BrakeReason.FINISHED)
+    brake.pull(BrakeReason.ABORTED, "first")
+    brake.pull(BrakeReason.INTERRUPTED, "second")
+    assert (bool(brake), brake.reason, brake.message, released) == (True, BrakeReason.ABORTED, "first", [1])
+
+
+# The drift sweep
+
+
+async def test_a_moved_service_is_drifted_and_shown(tmp_path: Path) -> None:
+    """It is not sent; the others are."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet.services[service_id(1)] = state(1, 99)
+    await session.run()
+    assert session.outcomes == [DRIFTED, APPLIED]
+    [outcome] = session.told(1)
+    assert outcome["message"] == "moved since the plan: ports"
+    assert outcome["observed"]["ports"][0]["server_port"] == 99
+    assert session.fleet.asked == [service_id(2)]
+
+
+async def test_a_service_gone_since_the_plan_is_drifted(tmp_path: Path) -> None:
+    """Also where nothing was to be changed."""
+    session = await prepared(tmp_path, [*rows(1), change(2, action=Action.KEEP)])
+    session.fleet.services.clear()
+    await session.run()
+    assert session.outcomes == [DRIFTED, DRIFTED]
+    assert session.told(1)[0]["message"] == "the service is gone since the plan"
+    assert "observed" not in session.told(1)[0]
+
+
+async def test_a_service_somebody_else_made_as_asked_is_already(tmp_path: Path) -> None:
+    """Nothing is sent for it."""
+    session = await prepared(tmp_path, rows(1))
+    session.fleet.services[service_id(1)] = state(1, 2)
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([ALREADY], [])
+
+
+async def test_kept_and_refused_rows_end_without_a_put(tmp_path: Path) -> None:
+    """The refusal's reason is the outcome's message; a kept service that moved has drifted."""
+    changes = [change(1, action=Action.KEEP), change(2, action=Action.REFUSE), change(3, action=Action.KEEP)]
+    session = await prepared(tmp_path, changes)
+    session.fleet.services[service_id(3)] = state(3, 99)
+    await session.run()
+    assert session.outcomes == [ALREADY, Outcome.REFUSED, DRIFTED]
+    assert session.told(2)[0]["message"] == "no such service"
+    assert session.fleet.asked == []
+
+
+@pytest.mark.parametrize("stage", ["first", "later"])
+async def test_strict_sends_nothing_once_a_service_moved(tmp_path: Path, stage: str) -> None:
+    """In the first session and in every later one; no row gets an outcome by it."""
+    session = await prepared(tmp_path, rows(1, 2, 3), strict=True, workers=1)
+    if stage == "later":
+        session.fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+        await session.run()
+        session = again(session)
+        session.fleet.on_put = lambda _: None
+    asked = len(session.fleet.asked)
+    session.fleet.services[service_id(2)] = state(2, 99)
+    await session.run()
+    assert session.brake.reason is BrakeReason.STRICT
+    assert session.brake.message == "1 services moved since the plan (rows 2); nothing was sent"
+    assert len(session.fleet.asked) == asked
+    assert session.outcomes[1] is LEFT
+
+
+async def test_strict_lets_an_unmoved_fleet_pass(tmp_path: Path) -> None:
+    """Without drift it changes nothing."""
+    assert (await ran(tmp_path, rows(1, 2), strict=True)).outcomes == [APPLIED, APPLIED]
+
+
+async def test_an_unreadable_fleet_ends_the_run_before_any_put(tmp_path: Path) -> None:
+    """What cannot be compared is not changed."""
+    session = await prepared(tmp_path, rows(1))
+    session.fleet.lists = [Reject(reply=NO)]
+    with pytest.raises(FleetUnreadable):
+        await session.run()
+    assert session.fleet.asked == []
+
+
+async def test_refused_credentials_end_the_run_at_the_first_read(tmp_path: Path) -> None:
+    """One request is all that a wrong key costs: five bad ones lock it."""
+    session = await prepared(tmp_path, rows(*range(1, 9)))
+    session.fleet.lists = [Abort(reply=LOCKED, hint="check the secret key")]
+    with pytest.raises(CredentialsError):
+        await session.run()
+    assert (session.fleet.pages, session.fleet.asked) == ([0], [])
+
+
+async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
+    """Rows of two projects in one job; one list each before and after."""
+    other = Target(region="cn-north-4", project_id="f" * 32)
+    changes = [change(1), replace(change(2), target=other)]
+    ledger = await planned_ledger(tmp_path, changes)
+    fleets = {PROJECT: fleet_of(changes[:1]), other: fleet_of(changes[1:])}
+    lanes = {
+        target: Lane(fleet=fleet, reads=FakePace(), writes=FakePace()) for target, fleet in fleets.items()
+    }
+    patience = Patience(clock=FakeClock(), dice=FixedDice())
+    async with ledger:
+        await Run(ledger, lanes, Brake(), patience, Limits(workers=2))()
+    assert fleets[PROJECT].landed == [service_id(1)]
+    assert fleets[other].landed == [service_id(2)]
+    assert fleets[PROJECT].pages == fleets[other].pages == [0, 0]
+
+
+# Canary and failure limit
+
+
+async def test_the_others_follow_a_good_canary(tmp_path: Path) -> None:
+    """The first rows end before any other begins."""
+    session = await ran(tmp_path, rows(*range(1, 9)), {1: [is_throttled] * 4}, canary_rows=2)
+    assert session.outcomes == [APPLIED] * 8
+    assert set(session.order()[:6]) == {1, 2}
+
+
+@pytest.mark.parametrize("answer", [is_rejected, meets_another_writer(state(2, 9))])
+async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> None:
+    """The rest is not attempted."""
+    session = await ran(tmp_path, rows(1, 2, 3, 4), {2: [answer]}, canary_rows=2)
+    assert session.outcomes[0] is APPLIED
+    assert session.outcomes[2:] == [LEFT, LEFT]
+    assert session.brake.reason is BrakeReason.CANARY
+    assert session.brake.message == "not all of the first 2 rows ended as asked"
+
+
+async def test_a_canary_left_in_doubt_stops_the_run(tmp_path: Path) -> None:
+    """Only rows that surely ended as asked let the others go."""
+    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, canary_rows=1)
+    session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
+    await session.run()
+    assert (session.outcomes, session.brake.reason) == ([IN_DOUBT, LEFT], BrakeReason.CANARY)
+
+
+async def test_the_run_stops_when_more_rows_failed_than_may(tmp_path: Path) -> None:
+    """One may fail: the second pulls the brake; a conflict counts as well."""
+    answers: dict[int, list[Answer]] = {1: [is_rejected], 3: [meets_another_writer(state(3, 9))]}
+    session = await ran(tmp_path, rows(1, 2, 3, 4), answers, failures_max=1, workers=1)
+    assert session.outcomes == [FAILED, APPLIED, CONFLICT, LEFT]
+    assert session.brake.reason is BrakeReason.FAILURE_LIMIT
+    assert session.brake.message == "2 rows failed, 1 may"
+
+
+async def test_as_many_failures_as_may_be_stop_nothing(tmp_path: Path) -> None:
+    """The limit itself is allowed; blocked rows are no failures."""
+    changes = [change(1), change(2, after=(1,)), change(3)]
+    session = await ran(tmp_path, changes, {1: [is_rejected]}, failures_max=1)
+    assert (session.outcomes, bool(session.brake)) == ([FAILED, BLOCKED, APPLIED], False)
+
+
+# The verify sweep
+
+
+async def test_an_applied_service_found_otherwise_is_a_conflict(tmp_path: Path) -> None:
+    """Somebody wrote over it during the run: the list shows it, a detail read confirms it."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+
+    def overwritten(asked: ServiceId) -> None:
+        if asked == service_id(2):
+            session.fleet.services[service_id(1)] = state(1, 99)
+
+    session.fleet.on_put = overwritten
+    await session.run()
+    assert session.outcomes == [CONFLICT, APPLIED]
+    assert session.told(1)[-1]["code"] == "unverified"
+    assert session.told(1)[-1]["observed"]["ports"][0]["server_port"] == 99
+
+
+async def test_a_list_that_lags_behind_is_no_conflict(tmp_path: Path) -> None:
+    """The list still shows the old map, the detail read after the settle time the new one."""
+    session = await prepared(tmp_path, rows(1), settle_s=2.0)
+    stale = Page(reply=OK, services=(state(1, 1),), total_count=1)
+    session.fleet.on_put = lambda _: session.fleet.lists.append(stale)
+    await session.run()
+    assert (session.outcomes, session.clock.slept_s) == ([APPLIED], [2.0])
+    assert session.fleet.shown == [service_id(1)]
+
+
+async def test_an_applied_service_that_vanished_is_a_conflict(tmp_path: Path) -> None:
+    """Gone from the list and from the detail."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+
+    def gone(asked: ServiceId) -> None:
+        if asked == service_id(2):
+            del session.fleet.services[service_id(1)]
+
+    session.fleet.on_put = gone
+    await session.run()
+    assert session.outcomes == [CONFLICT, APPLIED]
+    assert "observed" not in session.told(1)[-1]
+
+
+async def test_reading_takes_one_list_before_and_one_after(tmp_path: Path) -> None:
+    """No detail read but for rows in doubt."""
+    session = await ran(tmp_path, rows(*range(1, 31)))
+    assert (session.fleet.pages, session.fleet.shown) == ([0, 0], [])
+
+
+async def test_a_stopped_run_is_not_verified(tmp_path: Path) -> None:
+    """The next session verifies all of it."""
+    session = await ran(tmp_path, rows(1, 2), {1: [is_aborted]}, workers=1)
+    assert session.fleet.pages == [0]
+
+
+async def test_a_fleet_with_every_trouble_at_once_ends_as_asked(tmp_path: Path) -> None:
+    """Many workers, chains, losses, refusals: each row once, each service as asked."""
+    changes = [change(row, after=(row - 1,) if row % 3 != 1 else ()) for row in range(1, 61)]
+    troubles: list[list[Answer]] = [
+        [is_throttled, lands_unheard],
+        [is_lost, is_unreached, lands],
+        [lands_with_a_wrong_echo],
+        [is_renewed, shows_the_state_before],
+        [],
+    ]
+    session = await ran(tmp_path, changes, {row: troubles[row % 5] for row in range(1, 61)}, workers=8)
+    assert session.outcomes == [APPLIED] * 60
+    assert sorted(session.fleet.landed) == [service_id(row) for row in range(1, 61)]
