@@ -1,0 +1,1 @@
+"""Change the port maps of many Huawei Cloud VPC endpoint services at once, safely."""

@@ -36,6 +36,7 @@ LOST = Reply(code="timeout", message="no answer")
 TOO_FAST = Reply(http=429, code="APIGW.0308")
 NO = Reply(http=400, code="EndPoint.3043", message="bad port")
 LOCKED = Reply(http=401, code="APIGW.0301", message="signature does not match")
+CLASH = Reply(http=400, code="EndPoint.3044", message="another service holds the port")
 UNREACHED = Reply(code="connect_failed")
 
 STARTED_AT = 1_768_465_800.0
@@ -134,6 +135,8 @@ class FakeFleet:
     alive: list[ServiceId] = field(default_factory=list)
     """PUTs on their way."""
     alive_max: int = 0
+    shares_ports: bool = False
+    """All services share one `port_id`, so no two may hold one server port."""
     on_put: Callable[[ServiceId], object] = lambda _: None
     """What else happens when a PUT arrives."""
 
@@ -164,10 +167,16 @@ class FakeFleet:
             self.on_put(service_id)
             self.asked.append(service_id)
             await asyncio.sleep(0)
+            if self.shares_ports and self._clashes(service_id, body):
+                return Reject(reply=CLASH)
             answers = self.answers.get(service_id)
             return (answers.pop(0) if answers else lands)(self, service_id, body)
         finally:
             self.alive.remove(service_id)
+
+    def _clashes(self, service_id: ServiceId, body: ModifyBody) -> bool:
+        others = (state for state in self.services.values() if state.id != service_id)
+        return any(set(state.ports) & set(body.ports or ()) for state in others)
 
     def land(self, service_id: ServiceId, body: ModifyBody) -> ServiceState:
         """Let a PUT take effect."""

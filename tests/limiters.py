@@ -1,22 +1,22 @@
-"""Rate limiters of the kinds a server may have, and a run of a pacing state against one, without a clock.
+"""Rate limiters of the kinds a server may have, and runs of the real limiter against them in virtual time.
 
-Everything is virtual time: a run of minutes takes a fraction of a second and is the same every time.
+A run of minutes takes a fraction of a second, and is the same every time.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from typing import Protocol
 
+from bulk.adapters.clock import Timer
+from bulk.adapters.throttle import Limiter
 from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Accepted, Pacing, Refused, step
+from bulk.core.pacing import Pacing
 
 REFUSAL = Reply(http=429, code="APIGW.0308")
-LIMITER_PACE = 0.995
-"""What the limiter makes of a state's rate; a test holds it to the limiter's own figure."""
 
 
 class Server(Protocol):
@@ -42,6 +42,7 @@ class Bucket:
     _at: float = 0.0
 
     def admit(self, now: float) -> bool:
+        """Say whether a request that arrives now is taken."""
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate(now))
         self._at = now
         if self._tokens < 1:
@@ -50,14 +51,16 @@ class Bucket:
         return True
 
     def refusal(self, now: float) -> Throttled:
+        """Give what a refused request is told."""
         return Throttled(
-            reply=REFUSAL, limit=Limit(requests=round(self.rate(now)), window_s=1.0, policy="api") if self.states else None
+            reply=REFUSAL,
+            limit=Limit(requests=round(self.rate(now)), window_s=1.0, policy="api") if self.states else None,
         )
 
 
 @dataclass(slots=True, kw_only=True)
 class Window:
-    """A fixed window: `requests` in each stretch of `window_s`; the first began at `began_s`, or with the first request."""
+    """A fixed window: `requests` in each stretch of `window_s`, from `began_s` or the first request on."""
 
     requests: Callable[[float], float]
     window_s: float
@@ -68,6 +71,7 @@ class Window:
     _used: int = 0
 
     def admit(self, now: float) -> bool:
+        """Say whether a request that arrives now is taken."""
         if self.began_s is None:
             self.began_s = now
         index = (now - self.began_s) // self.window_s
@@ -77,10 +81,13 @@ class Window:
         return self._used <= self.requests(now)
 
     def refusal(self, now: float) -> Throttled:
+        """Give what a refused request is told."""
         left_s = self.window_s - (now - (self.began_s or 0.0)) % self.window_s
         return Throttled(
             reply=REFUSAL,
-            limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="user") if self.states else None,
+            limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="user")
+            if self.states
+            else None,
             retry_after_s=float(int(left_s) + 1) if self.tells_when else None,
         )
 
@@ -96,6 +103,7 @@ class Sliding:
     _log: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> bool:
+        """Say whether a request that arrives now is taken."""
         while self._log and self._log[0] <= now - self.window_s:
             self._log.popleft()
         taken = len(self._log) < self.requests(now)
@@ -104,9 +112,12 @@ class Sliding:
         return taken
 
     def refusal(self, now: float) -> Throttled:
+        """Give what a refused request is told."""
         return Throttled(
             reply=REFUSAL,
-            limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="ip") if self.states else None,
+            limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="ip")
+            if self.states
+            else None,
         )
 
 
@@ -119,6 +130,7 @@ class Concurrency:
     _ends: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> bool:
+        """Say whether a request that arrives now is taken."""
         while self._ends and self._ends[0] <= now:
             self._ends.popleft()
         if len(self._ends) >= self.requests:
@@ -127,7 +139,55 @@ class Concurrency:
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
+        """Give what a refused request is told."""
         return Throttled(reply=REFUSAL)
+
+
+@dataclass(slots=True)
+class Alarm:
+    """A call to come, of a clock that only moves when told to."""
+
+    at: float
+    callback: Callable[[], None]
+    off: bool = False
+
+    def cancel(self) -> None:
+        """Call it off."""
+        self.off = True
+
+
+@dataclass(slots=True)
+class StillClock:
+    """A clock that only moves when told to, and rings every alarm that it passes, in order."""
+
+    time_s: float = 0.0
+    late_s: float = 0.0
+    """How late its alarms ring."""
+    alarms: list[Alarm] = field(default_factory=list)
+
+    def monotonic(self) -> float:
+        """Give the time it was moved to."""
+        return self.time_s
+
+    def call_later(self, wait_s: float, callback: Callable[[], None]) -> Timer:
+        """Ring when the clock is moved past that time."""
+        self.alarms.append(alarm := Alarm(self.time_s + wait_s, callback))
+        return alarm
+
+    def advance(self, seconds: float) -> None:
+        """Move on, ringing on the way."""
+        end = self.time_s + seconds
+        while due := [alarm for alarm in self.alarms if not alarm.off and alarm.at + self.late_s <= end]:
+            first = min(due, key=lambda alarm: alarm.at)
+            self.alarms.remove(first)
+            self.time_s = max(self.time_s, first.at + self.late_s)
+            first.callback()
+        self.time_s = end
+
+    def leap(self, seconds: float) -> None:
+        """Move on at once, as for a process that was suspended: alarms ring only afterwards."""
+        self.time_s += seconds
+        self.advance(0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,44 +199,53 @@ class Answer:
     rate_per_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """How requests travel: a round trip of `latency_s`, each way longer by up to half of `jitter_s`."""
+
+    latency_s: float = 0.02
+    jitter_s: float = 0.005
+    seed: int = 1
+    demand_per_s: float = inf
+    """How fast the sender could go at most."""
+
+
 def run(
     pacing: Pacing,
     server: Server,
     *,
     seconds: float,
-    latency_s: float = 0.03,
-    jitter_s: float = 0.01,
-    seed: int = 1,
-    neighbour: Iterator[float] = iter(()),
-    demand_per_s: float = inf,
+    path: Path = Path(),
+    neighbour: Iterable[float] = (),
 ) -> tuple[list[Answer], Pacing]:
-    """Send requests as fast as the pacing state allows; give every answer and the last state."""
-    dice = Random(seed)
+    """Send requests as the real limiter allows for `seconds`; give every answer and the last state."""
+    dice = Random(path.seed)
+    clock = StillClock()
+    limiter = Limiter(pacing, clock=clock)
+    others = iter(neighbour)
+    other = next(others, inf)
     answers: list[Answer] = []
-    pending: list[tuple[float, float, bool, Throttled | None]] = []
-    last = -inf
-    now = 0.0
-    other = next(neighbour, inf)
-    while now < seconds:
-        due = max(last + 1 / min(pacing.rate_per_s * LIMITER_PACE, demand_per_s), pacing.hold.until_s, now)
-        if pending and pending[0][0] <= due:
-            now, granted_at, taken, refusal = heappop(pending)
+    replies: list[tuple[float, int, float, Throttled | None]] = []
+    while clock.time_s < seconds:
+        due = max(limiter._next_at(), limiter._last + 1 / path.demand_per_s, clock.time_s)
+        if replies and replies[0][0] <= due:
+            clock.time_s, _, granted_at, refusal = heappop(replies)
             if refusal is None:
-                event = Accepted(granted_at=granted_at)
+                limiter.accepted(granted_at)
             else:
-                event = Refused(granted_at=granted_at, throttled=refusal)
-            pacing = step(pacing, event, now)
+                limiter.refused(granted_at, refusal)
             continue
-        now = last = due
-        arrives = now + latency_s / 2 + dice.random() * jitter_s / 2
+        clock.time_s = due
+        limiter._grant(due, scheduled_s=due)
+        arrives = due + (path.latency_s + dice.random() * path.jitter_s) / 2
         while other <= arrives:
             server.admit(other)
-            other = next(neighbour, inf)
+            other = next(others, inf)
         taken = server.admit(arrives)
-        answers.append(Answer(at=arrives, taken=taken, rate_per_s=pacing.rate_per_s))
-        back = arrives + latency_s / 2 + dice.random() * jitter_s / 2
-        heappush(pending, (back, now, taken, None if taken else server.refusal(arrives)))
-    return answers, pacing
+        answers.append(Answer(at=arrives, taken=taken, rate_per_s=limiter.pacing.rate_per_s))
+        back = arrives + (path.latency_s + dice.random() * path.jitter_s) / 2
+        heappush(replies, (back, len(answers), due, None if taken else server.refusal(arrives)))
+    return answers, limiter.pacing
 
 
 def steady(value: float) -> Callable[[float], float]:

@@ -1,5 +1,7 @@
 """Valid nouns for tests: short to ask for, and as hypothesis strategies."""
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from bulk.core.ledger.records import (
@@ -10,6 +12,7 @@ from bulk.core.ledger.records import (
     Intent,
     Note,
     Planned,
+    Purpose,
     Record,
     Run,
     Session,
@@ -60,6 +63,19 @@ def change(row: int, *, action: Action = Action.UPDATE, after: tuple[int, ...] =
         reason="no such service" if action is Action.REFUSE else "",
         after=after,
     )
+
+
+def ring(size: int, first: int = 1) -> list[Change]:
+    """Give services that each want the port of the next one; the first is parked so that they can have it."""
+    rows = range(first, first + size)
+    asks = {row: rows[(place + 1) % size] for place, row in enumerate(rows)}
+    plain = [
+        replace(change(row), before=state(row, row), body=ModifyBody(ports=ports(asks[row]))) for row in rows
+    ]
+    parked = replace(plain[0], parking=ModifyBody(ports=ports(9000 + first)), after=(rows[1],))
+    last = replace(plain[-1], after_parked=(first,))
+    middle = [replace(row, after=(row.row + 1,)) for row in plain[1:-1]]
+    return [parked, last, *reversed(middle)]
 
 
 def run_record(job: str = "services.csv") -> Run:
@@ -151,7 +167,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Change: changes,
     Planned: st.builds(Planned, rows=counts, counts=_tallies, digest=texts),
     Session: st.builds(Session, host=texts, pid=counts, user=texts, settings=_jsons),
-    Intent: st.builds(Intent, row=rows, attempt=counts),
+    Intent: st.builds(Intent, row=rows, attempt=counts, purpose=st.sampled_from(Purpose)),
     Attempt: st.builds(
         Attempt,
         row=rows,

@@ -17,11 +17,11 @@ from collections.abc import Callable
 from math import ceil, inf
 from typing import Protocol
 
-from asyncio_throttle import Throttler
+from asyncio_throttle.throttler import Throttler
 
 from bulk.adapters.clock import Timer
 from bulk.core.model import Throttled
-from bulk.core.pacing import Accepted, Event, Pacing, Refused, step
+from bulk.core.pacing import Accepted, Event, Pacing, Refused, reason, step
 
 PACE = 0.995
 """Share of the rate that the schedule aims at: what is left absorbs 5 ms of jitter in each second."""
@@ -45,7 +45,7 @@ class Clock(Protocol):
         ...
 
 
-class Limiter(Throttler):  # type: ignore[misc]  # the base class has no annotations
+class Limiter(Throttler):
     """Grants requests one by one at the rate of its pacing state; satisfies the engine's `Pace`.
 
     Guaranteed of the times of its grants, whatever happens to the clock, the rate and the waiters:
@@ -56,7 +56,7 @@ class Limiter(Throttler):  # type: ignore[misc]  # the base class has no annotat
     def __init__(
         self, pacing: Pacing, *, clock: Clock, changed: Callable[[Pacing], None] = lambda _pacing: None
     ) -> None:
-        """Take the pacing state to start from, the clock, and who is told of each changed state."""
+        """Take the pacing state to start from, the clock, and who is told when hold or belief change."""
         super().__init__(rate_limit=ceil(pacing.rate_per_s), period=PERIOD_S)
         self.pacing = pacing
         self._clock = clock
@@ -95,10 +95,17 @@ class Limiter(Throttler):  # type: ignore[misc]  # the base class has no annotat
             if not (turn := self._waiters.popleft()).done():
                 turn.set_result(None)
 
+    def reason(self) -> str:
+        """Say what the next request waits for: `rate`, or the server's push-back with its end."""
+        return reason(self.pacing, self._clock.monotonic())
+
     def _learn(self, event: Event) -> None:
-        before, self.pacing = self.pacing, step(self.pacing, event, self._clock.monotonic())
-        if self.pacing is not before:
-            self._changed(self.pacing)
+        before, after = self.pacing, step(self.pacing, event, self._clock.monotonic())
+        self.pacing = after
+        held = after.hold != before.hold
+        if held or after.limit != before.limit:
+            self._changed(after)
+        if held or after.rate_per_s != before.rate_per_s:
             self._disarm()
             self._serve()
 
@@ -123,17 +130,20 @@ class Limiter(Throttler):  # type: ignore[misc]  # the base class has no annotat
     def _next_at(self) -> float:
         rate_per_s = self.pacing.rate_per_s
         return max(
-            self._last + 1 / (rate_per_s * PACE),
+            self._last + self._interval_s(),
             self._grants_ago(ceil(rate_per_s * PERIOD_S)) + PERIOD_S,
             self._grants_ago(int(rate_per_s * SLICE_S) + 1) + SLICE_S,
             self.pacing.hold.until_s,
         )
 
+    def _interval_s(self) -> float:
+        return max(1 / (self.pacing.rate_per_s * PACE), self.pacing.spacing_s)
+
     def _grants_ago(self, count: int) -> float:
         return self._grants[-count] if len(self._grants) >= count else -inf
 
     def _grant(self, now: float, *, scheduled_s: float) -> float:
-        self._last = max(self._last + 1 / (self.pacing.rate_per_s * PACE), scheduled_s)
+        self._last = max(self._last + self._interval_s(), scheduled_s)
         self._grants.append(now)
         while self._grants[0] <= now - PERIOD_S:
             self._grants.popleft()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
 from bulk.core.job import DEFAULT_RATE, Job, read_job
 from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import Json
 from bulk.core.model import Issue
 from bulk.core.pacing import fixed
 from bulk.core.rows import Sifted, Survey, read_rows, sift, survey
@@ -81,6 +82,26 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
         invalid=tuple(row for row in rows.invalid if row.service_id in only),
         file_issues=rows.file_issues + issues,
     )
+
+
+def settings_json(job: Job) -> Json:
+    """Give the settings of a job in the forms that `job.toml` has, so that they can be read again."""
+    return {
+        field.name: _written(value)
+        for field in fields(job)
+        if field.name != "simulator"
+        and ((value := getattr(job, field.name)) is not None or field.name in _AUTO)
+    }
+
+
+_AUTO = ("rate", "concurrency")
+"""Settings for which None means `auto`."""
+
+
+def _written(value: object) -> object:
+    if value is None:
+        return "auto"
+    return value if isinstance(value, bool | int | float | str) else str(value)
 
 
 def endpoint_of(opened: OpenedJob) -> Endpoint:

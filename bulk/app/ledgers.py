@@ -1,15 +1,16 @@
 """What a ledger alone can tell: where a run stands, and its report."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, find_job
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
 from bulk.core.errors import UsageError
 from bulk.core.ledger.progress import Progress
+from bulk.core.model import Outcome, ServiceState
 from bulk.core.reports.model import Estimate, Report, Row, report_of, row_of
 from bulk.core.reports.timeline import Timeline
 from bulk.core.vpcep.codes import advice_for
@@ -46,6 +47,17 @@ def plan_report(
     return report_of(reader.progress, _rows(reader), advice=_advice, estimate=estimate, timeline=timeline)
 
 
+def moved_report(reader: LedgerReader, moved: Mapping[int, ServiceState | None]) -> Report:
+    """Give the report of a plan in which the rows whose service moved since stand as drifted."""
+    rows = (
+        replace(row, outcome=Outcome.DRIFTED, observed=moved[row.change.row])
+        if row.change.row in moved
+        else row
+        for row in _rows(reader)
+    )
+    return report_of(reader.progress, rows, advice=_advice)
+
+
 def _rows(reader: LedgerReader) -> Iterator[Row]:
     progress = reader.progress
     for row in progress.order:
@@ -65,10 +77,10 @@ class OpenRun:
     job_sha256: str
 
 
-def find_run(folder: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
-    """Give the latest run of a job if it is still open: in `ledger`, or in the job's `runs` folder."""
-    runs = sorted((folder / RUNS).glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
-    for path in runs if ledger is None else [ledger] if ledger.exists() else []:
+def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
+    """Give the latest run of a job if it is still open: in `ledger`, or in the folder `runs`."""
+    known = sorted(runs.glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
+    for path in known if ledger is None else [ledger] if ledger.exists() else []:
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
             return None if progress.finished else OpenRun(path=path, job_sha256=progress.run["job_sha256"])

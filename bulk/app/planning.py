@@ -4,7 +4,7 @@ import secrets
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,13 +12,14 @@ from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, Told
-from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets
+from bulk.app.forecast import PlanCounts, counts_of, estimate_of
+from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
 from bulk.app.ledgers import plan_report
 from bulk.app.reach import Endpoint, Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
 from bulk.core.job import Job
-from bulk.core.ledger.records import Json, Planned, Run, target_json
+from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import plan_target
 from bulk.core.reports.model import Report
@@ -85,12 +86,15 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
         live = [
             state async for state in list_services(target, contact.client, contact.reads, around.patience)
         ]
-        await _put(ledger, plan_target(target, updates, live, allow_parking=wanted.job.allow_parking), counts)
-    await _put(ledger, (_unusable(row, wanted.job.target) for row in wanted.rows.invalid), counts)
+        await put_changes(
+            ledger, plan_target(target, updates, live, allow_parking=wanted.job.allow_parking), counts
+        )
+    await put_changes(ledger, (_unusable(row, wanted.job.target) for row in wanted.rows.invalid), counts)
     await ledger.write(Planned(rows=counts.total(), counts=dict(counts), digest=ledger.digest))
 
 
-async def _put(ledger: LedgerFile, changes: Iterable[Change], counts: Counter[str]) -> None:
+async def put_changes(ledger: LedgerFile, changes: Iterable[Change], counts: Counter[str]) -> None:
+    """Write changes as they come, and count them by action."""
     for change in changes:
         ledger.put(change)
         counts[change.action.value] += 1
@@ -111,34 +115,6 @@ def _unusable(row: InvalidRow, target: Target) -> Change:
     )
 
 
-def settings_json(job: Job) -> Json:
-    """Give the settings of a job in the forms that `job.toml` has, so that they can be read again."""
-    return {
-        field.name: _written(value)
-        for field in fields(job)
-        if field.name != "simulator"
-        and ((value := getattr(job, field.name)) is not None or field.name in _AUTO)
-    }
-
-
-_AUTO = ("rate", "concurrency")
-"""Settings for which None means `auto`."""
-
-
-def _written(value: object) -> object:
-    if value is None:
-        return "auto"
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanCounts:
-    """What a plan comes to."""
-
-    changes: int
-    refused: int
-
-
 async def plan_job(
     opened: OpenedJob, *, around: Surroundings, out: Path | None, shown: Callable[[Report], None]
 ) -> PlanCounts:
@@ -156,8 +132,7 @@ async def plan_job(
         ):
             wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
             await write_plan(ledger, reach, around, wanted)
-            shown(plan_report(ledger))
+            shown(plan_report(ledger, estimate=estimate_of(ledger, opened.job, around)))
             if out:
                 await ledger.publish()
-            counts = (ledger.progress.planned or {})["counts"]
-    return PlanCounts(changes=counts.get(Action.UPDATE, 0), refused=counts.get(Action.REFUSE, 0))
+            return counts_of(ledger, opened.job)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from bulk.adapters.clock import SystemClock, SystemDice
@@ -22,6 +23,10 @@ class Surroundings:
     def patience(self) -> Patience:
         """Give what repeating a request needs."""
         return Patience(clock=self.clock, dice=self.dice)
+
+    def local_time(self) -> datetime:
+        """Give the time now, with the machine's zone."""
+        return datetime.fromtimestamp(self.clock.now()).astimezone()
 
 
 def system() -> Surroundings:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import typer
 
 from bulk.cli import output, verbs
+from bulk.cli.verbs.shared import show_issues
 from bulk.core.errors import BulkError, ExitCode, JobInvalid
 
 T = TypeVar("T")
@@ -28,30 +29,40 @@ for verb in verbs.ALL:
 def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit code; no traceback reaches the user."""
     try:
-        code = app(argv, standalone_mode=False)
-    except typer.TyperException as error:
-        error.show()
-        return ExitCode.USAGE
+        return int(app(argv, standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return ExitCode.INTERRUPTED
-    except JobInvalid as error:
-        verbs.show_issues(error.issues)
-        return error.exit_code
-    except BulkError as error:
-        output.complain(error.message, error.hint)
-        return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        return ExitCode.CANNOT_RUN
-    except Exception as error:
-        if os.environ.get("BULK_TRACEBACK"):
-            raise
-        output.complain(
-            f"an error of its own: {type(error).__name__}: {error}",
-            "what was recorded is safe; set BULK_TRACEBACK=1, run it again and report what it prints",
-        )
-        return ExitCode.CANNOT_RUN
-    return int(code or 0)
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        return _explained(error)
+
+
+def _explained(error: Exception) -> int:
+    """Say what ended the command and what to do next; give the exit code for it."""
+    match error:
+        case typer.TyperException():
+            error.show()  # type: ignore[attr-defined]  # its subclasses have it
+            return ExitCode.USAGE
+        case JobInvalid():
+            show_issues(error.issues)
+            return error.exit_code
+        case BulkError():
+            output.complain(error.message, error.hint)
+            return error.exit_code
+        case BrokenPipeError():
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read us has gone
+            return ExitCode.OK
+        case _:
+            return _of_its_own(error)
+
+
+def _of_its_own(error: Exception) -> int:
+    if os.environ.get("BULK_TRACEBACK"):
+        raise error
+    output.complain(
+        f"an error of its own: {type(error).__name__}: {error}",
+        "what was recorded is safe; set BULK_TRACEBACK=1, run it again and report what it prints",
+    )
+    return ExitCode.CANNOT_RUN
 
 
 def run(use_case: Coroutine[Any, Any, T]) -> T:

@@ -207,3 +207,57 @@ DetailedExitcode = Annotated[
     Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none."),
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="[OPTIONS]", show_default=False)]
+
+AllowParking = Annotated[
+    bool,
+    Option(
+        "--allow-parking",
+        envvar="BULK_ALLOW_PARKING",
+        help="Break a cycle of swapped ports by one intermediate PUT; the gap in service is shown.",
+        rich_help_panel=_PACE,
+    ),
+]
+MaxChanges = Annotated[
+    str,
+    Option(
+        "--max-changes",
+        envvar="BULK_MAX_CHANGES",
+        metavar="N|N%",
+        help="Refuse a plan that changes more services.",
+        rich_help_panel=_PACE,
+    ),
+]
+MaxRemoved = Annotated[
+    str,
+    Option(
+        "--max-removed",
+        envvar="BULK_MAX_REMOVED",
+        metavar="N|N%",
+        help="Refuse a plan that removes more mappings.",
+        rich_help_panel=_PACE,
+    ),
+]
+MaxConsumers = Annotated[
+    str,
+    Option(
+        "--max-consumers",
+        envvar="BULK_MAX_CONSUMERS",
+        metavar="N",
+        help="Refuse a plan whose services have more connected endpoints.",
+        rich_help_panel=_PACE,
+    ),
+]
+Apply = Annotated[
+    bool, Option("--apply", help="Do it; without this flag it is only shown.", rich_help_panel=_JOB)
+]
+Only = Annotated[
+    str,
+    Option(
+        "--only",
+        "--limit",
+        envvar="BULK_LIMIT",
+        metavar="ID,ID|@FILE",
+        help="Only these services; @FILE has one id a line.",
+        rich_help_panel=_JOB,
+    ),
+]

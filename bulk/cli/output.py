@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 
+import orjson
 from rich.console import Console
 from rich.text import Text
 
@@ -27,6 +28,11 @@ def write(pieces: Iterable[str]) -> None:
     for piece in pieces:
         sys.stdout.write(piece)
     sys.stdout.flush()
+
+
+def write_json(value: object) -> None:
+    """Write one JSON document to stdout."""
+    write([orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), "\n"])
 
 
 def complain(message: str, hint: str = "") -> None:

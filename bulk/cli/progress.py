@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bulk.app.applying import Watched
+from bulk.app.session import Watched
 from bulk.core.reports.words import SIGIL, duration, figure
 
 REFRESH_PER_S = 5

@@ -3,10 +3,10 @@
 import sys
 from contextlib import AbstractContextManager
 
-from bulk.app.applying import Applied, Watched
 from bulk.app.ledgers import reading, report
+from bulk.app.session import Applied, Watched
 from bulk.cli import output, progress
-from bulk.core.errors import ExitCode
+from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports import as_table
 from bulk.core.reports.model import Report
 from bulk.core.reports.words import counted
@@ -15,7 +15,12 @@ from bulk.core.reports.words import counted
 class Terminal:
     """An operator who reads stdout and stderr and types."""
 
-    def __init__(self, *, yes: bool, quiet: bool) -> None:
+    def __init__(self, *, yes: bool, quiet: bool, can_ask: bool) -> None:
+        if not (yes or can_ask):
+            raise UsageError(
+                "there is no terminal to ask for a yes",
+                hint="add --yes to go ahead, or -n to see the plan only",
+            )
         self._yes = yes
         self._quiet = quiet
 
@@ -44,7 +49,11 @@ class Terminal:
     def sum_up(self, applied: Applied, *, command: str) -> None:
         """Show how the run went and, where rows are left, the command that goes on."""
         with reading(applied.ledger) as reader:
-            output.show(as_table.lines(report(applied.ledger, reader), more=f"bulk report {applied.ledger}"))
+            output.show(
+                as_table.lines(
+                    report(applied.ledger, reader), more=f"bulk report {applied.ledger} --output csv"
+                )
+            )
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:

@@ -225,8 +225,13 @@ async def _read(request: web.BaseRequest) -> RawRequest | Refusal:
     except web.HTTPRequestEntityTooLarge:
         return gateway("0201", "Request entity too large", http=413)
     path, _, query = request.raw_path.partition("?")
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     return RawRequest(method=request.method, path=path, query=query, headers=headers, body=body)
+
+
+def _text(value: str) -> str:
+    """Return a header value with bytes that are no UTF-8 replaced: they can be neither hashed nor echoed."""
+    return value if value.isascii() else value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _reset(request: web.BaseRequest) -> web.Response:

@@ -72,7 +72,9 @@ class Reach:
         self._wire = wire
         self._home = home
 
-    async def client(self, env: Mapping[str, str] = KEYS, *, project_id: str = PROJECT) -> Client:
+    async def client(
+        self, env: Mapping[str, str] = KEYS, *, project_id: str = PROJECT, endpoint: str = ""
+    ) -> Client:
         """Give a client with the credentials of this environment."""
         return await connect(
             Client,
@@ -80,7 +82,7 @@ class Reach:
             wire=self._wire,
             env={"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env},
             home=self._home,
-            endpoint=self.simulator.url,
+            endpoint=endpoint or self.simulator.url,
         )
 
     async def credential(self, found: Found, metadata: str = "") -> Credential:
@@ -182,6 +184,15 @@ async def test_security_token_in_a_refusal_is_not_told(tmp_path: Path) -> None:
     assert isinstance(verdict, Abort)
     assert key.security_token
     assert key.security_token not in repr(verdict)
+
+
+async def test_token_in_a_refusal_is_not_told_however_it_is_quoted(tmp_path: Path) -> None:
+    """The very text is looked for, not only the usual words around it."""
+    async with reach(tmp_path) as place, answering(401, b"I do not like MIIabc") as url:
+        client = await place.client({"HW_AUTH_TOKEN": "MIIabc"}, endpoint=url)
+        verdict = await client.modify(ID, NEW)
+    assert isinstance(verdict, Abort)
+    assert verdict.reply.message == "I do not like [redacted]"
 
 
 async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:

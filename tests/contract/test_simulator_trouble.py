@@ -1,14 +1,15 @@
 """Faults, limits and orders as a client meets them, over a real socket."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
 
-from bulk.simulator import FaultKind, Switches
-from tests.simulator_caller import Caller, calling, line, mapping, service_id, service_path
+from bulk.simulator import FaultKind, Identity, Switches
+from tests.simulator_caller import PROJECT, Caller, calling, line, mapping, service_id, service_path
 
 WANTED = [mapping(1, 1)]
 BODY = {"ports": WANTED}
@@ -239,6 +240,31 @@ async def test_a_body_beyond_the_gateways_bound_is_refused() -> None:
     async with calling(fleet=[line(1)]) as caller:
         said = await caller.put(1, b" " * (12 * 2**20 + 1))
     assert (said.http, said.code) == (413, "APIGW.0201")
+
+
+async def test_a_signed_header_that_is_no_text_is_a_wrong_signature() -> None:
+    """An error of the API, not of the simulator."""
+    date = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ").encode()
+    lines = [
+        b"GET /v1/%s/vpc-endpoint-services HTTP/1.1" % PROJECT.encode(),
+        b"Host: x",
+        b"X: \xff",
+        b"X-Sdk-Date: " + date,
+        b"Authorization: SDK-HMAC-SHA256 Access=%s, SignedHeaders=x;x-sdk-date, " % Identity().ak.encode()
+        + b"Signature="
+        + b"0" * 64,
+        b"Connection: close",
+    ]
+    async with calling() as caller:
+        reader, writer = await asyncio.open_connection(
+            *caller.simulator.url.removeprefix("http://").split(":")
+        )
+        writer.write(b"\r\n".join([*lines, b"", b""]))
+        said = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert said.startswith(b"HTTP/1.1 401 ")
+    assert b"canonical request" in said
 
 
 async def test_the_simulators_own_paths_are_few() -> None:

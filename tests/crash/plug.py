@@ -7,7 +7,7 @@ a PUT, a write, a sync, a grant, a sleep. There is a point before each and a poi
 import asyncio
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -74,3 +74,16 @@ class PluggedDisk:
         self._plug.point()
         self.synced_bytes = os.fstat(fd).st_size
         self._plug.point()
+
+
+async def until_dead(work: Coroutine[Any, Any, None], plug: Plug) -> bool:
+    """Do the work until it is done or the plug is out; say whether it is done."""
+    working = asyncio.create_task(work)
+    dying = asyncio.create_task(plug.out.wait())
+    await asyncio.wait({working, dying}, return_when=asyncio.FIRST_COMPLETED)
+    working.cancel()
+    dying.cancel()
+    [end, _] = await asyncio.gather(working, dying, return_exceptions=True)
+    if not plug.out.is_set() and isinstance(end, BaseException):
+        raise end
+    return not plug.out.is_set()

@@ -69,9 +69,12 @@ def fleet_file(folder: Path) -> Path:
 
 
 def test_a_change_outlives_kill_9_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    """Fleet and log are on file before the answer; a removed service stays removed; the log counts on."""
+    """Fleet and log are on file before the answer; a removed service stays removed; the log counts on.
+
+    A fleet that is to be made up is not, where the file has one.
+    """
     fleet, log = fleet_file(tmp_path), tmp_path / "applied.jsonl"
-    flags = ("--fleet", str(fleet), "--applied-log", str(log))
+    flags = ("--fleet", str(fleet), "--applied-log", str(log), "--seed-fleet", "5")
     with running(*flags) as (process, url):
         put(url, 1, 1001)
         ask(f"{url}/_simulator/switches", {"services": [{"id": service_id(2), "deleted": True}]}, "POST")

@@ -1,4 +1,4 @@
-"""The order around shared port_ids, against a brute force over all orders and a ten-line rule as the judge."""
+"""The order around shared port_ids, against a brute force over all orders, judged by a ten-line rule."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -24,6 +24,7 @@ from bulk.core.plan import plan_target, steps
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 SERVICES_MAX = 6
 Fleet = dict[ServiceId, ServiceState]
+Job = tuple[Fleet, list[ServiceUpdate]]
 
 # The judge: written without a look at the code under test.
 
@@ -80,7 +81,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
 
 
 @st.composite
-def jobs(draw: st.DrawFn) -> tuple[Fleet, list[ServiceUpdate]]:
+def jobs(draw: st.DrawFn) -> Job:
     """Give a fleet and rows for most of its services, which swap, move and take."""
     fleet = draw(fleets())
     asked = draw(st.permutations(sorted(fleet)))[draw(st.integers(0, 1)) :]
@@ -124,18 +125,18 @@ def never(_row: int) -> bool:
 # What holds
 
 
-@given(jobs(), st.booleans())
-def test_every_row_comes_once(job: tuple[Fleet, list[ServiceUpdate]], allow_parking: bool) -> None:
+@given(job=jobs(), allow_parking=st.booleans())
+def test_every_row_comes_once(*, job: Job, allow_parking: bool) -> None:
     """The plan has each row of the job exactly once."""
     changes = planned(*job, allow_parking=allow_parking)
     assert sorted(change.row for change in changes) == [update.row for update in job[1]]
 
 
-@given(jobs(), st.booleans(), st.randoms(use_true_random=False))
+@given(job=jobs(), allow_parking=st.booleans(), dice=st.randoms(use_true_random=False))
 def test_no_put_is_ever_refused_whatever_order_the_waiting_allows(
-    job: tuple[Fleet, list[ServiceUpdate]], allow_parking: bool, dice: Random
+    *, job: Job, allow_parking: bool, dice: Random
 ) -> None:
-    """Any order in which every PUT waits for what it says it waits for passes the judge, and ends as asked."""
+    """Any order in which every PUT waits for what it says passes the judge, and all ends as asked."""
     fleet, updates = job
     changes = [c for c in planned(*job, allow_parking=allow_parking) if c.action is Action.UPDATE]
     fleet = dict(fleet)
@@ -167,10 +168,8 @@ def any_order(changes: Sequence[Change], dice: Random) -> Iterator[tuple[Change,
         yield change, parking or change.body
 
 
-@given(jobs(), st.booleans())
-def test_each_step_stands_behind_those_it_waits_for(
-    job: tuple[Fleet, list[ServiceUpdate]], allow_parking: bool
-) -> None:
+@given(job=jobs(), allow_parking=st.booleans())
+def test_each_step_stands_behind_those_it_waits_for(*, job: Job, allow_parking: bool) -> None:
     """One worker that takes the steps one by one never waits for a step that comes later."""
     changes = planned(*job, allow_parking=allow_parking)
     ended: set[int] = set()
@@ -186,11 +185,11 @@ def test_each_step_stands_behind_those_it_waits_for(
     assert parked == {change.row for change in changes if change.parking}
 
 
-@given(jobs(), st.booleans(), st.data())
+@given(job=jobs(), allow_parking=st.booleans(), data=st.data())
 def test_after_any_stop_the_steps_of_the_rest_still_stand_in_order(
-    job: tuple[Fleet, list[ServiceUpdate]], allow_parking: bool, data: st.DataObject
+    *, job: Job, allow_parking: bool, data: st.DataObject
 ) -> None:
-    """Whatever set of rows has ended, each remaining last PUT comes once and behind those that it waits for."""
+    """Whatever rows have ended, each remaining last PUT comes once, behind those that it waits for."""
     changes = planned(*job, allow_parking=allow_parking)
     over = data.draw(st.sets(st.sampled_from([change.row for change in changes]))) if changes else set()
     rest = [change for change in changes if change.row not in over]
@@ -230,9 +229,9 @@ def has_rivals(fleet: Fleet, updates: Sequence[ServiceUpdate]) -> bool:
 
 @given(jobs())
 def test_without_parking_all_is_sent_that_any_order_could_send(
-    job: tuple[Fleet, list[ServiceUpdate]],
+    job: Job,
 ) -> None:
-    """No row is refused that some order of all rows would get through, and none is planned that none would."""
+    """A row is refused if and only if no order of all rows would get it through."""
     fleet, updates = job
     changes = planned(fleet, updates, allow_parking=False)
     asking = [update for update in updates if update.row not in rows_with(changes, Action.KEEP)]
@@ -242,7 +241,7 @@ def test_without_parking_all_is_sent_that_any_order_could_send(
 
 @given(jobs())
 def test_parking_sends_all_that_can_be_sent_with_the_fewest_parked(
-    job: tuple[Fleet, list[ServiceUpdate]],
+    job: Job,
 ) -> None:
     """With parking only rows without hope are refused, and no smaller set of parked services would do."""
     fleet, updates = job
@@ -258,7 +257,7 @@ def test_parking_sends_all_that_can_be_sent_with_the_fewest_parked(
 
 
 def all_with_hope(fleet: Fleet, asking: Sequence[ServiceUpdate]) -> set[int]:
-    """Give the largest set of rows whose services can all be as asked at once beside the rest of the fleet."""
+    """Give the largest set of rows whose services can be as asked beside the rest of the fleet."""
     for count in range(len(asking), 0, -1):
         for some in combinations(asking, count):
             wanted = {u.service_id: put(fleet[u.service_id], u.body) for u in some}
@@ -268,10 +267,8 @@ def all_with_hope(fleet: Fleet, asking: Sequence[ServiceUpdate]) -> set[int]:
     return set()
 
 
-@given(jobs(), st.booleans())
-def test_a_refused_row_says_who_is_in_its_way(
-    job: tuple[Fleet, list[ServiceUpdate]], allow_parking: bool
-) -> None:
+@given(job=jobs(), allow_parking=st.booleans())
+def test_a_refused_row_says_who_is_in_its_way(*, job: Job, allow_parking: bool) -> None:
     """Every reason names the pair, and the service or the row that is in the way."""
     fleet, _ = job
     for change in planned(*job, allow_parking=allow_parking):
@@ -281,7 +278,7 @@ def test_a_refused_row_says_who_is_in_its_way(
 
 
 @given(jobs())
-def test_the_same_job_gives_the_same_plan(job: tuple[Fleet, list[ServiceUpdate]]) -> None:
+def test_the_same_job_gives_the_same_plan(job: Job) -> None:
     """The order in which the API lists the services does not matter."""
     fleet, updates = job
     backwards = dict(reversed(fleet.items()))

@@ -15,9 +15,14 @@ from tests.nouns import port_mappings
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 
 maps = st.lists(port_mappings, min_size=1, max_size=5, unique_by=lambda m: (m.client_port, m.protocol))
-notes = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters='"\n'), min_size=1).filter(str.strip)
+notes = st.text(st.characters(exclude_categories=["Cs", "Cc"], include_characters='"\n'), min_size=1).filter(
+    str.strip
+)
 jobs = st.dictionaries(
-    st.uuids().map(str), st.tuples(maps, st.none() | notes, st.sampled_from([None, "true", "false"])), min_size=1, max_size=6
+    st.uuids().map(str),
+    st.tuples(maps, st.none() | notes, st.sampled_from([None, "true", "false"])),
+    min_size=1,
+    max_size=6,
 )
 Jobs = dict[str, tuple[list[PortMapping], str | None, str | None]]
 
@@ -44,7 +49,9 @@ def as_csv(header: list[str], rows: list[list[str]], **dialect: Any) -> bytes:
 def test_the_three_forms_of_the_same_rows_read_alike(job: Jobs, delimiter: str, end: str) -> None:
     """Wide CSV, long CSV and JSON Lines are three ways to say one thing."""
     settings = ["note", "approval_enabled"]
-    wide = [[id_, " ".join(map(str, ports)), note or "", flag or ""] for id_, (ports, note, flag) in job.items()]
+    wide = [
+        [id_, " ".join(map(str, ports)), note or "", flag or ""] for id_, (ports, note, flag) in job.items()
+    ]
     long = [
         [id_, str(m.client_port), str(m.server_port), m.protocol, note or "", flag or ""]
         for id_, (ports, note, flag) in job.items()
@@ -65,13 +72,26 @@ def test_the_three_forms_of_the_same_rows_read_alike(job: Jobs, delimiter: str, 
     assert meaning(read(as_csv(header, long, **dialect), Format.CSV)) == expected
 
 
-alphabet = st.sampled_from(
-    [b"service_id", b",", b"ports", b"client_port", b"server_port", b"\n", b"\r\n", b'"', b";", b"\t", b"#", b" ", b"{", b"}",
-     b"[", b"]", b":", b"8081:22/TCP", b"80", b"4189d3c2-8882-4871-a3c2-d380272eed83", b'"service_id":',
-     b'"ports":', b"\xff", b"\0", b"\xef\xbb\xbf", b"note", b"port_id", b"\\", b"null", "ü".encode()]
-)  # fmt: skip
+WORDS = (
+    *(
+        b"service_id",
+        b"ports",
+        b"client_port",
+        b"server_port",
+        b"note",
+        b"port_id",
+        b'"service_id":',
+        b'"ports":',
+    ),
+    *(b"8081:22/TCP", b"80", b"4189d3c2-8882-4871-a3c2-d380272eed83", b"null", "ü".encode()),
+    *(b",", b";", b"\t", b"\n", b"\r\n", b'"', b"#", b" ", b"{", b"}", b"[", b"]", b":", b"\\"),
+    *(b"\xff", b"\0", b"\xef\xbb\xbf"),
+)
+alphabet = st.sampled_from(WORDS)
 soup = st.lists(alphabet, max_size=60).map(b"".join)
-headers = st.sampled_from([b"", b"service_id,ports\n", b"service_id,client_port,server_port,note\n", b"service_id;ports;port_id\n"])
+headers = st.sampled_from(
+    [b"", b"service_id,ports\n", b"service_id,client_port,server_port,note\n", b"service_id;ports;port_id\n"]
+)
 
 
 @given(headers, st.binary(max_size=300) | soup, st.sampled_from(Format))

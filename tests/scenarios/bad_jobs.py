@@ -61,8 +61,12 @@ WHOLE_FILE = (
     _raw("blank lines only", "e.csv", b"\n\r\n  \n", "1:1", "the file is empty"),
     _raw("comments only", "e.jsonl", b"# nothing\n\n# yet\n", "1:1", "no rows"),
     _raw("header only", "e.csv", b"service_id,ports\n", "1:1", "no rows"),
-    _raw("workbook", "b.csv", b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml", "1:1", "save the sheet as CSV"),
-    _raw("old workbook", "b.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64), "1:1", "old Excel workbook"),
+    _raw(
+        "workbook", "b.csv", b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml", "1:1", "save the sheet as CSV"
+    ),
+    _raw(
+        "old workbook", "b.csv", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(64), "1:1", "old Excel workbook"
+    ),
     _raw("gzip", "b.csv", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", "1:1", "gunzip"),
     _raw("zstd", "b.jsonl", b"\x28\xb5\x2f\xfd\x04\x58", "1:1", "zstd"),
     _raw("PDF", "b.csv", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "1:1", "PDF"),
@@ -78,36 +82,61 @@ WHOLE_FILE = (
 )
 
 LINES = (
-    _raw("row in Latin-1", "l.csv", f"service_id,ports,note\n{A},1:2,".encode() + b"M\xfcller\n", "2:43", "0xFC"),
+    _raw(
+        "row in Latin-1",
+        "l.csv",
+        f"service_id,ports,note\n{A},1:2,".encode() + b"M\xfcller\n",
+        "2:43",
+        "0xFC",
+    ),
     _raw("JSON in Latin-1", "l.jsonl", b'{"note": "M\xfcller"}\n', "1:12", "not UTF-8"),
     _raw("NUL in a row", "n.csv", f"service_id,ports\n{A},1:2\0\n".encode(), "2:41", "NUL"),
     _raw("NUL in JSON", "n.jsonl", f'# NUL\n{{"service_id": "{A}\0"}}\n'.encode(), "2:53", "NUL"),
-    _raw("line of 2 MiB", "h.csv", b"service_id,ports\n" + b"x" * 2_097_152 + b"\n", "2:1", "longer than 1 MiB"),
-    _raw("JSON line of 2 MiB", "h.jsonl", b'{"note": "' + b"x" * 2_097_152 + b'"}\n', "1:1", "longer than 1 MiB"),
+    _raw(
+        "line of 2 MiB", "h.csv", b"service_id,ports\n" + b"x" * 2_097_152 + b"\n", "2:1", "longer than 1 MiB"
+    ),
+    _raw(
+        "JSON line of 2 MiB",
+        "h.jsonl",
+        b'{"note": "' + b"x" * 2_097_152 + b'"}\n',
+        "1:1",
+        "longer than 1 MiB",
+    ),
     _raw("header of 2 MiB", "h.csv", b"service_id" + b",x" * 1_048_576 + b"\n", "1:1", "longer than 1 MiB"),
     _wide("open quote", "2:38", "not CSV from here on", f'{A},"1:2', f"{B},3:4"),
     _wide("text after a quote", "2:38", "not CSV from here on", f'{A},"1:2"x'),
-    _wide("too many cells", "2:46", '3 cells where the header has 2; put a cell with "," in it in quotes',
-          f"{A},1:2/TCP,3:4/TCP"),
+    _wide(
+        "too many cells",
+        "2:46",
+        '3 cells where the header has 2; put a cell with "," in it in quotes',
+        f"{A},1:2/TCP,3:4/TCP",
+    ),
     _wide("too few cells", "2:37", "write the empty cells too", A),
     _wide("cell below no name", "2:42", "no column name", f"{A},1:2,x", header="service_id,ports,"),
     _json("broken JSON", "1:1", "not JSON", '{"a"'),
     _json("JSON number", "1:1", "5 is not an object", "5"),
     _json("JSON nested too deep", "1:1026", "not JSON", "[" * 5_000),
-)  # fmt: skip
+)
 
 HEADERS = (
     _wide("misspelt column", "1:12", "did you mean ports?", f"{A},1:2", header="service_id,port"),
     _wide("column of another name", "1:1", "did you mean service_id?", f"{A},1:2", header="id,ports"),
     _wide("column in upper case", "1:1", "did you mean service_id?", f"{A},1:2", header="SERVICE_ID,ports"),
-    _wide("unknown column", "1:18", "known are service_id", f"{A},1:2,x", header="service_id,ports,owner_of_it"),
+    _wide(
+        "unknown column", "1:18", "known are service_id", f"{A},1:2,x", header="service_id,ports,owner_of_it"
+    ),
     _wide("column missing", "1:1", "service_id is missing", "1:2,x", header="ports,note"),
     _wide("no header", "1:1", "begin with a header", f"{B},1:2", header=f"{A},1:2"),
-    _wide("column twice", "1:1", "ports is there twice", f"{A},1:2,3:4", header="service_id,ports,ports"),
-    _wide("both layouts", "1:1", "both ports and client_port", f"{A},1:2,3,4",
-          header="service_id,ports,client_port,server_port"),
+    _wide("column twice", "1:1", '"ports" is there twice', f"{A},1:2,3:4", header="service_id,ports,ports"),
+    _wide(
+        "both layouts",
+        "1:1",
+        "both ports and client_port",
+        f"{A},1:2,3,4",
+        header="service_id,ports,client_port,server_port",
+    ),
     _wide("half a layout", "1:1", "server_port is missing", f"{A},1", header="service_id,client_port"),
-)  # fmt: skip
+)
 
 IDS = (
     _wide("no UUID", "2:1", '"web-a" is not a UUID', "web-a,1:2"),
@@ -115,18 +144,36 @@ IDS = (
     _wide("id as a URN", "2:1", f"is a URN, not a bare UUID; write {A}", f"urn:uuid:{A},1:2"),
     _wide("id in braces", "2:1", f"in braces, not a bare UUID; write {A}", f"{{{A}}},1:2"),
     _wide("id without dashes", "2:1", f"write {A}", f"{A.replace('-', '')},1:2"),
-    _wide("full service name", "2:1", f"a full service name, not a bare UUID; write {A}",
-          f"cn-north-4.web.{A},1:2"),
+    _wide(
+        "full service name",
+        "2:1",
+        f"a full service name, not a bare UUID; write {A}",
+        f"cn-north-4.web.{A},1:2",
+    ),
     _wide("id and more", "2:1", "with something around it", f"{A}x,1:2"),
     _field("id is a number", '"ports": [' + _MAP + "]", "is not a string", 0)._replace(
-        content=b'{"service_id": 4189, "ports": [' + _MAP.encode() + b"]}\n", place="1:16"),
+        content=b'{"service_id": 4189, "ports": [' + _MAP.encode() + b"]}\n", place="1:16"
+    ),
     _json("id absent in JSON", "1:1", "the id is missing", f'{{"ports": [{_MAP}]}}'),
     _wide("service in two rows", "3:1", "also named at wide.csv:2:1", f"{A},1:2", f"{A.upper()},3:4"),
-    _wide("service in two rows, told at the first", "2:1", "also named at wide.csv:3:1", f"{A},1:2", f"{A},3:4"),
-    _long("lines of one service apart", "4:1", "also named at long.csv:2:1", f"{A},1,2,", f"{B},1,2,", f"{A},3,4,"),
-    _json("service in three rows", "2:17", "also named at rows.jsonl:1:17, and 1 times more",
-          *[f'{{"service_id": "{A}", "ports": [{_MAP}]}}'] * 3),
-)  # fmt: skip
+    _wide(
+        "service in two rows, told at the first", "2:1", "also named at wide.csv:3:1", f"{A},1:2", f"{A},3:4"
+    ),
+    _long(
+        "lines of one service apart",
+        "4:1",
+        "also named at long.csv:2:1",
+        f"{A},1,2,",
+        f"{B},1,2,",
+        f"{A},3,4,",
+    ),
+    _json(
+        "service in three rows",
+        "2:17",
+        "also named at rows.jsonl:1:17, and 1 times more",
+        *[f'{{"service_id": "{A}", "ports": [{_MAP}]}}'] * 3,
+    ),
+)
 
 MAPPINGS = (
     _wide("no mapping", "2:38", '"8081" is not a mapping', f"{A},8081"),
@@ -143,10 +190,16 @@ MAPPINGS = (
     _wide("201 mappings", "2:38", "201 mappings", f"{A},{' '.join(f'{n}:80' for n in range(1, 202))}"),
     _wide("separators only", "2:38", "an empty list", f"{A},;"),
     _wide("broken JSON in a cell", "2:39", "not a JSON array", f'{A},"[{{"'),
-    _wide("JSON in a cell", "2:39", '"80" is not a port', f'{A},"[{{""client_port"":""80"",""server_port"":1}}]"'),
+    _wide(
+        "JSON in a cell",
+        "2:39",
+        '"80" is not a port',
+        f'{A},"[{{""client_port"":""80"",""server_port"":1}}]"',
+    ),
     _wide("empty JSON in a cell", "2:38", "remove_ports", f"{A},[]"),
     _long("float", "2:38", '"80.0" is not a port', f"{A},80.0,22,TCP"),
     _long("exponent", "2:38", '"8e1" is not a port', f"{A},8e1,22,TCP"),
+    _long("port 65536 in a cell", "2:41", '"65536" is not a port', f"{A},80,65536,"),
     _long("negative", "2:41", '"-22" is not a port', f"{A},80,-22,TCP"),
     _long("no server port", "2:41", "the port is missing", f"{A},80,,TCP"),
     _long("protocol alone", "2:38", "the port is missing", f"{A},,,TCP"),
@@ -162,10 +215,15 @@ MAPPINGS = (
     _field("port as a float", '"ports": [{"client_port": 80.0, "server_port": 1}]', "80.0 is not a port"),
     _field("huge port", '"ports": [{"client_port": 1e400, "server_port": 1}]', "not JSON", 82),
     _field("port absent", '"ports": [{"client_port": 80}]', "the port is missing"),
-    _field("protocol null", '"ports": [{"client_port": 80, "server_port": 1, "protocol": null}]',
-           "null is not a protocol"),
-    _field("field too many", '"ports": [{"client_port": 80, "server_port": 1, "proto": "TCP"}]', "unknown field"),
-)  # fmt: skip
+    _field(
+        "protocol null",
+        '"ports": [{"client_port": 80, "server_port": 1, "protocol": null}]',
+        "null is not a protocol",
+    ),
+    _field(
+        "field too many", '"ports": [{"client_port": 80, "server_port": 1, "proto": "TCP"}]', "unknown field"
+    ),
+)
 
 SETTINGS = (
     _setting("truth as a number", "approval_enabled", "1", "neither true nor false"),
@@ -190,29 +248,85 @@ SETTINGS = (
     _field("description is a number", '"description": 5', "is not a string"),
     _field("unknown field", '"prots": []', "did you mean ports?"),
     _field("field twice", f'"ports": [{_MAP}], "ports": [{_MAP}]', "given twice", 118),
-    _field("port twice", '"ports": [{"client_port": 1, "client_port": 2, "server_port": 3}]', "given twice", 100),
-)  # fmt: skip
+    _field(
+        "port twice", '"ports": [{"client_port": 1, "client_port": 2, "server_port": 3}]', "given twice", 100
+    ),
+)
+
+HOSTILE = (
+    _json("bell in a field twice", "1:22", '"\\x07" is given twice', '{"\\u0007":1,"\\u0007":2}'),
+    _wide(
+        "escape in a column twice",
+        "1:1",
+        '"\\x1b[2J" is there twice',
+        f"{A},1,2",
+        header="service_id,\x1b[2J,\x1b[2J",
+    ),
+    _wide("escape in a column", "1:12", 'unknown column "\\x1b[2J"', f"{A},1", header="service_id,\x1b[2J"),
+    _wide("turned text in an id", "2:1", '"\\u202eweb" is not a UUID', "\u202eweb,1:2"),
+)
 
 ROWS = (
     _wide("asks nothing", "2:1", "asks for no change", f"{A},"),
     _wide("only expects", "2:1", "asks for no change", f"{A},1:2", header="service_id,expect_ports"),
     _json("asks nothing in JSON", "1:17", "asks for no change", f'{{"service_id": "{A}", "note": "x"}}'),
     _long("line that says nothing", "3:38", "neither a mapping nor a setting", f"{A},1,2,", f"{A},,,"),
-    _long("another note below", "3:43", "not what an earlier line", f"{A},1,2,,x", f"{A},3,4,,y", more=",note"),
+    _long(
+        "another note below", "3:43", "not what an earlier line", f"{A},1,2,,x", f"{A},3,4,,y", more=",note"
+    ),
     _long("id missing on the second line", "3:1", "the id is missing", f"{A},1,2,", ",3,4,"),
     _long("line above unreadable", "3:1", "line 2, which cannot be read", "x,1,2,", f"{A},3,4,"),
-    _wide("port_id with ip", "2:1", "not together with port_id", f"{A},{NIC},192.0.2.7", header="service_id,port_id,ip"),
-    _wide("vip_port_id with ip", "2:1", "not together with vip_port_id", f"{A},{NIC},192.0.2.7",
-          header="service_id,vip_port_id,ip"),
-    _wide("ports with add_ports", "2:1", "not together with ports", f"{A},1:2,3:4", header="service_id,ports,add_ports"),
-    _wide("ports with remove_ports", "2:1", "not together with ports", f"{A},1:2,3:4",
-          header="service_id,ports,remove_ports"),
-    _wide("added and removed", "2:1", "1:2/TCP is both to be added and to be removed", f"{A},1:2,1:2",
-          header="service_id,add_ports,remove_ports"),
-    _wide("server port wanted twice", "3:1", f"server port 22/TCP on {NIC} is also wanted at wide.csv:2:1",
-          f"{A},1:22,{NIC}", f"{B},2:22,{NIC}", header="service_id,ports,port_id"),
-    _wide("server port added twice", "2:1", f"server port 22/UDP on {NIC} is also wanted at wide.csv:3:1",
-          f"{A},1:22/UDP,{NIC}", f"{B},2:22/UDP,{NIC}", header="service_id,add_ports,port_id"),
-)  # fmt: skip
+    _wide(
+        "port_id with ip",
+        "2:1",
+        "not together with port_id",
+        f"{A},{NIC},192.0.2.7",
+        header="service_id,port_id,ip",
+    ),
+    _wide(
+        "vip_port_id with ip",
+        "2:1",
+        "not together with vip_port_id",
+        f"{A},{NIC},192.0.2.7",
+        header="service_id,vip_port_id,ip",
+    ),
+    _wide(
+        "ports with add_ports",
+        "2:1",
+        "not together with ports",
+        f"{A},1:2,3:4",
+        header="service_id,ports,add_ports",
+    ),
+    _wide(
+        "ports with remove_ports",
+        "2:1",
+        "not together with ports",
+        f"{A},1:2,3:4",
+        header="service_id,ports,remove_ports",
+    ),
+    _wide(
+        "added and removed",
+        "2:1",
+        "1:2/TCP is both to be added and to be removed",
+        f"{A},1:2,1:2",
+        header="service_id,add_ports,remove_ports",
+    ),
+    _wide(
+        "server port wanted twice",
+        "3:1",
+        f"server port 22/TCP on {NIC} is also wanted at wide.csv:2:1",
+        f"{A},1:22,{NIC}",
+        f"{B},2:22,{NIC}",
+        header="service_id,ports,port_id",
+    ),
+    _wide(
+        "server port added twice",
+        "2:1",
+        f"server port 22/UDP on {NIC} is also wanted at wide.csv:3:1",
+        f"{A},1:22/UDP,{NIC}",
+        f"{B},2:22/UDP,{NIC}",
+        header="service_id,add_ports,port_id",
+    ),
+)
 
-BAD_JOBS = WHOLE_FILE + LINES + HEADERS + IDS + MAPPINGS + SETTINGS + ROWS
+BAD_JOBS = WHOLE_FILE + LINES + HEADERS + IDS + MAPPINGS + SETTINGS + HOSTILE + ROWS

@@ -102,7 +102,7 @@ def test_the_targets_own_project_is_told_once_it_is_known() -> None:
     ],
 )
 def test_what_is_already_so_is_kept_whatever_was_expected(wanted: dict[str, Any]) -> None:
-    """A second plan of an applied job sends nothing: order, full names and used-up expectations do not matter."""
+    """A second plan of an applied job sends nothing: not for order, full names or used-up expectations."""
     change = decided(**wanted)
     assert (change.action, change.reason) == (Action.KEEP, "")
 
@@ -143,7 +143,7 @@ def test_a_client_port_is_led_elsewhere_by_removing_and_adding() -> None:
         ({"remove_ports": "80:8080 443:8443"}, "no mapping would be left"),
         ({"ports": ""}, "no mapping would be left"),
         ({"ports": "1:1 1:2"}, "client_port 1/TCP would stand in 2 mappings"),
-        ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, but there is 80:8080/TCP"),
+        ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, but there is 80"),
         ({"ports": "1:1", "expect_ports": ""}, "expect_ports says no mapping"),
         ({"ports": " ".join(f"{n}:{n}" for n in range(1, PORTS_MAX + 2))}, "201 mappings would result"),
     ],

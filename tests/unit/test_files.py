@@ -77,6 +77,19 @@ def test_a_missing_file_is_told_with_what_there_is(tmp_path: Path) -> None:
     assert "file0.jsonl, file1.jsonl, file2.jsonl, file3.jsonl, file4.jsonl and 2 more" in said(failure)
 
 
+def test_a_folder_that_cannot_be_listed_is_no_second_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that is missing is told all the same."""
+
+    def refuse(_: Path) -> NoReturn:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UsageError, match="no such file"):
+        find_job(str(tmp_path / "a.csv"))
+
+
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     """The part of the path that does not exist is named."""
     with pytest.raises(UsageError) as failure:
@@ -146,7 +159,9 @@ def test_a_line_without_end_is_read_in_pieces(tmp_path: Path) -> None:
         assert max(map(len, file.lines())) == 1_048_577
 
 
-@pytest.mark.parametrize(("rows", "words"), [("b.csv", "did you mean"), ("folder", "a folder, not a job file")])
+@pytest.mark.parametrize(
+    ("rows", "words"), [("b.csv", "did you mean"), ("folder", "a folder, not a job file")]
+)
 def test_rows_that_are_no_file_are_told(tmp_path: Path, rows: str, words: str) -> None:
     """Also where job.toml names them."""
     (tmp_path / "a.csv").touch()

@@ -113,12 +113,14 @@ def test_a_job_can_be_changed_in_one_setting() -> None:
     job = job_of(rate="20/s", max_failures="5%", window="02:00-04:00")
     assert replace(job, rows="y.csv") == replace(replace(job, rows="x.csv"), rows="y.csv")
     with pytest.raises(ValueError, match="neither a count"):
-        replace(job, max_failures="x")
+        replace(job, max_failures="x")  # type: ignore[arg-type] - the point
 
 
 def test_flags_win_and_those_not_given_do_not() -> None:
     """None, an empty text and False are what a command line has where nothing was written."""
-    job = job_of('rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=False, name="")
+    job = job_of(
+        'rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=False, name=""
+    )
     assert (job.rate, job.region, job.strict) == (Rate(requests=7, period_s=1), "cn-north-4", True)
 
 
@@ -194,7 +196,9 @@ def test_a_window_says_until_when_it_is_open(window: str, now: str, closes: str 
     """Daily windows may cross midnight; a time without zone is local; the end is no longer within."""
     parsed = job_of(window=window).window
     assert parsed is not None
-    assert parsed.closes_at(datetime.fromisoformat(now)) == (datetime.fromisoformat(closes) if closes else None)
+    assert parsed.closes_at(datetime.fromisoformat(now)) == (
+        datetime.fromisoformat(closes) if closes else None
+    )
 
 
 @pytest.mark.parametrize("window", ["02:00-04:00", "22:30-04:00 UTC", "2026-01-15T04:00:00+00:00"])
@@ -305,7 +309,12 @@ def test_missing_rows_are_told() -> None:
 
 @pytest.mark.parametrize(
     ("toml", "place"),
-    [(b"rows = \n", "1:8"), (b'a = 1\nrows = "x', "2:1"), (b"a = 1\na = 2\n", "2:6"), (b'rows = "\xff"', "1:1")],
+    [
+        (b"rows = \n", "1:8"),
+        (b'a = 1\nrows = "x', "2:1"),
+        (b"a = 1\na = 2\n", "2:6"),
+        (b'rows = "\xff"', "1:1"),
+    ],
 )
 def test_a_file_that_is_no_toml_has_the_place_where_that_shows(toml: bytes, place: str) -> None:
     """The line and column of the first thing that cannot be read."""
@@ -341,11 +350,27 @@ def test_a_pattern_of_the_schema_refuses_what_reading_refuses(key: str, value: s
 
 @pytest.mark.parametrize(
     "text",
-    ["cn-north-4", "my-kualalumpur-1", "eu-de", "Beijing", "cn_north", "-a", "a-" + "b" * 21, "cn-north-4\n", "prod", "a b", "a@b"],
+    [
+        "cn-north-4",
+        "my-kualalumpur-1",
+        "eu-de",
+        "Beijing",
+        "cn_north",
+        "-a",
+        "a-" + "b" * 21,
+        "cn-north-4\n",
+        "prod",
+        "a b",
+        "a@b",
+    ],
 )
 def test_job_and_rows_take_the_same_regions_projects_and_profiles(text: str) -> None:
     """What job.toml takes for rows that name none, a row could have named."""
-    for key, reading in (("region", values.region), ("project_id", values.project_id), ("profile", values.profile)):
+    for key, reading in (
+        ("region", values.region),
+        ("project_id", values.project_id),
+        ("profile", values.profile),
+    ):
         job = read_job(b"", name="", flags={"rows": "x.csv", key: text})
         assert isinstance(job, Job) == isinstance(reading(text), str)
 

@@ -17,6 +17,7 @@ from bulk.core.ledger.records import (
     Json,
     Note,
     Planned,
+    Purpose,
     Record,
     Verb,
     record_json,
@@ -37,7 +38,7 @@ PATHS: dict[str, tuple[Record, ...]] = {
     "waiting": (),
     "asked": (INTENT,),
     "answered": (INTENT, ANSWERS[Verb.RETRY]),
-    "parked": (INTENT, ANSWERS[Verb.PARKED]),
+    "parked": (Intent(row=1, attempt=1, purpose=Purpose.PARK), ANSWERS[Verb.PARKED]),
     "applied": (INTENT, ENDS[Outcome.APPLIED]),
     "already": (ENDS[Outcome.ALREADY],),
     "failed": (INTENT, ENDS[Outcome.FAILED]),
@@ -232,6 +233,7 @@ def test_a_line_with_missing_or_strange_members_is_damage_not_a_crash(json: Json
         (Verb.RENEWED, 0),
         (Verb.ABORT, 0),
         (Verb.PARKED, 0),
+        (Verb.REJECTED, 0),
     ],
 )
 def test_only_answers_that_blame_the_row_cost_it_a_try(verb: Verb, tries: int) -> None:
@@ -253,6 +255,24 @@ def test_parking_begins_the_tries_anew_and_stays_known() -> None:
     story.tell(INTENT, ANSWERS[Verb.RETRY], INTENT, ANSWERS[Verb.PARKED])
     assert (story.progress.open[1].tries, story.progress.open[1].parked) == (0, True)
     assert story.tell(INTENT, ANSWERS[Verb.THROTTLED]).stage(1) is Stage.PARKED
+
+
+def test_each_purpose_has_its_own_tries() -> None:
+    """Restoring begins anew, however often the change was tried; what was rejected stays known."""
+    story = planned()
+    story.tell(*PATHS["parked"], INTENT, ANSWERS[Verb.RETRY], INTENT, ANSWERS[Verb.REJECTED])
+    assert (story.progress.open[1].tries, story.progress.open[1].rejected) == (1, True)
+    story.tell(Intent(row=1, attempt=4, purpose=Purpose.RESTORE))
+    assert (story.progress.open[1].tries, story.progress.open[1].purpose) == (0, Purpose.RESTORE)
+
+
+def test_only_a_restored_row_goes_from_asked_to_blocked() -> None:
+    """Any other row that was asked may have been applied."""
+    story = planned()
+    story.tell(*PATHS["parked"], Intent(row=1, attempt=2, purpose=Purpose.RESTORE))
+    assert story.tell(ENDS[Outcome.BLOCKED]).outcome(1) is Outcome.BLOCKED
+    with pytest.raises(LedgerDamaged, match=r"^line 6 blocks row 1 while a PUT of it is in doubt"):
+        planned().tell(INTENT, ENDS[Outcome.BLOCKED])
 
 
 def test_the_time_of_the_last_intent_is_kept() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bulk.core.model import InvalidRow, Issue, ModifyBody, PortMapping, Protocol, ServiceUpdate, Target
 from bulk.core.rows import Format, Row, read_rows
 from bulk.core.rows.csv_text import place_of_cell
-from tests.scenarios.bad_jobs import A, B, NIC
+from tests.scenarios.bad_jobs import NIC, A, B
 
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 SSH = PortMapping(client_port=8081, server_port=22)
@@ -47,7 +47,9 @@ def test_a_wide_line_is_one_service_with_all_its_mappings() -> None:
     )
 
 
-@pytest.mark.parametrize("cell", ["8081:22;8082:23/UDP", " 8081:22/tcp  8082:23/Udp ", '"8081:22, 8082:23/UDP,"'])
+@pytest.mark.parametrize(
+    "cell", ["8081:22;8082:23/UDP", " 8081:22/tcp  8082:23/Udp ", '"8081:22, 8082:23/UDP,"']
+)
 def test_mappings_are_separated_by_blanks_semicolons_or_commas(cell: str) -> None:
     """All three separators, in any number, mean the same."""
     (row,) = updates_of(f"service_id,ports\n{A},{cell}\n")
@@ -71,8 +73,8 @@ def test_a_long_cell_is_read_like_a_short_one() -> None:
 
 def test_consecutive_long_lines_of_a_service_are_one_row() -> None:
     """One mapping a line; the row stands where its first line stands."""
-    text = f"service_id,client_port,server_port,protocol\n{A},8081,22,TCP\n{A.upper()},8082,23,udp\n{B},8081,22,\n"
-    first, second = updates_of(text)
+    header = "service_id,client_port,server_port,protocol\n"
+    first, second = updates_of(f"{header}{A},8081,22,TCP\n{A.upper()},8082,23,udp\n{B},8081,22,\n")
     assert (first.row, first.place, first.body.ports) == (1, "s.csv:2", (SSH, TELNET))
     assert (second.row, second.place, second.body.ports) == (2, "s.csv:4", (SSH,))
 
@@ -104,10 +106,21 @@ def test_a_long_line_may_have_settings_and_no_mapping() -> None:
 def test_every_column_reaches_its_field() -> None:
     """Each column of the reference is read into the field of the same name."""
     columns = {
-        "service_id": A, "port_id": NIC.upper(), "vip_port_id": B, "service_name": "web-a", "description": " two words ",
-        "tcp_proxy": "toa_open", "approval_enabled": "False", "add_ports": "8081:22", "remove_ports": "8082:23/UDP",
-        "expect_ports": "[]", "note": "CHG-7", "region": "af-south-1", "project_id": "0" * 32, "profile": "prod",
-    }  # fmt: skip
+        "service_id": A,
+        "port_id": NIC.upper(),
+        "vip_port_id": B,
+        "service_name": "web-a",
+        "description": " two words ",
+        "tcp_proxy": "toa_open",
+        "approval_enabled": "False",
+        "add_ports": "8081:22",
+        "remove_ports": "8082:23/UDP",
+        "expect_ports": "[]",
+        "note": "CHG-7",
+        "region": "af-south-1",
+        "project_id": "0" * 32,
+        "profile": "prod",
+    }
     (row,) = updates_of(f"{','.join(columns)}\n{','.join(columns.values())}\n")
     assert row == ServiceUpdate(
         row=1,
@@ -134,6 +147,12 @@ def test_an_address_or_a_domain_name_is_a_backend(address: str) -> None:
     """`ip` takes IPv4 and domain names."""
     (row,) = updates_of(f"service_id,ip\n{A},{address}\n")
     assert row.body.ip == address
+
+
+def test_a_cell_of_blanks_is_a_field_left_out() -> None:
+    """What looks empty in a spreadsheet sends nothing: no description of two blanks."""
+    (row,) = updates_of(f"service_id,ports,description,note\n{A},8081:22,  ,\t\n")
+    assert (row.body, row.note) == (ModifyBody(ports=(SSH,)), "")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -189,7 +208,9 @@ def test_a_quote_left_open_is_not_looked_for_at_the_end_of_a_large_file() -> Non
 
 def test_a_broken_line_within_quotes_ends_the_record() -> None:
     """Bytes that are no text are reported on their own line, and so is the quote they leave open."""
-    lines = io.BytesIO(f'service_id,note,ports\n{A},"one\n'.encode() + b"\xff\n" + f"{B},x,8081:22\n".encode())
+    lines = io.BytesIO(
+        f'service_id,note,ports\n{A},"one\n'.encode() + b"\xff\n" + f"{B},x,8081:22\n".encode()
+    )
     first, second, third = read_rows(lines, name="s.csv", format=Format.CSV, default=DEFAULT)
     assert [type(row) for row in (first, second, third)] == [InvalidRow, InvalidRow, ServiceUpdate]
 
@@ -260,6 +281,8 @@ def test_a_wrong_mapping_on_any_line_spoils_the_whole_service() -> None:
         ("a,\n", 1, (0, 3)),
     ],
 )
-def test_the_place_of_a_cell_is_where_its_content_starts(text: str, position: int, place: tuple[int, int]) -> None:
+def test_the_place_of_a_cell_is_where_its_content_starts(
+    text: str, position: int, place: tuple[int, int]
+) -> None:
     """Quotes, blanks, and line ends within quotes are counted as an editor counts them."""
     assert place_of_cell(text, ",", position) == place

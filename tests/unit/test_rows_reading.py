@@ -56,7 +56,10 @@ def test_a_service_named_twice_is_withdrawn_from_both_rows() -> None:
     """Nothing tells which of the two is meant, so neither may be used."""
     sifted = sift(rows_of(f"{A},1:2", f"{B},1:2", f"{A},3:4"))
     assert [update.row for update in sifted.updates] == [2]
-    assert [(row.row, row.place, row.service_id) for row in sifted.invalid] == [(1, "s.csv:2", A), (3, "s.csv:4", A)]
+    assert [(row.row, row.place, row.service_id) for row in sifted.invalid] == [
+        (1, "s.csv:2", A),
+        (3, "s.csv:4", A),
+    ]
     assert "s.csv:4:1" in sifted.invalid[0].issues[0].message
     assert "s.csv:2:1" in sifted.invalid[1].issues[0].message
 
@@ -71,7 +74,9 @@ def test_a_row_with_other_issues_still_names_its_service() -> None:
 def test_a_server_port_is_wanted_once_on_each_port_id() -> None:
     """Another port_id, another protocol or another server port is no contest."""
     header = "service_id,ports,port_id"
-    assert all(isinstance(row, ServiceUpdate) for row in rows_of(f"{A},1:2 3:2,{NIC}", f"{B},1:2,{B}", header=header))
+    assert all(
+        isinstance(row, ServiceUpdate) for row in rows_of(f"{A},1:2 3:2,{NIC}", f"{B},1:2,{B}", header=header)
+    )
     apart = rows_of(f"{A},1:2,{NIC}", f"{B},1:2/UDP 1:3/TCP,{NIC}", header=header)
     assert all(isinstance(row, ServiceUpdate) for row in apart)
 
@@ -85,8 +90,8 @@ def test_a_service_does_not_stand_against_itself() -> None:
 def test_many_rows_of_one_service_are_told_in_few_words() -> None:
     """Each row names one other place and says how many more there are."""
     sifted = sift(rows_of(*[f"{A},1:2"] * 5))
-    assert [row.issues[0].message for row in sifted.invalid][0].endswith("at s.csv:3:1, and 3 times more")
-    assert [row.issues[0].message for row in sifted.invalid][4].endswith("at s.csv:2:1, and 3 times more")
+    assert sifted.issues[0].message.endswith("at s.csv:3:1, and 3 times more")
+    assert sifted.issues[4].message.endswith("at s.csv:2:1, and 3 times more")
 
 
 def test_the_check_for_repeats_keeps_24_bytes_a_row() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -12,58 +13,52 @@ from hypothesis import strategies as st
 from bulk.core.model import ServiceUpdate, Target
 from bulk.core.rows import Format, read_rows, row_schema
 from bulk.core.rows.columns import COLUMNS
-from tests.scenarios.bad_jobs import A, NIC
+from tests.scenarios.bad_jobs import NIC, A
 
 SCHEMA = row_schema()
 
 
 def is_valid(value: Any, schema: dict[str, Any] = SCHEMA) -> bool:
-    """Judge a value by the part of JSON Schema that the row's schema uses; refuse to judge by another."""
-    return all(_keyword_holds(keyword, wanted, value, schema) for keyword, wanted in schema.items())
+    """Judge a value by the part of JSON Schema that the row's schema uses; fail at any other."""
+    return all(
+        not isinstance(value, kind) or holds(value, wanted, schema)
+        for keyword, wanted in schema.items()
+        if keyword not in WORDS
+        for kind, holds in (KEYWORDS[keyword],)
+    )
 
 
-_TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+def is_of_type(value: Any, wanted: str) -> bool:
+    """Tell whether a value has a JSON type; in JSON, true is no integer."""
+    types = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int}
+    return isinstance(value, types[wanted]) and (wanted == "boolean" or not isinstance(value, bool))
 
 
-def _keyword_holds(keyword: str, wanted: Any, value: Any, schema: dict[str, Any]) -> bool:
-    match keyword:
-        case "$schema" | "title" | "description" | "$defs":
-            return True
-        case "$ref":
-            return is_valid(value, SCHEMA["$defs"][wanted.removeprefix("#/$defs/")])
-        case "type":
-            return isinstance(value, _TYPES[wanted]) and not (wanted == "integer" and isinstance(value, bool))
-        case "enum":
-            return value in wanted
-        case "anyOf":
-            return any(is_valid(value, each) for each in wanted)
-        case "allOf":
-            return all(is_valid(value, each) for each in wanted)
-        case "not":
-            return not is_valid(value, wanted)
-        case "properties":
-            return not isinstance(value, dict) or all(
-                is_valid(value[name], each) for name, each in wanted.items() if name in value
-            )
-        case "required":
-            return not isinstance(value, dict) or all(name in value for name in wanted)
-        case "additionalProperties":
-            return not isinstance(value, dict) or value.keys() <= schema["properties"].keys()
-        case "items":
-            return not isinstance(value, list) or all(is_valid(each, wanted) for each in value)
-        case "minItems":
-            return not isinstance(value, list) or len(value) >= wanted
-        case "maxItems":
-            return not isinstance(value, list) or len(value) <= wanted
-        case "minimum":
-            return not isinstance(value, int) or value >= wanted
-        case "maximum":
-            return not isinstance(value, int) or value <= wanted
-        case "maxLength":
-            return not isinstance(value, str) or len(value) <= wanted
-        case "pattern":
-            return not isinstance(value, str) or re.search(wanted.replace("$", r"\Z"), value) is not None
-    raise AssertionError(keyword)
+WORDS = {"$schema", "title", "description", "$defs"}
+KEYWORDS: dict[str, tuple[type, Callable[[Any, Any, dict[str, Any]], bool]]] = {
+    "$ref": (
+        object,
+        lambda value, wanted, _: is_valid(value, SCHEMA["$defs"][wanted.removeprefix("#/$defs/")]),
+    ),
+    "type": (object, lambda value, wanted, _: is_of_type(value, wanted)),
+    "enum": (object, lambda value, wanted, _: value in wanted),
+    "anyOf": (object, lambda value, wanted, _: any(is_valid(value, each) for each in wanted)),
+    "allOf": (object, lambda value, wanted, _: all(is_valid(value, each) for each in wanted)),
+    "not": (object, lambda value, wanted, _: not is_valid(value, wanted)),
+    "properties": (
+        dict,
+        lambda value, wanted, _: all(is_valid(value[n], wanted[n]) for n in wanted if n in value),
+    ),
+    "required": (dict, lambda value, wanted, _: all(name in value for name in wanted)),
+    "additionalProperties": (dict, lambda value, _, schema: value.keys() <= schema["properties"].keys()),
+    "items": (list, lambda value, wanted, _: all(is_valid(each, wanted) for each in value)),
+    "minItems": (list, lambda value, wanted, _: len(value) >= wanted),
+    "maxItems": (list, lambda value, wanted, _: len(value) <= wanted),
+    "minimum": (int, lambda value, wanted, _: value >= wanted),
+    "maximum": (int, lambda value, wanted, _: value <= wanted),
+    "maxLength": (str, lambda value, wanted, _: len(value) <= wanted),
+    "pattern": (str, lambda value, wanted, _: re.search(wanted.replace("$", r"\Z"), value) is not None),
+}
 
 
 def is_read(row: dict[str, Any]) -> bool:
@@ -94,10 +89,13 @@ _mapping = st.fixed_dictionaries(
 _good = {"client_port": 8081, "server_port": 22}
 _maps = st.sampled_from([[_good], [_good], [], "8081:22", None, [5]]) | st.lists(_mapping, max_size=1)
 _ids = st.sampled_from([A, A.upper(), f"{A}\n", f"urn:uuid:{A}", "", 5, None])
-_texts = st.sampled_from(
-    ["", "web-a", "a" * 16, "a" * 17, "<", "\a", "x" * 128, "x" * 129, "é\n", "cn-north-4", "192.0.2.7", "192.0.2.256",
-     "192.0.2", "db.example.com", "-a.b", "0" * 32, "A" * 32, "close", "on", "a.b\n", 5, True, None]
-)  # fmt: skip
+_TEXTS = [
+    *("", "web-a", "a" * 16, "a" * 17, "<", "\a", "x" * 128, "x" * 129, "é\n", "cn-north-4", "192.0.2.7"),
+    *("192.0.2.256", "192.0.2", "db.example.com", "-a.b", "0" * 32, "A" * 32, "close", "on", "a.b\n"),
+    *(5, True, None),
+]
+_texts = st.sampled_from(_TEXTS)
+_TEXT_FIELDS = ("region", "project_id", "profile", "service_name", "description", "tcp_proxy", "ip", "note")
 ROWS = st.fixed_dictionaries(
     {"service_id": st.just(A) | _ids},
     optional={
@@ -109,10 +107,7 @@ ROWS = st.fixed_dictionaries(
         "vip_port_id": st.just(NIC),
         "approval_enabled": st.sampled_from([True, False, "true", 1]),
         "prots": st.just([]),
-        **{
-            name: _texts
-            for name in ("region", "project_id", "profile", "service_name", "description", "tcp_proxy", "ip", "note")
-        },
+        **dict.fromkeys(_TEXT_FIELDS, _texts),
     },
 )
 

@@ -105,6 +105,13 @@ def test_object_without_sense_is_a_value_error(json: Any) -> None:
         service(json)
 
 
+def test_port_of_another_type_is_refused_though_an_equal_one_was_taken() -> None:
+    """Mappings are kept once, by value and type."""
+    assert service(a_port(client_port=8081)).ports == (SSH,)
+    with pytest.raises(ValueError, match="port"):
+        service(a_port(client_port=8081.0))
+
+
 def test_listed_service_that_cannot_be_read_is_kept_as_unreadable() -> None:
     """One odd service hides no other, and nothing will be sent to it."""
     state = listed_service(a_port(protocol="ICMP"))

@@ -74,6 +74,13 @@ def test_a_rate_hits_about_as_often_as_it_says() -> None:
     assert 400 <= hits <= 600
 
 
+def test_the_same_request_asked_again_is_rolled_for_again() -> None:
+    """Else a retry would always meet the same fault."""
+    plan = faults(seed=7, rates={"throttle_429": 0.5})
+    hits = [plan.draw("PUT", PATHS[0], None) is not None for _ in range(200)]
+    assert 70 <= sum(hits) <= 130
+
+
 def test_a_key_of_rates_is_a_kind_or_a_kind_after_or_a_code() -> None:
     """All three spellings become rules that never wear out."""
     plan = FaultPlan.model_validate(

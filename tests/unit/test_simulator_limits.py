@@ -27,6 +27,11 @@ def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
     assert passed("token:2/s,burst=5", moments_s) == [0.0] * 5 + [0.5, 1.0]
 
 
+def test_a_token_bucket_never_holds_more_than_its_burst() -> None:
+    """However long nobody comes."""
+    assert passed("token:2/s,burst=2", [0.0, 1000.0, 1000.0, 1000.0]) == [0.0, 1000.0, 1000.0]
+
+
 def test_a_token_bucket_without_burst_holds_one_period() -> None:
     """`token:3/10s` begins with three tokens."""
     assert passed("token:3/10s", [0.0] * 5) == [0.0] * 3

@@ -23,7 +23,6 @@ _CONCURRENCY_SCHEMA = {
 _SHARE_SCHEMA = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]{1,9}|100%|[0-9]{1,2}%)$"}
 
 
-
 def _form(read: Callable[[Any], Any]) -> PlainValidator:
     """Give the validation by `read` of what is written; a value that has been read stays as it is."""
     return PlainValidator(lambda raw: raw if isinstance(raw, Rate | Share | Window | None) else read(raw))

@@ -10,6 +10,7 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
        +-- outcome --> already, refused, drifted, blocked, failed      (from answered and parked too;
                                                                         conflict from parked only)
 
+    asked to restore -- outcome --> blocked     (a parked service has what it had before)
     applied -- outcome --> conflict     (the verify sweep found something else)
 
 `asked` when the writing stopped means: in doubt.
@@ -23,7 +24,7 @@ from enum import IntEnum
 from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Verb
+from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb
 from bulk.core.model import Outcome
 
 
@@ -51,7 +52,7 @@ _UNSENT = {Stage.ALREADY, Stage.FAILED, Stage.REFUSED, Stage.DRIFTED, Stage.BLOC
 _LEGAL: dict[Stage, set[Stage]] = {
     Stage.UNPLANNED: {Stage.WAITING},
     Stage.WAITING: {Stage.ASKED, *_UNSENT},
-    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED, Stage.APPLIED, Stage.FAILED, Stage.CONFLICT},
+    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED, Stage.APPLIED, Stage.FAILED, Stage.CONFLICT, Stage.BLOCKED},
     Stage.ANSWERED: {Stage.ASKED, *_UNSENT},
     Stage.PARKED: {Stage.ASKED, *_UNSENT, Stage.CONFLICT},
     Stage.APPLIED: {Stage.CONFLICT},
@@ -68,7 +69,11 @@ class OpenRow:
     """Answers that count against the row: throttling does not, nor a kill before the answer."""
     asked_at: str
     """When the last intent was written."""
+    purpose: Purpose = Purpose.CHANGE
+    """What the last PUT was for."""
     parked: bool = False
+    rejected: bool = False
+    """The API said no to the last PUT of a parked service."""
 
 
 class Progress:
@@ -207,6 +212,8 @@ class Progress:
         self.sent += 1
         known = self.open.setdefault(row, OpenRow(attempts=0, tries=0, asked_at=""))
         known.attempts, known.asked_at = record["attempt"], record["at"]
+        if (purpose := Purpose(record.get("purpose", Purpose.CHANGE))) is not known.purpose:
+            known.purpose, known.tries = purpose, 0
 
     def _attempt(self, record: Json, _: int) -> None:
         if self._stage_of(record) is not Stage.ASKED:
@@ -223,6 +230,8 @@ class Progress:
                 self.refusals += 1
             case Verb.PARKED:
                 known.parked, known.tries = True, 0
+            case Verb.REJECTED:
+                known.rejected = True
             case Verb.ABORT | Verb.RENEWED | Verb.UNAPPLIED:
                 pass
             case _:
@@ -231,11 +240,17 @@ class Progress:
 
     def _outcome(self, record: Json, offset: int) -> None:
         row, outcome = record["row"], Outcome(record["outcome"])
+        if outcome is Outcome.BLOCKED and self._is_in_doubt(record):
+            raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
         self._move(record, _STAGE[outcome])
         self.outcome_at[row - 1] = offset
         self.open.pop(row, None)
         if outcome is Outcome.FAILED:
             self.codes[record["code"]] += 1
+
+    def _is_in_doubt(self, record: Json) -> bool:
+        is_asked = self._stage_of(record) is Stage.ASKED
+        return is_asked and self.open[record["row"]].purpose is not Purpose.RESTORE
 
     def _note(self, record: Json, _: int) -> None:
         self.notes.append(record)

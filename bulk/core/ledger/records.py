@@ -43,6 +43,16 @@ class BrakeReason(StrEnum):
     SIDE_EFFECT = "side_effect"
 
 
+class Purpose(StrEnum):
+    """What a PUT of a row is for."""
+
+    CHANGE = "change"
+    PARK = "park"
+    """The intermediate PUT of a broken cycle."""
+    RESTORE = "restore"
+    """A parked service gets back what it had."""
+
+
 class Verb(StrEnum):
     """What a reply that did not end the row meant."""
 
@@ -54,6 +64,8 @@ class Verb(StrEnum):
     DOUBT = "doubt"
     UNAPPLIED = "unapplied"
     """Reading has shown that the service still is as before."""
+    REJECTED = "rejected"
+    """The API said no to the last PUT of a parked service, which now gets back what it had."""
     PARKED = "parked"
     """The intermediate PUT of a cycle was applied; the last one must follow."""
 
@@ -100,6 +112,7 @@ class Intent:
     type: ClassVar[str] = "intent"
     row: int
     attempt: int
+    purpose: Purpose = Purpose.CHANGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +259,8 @@ def record_json(record: Record) -> Json:
         case Change():
             return _change_json(record)
         case Intent():
-            return {"row": record.row, "attempt": record.attempt}
+            json: Json = {"row": record.row, "attempt": record.attempt}
+            return json if record.purpose is Purpose.CHANGE else {**json, "purpose": record.purpose.value}
         case Attempt():
             json = {"row": record.row, "attempt": record.attempt, "verdict": record.verdict.value}
             return {**json, **_reply_json(record.reply), "hold_s": record.hold_s}

@@ -1,7 +1,7 @@
 """Wanted against live: the changes of a job, in the order in which they may be sent."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 
 from bulk.core.model import Change, ServiceState, ServiceUpdate, Target
 from bulk.core.plan.decide import decide
@@ -15,15 +15,15 @@ __all__ = ["Effort", "Step", "effort", "list_requests", "ordered", "plan_target"
 
 def plan_target(
     target: Target,
-    updates: Sequence[ServiceUpdate],
+    updates: Collection[ServiceUpdate],
     live: Collection[ServiceState],
     *,
     allow_parking: bool,
 ) -> Iterator[Change]:
     """Give one change for each row, each behind those that it waits for.
 
-    `live` are all services of the target's project, from one list. Changes are given as soon as they are
-    known, so that the plan of a million rows need not be held; as for their order, see `ordered`.
+    `live` are all services of the target's project, from one list. `updates` are gone through twice, and
+    changes are given as soon as they are known: so neither need be held. As for the order, see `ordered`.
     """
     services = {state.id: state for state in live}
     groups = Groups((touch(update.body, services.get(update.service_id)) for update in updates), live)
@@ -32,7 +32,7 @@ def plan_target(
 
 
 def ordered(
-    changes: Sequence[Change], live: Collection[ServiceState], *, allow_parking: bool
+    changes: Collection[Change], live: Collection[ServiceState], *, allow_parking: bool
 ) -> Iterator[Change]:
     """Give decided changes of one target, each behind those that it waits for.
 

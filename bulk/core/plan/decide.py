@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 
 from bulk.core.model import (
     BODY_FIELDS,
@@ -39,12 +40,14 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
     if before is None:
         reason = f"there is no such service in {target}; check its id, region and project"
         return _change(update, target, None, Action.REFUSE, update.body, reason)
-    body = _full_body(update, before.ports)
-    if reason := next(_foreign(before), ""):
+    live = before.ports
+    body = _full_body(update, live)
+    if reason := next(chain(_foreign(before), _not_there(update, live), _taken(update, live)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
+    # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
     if _is_as_asked(before, body):
         return _change(update, target, before, Action.KEEP, body, "")
-    if reason := next(_objections(update, before, body), ""):
+    if reason := next(chain(_unexpected(update, live), _unsendable(body.ports)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
     return _change(update, target, before, Action.UPDATE, body, "; ".join(_warnings(before, body)))
 
@@ -103,19 +106,6 @@ def _is_as_asked(before: ServiceState, body: ModifyBody) -> bool:
     return not unsure and not before.unlike(body)
 
 
-def _objections(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> Iterator[str]:
-    """Say why the row may not be sent to this service."""
-    if update.expect_ports is not None and set(update.expect_ports) != set(before.ports):
-        yield (
-            f"expect_ports says {_written(update.expect_ports)}, but there is {_written(before.ports)}; "
-            "find out who changed it, then correct the row"
-        )
-    yield from _not_there(update, before.ports)
-    yield from _taken(update, before.ports)
-    if body.ports is not None:
-        yield from _unsendable(body.ports)
-
-
 def _not_there(update: ServiceUpdate, live: Ports) -> Iterator[str]:
     """Say which mapping to remove has another meaning now; one that is gone altogether is as asked."""
     present = {_dialled(mapping): mapping for mapping in live if mapping not in update.add_ports}
@@ -134,8 +124,19 @@ def _taken(update: ServiceUpdate, live: Ports) -> Iterator[str]:
             yield f"add_ports names {mapping}, but the service has {found}; name that in remove_ports as well"
 
 
-def _unsendable(ports: Ports) -> Iterator[str]:
+def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[str]:
+    """Say that the service is not what the row was written for."""
+    if update.expect_ports is not None and set(update.expect_ports) != set(live):
+        yield (
+            f"expect_ports says {_written(update.expect_ports)}, but there is {_written(live)}; "
+            "find out who changed it, then correct the row"
+        )
+
+
+def _unsendable(ports: Ports | None) -> Iterator[str]:
     """Say why the API would not take this full list (API document, sections 2.2 and 2.3)."""
+    if ports is None:
+        return
     if not ports:
         yield "no mapping would be left, and the API takes no empty list; leave at least one"
     if len(ports) > PORTS_MAX:

@@ -13,13 +13,16 @@ which it takes. What can never be sent is refused, and so is, in turn, what wait
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
-from bulk.core.model import Action, Change, ModifyBody, ServiceId, ServiceState
+from bulk.core.model import Action, Change, ModifyBody, Protocol, ServiceId, ServiceState
 from bulk.core.plan.knots import Graph, fewest_breakers, knots, shortest_circle
-from bulk.core.plan.pairs import Pair, by_pair, held, left_when_parked, wanted
+from bulk.core.plan.pairs import PORT_MAX, Pair, by_pair, held, left_when_parked, wanted
 from bulk.core.plan.sequence import sequence
+
+SHOWN_MAX = 8
+"""Services of a circle that a reason shows; a circle may have thousands, and each of its rows a reason."""
 
 
 def arranged(
@@ -53,8 +56,7 @@ class _Contest:
         """Of the changes that can be sent, as far as is known yet."""
         self._holders = by_pair(self._held)
         self._takers = by_pair(self._wanted)
-        self._parked: set[Pair] = set()
-        """What parked services hold between their two PUTs."""
+        self._spares: dict[tuple[str, Protocol], Iterator[int]] = {}
 
     def changes(self) -> Iterable[Change]:
         """Give the changes with what became of them, in the order of their rows."""
@@ -68,15 +70,18 @@ class _Contest:
         self._refuse({service: obstacle for service, obstacle in obstacles.items() if obstacle})
 
     def refuse_rivals(self) -> None:
-        """Refuse every change that newly takes a pair which another one newly takes, too."""
+        """Refuse every change that takes a pair which another one takes, too.
+
+        None of them has it already: beside a change that keeps the pair the others were hopeless.
+        """
         reasons = {}
         for pair, takers in self._takers.items():
-            rivals = [s for s in takers if s in self._wanted and pair not in self._held.get(s, ())]
+            rivals = [taker for taker in takers if taker in self._wanted]
             for service in rivals if len(rivals) > 1 else ():
-                rows = ", ".join(str(self._row(rival)) for rival in rivals if rival != service)
+                other = next(self._row(rival) for rival in rivals if rival != service)
                 reasons[service] = (
-                    f"{pair} on port_id {pair.port_id} is also taken by row {rows}, and only one service may "
-                    "hold it; choose another server_port in all rows but one"
+                    f"{pair} on port_id {pair.port_id} is also taken by row {other}, and only one service "
+                    "may hold it; choose another server_port in all rows but one"
                 )
         self._refuse(reasons)
 
@@ -151,7 +156,7 @@ class _Contest:
             for service in ahead:
                 followers[service].append(follower)
         for service in sorted(breakers, key=self._row):
-            self._send_twice(service, followers[service], shortest_circle(knot, service, breakers))
+            self._send_twice(service, followers[service], shortest_circle(knot, service))
 
     def _send_twice(
         self, service: ServiceId, followers: list[ServiceId], circle: tuple[ServiceId, ...]
@@ -159,17 +164,19 @@ class _Contest:
         """Let a change begin with an intermediate PUT; its last PUT must then name all ports."""
         change, state = self._changes[service], self._states[service]
         taken = self._held[service].intersection(chain.from_iterable(self._wanted[s] for s in followers))
-        left = left_when_parked(state, taken, self._is_used)
-        self._parked |= held(replace(state, ports=left))
-        parking = ModifyBody(ports=left)
+        parking = ModifyBody(ports=left_when_parked(state, taken, self._spare))
         gone = " ".join(map(str, replace(change, parking=parking).out_of_service))
         warning = f"{gone} is out of service between two PUTs, which breaks {self._shown(circle)}"
         body = change.body if change.body.ports is not None else replace(change.body, ports=state.ports)
         reason = "; ".join(filter(None, [change.reason, warning]))
         self._become(service, parking=parking, body=body, reason=reason)
 
-    def _is_used(self, pair: Pair) -> bool:
-        return pair in self._holders or pair in self._takers or pair in self._parked
+    def _spare(self, port_id: str, protocol: Protocol) -> int | None:
+        """Give the highest server_port that nobody has, will have or was given here; None with all in use."""
+        ports = self._spares.setdefault((port_id, protocol), iter(range(PORT_MAX, 0, -1)))
+        pairs = (Pair(port_id, port, protocol) for port in ports)
+        unused = (pair for pair in pairs if pair not in self._holders and pair not in self._takers)
+        return next((pair.server_port for pair in unused), None)
 
     # Words and look-ups
 
@@ -178,10 +185,13 @@ class _Contest:
         first, *others = circle
         givers = [first, *reversed(others)]
         takers = [*givers[1:], first]
-        pairs = [
-            min(self._held[giver] & self._wanted[taker]) for giver, taker in zip(givers, takers, strict=True)
+        gifts = [
+            f"{giver} {min(self._held[giver] & self._wanted[taker])}"
+            for giver, taker in islice(zip(givers, takers, strict=True), SHOWN_MAX)
         ]
-        return " -> ".join([*(f"{giver} {pair}" for giver, pair in zip(givers, pairs, strict=True)), first])
+        if len(circle) > SHOWN_MAX:
+            gifts.append(f"{len(circle) - SHOWN_MAX} more")
+        return " -> ".join([*gifts, first])
 
     def _row(self, service: ServiceId) -> int:
         return self._changes[service].row

@@ -44,20 +44,20 @@ def by_pair(pairs: Mapping[ServiceId, frozenset[Pair]]) -> dict[Pair, list[Servi
     return dict(services)
 
 
-def left_when_parked(state: ServiceState, taken: frozenset[Pair], is_used: Callable[[Pair], bool]) -> Ports:
+def left_when_parked(
+    state: ServiceState, taken: frozenset[Pair], spare: Callable[[str, Protocol], int | None]
+) -> Ports:
     """Give the mappings of a service without those to the pairs that are `taken` from it.
 
     The API probably takes no empty list (API document, section 2.2): where nothing would be left, one mapping
-    stays and leads to the highest server_port that nobody uses. With all in use it is for the API to refuse.
+    stays and leads to a server_port that nobody uses. `spare` gives one for a port_id and protocol; with all
+    in use the mapping stays as it is, and it is for the API to refuse that.
     """
     left = tuple(mapping for mapping in state.ports if not taken & _pairs(state.port_id, (mapping,)))
-    return left or _diverted(state, is_used)
-
-
-def _diverted(state: ServiceState, is_used: Callable[[Pair], bool]) -> Ports:
-    first, port_id = state.ports[0], state.port_id or ""
-    unused = (port for port in range(PORT_MAX, 0, -1) if not is_used(Pair(port_id, port, first.protocol)))
-    return (replace(first, server_port=next(unused, PORT_MAX)),)
+    if left:
+        return left
+    first = state.ports[0]
+    return (replace(first, server_port=spare(state.port_id or "", first.protocol) or first.server_port),)
 
 
 def _pairs(port_id: str | None, ports: Ports) -> frozenset[Pair]:

@@ -82,7 +82,7 @@ def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
         *map(told, (change.kept, change.removed, change.added)),
         _contrasts(row.settings),
         row.why,
-        reply.code if reply.code != row.result else "",
+        row.code,
         reply.http,
         reply.request_id,
         row.attempts,

@@ -44,9 +44,8 @@ def _section(title: str, head: str, lines: list[str]) -> Iterator[str]:
 
 
 def _wrong_line(row: Row) -> str:
-    why = f"{PHRASE[row.result]}: {row.why}"
-    code = f" {row.reply.code}" if row.reply.code not in {"", row.result.value} else ""
-    return _line(row, escaped(row.change.place), escaped(why + code))
+    why = f"{row.code}: {row.why}" if row.code else row.why
+    return _line(row, escaped(row.change.place), escaped(why))
 
 
 def _change_line(row: Row) -> str:

@@ -30,7 +30,7 @@ def lines(report: Report, *, full: bool = False, more: str) -> Iterator[Line]:
         shown += 1
     totals = tally.totals()
     if hidden := totals.rows - shown:
-        yield text(f"and {counted(hidden, 'row')} more: {more}", Style.FAINT)
+        yield text(f"and {counted(hidden, 'more row')}: {more}", Style.FAINT)
     yield text()
     yield from summary(report, totals)
 
@@ -86,13 +86,12 @@ def _explanation(row: Row) -> Iterator[Span]:
     if row.turn and row.outcome is None:
         yield Span(f" {row.turn}", Style.CHANGE if row.change.parking else Style.FAINT)
     if row.wrong:
-        code = f" {row.reply.code}" if row.reply.code not in {"", row.result.value} else ""
-        yield Span(printable(f" {row.result.value}{code}: "), style_of(row.result))
+        yield Span(printable(f" {row.result.value} {row.code}".rstrip() + ": "), style_of(row.result))
         yield Span(printable(row.why) or "no reason was recorded")
         for contrast in row.moved:
             found = f'; {contrast.field} is "{contrast.after}", not "{contrast.before}"'
             yield Span(printable(found), Style.CHANGE)
         if row.reply.request_id:
             yield Span(printable(f" [request {row.reply.request_id}]"), Style.FAINT)
-    elif row.change.reason:
-        yield Span(printable(f" note: {row.change.reason}"), Style.CHANGE)
+    elif row.why:
+        yield Span(printable(f" note: {row.why}"), Style.CHANGE)

@@ -11,7 +11,10 @@ _PLACE = re.compile(r"\A(.*?)(?::(\d+))?(?::(\d+))?\Z", re.DOTALL)
 
 
 def lines(issues: Sequence[Issue], *, rows: int) -> Iterator[Line]:
-    """Give one line an issue, in the compilers' `file:line:column: …` form, and one that sums up."""
+    """Give one line an issue, in the compilers' `file:line:column: …` form, and one that sums up.
+
+    `rows` is 0 where they were not counted.
+    """
     for issue in issues:
         yield (
             Span(printable(f"{issue.place}: "), Style.STRONG),
@@ -20,7 +23,8 @@ def lines(issues: Sequence[Issue], *, rows: int) -> Iterator[Line]:
             Span(printable(f"; {issue.hint}") if issue.hint else ""),
         )
     if issues:
-        yield text(f"{counted(len(issues), 'issue')} in {counted(rows, 'row')}; nothing was sent", Style.BAD)
+        where = f" in {counted(rows, 'row')}" if rows else ""
+        yield text(f"{counted(len(issues), 'issue')}{where}; nothing was sent", Style.BAD)
     else:
         yield text(f"{counted(rows, 'row')}, no issues", Style.GOOD)
 

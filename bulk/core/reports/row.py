@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bulk.core.ledger.records import Json, state_of
-from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceState
+from bulk.core.model import AS_ASKED, Action, Change, ModifyBody, Outcome, Reply, ServiceState
 from bulk.core.reports.words import SIGIL, told
 
 
@@ -48,10 +48,15 @@ class Row:
 
     @property
     def why(self) -> str:
-        """Give the reason for the row's end, or the plan's warning about it."""
+        """Give the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
             return "a PUT left and its answer is not known; resuming settles it by reading"
-        return self.reply.message or self.change.reason
+        return self.reply.message or ("" if self.outcome in AS_ASKED else self.change.reason)
+
+    @property
+    def code(self) -> str:
+        """Give the error code, where it says more than the outcome."""
+        return "" if self.reply.code == self.result.value else self.reply.code
 
     @property
     def turn(self) -> str:

@@ -1,10 +1,11 @@
 """The cells of a CSV record into the values of a draft."""
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from bulk.core.model import Issue
-from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS
+from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, OUTCOME_COLUMNS
 from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record, place_of_cell
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.header import Header
@@ -12,6 +13,9 @@ from bulk.core.rows.values import Problem, Wrong, shown
 
 Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
 """Position, column and reading of each column that has a rule of its own."""
+
+_MADE_TEXT = re.compile(r"'+[=+\-@\t\r]")
+"""One apostrophe in front keeps spreadsheets from running the cell; it is not part of the value."""
 
 _NAMELESS = Problem(message="a cell below no column name", hint="name its column, or empty the cell")
 
@@ -32,7 +36,7 @@ class CellReader:
         self._unreadable = [
             (position, column)
             for position, column in enumerate(header.names)
-            if column not in COLUMNS and column not in MAPPING_COLUMNS
+            if column not in COLUMNS and column not in MAPPING_COLUMNS and column not in OUTCOME_COLUMNS
         ]
 
     def draft(self, record: AnyRecord) -> Draft:
@@ -55,7 +59,7 @@ class CellReader:
             cell = cells[position]
             if not cell or cell.isspace():
                 continue
-            value = reading(cell)
+            value = reading(cell[1:] if _MADE_TEXT.match(cell) else cell)
             if isinstance(value, Wrong):
                 draft.issues += [self.issue(record, position, column, problem) for problem in value.problems]
             else:

@@ -61,6 +61,9 @@ COLUMNS = {
 MAPPING_COLUMNS = ("client_port", "server_port", "protocol")
 """The columns that the long layout has in place of `ports`."""
 
+OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place")
+"""What the CSV report adds: passed over, so that a report can be edited and applied again."""
+
 _OTHER_NAMES = {
     "id": "service_id",
     "vpc_endpoint_service_id": "service_id",

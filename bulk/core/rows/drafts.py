@@ -7,7 +7,6 @@ from typing import Any
 from bulk.core.model import Issue
 from bulk.core.rows.values import Problem
 
-
 MISSING_ID = Problem(message="the id is missing", hint="write it on every line")
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulk.core.model import Issue
-from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, unknown_column
+from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, OUTCOME_COLUMNS, unknown_column
 from bulk.core.rows.csv_text import place_of_cell
 from bulk.core.rows.drafts import issue_at
 from bulk.core.rows.lines import Fault, NumberedLine, says_something
-from bulk.core.rows.values import Problem
+from bulk.core.rows.values import Problem, shown
 
 _DELIMITERS = ",;\t"
 """Spreadsheets write `;` where the comma is the decimal sign."""
@@ -44,7 +44,7 @@ def read_header(lines: Iterator[NumberedLine], name: str) -> tuple[Header | None
     unknown = [
         issue_at(name, number, place_of_cell(line, delimiter, position)[1], "", unknown_column(cell, _KNOWN))
         for position, cell in enumerate(names)
-        if cell and cell not in _KNOWN
+        if cell and cell not in _KNOWN and cell not in OUTCOME_COLUMNS
     ]
     return None if fatal else Header(delimiter=delimiter, names=names), fatal + unknown
 
@@ -74,7 +74,7 @@ def _layout_problems(names: tuple[str, ...]) -> Iterator[Problem]:
     if "service_id" not in names:
         yield Problem(message="the column service_id is missing", hint=_HEADER_HINT)
     for repeated in {name for name in names if name and names.count(name) > 1}:
-        yield Problem(message=f"the column {repeated} is there twice", hint="keep one of them")
+        yield Problem(message=f"the column {shown(repeated)} is there twice", hint="keep one of them")
     mapping_columns = [name for name in MAPPING_COLUMNS if name in names]
     if mapping_columns and "ports" in names:
         hint = "give one mapping a line in those columns, or all in ports"

@@ -113,5 +113,5 @@ def _find_repeated_fields(draft: Draft, line: str, name: str) -> None:
     for _, number, key, column in _keys(line):
         seen[number, key] += 1
         if seen[number, key] > 1:
-            problem = Problem(message="the field is given twice", hint="keep one of them")
-            draft.issues.append(issue_at(name, draft.line, column, key, problem))
+            problem = Problem(message=f"the field {shown(key)} is given twice", hint="keep one of them")
+            draft.issues.append(issue_at(name, draft.line, column, "", problem))

@@ -49,9 +49,7 @@ def test_the_page_of_a_plan_holds_its_figures_without_any_script(
     estimate = Estimate(requests=2, duration_s=3600, rate_per_s=1, window_s=60)
     html = page(written, estimate=estimate)
     assert "1 row needs attention" in html
-    assert (
-        '<dd class="bad">2 requests, about 1 h at 1/s; does not fit the window of 1 min' in html
-    )
+    assert '<dd class="bad">2 requests, about 1 h at 1/s; does not fit the window of 1 min' in html
     assert "sha256:" + "cd" * 32 in html
     assert "2026-01-15 08:30:04 UTC" in html
     assert "The run</h2>" not in html
@@ -142,8 +140,8 @@ def test_markdown_begins_with_totals_then_what_is_wrong_then_every_change(
     wrong = told.index("## Needs attention (2)")
     first, second = "00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000004"
     assert told[wrong + 4 : wrong + 6] == [
-        f"| `!` failed | {first} | web-2 | services.csv:3 | failed: ports clash EndPoint.3044 |",
-        f"| `!` refused | {second} | web-4 | services.csv:5 | refused: held |",
+        f"| `!` failed | {first} | web-2 | services.csv:3 | EndPoint.3044: ports clash |",
+        f"| `!` refused | {second} | web-4 | services.csv:5 | held |",
     ]
     changes = told.index("## Changes (2)")
     assert told[changes + 4] == (

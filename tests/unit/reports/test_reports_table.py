@@ -140,6 +140,8 @@ def test_warnings_and_predecessors_are_part_of_a_planned_row(
     """Who has to go first, and what the plan warns of, stands on the row's line."""
     written.planned(change(1, "80:80/TCP", "81:80/TCP", after=(7, 9), reason="12 consumers are connected"))
     assert " after row 7, 9 note: 12 consumers are connected  (" in shown(written.report())[0]
+    written.session().applied(1)
+    assert "consumers" not in shown(written.report())[0]
 
 
 def test_a_parked_service_shows_what_is_out_of_service_and_who_waits_for_it(
@@ -176,10 +178,10 @@ def test_a_long_plan_is_cut_to_what_changes_and_what_is_wrong(
     written.planned(*keep, *refuse, *update)
     told = shown(written.report())
     assert [line[0] for line in told[: ROWS_SHOWN + 2]] == ["~"] * ROWS_SHOWN + ["!"] * 2
-    assert told[ROWS_SHOWN + 2] == "and 348 rows more: bulk report L --output csv"
+    assert told[ROWS_SHOWN + 2] == "and 348 more rows: bulk report L --output csv"
     everything = shown(written.report(), full=True)
     assert sum(line[:2] in {"~ ", "= ", "! "} for line in everything) == 400
-    assert not any("more:" in line for line in everything)
+    assert not any("more rows:" in line for line in everything)
 
 
 def test_a_row_with_many_mappings_is_cut_unless_all_is_asked_for(

@@ -62,6 +62,11 @@ def test_issues_are_lines_that_an_editor_can_jump_to() -> None:
     ]
 
 
+def test_issues_found_before_rows_were_counted_name_no_count() -> None:
+    """A file that cannot be read at all has issues but no rows."""
+    assert [plain(line) for line in issues.lines([ISSUE], rows=0)][1] == "1 issue; nothing was sent"
+
+
 def test_a_clean_job_says_so() -> None:
     """No issue is one green line."""
     assert [plain(line) for line in issues.lines([], rows=1)] == ["1 row, no issues"]

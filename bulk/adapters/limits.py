@@ -1,0 +1,104 @@
+"""The limits that earlier runs found, kept in the user's state directory: where the next search starts.
+
+One small JSON file per account, region and kind, so that runs beside each other never overwrite what
+another one learned. The account is only in the digest that names the file. Nothing here can fail a run: a
+file that cannot be read or makes no sense is as good as none, and one that cannot be written is left out.
+"""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import orjson
+
+from bulk.core.model import Limit
+
+AGE_S_MAX = 30 * 86_400.0
+"""Older than this, a quota has probably been changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """A limit that an earlier run found."""
+
+    limit: Limit
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What shares one limit: an account in a region, reads and writes apart."""
+
+    account: str
+    region: str
+    kind: str
+    """`reads` or `writes`."""
+
+    @property
+    def digest(self) -> str:
+        """Give a name for it that does not tell the account: 32 hex digits."""
+        whole = f"{self.account}\0{self.region}\0{self.kind}"
+        return blake2b(whole.encode(), digest_size=16).hexdigest()
+
+
+def state_folder(env: Mapping[str, str], home: Path) -> Path:
+    """Give where this program keeps its state (XDG Base Directory Specification, `XDG_STATE_HOME`)."""
+    named = Path(env.get("XDG_STATE_HOME", ""))
+    return (named if named.is_absolute() else home / ".local" / "state") / "bulk"
+
+
+class LearnedLimits:
+    """The limits below one folder, which need not exist yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "limits"
+
+    def read(self, budget: Budget, now: float) -> Learned | None:
+        """Give what is known of a budget at the wall clock `now`, unless it is too old."""
+        try:
+            learned = _parsed(orjson.loads(self._path(budget).read_bytes()), now)
+        except (OSError, ValueError, TypeError, KeyError, OverflowError):
+            return None
+        return learned if 0 <= learned.age_s <= AGE_S_MAX else None
+
+    def write(self, budget: Budget, limit: Limit, now: float) -> None:
+        """Keep the limit of a budget, found at the wall clock `now`: whole or not at all."""
+        text = orjson.dumps(
+            {
+                "region": budget.region,
+                "kind": budget.kind,
+                "requests": limit.requests,
+                "window_s": limit.window_s,
+                "policy": limit.policy,
+                "at": now,
+            }
+        )
+        with suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(self._path(budget), text)
+
+    def _path(self, budget: Budget) -> Path:
+        return self._folder / f"{budget.digest}.json"
+
+
+def _parsed(raw: Any, now: float) -> Learned:
+    """Give what a file says; raises ValueError, TypeError or KeyError where it makes no sense."""
+    limit = Limit(requests=int(raw["requests"]), window_s=float(raw["window_s"]), policy=str(raw["policy"]))
+    if limit.requests < 1 or not 0 < limit.window_s <= AGE_S_MAX:
+        raise ValueError(limit)
+    return Learned(limit=limit, age_s=now - float(raw["at"]))
+
+
+def _replace(path: Path, text: bytes) -> None:
+    with NamedTemporaryFile(dir=path.parent, delete=False) as draft:
+        try:
+            draft.write(text)
+            draft.close()
+            Path(draft.name).replace(path)
+        except OSError:
+            Path(draft.name).unlink()
+            raise

@@ -1,0 +1,229 @@
+"""One session on a plan: shown, confirmed, guarded, run, and summed up in an exit code."""
+
+import getpass
+import os
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGINT, Signals
+from typing import Protocol
+
+from bulk.adapters.http import Client
+from bulk.adapters.ledger import LedgerFile
+from bulk.adapters.signals import stop_signals
+from bulk.adapters.throttle import Limiter
+from bulk.app.forecast import WORKERS_MAX, estimate_of, findings_of
+from bulk.app.jobs import settings_json
+from bulk.app.ledgers import plan_report
+from bulk.app.reach import Reach
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
+from bulk.core.job import Job
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import BrakeReason, End, Session
+from bulk.core.model import AS_ASKED, Action, Outcome, Target
+from bulk.core.reports.model import Report
+from bulk.engine.brake import Brake
+from bulk.engine.run import Run
+from bulk.engine.session import Lane, Limits, Tools
+
+_NOT_CONFIRMED = "not confirmed; nothing was sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A run at work, for whoever looks on."""
+
+    progress: Progress
+    brake: Brake
+    now: Callable[[], float]
+    """Monotonic seconds."""
+    paces: Mapping[tuple[str, str, str], Limiter]
+
+    def holds(self) -> tuple[str, ...]:
+        """Say why the run is waiting right now, pace by pace."""
+        held = ((kind, pace.pacing) for (_, _, kind), pace in self.paces.items())
+        now = self.now()
+        return tuple(
+            f"{kind} wait {pacing.hold.until_s - now:.0f} s for the API's rate limit"
+            for kind, pacing in held
+            if pacing.hold.until_s > now
+        )
+
+
+class Operator(Protocol):
+    """Who stands before the run: is shown the plan, says yes or no, looks on."""
+
+    def show_plan(self, report: Report) -> None:
+        """Show what would be done."""
+        ...
+
+    def confirms(self, changes: int) -> bool:
+        """Ask whether to do it."""
+        ...
+
+    def watching(self, watched: Watched) -> AbstractContextManager[None]:
+        """Show the run while the block runs."""
+        ...
+
+    def told(self, message: str) -> None:
+        """Be told something."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What came of it."""
+
+    ledger: Path
+    exit_code: ExitCode
+    message: str = ""
+    """Why the run stopped, where it did before its end."""
+
+
+async def work_on(
+    ledger: LedgerFile,
+    reach: Reach[Client],
+    job: Job,
+    around: Surroundings,
+    operator: Operator,
+    *,
+    begins: bool,
+) -> Applied:
+    """Show the plan, ask, and work on it until it is done or something stops it."""
+    progress = ledger.progress
+    operator.show_plan(plan_report(ledger, estimate=estimate_of(ledger, job, around)))
+    if stands_against := findings_of(ledger, job):
+        told = "; ".join(map(str, stands_against))
+        raise Refused(told, hint="nothing was sent")
+    actions = Counter(ledger.change(row).action for row in progress.unended())
+    changes = actions[Action.UPDATE]
+    if changes and not operator.confirms(changes):
+        return Applied(
+            ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message="not confirmed; nothing was sent"
+        )
+    closes_in_s = _window(job, around)
+    lanes = {}
+    for json in progress.run["targets"]:
+        contact = await reach.contact(Target(**json))
+        lanes[contact.target] = Lane(fleet=contact.client, reads=contact.reads, writes=contact.writes)
+    await ledger.write(
+        Session(host=socket.gethostname(), pid=os.getpid(), user=_user(), settings=settings_json(job))
+    )
+    if begins:
+        await ledger.publish()
+    brake = Brake()
+    run = Run(
+        Tools(
+            ledger=ledger,
+            lanes=lanes,
+            brake=brake,
+            patience=around.patience,
+            limits=_limits(job, progress),
+        )
+    )
+    with (
+        stop_signals(lambda number: _interrupt(brake, number)),
+        _deadline(closes_in_s, brake, around),
+        operator.watching(
+            Watched(progress=progress, brake=brake, now=around.clock.monotonic, paces=reach.paces)
+        ),
+    ):
+        await _run(run, ledger, brake)
+    return Applied(ledger=ledger.path, exit_code=exit_code(brake, progress), message=brake.message)
+
+
+async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
+    try:
+        await run()
+    except LedgerFailed:
+        raise
+    except BulkError as error:
+        brake.pull(BrakeReason.ABORTED, str(error))
+        await ledger.write(_end(brake, ledger))
+        raise
+    await ledger.write(_end(brake, ledger))
+
+
+def _end(brake: Brake, ledger: LedgerFile) -> End:
+    counts = {outcome.value: count for outcome, count in ledger.progress.counts().items()}
+    return End(reason=brake.reason, counts=counts)
+
+
+def _limits(job: Job, progress: Progress) -> Limits:
+    return Limits(
+        workers=job.concurrency or min(WORKERS_MAX, max(1, progress.rows)),
+        tries=job.attempts,
+        settle_s=job.settle_s,
+        failures_max=job.max_failures.of(progress.rows) if job.max_failures else None,
+        canary_rows=job.canary or 0,
+        strict=job.strict,
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def _window(job: Job, around: Surroundings) -> float | None:
+    """Give the seconds until the window closes; None without one."""
+    if job.window is None:
+        return None
+    now = around.local_time()
+    closes_at = job.window.closes_at(now)
+    if closes_at is None:
+        raise WindowClosed(
+            f"the window {job.window} is not open now ({now:%H:%M %Z}); nothing was sent",
+            hint="run the same command within the window",
+        )
+    return (closes_at - now).total_seconds()
+
+
+@contextmanager
+def _deadline(closes_in_s: float | None, brake: Brake, around: Surroundings) -> Iterator[None]:
+    if closes_in_s is None:
+        yield
+        return
+    timer = around.clock.call_later(
+        closes_in_s, lambda: brake.pull(BrakeReason.WINDOW, "the window has closed")
+    )
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _interrupt(brake: Brake, number: Signals) -> None:
+    reason = BrakeReason.INTERRUPTED if number == SIGINT else BrakeReason.TERMINATED
+    brake.pull(reason, f"{number.name}: nothing new was sent, requests in flight were waited for")
+
+
+_CODES: Mapping[BrakeReason, ExitCode] = {
+    BrakeReason.INTERRUPTED: ExitCode.INTERRUPTED,
+    BrakeReason.TERMINATED: ExitCode.TERMINATED,
+    BrakeReason.ABORTED: ExitCode.CANNOT_RUN,
+    BrakeReason.FAILURE_LIMIT: ExitCode.SAFETY_LIMIT,
+    BrakeReason.CANARY: ExitCode.SAFETY_LIMIT,
+    BrakeReason.SIDE_EFFECT: ExitCode.SAFETY_LIMIT,
+    BrakeReason.WINDOW: ExitCode.WINDOW_ENDED,
+    BrakeReason.STRICT: ExitCode.REFUSED,
+}
+
+
+def exit_code(brake: Brake, progress: Progress) -> ExitCode:
+    """Give the exit code that says how a session ended."""
+    counts = progress.counts()
+    as_asked = sum(counts[outcome] for outcome in AS_ASKED)
+    if as_asked == progress.rows:
+        return ExitCode.OK
+    if brake:
+        return _CODES[brake.reason]
+    if counts[Outcome.IN_DOUBT]:
+        return ExitCode.IN_DOUBT
+    return ExitCode.STOPPED_EARLY if counts[Outcome.NOT_ATTEMPTED] else ExitCode.SOME_FAILED

@@ -1,0 +1,49 @@
+"""`bulk check`."""
+
+from typing import TYPE_CHECKING, Any
+
+from bulk.cli import options, output
+from bulk.cli.verbs.shared import choice
+from bulk.core.errors import ExitCode, JobInvalid, UsageError
+
+if TYPE_CHECKING:
+    from bulk.core.model import Issue
+
+
+def check(
+    job: options.Job = "",
+    form: options.Format = "",
+    region: options.Region = "",
+    output_form: options.Output = "table",
+    schema: options.Schema = "",
+) -> int:
+    """Check every row of a job, offline: all problems at once, with file:line:column."""
+    from bulk.app.jobs import survey_job
+    from bulk.core.reports import issues as issues_report
+
+    if schema:
+        output.write_json(_schema(schema))
+        return ExitCode.OK
+    if not job:
+        raise UsageError("JOB is missing", hint="see --help")
+    rows, omitted = 0, 0
+    found: tuple[Issue, ...]
+    try:
+        survey = survey_job(job, {"format": form, "region": region})
+        rows, found, omitted = survey.rows, survey.issues, survey.issues_omitted
+    except JobInvalid as invalid:
+        found = invalid.issues
+    if choice(output_form, "table", "json") == "json":
+        output.write_json({**issues_report.as_json(found, rows=rows), "issues_omitted": omitted})
+    else:
+        output.show(issues_report.lines(found, rows=rows))
+        if omitted:
+            output.told(f"and {omitted} issues more")
+    return ExitCode.INVALID if found else ExitCode.OK
+
+
+def _schema(which: str) -> dict[str, Any]:
+    from bulk.core.job import job_schema
+    from bulk.core.rows import row_schema
+
+    return row_schema() if choice(which, "row", "job") == "row" else job_schema()

@@ -1,0 +1,78 @@
+"""`bulk plan`."""
+
+from pathlib import Path
+
+from bulk.cli import options, output
+from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
+from bulk.core.errors import ExitCode
+
+
+def plan(
+    job: options.JobOrLedger,
+    out: options.Out = "",
+    form: options.Format = "",
+    limit: options.Limit = "",
+    skip_invalid: options.SkipInvalid = False,
+    profile: options.Profile = "",
+    region: options.Region = "",
+    project_id: options.ProjectId = "",
+    endpoint: options.Endpoint = "",
+    rate: options.Rate = "",
+    concurrency: options.Concurrency = "",
+    window: options.Window = "",
+    strict: options.Strict = False,
+    allow_parking: options.AllowParking = False,
+    max_changes: options.MaxChanges = "",
+    max_removed: options.MaxRemoved = "",
+    max_consumers: options.MaxConsumers = "",
+    detailed_exitcode: options.DetailedExitcode = False,
+    output_form: options.Output = "table",
+    log_format: options.LogFormat = "text",
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> int:
+    """Read the fleet and show what would change; of a saved plan, show what moved since."""
+    from bulk.app.comparing import plan_ledger
+    from bulk.app.jobs import open_job
+    from bulk.app.ledgers import is_ledger
+    from bulk.app.planning import plan_job
+    from bulk.app.surroundings import system
+    from bulk.cli import logs
+    from bulk.cli.main import run
+
+    choice(output_form, *REPORTS)
+    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
+    flags = {
+        "format": form, "skip_invalid": skip_invalid, "profile": profile, "region": region,
+        "project_id": project_id, "endpoint": endpoint, "rate": rate, "concurrency": concurrency,
+        "window": window, "strict": strict, "allow_parking": allow_parking, "max_changes": max_changes,
+        "max_removed": max_removed, "max_consumers": max_consumers,
+    }  # fmt: skip
+
+    if is_ledger(job):
+        more = f"bulk plan {job} --output csv"
+        planned = run(
+            plan_ledger(
+                Path(job),
+                flags,
+                around=system(),
+                shown=lambda report: show_report(report, output_form, more=more),
+            )
+        )
+    else:
+        more = f"bulk plan {job} --output csv"
+        planned = run(
+            plan_job(
+                open_job(job, flags, only=ids_of(limit)),
+                around=system(),
+                out=Path(out) if out else None,
+                shown=lambda report: show_report(report, output_form, more=more),
+            )
+        )
+    if out:
+        output.told(f"the plan is saved; to run exactly it: bulk apply {out}")
+    for finding in planned.findings:
+        output.complain(str(finding))
+    if planned.findings:
+        return ExitCode.REFUSED
+    return ExitCode.USAGE if detailed_exitcode and planned.changes else ExitCode.OK

@@ -1,0 +1,64 @@
+"""What several verbs share: words turned into values, and reports shown."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk.cli import output
+from bulk.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulk.core.model import Issue
+    from bulk.core.reports.model import Report
+
+REPORTS = ("table", "json", "csv", "md", "html")
+"""Forms of a report."""
+
+
+def show_issues(issues: "tuple[Issue, ...]") -> None:
+    """Show on stderr what is wrong with a job."""
+    from bulk.core.reports import issues as issues_report
+
+    output.show(issues_report.lines(issues, rows=0), to_stderr=True)
+
+
+def ids_of(limit: str) -> frozenset[str]:
+    """Read the value of `--limit`: ids, or a file of ids."""
+    if not limit.startswith("@"):
+        return frozenset(part.strip().lower() for part in limit.split(",") if part.strip())
+    try:
+        lines = Path(limit[1:]).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--limit {limit}: {error}", hint="name a text file with one id a line") from error
+    return frozenset(line.strip().lower() for line in lines if line.strip())
+
+
+def choice(value: str, *choices: str) -> str:
+    """Give the value if it is one of the choices."""
+    if value not in choices:
+        raise UsageError(f"{value!r} is not one of {', '.join(choices)}", hint="see --help")
+    return value
+
+
+def show_report(report: "Report", form: str, *, more: str) -> None:
+    """Write a report to stdout; `more` is the command that gives what a table leaves out."""
+    match choice(form, *REPORTS):
+        case "json":
+            from bulk.core.reports import as_json
+
+            output.write(as_json.render(report))
+        case "csv":
+            from bulk.core.reports import as_csv
+
+            output.write(as_csv.render(report))
+        case "md":
+            from bulk.core.reports import as_markdown
+
+            output.write(as_markdown.render(report))
+        case "html":
+            from bulk.core.reports import as_html
+
+            output.write(as_html.render(report))
+        case _:
+            from bulk.core.reports import as_table
+
+            output.show(as_table.lines(report, more=more))

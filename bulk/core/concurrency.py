@@ -1,0 +1,89 @@
+"""How many workers a rate needs: `(state, event) -> state`, and the number that follows from it.
+
+Little's law: the requests in flight are the rate times the latency, so that many workers, and a few more
+for the ones that wait their turn, keep the rate; any further worker would only wait. A server that fails
+or becomes slow is given fewer at a time.
+"""
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import TypeAlias, assert_never
+
+HEADROOM = 1.5
+"""Share over Little's law: latency varies, and a pace without a waiting worker loses grants."""
+SPARE = 2
+FAST, SLOW = 1 / 8, 1 / 256
+"""Weights of an answer in the latency now and in the usual latency."""
+SLUGGISH = 3.0
+"""The server is slow when an answer takes this many times the usual."""
+EASE = 0.97
+"""What a slow answer leaves of the workers allowed; a failure leaves half."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """What is known about the server's answers."""
+
+    cap: int
+    """Most workers, whatever the rate."""
+    allowed: float
+    """What slowness and failures have left of the cap."""
+    latency_s: float = 0.0
+    """Of an answer now; 0 until there is one."""
+    usual_s: float = 0.0
+    """Of an answer as a rule."""
+    settling: int = 0
+    """Answers still to come before a failure counts as another one: one burst, one cut."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The server answered, whatever it said."""
+
+    latency_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The server failed: an answer of 5xx, or none at all."""
+
+
+Event: TypeAlias = Answered | Failed
+
+
+def sizing(cap: int) -> Sizing:
+    """Give the state that knows nothing yet and allows up to `cap` workers."""
+    return Sizing(cap=cap, allowed=float(cap))
+
+
+def step(state: Sizing, event: Event) -> Sizing:
+    """Give the state after one request."""
+    settling = max(0, state.settling - 1)
+    match event:
+        case Answered():
+            return _answered(replace(state, settling=settling), event.latency_s)
+        case Failed() if settling:
+            return replace(state, settling=settling)
+        case Failed():
+            return replace(state, allowed=max(1.0, state.allowed / 2), settling=ceil(state.allowed))
+        case _ as never:
+            assert_never(never)
+
+
+def workers(state: Sizing, rate_per_s: float) -> int:
+    """Give how many workers keep `rate_per_s`: at least one, at most what is allowed."""
+    wanted = ceil(HEADROOM * rate_per_s * state.latency_s) + SPARE
+    return max(1, min(wanted, int(state.allowed)))
+
+
+def _answered(state: Sizing, latency_s: float) -> Sizing:
+    if not state.latency_s:
+        return replace(state, latency_s=latency_s, usual_s=latency_s)
+    slow = latency_s > SLUGGISH * state.usual_s
+    allowed = state.allowed * EASE if slow else state.allowed + 1 / state.allowed
+    return replace(
+        state,
+        allowed=max(1.0, min(float(state.cap), allowed)),
+        latency_s=state.latency_s + FAST * (latency_s - state.latency_s),
+        usual_s=state.usual_s + SLOW * (latency_s - state.usual_s),
+    )

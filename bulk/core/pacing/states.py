@@ -1,0 +1,106 @@
+"""The states and events of pacing; every time is in monotonic seconds."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from math import inf
+from typing import TypeAlias
+
+from bulk.core.model import Limit, Throttled
+
+START_PER_S = 10.0
+"""First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
+RAMP = 1.0
+"""Growth a round until the first refusal: doubling."""
+OWED_MAX = 300
+"""The most accepted requests that refusals may cost before the next probe."""
+
+
+class Why(StrEnum):
+    """Where the belief in a limit comes from."""
+
+    GIVEN = "given"
+    """A person gave the rate."""
+    LEARNED = "learned"
+    """An earlier run found it."""
+    STATED = "stated"
+    """A refusal states it."""
+    FOUND = "found"
+    """It follows from what was accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A stretch of time in which nothing may leave."""
+
+    until_s: float = -inf
+    """When it ends."""
+    refusals: int = 0
+    """Refusals in a row, with nothing accepted between, that led to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """A rate that a person gave: never exceeded, and come back to after every hold."""
+
+    rate_per_s: float
+    hold: Hold = Hold()
+    limit: Limit | None = None
+    """What the last refusal stated."""
+    spacing_s: float = 0.0
+    """As in `Auto`; a given rate needs none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auto:
+    """A rate that finds the server's limit and stays just under it."""
+
+    rate_per_s: float = START_PER_S
+    hold: Hold = Hold()
+    limit: Limit | None = None
+    """The limit believed in as a window; None where only a rate is known."""
+    why: Why = Why.FOUND
+
+    cycle_at: float = -inf
+    """When the server last had nothing left to give."""
+    cycle_accepted: int = 0
+    window_at: float = inf
+    """When the present window opened; never, where none was seen to open."""
+
+    round_at: float = -inf
+    round_accepted: int = 0
+    growth: float = RAMP
+    """Share by which the next round is faster."""
+    sustained_per_s: float = 0.0
+    """Rate that the present probe started from; 0 outside a probe."""
+    owed: int = 0
+    """Requests still to be accepted before the next probe."""
+    charge: int = 0
+    """What each echo of the last cut adds to that."""
+
+    refusals: int = 0
+    """Refusals in a row, echoes not counted."""
+    cut_at: float = -inf
+    """Requests granted until then knew nothing of the last refusal."""
+    shut_at: float = -inf
+    """When the first of the refusals in a row was granted."""
+    spacing_s: float = 0.0
+    """Least time between two requests, whatever the rate: knocks leave one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The server took the request that was granted at `granted_at`."""
+
+    granted_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The server refused the request that was granted at `granted_at` for going too fast."""
+
+    granted_at: float
+    throttled: Throttled
+
+
+Pacing: TypeAlias = Fixed | Auto
+Event: TypeAlias = Accepted | Refused

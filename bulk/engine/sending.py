@@ -1,0 +1,199 @@
+"""One PUT brought to its end: attempts, verdicts, doubts; every step written down before it counts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from bulk.core.backoff import backoff_s
+from bulk.core.guards import side_effects
+from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Note, Purpose, Verb
+from bulk.core.model import (
+    Abort,
+    Done,
+    Doubt,
+    Missing,
+    Outcome,
+    Reject,
+    Reply,
+    Retry,
+    ServiceState,
+    Target,
+    Throttled,
+    Verdict,
+)
+from bulk.engine.puts import Put
+from bulk.engine.read import show_service
+from bulk.engine.session import Tools
+
+LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
+_RESTORED = Reply(
+    code="restored", message="the change could not be finished; the state before is in force again"
+)
+
+
+class Sender:
+    """Sends PUTs and writes down what came of them."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._ledger = tools.ledger
+        self._progress = tools.ledger.progress
+        self._lanes = tools.lanes
+        self._brake = tools.brake
+        self._patience = tools.patience
+        self._clock = tools.patience.clock
+        self._limits = tools.limits
+        self._failures = 0
+        self._looked_at: set[Target] = set()
+        """Targets whose first reply has been compared field by field."""
+
+    async def attempt(self, put: Put, *, stopped: Callable[[int], bool]) -> bool:
+        """Send a PUT once and write down what came of it; say whether it is to be sent again.
+
+        `stopped` is asked once more when its turn has come.
+        """
+        lane, row = self._lanes[put.change.target], put.change.row
+        granted_at = await lane.writes.acquire()
+        if granted_at is None or stopped(row):
+            return False
+        opened = self._progress.open.get(row)
+        attempt = opened.attempts + 1 if opened else 1
+        await self._ledger.write(Intent(row=row, attempt=attempt, purpose=put.purpose))
+        verdict = await lane.fleet.modify(put.change.service_id, put.body)
+        if isinstance(verdict, Throttled):
+            lane.writes.refused(granted_at, verdict)
+        elif verdict.reply.http is not None:
+            lane.writes.accepted(granted_at)
+        return await self._conclude(put, attempt, verdict)
+
+    async def _conclude(self, put: Put, attempt: int, verdict: Verdict) -> bool:
+        row, reply = put.change.row, verdict.reply
+        match verdict:
+            case Done(state=state) if not state.unlike(put.body):
+                await self._succeeded(put, reply)
+                await self._look_for_side_effects(put, state)
+            case Done(state=state):
+                told = f"the reply shows another {', '.join(state.unlike(put.body))} than asked"
+                return await self._doubt(put, attempt, replace(reply, code="wrong_echo", message=told))
+            case Doubt():
+                return await self._doubt(put, attempt, reply)
+            case Throttled(retry_after_s=hold_s):
+                await self._ledger.write(_attempt(row, attempt, Verb.THROTTLED, reply, hold_s=hold_s or 0.0))
+                return True
+            case Retry(counts=counts):
+                verb = Verb.RETRY if counts else Verb.RENEWED
+                await self._ledger.write(_attempt(row, attempt, verb, reply))
+                return await self._again(put, reply)
+            case Reject() if self._leaves_parked(put):
+                await self._ledger.write(_attempt(row, attempt, Verb.REJECTED, reply))
+            case Reject():
+                await self.end(row, Outcome.FAILED, reply)
+            case Abort(hint=hint):
+                await self._ledger.write(_attempt(row, attempt, Verb.ABORT, reply))
+                self._abort(reply, hint)
+            case _:
+                assert_never(verdict)
+        return False
+
+    async def _succeeded(self, put: Put, reply: Reply) -> None:
+        row = put.change.row
+        match put.purpose:
+            case Purpose.CHANGE:
+                await self.end(row, Outcome.APPLIED, reply)
+            case Purpose.PARK:
+                attempts = self._progress.open[row].attempts
+                await self._ledger.write(_attempt(row, attempts, Verb.PARKED, reply))
+            case Purpose.RESTORE:
+                await self.end(row, Outcome.BLOCKED, replace(_RESTORED, request_id=reply.request_id))
+            case _:
+                assert_never(put.purpose)
+
+    async def _look_for_side_effects(self, put: Put, state: ServiceState) -> None:
+        """Compare the first reply of each target with the state before: what no row asked for must stay."""
+        if put.change.target in self._looked_at or put.before is None:
+            return
+        self._looked_at.add(put.change.target)
+        if changed := side_effects(put.before, state, put.body):
+            told = f"the first PUT of {put.change.target} changed unasked: {', '.join(changed)}"
+            await self._ledger.write(Note(about="side_effect", message=told, row=put.change.row))
+            self._brake.pull(BrakeReason.SIDE_EFFECT, told)
+
+    def _abort(self, reply: Reply, hint: str) -> None:
+        self._brake.pull(BrakeReason.ABORTED, f"{reply.code or reply.http}: {reply.message}; {hint}")
+
+    async def _again(self, put: Put, reply: Reply) -> bool:
+        """Wait before the next attempt, or fail the row if it had its tries."""
+        tries = self._progress.open[put.change.row].tries
+        if tries >= self._limits.tries:
+            if not self._leaves_parked(put):
+                await self.end(put.change.row, Outcome.FAILED, reply)
+            return False
+        if tries:
+            wait_s = backoff_s(tries, self._patience.dice.random())
+            await self._clock.sleep(wait_s, wake=self._brake.pulled)
+        return True
+
+    def _leaves_parked(self, put: Put) -> bool:
+        """Say whether giving up this PUT would leave its service without what it had."""
+        return put.purpose is Purpose.CHANGE and self._progress.open[put.change.row].parked
+
+    def gave_up(self, row: int) -> bool:
+        """Say whether the last PUT of a parked service has failed for good."""
+        opened = self._progress.open.get(row)
+        return (
+            opened is not None and opened.parked and (opened.rejected or opened.tries >= self._limits.tries)
+        )
+
+    # In doubt
+
+    async def _doubt(self, put: Put, attempt: int, reply: Reply) -> bool:
+        await self._ledger.write(_attempt(put.change.row, attempt, Verb.DOUBT, reply))
+        return await self.read_back(put, reply)
+
+    async def read_back(self, put: Put, reply: Reply) -> bool:
+        """Settle a doubt by reading; say whether the PUT is to be sent again.
+
+        What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
+        """
+        row, lane = put.change.row, self._lanes[put.change.target]
+        opened = self._progress.open[row]
+        asked_s = self._clock.now() - datetime.fromisoformat(opened.asked_at).timestamp()
+        await self._clock.sleep(max(0.0, self._limits.settle_s - max(0.0, asked_s)))
+        found = await show_service(lane.fleet, put.change.service_id, lane.reads, self._patience)
+        match found:
+            case Done(state=live) if not live.unlike(put.body):
+                await self._succeeded(put, reply)
+            case Done(state=live) if put.before is not None and not put.before.differences(live):
+                await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
+                return await self._again(put, reply)
+            case Done(state=live):
+                await self.end(row, Outcome.CONFLICT, reply, observed=live)
+            case Missing():
+                await self.end(row, Outcome.CONFLICT, found.reply)
+            case Abort(reply=refusal, hint=hint):
+                self._abort(refusal, hint)
+            case Reject(reply=refusal) | Retry(reply=refusal) | Throttled(reply=refusal):
+                message = f"cannot be read, stays in doubt: {refusal.code} {refusal.message}"
+                await self._ledger.write(Note(about="doubt", message=message, row=row))
+            case _:
+                assert_never(found)
+        return False
+
+    async def end(
+        self, row: int, outcome: Outcome, reply: Reply, *, observed: ServiceState | None = None
+    ) -> None:
+        """Write how a row ended; too many failures pull the brake."""
+        opened = self._progress.open.get(row)
+        attempts = opened.attempts if opened else 0
+        await self._ledger.write(
+            Ended(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed)
+        )
+        if outcome in {Outcome.FAILED, Outcome.CONFLICT}:
+            self._failures += 1
+            limit = self._limits.failures_max
+            if limit is not None and self._failures > limit:
+                self._brake.pull(BrakeReason.FAILURE_LIMIT, f"{self._failures} rows failed, {limit} may")
+
+
+def _attempt(row: int, attempt: int, verb: Verb, reply: Reply, *, hold_s: float = 0.0) -> Attempt:
+    return Attempt(row=row, attempt=attempt, verdict=verb, reply=reply, hold_s=hold_s)

@@ -1,0 +1,118 @@
+"""Listing the fleets before the first PUT and after the last: what moved, what is not as asked."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+
+from bulk.core.ledger.progress import Stage
+from bulk.core.ledger.records import Ended
+from bulk.core.model import Action, Change, Done, Outcome, Reply, ServiceId, ServiceState, Target
+from bulk.engine.puts import before_last
+from bulk.engine.read import list_services, show_service
+from bulk.engine.sending import Sender
+from bulk.engine.session import Tools
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drift:
+    """A service that is not what the plan saw."""
+
+    before: ServiceState | None
+    observed: ServiceState | None
+    """None where it is gone."""
+    as_asked: bool
+    """Somebody else already did what the row asks."""
+
+
+async def drift_sweep(tools: Tools) -> dict[int, Drift]:
+    """List every fleet again and give the rows whose service is not what the plan, or the run, left."""
+    progress = tools.ledger.progress
+    drifted: dict[int, Drift] = {}
+    waiting: dict[ServiceId, int] = {}
+    targets: set[Target] = set()
+    for row in progress.unended():
+        change = tools.ledger.change(row)
+        if change.action is not Action.REFUSE and progress.stage(row) is not Stage.ASKED:
+            waiting[change.service_id] = row
+            targets.add(change.target)
+    async for live in _fleets(tools, targets):
+        row_here = waiting.pop(live.id, None)
+        if row_here is not None and (drift := _drift(tools, tools.ledger.change(row_here), live)):
+            drifted[row_here] = drift
+    return drifted | {row: Drift(before=None, observed=None, as_asked=False) for row in waiting.values()}
+
+
+async def _fleets(tools: Tools, targets: Iterable[Target]) -> AsyncIterator[ServiceState]:
+    """Give every service of these targets; a pulled brake ends it between two targets."""
+    for target in sorted(targets):
+        if tools.brake:
+            return
+        lane = tools.lanes[target]
+        async for live in list_services(target, lane.fleet, lane.reads, tools.patience):
+            yield live
+
+
+def _drift(tools: Tools, change: Change, live: ServiceState) -> Drift | None:
+    opened = tools.ledger.progress.open.get(change.row)
+    before = before_last(change) if opened and opened.parked else change.before
+    if before is None or not before.differences(live):
+        return None
+    return Drift(before=before, observed=live, as_asked=not live.unlike(change.body))
+
+
+def settle_unsent(tools: Tools, drifted: dict[int, Drift]) -> None:
+    """Write the outcome of every row that needs no PUT."""
+    progress = tools.ledger.progress
+    for row in list(progress.unended()):
+        if progress.stage(row) is Stage.ASKED:
+            continue
+        change, drift = tools.ledger.change(row), drifted.get(row)
+        if change.action is Action.REFUSE:
+            reply = Reply(code="refused", message=change.reason)
+            tools.ledger.put(Ended(row=row, outcome=Outcome.REFUSED, reply=reply))
+        elif drift and not drift.as_asked:
+            tools.ledger.put(_drifted(row, drift))
+        elif drift or change.action is Action.KEEP:
+            tools.ledger.put(Ended(row=row, outcome=Outcome.ALREADY))
+
+
+def _drifted(row: int, drift: Drift) -> Ended:
+    if drift.observed is None:
+        message = "the service is gone since the plan"
+    else:
+        moved = drift.before.differences(drift.observed) if drift.before else ()
+        message = f"moved since the plan: {', '.join(moved)}"
+    reply = Reply(code="drifted", message=message)
+    return Ended(row=row, outcome=Outcome.DRIFTED, reply=reply, observed=drift.observed)
+
+
+async def verify_sweep(tools: Tools, sender: Sender) -> None:
+    """List every fleet once more; an applied row whose service is not as asked becomes a conflict."""
+    progress = tools.ledger.progress
+    applied: dict[ServiceId, int] = {}
+    targets: set[Target] = set()
+    for row in progress.order:
+        if progress.stage(row) is Stage.APPLIED:
+            change = tools.ledger.change(row)
+            applied[change.service_id] = row
+            targets.add(change.target)
+    async for live in _fleets(tools, targets):
+        row_here = applied.get(live.id)
+        if row_here is not None and not live.unlike(tools.ledger.change(row_here).body):
+            del applied[live.id]
+    if tools.brake:
+        return
+    if applied:
+        await tools.patience.clock.sleep(tools.limits.settle_s)
+    for row in applied.values():
+        await _verify(tools, sender, tools.ledger.change(row))
+
+
+async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
+    """Look once more, with a detail read, at a service that the list shows otherwise than asked."""
+    lane = tools.lanes[change.target]
+    found = await show_service(lane.fleet, change.service_id, lane.reads, tools.patience)
+    if isinstance(found, Done) and not found.state.unlike(change.body):
+        return
+    observed = found.state if isinstance(found, Done) else None
+    reply = Reply(code="unverified", message="after the run the service is not what was applied")
+    await sender.end(change.row, Outcome.CONFLICT, reply, observed=observed)

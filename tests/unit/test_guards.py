@@ -1,0 +1,129 @@
+"""Whether a plan may run, and whether a PUT changed what nobody asked for."""
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bulk.core.guards import Caps, Footprint, findings, side_effects
+from bulk.core.job.forms import Share
+from bulk.core.model import Action, Change, ModifyBody, ServiceState
+from tests.nouns import change, ports, service_id, state
+
+CONNECTED = "consumers connected to services to change"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Caps as a job has them."""
+
+    max_changes: Share | None = None
+    max_removed: Share | None = None
+    max_consumers: int | None = None
+    strict: bool = False
+
+
+def footprint(*changes: Change) -> Footprint:
+    """Add changes up."""
+    total = Footprint()
+    for one in changes:
+        total.add(one)
+    return total
+
+
+def update(row: int, before: ServiceState, *after: int) -> Change:
+    """Give a change of a service to these server ports."""
+    return replace(change(row), before=before, body=ModifyBody(ports=ports(*after)))
+
+
+PLAN = footprint(
+    update(1, replace(state(1, 1, 2, 3), connection_count=7), 1),
+    replace(update(2, state(2, 4), 4, 5), parking=ModifyBody(ports=ports(9))),
+    change(3, action=Action.KEEP),
+    change(4, action=Action.REFUSE),
+)
+
+
+def test_a_footprint_counts_what_is_to_change_and_not_what_is_kept_or_refused() -> None:
+    """Mappings and consumers are those of the services to change."""
+    expected = Footprint(rows=4, changes=2, refused=1, parked=1, mappings=4, removed=2, consumers=7)
+    assert expected == PLAN
+
+
+@pytest.mark.parametrize(
+    ("caps", "message"),
+    [
+        (
+            Limits(max_changes=Share(number=1)),
+            "the plan has 2 services to change, and 1 may be; to lift this: --max-changes 2",
+        ),
+        (
+            Limits(max_changes=Share(number=49, is_percent=True)),
+            "the plan has 2 services to change, and 1 may be; to lift this: --max-changes 2",
+        ),
+        (
+            Limits(max_removed=Share(number=49, is_percent=True)),
+            "the plan has 2 mappings to remove, and 1 may be; to lift this: --max-removed 2",
+        ),
+        (
+            Limits(max_consumers=6),
+            f"the plan has 7 {CONNECTED}, and 6 may be; to lift this: --max-consumers 7",
+        ),
+        (
+            Limits(strict=True),
+            "the plan has 1 refused rows, and 0 may be; to lift this: correct them, or go without --strict",
+        ),
+    ],
+)
+def test_a_plan_beyond_a_cap_is_told_the_figure_and_what_lifts_it(caps: Caps, message: str) -> None:
+    """One line says what there is, what may be, and how to allow it."""
+    assert [str(finding) for finding in findings(PLAN, caps)] == [message]
+
+
+@pytest.mark.parametrize(
+    "caps",
+    [
+        Limits(),
+        Limits(max_changes=Share(number=2), max_removed=Share(number=2), max_consumers=7),
+        Limits(max_changes=Share(number=50, is_percent=True), max_removed=Share(number=50, is_percent=True)),
+    ],
+)
+def test_a_plan_within_its_caps_may_run(caps: Caps) -> None:
+    """Exactly as many as may be is not too many: changes of the rows, removals of the mappings there are."""
+    assert findings(PLAN, caps) == ()
+
+
+def test_every_exceeded_cap_is_found_at_once() -> None:
+    """Nobody has to repeat the command to learn of the next one."""
+    caps = Limits(max_changes=Share(number=0), max_removed=Share(number=0), max_consumers=0, strict=True)
+    assert [finding.limit for finding in findings(PLAN, caps)] == [0, 0, 0, 0]
+
+
+BEFORE = ServiceState(
+    id=service_id(1),
+    ports=ports(1),
+    status="available",
+    service_name=f"cn-north-4.web.{service_id(1)}",
+    approval_enabled=True,
+    description="old",
+)
+
+
+def test_what_a_put_changed_without_being_asked_is_named() -> None:
+    """A field outside the body that differs in the reply is a side effect."""
+    after = replace(BEFORE, ports=ports(2), approval_enabled=False, description="")
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2))) == ("description", "approval_enabled")
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2), approval_enabled=False)) == ("description",)
+    assert side_effects(BEFORE, after, ModifyBody(approval_enabled=False, description="")) == ("ports",)
+
+
+@pytest.mark.parametrize("name", ["web", f"elsewhere.web.{service_id(1)}"])
+def test_the_form_of_a_name_the_status_and_what_is_not_told_are_no_side_effects(name: str) -> None:
+    """Replies give names bare or in full, and may leave fields out."""
+    after = replace(BEFORE, service_name=name, status="creating", description=None)
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(1))) == ()
+
+
+def test_another_name_is_a_side_effect() -> None:
+    """The part of the name that a PUT may change counts."""
+    after = replace(BEFORE, service_name=f"cn-north-4.db.{service_id(1)}")
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(1))) == ("service_name",)

@@ -1,0 +1,125 @@
+"""Taking applied changes back."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bulk.core.inverse import inverse, written
+from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
+from tests.nouns import change, ports, service_id
+
+BEFORE = ServiceState(
+    id=service_id(1),
+    ports=ports(1, 2),
+    status="available",
+    port_id="P",
+    service_name=f"cn-north-4.web.{service_id(1)}",
+    description="",
+    approval_enabled=False,
+    updated_at="2026-01-15T08:30:01Z",
+)
+
+
+def applied(before: ServiceState | None = BEFORE, **body: Any) -> Change:
+    """Give a change that was applied, with all that a plan says about it."""
+    return replace(
+        change(1, after=(4, 5)),
+        before=before,
+        body=ModifyBody(**body),
+        reason="3 consumers are connected",
+        parking=ModifyBody(ports=ports(9)),
+        after_parked=(6,),
+        note="ticket 7",
+    )
+
+
+def test_the_inverse_brings_back_the_fields_that_were_sent_and_no_others() -> None:
+    """It starts from what was written, keeps place and note, and is ordered anew."""
+    was = applied(ports=ports(3), approval_enabled=True)
+    assert inverse(was, row=8) == replace(
+        was,
+        row=8,
+        before=replace(BEFORE, ports=ports(3), approval_enabled=True),
+        body=ModifyBody(ports=ports(1, 2), approval_enabled=False),
+        reason="",
+        after=(),
+        parking=None,
+        after_parked=(),
+    )
+
+
+@given(
+    name=st.sampled_from(["web", ""]),
+    new=st.sampled_from(["db", ""]),
+    is_full=st.booleans(),
+    description=st.sampled_from(["", "old"]),
+)
+def test_the_inverse_of_the_inverse_is_the_change(
+    *, name: str, new: str, is_full: bool, description: str
+) -> None:
+    """Back and forth again sends the first body to the first state."""
+    stored = ".".join(filter(None, ["cn-north-4", name, service_id(1)])) if is_full else name
+    before = replace(BEFORE, service_name=stored, description=description)
+    was = applied(before, service_name=new, description="new", port_id="Q", ports=ports(3))
+    again = inverse(inverse(was, row=1), row=1)
+    assert (again.body, again.before, again.action) == (was.body, was.before, Action.UPDATE)
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (f"cn-north-4.web.{service_id(1)}", f"cn-north-4.db.{service_id(1)}"),
+        (f"cn-north-4.{service_id(1)}", f"cn-north-4.db.{service_id(1)}"),
+        ("web", "db"),
+        ("", "db"),
+        (None, "db"),
+    ],
+)
+def test_a_name_was_written_in_the_form_in_which_the_api_tells_names(stored: str, expected: str) -> None:
+    """So the list shows the written service as the inverse expects it."""
+    state = written(applied(replace(BEFORE, service_name=stored), service_name="db"))
+    assert state == replace(BEFORE, service_name=expected)
+
+
+def test_a_name_taken_away_leaves_region_and_id() -> None:
+    """That is how the API stores a service without a name."""
+    state = written(applied(service_name=""))
+    assert state is not None
+    assert state.service_name == f"cn-north-4.{service_id(1)}"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("tcp_proxy", "open"), ("ip", "10.0.0.1"), ("vip_port_id", "V"), ("service_name", "x")],
+)
+@pytest.mark.parametrize("was", [None, ""])
+def test_a_field_that_had_no_value_cannot_be_brought_back(field: str, value: str, was: str | None) -> None:
+    """The row is refused and says which field is to be set by hand; an empty name can be sent."""
+    back = inverse(applied(replace(BEFORE, **{field: was}), **{field: value}), row=1)
+    if field == "service_name" and was == "":
+        assert (back.action, back.body.service_name) == (Action.UPDATE, "")
+    else:
+        assert back.action is Action.REFUSE
+        assert back.reason == f"{field} had no value before that a PUT could bring back; set it by hand"
+
+
+def test_a_service_that_had_no_ports_cannot_have_none_again() -> None:
+    """The API takes no empty list."""
+    back = inverse(applied(replace(BEFORE, ports=()), ports=ports(1)), row=1)
+    assert back.action is Action.REFUSE
+
+
+def test_without_a_state_before_nothing_can_be_brought_back() -> None:
+    """Every field that was sent is named."""
+    back = inverse(applied(None, ports=ports(1), description="x"), row=1)
+    assert (back.action, back.before) == (Action.REFUSE, None)
+    assert back.reason.count("set it by hand") == 2
+
+
+def test_every_field_of_a_body_is_one_of_the_state() -> None:
+    """Whatever a PUT may set can be read, and so be brought back."""
+    state = written(applied(**dict.fromkeys(BODY_FIELDS, "x")))
+    assert all(getattr(state, name) for name in BODY_FIELDS)

@@ -1,0 +1,55 @@
+"""What a pacing state believes and waits for, as the display and the ledger say it."""
+
+import pytest
+
+from bulk.core.model import Limit, Reply, Throttled
+from bulk.core.pacing import Auto, Hold, Refused, Why, auto, believed, fixed, in_words, reason, step
+
+USER = Limit(requests=60, window_s=60.0, policy="user")
+
+
+def test_a_given_rate_is_believed_because_it_was_given() -> None:
+    """Slow rates read by the minute, fast ones by the second."""
+    assert believed(fixed(20.0)) == (Limit(requests=20, window_s=1.0), Why.GIVEN)
+    assert believed(fixed(0.5)) == (Limit(requests=30, window_s=60.0), Why.GIVEN)
+
+
+def test_a_search_believes_nothing_until_it_was_refused() -> None:
+    """While it doubles, nothing is known."""
+    assert believed(auto()) is None
+
+
+def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
+    """A rate found is a limit by the second; a window, stated or learned, is told as such."""
+    assert believed(Auto(rate_per_s=197.4, growth=0.01)) == (Limit(requests=197, window_s=1.0), Why.FOUND)
+    probing = Auto(rate_per_s=250.0, growth=0.1, sustained_per_s=197.4)
+    assert believed(probing) == (Limit(requests=197, window_s=1.0), Why.FOUND)
+    assert believed(Auto(limit=USER, why=Why.STATED)) == (USER, Why.STATED)
+    assert believed(auto(USER)) == (USER, Why.LEARNED)
+
+
+def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
+    """A hold names the limit and how long it still lasts."""
+    assert reason(fixed(20.0), 100.0) == "rate"
+    refusal = Refused(
+        granted_at=100.0, throttled=Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
+    )
+    held = step(fixed(20.0), refusal, 100.0)
+    assert reason(held, 100.0) == "server push-back: limit 60 per minute (user), 12 s left"
+    assert reason(held, 112.0) == "rate"
+    assert reason(Auto(hold=Hold(until_s=5.0, refusals=2)), 0.0) == "server push-back: 5 s left"
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (Limit(requests=200, window_s=1.0), "200 per second"),
+        (Limit(requests=60, window_s=60.0, policy="user"), "60 per minute (user)"),
+        (Limit(requests=10, window_s=3600.0, policy="api"), "10 per hour (api)"),
+        (Limit(requests=9, window_s=86_400.0), "9 per day"),
+        (Limit(requests=5, window_s=5.0, policy="ip"), "5 per 5 s (ip)"),
+    ],
+)
+def test_a_limit_is_put_into_words(limit: Limit, words: str) -> None:
+    """Windows have the names that people use."""
+    assert in_words(limit) == words

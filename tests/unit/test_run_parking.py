@@ -1,0 +1,187 @@
+"""Cycles broken by an intermediate PUT: nobody clashes, and no service is left parked."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bulk.adapters.ledger import LedgerFile, fold, records
+from bulk.core.ledger.records import BrakeReason
+from bulk.core.model import Change, Outcome, Reject, ServiceId
+from bulk.engine.brake import Brake
+from bulk.engine.read import Patience
+from bulk.engine.run import Run
+from bulk.engine.session import Lane, Limits, Tools
+from tests.fakes import (
+    NO,
+    Answer,
+    FakeClock,
+    FakePace,
+    FastDisk,
+    FixedDice,
+    fleet_of,
+    inline,
+    is_aborted,
+    is_lost,
+    is_rejected,
+    is_throttled,
+    is_unreached,
+    lands,
+    lands_unheard,
+    planned_ledger,
+)
+from tests.nouns import PROJECT, change, ring, service_id, state
+
+
+class Parking:
+    """One ledger and fleet, worked on by as many sessions as it takes."""
+
+    def __init__(self, ledger: LedgerFile, changes: list[Change], answers: dict[int, list[Answer]]) -> None:
+        self.ledger, self.changes = ledger, changes
+        self.fleet = fleet_of(changes, answers)
+        self.fleet.shares_ports = True
+        self.clock, self.brake = FakeClock(), Brake()
+        self.writes = FakePace()
+
+    async def session(self, *, workers: int = 3, tries: int = 5, strict: bool = False) -> "Parking":
+        """Run once and close the ledger."""
+        if self.ledger._fd < 0:
+            self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
+            self.brake, self.writes = Brake(), FakePace()
+        lanes = {PROJECT: Lane(fleet=self.fleet, reads=FakePace(), writes=self.writes)}
+        tools = Tools(
+            ledger=self.ledger,
+            lanes=lanes,
+            brake=self.brake,
+            patience=Patience(clock=self.clock, dice=FixedDice()),
+            limits=Limits(workers=workers, tries=tries, strict=strict),
+        )
+        try:
+            async with self.ledger, asyncio.timeout(10):
+                await Run(tools)()
+        finally:
+            self.ledger._fd = -1
+        return self
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Give the outcomes by row."""
+        progress = fold(self.ledger.path)
+        return [progress.outcome(row) for row in sorted(progress.order)]
+
+    def puts(self) -> list[tuple[int, str]]:
+        """Give row and purpose of every PUT, in the order of their intents."""
+        told = (record for _, record in records(self.ledger.path))
+        return [(r["row"], r.get("purpose", "change")) for r in told if r["type"] == "intent"]
+
+    def as_asked(self) -> bool:
+        """Say whether every service has the map that its row wants."""
+        return all(self.fleet.services[c.service_id].ports == c.body.ports for c in self.changes)
+
+    def as_before(self) -> bool:
+        """Say whether every service has the map that it had."""
+        return all(c.before == self.fleet.services[c.service_id] for c in self.changes)
+
+
+async def parking(
+    folder: Path, changes: list[Change], answers: dict[int, list[Answer]] | None = None
+) -> Parking:
+    """Give a fleet of rings, before the first session."""
+    return Parking(await planned_ledger(folder, changes), changes, answers or {})
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 8])
+@pytest.mark.parametrize("size", [2, 3, 5])
+async def test_a_ring_is_turned_without_a_clash(tmp_path: Path, size: int, workers: int) -> None:
+    """Park, let the others have what they want in order, then the parked one: size + 1 PUTs."""
+    turned = await (await parking(tmp_path, ring(size))).session(workers=workers)
+    assert turned.outcomes == [Outcome.APPLIED] * size
+    assert turned.as_asked()
+    assert turned.puts() == [(1, "park"), *((row, "change") for row in range(size, 0, -1))]
+
+
+@pytest.mark.parametrize("workers", [1, 4, 16])
+async def test_many_rings_turn_at_once(tmp_path: Path, workers: int) -> None:
+    """With losses and refusals in each."""
+    changes = [row for first in range(1, 30, 3) for row in ring(3, first)]
+    troubles: list[list[Answer]] = [[is_lost], [lands_unheard], [is_throttled, is_unreached], []]
+    answers = {row.row: list(troubles[row.row % 4]) for row in changes}
+    turned = await (await parking(tmp_path, changes, answers)).session(workers=workers)
+    assert turned.outcomes == [Outcome.APPLIED] * 30
+    assert turned.as_asked()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("moment", [1, 2, 3])
+async def test_the_brake_lets_a_parked_ring_finish(tmp_path: Path, workers: int, moment: int) -> None:
+    """Pulled at any PUT of the ring: no service stays parked; what has not begun does not begin."""
+    changes = [*ring(2), *(replace(change(row), before=state(row, row)) for row in range(10, 20))]
+    turned = await parking(tmp_path, changes)
+
+    def pull(_: ServiceId) -> None:
+        if len(turned.fleet.asked) == moment - 1:
+            turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
+
+    turned.fleet.on_put = pull
+    await turned.session(workers=workers)
+    assert turned.outcomes[:2] == [Outcome.APPLIED] * 2
+    assert turned.outcomes.count(Outcome.NOT_ATTEMPTED) >= 10 - workers
+
+
+async def test_a_ring_whose_second_row_fails_is_turned_back(tmp_path: Path) -> None:
+    """The parked service gets back what it had; nothing is out of service."""
+    turned = await (await parking(tmp_path, ring(2), {2: [is_rejected]})).session()
+    assert turned.outcomes == [Outcome.BLOCKED, Outcome.FAILED]
+    assert turned.as_before()
+    assert turned.puts() == [(1, "park"), (2, "change"), (1, "restore")]
+
+
+@pytest.mark.parametrize(
+    "answers", [[lands, is_rejected], [lands, *[is_unreached] * 5], [lands, *[is_lost] * 5]]
+)
+async def test_a_last_put_that_fails_brings_back_the_state_before(
+    tmp_path: Path, answers: list[Answer]
+) -> None:
+    """Rejected, or out of tries: restored if its port is still free, and its row says so."""
+    alone = replace(ring(2)[0], after=())
+    turned = await (await parking(tmp_path, [alone], {1: answers})).session()
+    assert turned.outcomes == [Outcome.BLOCKED]
+    assert turned.as_before()
+
+
+async def test_a_parking_that_fails_harms_nobody(tmp_path: Path) -> None:
+    """The one is failed, the others blocked, every service as before."""
+    turned = await (await parking(tmp_path, ring(3), {1: [is_rejected]})).session()
+    assert turned.outcomes == [Outcome.FAILED, Outcome.BLOCKED, Outcome.BLOCKED]
+    assert turned.as_before()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("row", [1, 2])
+async def test_an_abort_in_a_ring_is_finished_by_the_next_session(
+    tmp_path: Path, row: int, workers: int
+) -> None:
+    """Credentials that fail in the middle leave a parked service, and resuming ends it."""
+    answers: dict[int, list[Answer]] = {1: [lands, is_aborted], 2: []} if row == 1 else {2: [is_aborted]}
+    turned = await (await parking(tmp_path, ring(2), answers)).session(workers=workers)
+    assert turned.brake.reason is BrakeReason.ABORTED
+    await turned.session(workers=workers)
+    assert turned.outcomes == [Outcome.APPLIED] * 2
+    assert turned.as_asked()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("lost", [1, 2])
+async def test_a_ring_with_a_doubt_left_open_goes_on_in_the_next_session(
+    tmp_path: Path, workers: int, lost: int
+) -> None:
+    """The doubt about the parking, or about the other row, could not be read."""
+    turned = await parking(tmp_path, ring(2), {lost: [lands_unheard]})
+    turned.fleet.reads = {service_id(lost): [Reject(reply=NO)]}
+    await turned.session(workers=workers)
+    assert not turned.as_asked()
+    await turned.session(workers=workers)
+    assert turned.outcomes == [Outcome.APPLIED] * 2
+    assert turned.as_asked()
+    assert len(turned.fleet.landed) == 3
