@@ -89,6 +89,8 @@ class FakePace:
         self.wanted = asyncio.Event()
         """Set once somebody wants a grant."""
 
+    rate_per_s = 1000.0
+
     async def acquire(self) -> float | None:
         """Give the next grant's number; while held, nothing but the closing."""
         self.wanted.set()

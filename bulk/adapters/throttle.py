@@ -27,8 +27,8 @@ PACE = 0.995
 """Share of the rate that the schedule aims at: what is left absorbs 5 ms of jitter in each second."""
 CREDIT_S = 0.05
 """Lateness that is made up for; a longer stall is forgotten."""
-PERIOD_S = 1.0
-SLICE_S = 0.1
+PERIOD_S, SLICE_S = 1.0, 0.1
+"""The windows that are counted. A rate below one a second has a longer period: that of one request."""
 TIMER_S_MIN = 0.001
 """Event loops count whole milliseconds; a shorter timer would only spin."""
 
@@ -50,7 +50,7 @@ class Limiter(Throttler):
 
     Guaranteed of the times of its grants, whatever happens to the clock, the rate and the waiters:
     never more than the rate (rounded up) in any one second, never more than a tenth of the rate plus
-    one in any 100 ms.
+    one in any 100 ms, and never two within the period of a rate below one a second.
     """
 
     def __init__(
@@ -86,6 +86,11 @@ class Limiter(Throttler):
     def refused(self, granted_at: float, throttled: Throttled) -> None:
         """Learn that the server refused the request of this grant for going too fast."""
         self._learn(Refused(granted_at=granted_at, throttled=throttled))
+
+    @property
+    def rate_per_s(self) -> float:
+        """Give the rate now."""
+        return self.pacing.rate_per_s
 
     def close(self) -> None:
         """Let every waiting and every later `acquire` return None at once."""
@@ -129,9 +134,10 @@ class Limiter(Throttler):
 
     def _next_at(self) -> float:
         rate_per_s = self.pacing.rate_per_s
+        period_s = max(PERIOD_S, 1 / rate_per_s)
         return max(
             self._last + self._interval_s(),
-            self._grants_ago(ceil(rate_per_s * PERIOD_S)) + PERIOD_S,
+            self._grants_ago(ceil(rate_per_s * period_s)) + period_s,
             self._grants_ago(int(rate_per_s * SLICE_S) + 1) + SLICE_S,
             self.pacing.hold.until_s,
         )
@@ -143,7 +149,7 @@ class Limiter(Throttler):
         return self._grants[-count] if len(self._grants) >= count else -inf
 
     def _grant(self, now: float, *, scheduled_s: float) -> float:
-        self._last = max(self._last + self._interval_s(), scheduled_s)
+        self._last = max(self._last + self._interval_s(), self.pacing.hold.until_s, scheduled_s)
         self._grants.append(now)
         while self._grants[0] <= now - PERIOD_S:
             self._grants.popleft()

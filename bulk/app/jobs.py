@@ -12,11 +12,10 @@ from bulk.adapters.wire import Timeouts
 from bulk.app.reach import SIMULATOR, Endpoint, Reach, open_reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
-from bulk.core.job import DEFAULT_RATE, Job, read_job
+from bulk.core.job import Job, read_job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.model import Issue
-from bulk.core.pacing import fixed
 from bulk.core.rows import Sifted, Survey, read_rows, sift, survey
 
 C = TypeVar("C", bound=ReadClient)
@@ -134,7 +133,5 @@ def open_fleets(
     timeouts = Timeouts(
         connect_s=job.connect_timeout_s, read_s=job.read_timeout_s, total_s=job.total_timeout_s
     )
-    rate = job.rate or DEFAULT_RATE
-    return open_reach(
-        kind, around=around, endpoint=endpoint, timeouts=timeouts, pacing=lambda: fixed(rate.per_s)
-    )
+    rate_per_s = job.rate.per_s if job.rate else None
+    return open_reach(kind, around=around, endpoint=endpoint, timeouts=timeouts, rate_per_s=rate_per_s)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bulk.adapters.http import ReadClient, connect
+from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
 from bulk.adapters.wire import Timeouts, Wire, open_wire
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import UsageError
 from bulk.core.model import Target
-from bulk.core.pacing import Pacing
+from bulk.core.pacing import Pacing, Why, auto, believed, fixed
 
 _SDK = "HUAWEICLOUD_SDK_"
 SIMULATOR = "simulator"
@@ -48,16 +49,18 @@ class Reach(Generic[C]):
     """Gives each target its contact, made at first sight; `C` says whether anything can be written."""
 
     def __init__(
-        self, kind: type[C], wire: Wire, around: Surroundings, url: str, pacing: Callable[[], Pacing]
+        self, kind: type[C], wire: Wire, around: Surroundings, url: str, rate_per_s: float | None
     ) -> None:
         self._kind = kind
         self._wire = wire
         self._around = around
         self._url = url
-        self._pacing = pacing
+        self._rate_per_s = rate_per_s
+        self._learned = LearnedLimits(state_folder(around.env, around.home))
         self._contacts: dict[Target, Contact[C]] = {}
-        self.paces: dict[tuple[str, str, str], Limiter] = {}
-        """By account, region and kind (`reads`, `writes`)."""
+        self.paces: dict[Budget, Limiter] = {}
+        self.told: Callable[[Budget, Pacing], None] = _unheard
+        """Who hears that a pace has changed its mind about the server's limit."""
 
     async def contact(self, target: Target) -> Contact[C]:
         """Give the contact of a target; raises CredentialsError, UsageError, CannotRun."""
@@ -87,10 +90,33 @@ class Reach(Generic[C]):
         return self._contacts[target]
 
     def _pace(self, account: str, region: str, kind: str) -> Limiter:
-        key = (account, region, kind)
-        if key not in self.paces:
-            self.paces[key] = Limiter(self._pacing(), clock=self._around.clock)
-        return self.paces[key]
+        budget = Budget(account=account, region=region, kind=kind)
+        if budget not in self.paces:
+            self.paces[budget] = Limiter(
+                self._pacing(budget),
+                clock=self._around.clock,
+                changed=lambda pacing: self.told(budget, pacing),
+            )
+        return self.paces[budget]
+
+    def _pacing(self, budget: Budget) -> Pacing:
+        if self._rate_per_s is not None:
+            return fixed(self._rate_per_s)
+        learned = self._learned.read(budget, self._around.clock.now())
+        return auto(learned.limit if learned else None)
+
+    def keep_limits(self) -> None:
+        """Keep what was found out about the limits for the next run."""
+        for budget, pace in self.paces.items():
+            match believed(pace.pacing):
+                case (limit, Why.STATED | Why.FOUND):
+                    self._learned.write(budget, limit, self._around.clock.now())
+                case _:
+                    pass
+
+
+def _unheard(_: Budget, __: Pacing) -> None:
+    pass
 
 
 @asynccontextmanager
@@ -100,9 +126,12 @@ async def open_reach(
     around: Surroundings,
     endpoint: Endpoint,
     timeouts: Timeouts,
-    pacing: Callable[[], Pacing],
+    rate_per_s: float | None,
 ) -> AsyncIterator[Reach[C]]:
-    """Open the connections of a command, and the simulator where that is the endpoint."""
+    """Open the connections of a command, and the simulator where that is the endpoint.
+
+    `rate_per_s` is the rate of each account, region and kind; None lets it be found.
+    """
     async with AsyncExitStack() as stack:
         url = endpoint.url
         if url == SIMULATOR:
@@ -118,4 +147,4 @@ async def open_reach(
         wire = await stack.enter_async_context(
             open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
         )
-        yield Reach(kind, wire, around, url, pacing)
+        yield Reach(kind, wire, around, url, rate_per_s)

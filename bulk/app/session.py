@@ -13,6 +13,7 @@ from typing import Protocol
 
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile
+from bulk.adapters.limits import Budget
 from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
 from bulk.app.forecast import WORKERS_MAX, estimate_of, findings_of
@@ -23,13 +24,16 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.core.job import Job
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import BrakeReason, End, Session
+from bulk.core.ledger.records import BrakeReason, End, Note, Session
 from bulk.core.model import AS_ASKED, Action, Outcome, Target
+from bulk.core.pacing import Pacing, believed, in_words, reason
 from bulk.core.reports.model import Report
 from bulk.engine.brake import Brake
 from bulk.engine.run import Run
 from bulk.engine.session import Lane, Limits, Tools
 
+RATE = "rate"
+"""What `reason` says while nothing but the rate itself holds requests back."""
 _NOT_CONFIRMED = "not confirmed; nothing was sent"
 
 
@@ -41,16 +45,19 @@ class Watched:
     brake: Brake
     now: Callable[[], float]
     """Monotonic seconds."""
-    paces: Mapping[tuple[str, str, str], Limiter]
+    paces: Mapping[Budget, Limiter]
 
     def holds(self) -> tuple[str, ...]:
         """Say why the run is waiting right now, pace by pace."""
-        held = ((kind, pace.pacing) for (_, _, kind), pace in self.paces.items())
-        now = self.now()
+        told = ((budget.kind, pace.reason()) for budget, pace in self.paces.items())
+        return tuple(f"{kind} wait: {reason}" for kind, reason in told if reason != RATE)
+
+    def rates(self) -> tuple[str, ...]:
+        """Say how fast the writes may go now, and the limit believed in."""
         return tuple(
-            f"{kind} wait {pacing.hold.until_s - now:.0f} s for the API's rate limit"
-            for kind, pacing in held
-            if pacing.hold.until_s > now
+            f"{pace.pacing.rate_per_s:.3g}/s allowed"
+            for budget, pace in self.paces.items()
+            if budget.kind == "writes"
         )
 
 
@@ -125,6 +132,7 @@ async def work_on(
             limits=_limits(job, progress),
         )
     )
+    reach.told = lambda budget, pacing: ledger.put(_pace_note(budget, pacing, around))
     with (
         stop_signals(lambda number: _interrupt(brake, number)),
         _deadline(closes_in_s, brake, around),
@@ -133,7 +141,19 @@ async def work_on(
         ),
     ):
         await _run(run, ledger, brake)
+    reach.keep_limits()
     return Applied(ledger=ledger.path, exit_code=exit_code(brake, progress), message=brake.message)
+
+
+def _pace_note(budget: Budget, pacing: Pacing, around: Surroundings) -> Note:
+    """Give the rate, the limit believed in and why, as a record; writes are what a report draws."""
+    message = f"rate {pacing.rate_per_s:.4g}/s"
+    if known := believed(pacing):
+        limit, why = known
+        message += f"; limit {limit.requests / limit.window_s:.4g}/s, {why}: {in_words(limit)}"
+    if (waiting := reason(pacing, around.clock.monotonic())) != RATE:
+        message += f"; {waiting}"
+    return Note(about="pace" if budget.kind == "writes" else "pace of reads", message=message)
 
 
 async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
@@ -155,7 +175,8 @@ def _end(brake: Brake, ledger: LedgerFile) -> End:
 
 def _limits(job: Job, progress: Progress) -> Limits:
     return Limits(
-        workers=job.concurrency or min(WORKERS_MAX, max(1, progress.rows)),
+        workers=job.concurrency or WORKERS_MAX,
+        elastic=job.concurrency is None,
         tries=job.attempts,
         settle_s=job.settle_s,
         failures_max=job.max_failures.of(progress.rows) if job.max_failures else None,

@@ -41,7 +41,7 @@ def status_line(watched: Watched, per_s: float) -> str:
     progress = watched.progress
     left = progress.rows - progress.ended
     parts = [f"{figure(progress.ended)}/{figure(progress.rows)}"]
-    parts.append(f"{per_s:.1f}/s")
+    parts.append(", ".join([f"{per_s:.1f}/s", *watched.rates()]))
     if left and per_s > 0:
         parts.append(f"{duration(left / per_s)} left")
     failed = sum(count for outcome, count in progress.counts().items() if SIGIL[outcome] == "!" and count)

@@ -51,6 +51,11 @@ class Pace(Protocol):
         """Learn that the server refused the request of this grant for going too fast."""
         ...
 
+    @property
+    def rate_per_s(self) -> float:
+        """Give the rate now."""
+        ...
+
     def close(self) -> None:
         """Let every waiting and every later `acquire` return None at once."""
         ...

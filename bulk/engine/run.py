@@ -20,6 +20,7 @@ from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import BrakeReason, Purpose
 from bulk.core.model import AS_ASKED, Change, Outcome, Reply
 from bulk.core.plan import Step, steps
+from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
 from bulk.engine.sending import LOST, Sender
 from bulk.engine.session import Tools
@@ -34,7 +35,9 @@ class Run:
         self._ledger = tools.ledger
         self._progress = tools.ledger.progress
         self._brake = tools.brake
-        self._sender = Sender(tools)
+        self._crew = Crew(tools.limits, (lane.writes for lane in tools.lanes.values()))
+        self._sender = Sender(tools, self._crew.heard)
+        self._working = 0
         self._in_hand: dict[tuple[int, bool], asyncio.Event] = {}
         """PUTs that a worker has, by row and whether it is the row's last; set when it lets go."""
         self._must_finish: set[int] = set()
@@ -65,8 +68,11 @@ class Run:
             await verify_sweep(tools, self._sender)
 
     async def _canaries(self) -> None:
-        first = list(islice(self._progress.unended(), self._tools.limits.canary_rows))
-        await self._send(first)
+        first = set(islice(self._progress.unended(), self._tools.limits.canary_rows))
+        for row in tuple(first):
+            if self._ledger.change(row).parking:  # a cycle is begun and ended in one go
+                first |= self._tied_to(row)
+        await self._send([row for row in self._progress.unended() if row in first])
         if any(self._progress.outcome(row) not in AS_ASKED for row in first):
             told = f"not all of the first {len(first)} rows ended as asked"
             self._brake.pull(BrakeReason.CANARY, told)
@@ -76,19 +82,25 @@ class Run:
     async def _send(self, rows: Iterable[int]) -> None:
         puts = steps(map(self._ledger.change, rows), self._has_ended)
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._tools.limits.workers):
-                    workers.create_task(self._work(puts))
-        except ExceptionGroup as group:  # one failure of the ledger ends all workers: it stands for all
-            raise group.exceptions[0] from group
+            async with asyncio.TaskGroup() as group:
+                self._hire(group, puts)
+        except ExceptionGroup as failures:  # one failure of the ledger ends all workers: it stands for all
+            raise failures.exceptions[0] from failures
 
-    async def _work(self, puts: Iterator[Step]) -> None:
-        while (step := self._next(puts)) is not None:
+    def _hire(self, group: asyncio.TaskGroup, puts: Iterator[Step]) -> None:
+        while self._working < self._crew.wanted:
+            self._working += 1
+            group.create_task(self._work(group, puts))
+
+    async def _work(self, group: asyncio.TaskGroup, puts: Iterator[Step]) -> None:
+        while self._working <= self._crew.wanted and (step := self._next(puts)) is not None:
             key = (step.change.row, step.is_last)
             let_go = self._in_hand[key] = asyncio.Event()
             await self._row(step)
             del self._in_hand[key]
             let_go.set()
+            self._hire(group, puts)
+        self._working -= 1
 
     async def _let_go(self, row: int, *, is_last: bool) -> None:
         """Return when no worker has this PUT in hand."""
@@ -179,13 +191,18 @@ class Run:
 
     def _oblige(self, change: Change) -> None:
         """Let a parked change, and all that its last PUT waits for, be finished whatever happens."""
-        waiting = [change.row]
+        if change.row not in self._must_finish:
+            self._must_finish |= self._tied_to(change.row)
+
+    def _tied_to(self, row: int) -> set[int]:
+        """Give a row and all rows that it waits for, they wait for, and so on."""
+        found, waiting = set[int](), [row]
         while waiting:
-            row = waiting.pop()
-            if row not in self._must_finish:
-                self._must_finish.add(row)
-                needed = self._ledger.change(row)
-                waiting += (*needed.after, *needed.after_parked)
+            if (needed := waiting.pop()) not in found:
+                found.add(needed)
+                change = self._ledger.change(needed)
+                waiting += (*change.after, *change.after_parked)
+        return found
 
     def _release(self) -> None:
         """Wake the workers that wait for their turn, unless something must still be sent."""

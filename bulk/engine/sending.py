@@ -35,7 +35,8 @@ _RESTORED = Reply(
 class Sender:
     """Sends PUTs and writes down what came of them."""
 
-    def __init__(self, tools: Tools) -> None:
+    def __init__(self, tools: Tools, heard: Callable[[Reply], None]) -> None:
+        self._heard = heard
         self._ledger = tools.ledger
         self._progress = tools.ledger.progress
         self._lanes = tools.lanes
@@ -60,6 +61,7 @@ class Sender:
         attempt = opened.attempts + 1 if opened else 1
         await self._ledger.write(Intent(row=row, attempt=attempt, purpose=put.purpose))
         verdict = await lane.fleet.modify(put.change.service_id, put.body)
+        self._heard(verdict.reply)
         if isinstance(verdict, Throttled):
             lane.writes.refused(granted_at, verdict)
         elif verdict.reply.http is not None:

@@ -23,6 +23,9 @@ class Limits:
     """How far a run may go."""
 
     workers: int
+    """Requests in flight at most."""
+    elastic: bool = False
+    """As many workers as the rate needs (Little's law), fewer for a slow or failing server."""
     tries: int = 5
     """PUTs of one row that may fail before it counts as failed; throttled ones are free."""
     settle_s: float = 2.0

@@ -109,17 +109,17 @@ def test_a_second_refusal_in_a_row_holds_until_a_knock() -> None:
     waits = []
     for _ in range(4):
         now = state.hold.until_s
-        assert state.spacing_s >= 2 * TRIP_S
+        assert state.spacing_s == pytest.approx(2 * TRIP_S)
         state = told(state, refusal(now))
         waits.append(state.hold.until_s - now)
-    assert waits == sorted(waits)
-    assert waits[-1] > 2.0
+    assert waits[0] < waits[-1]
+    assert min(waits) > 2.0
 
 
 def test_the_opening_of_a_window_tells_its_length() -> None:
     """20 accepted, then nothing until 5.1 s after the first: 20 in 5 s, paced at 0.99 of 4/s."""
     state = taken(auto(), since=0.0, seconds=1.45)
-    state = told(state, refusal(1.5), refusal(1.7), refusal(2.6), refusal(4.9))
+    state = told(state, refusal(1.5), refusal(1.7), refusal(2.6), refusal(4.5))
     opened = told(state, Accepted(granted_at=5.1))
     assert opened.limit == Limit(requests=state.cycle_accepted, window_s=5.0)
     assert opened.why is Why.FOUND
@@ -195,7 +195,7 @@ def test_a_probe_ends_a_window_at_most_ten_seconds_early() -> None:
         (Limit(requests=50, window_s=5.0), 20.0),
     ):
         state = Auto(rate_per_s=9.9, growth=0.25, limit=known, cycle_at=0.0, window_at=0.0, round_at=0.0)
-        assert taken(state, since=0.0, seconds=60.0).rate_per_s == pytest.approx(most)
+        assert taken(state, since=0.0, seconds=known.window_s - 0.1).rate_per_s == pytest.approx(most)
 
 
 def test_a_learned_limit_only_makes_the_start_slower() -> None:
@@ -205,7 +205,7 @@ def test_a_learned_limit_only_makes_the_start_slower() -> None:
     assert auto(fast).rate_per_s == 10.0
     assert taken(auto(fast), since=0.0, seconds=4.2).rate_per_s == pytest.approx(49.5)
     later = taken(auto(fast), since=0.0, seconds=10.0)
-    assert 49.5 < later.rate_per_s
+    assert later.rate_per_s > 49.5
     assert later.limit is None
 
 

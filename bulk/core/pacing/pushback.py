@@ -157,11 +157,14 @@ def _openings(state: Auto, now: float) -> tuple[float, ...]:
 
 
 def _seen_window(state: Auto, opened_at: float) -> Limit | None:
-    """Give the usual window that the cycle fits: longer than the last refusal, no longer than the opening."""
+    """Give the usual window that the cycle fits: longer than the last refusal, no longer than the opening.
+
+    Where several fit, as after a long `Retry-After`, it is the longest.
+    """
     least_s, most_s = state.cut_at - state.window_at, opened_at - state.cycle_at
     if state.window_at == inf:
         return None
-    window_s = next((window_s for window_s in WINDOWS_S if least_s < window_s <= most_s), None)
+    window_s = max((window_s for window_s in WINDOWS_S if least_s < window_s <= most_s), default=None)
     if window_s is None or state.cycle_accepted < FEW:
         return None
     return Limit(requests=state.cycle_accepted, window_s=window_s)

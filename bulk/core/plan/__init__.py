@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from bulk.core.model import Change, ServiceState, ServiceUpdate, Target
-from bulk.core.plan.decide import decide
+from bulk.core.plan.decision import decide
 from bulk.core.plan.estimate import Effort, effort, list_requests
 from bulk.core.plan.groups import Groups, touch
 from bulk.core.plan.order import arranged

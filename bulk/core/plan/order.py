@@ -17,9 +17,9 @@ from itertools import chain, islice
 from typing import Any
 
 from bulk.core.model import Action, Change, ModifyBody, Protocol, ServiceId, ServiceState
-from bulk.core.plan.knots import Graph, fewest_breakers, knots, shortest_circle
+from bulk.core.plan.circles import Graph, fewest_breakers, knots, shortest_circle
 from bulk.core.plan.pairs import PORT_MAX, Pair, by_pair, held, left_when_parked, wanted
-from bulk.core.plan.sequence import sequence
+from bulk.core.plan.sequence import sequenced
 
 SHOWN_MAX = 8
 """Services of a circle that a reason shows; a circle may have thousands, and each of its rows a reason."""
@@ -38,7 +38,7 @@ def arranged(
     contest.refuse_hopeless()
     contest.refuse_rivals()
     contest.untie(allow_parking=allow_parking)
-    return sequence(contest.changes())
+    return sequenced(contest.changes())
 
 
 class _Contest:

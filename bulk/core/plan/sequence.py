@@ -23,7 +23,7 @@ class Step:
     """False for the intermediate PUT of a parked change."""
 
 
-def sequence(changes: Iterable[Change]) -> Iterator[Change]:
+def sequenced(changes: Iterable[Change]) -> Iterator[Change]:
     """Give changes in the order of their rows, as far as what they wait for lets them.
 
     `changes` come in the order of their rows and wait for one another only. A parked change comes just before

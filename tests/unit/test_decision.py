@@ -16,7 +16,7 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan.decide import PORTS_MAX, decide
+from bulk.core.plan.decision import PORTS_MAX, decide
 from tests.nouns import PROJECT, service_id
 
 LIVE = ServiceState(

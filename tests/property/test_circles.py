@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulk.core.plan import knots as module
-from bulk.core.plan.knots import fewest_breakers, knots, shortest_circle
+from bulk.core.plan import circles as module
+from bulk.core.plan.circles import fewest_breakers, knots, shortest_circle
 
 Graph = dict[int, tuple[int, ...]]
 

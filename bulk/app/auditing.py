@@ -1,0 +1,85 @@
+"""A ledger looked at closely: whether it keeps its promises, and what befell one service."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bulk.adapters.ledger import records
+from bulk.core.audit import Audit, Breach, Promise, Proof
+from bulk.core.errors import LedgerDamaged, UsageError
+from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.records import Json
+from bulk.core.reports.meant import service_meant
+from bulk.core.reports.story import story
+from bulk.core.reports.words import Line
+from bulk.core.vpcep.codes import advice_for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audited:
+    """What an audit found."""
+
+    proofs: tuple[Proof, ...] = ()
+    """Empty where a promise is broken."""
+    breach: Breach | None = None
+    torn_bytes: int = 0
+    """Length of an unfinished last line, which is no part of the ledger (P5)."""
+
+
+def audit_ledger(path: Path) -> Audited:
+    """Prove a ledger, in one pass and without locking it; raises UsageError where it cannot be read."""
+    chain, audit = Chain(), Audit()
+    breach = _first_breach(path, chain, audit) or audit.breach_at_end()
+    if breach:
+        return Audited(breach=breach)
+    torn_bytes = path.stat().st_size - chain.size_bytes
+    return Audited(proofs=tuple(audit.proofs()), torn_bytes=torn_bytes)
+
+
+def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
+    try:
+        breaches = (audit.step(record, offset) for offset, record in records(path, chain))
+        return next(filter(None, breaches), None)
+    except LedgerDamaged as damaged:
+        message = damaged.message.removeprefix(f"{path}: ")
+        return Breach(promise=Promise.CHAIN, line=chain.n + 1, message=message)
+
+
+def find_service(path: Path, given: str) -> str:
+    """Give the id in a ledger that is meant by an id or the beginning of one.
+
+    Raises UsageError with the nearest ids where there is no such service or there are several.
+    """
+    meant = service_meant(given, (record["service_id"] for record in _changes(path)))
+    if isinstance(meant, str):
+        return meant
+    hint = f"did you mean {' or '.join(meant)}?" if meant else f"`bulk report {path} --output csv` has all"
+    raise UsageError(f"{path}: {given!r} is not the id of one of its services", hint=hint)
+
+
+def _changes(path: Path) -> Iterator[Json]:
+    for _, record in records(path):
+        if record["type"] == "planned":
+            return
+        if record["type"] == "change":
+            yield record
+
+
+def story_of(path: Path, service_id: str) -> tuple[Line, ...]:
+    """Give a service's story line by line; raises LedgerDamaged."""
+    told = story((record for _, record in records(path)), service_id, advice=_advice)
+    return tuple(told)
+
+
+def _advice(code: str) -> str:
+    return advice_for(code, None)
+
+
+def records_of(path: Path, service_id: str) -> tuple[Json, ...]:
+    """Give the records of a service's row as they are in the ledger; raises LedgerDamaged."""
+    found: list[Json] = []
+    for _, record in records(path):
+        is_plan = not found and record["type"] == "change" and record["service_id"] == service_id
+        if is_plan or (found and record.get("row") == found[0]["row"]):
+            found.append(record)
+    return tuple(found)

@@ -1,0 +1,194 @@
+"""What a ledger proves offline: every promise of the run kept, or the first one that is broken, with its line.
+
+Which steps a row may take is `Progress`'s to judge; its refusals get the name of the promise that they
+break. Beside them stands what a fold passes over: who was sent, the numbers of the PUTs, the counts.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.progress import Progress, Stage
+from bulk.core.ledger.records import Json
+from bulk.core.model import Action
+
+
+class Promise(StrEnum):
+    """What a ledger has to prove, in the order in which it is told; P1 to P5 are the promises of the design."""
+
+    CHAIN = "chain"
+    """No line is missing, edited or out of order, and the plan has its digest (P5)."""
+    PLAN = "plan"
+    """All changes were down before anything was sent, and nothing was sent that they do not say (P1)."""
+    INTENT = "intent"
+    """Each PUT was written down before it left (P1)."""
+    ALONE = "alone"
+    """No row had two PUTs alive at once (P3)."""
+    NUMBER = "number"
+    """The PUTs of each row are numbered 1, 2, 3 …, and its answers and its outcome say the same."""
+    OUTCOME = "outcome"
+    """Each row ends once, as its PUTs allow, and the outcomes sum to the rows (P3)."""
+    SESSION = "session"
+    """All was done within a session, and what a session counted at its end is what was written (P2, P4)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """The first broken promise of a ledger."""
+
+    promise: Promise
+    line: int
+    """From 1."""
+    message: str
+    """`line 7 …`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """A promise that was kept."""
+
+    promise: Promise
+    fact: str
+    """With its figures."""
+
+
+class Audit:
+    """Holds a ledger's records against the promises, one by one; about 26 bytes a row."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+        self._lines = 0
+        self._actions: Counter[str] = Counter()
+        self._is_update = bytearray()
+        """By row - 1: 1 where the plan changes the service."""
+        self._sessions_ended = 0
+        self._in_session = False
+
+    def step(self, record: Json, offset: int) -> Breach | None:
+        """Take in the next record, which stands at byte `offset`; give the promise that it breaks."""
+        self._lines += 1
+        try:
+            broken = next(self._objections(record, offset), None)
+        except LedgerDamaged as damaged:
+            return self._breach(self._broken_by(record), damaged.message)
+        except (KeyError, TypeError, ValueError) as error:  # only a forger who recomputes sums gets here
+            what = f"is no record of this format ({type(error).__name__}: {error})"
+            broken = Promise.CHAIN, what
+        return self._breach(broken[0], f"line {self._lines} {broken[1]}") if broken else None
+
+    def breach_at_end(self) -> Breach | None:
+        """Give the promise that a ledger breaks by ending here."""
+        if self.progress.planned:
+            return None
+        return self._breach(Promise.PLAN, f"line {self._lines} is the last one, and the plan is not complete")
+
+    def proofs(self) -> Iterator[Proof]:
+        """Give what a ledger without a breach has proven."""
+        progress, planned = self.progress, self.progress.planned or {}
+        counts = [f"{rows:,} {outcome.value}" for outcome, rows in progress.counts().items() if rows]
+        facts = {
+            Promise.CHAIN: f"none of {self._lines:,} lines is missing, edited or out of order",
+            Promise.PLAN: f"{progress.rows:,} rows were fixed as {planned['digest']} before anything was sent",
+            Promise.INTENT: f"PUTs sent: {progress.sent:,}, each written down before it left",
+            Promise.ALONE: "no row had two PUTs alive at once",
+            Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
+            Promise.OUTCOME: f"{progress.rows:,} rows = {' + '.join(counts) or 'none'}",
+            Promise.SESSION: (
+                f"sessions: {len(progress.sessions):,}, of which {self._sessions_ended:,} came to their end "
+                "with the right counts"
+            ),
+        }
+        return (Proof(promise=promise, fact=facts[promise]) for promise in Promise)
+
+    def _breach(self, promise: Promise, message: str) -> Breach:
+        return Breach(promise=promise, line=max(self._lines, 1), message=message)
+
+    # What a fold passes over
+
+    def _objections(self, record: Json, offset: int) -> Iterator[tuple[Promise, str]]:
+        """Take the step, then give each promise that it breaks all the same."""
+        opened = self.progress.open.get(record.get("row", 0))
+        sent = opened.attempts if opened else 0
+        self.progress.step(record, offset)
+        match record["type"]:
+            case "change":
+                self._remember(record)
+            case "planned" if Counter(record["counts"]) != self._actions:
+                yield Promise.PLAN, f"counts {record['counts']}, but the changes are {dict(self._actions)}"
+            case "session":
+                self._in_session = True
+            case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
+                yield Promise.SESSION, f"holds a record `{record['type']}` outside a session"
+            case "intent":
+                yield from self._intent(record, sent)
+            case "attempt" if record["attempt"] != sent:
+                yield Promise.NUMBER, f"answers PUT {record['attempt']} of row {record['row']}, not {sent}"
+            case "outcome":
+                yield from _outcome(record, sent)
+            case "end":
+                yield from self._end(record)
+
+    def _remember(self, change: Json) -> None:
+        self._actions[change["action"]] += 1
+        missing = change["row"] - len(self._is_update)
+        self._is_update.extend(bytes(max(missing, 0)))
+        self._is_update[change["row"] - 1] = change["action"] == Action.UPDATE
+
+    def _intent(self, record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
+        row = record["row"]
+        if not self._is_update[row - 1]:
+            yield Promise.PLAN, f"sends row {row}, which the plan does not change"
+        if record["attempt"] != sent + 1:
+            yield Promise.NUMBER, f"is PUT {record['attempt']} of row {row}, not {sent + 1}"
+
+    def _end(self, record: Json) -> Iterator[tuple[Promise, str]]:
+        self._in_session = False
+        self._sessions_ended += 1
+        counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
+        if Counter(record["counts"]) != Counter(counts):
+            yield Promise.SESSION, f"counts {_told(record['counts'])}, but written is {_told(counts)}"
+
+    # What a fold refuses
+
+    def _broken_by(self, record: Json) -> Promise:
+        """Name the promise that a record breaks by a step that its row may not take."""
+        match record.get("type"):
+            case "change" | "planned":
+                return Promise.PLAN
+            case "intent" | "attempt" | "outcome" if not self.progress.planned:
+                return Promise.PLAN
+            case "intent" if self._stage(record) is Stage.ASKED:
+                return Promise.ALONE
+            case "intent" if self._stage(record) is Stage.UNPLANNED:
+                return Promise.PLAN
+            case "attempt" | "outcome" if self._stage(record) < Stage.APPLIED and not self._is_asked(record):
+                return Promise.INTENT
+            case "intent" | "attempt" | "outcome":
+                return Promise.OUTCOME
+            case "session" | "end":
+                return Promise.SESSION
+            case _:
+                return Promise.CHAIN
+
+    def _is_asked(self, record: Json) -> bool:
+        return self._stage(record) is Stage.ASKED
+
+    def _stage(self, record: Json) -> Stage:
+        """Give where the row of a refused record stands; one that is not planned is UNPLANNED."""
+        row = record.get("row")
+        is_planned = type(row) is int and 1 <= row <= len(self._is_update)
+        return self.progress.stage(row) if is_planned else Stage.UNPLANNED
+
+
+def _outcome(record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
+    attempts = record["attempts"]
+    if not sent and (attempts or record["http"] is not None):
+        yield Promise.INTENT, f"tells of a PUT of row {record['row']} that was never written down"
+    if attempts not in (0, sent):
+        yield Promise.NUMBER, f"says that row {record['row']} had {attempts} PUTs, not {sent}"
+
+
+def _told(counts: Json) -> str:
+    return ", ".join(f"{rows} {outcome}" for outcome, rows in counts.items() if rows) or "nothing"

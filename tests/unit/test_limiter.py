@@ -1,0 +1,235 @@
+"""The limiter under a clock that only moves when told to: who may go, when, and in which order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from asyncio_throttle import Throttler
+
+from bulk.adapters.throttle import PACE, Limiter
+from bulk.core.model import Limit, Reply, Throttled
+from bulk.core.pacing import Auto, Pacing, auto, fixed
+from tests.limiters import StillClock
+
+REPLY = Reply(http=429, code="APIGW.0308")
+INTERVAL_S = 0.1 / PACE
+"""Between two grants at 10/s."""
+
+
+async def settle() -> None:
+    """Let everybody who can go on do so."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+class Queue:
+    """Workers in a row, each of which takes one grant."""
+
+    def __init__(self, pacing: Pacing) -> None:
+        self.clock = StillClock()
+        self.told: list[Pacing] = []
+        self.limiter = Limiter(pacing, clock=self.clock, changed=self.told.append)
+        self.workers: list[asyncio.Task[None]] = []
+        self.grants: dict[int, float | None] = {}
+
+    async def join(self, count: int) -> None:
+        """Add workers, numbered on from the last."""
+        numbers = range(len(self.workers), len(self.workers) + count)
+        self.workers += [asyncio.ensure_future(self._take(number)) for number in numbers]
+        await settle()
+
+    async def pass_time(self, seconds: float) -> None:
+        """Move the clock on and let the workers see it."""
+        self.clock.advance(seconds)
+        await settle()
+
+    async def _take(self, number: int) -> None:
+        self.grants[number] = await self.limiter.acquire()
+
+
+@asynccontextmanager
+async def queue(pacing: Pacing) -> AsyncIterator[Queue]:
+    """Give a queue at a limiter; at the end everybody has gone home."""
+    line = Queue(pacing)
+    yield line
+    line.limiter.close()
+    await asyncio.wait_for(asyncio.gather(*line.workers, return_exceptions=True), 1)
+
+
+def refusal(*, retry_after_s: float | None = None, limit: Limit | None = None) -> Throttled:
+    """Give what a refused request is told."""
+    return Throttled(reply=REPLY, retry_after_s=retry_after_s, limit=limit)
+
+
+def test_it_is_a_throttler() -> None:
+    """asyncio-throttle's class is the base, so that it stands wherever that one does."""
+    assert issubclass(Limiter, Throttler)
+
+
+async def test_it_is_used_as_a_context_manager_like_its_base() -> None:
+    """`async with` takes one grant."""
+    async with queue(fixed(10.0)) as line:
+        async with line.limiter:
+            pass
+        await line.join(1)
+        assert line.grants == {}
+
+
+async def test_the_first_may_go_at_once_and_the_others_one_interval_apart() -> None:
+    """Requests are spread evenly: nobody waits at first, and there is no burst."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(4)
+        assert line.grants == {0: 0.0}
+        await line.pass_time(3 * INTERVAL_S + 0.001)
+        assert [line.grants[n] for n in range(4)] == pytest.approx(
+            [n * INTERVAL_S for n in range(4)], abs=0.0011
+        )
+
+
+async def test_who_comes_first_goes_first() -> None:
+    """Nobody overtakes, neither who comes later nor who comes at the very moment of a turn."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(3)
+        line.clock.time_s = INTERVAL_S
+        await line.join(1)
+        assert list(line.grants) == [0]
+        await line.pass_time(1.0)
+        assert list(line.grants) == [0, 1, 2, 3]
+
+
+async def test_one_timer_serves_all_waiters() -> None:
+    """However many wait, one alarm is set, and it is exact: nothing polls."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(1000)
+        assert [alarm.at for alarm in line.clock.alarms] == [pytest.approx(INTERVAL_S, abs=0.0011)]
+
+
+async def test_a_late_timer_costs_no_grants() -> None:
+    """At 1,000/s a timer that is 2 ms late finds several due: the long-run rate is kept."""
+    async with queue(fixed(1000.0)) as line:
+        line.clock.late_s = 0.002
+        await line.join(3000)
+        await line.pass_time(2.0)
+        assert 0.99 * 2000 <= len(line.grants) <= 2000
+
+
+async def test_a_suspended_process_releases_no_burst() -> None:
+    """After a minute's sleep at 20/s two may go, not the twelve hundred that the minute had."""
+    async with queue(fixed(20.0)) as line:
+        await line.join(100)
+        line.clock.leap(60.0)
+        await settle()
+        assert len(line.grants) <= 3
+
+
+async def test_a_long_idle_saves_nothing_up() -> None:
+    """After an hour without requests the first leaves at once, the second one interval later."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(1)
+        await line.pass_time(3600.0)
+        await line.join(2)
+        assert list(line.grants) == [0, 1]
+
+
+async def test_a_rate_that_nothing_reaches_costs_no_waiting() -> None:
+    """At 100,000/s a request in every 50 us leaves without an alarm or a turn of the loop."""
+    clock = StillClock()
+    limiter = Limiter(fixed(100_000.0), clock=clock)
+    for _ in range(1000):
+        clock.time_s += 50e-6
+        with pytest.raises(StopIteration) as done:
+            limiter.acquire().send(None)
+        assert done.value.value == clock.time_s
+    assert clock.alarms == []
+
+
+async def test_a_refusal_holds_everybody() -> None:
+    """While `Retry-After` lasts nobody goes; then they go on at the given rate."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(5)
+        line.limiter.refused(0.0, refusal(retry_after_s=30.0))
+        await line.pass_time(29.9)
+        assert list(line.grants) == [0]
+        assert line.limiter.reason() == "server push-back: 0 s left"
+        await line.pass_time(0.1)
+        assert line.grants[1] == pytest.approx(30.0)
+        assert line.limiter.reason() == "rate"
+        await line.pass_time(1.0)
+        assert len(line.grants) == 5
+
+
+async def test_an_acceptance_ends_a_pause_only_when_it_left_after_it() -> None:
+    """What was under way when the pause began does not end it."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(2)
+        line.limiter.refused(0.0, refusal(retry_after_s=30.0))
+        line.limiter.accepted(0.0)
+        await line.pass_time(20.0)
+        assert list(line.grants) == [0]
+
+
+async def test_a_rate_that_changes_moves_those_who_wait() -> None:
+    """A cut to 0.99 a second, stated by the server, reaches the waiter whose turn was nearer."""
+    async with queue(auto()) as line:
+        await line.join(3)
+        line.limiter.refused(0.0, refusal(limit=Limit(requests=60, window_s=60.0)))
+        assert line.limiter.pacing.rate_per_s == pytest.approx(0.99)
+        await line.pass_time(0.99)
+        assert list(line.grants) == [0]
+        await line.pass_time(1.2)
+        assert list(line.grants) == [0, 1, 2]
+
+
+async def test_knocks_leave_one_by_one() -> None:
+    """While a window is shut, the next request does not leave before the last could be answered."""
+    shut = Auto(rate_per_s=200.0, growth=0.01, spacing_s=0.5)
+    async with queue(shut) as line:
+        await line.join(3)
+        await line.pass_time(0.9)
+        assert list(line.grants) == [0, 1]
+
+
+async def test_changes_of_hold_and_belief_are_told_and_nothing_else() -> None:
+    """The listener hears what the display and the ledger say, not each acceptance."""
+    async with queue(auto()) as line:
+        line.limiter.accepted(0.0)
+        assert line.told == []
+        line.limiter.refused(0.5, refusal(limit=Limit(requests=60, window_s=60.0)))
+        assert line.told == [line.limiter.pacing]
+
+
+async def test_a_cancelled_waiter_takes_nobodys_turn() -> None:
+    """The next in line goes when the cancelled one would have gone; nobody is forgotten."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(3)
+        line.workers[1].cancel()
+        await settle()
+        await line.pass_time(INTERVAL_S)
+        assert list(line.grants) == [0, 2]
+        line.workers.pop(1)
+
+
+async def test_a_queue_of_cancelled_waiters_leaves_no_alarm() -> None:
+    """When nobody waits any more, nothing is set for them, and the next who comes is served."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(2)
+        line.workers.pop().cancel()
+        await settle()
+        await line.pass_time(1.0)
+        assert line.clock.alarms == []
+        await line.join(1)
+        assert line.grants[1] == pytest.approx(1.0)
+
+
+async def test_closing_lets_everybody_go_home() -> None:
+    """Who waits and who comes later gets None at once, cancelled or not, and no alarm is left."""
+    async with queue(fixed(1.0)) as line:
+        await line.join(4)
+        line.workers[2].cancel()
+        line.limiter.close()
+        await settle()
+        await line.join(1)
+        assert line.grants == {0: 0.0, 1: None, 3: None, 4: None}
+        assert all(alarm.off for alarm in line.clock.alarms)
+        line.limiter.close()
