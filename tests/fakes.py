@@ -139,12 +139,15 @@ class FakeFleet:
     alive_max: int = 0
     shares_ports: bool = False
     """All services share one `port_id`, so no two may hold one server port."""
+    on_list: Callable[[], object] = lambda: None
+    """What else happens when a page is asked for."""
     on_put: Callable[[ServiceId], object] = lambda _: None
     """What else happens when a PUT arrives."""
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
         """Give a page in order of creation."""
         await asyncio.sleep(0)
+        self.on_list()
         self.pages.append(offset)
         if self.lists:
             return self.lists.pop(0)

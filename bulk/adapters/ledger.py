@@ -22,8 +22,8 @@ import orjson
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, Note, Record, change_of, record_json, record_type
-from bulk.core.model import Change
+from bulk.core.ledger.records import Json, Note, Record, change_of, record_json, record_type, target_of
+from bulk.core.model import Change, ServiceId, Target
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
@@ -113,6 +113,11 @@ class LedgerReader:
     def change(self, row: int) -> Change:
         """Give the planned change of a row."""
         return change_of(self._record(self.progress.change_at[row - 1]))
+
+    def service(self, row: int) -> tuple[Target, ServiceId]:
+        """Give the service that a row is about, without reading its whole change."""
+        json = self._record(self.progress.change_at[row - 1])
+        return target_of(json["target"]), ServiceId(json["service_id"])
 
     def outcome(self, row: int) -> Json | None:
         """Give the last `outcome` record of a row; None while it has none."""

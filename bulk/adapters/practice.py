@@ -10,16 +10,21 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from bulk.core.errors import CannotRun
+import aiohttp
+import orjson
+
+from bulk.core.errors import CannotRun, UsageError
 
 _START_S = 20.0
 _STOP_S = 5.0
+_WRONG_USAGE = 2
+"""The simulator's exit code for a flag that it cannot use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +35,24 @@ class Practice:
     ak: str
     sk: str = field(repr=False)
 
+    async def stats(self) -> dict[str, Any]:
+        """Give what the simulator has counted: requests by operation, refusals by code, duplicates."""
+        async with aiohttp.ClientSession() as session, session.get(f"{self.url}/_simulator/stats") as reply:
+            counts: dict[str, Any] = orjson.loads(await reply.read())
+            return counts
+
 
 @asynccontextmanager
-async def practice_server(seed: Path, fleet: Path) -> AsyncIterator[Practice]:
-    """Run the simulator on the fleet file, which begins as a copy of `seed` where there is none."""
+async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ()) -> AsyncIterator[Practice]:
+    """Run the simulator on the fleet file, which begins as a copy of `seed` where there is none.
+
+    `flags` are those of `bulk simulator`. Raises UsageError where one of them is wrong, else CannotRun.
+    """
     _sow(seed, fleet)
     ak, sk = "PRACTICE" + secrets.token_hex(6).upper(), secrets.token_hex(20)
     with tempfile.TemporaryFile() as said:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(fleet),
+            sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(fleet), *flags,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=said,
@@ -69,8 +83,12 @@ async def _url(child: asyncio.subprocess.Process, said: IO[bytes]) -> str:
     with suppress(TimeoutError):
         first = await asyncio.wait_for(child.stdout.readline(), _START_S) if child.stdout else b""
     if not first.startswith(b"http://"):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(child.wait(), _STOP_S)
         said.seek(0)
         why = said.read().decode(errors="replace").strip()
+        if child.returncode == _WRONG_USAGE:
+            raise UsageError(why, hint="`bulk simulator --help` shows what it takes")
         raise CannotRun(
             f"the simulator did not start: {why or 'no answer'}",
             hint="another run may hold its fleet file: wait for it, or see `bulk simulator --help`",

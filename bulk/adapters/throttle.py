@@ -23,8 +23,8 @@ from bulk.adapters.clock import Timer
 from bulk.core.model import Throttled
 from bulk.core.pacing import Accepted, Event, Pacing, Refused, reason, step
 
-PACE = 0.995
-"""Share of the rate that the schedule aims at: what is left absorbs 5 ms of jitter in each second."""
+PACE = 0.992
+"""Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
 CREDIT_S = 0.05
 """Lateness that is made up for; a longer stall is forgotten."""
 PERIOD_S, SLICE_S = 1.0, 0.1

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerReader
-from bulk.app.forecast import PlanCounts, counts_of
+from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger, open_fleets
 from bulk.app.ledgers import moved_report, reading
 from bulk.app.reach import Contact
@@ -20,7 +20,7 @@ C = TypeVar("C", bound=ReadClient)
 
 async def plan_ledger(
     path: Path, flags: Flags, *, around: Surroundings, shown: Callable[[Report], None]
-) -> PlanCounts:
+) -> Forecast:
     """Show a saved plan, or what is left of a run, against the fleet as it is now; nothing is written."""
     with reading(path) as reader:
         job, endpoint = job_of_ledger(reader.progress, flags)
@@ -29,7 +29,7 @@ async def plan_ledger(
             for json in reader.progress.run["targets"]:
                 moved |= await _moved(reader, await reach.contact(Target(**json)), around)
         shown(moved_report(reader, moved))
-        return counts_of(reader, job)
+        return forecast(reader, job, around)
 
 
 async def _moved(

@@ -16,39 +16,32 @@ _LATENCY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlanCounts:
+class Forecast:
     """What a plan comes to."""
 
     changes: int
     findings: tuple[Finding, ...]
     """What stands against applying it."""
+    estimate: Estimate
 
 
-def counts_of(reader: LedgerReader, job: Job) -> PlanCounts:
-    """Give what a plan comes to."""
-    footprint = _footprint(reader)
-    return PlanCounts(changes=footprint.changes, findings=findings(footprint, job))
-
-
-def findings_of(reader: LedgerReader, job: Job) -> tuple[Finding, ...]:
-    """Give what stands against applying a plan."""
-    return findings(_footprint(reader), job)
-
-
-def _footprint(reader: LedgerReader) -> Footprint:
+def forecast(reader: LedgerReader, job: Job, around: Surroundings) -> Forecast:
+    """Give what a plan comes to under the limits of a job, at its rate and in its window."""
     footprint = Footprint()
     for row in reader.progress.order:
         footprint.add(reader.change(row))
-    return footprint
+    return Forecast(
+        changes=footprint.changes,
+        findings=findings(footprint, job),
+        estimate=_estimate(footprint, len(reader.progress.run["targets"]), job, around),
+    )
 
 
-def estimate_of(reader: LedgerReader, job: Job, around: Surroundings) -> Estimate:
-    """Give what applying a plan is expected to take at the job's rate, and how long its window is open."""
+def _estimate(footprint: Footprint, targets: int, job: Job, around: Surroundings) -> Estimate:
     rate_per_s = (job.rate or DEFAULT_RATE).per_s
-    footprint = _footprint(reader)
     expected = effort(
         puts=footprint.changes + footprint.parked,
-        pages=len(reader.progress.run["targets"]),
+        pages=targets,
         rate_per_s=rate_per_s,
         workers=job.concurrency or WORKERS_MAX,
         latency_s=_LATENCY_S,

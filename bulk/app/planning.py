@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, Told
-from bulk.app.forecast import PlanCounts, counts_of, estimate_of
+from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
 from bulk.app.ledgers import plan_report
 from bulk.app.reach import Endpoint, Reach
@@ -117,7 +117,7 @@ def _unusable(row: InvalidRow, target: Target) -> Change:
 
 async def plan_job(
     opened: OpenedJob, *, around: Surroundings, out: Path | None, shown: Callable[[Report], None]
-) -> PlanCounts:
+) -> Forecast:
     """Make a plan with a client that cannot write, show it, and save it where `out` says.
 
     A plan that is not saved leaves nothing behind.
@@ -132,7 +132,8 @@ async def plan_job(
         ):
             wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
             await write_plan(ledger, reach, around, wanted)
-            shown(plan_report(ledger, estimate=estimate_of(ledger, opened.job, around)))
+            ahead = forecast(ledger, opened.job, around)
+            shown(plan_report(ledger, estimate=ahead.estimate))
             if out:
                 await ledger.publish()
-            return counts_of(ledger, opened.job)
+            return ahead

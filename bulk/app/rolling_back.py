@@ -12,7 +12,7 @@ from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client, ReadClient
 from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, only_run
 from bulk.app.applying import apply_ledger
-from bulk.app.forecast import PlanCounts, counts_of, estimate_of
+from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger, open_fleets
 from bulk.app.ledgers import find_run, plan_report, reading
 from bulk.app.planning import new_ledger, put_changes
@@ -39,7 +39,7 @@ async def plan_rollback(
     only: frozenset[str],
     out: Path | None,
     shown: Callable[[Report], None],
-) -> PlanCounts:
+) -> Forecast:
     """Show what would take a run back, and save it where `out` says; nothing is sent."""
     with reading(path) as source, TemporaryDirectory(prefix="bulk-") as folder:
         job, endpoint = job_of_ledger(source.progress, flags)
@@ -48,10 +48,11 @@ async def plan_rollback(
             new_ledger(out or Path(folder) / "plan", around, lambda _: None) as ledger,
         ):
             await _write(ledger, source, job, reach, around, only)
-            shown(plan_report(ledger, estimate=estimate_of(ledger, job, around)))
+            ahead = forecast(ledger, job, around)
+            shown(plan_report(ledger, estimate=ahead.estimate))
             if out:
                 await ledger.publish()
-            return counts_of(ledger, job)
+            return ahead
 
 
 async def roll_back(

@@ -3,7 +3,6 @@
 import getpass
 import os
 import socket
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from bulk.adapters.ledger import LedgerFile
 from bulk.adapters.limits import Budget
 from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
-from bulk.app.forecast import WORKERS_MAX, estimate_of, findings_of
+from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.jobs import settings_json
 from bulk.app.ledgers import plan_report
 from bulk.app.reach import Reach
@@ -102,12 +101,11 @@ async def work_on(
 ) -> Applied:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress = ledger.progress
-    operator.show_plan(plan_report(ledger, estimate=estimate_of(ledger, job, around)))
-    if stands_against := findings_of(ledger, job):
-        told = "; ".join(map(str, stands_against))
-        raise Refused(told, hint="nothing was sent")
-    actions = Counter(ledger.change(row).action for row in progress.unended())
-    changes = actions[Action.UPDATE]
+    ahead = forecast(ledger, job, around)
+    operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
+    if ahead.findings:
+        raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
+    changes = sum(progress.action(row) is Action.UPDATE for row in progress.unended())
     if changes and not operator.confirms(changes):
         return Applied(
             ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message="not confirmed; nothing was sent"

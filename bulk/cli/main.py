@@ -1,6 +1,7 @@
 """The command `bulk`: from words to a use case, from its end to an exit code."""
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import Coroutine
@@ -10,6 +11,7 @@ import typer
 
 from bulk.cli import output, verbs
 from bulk.cli.verbs.shared import show_issues
+from bulk.cli.verbs.simulator import simulator
 from bulk.core.errors import BulkError, ExitCode, JobInvalid
 
 T = TypeVar("T")
@@ -24,12 +26,14 @@ app = typer.Typer(
 )
 for verb in verbs.ALL:
     app.command(no_args_is_help=verb not in verbs.ANSWER_WITHOUT_WORDS)(verb)
+# Its flags are the simulator's own to read.
+app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(simulator)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit code; no traceback reaches the user."""
     try:
-        return int(app(argv, standalone_mode=False) or ExitCode.OK)
+        return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence
@@ -67,6 +71,9 @@ def _of_its_own(error: Exception) -> int:
 
 def run(use_case: Coroutine[Any, Any, T]) -> T:
     """Run a use case to its end, on uvloop where there is one."""
+    gc.collect()
+    gc.freeze()  # what was loaded lives to the end
+    gc.set_threshold(100_000, 50, 100)  # requests make many small objects and hardly any cycles
     try:
         import uvloop
     except ImportError:

@@ -197,7 +197,7 @@ LedgerOption = Annotated[
 LedgerOrJob = Annotated[
     str,
     Argument(
-        metavar="[LEDGER|JOB]",
+        metavar="LEDGER|JOB",
         help="A ledger, or a job whose latest run is meant; else the latest run below this folder.",
         show_default=False,
     ),
@@ -206,7 +206,7 @@ DetailedExitcode = Annotated[
     bool,
     Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none."),
 ]
-Arguments = Annotated[list[str] | None, Argument(metavar="[OPTIONS]", show_default=False)]
+Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 
 AllowParking = Annotated[
     bool,
@@ -259,5 +259,102 @@ Only = Annotated[
         metavar="ID,ID|@FILE",
         help="Only these services; @FILE has one id a line.",
         rich_help_panel=_JOB,
+    ),
+]
+ServiceIdArgument = Annotated[
+    str,
+    Argument(metavar="SERVICE_ID", help="Its id, or the beginning of it.", show_default=False),
+]
+ExportFormat = Annotated[
+    str,
+    Option(
+        "--format",
+        envvar="BULK_EXPORT_FORMAT",
+        metavar="long|wide|jsonl",
+        help="CSV with one mapping a line, CSV with one service a line, or JSON Lines.",
+        rich_help_panel=_JOB,
+    ),
+]
+ExportOut = Annotated[
+    str,
+    Option(
+        "--out",
+        envvar="BULK_EXPORT_OUT",
+        metavar="FILE",
+        help="Write to this new file, not to standard output.",
+        rich_help_panel=_SAY,
+    ),
+]
+NamePattern = Annotated[
+    str,
+    Option(
+        "--name",
+        envvar="BULK_NAME",
+        metavar="GLOB",
+        help="Only services whose short name is like this: web-*.",
+        rich_help_panel=_JOB,
+    ),
+]
+Port = Annotated[
+    str,
+    Option(
+        "--port",
+        envvar="BULK_PORT",
+        metavar="PORT",
+        help="Only services that have this client or server port.",
+        rich_help_panel=_JOB,
+    ),
+]
+AddPorts = Annotated[
+    str,
+    Option(
+        "--add-ports",
+        envvar="BULK_ADD_PORTS",
+        metavar="MAPPINGS",
+        help="Add these mappings to every map: '8081:22/TCP 8082:23/UDP'.",
+        rich_help_panel=_JOB,
+    ),
+]
+RemovePorts = Annotated[
+    str,
+    Option(
+        "--remove-ports",
+        envvar="BULK_REMOVE_PORTS",
+        metavar="MAPPINGS",
+        help="Take these mappings out of every map.",
+        rich_help_panel=_JOB,
+    ),
+]
+ServerPorts = Annotated[
+    list[str] | None,
+    Option(
+        "--map",
+        envvar="BULK_MAP",
+        metavar="OLD=NEW",
+        help="Renumber this server port in every map: 22=2222; may be given several times.",
+        rich_help_panel=_JOB,
+        show_default=False,
+    ),
+]
+
+Faults = Annotated[
+    str,
+    Option(
+        "--faults",
+        envvar="BULK_FAULTS",
+        metavar="JSON|FILE",
+        help='What goes wrong in a rehearsal, as for `bulk simulator`: {"rates": {"reset_after": 0.01}}.',
+        rich_help_panel=_PACE,
+    ),
+]
+Limiter = Annotated[
+    list[str] | None,
+    Option(
+        "--limiter",
+        envvar="BULK_LIMITER",
+        metavar="SPEC",
+        help="A limit to rehearse against in real time, as for `bulk simulator`: token:20/s; repeatable.",
+        rich_help_panel=_PACE,
+        show_default=False,
     ),
 ]

@@ -48,14 +48,17 @@ class Terminal:
 
     def sum_up(self, applied: Applied, *, command: str) -> None:
         """Show how the run went and, where rows are left, the command that goes on."""
-        with reading(applied.ledger) as reader:
-            output.show(
-                as_table.lines(
-                    report(applied.ledger, reader), more=f"bulk report {applied.ledger} --output csv"
+        kept = applied.ledger.exists()  # a plan to which nobody said yes is not
+        if kept:
+            with reading(applied.ledger) as reader:
+                output.show(
+                    as_table.lines(
+                        report(applied.ledger, reader), more=f"bulk report {applied.ledger} --output csv"
+                    )
                 )
-            )
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             output.told(f"to go on: {command}")
-        output.told(f"ledger: {applied.ledger}")
+        if kept:
+            output.told(f"ledger: {applied.ledger}")

@@ -1,11 +1,11 @@
-"""What a ledger proves offline: every promise of the run kept, or the first one that is broken, with its line.
+"""What a ledger proves offline: every promise of its run, or the first broken one with its line.
 
 Which steps a row may take is `Progress`'s to judge; its refusals get the name of the promise that they
 break. Beside them stands what a fold passes over: who was sent, the numbers of the PUTs, the counts.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -14,9 +14,12 @@ from bulk.core.ledger.progress import Progress, Stage
 from bulk.core.ledger.records import Json
 from bulk.core.model import Action
 
+_NOT_ASKED = {Stage.WAITING, Stage.ANSWERED, Stage.PARKED}
+"""Where a row stands that has no outcome and no PUT under way."""
+
 
 class Promise(StrEnum):
-    """What a ledger has to prove, in the order in which it is told; P1 to P5 are the promises of the design."""
+    """What a ledger has to prove; P1 to P5 are those promises of the design that it stands for."""
 
     CHAIN = "chain"
     """No line is missing, edited or out of order, and the plan has its digest (P5)."""
@@ -72,7 +75,8 @@ class Audit:
         try:
             broken = next(self._objections(record, offset), None)
         except LedgerDamaged as damaged:
-            return self._breach(self._broken_by(record), damaged.message)
+            is_record = damaged.__cause__ is None
+            return self._breach(self._broken_by(record) if is_record else Promise.CHAIN, damaged.message)
         except (KeyError, TypeError, ValueError) as error:  # only a forger who recomputes sums gets here
             what = f"is no record of this format ({type(error).__name__}: {error})"
             broken = Promise.CHAIN, what
@@ -82,7 +86,9 @@ class Audit:
         """Give the promise that a ledger breaks by ending here."""
         if self.progress.planned:
             return None
-        return self._breach(Promise.PLAN, f"line {self._lines} is the last one, and the plan is not complete")
+        return self._breach(
+            Promise.PLAN, f"after {self._lines:,} lines the ledger ends, and its plan is not complete"
+        )
 
     def proofs(self) -> Iterator[Proof]:
         """Give what a ledger without a breach has proven."""
@@ -90,7 +96,7 @@ class Audit:
         counts = [f"{rows:,} {outcome.value}" for outcome, rows in progress.counts().items() if rows]
         facts = {
             Promise.CHAIN: f"none of {self._lines:,} lines is missing, edited or out of order",
-            Promise.PLAN: f"{progress.rows:,} rows were fixed as {planned['digest']} before anything was sent",
+            Promise.PLAN: f"{progress.rows:,} rows, fixed as {planned['digest']} before anything was sent",
             Promise.INTENT: f"PUTs sent: {progress.sent:,}, each written down before it left",
             Promise.ALONE: "no row had two PUTs alive at once",
             Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
@@ -116,7 +122,7 @@ class Audit:
             case "change":
                 self._remember(record)
             case "planned" if Counter(record["counts"]) != self._actions:
-                yield Promise.PLAN, f"counts {record['counts']}, but the changes are {dict(self._actions)}"
+                yield Promise.PLAN, _differ(record["counts"], self._actions)
             case "session":
                 self._in_session = True
             case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
@@ -129,6 +135,8 @@ class Audit:
                 yield from _outcome(record, sent)
             case "end":
                 yield from self._end(record)
+            case _:
+                return
 
     def _remember(self, change: Json) -> None:
         self._actions[change["action"]] += 1
@@ -148,38 +156,28 @@ class Audit:
         self._sessions_ended += 1
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
         if Counter(record["counts"]) != Counter(counts):
-            yield Promise.SESSION, f"counts {_told(record['counts'])}, but written is {_told(counts)}"
+            yield Promise.SESSION, _differ(record["counts"], counts)
 
     # What a fold refuses
 
     def _broken_by(self, record: Json) -> Promise:
-        """Name the promise that a record breaks by a step that its row may not take."""
-        match record.get("type"):
-            case "change" | "planned":
-                return Promise.PLAN
-            case "intent" | "attempt" | "outcome" if not self.progress.planned:
-                return Promise.PLAN
-            case "intent" if self._stage(record) is Stage.ASKED:
-                return Promise.ALONE
-            case "intent" if self._stage(record) is Stage.UNPLANNED:
-                return Promise.PLAN
-            case "attempt" | "outcome" if self._stage(record) < Stage.APPLIED and not self._is_asked(record):
-                return Promise.INTENT
-            case "intent" | "attempt" | "outcome":
-                return Promise.OUTCOME
-            case "session" | "end":
-                return Promise.SESSION
-            case _:
+        """Name the promise that a record breaks by a step that it may not take."""
+        row = record.get("row", 0)
+        is_planned = self.progress.planned is not None and 1 <= row <= len(self._is_update)
+        stage = self.progress.stage(row) if is_planned else Stage.UNPLANNED
+        match record["type"]:
+            case "run" | "note":
                 return Promise.CHAIN
-
-    def _is_asked(self, record: Json) -> bool:
-        return self._stage(record) is Stage.ASKED
-
-    def _stage(self, record: Json) -> Stage:
-        """Give where the row of a refused record stands; one that is not planned is UNPLANNED."""
-        row = record.get("row")
-        is_planned = type(row) is int and 1 <= row <= len(self._is_update)
-        return self.progress.stage(row) if is_planned else Stage.UNPLANNED
+            case _ if stage is Stage.UNPLANNED:
+                return Promise.PLAN
+            case "attempt":
+                return Promise.INTENT
+            case "intent" if stage is Stage.ASKED:
+                return Promise.ALONE
+            case "outcome" if stage in _NOT_ASKED:
+                return Promise.INTENT
+            case _:
+                return Promise.OUTCOME
 
 
 def _outcome(record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
@@ -190,5 +188,9 @@ def _outcome(record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
         yield Promise.NUMBER, f"says that row {record['row']} had {attempts} PUTs, not {sent}"
 
 
-def _told(counts: Json) -> str:
+def _differ(said: Mapping[str, int], written: Mapping[str, int]) -> str:
+    return f"counts {_told(said)}, but the lines before it are {_told(written)}"
+
+
+def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{rows} {outcome}" for outcome, rows in counts.items() if rows) or "nothing"

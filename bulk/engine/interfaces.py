@@ -9,7 +9,16 @@ from typing import Protocol
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Record
-from bulk.core.model import Change, ListVerdict, ModifyBody, ServiceId, ShowVerdict, Throttled, Verdict
+from bulk.core.model import (
+    Change,
+    ListVerdict,
+    ModifyBody,
+    ServiceId,
+    ShowVerdict,
+    Target,
+    Throttled,
+    Verdict,
+)
 
 
 class FleetReader(Protocol):
@@ -78,6 +87,10 @@ class Ledger(Protocol):
 
     def change(self, row: int) -> Change:
         """Give the planned change of a row."""
+        ...
+
+    def service(self, row: int) -> tuple[Target, ServiceId]:
+        """Give the service that a row is about, without reading its whole change."""
         ...
 
     @property

@@ -30,10 +30,10 @@ async def drift_sweep(tools: Tools) -> dict[int, Drift]:
     waiting: dict[ServiceId, int] = {}
     targets: set[Target] = set()
     for row in progress.unended():
-        change = tools.ledger.change(row)
-        if change.action is not Action.REFUSE and progress.stage(row) is not Stage.ASKED:
-            waiting[change.service_id] = row
-            targets.add(change.target)
+        if progress.action(row) is not Action.REFUSE and progress.stage(row) is not Stage.ASKED:
+            target, service_id = tools.ledger.service(row)
+            waiting[service_id] = row
+            targets.add(target)
     async for live in _fleets(tools, targets):
         row_here = waiting.pop(live.id, None)
         if row_here is not None and (drift := _drift(tools, tools.ledger.change(row_here), live)):
@@ -65,13 +65,13 @@ def settle_unsent(tools: Tools, drifted: dict[int, Drift]) -> None:
     for row in list(progress.unended()):
         if progress.stage(row) is Stage.ASKED:
             continue
-        change, drift = tools.ledger.change(row), drifted.get(row)
-        if change.action is Action.REFUSE:
-            reply = Reply(code="refused", message=change.reason)
+        action, drift = progress.action(row), drifted.get(row)
+        if action is Action.REFUSE:
+            reply = Reply(code="refused", message=tools.ledger.change(row).reason)
             tools.ledger.put(Ended(row=row, outcome=Outcome.REFUSED, reply=reply))
         elif drift and not drift.as_asked:
             tools.ledger.put(_drifted(row, drift))
-        elif drift or change.action is Action.KEEP:
+        elif drift or action is Action.KEEP:
             tools.ledger.put(Ended(row=row, outcome=Outcome.ALREADY))
 
 
@@ -92,9 +92,9 @@ async def verify_sweep(tools: Tools, sender: Sender) -> None:
     targets: set[Target] = set()
     for row in progress.order:
         if progress.stage(row) is Stage.APPLIED:
-            change = tools.ledger.change(row)
-            applied[change.service_id] = row
-            targets.add(change.target)
+            target, service_id = tools.ledger.service(row)
+            applied[service_id] = row
+            targets.add(target)
     async for live in _fleets(tools, targets):
         row_here = applied.get(live.id)
         if row_here is not None and not live.unlike(tools.ledger.change(row_here).body):

@@ -22,6 +22,7 @@ from bulk.adapters.ledger import (
     SystemDisk,
     fold,
     is_live,
+    only_run,
     records,
 )
 from bulk.core.errors import LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
@@ -536,6 +537,27 @@ async def test_reading_while_it_is_written_sees_only_whole_and_true_records(tmp_
     assert seen == sorted(seen)
     assert seen[0] >= 8
     assert seen[-1] <= 8 + 150
+
+
+def test_a_job_has_one_run_at_a_time(tmp_path: Path) -> None:
+    """Also where the other one has no ledger yet; another job is free, and so is this one afterwards."""
+    with only_run(tmp_path / "runs", "demo"):
+        with (
+            pytest.raises(LedgerBusy, match="another run of demo is at work"),
+            only_run(tmp_path / "runs", "demo"),
+        ):
+            pass
+        with only_run(tmp_path / "runs", "other"):
+            pass
+    with only_run(tmp_path / "runs", "demo"):
+        pass
+
+
+def test_a_folder_for_runs_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """Its name is taken by a file."""
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UsageError, match=r"demo\.lock: File exists"), only_run(tmp_path / "runs", "demo"):
+        pass
 
 
 # Its name

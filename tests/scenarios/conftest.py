@@ -16,12 +16,13 @@ def stage(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Stage]:
-    """A stage of ten services; `@pytest.mark.parametrize("stage", [{…}], indirect=True)` sets the simulator."""
+    """Give a stage of ten services; `parametrize("stage", [{…}], indirect=True)` sets up the simulator."""
     settings = {"fleet": fleet_lines(10)} | getattr(request, "param", {})
     clear_settings(monkeypatch, tmp_path / "home")
     folder = tmp_path / "job"
     folder.mkdir()
     monkeypatch.chdir(folder)
+    monkeypatch.setattr("bulk.adapters.clock.SystemDice.random", lambda _: 0.0)  # no backoff is waited for
     with Aside(**settings) as aside:
         identity = aside.simulator.identity
         for name, value in {

@@ -25,6 +25,7 @@ from bulk.core.model import (
     ServiceId,
     ShowVerdict,
     Target,
+    Verdict,
 )
 from bulk.engine.brake import Brake
 from bulk.engine.read import READ_TRIES, Patience
@@ -75,10 +76,11 @@ class Session:
     brake: Brake = field(default_factory=Brake)
     limits: Limits = field(default_factory=lambda: Limits(workers=3))
     roll: float = 0.5
+    more_lanes: dict[Target, Lane] = field(default_factory=dict)
 
     async def run(self) -> "Session":
         """Run to the end and close the ledger."""
-        lanes = {PROJECT: Lane(fleet=self.fleet, reads=self.reads, writes=self.writes)}
+        lanes = {PROJECT: Lane(fleet=self.fleet, reads=self.reads, writes=self.writes), **self.more_lanes}
         patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
         async with self.ledger, asyncio.timeout(10):
             tools = Tools(
@@ -346,6 +348,19 @@ async def test_workers_share_the_rows_and_none_is_sent_twice(tmp_path: Path, wor
     assert session.outcomes == [APPLIED] * 40
     assert session.order() == list(range(1, 41))
     assert workers // 2 < session.fleet.alive_max <= workers
+
+
+@pytest.mark.parametrize("trouble", [[], [is_unreached, is_unreached, is_throttled]])
+async def test_as_many_workers_as_the_rate_needs_do_the_same_work(
+    tmp_path: Path, trouble: list[Answer]
+) -> None:
+    """Their number may change at any row, up to the bound, and down to one: every row is done once."""
+    changes = [change(row, after=(row - 1,) if row % 4 == 0 else ()) for row in range(1, 61)]
+    answers = {row: list(trouble) for row in range(20, 40)}
+    session = await ran(tmp_path, changes, answers, workers=6, elastic=True)
+    assert session.outcomes == [APPLIED] * 60
+    assert sorted(session.fleet.landed) == [service_id(row) for row in range(1, 61)]
+    assert session.fleet.alive_max <= 6
 
 
 async def test_a_finished_ledger_sends_nothing(tmp_path: Path) -> None:
@@ -648,6 +663,13 @@ async def test_strict_sends_nothing_once_a_service_moved(tmp_path: Path, stage: 
     assert session.outcomes[1] is LEFT
 
 
+async def test_strict_does_not_take_our_own_put_for_drift(tmp_path: Path) -> None:
+    """A PUT whose answer was lost with the process has landed: that is a doubt to settle, not a move."""
+    session = await interrupted(tmp_path, rows(1, 2), {}, strict=True)
+    session.fleet.land(service_id(1), change(1).body)
+    assert (await again(session).run()).outcomes == [APPLIED, APPLIED]
+
+
 async def test_strict_lets_an_unmoved_fleet_pass(tmp_path: Path) -> None:
     """Without drift it changes nothing."""
     assert (await ran(tmp_path, rows(1, 2), strict=True)).outcomes == [APPLIED, APPLIED]
@@ -688,6 +710,51 @@ async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
     assert fleets[PROJECT].landed == [service_id(1)]
     assert fleets[other].landed == [service_id(2)]
     assert fleets[PROJECT].pages == fleets[other].pages == [0, 0]
+
+
+async def two_projects(folder: Path) -> tuple[Session, FakeFleet]:
+    """Give a session over a row in each of two projects, and the second one's fleet."""
+    other = Target(region="cn-north-4", project_id="f" * 32)
+    changes = [change(1), replace(change(2), target=other)]
+    session = await prepared(folder, changes, workers=1)
+    elsewhere = fleet_of(changes[1:])
+    session.more_lanes[other] = Lane(fleet=elsewhere, reads=FakePace(), writes=FakePace())
+    return session, elsewhere
+
+
+async def test_the_brake_ends_a_sweep_between_two_projects(tmp_path: Path) -> None:
+    """What was not listed is not taken for gone: no outcome is written."""
+    session, elsewhere = await two_projects(tmp_path)
+    session.fleet.on_list = lambda: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert (session.outcomes, elsewhere.pages) == ([LEFT, LEFT], [])
+
+
+async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path) -> None:
+    """An applied row stays applied where nobody looked."""
+    session, elsewhere = await two_projects(tmp_path)
+    session.fleet.on_list = lambda: (
+        session.brake.pull(BrakeReason.INTERRUPTED, "INT") if session.fleet.landed else None
+    )
+    await session.run()
+    assert (session.outcomes, elsewhere.pages) == ([APPLIED, APPLIED], [0])
+
+
+# What nobody asked for
+
+
+async def test_a_first_put_that_changes_more_than_asked_stops_the_run(tmp_path: Path) -> None:
+    """The row itself is applied and stays so; the field is named; nothing else begins."""
+
+    def renames(fleet: FakeFleet, wanted: ServiceId, body: ModifyBody) -> Verdict:
+        fleet.services[wanted] = replace(fleet.services[wanted], description="other")
+        return lands(fleet, wanted, body)
+
+    changes = [replace(change(row), before=replace(state(row, 1), description="")) for row in (1, 2)]
+    session = await ran(tmp_path, changes, {1: [renames]}, workers=1)
+    assert (session.outcomes, session.brake.reason) == ([APPLIED, LEFT], BrakeReason.SIDE_EFFECT)
+    assert session.brake.message.endswith("description")
+    assert session.told(1, "note")[0]["about"] == "side_effect"
 
 
 # Canary and failure limit

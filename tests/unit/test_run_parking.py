@@ -8,7 +8,7 @@ import pytest
 
 from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.core.ledger.records import BrakeReason
-from bulk.core.model import Change, Outcome, Reject, ServiceId
+from bulk.core.model import Change, ModifyBody, Outcome, Reject, ServiceId
 from bulk.engine.brake import Brake
 from bulk.engine.read import Patience
 from bulk.engine.run import Run
@@ -31,7 +31,7 @@ from tests.fakes import (
     lands_unheard,
     planned_ledger,
 )
-from tests.nouns import PROJECT, change, ring, service_id, state
+from tests.nouns import PROJECT, change, ports, ring, service_id, state
 
 
 class Parking:
@@ -44,7 +44,7 @@ class Parking:
         self.clock, self.brake = FakeClock(), Brake()
         self.writes = FakePace()
 
-    async def session(self, *, workers: int = 3, tries: int = 5, strict: bool = False) -> "Parking":
+    async def session(self, *, workers: int = 3, canary_rows: int = 0) -> "Parking":
         """Run once and close the ledger."""
         if self.ledger._fd < 0:
             self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
@@ -55,7 +55,7 @@ class Parking:
             lanes=lanes,
             brake=self.brake,
             patience=Patience(clock=self.clock, dice=FixedDice()),
-            limits=Limits(workers=workers, tries=tries, strict=strict),
+            limits=Limits(workers=workers, canary_rows=canary_rows),
         )
         try:
             async with self.ledger, asyncio.timeout(10):
@@ -82,6 +82,11 @@ class Parking:
     def as_before(self) -> bool:
         """Say whether every service has the map that it had."""
         return all(c.before == self.fleet.services[c.service_id] for c in self.changes)
+
+
+def stranger(row: int) -> Change:
+    """Give a change that has nothing to do with any ring."""
+    return replace(change(row), before=state(row, row), body=ModifyBody(ports=ports(row + 100)))
 
 
 async def parking(
@@ -116,8 +121,7 @@ async def test_many_rings_turn_at_once(tmp_path: Path, workers: int) -> None:
 @pytest.mark.parametrize("moment", [1, 2, 3])
 async def test_the_brake_lets_a_parked_ring_finish(tmp_path: Path, workers: int, moment: int) -> None:
     """Pulled at any PUT of the ring: no service stays parked; what has not begun does not begin."""
-    changes = [*ring(2), *(replace(change(row), before=state(row, row)) for row in range(10, 20))]
-    turned = await parking(tmp_path, changes)
+    turned = await parking(tmp_path, [*ring(2), *map(stranger, range(10, 20))])
 
     def pull(_: ServiceId) -> None:
         if len(turned.fleet.asked) == moment - 1:
@@ -150,6 +154,18 @@ async def test_a_last_put_that_fails_brings_back_the_state_before(
     assert turned.as_before()
 
 
+async def test_a_restoring_that_was_cut_short_is_taken_up_again(tmp_path: Path) -> None:
+    """That the last PUT was rejected stays known: the next session restores at once."""
+    alone = replace(ring(2)[0], after=())
+    turned = await parking(tmp_path, [alone], {1: [lands, is_rejected, is_aborted]})
+    await turned.session()
+    assert not turned.as_before()
+    await turned.session()
+    assert turned.outcomes == [Outcome.BLOCKED]
+    assert turned.as_before()
+    assert [purpose for _, purpose in turned.puts()] == ["park", "change", "restore", "restore"]
+
+
 async def test_a_parking_that_fails_harms_nobody(tmp_path: Path) -> None:
     """The one is failed, the others blocked, every service as before."""
     turned = await (await parking(tmp_path, ring(3), {1: [is_rejected]})).session()
@@ -169,6 +185,33 @@ async def test_an_abort_in_a_ring_is_finished_by_the_next_session(
     await turned.session(workers=workers)
     assert turned.outcomes == [Outcome.APPLIED] * 2
     assert turned.as_asked()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+async def test_a_canary_takes_its_whole_ring_along(tmp_path: Path, workers: int) -> None:
+    """A cycle is begun and ended in one go; the others come after it."""
+    turned = await parking(tmp_path, [*ring(2), stranger(10)])
+    await turned.session(workers=workers, canary_rows=1)
+    assert turned.outcomes == [Outcome.APPLIED] * 3
+    assert turned.puts()[-1] == (10, "change")
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+async def test_a_service_parked_by_an_earlier_session_is_finished_whatever_stops_this_one(
+    tmp_path: Path,
+    doubt: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """The parking was known, or in doubt until now: a brake lets the ring finish first."""
+    answers: dict[int, list[Answer]] = {1: [lands_unheard], 2: []} if doubt else {2: [is_aborted]}
+    turned = await parking(tmp_path, [*ring(2), stranger(10)], answers)
+    if doubt:
+        turned.fleet.reads = {service_id(1): [Reject(reply=NO), Reject(reply=NO)]}
+        turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await turned.session(workers=1)
+    assert turned.fleet.landed == [service_id(1)]
+    turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await turned.session(workers=1)
+    assert turned.outcomes == [Outcome.APPLIED, Outcome.APPLIED, Outcome.NOT_ATTEMPTED]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -4,13 +4,16 @@ Whatever is heavy is imported where it is used, so that `bulk --help` answers at
 """
 
 from bulk.cli.verbs.apply import apply
+from bulk.cli.verbs.audit import audit
 from bulk.cli.verbs.check import check
+from bulk.cli.verbs.export import export
 from bulk.cli.verbs.ledgers import report, status
 from bulk.cli.verbs.plan import plan
+from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
-from bulk.cli.verbs.simulator import simulator
+from bulk.cli.verbs.why import why
 
-ALL = (check, plan, apply, status, report, rollback, simulator)
-"""In the order in which `bulk --help` names them."""
-ANSWER_WITHOUT_WORDS = (check, status, simulator)
+ALL = (check, plan, apply, status, report, rollback, rehearse, export, audit, why)
+"""In the order in which `bulk --help` names them; `simulator`, whose words are its own, comes last."""
+ANSWER_WITHOUT_WORDS = (check, status, export)
 """Verbs that do something without any argument."""

@@ -25,7 +25,7 @@ from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb
-from bulk.core.model import Outcome
+from bulk.core.model import Action, Outcome
 
 
 class Stage(IntEnum):
@@ -45,6 +45,7 @@ class Stage(IntEnum):
     BLOCKED = 11
 
 
+_ACTIONS = tuple(Action)
 _ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
 _STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
 
@@ -101,6 +102,7 @@ class Progress:
         self.outcome_at: array[int] = array("Q")
         """Offset of each row's last `outcome` line, by row - 1; 0 while it has none."""
         self._stages = bytearray()
+        self._actions = bytearray()
         self._tally = [0] * len(Stage)
         self._steps: dict[str, Callable[[Json, int], None]] = {
             "run": self._run,
@@ -141,6 +143,10 @@ class Progress:
     def stage(self, row: int) -> Stage:
         """Give where a row stands."""
         return Stage(self._stages[row - 1])
+
+    def action(self, row: int) -> Action:
+        """Give what the plan decided for a row."""
+        return _ACTIONS[self._actions[row - 1]]
 
     def outcome(self, row: int) -> Outcome:
         """Give how a row ended, or why it has not."""
@@ -188,11 +194,13 @@ class Progress:
         if row > len(self._stages):
             missing = row - len(self._stages)
             self._stages.extend(bytes(missing))
+            self._actions.extend(bytes(missing))
             self.change_at.extend([0] * missing)
             self.outcome_at.extend([0] * missing)
         self._move(record, Stage.WAITING)
         self.order.append(row)
         self.change_at[row - 1] = offset
+        self._actions[row - 1] = _ACTIONS.index(record["action"])
 
     def _planned(self, record: Json, _: int) -> None:
         if self.planned:

@@ -6,6 +6,7 @@ type means is said at its class; `n`, `at`, `type` and `sum` belong to the line 
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from functools import cache, lru_cache
 from typing import Any, ClassVar, TypeAlias
 
 from bulk.core.model import (
@@ -170,13 +171,8 @@ def ports_json(ports: tuple[PortMapping, ...]) -> list[Json]:
 
 
 def ports_of(json: list[Json]) -> tuple[PortMapping, ...]:
-    """Read back what `ports_json` gave."""
-    return tuple(
-        PortMapping(
-            client_port=m["client_port"], server_port=m["server_port"], protocol=Protocol(m["protocol"])
-        )
-        for m in json
-    )
+    """Read back what `ports_json` gave; equal mappings are one object."""
+    return tuple([_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
 
 
 def state_json(state: ServiceState) -> Json:
@@ -225,7 +221,7 @@ def change_of(json: Json) -> Change:
     return Change(
         row=json["row"],
         place=json["place"],
-        target=Target(**json["target"]),
+        target=target_of(json["target"]),
         service_id=ServiceId(json["service_id"]),
         action=Action(json["action"]),
         reason=json["reason"],
@@ -236,6 +232,21 @@ def change_of(json: Json) -> Change:
         parking=body_of(json["parking"]) if "parking" in json else None,
         after_parked=tuple(json.get("after_parked", ())),
     )
+
+
+def target_of(json: Json) -> Target:
+    """Read back what `target_json` gave; equal ones are one object."""
+    return _target(json["region"], json["project_id"], json["profile"])
+
+
+@cache
+def _target(region: str, project_id: str, profile: str) -> Target:
+    return Target(region=region, project_id=project_id, profile=profile)
+
+
+@lru_cache(65_536)
+def _mapping(client_port: int, server_port: int, protocol: str) -> PortMapping:
+    return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
 
 
 def target_json(target: Target) -> Json:

@@ -13,7 +13,7 @@ LEAN = 1 / 8
 """How far, on a logarithmic scale, a cut leans from the cycle's mean to the rate that was refused."""
 EARLY_PAUSE = 0.05
 """Share of a window to wait when it refuses early."""
-CHARGE, CHARGE_MIN, OWED_FOR_WINDOW_MAX = 110, 5, 1000
+CHARGE, CHARGE_MIN, OWED_FOR_WINDOW_MAX = 120, 5, 1000
 """Accepted requests that pay for a refusal, so that 1 % are refused; fewer for a rough guess."""
 PAID_BY_UNSURE = 6
 """A cut that is unsure by a share u charges this / u."""
@@ -126,14 +126,15 @@ def _estimate(state: Auto, granted_at: float) -> tuple[float, float]:
     """
     rate_per_s, sustained_per_s = state.rate_per_s, state.sustained_per_s
     span_s = max(0.0, granted_at - state.cycle_at)
-    mean_per_s = (state.cycle_accepted + 1) / (span_s + 1 / rate_per_s)
-    lower_per_s = min(rate_per_s, max(QUOTA * mean_per_s, sustained_per_s))
+    mean_per_s = min(rate_per_s, QUOTA * (state.cycle_accepted + 1) / (span_s + 1 / rate_per_s))
+    lower_per_s = max(mean_per_s, sustained_per_s)
     counted = 1 / (state.cycle_accepted + 1)
     if rate_per_s > WIDE * lower_per_s:
         middle_per_s = sqrt(lower_per_s * rate_per_s)
         return middle_per_s, rate_per_s / middle_per_s - 1 + counted
-    likely_per_s = lower_per_s * (rate_per_s / lower_per_s) ** LEAN
-    return likely_per_s, abs(lower_per_s / (sustained_per_s or rate_per_s) - 1) + counted
+    leaning_per_s = mean_per_s * (rate_per_s / mean_per_s) ** LEAN
+    unsure = abs(lower_per_s / (sustained_per_s or rate_per_s) - 1)
+    return max(leaning_per_s, sustained_per_s), unsure + counted
 
 
 def _knock_at(state: Auto, now: float) -> float:

@@ -1,0 +1,124 @@
+"""Exporting a live fleet as a job file: one list, a row for each service that a job could change."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bulk.adapters.http import ReadClient
+from bulk.adapters.new_file import new_file
+from bulk.app.jobs import Flags, OpenedJob, endpoint_of, open_fleets
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import JobInvalid, UsageError
+from bulk.core.exports import Edit, Selection
+from bulk.core.job import Job, read_job
+from bulk.core.model import Action, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
+from bulk.core.plan.decision import decide
+from bulk.core.reports.as_job import Layout, head, row, row_json
+from bulk.core.reports.words import printable
+from bulk.core.rows import Sifted
+from bulk.core.rows.columns import COLUMNS
+from bulk.core.rows.values import Wrong
+from bulk.engine.read import list_services
+
+UNCHANGED = "the edit does not change it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Export:
+    """What is to be exported, and how."""
+
+    selection: Selection = field(default_factory=Selection)
+    edit: Edit = field(default_factory=Edit)
+    layout: Layout = Layout.LONG
+
+
+@dataclass(slots=True, kw_only=True)
+class Exported:
+    """What an export came to."""
+
+    rows: int = 0
+    left_out: dict[str, list[ServiceId]] = field(default_factory=dict)
+    """Services that no row could be written for, by the reason."""
+
+
+async def export_fleet(
+    export: Export,
+    flags: Flags,
+    *,
+    around: Surroundings,
+    out: Path | None,
+    shown: Callable[[str], object],
+) -> Exported:
+    """Write the services of one target as a job file, with a client that cannot write to the fleet.
+
+    It goes to the new file `out` or, without one, to `shown` piece by piece. Raises what reading a fleet
+    raises, UsageError where `out` exists, and JobInvalid for flags that cannot be used.
+    """
+    opened = _settings(flags)
+    with new_file(out) if out else nullcontext(shown) as write:
+        async with open_fleets(ReadClient, opened.job, endpoint_of(opened), around) as reach:
+            contact = await reach.contact(opened.job.target)
+            services = list_services(contact.target, contact.client, contact.reads, around.patience)
+            return await _write(services, contact.target, export, write)
+
+
+async def _write(
+    services: AsyncIterator[ServiceState], target: Target, export: Export, write: Callable[[str], object]
+) -> Exported:
+    exported = Exported()
+    write(head(export.layout))
+    async for state in services:
+        if not export.selection.takes(state):
+            continue
+        update = row_of(state, target, export.edit, number=exported.rows + 1)
+        if isinstance(update, ServiceUpdate):
+            exported.rows += 1
+            write(row(update, export.layout))
+        else:
+            exported.left_out.setdefault(update, []).append(state.id)
+    return exported
+
+
+def _settings(flags: Flags) -> OpenedJob:
+    """Give the job that there is before it has any rows."""
+    job = read_job(b"", name="export", default_name="export", flags={**flags, "rows": "export"})
+    if not isinstance(job, Job):
+        raise JobInvalid(job)
+    if not job.region:
+        raise UsageError("no region is named", hint="add --region, such as --region cn-north-4")
+    return OpenedJob(job=job, folder=Path(), rows=Sifted(updates=(), invalid=(), file_issues=()), sha256="")
+
+
+def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> ServiceUpdate | str:
+    """Give the row that makes a service what the edit asks, or why it gets none.
+
+    An edited row holds only while the map is the one that the edit was made from.
+    """
+    update = ServiceUpdate(
+        row=number,
+        place="live",
+        target=target,
+        service_id=state.id,
+        body=ModifyBody(ports=edit.of(state.ports)),
+        expect_ports=state.ports if edit else None,
+        note=printable(state.short_name).strip(),
+    )
+    change = decide(update, state, target)
+    if change.action is Action.REFUSE:
+        return change.reason
+    if change.action is Action.KEEP and edit:
+        return UNCHANGED
+    return _unwritable(update) or update
+
+
+def _unwritable(update: ServiceUpdate) -> str:
+    """Say why no job file could hold a row; empty where one can."""
+    readings = ((name, COLUMNS[name].of_json(value)) for name, value in row_json(update).items())
+    problems = (
+        f"{name}: {problem.message}"
+        for name, value in readings
+        if isinstance(value, Wrong)
+        for problem in value.problems
+    )
+    return "; ".join(problems)

@@ -1,0 +1,120 @@
+"""A stage to rehearse a plan on: a copy of the plan, its snapshot as a fleet, a simulator of its own."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import orjson
+
+from bulk.adapters.ledger import records
+from bulk.adapters.practice import Practice, practice_server
+from bulk.app.jobs import settings_json
+from bulk.app.reach import Endpoint
+from bulk.app.surroundings import Surroundings
+from bulk.core.job import Job
+from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.records import Json, change_of, record_json
+from bulk.core.model import ServiceId, ServiceState
+from bulk.core.rehearsal import fleet_line, practised
+from bulk.core.vpcep.services import service
+
+_OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")
+"""Variables that lead to the real endpoint, or would set flags of a command that we start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Where one rehearsal plays."""
+
+    ledger: Path
+    """The plan, with the simulator as its endpoint."""
+    practice: Practice
+    around: Surroundings
+    """Credentials of the simulator alone, a home of its own."""
+    _fleet: Path
+
+    def fleet(self) -> dict[ServiceId, ServiceState]:
+        """Give every service as it is now."""
+        with self._fleet.open("rb") as lines:
+            states = (service(orjson.loads(line)) for line in lines)
+            return {state.id: state for state in states}  # the last line of a service counts
+
+
+@asynccontextmanager
+async def staged(
+    plan: Path, folder: Path, job: Job, around: Surroundings, *, flags: Sequence[str]
+) -> AsyncIterator[Stage]:
+    """Set the stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
+    ledger, fleet = folder / "rehearsal.ledger.jsonl", folder / "fleet.jsonl"
+    places = _sow(plan, fleet)
+    async with practice_server(fleet, fleet, flags=(*places, *flags)) as practice:
+        _copy(plan, ledger, job, practice.url)
+        yield Stage(ledger=ledger, practice=practice, around=_alone(around, practice, folder), _fleet=fleet)
+
+
+def _sow(plan: Path, fleet: Path) -> Iterator[str]:
+    """Write the plan's snapshot as a fleet file; give the flags that tell the region of its projects."""
+    regions: dict[str, str] = {}
+    fleet.parent.mkdir()
+    with fleet.open("xb") as file:
+        for record in _plan(plan):
+            if record["type"] == "change":
+                change = practised(change_of(record))
+                if line := fleet_line(change):
+                    file.write(orjson.dumps(line) + b"\n")
+                    regions[change.target.project_id] = change.target.region
+    return _places(regions)
+
+
+def _places(regions: Mapping[str, str]) -> Iterator[str]:
+    """Give the region of most projects as the default, and by name only those of other regions."""
+    for default, _ in Counter(regions.values()).most_common(1):
+        yield from ("--region", default)
+        for project_id, region in regions.items():
+            if region != default:
+                yield from ("--project", f"{region}_{project_id}={project_id}")
+
+
+def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
+    """Write the plan anew, its endpoint the simulator, open at any time of day."""
+    chain = Chain()
+    options = settings_json(replace(job, window=None)) | {"endpoint": asdict(Endpoint(url=url))}
+    with copy.open("xb") as file:
+        for record in _plan(plan):
+            file.write(chain.add(_staged(record, options, chain.digest)))
+
+
+def _staged(record: Json, options: Json, digest: str) -> Json:
+    """Give a record of the plan as the stage has it, without its `sum`."""
+    bare = {name: value for name, value in record.items() if name != "sum"}
+    match record["type"]:
+        case "run":
+            targets = [target | {"profile": ""} for target in record["targets"]]
+            return bare | {"options": options, "targets": targets}
+        case "change":
+            return bare | record_json(practised(change_of(record)))
+        case _:
+            return bare | {"digest": digest}
+
+
+def _plan(ledger: Path) -> Iterator[Json]:
+    """Give the records that make a ledger's plan, not those of the runs on it."""
+    for _, record in records(ledger):
+        yield record
+        if record["type"] == "planned":
+            return
+
+
+def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:
+    """Give surroundings that lead to the simulator only, and whose home is not the user's."""
+    env = {name: value for name, value in around.env.items() if not name.startswith(_OURS)}
+    env |= {
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(home),
+        "HUAWEICLOUD_SDK_AK": practice.ak,
+        "HUAWEICLOUD_SDK_SK": practice.sk,
+        "HUAWEICLOUD_SDK_IAM_ENDPOINT": practice.url,
+    }
+    return replace(around, env=env, home=home)

@@ -1,0 +1,115 @@
+"""`bulk export`."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bulk.cli import options, output
+from bulk.cli.verbs.shared import choice
+from bulk.core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from bulk.app.exporting import Exported
+    from bulk.core.exports import Edit
+    from bulk.core.model import Ports
+
+_REASONS_SHOWN_MAX = 10
+
+
+def export(
+    region: options.Region = "",
+    project_id: options.ProjectId = "",
+    profile: options.Profile = "",
+    endpoint: options.Endpoint = "",
+    name: options.NamePattern = "*",
+    port: options.Port = "",
+    add_ports: options.AddPorts = "",
+    remove_ports: options.RemovePorts = "",
+    server_ports: options.ServerPorts = None,
+    layout: options.ExportFormat = "long",
+    out: options.ExportOut = "",
+    rate: options.Rate = "",
+    log_format: options.LogFormat = "text",
+    verbose: options.Verbose = 0,
+    quiet: options.Quiet = False,
+) -> int:
+    """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
+    from bulk.app.exporting import Export, export_fleet
+    from bulk.app.surroundings import system
+    from bulk.cli import logs
+    from bulk.cli.main import run
+    from bulk.core.exports import Selection
+    from bulk.core.reports.as_job import Layout
+
+    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
+    wanted = Export(
+        selection=Selection(name=name, port=_port("--port", port) if port else None),
+        edit=_edit(add_ports, remove_ports, server_ports or []),
+        layout=Layout(choice(layout, *Layout)),
+    )
+    flags = {
+        "region": region, "project_id": project_id, "profile": profile, "endpoint": endpoint, "rate": rate,
+    }  # fmt: skip
+    exported = run(
+        export_fleet(wanted, flags, around=system(), out=Path(out) if out else None, shown=sys.stdout.write)
+    )
+    if not quiet:
+        _sum_up(exported)
+    return ExitCode.OK
+
+
+def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
+    from bulk.core.exports import Edit
+
+    edit = Edit(
+        add_ports=_ports("--add-ports", add_ports),
+        remove_ports=_ports("--remove-ports", remove_ports),
+        server_ports=_renumbering(server_ports),
+    )
+    if both := set(edit.add_ports) & set(edit.remove_ports):
+        raise UsageError(f"{min(both)} is both to be added and to be removed", hint="keep one of the two")
+    return edit
+
+
+def _ports(flag: str, text: str) -> "Ports":
+    from bulk.core.rows.mappings import ports_of_text
+    from bulk.core.rows.values import Wrong
+
+    ports = ports_of_text(text)
+    if isinstance(ports, Wrong):
+        problem = ports.problems[0]
+        raise UsageError(f"{flag}: {problem.message}", hint=problem.hint)
+    return ports
+
+
+def _renumbering(pairs: list[str]) -> dict[int, int]:
+    numbers: dict[int, int] = {}
+    for pair in pairs:
+        old, _, new = pair.partition("=")
+        old_port, new_port = _port("--map", old), _port("--map", new)
+        if numbers.setdefault(old_port, new_port) != new_port:
+            raise UsageError(f"--map: {old_port} is given two new numbers", hint="keep one of them")
+    return numbers
+
+
+def _port(flag: str, text: str) -> int:
+    from bulk.core.rows.values import PORT_MAX
+
+    digits = text.strip()
+    if digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) <= PORT_MAX:
+        return int(digits)
+    example = "22=2222" if flag == "--map" else "22"
+    hint = f"write whole numbers from 1 to {PORT_MAX}, such as {flag} {example}"
+    raise UsageError(f"{flag}: {text!r} is not a port", hint=hint)
+
+
+def _sum_up(exported: "Exported") -> None:
+    from bulk.core.reports.words import counted, printable
+
+    output.told(f"{counted(exported.rows, 'service')} exported")
+    reasons = sorted(exported.left_out.items(), key=lambda reason: -len(reason[1]))
+    for reason, services in reasons[:_REASONS_SHOWN_MAX]:
+        which = services[0] if len(services) == 1 else f"{services[0]} and others"
+        output.told(printable(f"left out {counted(len(services), 'service')} ({which}): {reason}"))
+    if more := sum(len(services) for _, services in reasons[_REASONS_SHOWN_MAX:]):
+        output.told(f"left out {counted(more, 'service')} for other reasons")

@@ -1,0 +1,111 @@
+"""The result of a rehearsal."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bulk.core.errors import ExitCode
+from bulk.core.model import Change, Outcome
+from bulk.core.rehearsal.timetable import Timetable
+from bulk.core.reports.timeline import Latency
+
+ANSWER_S = (0.0, 0.1, 1.0)
+"""What an answer of the API is taken to last: at best, as a rule, at worst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What the rehearsed run took."""
+
+    duration_s: float
+    puts: int
+    """PUTs that had to be brought to their end."""
+    sent: int
+    """PUTs sent, with those sent again."""
+    lists: int
+    """List requests: the drift sweep, the verify sweep."""
+    requests: int
+    """Requests of every kind."""
+    refusals: int
+    """Answers that said: too fast."""
+    hold_s: float
+    """How long a PUT had its worker on average."""
+    latency: Latency | None
+    faults: Mapping[str, int]
+    """Faults that struck, by their kind."""
+    gap_s: Mapping[int, float]
+    """How long each parked row was out of order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """What the real run would take with answers of `ANSWER_S`: at least, expected, at most."""
+
+    rate_per_s: float
+    at_least_s: float
+    expected_s: float
+    at_most_s: float
+    gap_s: Mapping[int, float]
+    """How long each parked row is expected to be out of order."""
+    gap_s_max: Mapping[int, float]
+    """The same with the slowest answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A promise that was put to the test."""
+
+    name: str
+    held: bool | None
+    """None where it could not be put to the test."""
+    told: str
+    exit_code: ExitCode = ExitCode.OK
+    """Of the command that did it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """A plan rehearsed."""
+
+    job: str
+    digest: str
+    """Of the plan that was rehearsed."""
+    counts: Mapping[Outcome, int]
+    trial: Trial
+    limited: bool
+    """The trial ran in real time against a limit; else as fast as it could."""
+    prediction: Prediction
+    parked: tuple[Change, ...]
+    """Rows whose service is out of order for a while."""
+    checks: tuple[Check, ...]
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Give CANNOT_RUN where a promise was broken, else what the commands ended with, the run's first."""
+        if any(check.held is False for check in self.checks):
+            return ExitCode.CANNOT_RUN
+        return next((check.exit_code for check in self.checks if check.exit_code), ExitCode.OK)
+
+
+def predicted(
+    trial: Trial, *, rate_per_s: float, limited: bool, timetable: Callable[[float, float], Timetable]
+) -> Prediction:
+    """Give what the real run would take, as far as a trial on this machine can tell.
+
+    `timetable` gives the run on paper for a rate and for the seconds that a PUT has its worker. PUTs that the
+    trial had to send again take their share of the rate. A trial in real time already waited for the limit:
+    what it took is the base, and paper only adds what slower answers cost.
+    """
+    effective_per_s = rate_per_s * trial.puts / trial.sent if trial.sent else rate_per_s
+    papers = [timetable(effective_per_s, trial.hold_s + answer_s) for answer_s in ANSWER_S]
+    lists_s = [trial.lists * max(1 / rate_per_s, answer_s) for answer_s in ANSWER_S]
+    totals_s = [paper.duration_s + sweeps_s for paper, sweeps_s in zip(papers, lists_s, strict=True)]
+    base_s = trial.duration_s if limited else totals_s[0]
+    at_least_s, expected_s, at_most_s = (base_s + total_s - totals_s[0] for total_s in totals_s)
+    return Prediction(
+        rate_per_s=rate_per_s,
+        at_least_s=at_least_s,
+        expected_s=expected_s,
+        at_most_s=at_most_s,
+        gap_s=papers[1].gap_s,
+        gap_s_max=papers[2].gap_s,
+    )

@@ -1,0 +1,47 @@
+"""A plan's snapshot as a fleet of the simulator, and what must have become of it."""
+
+from dataclasses import replace
+
+from bulk.core.inverse import written
+from bulk.core.ledger.records import Json, state_json
+from bulk.core.model import AS_ASKED, Action, Change, Outcome, ServiceState
+
+
+def practised(change: Change) -> Change:
+    """Give the change as it can be rehearsed: without a profile, its service in the simulator's own forms.
+
+    The simulator has one account; it tells no empty ids, and a service's name always in its stored form,
+    while the API's examples show bare names as well (API document, sections 1.1 and 1.2).
+    """
+    before = change.before and _stored(change.before, change.target.region)
+    return replace(change, target=replace(change.target, profile=""), before=before)
+
+
+def _stored(state: ServiceState, region: str) -> ServiceState:
+    name = state.service_name
+    if name is not None and "." not in name:
+        name = f"{region}.{name}.{state.id}" if name else f"{region}.{state.id}"
+    return replace(
+        state,
+        service_name=name,
+        port_id=state.port_id or None,
+        vip_port_id=state.vip_port_id or None,
+        vpc_id=state.vpc_id or None,
+    )
+
+
+def fleet_line(change: Change) -> Json | None:
+    """Give the line of a fleet file for a practised change's service; None where a run never looks at it."""
+    if change.before is None or change.action is Action.REFUSE:
+        return None
+    return state_json(change.before) | {"project_id": change.target.project_id}
+
+
+def expected(change: Change, outcome: Outcome) -> ServiceState | None:
+    """Give the service as a row that ended so must have left it; None where the outcome does not say.
+
+    A service that somebody else changed meanwhile may be anything.
+    """
+    if outcome in {Outcome.DRIFTED, Outcome.CONFLICT, Outcome.IN_DOUBT}:
+        return None
+    return written(change) if outcome in AS_ASKED else change.before

@@ -1,0 +1,563 @@
+"""`bulk apply`: every format, every way a run ends, and every way it goes on."""
+
+import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulk.adapters.ledger import only_run
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import Ended, Stage, fleet_lines, wide
+from tests.simulator_caller import OTHER_PROJECT, PROJECT, line, mapping, service_id
+
+MISSING = 99
+
+LONG = "service_id,client_port,server_port,protocol\n" + "".join(
+    f"{service_id(n)},80,{8000 + n},TCP\n{service_id(n)},8443,{9000 + n},tcp\n" for n in (1, 2)
+)
+JSONL = "".join(
+    orjson.dumps(
+        {"service_id": service_id(n), "ports": [mapping(80, 8000 + n), mapping(8443, 9000 + n)]}
+    ).decode()
+    + "\n"
+    for n in (1, 2)
+)
+
+
+def fault(kind: str, **members: Any) -> dict[str, Any]:
+    """Give an order for one rule of faults."""
+    return {"rules": [{"kind": kind, **members}]}
+
+
+def piped(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a text on standard input."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"), [("a.csv", wide([1, 2])), ("a.csv", LONG), ("a.jsonl", JSONL)], ids=["wide", "long", "jsonl"]
+)
+def test_each_format_brings_the_services_to_what_it_says(name: str, rows: str, stage: Stage) -> None:
+    """A plain file plus flags is a job; its ledger goes into `runs` beside it."""
+    ended = stage.apply(stage.file(name, rows))
+    assert ended.code == ExitCode.OK, ended.err
+    assert [stage.ports(n) for n in (1, 2)] == [[(80, 8001), (8443, 9001)], [(80, 8002), (8443, 9002)]]
+    assert "Rows: 2 applied of 2 rows in 1 target" in ended.out
+    assert stage.outcomes() == {"applied": 2}
+    assert stage.ledger.name.startswith("a-")
+    assert stage.ledger.stat().st_mode & 0o777 == 0o600
+
+
+def test_standard_input_is_a_job_file(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its format said, and a yes on the command line, for nobody can be asked."""
+    piped(JSONL, monkeypatch)
+    assert stage.apply("-", "--format", "jsonl").code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 2}
+    piped(JSONL, monkeypatch)
+    refused = stage.bulk("apply", "-", "--format", "jsonl")
+    assert refused.code == ExitCode.USAGE
+    assert "no terminal to ask for a yes" in refused.err
+
+
+def test_rows_may_add_remove_and_expect(stage: Stage) -> None:
+    """The full list is computed from the live map; a failed expectation refuses the row."""
+    rows = (
+        "service_id,add_ports,remove_ports,expect_ports\n"
+        f"{service_id(1)},53:53/UDP,,\n"
+        f"{service_id(2)},,443:9002,80:8002 443:9002\n"
+        f"{service_id(3)},53:53/UDP,,1:1\n"
+    )
+    assert stage.apply(stage.job(rows)).code == ExitCode.SOME_FAILED
+    assert stage.ports(1) == [(80, 8001), (443, 9001), (53, 53)]
+    assert stage.ports(2) == [(80, 8002)]
+    assert stage.ports(3) == [(80, 8003), (443, 9003)]
+    assert stage.outcomes() == {"applied": 2, "refused": 1}
+
+
+def test_other_settings_travel_with_the_ports(stage: Stage) -> None:
+    """Only the fields that a row names are sent."""
+    rows = f"service_id,description,approval_enabled\n{service_id(1)},moved at night,false\n"
+    assert stage.apply(stage.job(rows)).code == ExitCode.OK
+    (put,) = stage.applied
+    assert orjson.loads(put.body) == {"description": "moved at night", "approval_enabled": False}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {
+            "fleet": [line(1), line(2, project_id=OTHER_PROJECT)],
+            "projects": {"cn-north-4": PROJECT, "cn-north-4_dev": OTHER_PROJECT},
+        }
+    ],
+    indirect=True,
+)
+def test_one_job_reaches_several_projects(stage: Stage) -> None:
+    """Each row says where; each project is listed by itself."""
+    rows = f"service_id,project_id,ports\n{service_id(1)},{PROJECT},1:1\n{service_id(2)},{OTHER_PROJECT},2:2\n"
+    ended = stage.apply(stage.job(rows))
+    assert "2 applied of 2 rows in 2 targets" in ended.out
+    assert {put.project_id for put in stage.applied} == {PROJECT, OTHER_PROJECT}
+
+
+# Again
+
+
+def test_the_same_command_again_sends_nothing(stage: Stage) -> None:
+    """What is right already is kept, and the exit code is 0 again."""
+    job = stage.job(wide(range(1, 6)))
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.apply(job).code == ExitCode.OK
+    assert len(stage.applied) == 5
+    assert stage.outcomes() == {"already": 5}
+    assert len(stage.ledgers) == 2
+
+
+def stopped(stage: Stage, **settings: Any) -> str:
+    """Leave a run open: the second of its five PUTs fails and nothing more may."""
+    job = stage.job(wide(range(1, 6)), concurrency=1, max_failures=0, **settings)
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT", nth=2))
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    assert stage.outcomes() == {"applied": 1, "failed": 1, "not_attempted": 3}
+    return job
+
+
+def test_the_same_command_goes_on_where_a_run_stopped(stage: Stage) -> None:
+    """With the same ledger; what was applied is not sent again."""
+    job = stopped(stage)
+    ended = stage.apply(job, "--max-failures", "9")
+    assert "going on with" in ended.err
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 4, "failed": 1}
+    assert len(stage.ledgers) == 1
+    assert sorted(put.id for put in stage.applied) == [service_id(n) for n in (1, 3, 4, 5)]
+
+
+def test_a_run_can_be_gone_on_with_by_its_ledger(stage: Stage) -> None:
+    """The job file may be gone."""
+    stopped(stage)
+    (stage.folder / "services.csv").unlink()
+    assert stage.apply(str(stage.ledger), "--max-failures", "9").code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 4, "failed": 1}
+
+
+def test_a_job_file_that_changed_does_not_go_on(stage: Stage) -> None:
+    """Exit 7 with both ways out; nothing is sent."""
+    job = stopped(stage)
+    stage.file("services.csv", wide(range(1, 7)))
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.REFUSED
+    assert f"bulk apply {stage.ledger}" in ended.err
+    assert "--new-run" in ended.err
+    assert len(stage.applied) == 1
+
+
+def test_a_new_run_leaves_the_open_one_as_it_is(stage: Stage) -> None:
+    """And has a ledger of its own."""
+    job = stopped(stage)
+    stage.file("services.csv", wide(range(1, 7)))
+    assert stage.apply(job, "--new-run").code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 5, "already": 1}
+    assert stage.outcomes(stage.ledgers[0])["not_attempted"] == 3
+
+
+def test_a_limit_cannot_be_put_on_a_run_that_goes_on(stage: Stage) -> None:
+    """Who names one service must not set four others going."""
+    job = stopped(stage)
+    ended = stage.apply(job, "--limit", service_id(5), "--max-failures", "9")
+    assert {put.id for put in stage.applied} <= {service_id(1), service_id(5)}, ended.err
+
+
+def test_a_ledger_is_applied_as_it_is(stage: Stage) -> None:
+    """`--limit` and `--ledger` go with a job."""
+    stopped(stage)
+    assert stage.apply(str(stage.ledger), "--limit", service_id(3)).code == ExitCode.USAGE
+    assert stage.apply(str(stage.ledger), "--ledger", "other").code == ExitCode.USAGE
+
+
+def test_the_ledger_goes_where_it_is_told_and_goes_on_from_there(stage: Stage) -> None:
+    """`--ledger` in both commands."""
+    job = stage.job(wide([1, 2]), max_failures=0, concurrency=1)
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT", nth=1))
+    place = str(stage.folder / "elsewhere" / "night.jsonl")
+    assert stage.apply(job, "--ledger", place).code == ExitCode.SAFETY_LIMIT
+    assert stage.apply(job, "--ledger", place, "--max-failures", "5").code == ExitCode.SOME_FAILED
+    assert stage.outcomes(Path(place)) == {"applied": 1, "failed": 1}
+    assert stage.ledgers == []
+
+
+# How a run ends
+
+
+def test_some_failed_rows_end_with_4_and_the_others_are_applied(stage: Stage) -> None:
+    """One that the API refuses, one that the plan refuses, each with its reason."""
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, service_id=service_id(2), method="PUT"))
+    ended = stage.apply(stage.job(wide([1, 2, 3, MISSING])))
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 2, "failed": 1, "refused": 1}
+    wrong = [line for line in ended.out.splitlines() if line.startswith("! 4")]
+    assert any("EndPoint.0002" in line and service_id(2) in line for line in wrong)
+    assert any("no such service" in line and service_id(MISSING) in line for line in wrong)
+
+
+class Typed(io.StringIO):
+    """A terminal at which somebody has typed."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [("yes\n", 0), (" YES \n", 0), ("y\n", 5), ("\n", 5), ("", 5)], ids=repr
+)
+def test_only_yes_is_a_yes(answer: str, code: int, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anything else ends with 5, sends nothing and leaves no ledger."""
+    monkeypatch.setattr(sys, "stdin", Typed(answer))
+    ended = stage.bulk("apply", stage.job(wide([1])))
+    assert "Change 1 service? Only yes goes ahead: " in ended.err
+    assert ended.code == code
+    assert len(stage.applied) == len(stage.ledgers) == (code == 0)
+
+
+def test_where_there_is_nothing_to_do_nobody_is_asked(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan of rows that are right already just ends with 0."""
+    monkeypatch.setattr(sys, "stdin", Typed(""))
+    ended = stage.bulk("apply", stage.job(wide([1], client_port=443)))
+    assert (ended.code, "Only yes" in ended.err) == (ExitCode.OK, False)
+
+
+def test_without_a_terminal_and_without_yes_it_refuses(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It never hangs: 2 at once."""
+    piped("", monkeypatch)
+    ended = stage.bulk("apply", stage.job(wide([1])))
+    assert ended.code == ExitCode.USAGE
+    assert "--yes" in ended.err
+
+
+def test_too_many_failures_stop_the_run_with_6(stage: Stage) -> None:
+    """The rest is not attempted, and the command that goes on is told."""
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT", times=None))
+    ended = stage.apply(stage.job(wide(range(1, 11)), concurrency=1), "--max-failures", "20%")
+    assert ended.code == ExitCode.SAFETY_LIMIT
+    assert stage.outcomes() == {"failed": 3, "not_attempted": 7}
+    assert "stopped: 3 rows failed, 2 may" in ended.err
+    assert f"to go on: bulk apply {stage.folder} --yes" in ended.err
+
+
+def test_a_canary_that_dies_stops_the_run_with_6(stage: Stage) -> None:
+    """The first two are sent, the second is refused, the others stay."""
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT", nth=2))
+    assert stage.apply(stage.job(wide(range(1, 6))), "--canary", "2").code == ExitCode.SAFETY_LIMIT
+    assert stage.outcomes() == {"applied": 1, "failed": 1, "not_attempted": 3}
+
+
+def test_a_canary_that_lives_lets_the_others_go(stage: Stage) -> None:
+    """All are applied."""
+    assert stage.apply(stage.job(wide(range(1, 6))), "--canary", "2").code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 5}
+
+
+def test_a_service_that_moved_since_the_plan_is_not_sent(stage: Stage) -> None:
+    """4 with the others applied; what somebody else wrote stays."""
+    stage.bulk("plan", stage.job(wide([1, 2])), "--out", "p")
+    stage.order(services=[{"id": service_id(1), "ports": [mapping(1, 1)]}])
+    ended = stage.apply("p")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes(Path("p")) == {"applied": 1, "drifted": 1}
+    assert stage.ports(1) == [(1, 1)]
+
+
+def test_strict_stops_at_one_that_moved_with_7(stage: Stage) -> None:
+    """Before the first PUT."""
+    stage.bulk("plan", stage.job(wide([1, 2])), "--out", "p")
+    stage.order(services=[{"id": service_id(1), "ports": [mapping(1, 1)]}])
+    assert stage.apply("p", "--strict").code == ExitCode.REFUSED
+    assert stage.applied == []
+
+
+def test_strict_stops_at_one_refused_row_with_7(stage: Stage) -> None:
+    """Nothing is sent, and no ledger is left."""
+    ended = stage.apply(stage.job(wide([1, MISSING])), "--strict")
+    assert ended.code == ExitCode.REFUSED
+    assert (stage.applied, stage.ledgers) == ([], [])
+
+
+def test_skipped_invalid_rows_end_as_refused(stage: Stage) -> None:
+    """Each with its issue; the others are applied."""
+    ended = stage.apply(stage.job(wide([1]) + "4189d3c2,1:1\n"), "--skip-invalid")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 1, "refused": 1}
+    assert "is not a UUID" in ended.out
+
+
+def test_an_invalid_job_ends_with_3_and_sends_nothing(stage: Stage) -> None:
+    """Its issues on stderr."""
+    ended = stage.apply(stage.job(wide([1]) + "4189d3c2,1:1\n"))
+    assert ended.code == ExitCode.INVALID
+    assert "services.csv:3:1: " in ended.err
+    assert stage.applied == []
+
+
+def test_a_job_at_work_keeps_a_second_run_away_with_8(stage: Stage) -> None:
+    """Also before its ledger has a name."""
+    job = stage.job(wide([1]))
+    with only_run(stage.folder / "runs", "job"):
+        ended = stage.apply(job)
+    assert ended.code == ExitCode.BUSY
+    assert "another run of job is at work" in ended.err
+    assert stage.applied == []
+
+
+def clock(hours: int) -> str:
+    """Give a time of day so many hours from now, in UTC."""
+    return f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}"
+
+
+def test_a_closed_window_ends_with_10(stage: Stage) -> None:
+    """Nothing is sent; the message says when it is open."""
+    window = f"{clock(2)}-{clock(3)} UTC"
+    ended = stage.apply(stage.job(wide([1])), "--window", window)
+    assert ended.code == ExitCode.WINDOW_ENDED
+    assert f"the window {window} is not open now" in ended.err
+    assert stage.applied == []
+
+
+def test_an_open_window_lets_the_run_go(stage: Stage) -> None:
+    """To its end."""
+    assert stage.apply(stage.job(wide([1])), "--window", f"{clock(-1)}-{clock(2)} UTC").code == ExitCode.OK
+
+
+def test_a_window_that_ends_during_the_run_ends_with_10(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent is recorded, the rest is left; the same command goes on."""
+    timers: list[Any] = []
+
+    class Timer:
+        def cancel(self) -> None:
+            """It has rung, or will not."""
+
+    def call_later(_clock: object, _delay_s: float, ring: Any) -> Timer:
+        timers.append(ring)
+        return Timer()
+
+    def told(record: dict[str, Any]) -> None:
+        if record["type"] == "outcome":
+            timers[0]()
+
+    monkeypatch.setattr("bulk.cli.logs.told", told)
+    monkeypatch.setattr("bulk.adapters.clock.SystemClock.call_later", call_later)
+    job = stage.job(wide(range(1, 11)), concurrency=1)
+    ended = stage.apply(job, "--window", "2999-01-01T00:00Z")
+    assert ended.code == ExitCode.WINDOW_ENDED, ended.err
+    assert stage.outcomes()["not_attempted"] > 0
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 10}
+
+
+def test_rows_that_cannot_be_read_back_stay_in_doubt_with_11(stage: Stage) -> None:
+    """The answer is lost and so is every look; the next run finds out and sends nothing twice."""
+    job = stage.job(wide([1, 2]))
+    lost = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(1)}
+    blind = {"kind": "error_500", "method": "GET", "service_id": service_id(1), "times": None}
+    stage.order(faults={"rules": [lost, blind]})
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.IN_DOUBT
+    assert stage.outcomes() == {"applied": 1, "in_doubt": 1}
+    stage.order(faults={})
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 2}
+    assert len(stage.applied) == 2
+
+
+# Trouble on the way
+
+
+@pytest.mark.parametrize("kind", ["throttle_429", "throttle_400"])
+def test_being_too_fast_costs_time_and_no_row(kind: str, stage: Stage) -> None:
+    """Refusals are counted; every row is applied."""
+    stage.order(faults=fault(kind, method="PUT", times=3))
+    ended = stage.apply(stage.job(wide(range(1, 6)), attempts=1))
+    assert ended.code == ExitCode.OK, ended.err
+    assert stage.outcomes() == {"applied": 5}
+    assert stage.status()["refusals"] == 3
+
+
+@pytest.mark.parametrize("kind", ["reset", "truncated_body", "html_body", "empty_body", "broken_json", "wrong_echo"])
+def test_an_answer_lost_after_it_took_effect_is_found_out_by_reading(kind: str, stage: Stage) -> None:
+    """Applied, and sent once."""
+    stage.order(faults=fault(kind, method="PUT", nth=2, **({"after": True} if kind == "reset" else {})))
+    assert stage.apply(stage.job(wide(range(1, 4)))).code == ExitCode.OK
+    assert sorted(put.id for put in stage.applied) == [service_id(n) for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("kind", ["reset", "error_500", "error_502", "error_503", "error_504_0013"])
+def test_a_request_lost_before_it_took_effect_is_sent_again(kind: str, stage: Stage) -> None:
+    """Applied at the second attempt."""
+    stage.order(faults=fault(kind, method="PUT", nth=2))
+    assert stage.apply(stage.job(wide(range(1, 4)))).code == ExitCode.OK
+    assert len(stage.applied) == 3
+    assert stage.status()["puts_sent"] == 4
+
+
+def test_a_third_state_is_a_conflict_for_a_person(stage: Stage) -> None:
+    """Somebody else wrote between the lost answer and the look: 4, and it is left alone."""
+    both = {"id": service_id(1), "ports": [mapping(7, 7)]}
+    stage.order(
+        faults={
+            "rules": [
+                {"kind": "reset", "after": True, "method": "PUT"},
+                {"kind": "edit", "method": "GET", "service_id": service_id(1), "services": [both]},
+            ]
+        }
+    )
+    assert stage.apply(stage.job(wide([1]))).code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"conflict": 1}
+    assert stage.ports(1) == [(7, 7)]
+
+
+# Who asks
+
+
+def test_a_wrong_secret_ends_with_1_before_anything_is_sent(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request is enough to know; five would lock the key."""
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "not-the-secret-not-the-secret")
+    ended = stage.apply(stage.job(wide([1])))
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "APIGW.0301" in ended.err
+    assert "not-the-secret" not in ended.said
+    assert stage.ledgers == []
+    assert sum(stage.aside.do(lambda simulator: simulator.stats["requests"]).values()) <= 1
+
+
+def test_half_a_key_ends_with_1(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable that is missing."""
+    monkeypatch.delenv("HUAWEICLOUD_SDK_SK")
+    ended = stage.apply(stage.job(wide([1])))
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "HUAWEICLOUD_SDK_SK" in ended.err
+
+
+def test_nobody_at_the_endpoint_ends_with_1(stage: Stage) -> None:
+    """No network, no plan; nothing is left behind."""
+    ended = stage.apply(stage.job(wide([1])), "--endpoint", "http://127.0.0.1:1")
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "the services could not be listed" in ended.err
+    assert stage.ledgers == []
+
+
+def test_rows_without_a_region_are_wrong_usage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the flag that says it."""
+    monkeypatch.delenv("BULK_REGION")
+    ended = stage.apply(stage.job(wide([1])))
+    assert ended.code == ExitCode.USAGE
+    assert "--region" in ended.err
+
+
+def test_the_project_of_a_region_is_looked_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody names one."""
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    assert stage.apply(stage.job(wide([1]))).code == ExitCode.OK
+    assert stage.records("run")[0]["targets"][0]["project_id"] == PROJECT
+
+
+def test_a_profile_of_the_credentials_file_is_used(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And then nothing else, not even good variables."""
+    identity = stage.aside.simulator.identity
+    content = f"[night]\nak = {identity.ak}\nsk = {identity.sk}\n"
+    path = stage.file("credentials", content)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", path)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "not-the-secret")
+    assert stage.apply(stage.job(wide([1])), "--profile", "night").code == ExitCode.OK
+    assert stage.apply(stage.job(wide([2])), "--profile", "day").code == ExitCode.CANNOT_RUN
+
+
+@contextmanager
+def as_user(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Log in with name and password in place of a key."""
+    identity = stage.aside.simulator.identity
+    for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+        monkeypatch.delenv(name)
+    for name, value in (("NAME", identity.user), ("PASSWORD", identity.password)):
+        monkeypatch.setenv(f"HW_USER_{name}", value)
+    monkeypatch.setenv("HW_DOMAIN_NAME", identity.domain)
+    yield
+
+
+def test_a_token_that_ends_during_the_run_is_renewed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No row pays for it."""
+    with as_user(stage, monkeypatch):
+        stage.order(faults=fault("code", code="APIGW.0307", http=401, method="PUT", nth=2))
+        ended = stage.apply(stage.job(wide(range(1, 6)), attempts=1))
+    assert ended.code == ExitCode.OK, ended.err
+    assert stage.outcomes() == {"applied": 5}
+
+
+def test_credentials_revoked_during_the_run_stop_it_with_1(stage: Stage) -> None:
+    """At once, since bad signatures lock the key; the same command goes on afterwards."""
+    stage.order(faults=fault("code", code="APIGW.0301", http=401, method="PUT", nth=2, times=None))
+    job = stage.job(wide(range(1, 6)), concurrency=1)
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "APIGW.0301" in ended.err
+    assert stage.outcomes() == {"applied": 1, "not_attempted": 4}
+    stage.order(faults={})
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 5}
+
+
+# What is said
+
+
+def said(stage: Stage, *flags: str) -> Ended:
+    """Apply one row with these flags."""
+    return stage.apply(stage.job(wide([1])), *flags)
+
+
+def test_results_go_to_stdout_and_words_to_stderr(stage: Stage) -> None:
+    """So that a pipe gets the report alone."""
+    ended = said(stage)
+    assert "Rows: 1 applied" in ended.out
+    assert "ledger: " in ended.err
+    assert "ledger: " not in ended.out
+
+
+def test_log_lines_are_json_when_asked(stage: Stage) -> None:
+    """Each has its event, named after the record, and its time."""
+    events = [orjson.loads(line) for line in said(stage, "--log-format", "json", "-v").err.splitlines() if line[:1] == "{"]
+    assert [event["event"] for event in events][-3:] == ["intent", "outcome", "end"]
+    assert all(event["at"] for event in events)
+
+
+def test_quiet_says_the_result_only(stage: Stage) -> None:
+    """No plan, no log, no progress."""
+    ended = said(stage, "-q")
+    assert ended.out.count("Digest") == 1
+    assert ended.err == f"ledger: {stage.ledger}\n"
+
+
+def test_flags_beat_variables_and_variables_beat_job_toml(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The session's settings tell which won."""
+    job = stage.job(wide([1]), rate="1/s", concurrency=3, canary=1)
+    monkeypatch.setenv("BULK_RATE", "500/s")
+    monkeypatch.setenv("BULK_CONCURRENCY", "4")
+    stage.apply(job, "-j", "5")
+    settings = stage.records("session")[0]["settings"]
+    assert [settings[name] for name in ("rate", "concurrency", "canary")] == ["500/s", 5, 1]
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet_lines(70)}], indirect=True)
+def test_a_long_plan_is_cut_and_says_how_to_see_all(stage: Stage) -> None:
+    """The command that is named gives every row."""
+    ended = stage.apply(stage.job(wide(range(1, 71))))
+    assert f"and 20 more rows: bulk report {stage.ledger} --output csv" in ended.out
+    assert len(stage.bulk("report", str(stage.ledger), "--output", "csv").out.splitlines()) == 71

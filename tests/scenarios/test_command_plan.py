@@ -1,0 +1,201 @@
+"""`bulk plan`: what it shows, what it saves, and that it changes nothing."""
+
+import csv
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import Stage, wide
+from tests.simulator_caller import mapping, service_id
+
+MISSING = 99
+
+
+def test_a_plan_shows_each_change_and_sends_nothing(stage: Stage) -> None:
+    """Sigils, mappings, totals and the digest; not one PUT, and nothing left on the disk."""
+    before = stage.fleet
+    job = stage.job(wide([1]) + wide([2], client_port=443).partition("\n")[2])
+    ended = stage.bulk("plan", job)
+    assert ended.code == ExitCode.OK
+    lines = ended.out.splitlines()
+    assert lines[0].startswith(f"~ {service_id(1)}")
+    assert "-443:9001/TCP +8443:9001/TCP =1 kept" in lines[0]
+    assert lines[1].startswith(f"= {service_id(2)}")
+    assert "Plan: 1 to update, 1 already right of 2 rows in 1 target" in lines
+    assert lines[-1].startswith("Digest: sha256:")
+    assert (stage.fleet, stage.applied) == (before, [])
+    assert sorted(path.name for path in stage.folder.iterdir()) == ["job.toml", "services.csv"]
+
+
+def test_a_plan_reads_each_project_once(stage: Stage) -> None:
+    """Ten services or one: one list request, and no read of a single service."""
+    stage.bulk("plan", stage.job(wide(range(1, 11))))
+    requests = stage.aside.do(lambda simulator: simulator.stats["requests"])
+    assert [count for what, count in requests.items() if "vpc-endpoint-services" in what or what == "list"] == [1]
+
+
+def test_a_plan_comes_in_the_forms_that_people_and_machines_read(stage: Stage) -> None:
+    """JSON with a row each, CSV that is a job file again, Markdown, and HTML in one file."""
+    job = stage.job(wide(range(1, 4)))
+    assert len(orjson.loads(stage.bulk("plan", job, "--output", "json").out)["rows"]) == 3
+    rows = list(csv.DictReader(stage.bulk("plan", job, "--output", "csv").out.splitlines()))
+    assert [row["outcome"] for row in rows] == ["update"] * 3
+    again = stage.file("again.csv", stage.bulk("plan", job, "--output", "csv").out)
+    assert stage.bulk("check", again).out == "3 rows, no issues\n"
+    assert service_id(2) in stage.bulk("plan", job, "--output", "md").out
+    html = stage.bulk("plan", job, "--output", "html").out
+    assert html.lstrip().lower().startswith("<!doctype html>")
+    assert service_id(2) in html
+
+
+def test_detailed_exitcode_tells_changes_from_none(stage: Stage) -> None:
+    """2 where there is something to do, 0 where all is right."""
+    assert stage.bulk("plan", stage.job(wide([1])), "--detailed-exitcode").code == 2
+    assert stage.bulk("plan", stage.job(wide([1], client_port=443)), "--detailed-exitcode").code == 0
+
+
+def test_a_saved_plan_is_applied_exactly_and_alone(stage: Stage) -> None:
+    """Neither the job file nor job.toml is needed any more; its mode keeps others out."""
+    job = stage.job(wide([1, 2]))
+    ended = stage.bulk("plan", job, "--out", "night.plan")
+    assert "bulk apply night.plan" in ended.err
+    plan = stage.folder / "night.plan"
+    assert plan.stat().st_mode & 0o777 == 0o600
+    assert stage.status(plan)["state"] == "planned"
+    for name in ("services.csv", "job.toml"):
+        (stage.folder / name).unlink()
+    assert stage.apply("night.plan").code == ExitCode.OK
+    assert [put.id for put in stage.applied] == [service_id(1), service_id(2)]
+    assert stage.outcomes(plan) == {"applied": 2}
+
+
+def test_a_plan_never_overwrites_a_file(stage: Stage) -> None:
+    """Whatever it is."""
+    job = stage.job(wide([1]))
+    stage.file("night.plan", "mine")
+    ended = stage.bulk("plan", job, "--out", "night.plan")
+    assert ended.code == ExitCode.USAGE
+    assert "night.plan exists" in ended.err
+    assert Path("night.plan").read_text() == "mine"
+
+
+def test_only_the_plan_with_the_approved_digest_is_applied(stage: Stage) -> None:
+    """Another digest: 7, nothing sent. The right one, with or without its prefix: 0."""
+    digest = stage.bulk("plan", stage.job(wide([1])), "--out", "p").out.rsplit("Digest: ", 1)[1].strip()
+    refused = stage.apply("p", "--expect-digest", "sha256:" + "0" * 64)
+    assert refused.code == ExitCode.REFUSED
+    assert digest in refused.err
+    assert stage.applied == []
+    assert stage.apply("p", "--expect-digest", digest.removeprefix("sha256:")).code == ExitCode.OK
+
+
+def test_a_plan_with_one_byte_changed_is_refused(stage: Stage) -> None:
+    """With the number of the line; nothing is sent."""
+    stage.bulk("plan", stage.job(wide([1])), "--out", "p")
+    content = Path("p").read_bytes()
+    Path("p").write_bytes(content.replace(b'"client_port":8443', b'"client_port":8444'))
+    ended = stage.apply("p")
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "line 2" in ended.err
+    assert stage.applied == []
+
+
+def test_a_plan_of_a_plan_shows_what_moved_since(stage: Stage) -> None:
+    """Unmoved services stand as planned; one that somebody edited or removed stands as drifted."""
+    stage.bulk("plan", stage.job(wide([1, 2, 3])), "--out", "p")
+    assert stage.bulk("plan", "p").out.count("drifted") == 0
+    stage.order(services=[{"id": service_id(2), "ports": [mapping(1, 1)]}, {"id": service_id(3), "deleted": True}])
+    out = stage.bulk("plan", "p").out
+    assert [line[:2] + line[2:38] for line in out.splitlines() if line.startswith("! 4")] == [
+        f"! {service_id(2)}",
+        f"! {service_id(3)}",
+    ]
+
+
+def test_a_refused_row_is_told_and_strict_makes_it_the_end(stage: Stage) -> None:
+    """Unknown and unavailable services are refused; with --strict the exit code is 7."""
+    stage.order(services=[{"id": service_id(2), "status": "deleting"}])
+    job = stage.job(wide([1, 2, MISSING]))
+    ended = stage.bulk("plan", job)
+    assert ended.code == ExitCode.OK
+    refused = [line for line in ended.out.splitlines() if line.startswith("! 4")]
+    assert [words in line for line, words in zip(refused, ("deleting", "no such service"), strict=True)] == [True] * 2
+    assert stage.bulk("plan", job, "--strict").code == ExitCode.REFUSED
+
+
+@pytest.mark.parametrize("form", ["ids", "file"])
+def test_a_limit_picks_services(form: str, stage: Stage) -> None:
+    """Given as ids in any case, or in a file; other rows are no part of the plan."""
+    ids = [service_id(2).upper(), service_id(3)]
+    stage.file("ids.txt", "\n".join(ids) + "\n\n")
+    limit = ",".join(ids) if form == "ids" else "@ids.txt"
+    ended = stage.bulk("plan", stage.job(wide(range(1, 6))), "--limit", limit, "--output", "json")
+    assert [row["service_id"] for row in orjson.loads(ended.out)["rows"]] == [service_id(2), service_id(3)]
+
+
+def test_a_limit_that_names_no_row_is_an_issue(stage: Stage) -> None:
+    """A typing error must not pass for an empty job."""
+    ended = stage.bulk("plan", stage.job(wide([1])), "--limit", service_id(MISSING))
+    assert ended.code == ExitCode.INVALID
+    assert f"--limit: {service_id(MISSING)} is in no row" in ended.err
+
+
+def test_invalid_rows_stop_the_plan_unless_they_are_to_be_skipped(stage: Stage) -> None:
+    """Then they stand in it as refused, each with its reason."""
+    job = stage.job(wide([1]) + "4189d3c2,1:1\n")
+    ended = stage.bulk("plan", job)
+    assert ended.code == ExitCode.INVALID
+    assert "services.csv:3:1: service_id" in ended.err
+    ended = stage.bulk("plan", job, "--skip-invalid")
+    assert ended.code == ExitCode.OK
+    assert "Plan: 1 to update, 1 refused of 2 rows" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("flag", "low", "enough"),
+    [
+        ("--max-changes", "2", "3"),
+        ("--max-changes", "50%", "100%"),
+        ("--max-removed", "2", "3"),
+        ("--max-removed", "49%", "50%"),
+        ("--max-consumers", "14", "15"),
+        ("--max-consumers", "0", "15"),
+    ],
+)
+def test_a_limit_of_the_plan_ends_with_7_and_names_the_flag(
+    flag: str, low: str, enough: str, stage: Stage
+) -> None:
+    """For plan and for apply alike, and nothing is sent; the figure that lifts it is told."""
+    stage.order(services=[{"id": service_id(n), "connection_count": 5} for n in (1, 2, 3)])
+    job = stage.job(wide([1, 2, 3]))
+    for verb in ("plan", "apply"):
+        ended = stage.bulk(verb, job, flag, low, *(["--yes"] if verb == "apply" else []))
+        assert ended.code == ExitCode.REFUSED
+        assert f"to lift this: {flag} " in ended.err
+    assert stage.applied == []
+    assert stage.apply(job, flag, enough).code == ExitCode.OK
+
+
+@pytest.mark.parametrize("flag", ["--max-changes", "--max-removed", "--max-consumers"])
+def test_a_limit_of_nothing_still_holds_for_the_saved_plan(flag: str, stage: Stage) -> None:
+    """Zero is a limit, not the absence of one."""
+    stage.order(services=[{"id": service_id(1), "connection_count": 5}])
+    assert stage.bulk("plan", stage.job(wide([1])), "--out", "p", flag, "0").code == ExitCode.REFUSED
+    assert stage.apply("p").code == ExitCode.REFUSED
+    assert stage.applied == []
+
+
+def test_the_plan_says_how_long_it_takes_and_whether_that_fits(stage: Stage) -> None:
+    """At the job's rate, against the window that is open now."""
+    out = stage.bulk("plan", stage.job(wide(range(1, 11))), "--rate", "2/s", "--window", "2999-01-01T00:00Z").out
+    assert "at 2/s; fits the window of" in out
+
+
+def test_dry_run_is_the_plan(stage: Stage) -> None:
+    """`apply -n` needs no yes and sends nothing."""
+    job = stage.job(wide([1, 2]))
+    dry, plan = stage.bulk("apply", job, "-n"), stage.bulk("plan", job)
+    assert (dry.code, dry.out) == (plan.code, plan.out)
+    assert stage.applied == []
