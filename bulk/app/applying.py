@@ -7,7 +7,7 @@ from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, Told, only_run
 from bulk.app.jobs import Flags, OpenedJob, endpoint_of, job_of_ledger, open_fleets
 from bulk.app.ledgers import find_run
-from bulk.app.planning import Wanted, new_ledger, usable, write_plan
+from bulk.app.planning import must_be_usable, new_ledger, write_plan
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import Refused
@@ -34,9 +34,10 @@ async def apply_job(
         if open_run is None:
             path = ledger or ledger_path(opened.folder, opened.job.name, around.local_time())
             return await _new_run(opened, path, around, operator, told, expect_digest)
-        if open_run.job_sha256 != opened.sha256:
+        if (open_run.job_sha256, open_run.only) != (opened.sha256, opened.only):
+            what = "the job file" if open_run.only == opened.only else "--limit"
             raise Refused(
-                f"{opened.job.name}: the job file is not the one that {open_run.path} began with",
+                f"{opened.job.name}: {what} is not the one that {open_run.path} began with",
                 hint=f"finish that run with `bulk apply {open_run.path}`, or leave it so with --new-run",
             )
         operator.told(f"going on with {open_run.path}")
@@ -48,14 +49,12 @@ async def apply_job(
 async def _new_run(
     opened: OpenedJob, path: Path, around: Surroundings, operator: Operator, told: Told, expect_digest: str
 ) -> Applied:
-    rows = usable(opened.rows, skip_invalid=opened.job.skip_invalid)
-    endpoint = endpoint_of(opened)
+    must_be_usable(opened)
     async with (
-        open_fleets(Client, opened.job, endpoint, around) as reach,
+        open_fleets(Client, opened.job, endpoint_of(opened), around) as reach,
         new_ledger(path, around, told) as plan,
     ):
-        wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
-        await write_plan(plan, reach, around, wanted)
+        await write_plan(plan, reach, around, opened)
         _expect(plan, expect_digest)
         return await work_on(plan, reach, opened.job, around, operator, begins=True)
 

@@ -12,7 +12,7 @@ from bulk.adapters.wire import Timeouts
 from bulk.app.reach import SIMULATOR, Endpoint, Reach, open_reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
-from bulk.core.job import Job, read_job
+from bulk.core.job import Job, given_of, read_job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.model import Issue
@@ -34,6 +34,8 @@ class OpenedJob:
     rows: Sifted
     sha256: str
     """Of the job file."""
+    only: tuple[str, ...] = ()
+    """The service ids that `--limit` named; empty where it named none."""
 
 
 def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset()) -> OpenedJob:
@@ -48,7 +50,18 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
         form = format_of(job.rows, job.format)
         rows = sift(read_rows(file.lines(), name=file.name, format=form, default=job.target))
         sha256 = file.sha256()
-    return OpenedJob(job=job, folder=found.folder, rows=_only(rows, only), sha256=sha256)
+    return OpenedJob(
+        job=job, folder=found.folder, rows=_only(rows, only), sha256=sha256, only=tuple(sorted(only))
+    )
+
+
+def name_of(argument: str) -> tuple[Path, str]:
+    """Give the folder of a job and its name; raises UsageError where the argument means no job."""
+    found = find_job(argument)
+    try:
+        return found.folder, _settings(found, {}).name
+    except JobInvalid:
+        return found.folder, found.name
 
 
 def survey_job(argument: str, flags: Flags) -> Survey:
@@ -116,14 +129,11 @@ def job_of_ledger(progress: Progress, flags: Flags) -> tuple[Job, Endpoint]:
     """Give the settings that a ledger was planned with, the flags over them, and where its API is."""
     options = dict(progress.run["options"])
     endpoint = Endpoint(**options.pop("endpoint"))
-    job = read_job(b"", name="ledger", default_name=progress.run["job"], flags={**options, **_given(flags)})
+    options.pop("limit", None)
+    job = read_job(b"", name="ledger", default_name=progress.run["job"], flags={**options, **given_of(flags)})
     if not isinstance(job, Job):
         raise JobInvalid(job)
     return job, Endpoint(url=job.endpoint) if job.endpoint else endpoint
-
-
-def _given(flags: Flags) -> Flags:
-    return {name: value for name, value in flags.items() if value not in (None, "", False)}
 
 
 def open_fleets(

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bulk.adapters.files import LEDGER_SUFFIX, RUNS, find_job
+from bulk.adapters.files import LEDGER_SUFFIX, RUNS
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
+from bulk.app.jobs import name_of
 from bulk.core.errors import UsageError
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Outcome, ServiceState
@@ -75,6 +76,8 @@ class OpenRun:
 
     path: Path
     job_sha256: str
+    only: tuple[str, ...]
+    """The service ids that it is limited to; empty where it is not."""
 
 
 def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
@@ -83,7 +86,10 @@ def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None
     for path in known if ledger is None else [ledger] if ledger.exists() else []:
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
-            return None if progress.finished else OpenRun(path=path, job_sha256=progress.run["job_sha256"])
+            if progress.finished:
+                return None
+            only = tuple(progress.run["options"].get("limit", ()))
+            return OpenRun(path=path, job_sha256=progress.run["job_sha256"], only=only)
     return None
 
 
@@ -105,8 +111,9 @@ def latest_ledger(argument: str) -> Path:
     if argument and path.is_file() and (is_ledger(argument) or path.name.endswith(LEDGER_SUFFIX)):
         return path
     if argument:
-        found = find_job(argument)
-        ledgers = list((found.folder / RUNS).glob(f"*{LEDGER_SUFFIX}"))
+        folder, name = name_of(argument)
+        runs = folder / RUNS
+        ledgers = [*runs.glob(f"{name}-*{LEDGER_SUFFIX}")] or [*runs.glob(f"*{LEDGER_SUFFIX}")]
     else:
         ledgers = [
             ledger

@@ -4,7 +4,7 @@ import secrets
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,15 +15,13 @@ from bulk.adapters.ledger import LedgerFile, Told
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
 from bulk.app.ledgers import plan_report
-from bulk.app.reach import Endpoint, Reach
+from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
-from bulk.core.job import Job
 from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import plan_target
 from bulk.core.reports.model import Report
-from bulk.core.rows import Sifted
 from bulk.engine.read import list_services
 
 C = TypeVar("C", bound=ReadClient)
@@ -32,11 +30,11 @@ _FLUSH_EVERY = 2_000
 """Changes queued before the ledger is waited for, so that memory stays flat."""
 
 
-def usable(sifted: Sifted, *, skip_invalid: bool) -> Sifted:
-    """Give the rows if they may be used; raises JobInvalid with every issue."""
-    if sifted.file_issues or (sifted.invalid and not skip_invalid):
-        raise JobInvalid(sifted.issues)
-    return sifted
+def must_be_usable(opened: OpenedJob) -> None:
+    """Raise JobInvalid with every issue of the rows, unless the job goes on without the invalid ones."""
+    rows = opened.rows
+    if rows.file_issues or (rows.invalid and not opened.job.skip_invalid):
+        raise JobInvalid(rows.issues)
 
 
 @asynccontextmanager
@@ -50,33 +48,23 @@ async def new_ledger(path: Path, around: Surroundings, told: Told) -> AsyncItera
         ledger.discard()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """What a plan is made from."""
-
-    job: Job
-    endpoint: Endpoint
-    sha256: str
-    """Of the job file."""
-    rows: Sifted
-
-
-async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, wanted: Wanted) -> None:
+async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, opened: OpenedJob) -> None:
     """List every fleet the rows name and write their changes, in the order in which they are to be sent.
 
     Raises what reading a fleet raises; then the ledger is of no use.
     """
     by_target: dict[Target, list[ServiceUpdate]] = defaultdict(list)
-    for update in wanted.rows.updates:
+    for update in opened.rows.updates:
         contact = await reach.contact(update.target)
         by_target[contact.target].append(update)
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
             version=version("bulk"),
-            job=wanted.job.name,
-            job_sha256=wanted.sha256,
-            options=settings_json(wanted.job) | {"endpoint": asdict(wanted.endpoint)},
+            job=opened.job.name,
+            job_sha256=opened.sha256,
+            options=settings_json(opened.job)
+            | {"endpoint": asdict(endpoint_of(opened)), "limit": list(opened.only)},
             targets=[target_json(target) for target in by_target],
         )
     )
@@ -87,9 +75,9 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
             state async for state in list_services(target, contact.client, contact.reads, around.patience)
         ]
         await put_changes(
-            ledger, plan_target(target, updates, live, allow_parking=wanted.job.allow_parking), counts
+            ledger, plan_target(target, updates, live, allow_parking=opened.job.allow_parking), counts
         )
-    await put_changes(ledger, (_unusable(row, wanted.job.target) for row in wanted.rows.invalid), counts)
+    await put_changes(ledger, (_unusable(row, opened.job.target) for row in opened.rows.invalid), counts)
     await ledger.write(Planned(rows=counts.total(), counts=dict(counts), digest=ledger.digest))
 
 
@@ -122,16 +110,14 @@ async def plan_job(
 
     A plan that is not saved leaves nothing behind.
     """
-    rows = usable(opened.rows, skip_invalid=opened.job.skip_invalid)
-    endpoint = endpoint_of(opened)
+    must_be_usable(opened)
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
         async with (
-            open_fleets(ReadClient, opened.job, endpoint, around) as reach,
+            open_fleets(ReadClient, opened.job, endpoint_of(opened), around) as reach,
             new_ledger(path, around, lambda _: None) as ledger,
         ):
-            wanted = Wanted(job=opened.job, endpoint=endpoint, sha256=opened.sha256, rows=rows)
-            await write_plan(ledger, reach, around, wanted)
+            await write_plan(ledger, reach, around, opened)
             ahead = forecast(ledger, opened.job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
             if out:

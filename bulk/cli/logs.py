@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -35,14 +35,13 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
-def configure(*, form: str, verbosity: int, quiet: bool) -> None:
-    """Set up logging for this process: `form` is text or json."""
+def configure(*, form: str, verbosity: int, quiet: bool) -> Callable[[dict[str, Any]], None]:
+    """Set up logging for this process and give what logs a ledger record; `form` is text or json."""
     last: Any = (
         structlog.processors.JSONRenderer()
         if form == "json"
         else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)
     )
-    level = "error" if quiet else "debug" if verbosity else "info"
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -50,20 +49,27 @@ def configure(*, form: str, verbosity: int, quiet: bool) -> None:
             redact,
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
+    if quiet:
+        return _untold
+    return _told if verbosity else _told_if_loud
 
 
-def told(record: dict[str, Any]) -> None:
+def _told(record: dict[str, Any]) -> None:
     """Log one ledger record, under the name of its type."""
-    kind = record["type"]
-    said = {
-        name: value for name, value in record.items() if name not in {"type", "at", "sum", "before", "body"}
-    }
-    log = structlog.get_logger()
-    if kind in LOUD:
-        log.info(kind, **said)
-    else:
-        log.debug(kind, **said)
+    said = {name: value for name, value in record.items() if name not in _UNSAID}
+    structlog.get_logger().info(record["type"], **said)
+
+
+def _told_if_loud(record: dict[str, Any]) -> None:
+    if record["type"] in LOUD:
+        _told(record)
+
+
+def _untold(_: dict[str, Any]) -> None:
+    pass
+
+
+_UNSAID = frozenset({"type", "at", "sum", "before", "body", "settings", "options"})

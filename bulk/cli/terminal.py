@@ -1,5 +1,6 @@
 """The person at the terminal: is shown the plan, asked, and told how it went."""
 
+import signal
 import sys
 from contextlib import AbstractContextManager
 
@@ -35,7 +36,7 @@ class Terminal:
             return True
         sys.stderr.write(f"Change {counted(changes, 'service')}? Only yes goes ahead: ")
         sys.stderr.flush()
-        return sys.stdin.readline().strip().lower() == "yes"
+        return _typed().strip().lower() == "yes"
 
     def watching(self, watched: Watched) -> AbstractContextManager[None]:
         """Show the run while the block runs."""
@@ -62,3 +63,12 @@ class Terminal:
             output.told(f"to go on: {command}")
         if kept:
             output.told(f"ledger: {applied.ledger}")
+
+
+def _typed() -> str:
+    """Read a line; Ctrl-C ends the waiting, which the event loop's own handler would only take note of."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, before)

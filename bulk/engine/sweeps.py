@@ -42,12 +42,14 @@ async def drift_sweep(tools: Tools) -> dict[int, Drift]:
 
 
 async def _fleets(tools: Tools, targets: Iterable[Target]) -> AsyncIterator[ServiceState]:
-    """Give every service of these targets; a pulled brake ends it between two targets."""
+    """Give every service of these targets; a pulled brake ends it."""
     for target in sorted(targets):
         if tools.brake:
             return
         lane = tools.lanes[target]
         async for live in list_services(target, lane.fleet, lane.reads, tools.patience):
+            if tools.brake:
+                return
             yield live
 
 

@@ -63,6 +63,13 @@ def test_an_echo_makes_the_next_probe_wait_longer() -> None:
     assert told(cut, refusal(2.55)).owed > cut.owed > 0
 
 
+def test_a_request_that_overtook_another_is_an_echo_too() -> None:
+    """Within a quarter of the round trip after a cut, requests may still arrive among the older ones."""
+    cut = told(taken(auto(), since=0.0, seconds=2.5), refusal(2.5))
+    assert told(cut, refusal(2.61)).refusals == 1
+    assert told(cut, refusal(2.63)).refusals == 2
+
+
 def test_a_cut_goes_to_what_was_accepted_in_the_cycle() -> None:
     """From refusal to refusal 100 were accepted in one second: that is the limit, less one percent."""
     state = Auto(rate_per_s=110.0, growth=0.01, cycle_at=10.0, cycle_accepted=99, cut_at=10.0, why=Why.FOUND)
@@ -125,6 +132,15 @@ def test_the_opening_of_a_window_tells_its_length() -> None:
     assert opened.why is Why.FOUND
     assert opened.rate_per_s == pytest.approx(0.99 * state.cycle_accepted / 5)
     assert opened.spacing_s == 0.0
+    assert opened.owed >= 4 * state.cycle_accepted
+
+
+def test_a_short_silence_changes_nothing() -> None:
+    """A window that opens again within a tenth of the cycle leaves the rate as it was cut."""
+    state = Auto(rate_per_s=200.0, growth=0.01, cycle_at=0.0, cycle_accepted=1900, window_at=0.0)
+    shut = told(state, refusal(9.9), refusal(10.1))
+    opened = told(shut, Accepted(granted_at=10.3))
+    assert opened.rate_per_s == shut.rate_per_s
 
 
 def test_a_known_window_is_knocked_at_when_it_opens() -> None:

@@ -737,7 +737,7 @@ async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path)
         session.brake.pull(BrakeReason.INTERRUPTED, "INT") if session.fleet.landed else None
     )
     await session.run()
-    assert (session.outcomes, elsewhere.pages) == ([APPLIED, APPLIED], [0])
+    assert (session.outcomes, elsewhere.pages, elsewhere.shown) == ([APPLIED, APPLIED], [0], [])
 
 
 # What nobody asked for

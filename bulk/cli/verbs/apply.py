@@ -56,7 +56,7 @@ def apply(
     if dry_run:
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
         return plan(job, form=form, limit=limit, **flags, **talk)
-    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
+    told = logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
     flags |= {"format": form, "max_failures": max_failures, "canary": canary}
     terminal = Terminal(yes=yes, quiet=quiet, can_ask=job != "-" and sys.stdin.isatty())
     around = system()
@@ -64,7 +64,7 @@ def apply(
         if limit or ledger:
             raise UsageError("a ledger is applied as it is", hint="--limit and --ledger go with a JOB")
         applying = apply_ledger(
-            Path(job), flags, around=around, operator=terminal, told=logs.told, expect_digest=expect_digest
+            Path(job), flags, around=around, operator=terminal, told=told, expect_digest=expect_digest
         )
     else:
         applying = apply_job(
@@ -72,7 +72,7 @@ def apply(
             flags,
             around=around,
             operator=terminal,
-            told=logs.told,
+            told=told,
             new_run=new_run,
             ledger=Path(ledger) if ledger else None,
             expect_digest=expect_digest,

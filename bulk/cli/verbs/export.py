@@ -29,19 +29,15 @@ def export(
     layout: options.ExportFormat = "long",
     out: options.ExportOut = "",
     rate: options.Rate = "",
-    log_format: options.LogFormat = "text",
-    verbose: options.Verbose = 0,
     quiet: options.Quiet = False,
 ) -> int:
     """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
     from bulk.app.exporting import Export, export_fleet
     from bulk.app.surroundings import system
-    from bulk.cli import logs
     from bulk.cli.main import run
     from bulk.core.exports import Selection
     from bulk.core.reports.as_job import Layout
 
-    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
     wanted = Export(
         selection=Selection(name=name, port=_port("--port", port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),

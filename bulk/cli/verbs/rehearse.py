@@ -9,7 +9,7 @@ from bulk.cli import options, output
 from bulk.cli.verbs.shared import choice, ids_of
 
 if TYPE_CHECKING:
-    from bulk.app.rehearsing import Trouble
+    from bulk.app.play import Trouble
     from bulk.app.session import Watched
     from bulk.app.surroundings import Surroundings
     from bulk.core.rehearsal import Rehearsal
@@ -45,7 +45,7 @@ def rehearse(
 
     Exits as `bulk apply` would, or with 1 where kill, resume or rollback did not hold.
     """
-    from bulk.app.rehearsing import trouble
+    from bulk.app.play import trouble
     from bulk.app.surroundings import system
     from bulk.cli import logs
     from bulk.cli.main import run

@@ -34,7 +34,7 @@ def rollback(
     from bulk.cli.terminal import Terminal
 
     choice(output_form, *REPORTS)
-    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
+    told = logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
     flags = {
         "endpoint": endpoint, "rate": rate, "concurrency": concurrency, "max_failures": max_failures,
         "window": window, "strict": strict, "allow_parking": allow_parking,
@@ -42,9 +42,7 @@ def rollback(
     if apply:
         terminal = Terminal(yes=yes, quiet=quiet, can_ask=sys.stdin.isatty())
         applied = run(
-            roll_back(
-                Path(ledger), flags, around=system(), operator=terminal, told=logs.told, only=ids_of(only)
-            )
+            roll_back(Path(ledger), flags, around=system(), operator=terminal, told=told, only=ids_of(only))
         )
         terminal.sum_up(applied, command=f"bulk rollback {ledger} --apply")
         return applied.exit_code

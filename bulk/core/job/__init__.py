@@ -5,7 +5,7 @@ rules from the same forms.
 """
 
 from bulk.core.job.forms import Daily, Deadline, Rate, Share, Window
-from bulk.core.job.reading import Issues, read_job
+from bulk.core.job.reading import Issues, given_of, read_job
 from bulk.core.job.settings import DEFAULT_RATE, Job, SimulatorSettings, job_schema
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Share",
     "SimulatorSettings",
     "Window",
+    "given_of",
     "job_schema",
     "read_job",
 ]

@@ -33,12 +33,17 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
     settings = _settings(raw, name)
     if isinstance(settings, Issue):
         return (settings,)
-    given = {key: value for key, value in flags.items() if value not in (None, "", False)}
+    given = given_of(flags)
     try:
         return Job(**{"name": default_name, **settings, **given})
     except ValidationError as error:
         text = raw.decode()
         return tuple(_issue(details, given, text, name) for details in error.errors())
+
+
+def given_of(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the flags that were given: 0 is, None, empty and False are not."""
+    return {key: value for key, value in flags.items() if value or (value == 0 and value is not False)}
 
 
 def _settings(raw: bytes, name: str) -> dict[str, Any] | Issue:

@@ -13,7 +13,7 @@ LEAN = 1 / 8
 """How far, on a logarithmic scale, a cut leans from the cycle's mean to the rate that was refused."""
 EARLY_PAUSE = 0.05
 """Share of a window to wait when it refuses early."""
-CHARGE, CHARGE_MIN, OWED_FOR_WINDOW_MAX = 120, 5, 1000
+CHARGE, CHARGE_MIN, OWED_FOR_WINDOW_MAX = 110, 5, 1000
 """Accepted requests that pay for a refusal, so that 1 % are refused; fewer for a rough guess."""
 PAID_BY_UNSURE = 6
 """A cut that is unsure by a share u charges this / u."""

@@ -17,6 +17,8 @@ class Trial:
     """What the rehearsed run took."""
 
     duration_s: float
+    rate_per_s: float
+    """The pace it was held to."""
     puts: int
     """PUTs that had to be brought to their end."""
     sent: int
@@ -87,25 +89,29 @@ class Rehearsal:
 
 
 def predicted(
-    trial: Trial, *, rate_per_s: float, limited: bool, timetable: Callable[[float, float], Timetable]
+    trial: Trial, *, rate_per_s: float, timetable: Callable[[float, float], Timetable]
 ) -> Prediction:
     """Give what the real run would take, as far as a trial on this machine can tell.
 
-    `timetable` gives the run on paper for a rate and for the seconds that a PUT has its worker. PUTs that the
-    trial had to send again take their share of the rate. A trial in real time already waited for the limit:
-    what it took is the base, and paper only adds what slower answers cost.
+    `timetable` gives the run on paper for a rate and for the seconds by which answers are slower than in the
+    trial. What the trial took is the base: it has all waits in it, for limits, repeats and lost answers.
+    Paper adds what the job's rate, where the trial had none, and slower answers cost. PUTs sent again take
+    their share of the rate.
     """
-    effective_per_s = rate_per_s * trial.puts / trial.sent if trial.sent else rate_per_s
-    papers = [timetable(effective_per_s, trial.hold_s + answer_s) for answer_s in ANSWER_S]
-    lists_s = [trial.lists * max(1 / rate_per_s, answer_s) for answer_s in ANSWER_S]
-    totals_s = [paper.duration_s + sweeps_s for paper, sweeps_s in zip(papers, lists_s, strict=True)]
-    base_s = trial.duration_s if limited else totals_s[0]
-    at_least_s, expected_s, at_most_s = (base_s + total_s - totals_s[0] for total_s in totals_s)
+
+    def on_paper(paced_per_s: float, answer_s: float) -> tuple[Timetable, float]:
+        effective_per_s = paced_per_s * trial.puts / trial.sent if trial.sent else paced_per_s
+        paper = timetable(effective_per_s, answer_s)
+        return paper, paper.duration_s + trial.lists * max(1 / paced_per_s, answer_s)
+
+    _, trial_s = on_paper(trial.rate_per_s, 0.0)
+    papers = [on_paper(rate_per_s, answer_s) for answer_s in ANSWER_S]
+    at_least_s, expected_s, at_most_s = (trial.duration_s + total_s - trial_s for _, total_s in papers)
     return Prediction(
         rate_per_s=rate_per_s,
         at_least_s=at_least_s,
         expected_s=expected_s,
         at_most_s=at_most_s,
-        gap_s=papers[1].gap_s,
-        gap_s_max=papers[2].gap_s,
+        gap_s=papers[1][0].gap_s,
+        gap_s_max=papers[2][0].gap_s,
     )

@@ -14,6 +14,8 @@ class Measure:
         """For each parked row: from the answer to its intermediate PUT to its outcome."""
         self.puts = 0
         """PUTs brought to their end, however often they were sent."""
+        self.sent = 0
+        """PUTs sent, with those sent again."""
         self._timeline = Timeline()
         self._since_s: dict[int, float] = {}
         self._parked_s: dict[int, float] = {}
@@ -24,6 +26,7 @@ class Measure:
         self._timeline.step(record)
         match record:
             case {"type": "intent", "row": row}:
+                self.sent += 1
                 self._since_s.setdefault(row, _seconds(record))
             case {"type": "attempt", "row": row, "verdict": Verb.PARKED}:
                 self._parked_s[row] = self._done(row, record)
@@ -38,6 +41,11 @@ class Measure:
     def duration_s(self) -> float:
         """Give how long sessions were at work."""
         return self._timeline.length_s
+
+    @property
+    def reached_per_s(self) -> float:
+        """Give how many PUTs were sent in a second."""
+        return self.sent / self.duration_s if self.sent and self.duration_s else 1.0
 
     @property
     def hold_s(self) -> float:

@@ -27,6 +27,7 @@ _MEANING = {
     Verb.ABORT: "the API would say this to every row; the run stops",
     Verb.DOUBT: "perhaps applied; only reading can tell",
     Verb.UNAPPLIED: "read: the service is as before; to be sent again",
+    Verb.REJECTED: "the last step of a cycle is refused; the service gets back what it had",
     Verb.PARKED: "the intermediate step of a cycle is done; the last one must follow",
 }
 """What a reply that did not end the row meant."""

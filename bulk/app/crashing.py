@@ -1,0 +1,111 @@
+"""Rehearsing the worst: a real process killed in the middle of its PUTs, the resume, the rollback."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from bulk.adapters.ledger import fold
+from bulk.adapters.victim import kill_when
+from bulk.app.ledgers import reading
+from bulk.app.play import FULL_SPEED, Play, Trouble, applied_on, broken, strays_of, unheard
+from bulk.app.rolling_back import roll_back
+from bulk.app.staging import Stage, staged
+from bulk.core.errors import BulkError
+from bulk.core.ledger.records import Json
+from bulk.core.model import AS_ASKED, Outcome, ServiceId, ServiceState
+from bulk.core.rehearsal import Check
+from bulk.core.reports.words import counted, tallied
+
+_HELD_S = 2.0
+"""How long the answer is held back during which the process is killed; less than a resume takes anyway."""
+_VICTIM_PER_S_MIN = 10
+
+
+async def crash(play: Play, trouble: Trouble) -> tuple[Check, ...]:
+    """Kill a run in its middle, go on with it, roll it back."""
+    puts = sum(2 if change.parking else 1 for change in play.updates())
+    if not puts:
+        nothing = "there is nothing to send"
+        return tuple(Check(name=name, held=None, told=nothing) for name in ("kill and resume", "rollback"))
+    middle = puts // 2 + 1
+    flags = replace(trouble, faults=_holding_back(trouble.faults, middle), limits=()).flags()
+    async with staged(play.plan, play.folder / "crash", play.job, play.around, flags=flags) as stage:
+        snapshot = stage.fleet()
+        play.operator.told("rehearsing a kill -9 and the resume")
+        resume = await _resume(play, stage, await _killed(stage, middle, puts))
+        play.operator.told("rehearsing the rollback")
+        return resume, await _rollback(play, stage, snapshot)
+
+
+def _holding_back(faults: Json, nth: int) -> Json:
+    """Add to a plan of faults that the n-th PUT takes effect and its answer comes late."""
+    rule = {"kind": "slow", "after": True, "delay_s": _HELD_S, "method": "PUT", "nth": nth}
+    return {**faults, "rules": [rule, *faults.get("rules", ())]}
+
+
+async def _killed(stage: Stage, nth: int, puts: int) -> str:
+    """Let a process work until its n-th PUT is with the server, and kill it; say how that went, "" if not."""
+
+    async def is_time() -> bool:
+        return int((await stage.practice.stats())["requests"].get("modify", 0)) >= nth
+
+    rate = max(_VICTIM_PER_S_MIN, 2 * puts)
+    words = ("apply", str(stage.ledger), "--yes", "--quiet", "--rate", f"{rate}/s")
+    victim = await kill_when(words, env=stage.around.env, is_time=is_time)
+    if not victim.killed:
+        return ""
+    in_doubt = fold(stage.ledger).counts()[Outcome.IN_DOUBT]
+    return f"killed at PUT {nth} of {puts} with {counted(in_doubt, 'row')} in doubt"
+
+
+async def _resume(play: Play, stage: Stage, killed: str) -> Check:
+    name = "kill and resume"
+    try:
+        applied = await applied_on(play, stage, FULL_SPEED)
+    except BulkError as error:
+        return Check(name=name, held=False, told=f"{killed}; {error.message}", exit_code=error.exit_code)
+    strays, duplicates = strays_of(stage), (await stage.practice.stats())["duplicates"]
+    counts = fold(stage.ledger).counts()
+    holds = not strays and not duplicates and not counts[Outcome.IN_DOUBT]
+    return Check(
+        name=name,
+        held=holds if killed or not holds else None,
+        told=f"{killed or 'the run had ended before it could be killed'}; gone on with: {tallied(counts)}"
+        + broken(strays, duplicates),
+        exit_code=applied.exit_code,
+    )
+
+
+async def _rollback(play: Play, stage: Stage, snapshot: Mapping[ServiceId, ServiceState]) -> Check:
+    name = "rollback"
+    if not fold(stage.ledger).counts()[Outcome.APPLIED]:
+        return Check(name=name, held=None, told="nothing was applied that could be taken back")
+    try:
+        applied = await roll_back(
+            stage.ledger,
+            FULL_SPEED,
+            around=stage.around,
+            operator=play.operator,
+            told=unheard,
+            only=frozenset(),
+        )
+    except BulkError as error:
+        return Check(name=name, held=False, told=error.message, exit_code=error.exit_code)
+    live = stage.fleet()
+    changed = {id_ for id_, before in snapshot.items() if before.differences(live[id_])}
+    strays = changed - _not_as_asked(stage.ledger) - _not_as_asked(applied.ledger)
+    same = counted(len(snapshot) - len(changed), "service")
+    return Check(
+        name=name,
+        held=not strays,
+        told=f"{same} of {len(snapshot):,} as in the snapshot, field by field" + broken(sorted(strays), 0),
+        exit_code=applied.exit_code,
+    )
+
+
+def _not_as_asked(ledger: Path) -> set[ServiceId]:
+    with reading(ledger) as reader:
+        progress = reader.progress
+        return {
+            reader.change(row).service_id for row in progress.order if progress.outcome(row) not in AS_ASKED
+        }

@@ -1,0 +1,104 @@
+"""What all parts of a rehearsal share: the plan, the troubles, and what a ledger says of its fleet."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from bulk.adapters.ledger import LedgerReader
+from bulk.app.applying import apply_ledger
+from bulk.app.jobs import Flags
+from bulk.app.ledgers import reading
+from bulk.app.session import Applied, Operator
+from bulk.app.staging import Stage
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import UsageError
+from bulk.core.job import Job, Rate
+from bulk.core.ledger.records import Json
+from bulk.core.model import Action, Change, ServiceId
+from bulk.core.rehearsal import expected
+from bulk.core.reports.words import counted
+
+FULL = Rate(requests=1_000_000, period_s=1)
+"""Faster than anything here can be."""
+FULL_SPEED: Flags = {"rate": str(FULL)}
+_STRAYS_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """What the simulator does to a rehearsal; its own forms, see `bulk simulator --help`."""
+
+    faults: Json
+    limits: tuple[str, ...] = ()
+
+    def flags(self) -> tuple[str, ...]:
+        """Give the simulator's flags."""
+        limits = (part for limit in self.limits for part in ("--limit", limit))
+        return ("--faults", orjson.dumps(self.faults).decode(), *limits)
+
+
+def trouble(faults: str, limits: tuple[str, ...]) -> Trouble:
+    """Read `--faults`, a JSON object or the name of a file with one; raises UsageError."""
+    try:
+        text = faults if faults.lstrip().startswith("{") else Path(faults).read_bytes()
+        plan = orjson.loads(text)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--faults {faults[:80]}: {error}",
+            hint='write {"rates": {"error_500": 0.05}} or name a file of it',
+        ) from error
+    return Trouble(faults=plan, limits=limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Play:
+    """What all parts of a rehearsal share."""
+
+    plan: Path
+    reader: LedgerReader
+    folder: Path
+    job: Job
+    around: Surroundings
+    operator: Operator
+
+    def updates(self) -> Iterator[Change]:
+        """Give the changes to send, in the order of the plan."""
+        changes = map(self.reader.change, self.reader.progress.order)
+        return (change for change in changes if change.action is Action.UPDATE)
+
+
+async def applied_on(play: Play, stage: Stage, flags: Flags) -> Applied:
+    """Run the plan of a stage, or go on with its run."""
+    return await apply_ledger(stage.ledger, flags, around=stage.around, operator=play.operator, told=unheard)
+
+
+def strays_of(stage: Stage) -> list[ServiceId]:
+    """Give the services that are not what the ledger says of them."""
+    live = stage.fleet()
+    with reading(stage.ledger) as reader:
+        outcome = reader.progress.outcome
+        changes = (reader.change(row) for row in reader.progress.order)
+        return [
+            change.service_id
+            for change in changes
+            if change.action is not Action.REFUSE
+            and (state := expected(change, outcome(change.row)))
+            and state.differences(live[change.service_id])
+        ]
+
+
+def broken(strays: Sequence[ServiceId], duplicates: int) -> str:
+    """Say what is not as promised; nothing where all is."""
+    told = ""
+    if strays:
+        few = ", ".join(strays[:_STRAYS_SHOWN])
+        told += f"; {counted(len(strays), 'service')} not as the ledger says: {few}"
+    if duplicates:
+        told += f"; {counted(duplicates, 'PUT')} that had landed sent again"
+    return told
+
+
+def unheard(_: Json) -> None:
+    """Hear a record and say nothing: a rehearsal's log is no news."""

@@ -1,0 +1,195 @@
+"""`bulk rehearse`: the whole command, its simulators and the process that it kills."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from bulk.adapters.victim import Victim, kill_when
+from bulk.app import crashing
+from bulk.cli.main import main
+
+PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
+SETTINGS = f'region = "cn-north-4"\nproject_id = "{PROJECT}"\nendpoint = "simulator"\nsettle_s = 0.1\n'
+
+PARKING = 'allow_parking = true\nwindow = "03:00-03:01"\n'
+"""A window that is shut, unless somebody tests at night: then it is open for the rehearsal as well."""
+
+
+def service_id(number: int) -> str:
+    """Give the id of a service, or of what it stands on."""
+    return f"4189d3c2-8882-4871-a3c2-{number:012x}"
+
+
+def mapping(client_port: int, server_port: int) -> dict[str, Any]:
+    """Give one TCP mapping."""
+    return {"client_port": client_port, "server_port": server_port, "protocol": "TCP"}
+
+
+def job(folder: Path, *, settings: str = "", swap: bool = True, rows: int = 6) -> Path:
+    """Write a job that moves each service's server port; the first two share a port_id, and may swap."""
+    fleet, wanted = [], []
+    for number in range(1, rows + 1):
+        backend = 101 if number <= 2 else 100 + number
+        fleet.append(
+            {
+                "id": service_id(number),
+                "project_id": PROJECT,
+                "port_id": service_id(backend),
+                "ports": [mapping(1000 + number, number)],
+            }
+        )
+        asked = {1: 2, 2: 1}.get(number, 500 + number) if swap else 500 + number
+        wanted.append({"service_id": service_id(number), "ports": [mapping(1000 + number, asked)]})
+    folder.mkdir()
+    (folder / "fleet.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in fleet))
+    (folder / "services.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in wanted))
+    (folder / "job.toml").write_text(f'rows = "services.jsonl"\n{SETTINGS}{settings}')
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's own settings away, and set some that must not reach the process that is killed."""
+    for name in [name for name in os.environ if name.startswith(("HUAWEICLOUD_SDK_", "HW_", "BULK_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BULK_NEW_RUN", "1")
+
+
+def test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Kill, resume and rollback hold under faults; ledger and fleet stay as they are, byte for byte."""
+    folder, plan = job(tmp_path / "swap", settings=PARKING), tmp_path / "plan.ledger.jsonl"
+    assert main(["plan", str(folder), "--out", str(plan), "--quiet"]) == 0
+    ledger, fleet = plan.read_bytes(), (folder / "runs" / "fleet.jsonl").read_bytes()
+    capsys.readouterr()
+    faults = '{"rules": [{"kind": "reset", "after": true, "method": "PUT", "nth": 2}]}'
+    assert main(["rehearse", str(plan), "--faults", faults, "--rate", "5/s", "--output", "json", "-q"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert [(check["name"], check["held"]) for check in told["checks"]] == [
+        ("run", True),
+        ("kill and resume", True),
+        ("rollback", True),
+    ]
+    assert told["checks"][1]["told"].startswith("killed at PUT 4 of 7 with ")
+    assert told["checks"][2]["told"] == "6 services of 6 as in the snapshot, field by field"
+    assert told["rows"]["applied"] == 6
+    assert told["rehearsed"]["puts"] == 7
+    assert told["rehearsed"]["faults"] == {"reset": 1}
+    predicted = told["predicted"]
+    assert 6 / 5 < predicted["at_least_s"] < predicted["expected_s"] < predicted["at_most_s"]
+    assert [gap["out_of_service"] for gap in told["gaps"]] == [["1001:1/TCP"]]
+    assert 0 < told["gaps"][0]["expected_s"] < told["gaps"][0]["at_most_s"]
+    assert plan.read_bytes() == ledger
+    assert (folder / "runs" / "fleet.jsonl").read_bytes() == fleet
+
+
+def test_a_limit_is_rehearsed_in_real_time_and_a_failed_row_is_exit_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The refusals are counted, what could not be sent is told, and the exit is that of `apply`."""
+    folder = job(tmp_path / "move", swap=False, rows=4, settings='rate = "20/s"\n')
+    faults = tmp_path / "faults.json"
+    rule = {"kind": "code", "code": "EndPoint.2028", "service_id": service_id(3), "times": None}
+    faults.write_bytes(orjson.dumps({"rules": [rule | {"method": "PUT"}]}))
+    limit = "fixed:2/1s,for=writes"
+    assert main(["rehearse", str(folder), "--faults", str(faults), "--limiter", limit]) == 4
+    told, said = capsys.readouterr()
+    assert "against the limit" in told
+    assert " 0 refusals" not in told
+    assert "Rows: 3 applied, 1 failed" in told
+    assert "+ kill and resume: held" in told
+    assert "+ rollback: held" in told
+    assert "rehearsing the rollback" in said
+
+
+def test_a_promise_that_does_not_hold_is_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An API that says no and does it all the same leaves a fleet that is not as the ledger says."""
+    folder = job(tmp_path / "liar", swap=False, rows=1)
+    rule = {"kind": "code", "code": "EndPoint.2028", "after": True, "method": "PUT", "times": 9}
+    faults = orjson.dumps({"rules": [rule]}).decode()
+    assert main(["rehearse", str(folder), "--faults", faults, "-q"]) == 1
+    told = capsys.readouterr().out
+    assert f"! run: DID NOT HOLD; 1 failed; 1 service not as the ledger says: {service_id(1)}" in told
+
+
+def test_a_cap_that_stands_against_the_rollback_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run ended before it could be killed; taking it back would remove more mappings than may be."""
+    folder = job(tmp_path / "grow", swap=False, rows=1, settings="max_removed = 0\n")
+    asked = {"service_id": service_id(1), "ports": [mapping(1001, 1), mapping(1002, 2)]}
+    (folder / "services.jsonl").write_bytes(orjson.dumps(asked))
+
+    async def too_late(*_: object, **__: object) -> Victim:
+        return Victim(killed=False, exit_code=0, said="")
+
+    monkeypatch.setattr(crashing, "kill_when", too_late)
+    monkeypatch.setattr(crashing, "_HELD_S", 0.0)
+    assert main(["rehearse", str(folder), "-q"]) == 1
+    told = capsys.readouterr().out
+    assert "- kill and resume: not rehearsed; the run had ended before it could be killed" in told
+    assert "! rollback: DID NOT HOLD; the plan has 1 mappings to remove" in told
+
+
+def test_a_plan_that_changes_nothing_has_nothing_to_kill(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All is as asked already: the run is rehearsed, the rest is not."""
+    folder = job(tmp_path / "same", swap=False, rows=1)
+    kept = {"service_id": service_id(1), "ports": [mapping(1001, 1)]}
+    (folder / "services.jsonl").write_bytes(orjson.dumps(kept))
+    assert main(["rehearse", str(folder), "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "Rows: 1 already right" in told
+    assert "- kill and resume: not rehearsed; there is nothing to send" in told
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--faults", "no-such-file"], "--faults no-such-file: "),
+        (["--faults", "{"], "--faults {: "),
+        (["--limiter", "fast"], "'fast' is no limit"),
+        (["--output", "csv"], "'csv' is not one of"),
+    ],
+)
+def test_wrong_flags_are_exit_2(
+    flags: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each says what is wrong with it."""
+    folder = job(tmp_path / "job", swap=False, rows=1)
+    assert main(["rehearse", str(folder), "-q", *flags]) == 2
+    assert message in capsys.readouterr().err
+
+
+async def test_a_process_that_ends_by_itself_was_not_killed() -> None:
+    """What it said and how it ended is told."""
+
+    async def never() -> bool:
+        return False
+
+    victim = await kill_when(["apply"], env=os.environ, is_time=never)
+    assert not victim.killed
+    assert victim.exit_code == 2 or "Usage" in victim.said
+
+
+async def test_a_process_is_killed_even_when_its_watcher_is_cancelled() -> None:
+    """Nobody is left behind."""
+    asked = asyncio.Event()
+
+    async def forever() -> bool:
+        asked.set()
+        await asyncio.Event().wait()
+        return False
+
+    watcher = asyncio.create_task(kill_when(["simulator"], env=os.environ, is_time=forever))
+    await asked.wait()
+    watcher.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watcher

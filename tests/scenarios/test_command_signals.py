@@ -1,0 +1,245 @@
+"""The command as a process: signals, terminals, two at once."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import WAIT_S, Stage, until, wide
+from tests.simulator_caller import service_id
+
+SLOW = {"latency_s": 0.3}
+"""Enough that a signal finds requests in flight."""
+
+
+def sent(stage: Stage) -> bool:
+    """Say whether an intent is on the disk and its request therefore on its way."""
+    return any(b'"type":"intent"' in path.read_bytes() for path in stage.ledgers)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+def test_the_first_signal_lets_requests_in_flight_end(
+    number: signal.Signals, code: ExitCode, stage: Stage
+) -> None:
+    """They are recorded, nothing new is sent, and the command that goes on is told and does."""
+    job = stage.job(wide(range(1, 11)), concurrency=2)
+    stage.order(switches=SLOW)
+    with stage.child("apply", job, "--yes") as process:
+        until(lambda: sent(stage), process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == code
+    assert "Rows: " in out
+    assert f"stopped: {number.name}" in err
+    assert f"to go on: bulk apply {job} --yes" in err
+    outcomes = stage.outcomes()
+    assert outcomes.keys() == {"applied", "not_attempted"}
+    assert outcomes["applied"] == len(stage.applied)
+    stage.order(switches={"latency_s": 0.0})
+    assert stage.apply(job).code == ExitCode.OK
+    assert len(stage.applied) == 10
+
+
+def test_the_second_signal_leaves_at_once_and_the_ledger_stays_true(stage: Stage) -> None:
+    """What was in flight is in doubt, and the same command finds out."""
+    job = stage.job(wide(range(1, 11)), concurrency=2)
+    stage.order(switches={"latency_s": 5.0}, faults={})
+    stage.order(switches={"latency_s": 0.0})
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 600.0, "method": "PUT", "times": None}]})
+    with stage.child("apply", job, "--yes") as process:
+        until(lambda: sent(stage), process)
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_S)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert stage.outcomes()["in_doubt"] == 2
+    stage.order(faults={})
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 10}
+
+
+def test_the_second_of_two_runs_at_once_ends_with_8(stage: Stage) -> None:
+    """Whether it names the job or the ledger; it changes nothing, and the first goes on."""
+    job = stage.job(wide(range(1, 6)))
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 1.0, "method": "PUT", "times": None}]})
+    with stage.child("apply", job, "--yes") as process:
+        until(lambda: sent(stage), process)
+        second, third = stage.run_child("apply", job, "--yes"), stage.apply(str(stage.ledger))
+        assert stage.status()["state"] == "running"
+        process.communicate(timeout=WAIT_S)
+    assert (second.code, third.code) == (ExitCode.BUSY, ExitCode.BUSY)
+    assert f"pid {process.pid} on " in third.err
+    assert process.returncode == ExitCode.OK
+    assert len(stage.applied) == 5
+
+
+def test_without_a_terminal_it_never_asks(stage: Stage) -> None:
+    """The process ends with 2 at once, standard input open or not."""
+    job = stage.job(wide([1]))
+    for stdin in (subprocess.DEVNULL, subprocess.PIPE):
+        assert stage.run_child("apply", job, stdin=stdin).code == ExitCode.USAGE
+    assert stage.applied == []
+
+
+class Screen:
+    """A terminal of ours with a command at it."""
+
+    def __init__(self, process: subprocess.Popen[str], fd: int) -> None:
+        self.process = process
+        self._fd = fd
+        self._shown = b""
+        self._reader = Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the terminal's other end has closed
+            while piece := os.read(self._fd, 65_536):
+                self._shown += piece
+
+    @property
+    def text(self) -> str:
+        """What it has shown so far."""
+        return self._shown.decode(errors="replace")
+
+    def await_text(self, words: str) -> None:
+        """Return once it shows these words."""
+        until(lambda: words in self.text, self.process)
+
+    def type(self, keys: str) -> None:
+        """Press keys."""
+        os.write(self._fd, keys.encode())
+
+    def end(self) -> int:
+        """Wait for the command's end and give its exit code."""
+        code = self.process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+        return code
+
+
+@contextmanager
+def at_a_terminal(stage: Stage, *argv: str, **env: str) -> Iterator[Screen]:
+    """Run the command at a terminal of its own, where Ctrl-C works."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _AT_TERMINAL, *argv],
+        text=True, stdin=theirs, stdout=theirs, stderr=theirs,
+        start_new_session=True, env=os.environ | {"TERM": "xterm", "COLUMNS": "120"} | env,
+    )  # fmt: skip
+    os.close(theirs)
+    screen = Screen(process, ours)
+    try:
+        yield screen
+    finally:
+        process.kill()
+        screen.end()
+        os.close(ours)
+
+
+_AT_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from bulk.__main__ import main
+sys.argv[0] = "bulk"
+sys.exit(main())
+"""
+
+
+def test_at_a_terminal_it_asks_and_yes_goes_ahead(stage: Stage) -> None:
+    """Bar, colours, summary; exit 0."""
+    with at_a_terminal(stage, "apply", stage.job(wide([1]))) as screen:
+        screen.await_text("Only yes goes ahead: ")
+        screen.type("yes\n")
+        assert screen.end() == ExitCode.OK
+    assert "1 applied" in screen.text
+    assert "\x1b[" in screen.text
+    assert "1/1" in screen.text
+    assert len(stage.applied) == 1
+
+
+def test_at_a_terminal_no_is_a_no(stage: Stage) -> None:
+    """Exit 5, nothing sent."""
+    with at_a_terminal(stage, "apply", stage.job(wide([1]))) as screen:
+        screen.await_text("Only yes goes ahead: ")
+        screen.type("no\n")
+        assert screen.end() == ExitCode.STOPPED_EARLY
+    assert "nothing was sent" in screen.text
+    assert stage.applied == []
+
+
+def test_ctrl_c_at_the_question_is_a_no(stage: Stage) -> None:
+    """Once is enough; 130, nothing sent, nothing left."""
+    with at_a_terminal(stage, "apply", stage.job(wide([1]))) as screen:
+        screen.await_text("Only yes goes ahead: ")
+        screen.type("\x03")
+        assert screen.end() == ExitCode.INTERRUPTED
+    assert (stage.applied, stage.ledgers) == ([], [])
+
+
+def test_ctrl_c_at_a_terminal_lets_the_run_end_cleanly(stage: Stage) -> None:
+    """The bar is taken down, the summary follows."""
+    stage.order(switches=SLOW)
+    with at_a_terminal(stage, "apply", stage.job(wide(range(1, 11)), concurrency=1), "--yes") as screen:
+        until(lambda: sent(stage), screen.process)
+        screen.type("\x03")
+        assert screen.end() == ExitCode.INTERRUPTED
+    assert "not attempted" in screen.text
+    assert "to go on: bulk apply" in screen.text
+
+
+def test_no_color_means_no_colour(stage: Stage) -> None:
+    """The plan at a terminal, plain."""
+    job = stage.job(wide([1]))
+    with at_a_terminal(stage, "plan", job, NO_COLOR="1") as screen:
+        assert screen.end() == ExitCode.OK
+    assert service_id(1) in screen.text
+    assert not [code for code in ("\x1b[3", "\x1b[9", "\x1b[1;3") if code in screen.text]
+
+
+def test_without_a_terminal_a_plain_line_tells_the_progress(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now and then; it names the rows done, the speed, and what failed."""
+    monkeypatch.setattr("bulk.cli.progress.PLAIN_EVERY_S", 0.001)
+    rule = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
+    stage.order(faults={"rules": [rule]}, switches={"latency_s": 0.02})
+    ended = stage.apply(stage.job(wide(range(1, 6)), concurrency=1))
+    lines = [line for line in ended.err.splitlines() if "/5 | " in line]
+    assert any("1 not as asked (EndPoint.0002 1)" in line for line in lines)
+    assert any(line.startswith("4/5 | ") for line in lines)
+
+
+def test_python_m_bulk_is_the_command(stage: Stage) -> None:
+    """With its own name in the help."""
+    ended = stage.run_child("--help")
+    assert ended.code == ExitCode.OK
+    assert "Usage: bulk [OPTIONS] COMMAND" in ended.out
+
+
+def test_the_simulator_is_a_verb_with_flags_of_its_own(stage: Stage) -> None:
+    """They reach it as they are: its help, its errors, its URL."""
+    assert "--seed-fleet" in stage.run_child("simulator", "--help").out
+    assert stage.run_child("simulator", "--port", "http").code == ExitCode.USAGE
+    ended = stage.run_child("simulator", "--seed-fleet", "3", "--stop-with-stdin")
+    assert ended.code == ExitCode.OK
+    assert ended.out.startswith("http://127.0.0.1:")
+
+
+def test_an_int_while_it_loads_ends_it_quietly(tmp_path: Path) -> None:
+    """130 without a traceback."""
+    code = "import sys; sys.modules['bulk.cli.main'] = type(sys)('x'); from bulk.__main__ import main; sys.exit(main())"
+    broken = code.replace("type(sys)('x')", "type('X', (type(sys),), {'__getattr__': interrupt})('x')")
+    define = "\ndef interrupt(*_):\n    raise KeyboardInterrupt\n"
+    ended = subprocess.run(
+        [sys.executable, "-c", define + broken], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (ExitCode.INTERRUPTED, "")

@@ -1,0 +1,104 @@
+"""A rehearsal in words."""
+
+from dataclasses import replace
+
+from bulk.core.model import ModifyBody, Outcome
+from bulk.core.rehearsal import Check, Prediction, Rehearsal, Trial
+from bulk.core.reports.rehearsal import as_json, lines
+from bulk.core.reports.timeline import Latency
+from bulk.core.reports.words import plain
+from tests.nouns import change, ports, service_id
+
+PARKED = replace(change(1), parking=ModifyBody(ports=ports(9001)))
+
+
+def rehearsal() -> Rehearsal:
+    """Give a rehearsal of three PUTs with a bit of everything."""
+    return Rehearsal(
+        job="move-ssh",
+        digest="sha256:ab",
+        counts={Outcome.APPLIED: 2, Outcome.FAILED: 0},
+        trial=Trial(
+            duration_s=1.5,
+            rate_per_s=1e6,
+            puts=3,
+            sent=4,
+            lists=2,
+            requests=7,
+            refusals=1,
+            hold_s=0.1,
+            latency=Latency(replies=4, p50_ms=1, p90_ms=2, p99_ms=3, max_ms=3),
+            faults={"reset": 1, "error_500": 2},
+            gap_s={1: 0.2},
+        ),
+        limited=False,
+        prediction=Prediction(
+            rate_per_s=10,
+            at_least_s=2.0,
+            expected_s=30.0,
+            at_most_s=90.0,
+            gap_s={1: 0.6},
+            gap_s_max={1: 4.0},
+        ),
+        parked=(PARKED,),
+        checks=(
+            Check(name="run", held=True, told="2 applied"),
+            Check(name="kill and resume", held=False, told="1 PUT that had landed sent again"),
+            Check(name="rollback", held=None, told="nothing\nwas applied"),
+        ),
+    )
+
+
+def test_the_table_tells_the_prediction_with_its_range() -> None:
+    """Duration, rate, range, what was rehearsed, each gap, each promise behind its sigil."""
+    assert [plain(line) for line in lines(rehearsal())] == [
+        "move-ssh: rehearsal of the plan sha256:ab",
+        "Predicted duration: 30 s at 10/s (2.0 s to 1 min 30 s; answers taken to last 0.1 s, 0 to 1 s)",
+        "Rehearsed: 1.5 s at full speed, 7 requests, 4 PUTs for 3, 1 refusal, faults: error_500 2, reset 1",
+        "Rows: 2 applied",
+        (
+            f"~ parked {service_id(1)}: 1001:1/TCP out of service for 0.6 s, at most 4.0 s; "
+            "0.2 s in the rehearsal"
+        ),
+        "",
+        "+ run: held; 2 applied",
+        "! kill and resume: DID NOT HOLD; 1 PUT that had landed sent again",
+        "- rollback: not rehearsed; nothing was applied",
+    ]
+
+
+def test_what_was_not_seen_is_not_told() -> None:
+    """Without faults, a measured gap and rows the words are fewer."""
+    made = rehearsal()
+    bare = replace(
+        made, counts={}, limited=True, trial=replace(made.trial, faults={}, gap_s={}, latency=None)
+    )
+    told = "\n".join(plain(line) for line in lines(bare))
+    assert "against the limit" in told
+    assert "Rows: none" in told
+    assert "faults" not in told
+    assert "in the rehearsal" not in told
+    assert as_json(bare)["rehearsed"]["latency"] is None
+
+
+def test_the_json_tells_the_same() -> None:
+    """The figures of the table, in seconds, and the exit code."""
+    told = as_json(rehearsal())
+    assert told["predicted"] == {
+        "rate_per_s": 10,
+        "at_least_s": 2.0,
+        "expected_s": 30.0,
+        "at_most_s": 90.0,
+    }
+    assert told["gaps"] == [
+        {
+            "service_id": service_id(1),
+            "out_of_service": ["1001:1/TCP"],
+            "expected_s": 0.6,
+            "at_most_s": 4.0,
+            "rehearsed_s": 0.2,
+        }
+    ]
+    assert [check["held"] for check in told["checks"]] == [True, False, None]
+    assert told["rehearsed"]["latency"]["p99_ms"] == 3
+    assert told["exit_code"] == 1

@@ -1,0 +1,299 @@
+"""Which promise a ledger breaks, and at which line; and that a true one breaks none."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bulk.core.audit import Audit, Breach, Promise
+from bulk.core.ledger.records import (
+    Attempt,
+    BrakeReason,
+    End,
+    Ended,
+    Intent,
+    Note,
+    Planned,
+    Purpose,
+    Record,
+    Run,
+    Verb,
+    record_json,
+    record_type,
+)
+from bulk.core.model import Action, Outcome, Reply
+from tests.nouns import change, run_record, session_record
+
+OK = Reply(http=200, request_id="r", ms=5)
+NO_ANSWER = Reply(code="timeout")
+KEPT = change(3, action=Action.KEEP)
+PLAN: tuple[Record, ...] = (
+    run_record(),
+    change(1),
+    change(2),
+    KEPT,
+    Planned(rows=3, counts={"update": 2, "keep": 1}, digest="sha256:ab"),
+    session_record(),
+)
+"""Lines 1 to 6."""
+INTENT = Intent(row=1, attempt=1)
+THROTTLED = Attempt(row=1, attempt=1, verdict=Verb.THROTTLED, reply=Reply(http=429))
+APPLIED = Ended(row=1, outcome=Outcome.APPLIED, reply=OK, attempts=1)
+
+
+def counted(**rows: int) -> End:
+    """Give the end of a session with these counts, all others being 0."""
+    counts = dict.fromkeys((outcome.value for outcome in Outcome), 0) | rows
+    return End(reason=BrakeReason.FINISHED, counts=counts)
+
+
+def line(number: int, record: Record) -> dict[str, Any]:
+    """Give a record as the line of that number has it."""
+    head = {"n": number - 1, "at": "2026-01-15T08:30:00.000Z", "type": record_type(record)}
+    return head | record_json(record)
+
+
+def audited(*records: Record) -> tuple[Audit, Breach | None]:
+    """Give the audit of these records and the first promise that they break."""
+    audit = Audit()
+    for number, record in enumerate(records, start=1):
+        if breach := audit.step(line(number, record), number * 100):
+            return audit, breach
+    return audit, audit.breach_at_end()
+
+
+def test_a_true_story_proves_every_promise_with_its_figures() -> None:
+    """Throttling, a doubt, a resume after a death, a conflict found later: all of it is legal."""
+    audit, breach = audited(
+        *PLAN,
+        Ended(row=3, outcome=Outcome.ALREADY),
+        INTENT,
+        THROTTLED,
+        Intent(row=1, attempt=2),
+        Attempt(row=1, attempt=2, verdict=Verb.DOUBT, reply=NO_ANSWER),
+        session_record(pid=2),
+        Attempt(row=1, attempt=2, verdict=Verb.UNAPPLIED, reply=OK),
+        Intent(row=1, attempt=3),
+        replace(APPLIED, attempts=3),
+        Intent(row=2, attempt=1),
+        Ended(row=2, outcome=Outcome.FAILED, reply=Reply(http=400, code="EndPoint.3044"), attempts=1),
+        Ended(row=1, outcome=Outcome.CONFLICT),
+        counted(conflict=1, failed=1, already=1),
+    )
+    assert breach is None
+    assert {proof.promise: proof.fact for proof in audit.proofs()} == {
+        Promise.CHAIN: "none of 19 lines is missing, edited or out of order",
+        Promise.PLAN: "3 rows, fixed as sha256:ab before anything was sent",
+        Promise.INTENT: "PUTs sent: 4, each written down before it left",
+        Promise.ALONE: "no row had two PUTs alive at once",
+        Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
+        Promise.OUTCOME: "3 rows = 1 already + 1 failed + 1 conflict",
+        Promise.SESSION: "sessions: 2, of which 1 came to their end with the right counts",
+    }
+
+
+def test_a_parked_row_counts_its_puts_on() -> None:
+    """The intermediate PUT of a broken cycle is the row's first, the last one its second."""
+    parked = Attempt(row=1, attempt=1, verdict=Verb.PARKED, reply=OK)
+    _, breach = audited(
+        *PLAN,
+        Intent(row=1, attempt=1, purpose=Purpose.PARK),
+        parked,
+        Intent(row=1, attempt=2),
+        replace(APPLIED, attempts=2),
+    )
+    assert breach is None
+
+
+def test_a_row_that_moved_after_it_was_throttled_needs_no_count() -> None:
+    """An outcome for which nothing was sent says 0 PUTs, whatever was refused before."""
+    _, breach = audited(*PLAN, INTENT, THROTTLED, Ended(row=1, outcome=Outcome.DRIFTED))
+    assert breach is None
+
+
+def test_a_saved_plan_is_sound_and_a_plan_of_nothing_too() -> None:
+    """Nothing sent is nothing broken."""
+    audit, breach = audited(run_record(), Planned(rows=0, counts={}, digest=""))
+    assert breach is None
+    assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == ["0 rows = none"]
+
+
+BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
+    "a second run": (Promise.CHAIN, "line 7 is a second `run`", (*PLAN, run_record())),
+    "a newer format": (
+        Promise.CHAIN,
+        "line 1 says format 2; this version reads up to 1",
+        (replace(run_record(), format=2),),
+    ),
+    "a note first": (
+        Promise.CHAIN,
+        "line 1 stands before the `run`",
+        (Note(about="torn", message="cut"),),
+    ),
+    "a change after the plan": (Promise.PLAN, "line 7 adds a change to a fixed plan", (*PLAN, change(4))),
+    "a plan that miscounts its changes": (
+        Promise.PLAN,
+        "line 5 does not count the changes before it",
+        (*PLAN[:4], Planned(rows=2, counts={}, digest="")),
+    ),
+    "a plan that miscounts its actions": (
+        Promise.PLAN,
+        "line 5 counts 3 update, but the lines before it are 2 update, 1 keep",
+        (*PLAN[:4], Planned(rows=3, counts={"update": 3}, digest="")),
+    ),
+    "a PUT before the plan": (
+        Promise.PLAN,
+        "line 5 stands before the plan is complete",
+        (*PLAN[:4], INTENT),
+    ),
+    "a session before the plan": (
+        Promise.PLAN,
+        "line 5 stands before the plan is complete",
+        (*PLAN[:4], session_record()),
+    ),
+    "a PUT of a row that is not planned": (
+        Promise.PLAN,
+        "line 7 speaks of row 4, which is not planned",
+        (*PLAN, Intent(row=4, attempt=1)),
+    ),
+    "a PUT of a row that was right": (
+        Promise.PLAN,
+        "line 7 sends row 3, which the plan does not change",
+        (*PLAN, Intent(row=3, attempt=1)),
+    ),
+    "no plan": (Promise.PLAN, "after 4 lines the ledger ends, and its plan is not complete", PLAN[:4]),
+    "an answer without an intent": (
+        Promise.INTENT,
+        "line 7 answers row 1, which was not asked",
+        (*PLAN, THROTTLED),
+    ),
+    "two answers to one intent": (
+        Promise.INTENT,
+        "line 9 answers row 1, which was not asked",
+        (*PLAN, INTENT, THROTTLED, THROTTLED),
+    ),
+    "applied without an intent": (
+        Promise.INTENT,
+        "line 7 takes row 1 from WAITING to APPLIED",
+        (*PLAN, APPLIED),
+    ),
+    "applied after a refusal without another intent": (
+        Promise.INTENT,
+        "line 9 takes row 1 from ANSWERED to APPLIED",
+        (*PLAN, INTENT, THROTTLED, APPLIED),
+    ),
+    "failed with a reply to no intent": (
+        Promise.INTENT,
+        "line 7 tells of a PUT of row 1 that was never written down",
+        (*PLAN, Ended(row=1, outcome=Outcome.FAILED, reply=Reply(http=400))),
+    ),
+    "blocked after PUTs that were not written down": (
+        Promise.INTENT,
+        "line 7 tells of a PUT of row 1 that was never written down",
+        (*PLAN, Ended(row=1, outcome=Outcome.BLOCKED, attempts=1)),
+    ),
+    "two PUTs alive": (
+        Promise.ALONE,
+        "line 8 sends row 1 while an earlier PUT of it is in doubt",
+        (*PLAN, INTENT, Intent(row=1, attempt=2)),
+    ),
+    "a PUT that skips a number": (
+        Promise.NUMBER,
+        "line 9 is PUT 3 of row 1, not 2",
+        (*PLAN, INTENT, THROTTLED, Intent(row=1, attempt=3)),
+    ),
+    "an answer to another PUT": (
+        Promise.NUMBER,
+        "line 8 answers PUT 2 of row 1, not 1",
+        (*PLAN, INTENT, replace(THROTTLED, attempt=2)),
+    ),
+    "an outcome that miscounts the PUTs": (
+        Promise.NUMBER,
+        "line 8 says that row 1 had 2 PUTs, not 1",
+        (*PLAN, INTENT, replace(APPLIED, attempts=2)),
+    ),
+    "sent again after its end": (
+        Promise.OUTCOME,
+        "line 9 takes row 1 from APPLIED to ASKED",
+        (*PLAN, INTENT, APPLIED, Intent(row=1, attempt=2)),
+    ),
+    "ended twice": (
+        Promise.OUTCOME,
+        "line 9 takes row 1 from APPLIED to APPLIED",
+        (*PLAN, INTENT, APPLIED, APPLIED),
+    ),
+    "given up while in doubt": (
+        Promise.OUTCOME,
+        "line 8 takes row 1 from ASKED to DRIFTED",
+        (*PLAN, INTENT, Ended(row=1, outcome=Outcome.DRIFTED, attempts=1)),
+    ),
+    "a PUT before the session": (
+        Promise.SESSION,
+        "line 6 holds a record `intent` outside a session",
+        (*PLAN[:5], INTENT),
+    ),
+    "a PUT after the session": (
+        Promise.SESSION,
+        "line 8 holds a record `intent` outside a session",
+        (*PLAN, counted(not_attempted=3), INTENT),
+    ),
+    "counts that are not those of the lines": (
+        Promise.SESSION,
+        "line 9 counts 2 applied, 1 not_attempted, but the lines before it are 1 applied, 2 not_attempted",
+        (*PLAN, INTENT, APPLIED, counted(applied=2, not_attempted=1)),
+    ),
+    "no counts at all": (
+        Promise.SESSION,
+        "line 7 counts nothing, but the lines before it are 3 not_attempted",
+        (*PLAN, counted()),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_promise_is_told_by_name_and_line(case: str) -> None:
+    """The first one that shows, at the line where it shows."""
+    promise, message, records = BROKEN[case]
+    _, breach = audited(*records)
+    assert breach == Breach(promise=promise, line=len(records), message=message)
+
+
+@pytest.mark.parametrize(
+    ("record", "spoilt"),
+    [
+        (INTENT, {"row": "1"}),
+        (INTENT, {"row": [1]}),
+        (INTENT, {"attempt": "x"}),
+        (THROTTLED, {"verdict": "maybe"}),
+        (APPLIED, {"outcome": "fine"}),
+        (Note(about="", message=""), {"type": "rumour"}),
+        (counted(), {"counts": 7}),
+    ],
+)
+def test_what_is_no_record_breaks_the_chain(record: Record, spoilt: dict[str, object]) -> None:
+    """A forger who recomputes the sums gets no traceback either."""
+    audit, _ = audited(*PLAN, *([INTENT] if record in (THROTTLED, APPLIED) else []))
+    breach = audit.step({**line(9, record), **spoilt}, 900)
+    assert breach
+    assert breach.promise is (Promise.NUMBER if "attempt" in spoilt else Promise.CHAIN)
+
+
+def test_an_empty_ledger_breaks_the_promise_of_a_plan_at_its_first_line() -> None:
+    """There is nothing to prove anything with."""
+    _, breach = audited()
+    assert breach
+    assert (breach.promise, breach.line) == (Promise.PLAN, 1)
+
+
+def test_rows_may_have_gaps() -> None:
+    """A plan made for some rows of a file keeps their numbers."""
+    _, breach = audited(
+        Run(run_id="r", version="0", job="j", job_sha256="", options={}, targets=[]),
+        change(7),
+        Planned(rows=1, counts={"update": 1}, digest=""),
+        session_record(),
+        Intent(row=7, attempt=1),
+        replace(APPLIED, row=7),
+        counted(applied=1),
+    )
+    assert breach is None
