@@ -49,7 +49,7 @@ def rehearse(
     from bulk.app.surroundings import system
     from bulk.cli import logs
     from bulk.cli.main import run
-    from bulk.core.reports import rehearsal as rehearsal_report
+    from bulk.core.rehearsal import report
 
     choice(output_form, "table", "json")
     logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
@@ -63,9 +63,9 @@ def rehearse(
         _rehearsed(job, flags, ids_of(limit), trouble(faults, tuple(limiter or ())), system(), quiet=quiet)
     )
     if output_form == "json":
-        output.write_json(rehearsal_report.as_json(rehearsal))
+        output.write_json(report.as_json(rehearsal))
     else:
-        output.show(rehearsal_report.lines(rehearsal))
+        output.show(report.lines(rehearsal))
     return rehearsal.exit_code
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from bulk.core.ledger.records import Json
 from bulk.core.model import Change
-from bulk.core.rehearsal import Check, Prediction, Rehearsal
+from bulk.core.rehearsal.findings import Check, Prediction, Rehearsal
 from bulk.core.reports.words import (
     Line,
     Span,
@@ -72,7 +72,7 @@ def as_json(rehearsal: Rehearsal) -> Json:
 def _predicted(prediction: Prediction) -> str:
     least, most = duration(prediction.at_least_s), duration(prediction.at_most_s)
     return (
-        f"{duration(prediction.expected_s)} at {prediction.rate_per_s:g}/s"
+        f"{duration(prediction.expected_s)} at {round(prediction.rate_per_s, 1):g}/s"
         f" ({least} to {most}; answers taken to last 0.1 s, 0 to 1 s)"
     )
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bulk.core.model import ModifyBody, Outcome
 from bulk.core.rehearsal import Check, Prediction, Rehearsal, Trial
-from bulk.core.reports.rehearsal import as_json, lines
+from bulk.core.rehearsal.report import as_json, lines
 from bulk.core.reports.timeline import Latency
 from bulk.core.reports.words import plain
 from tests.nouns import change, ports, service_id

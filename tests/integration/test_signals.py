@@ -1,0 +1,73 @@
+"""INT and TERM as calls, and nothing of it left behind."""
+
+import asyncio
+import os
+import signal
+from itertools import pairwise
+
+import pytest
+
+from bulk.adapters.signals import stop_signals
+
+
+async def arrived(seen: list[signal.Signals], count: int) -> None:
+    """Let the loop turn until so many calls have come."""
+    while len(seen) < count:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_the_first_signal_is_a_call_and_the_work_goes_on(number: signal.Signals) -> None:
+    """It says which one; the block is not disturbed."""
+    seen: list[signal.Signals] = []
+    with stop_signals(seen.append):
+        os.kill(os.getpid(), number)
+        await arrived(seen, 1)
+    assert seen == [number]
+
+
+async def test_the_second_signal_cancels_the_work() -> None:
+    """Whatever the first was; it is not called again."""
+    seen: list[signal.Signals] = []
+
+    async def work() -> None:
+        with stop_signals(seen.append):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await arrived(seen, 1)
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(work())
+    assert seen == [signal.SIGTERM]
+
+
+async def test_what_was_installed_before_is_in_force_again() -> None:
+    """Also where the block ends in an error."""
+    caught = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, handler) for number, handler in zip(caught, (_one, _two), strict=True)]
+    try:
+        with pytest.raises(KeyError), stop_signals(lambda _: None):
+            raise KeyError
+        assert [signal.getsignal(number) for number in caught] == [_one, _two]
+    finally:
+        for number, handler in zip(caught, before, strict=True):
+            signal.signal(number, handler)
+
+
+async def test_one_block_after_another_counts_anew() -> None:
+    """The first signal of the second block is a first one."""
+    blocks: list[list[signal.Signals]] = [[], []]
+    for seen in blocks:
+        with stop_signals(seen.append):
+            os.kill(os.getpid(), signal.SIGINT)
+            await arrived(seen, 1)
+    assert all(one == other == [signal.SIGINT] for one, other in pairwise(blocks))
+
+
+def _one(*_: object) -> None:
+    """Stand for a handler."""
+
+
+def _two(*_: object) -> None:
+    """Stand for another."""
