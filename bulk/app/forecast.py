@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.surroundings import Surroundings
 from bulk.core.guards import Finding, Footprint, findings
-from bulk.core.job import DEFAULT_RATE, Job
+from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.plan import effort
 from bulk.core.reports.model import Estimate
 
@@ -38,7 +38,7 @@ def forecast(reader: LedgerReader, job: Job, around: Surroundings) -> Forecast:
 
 
 def _estimate(footprint: Footprint, targets: int, job: Job, around: Surroundings) -> Estimate:
-    rate_per_s = (job.rate or DEFAULT_RATE).per_s
+    rate_per_s = (job.rate or CAUTIOUS_RATE).per_s
     expected = effort(
         puts=footprint.changes + footprint.parked,
         pages=targets,

@@ -49,13 +49,21 @@ class Reach(Generic[C]):
     """Gives each target its contact, made at first sight; `C` says whether anything can be written."""
 
     def __init__(
-        self, kind: type[C], wire: Wire, around: Surroundings, url: str, rate_per_s: float | None
+        self,
+        kind: type[C],
+        wire: Wire,
+        around: Surroundings,
+        url: str,
+        rate_per_s: float | None,
+        *,
+        is_practice: bool,
     ) -> None:
         self._kind = kind
         self._wire = wire
         self._around = around
         self._url = url
         self._rate_per_s = rate_per_s
+        self._is_practice = is_practice
         self._learned = LearnedLimits(state_folder(around.env, around.home))
         self._contacts: dict[Target, Contact[C]] = {}
         self.paces: dict[Budget, Limiter] = {}
@@ -106,7 +114,9 @@ class Reach(Generic[C]):
         return auto(learned.limit if learned else None)
 
     def keep_limits(self) -> None:
-        """Keep what was found out about the limits for the next run."""
+        """Keep what was found out about the limits for the next run; those of a simulator mean nothing."""
+        if self._is_practice:
+            return
         for budget, pace in self.paces.items():
             match believed(pace.pacing):
                 case (limit, Why.STATED | Why.FOUND):
@@ -147,4 +157,4 @@ async def open_reach(
         wire = await stack.enter_async_context(
             open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
         )
-        yield Reach(kind, wire, around, url, rate_per_s)
+        yield Reach(kind, wire, around, url, rate_per_s, is_practice=endpoint.url == SIMULATOR)

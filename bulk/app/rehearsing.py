@@ -31,7 +31,7 @@ from bulk.app.staging import staged
 from bulk.app.surroundings import Surroundings
 from bulk.core.concurrency import sizing, workers
 from bulk.core.errors import ExitCode
-from bulk.core.job import DEFAULT_RATE, Rate
+from bulk.core.job import CAUTIOUS_RATE, Rate
 from bulk.core.ledger.records import Json
 from bulk.core.model import Outcome
 from bulk.core.plan import steps
@@ -90,7 +90,7 @@ def _predicted(play: Play, trial: Trial) -> Prediction:
         )
 
     at_full_speed = trial.rate_per_s == FULL.per_s
-    asked = play.job.rate or (DEFAULT_RATE if at_full_speed else None)
+    asked = play.job.rate or (CAUTIOUS_RATE if at_full_speed else None)
     return predicted(trial, rate_per_s=asked.per_s if asked else trial.rate_per_s, timetable=on_paper)
 
 

@@ -31,6 +31,16 @@ def services(url: str) -> list[str]:
         return [one["id"] for one in orjson.loads(reply.read())["services"]]
 
 
+def server_of(folder: Path) -> int:
+    """Give the process that serves a fleet below a folder."""
+    [found] = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if str(folder).encode() in path.read_bytes()
+    ]
+    return int(found)
+
+
 def is_gone(url: str) -> bool:
     """Say whether nobody listens there any more."""
     try:
@@ -93,14 +103,11 @@ async def test_a_server_that_does_not_stop_by_itself_is_stopped(
 ) -> None:
     """Leaving never hangs."""
     monkeypatch.setattr("bulk.adapters.practice._STOP_S", 0.1)
-    async with practice_server(seed, tmp_path / "fleet.jsonl") as practice:
-        found = [
-            path.parent
-            for path in Path("/proc").glob("[0-9]*/cmdline")
-            if str(tmp_path).encode() in path.read_bytes()
-        ]
-        os.kill(int(found[0].name), signal.SIGSTOP)
-    assert is_gone(practice.url)
+    async with practice_server(seed, tmp_path / "fleet.jsonl"):
+        server = server_of(tmp_path)
+        os.kill(server, signal.SIGSTOP)
+    with pytest.raises(ProcessLookupError):
+        os.kill(server, 0)
 
 
 async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
@@ -137,14 +144,15 @@ async def main():
 
 asyncio.run(main())
 """
-    command = [sys.executable, "-c", code, str(seed), str(tmp_path / "fleet.jsonl")]
+    fleet = str(tmp_path / "fleet.jsonl")
+    command = [sys.executable, "-c", code, str(seed), fleet]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout
         url = parent.stdout.readline().strip()
         assert services(url) == [service_id(1)]
         parent.kill()
     second = subprocess.run(
-        [sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(tmp_path / "fleet.jsonl")],
+        [sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", fleet],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WAIT_S, check=False,
     )  # fmt: skip
     assert second.returncode == 0, f"the fleet file is still held: {second.stderr}"

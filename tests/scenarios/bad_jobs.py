@@ -232,7 +232,7 @@ SETTINGS = (
     _setting("name with a dot", "service_name", "web.a", "is not a service name"),
     _setting("markup in a description", "description", "a<b>", "< or >"),
     _setting("description too long", "description", "a" * 129, "129 characters"),
-    _setting("control character", "note", "bell\a", "U+0007"),
+    _setting("control character", "description", "bell\a", "U+0007"),
     _setting("unknown tcp_proxy", "tcp_proxy", "on", "toa_open"),
     _setting("IPv6", "ip", "2001:db8::1", "neither IPv4"),
     _setting("octet of 256", "ip", "10.0.0.256", "neither IPv4"),

@@ -5,6 +5,7 @@ The command runs in this process (`Stage.bulk`), which is how most of it is meas
 """
 
 import asyncio
+import io
 import os
 import re
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import orjson
 import pytest
@@ -63,6 +64,14 @@ class Ended:
         return self.out + self.err
 
 
+class Typed(io.StringIO):
+    """A terminal at which somebody has typed."""
+
+    def isatty(self) -> bool:
+        """Say that it is one."""
+        return True
+
+
 class Aside:
     """A simulator on a loop in another thread."""
 
@@ -77,7 +86,7 @@ class Aside:
             self._ready.set()
             await self._stop.wait()
 
-    def __enter__(self) -> "Aside":
+    def __enter__(self) -> Self:
         self._thread.start()
         assert self._ready.wait(WAIT_S)
         return self
@@ -133,7 +142,9 @@ class Stage:
         """Write a job folder, whose runs settle doubts at once, and give its path."""
         self.file("services.csv", rows)
         stored = {"rows": "services.csv", "name": "job", "settle_s": 0.05} | settings
-        self.file("job.toml", "".join(f"{key} = {orjson.dumps(value).decode()}\n" for key, value in stored.items()))
+        self.file(
+            "job.toml", "".join(f"{key} = {orjson.dumps(value).decode()}\n" for key, value in stored.items())
+        )
         return str(self.folder)
 
     def bulk(self, *argv: str) -> Ended:

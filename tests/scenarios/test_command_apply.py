@@ -1,6 +1,7 @@
 """`bulk apply`: every format, every way a run ends, and every way it goes on."""
 
 import io
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from typing import Any
 import orjson
 import pytest
 
+from bulk.__main__ import main as entry_point
 from bulk.adapters.ledger import only_run
+from bulk.cli.main import main
 from bulk.core.errors import ExitCode
-from tests.scenarios.stage import Ended, Stage, fleet_lines, wide
+from tests.scenarios.stage import Ended, Stage, Typed, fleet_lines, wide
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, line, mapping, service_id
 
 MISSING = 99
@@ -44,7 +47,9 @@ def piped(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("a.csv", wide([1, 2])), ("a.csv", LONG), ("a.jsonl", JSONL)], ids=["wide", "long", "jsonl"]
+    ("name", "rows"),
+    [("a.csv", wide([1, 2])), ("a.csv", LONG), ("a.jsonl", JSONL)],
+    ids=["wide", "long", "jsonl"],
 )
 def test_each_format_brings_the_services_to_what_it_says(name: str, rows: str, stage: Stage) -> None:
     """A plain file plus flags is a job; its ledger goes into `runs` beside it."""
@@ -103,7 +108,9 @@ def test_other_settings_travel_with_the_ports(stage: Stage) -> None:
 )
 def test_one_job_reaches_several_projects(stage: Stage) -> None:
     """Each row says where; each project is listed by itself."""
-    rows = f"service_id,project_id,ports\n{service_id(1)},{PROJECT},1:1\n{service_id(2)},{OTHER_PROJECT},2:2\n"
+    rows = (
+        f"service_id,project_id,ports\n{service_id(1)},{PROJECT},1:1\n{service_id(2)},{OTHER_PROJECT},2:2\n"
+    )
     ended = stage.apply(stage.job(rows))
     assert "2 applied of 2 rows in 2 targets" in ended.out
     assert {put.project_id for put in stage.applied} == {PROJECT, OTHER_PROJECT}
@@ -208,13 +215,6 @@ def test_some_failed_rows_end_with_4_and_the_others_are_applied(stage: Stage) ->
     wrong = [line for line in ended.out.splitlines() if line.startswith("! 4")]
     assert any("EndPoint.0002" in line and service_id(2) in line for line in wrong)
     assert any("no such service" in line and service_id(MISSING) in line for line in wrong)
-
-
-class Typed(io.StringIO):
-    """A terminal at which somebody has typed."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.parametrize(
@@ -337,13 +337,15 @@ def test_an_open_window_lets_the_run_go(stage: Stage) -> None:
     assert stage.apply(stage.job(wide([1])), "--window", f"{clock(-1)}-{clock(2)} UTC").code == ExitCode.OK
 
 
-def test_a_window_that_ends_during_the_run_ends_with_10(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_that_ends_during_the_run_ends_with_10(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was sent is recorded, the rest is left; the same command goes on."""
     timers: list[Any] = []
 
     class Timer:
         def cancel(self) -> None:
-            """It has rung, or will not."""
+            """Do nothing: it has rung, or will not."""
 
     def call_later(_clock: object, _delay_s: float, ring: Any) -> Timer:
         timers.append(ring)
@@ -391,7 +393,9 @@ def test_being_too_fast_costs_time_and_no_row(kind: str, stage: Stage) -> None:
     assert stage.status()["refusals"] == 3
 
 
-@pytest.mark.parametrize("kind", ["reset", "truncated_body", "html_body", "empty_body", "broken_json", "wrong_echo"])
+@pytest.mark.parametrize(
+    "kind", ["reset", "truncated_body", "html_body", "empty_body", "broken_json", "wrong_echo"]
+)
 def test_an_answer_lost_after_it_took_effect_is_found_out_by_reading(kind: str, stage: Stage) -> None:
     """Applied, and sent once."""
     stage.order(faults=fault(kind, method="PUT", nth=2, **({"after": True} if kind == "reset" else {})))
@@ -424,6 +428,44 @@ def test_a_third_state_is_a_conflict_for_a_person(stage: Stage) -> None:
     assert stage.ports(1) == [(7, 7)]
 
 
+def test_a_put_that_changed_what_no_row_asked_for_stops_the_run_with_6(stage: Stage) -> None:
+    """The first reply of each project is compared field by field with the state before."""
+    other = {"id": service_id(1), "description": "somebody was here"}
+    stage.order(faults=fault("edit", method="PUT", services=[other]))
+    ended = stage.apply(stage.job(wide(range(1, 6)), concurrency=1))
+    assert ended.code == ExitCode.SAFETY_LIMIT
+    assert "description" in ended.err
+    assert stage.outcomes()["not_attempted"] == 4
+
+
+@pytest.mark.parametrize(
+    "stage", [{"fleet": fleet_lines(40), "limits": ["token:50/s,for=writes"]}], indirect=True
+)
+def test_auto_finds_the_limit_and_the_next_run_begins_with_it(stage: Stage) -> None:
+    """It is kept in the user's state directory, without a word on who the user is."""
+    job = stage.job(wide(range(1, 41)))
+    assert stage.apply(job, "--rate", "auto").code == ExitCode.OK
+    kept = list((stage.folder.parent / "home" / "state" / "bulk").rglob("*.json"))
+    assert all(stage.aside.simulator.identity.ak not in path.read_text() for path in kept)
+    assert stage.apply(job, "--rate", "auto").code == ExitCode.OK
+    assert stage.outcomes() == {"already": 40}
+
+
+def test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost(stage: Stage) -> None:
+    """P6: no PUT without its intent on the disk; with room again, the same command goes on."""
+    stage.bulk("plan", stage.job(wide(range(1, 11))), "--out", "p")
+    room_kib = Path("p").stat().st_size // 1024 + 3
+    command = f"ulimit -f {room_kib}; exec {sys.executable} -m bulk apply p --yes -j 1"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607
+    assert ended.returncode == ExitCode.CANNOT_RUN, ended.stderr
+    assert "cannot append: File too large; no further PUT was sent" in ended.stderr
+    landed = len(stage.applied)
+    assert 0 < landed < 10
+    assert stage.apply("p").code == ExitCode.OK
+    assert stage.outcomes(Path("p")) == {"applied": 10}
+    assert len(stage.applied) == 10
+
+
 # Who asks
 
 
@@ -454,6 +496,19 @@ def test_nobody_at_the_endpoint_ends_with_1(stage: Stage) -> None:
     assert ended.code == ExitCode.CANNOT_RUN
     assert "the services could not be listed" in ended.err
     assert stage.ledgers == []
+
+
+def test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_1(stage: Stage) -> None:
+    """The plan was made, the second look fails: nothing is sent, and the same command goes on."""
+    job = stage.job(wide([1, 2]))
+    stage.order(faults=fault("error_500", method="GET", nth=2, times=None))
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert stage.applied == []
+    assert stage.records("end")[0]["reason"] == "aborted"
+    stage.order(faults={})
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 2}
 
 
 def test_rows_without_a_region_are_wrong_usage(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,6 +574,34 @@ def test_credentials_revoked_during_the_run_stop_it_with_1(stage: Stage) -> None
 # What is said
 
 
+class Screen(Typed):
+    """A stream that is a terminal."""
+
+
+def test_a_terminal_gets_colours_and_a_bar(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bar names rows done and failures; it is gone before the summary."""
+    for name, value in (("TERM", "xterm"), ("COLUMNS", "160")):
+        monkeypatch.setenv(name, value)
+    out, err = Screen(), Screen()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", err)
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT"))
+    job = stage.job(wide(range(1, 4)), concurrency=1)
+    assert main(["apply", job, "--yes"]) == ExitCode.SOME_FAILED
+    assert "3/3" in err.getvalue()
+    assert "1 not as asked (EndPoint.0002 1)" in err.getvalue()
+    assert "\x1b[1;31m" in out.getvalue()
+
+
+def test_the_entry_point_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`bulk` on the path, `python -m bulk`: both take the words of the process."""
+    monkeypatch.setattr(sys, "argv", ["bulk", "check", "--schema", "row"])
+    assert entry_point() == ExitCode.OK
+    assert "service_id" in capsys.readouterr().out
+
+
 def said(stage: Stage, *flags: str) -> Ended:
     """Apply one row with these flags."""
     return stage.apply(stage.job(wide([1])), *flags)
@@ -534,7 +617,11 @@ def test_results_go_to_stdout_and_words_to_stderr(stage: Stage) -> None:
 
 def test_log_lines_are_json_when_asked(stage: Stage) -> None:
     """Each has its event, named after the record, and its time."""
-    events = [orjson.loads(line) for line in said(stage, "--log-format", "json", "-v").err.splitlines() if line[:1] == "{"]
+    events = [
+        orjson.loads(line)
+        for line in said(stage, "--log-format", "json", "-v").err.splitlines()
+        if line[:1] == "{"
+    ]
     assert [event["event"] for event in events][-3:] == ["intent", "outcome", "end"]
     assert all(event["at"] for event in events)
 
@@ -546,7 +633,9 @@ def test_quiet_says_the_result_only(stage: Stage) -> None:
     assert ended.err == f"ledger: {stage.ledger}\n"
 
 
-def test_flags_beat_variables_and_variables_beat_job_toml(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_beat_variables_and_variables_beat_job_toml(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The session's settings tell which won."""
     job = stage.job(wide([1]), rate="1/s", concurrency=3, canary=1)
     monkeypatch.setenv("BULK_RATE", "500/s")

@@ -24,7 +24,7 @@ def written_bytes(stage: Stage) -> int:
 
 
 def kill(stage: Stage, job: str, more_bytes: int) -> None:
-    """Start the command and kill it when it has written so much more: the plan at first, then what it does."""
+    """Start the command and kill it when it has written so much more: of its plan, or of its run."""
     with stage.child("apply", job, "--yes", "-q") as process:
         enough = written_bytes(stage) + more_bytes
         until(lambda: process.poll() is not None or written_bytes(stage) >= enough)
@@ -94,7 +94,7 @@ def demo_state(demo: str) -> tuple[Path, list[str]]:
 
 
 def test_the_demo_tells_one_story(stage: Stage, demo: str) -> None:
-    """Plan, kill, apply again, apply once more: the simulated fleet outlives each command, its server does not."""
+    """Plan, kill, apply again, and again: the fleet outlives each command, its server does not."""
     plan = stage.bulk("plan", demo)
     assert "298 to update, 12 already right of 310 rows in 2 targets" in plan.out
     with stage.child("apply", demo, "--yes", "-q", "--rate", "300/s") as process:

@@ -19,7 +19,13 @@ MISSING = 99
 @pytest.fixture
 def played(stage: Stage) -> Stage:
     """Give a stage on which a run has ended: four applied, one already right, one failed, one refused."""
-    rule = {"kind": "code", "code": "EndPoint.0002", "http": 400, "service_id": service_id(2), "method": "PUT"}
+    rule = {
+        "kind": "code",
+        "code": "EndPoint.0002",
+        "http": 400,
+        "service_id": service_id(2),
+        "method": "PUT",
+    }
     stage.order(faults={"rules": [rule]})
     rows = wide([1, 2, 3, 4, 5, MISSING]) + wide([6], client_port=443).partition("\n")[2]
     assert stage.apply(stage.job(rows)).code == ExitCode.SOME_FAILED
@@ -30,7 +36,14 @@ def test_status_adds_up_in_words_and_in_json(played: Stage) -> None:
     """Each outcome that there is, with its sigil."""
     out = played.bulk("status", str(played.ledger)).out
     assert out.startswith("job: finished at ")
-    for words in ("7 of 7 rows done", "4 applied", "1 already right", "1 failed", "1 refused", "EndPoint.0002: 1 row"):
+    for words in (
+        "7 of 7 rows done",
+        "4 applied",
+        "1 already right",
+        "1 failed",
+        "1 refused",
+        "EndPoint.0002: 1 row",
+    ):
         assert words in out
     status = played.status()
     assert (status["state"], status["rows"], status["ended"], status["puts_sent"]) == ("finished", 7, 7, 5)

@@ -33,7 +33,9 @@ def test_a_plan_reads_each_project_once(stage: Stage) -> None:
     """Ten services or one: one list request, and no read of a single service."""
     stage.bulk("plan", stage.job(wide(range(1, 11))))
     requests = stage.aside.do(lambda simulator: simulator.stats["requests"])
-    assert [count for what, count in requests.items() if "vpc-endpoint-services" in what or what == "list"] == [1]
+    assert [
+        count for what, count in requests.items() if "vpc-endpoint-services" in what or what == "list"
+    ] == [1]
 
 
 def test_a_plan_comes_in_the_forms_that_people_and_machines_read(stage: Stage) -> None:
@@ -106,7 +108,9 @@ def test_a_plan_of_a_plan_shows_what_moved_since(stage: Stage) -> None:
     """Unmoved services stand as planned; one that somebody edited or removed stands as drifted."""
     stage.bulk("plan", stage.job(wide([1, 2, 3])), "--out", "p")
     assert stage.bulk("plan", "p").out.count("drifted") == 0
-    stage.order(services=[{"id": service_id(2), "ports": [mapping(1, 1)]}, {"id": service_id(3), "deleted": True}])
+    stage.order(
+        services=[{"id": service_id(2), "ports": [mapping(1, 1)]}, {"id": service_id(3), "deleted": True}]
+    )
     out = stage.bulk("plan", "p").out
     assert [line[:2] + line[2:38] for line in out.splitlines() if line.startswith("! 4")] == [
         f"! {service_id(2)}",
@@ -121,7 +125,9 @@ def test_a_refused_row_is_told_and_strict_makes_it_the_end(stage: Stage) -> None
     ended = stage.bulk("plan", job)
     assert ended.code == ExitCode.OK
     refused = [line for line in ended.out.splitlines() if line.startswith("! 4")]
-    assert [words in line for line, words in zip(refused, ("deleting", "no such service"), strict=True)] == [True] * 2
+    assert [words in line for line, words in zip(refused, ("deleting", "no such service"), strict=True)] == [
+        True
+    ] * 2
     assert stage.bulk("plan", job, "--strict").code == ExitCode.REFUSED
 
 
@@ -189,7 +195,9 @@ def test_a_limit_of_nothing_still_holds_for_the_saved_plan(flag: str, stage: Sta
 
 def test_the_plan_says_how_long_it_takes_and_whether_that_fits(stage: Stage) -> None:
     """At the job's rate, against the window that is open now."""
-    out = stage.bulk("plan", stage.job(wide(range(1, 11))), "--rate", "2/s", "--window", "2999-01-01T00:00Z").out
+    out = stage.bulk(
+        "plan", stage.job(wide(range(1, 11))), "--rate", "2/s", "--window", "2999-01-01T00:00Z"
+    ).out
     assert "at 2/s; fits the window of" in out
 
 

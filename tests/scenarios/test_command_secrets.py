@@ -82,7 +82,9 @@ def test_a_ready_token_and_a_password_are_nowhere(stage: Stage, monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("sk", "code"), [("wrong-secret-wrong-secret", 1), ("secret with a\nline end", 1)], ids=["wrong", "broken"]
+    ("sk", "code"),
+    [("wrong-secret-wrong-secret", 1), ("secret with a\nline end", 1)],
+    ids=["wrong", "broken"],
 )
 def test_a_secret_is_not_in_the_message_about_it(
     sk: str, code: int, stage: Stage, monkeypatch: pytest.MonkeyPatch
@@ -94,7 +96,9 @@ def test_a_secret_is_not_in_the_message_about_it(
     nowhere(sk, stage, ended)
 
 
-@pytest.mark.parametrize("content", ["[basic]\nak = x\nsecret-line\n", "[basic]\nak = x\nsk = secret\x00line\n"])
+@pytest.mark.parametrize(
+    "content", ["[basic]\nak = x\nsecret-line\n", "[basic]\nak = x\nsk = secret\x00line\n"]
+)
 def test_a_broken_credentials_file_is_not_quoted(
     content: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,7 +125,9 @@ def test_the_simulators_keys_are_made_for_the_run_and_kept_nowhere(
 
     monkeypatch.delenv("BULK_ENDPOINT")
     monkeypatch.setattr("bulk.adapters.practice.secrets.token_hex", token_hex)
-    stage.file("fleet.jsonl", f'{{"id": "4189d3c2-8882-4871-a3c2-000000000001", "project_id": "{PROJECT}"}}\n')
+    stage.file(
+        "fleet.jsonl", f'{{"id": "4189d3c2-8882-4871-a3c2-000000000001", "project_id": "{PROJECT}"}}\n'
+    )
     ended = stage.apply(stage.job(wide([1]), endpoint="simulator"), "-v")
     assert ended.code == ExitCode.OK, ended.err
     secret = next(text for text in made if len(text) == 40)

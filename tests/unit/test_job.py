@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bulk.core.job import (
-    DEFAULT_RATE,
     Daily,
     Deadline,
     Job,
@@ -41,7 +40,7 @@ def told(toml: str | bytes, **flags: Any) -> list[str]:
 def test_a_plain_file_is_a_job_with_every_default() -> None:
     """Nothing but the rows is needed."""
     job = job_of()
-    assert (job.rows, job.rate, job.concurrency, job.attempts) == ("services.csv", DEFAULT_RATE, None, 5)
+    assert (job.rows, job.rate, job.concurrency, job.attempts) == ("services.csv", None, None, 5)
     assert (job.max_failures, job.canary, job.window, job.endpoint) == (None, None, None, "")
     assert job.simulator == SimulatorSettings(fleet="fleet.jsonl")
     assert job.target == Target(region="", project_id="")

@@ -6,10 +6,10 @@ rules from the same forms.
 
 from bulk.core.job.forms import Daily, Deadline, Rate, Share, Window
 from bulk.core.job.reading import Issues, given_of, read_job
-from bulk.core.job.settings import DEFAULT_RATE, Job, SimulatorSettings, job_schema
+from bulk.core.job.settings import CAUTIOUS_RATE, Job, SimulatorSettings, job_schema
 
 __all__ = [
-    "DEFAULT_RATE",
+    "CAUTIOUS_RATE",
     "Daily",
     "Deadline",
     "Issues",

@@ -10,7 +10,8 @@ from bulk.core.job import forms
 from bulk.core.job.forms import Rate, Share, Window
 from bulk.core.model import Target
 
-DEFAULT_RATE = Rate(requests=10, period_s=1)
+CAUTIOUS_RATE = Rate(requests=10, period_s=1)
+"""What an estimate counts with while the limit is still to be found: `auto` starts at it."""
 
 _CONFIG = ConfigDict(extra="forbid")
 _COUNT_SCHEMA = {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,9}$"}
@@ -99,7 +100,7 @@ class Job:
         examples=["simulator"],
     )
     rate: RateForm = Field(
-        default_factory=lambda: DEFAULT_RATE,
+        None,
         description="Requests of one kind per account and region; auto finds the API's limit.",
         examples=["20/s"],
     )

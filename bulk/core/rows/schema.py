@@ -68,7 +68,7 @@ def _properties() -> dict[str, Any]:
             "description": "What the backend learns of the client.",
         },
         "ip": _text(values.IP.pattern, "Backend by IPv4 address or domain name."),
-        "note": _text(f"[^{values.CONTROLS}]*", "Comes back in the reports."),
+        "note": _text(r"[^\u0000]*", "Comes back in the reports."),
     }
 
 

@@ -149,23 +149,19 @@ def description(text: str) -> str | Wrong:
         return wrong(f"{len(text)} characters", f"the API takes at most {DESCRIPTION_CHARS_MAX}")
     if "<" in text or ">" in text:
         return wrong("it has < or > in it, which the API refuses", "write it without them")
-    return _without_controls(text)
+    if found := _CONTROL.search(text):
+        return wrong(f"it has the control character U+{ord(found[0]):04X} in it", "delete that character")
+    return text
 
 
 def note(text: str) -> str | Wrong:
-    """Give a note, which no one but the reports will see."""
-    return _without_controls(text)
+    """Give a note, which no one but the reports will see: they make it safe to show."""
+    return wrong("it has a NUL character in it", "delete that character") if "\0" in text else text
 
 
 CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 """All but tab and line ends."""
 _CONTROL = re.compile(f"[{CONTROLS}]")
-
-
-def _without_controls(text: str) -> str | Wrong:
-    if found := _CONTROL.search(text):
-        return wrong(f"it has the control character U+{ord(found[0]):04X} in it", "delete that character")
-    return text
 
 
 TCP_PROXIES = ("close", "toa_open", "proxy_open", "open", "proxy_vni")

@@ -1,23 +1,22 @@
-"""What the limiter makes of a fixed rate, in real time: `python tests/benchmarks/bench_pace.py [RATE ...]`.
+"""What the limiter makes of a fixed rate, in real time.
 
 Each rate is sent over loopback to a server in a process of its own, which writes down when each request
-arrives. The table has what was measured beside the bars of the design: 0.99 to 1.00 of the rate in the
-long run, at most R + 1 in any second and R/10 + 2 in any 100 ms. The last column is the share of a core
-that the sender took, with 64 workers waiting. All rates together take about a minute and a half.
+arrives: the share of the rate in the long run, the most arrivals in any second and in any 100 ms, and the
+share of a core that the sender took, with 64 workers waiting.
 """
 
 import asyncio
 import multiprocessing
-import sys
 import time
 from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
 from bulk.adapters.clock import SystemClock
 from bulk.adapters.throttle import Limiter
 from bulk.core.pacing import fixed
+from tests.benchmarks.bars import Bar, Row, at_most
 
-RATES = (1.0, 7.0, 20.0, 100.0, 500.0, 2000.0)
 WORKERS = 64
 REQUEST = b"x" * 512
 REPLY = b"y" * 653
@@ -89,31 +88,34 @@ def most(arrivals: list[float], window_s: float) -> int:
     return max(bisect_left(arrivals, at + window_s) - number for number, at in enumerate(arrivals))
 
 
-def row(rate: float, arrivals: list[float], cpu: float) -> str:
-    """Give one line of the table."""
-    share = (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) / rate
-    second, slice_ = most(arrivals, 1.0), most(arrivals, 0.1)
-    kept = 0.99 <= share <= 1.0 and second <= rate + 1 and slice_ <= rate / 10 + 2
-    verdict = "kept" if kept else "MISSED"
-    return f"{rate:7g} {share:8.4f} {second:6d} {slice_:6d} {cpu:7.1%}  {verdict}\n"
-
-
-def main(rates: list[float]) -> None:
-    """Print the table."""
+def held(rates: Sequence[float]) -> Iterator[Row]:
+    """Give the row of each rate, at least ten seconds of each."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=record, args=(theirs,))
     server.start()
-    port = ours.recv()
-    sys.stdout.write("   rate    share   1 s 100 ms    core  bars\n")
-    for rate in rates:
-        cpu = asyncio.run(send(rate, port))
-        ours.send("next")
-        sys.stdout.write(row(rate, ours.recv(), cpu))
-        sys.stdout.flush()
-    ours.send("end")
-    ours.recv()
-    server.join()
+    try:
+        port = ours.recv()
+        for rate in rates:
+            core = asyncio.run(send(rate, port))
+            ours.send("next")
+            yield _row(rate, ours.recv(), core)
+        ours.send("end")
+        ours.recv()
+        server.join(10)
+    finally:
+        server.kill()
 
 
-if __name__ == "__main__":
-    main([float(rate) for rate in sys.argv[1:]] or list(RATES))
+def _row(rate: float, arrivals: list[float], core: float) -> Row:
+    figures = {
+        "share": (len(arrivals) - 1) / (arrivals[-1] - arrivals[0]) / rate,
+        "most_in_1_s": most(arrivals, 1.0),
+        "most_in_100_ms": most(arrivals, 0.1),
+        "core": core,
+    }
+    bars = (
+        Bar(figure="share", at_least=0.99, at_most=1.0),
+        at_most("most_in_1_s", rate + 1),
+        at_most("most_in_100_ms", rate / 10 + 2),
+    )
+    return Row(section="pace", name=f"fixed {rate:g}/s", figures=figures, bars=bars)

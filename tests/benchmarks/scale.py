@@ -1,0 +1,109 @@
+"""Many rows: check, plan, apply and resume, with memory and the time to the first PUT; and the start-up."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from math import ceil
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryFile
+
+from tests.benchmarks.bars import Row, at_least, at_most
+from tests.benchmarks.fleet import write_job
+from tests.benchmarks.measure import ChildFailed, Server, python, serving, spend, start
+from tests.benchmarks.speed import AS_FAST_AS_IT_GOES
+
+MIB = 1024 * 1024
+PAGE = 1000
+STARTS = 5
+
+
+def started(home: Path) -> Iterator[Row]:
+    """Give how long `bulk --help` takes."""
+    walls = [spend(python("bulk", "--help"), home=home).wall_s for _ in range(STARTS)]
+    figures = {"wall_s": median(walls)}
+    yield Row(section="scale", name="bulk --help", figures=figures, bars=(at_most("wall_s", 0.25),))
+
+
+def checked(rows: int, home: Path) -> Iterator[Row]:
+    """Give how fast a sorted job file is checked, and what memory a row takes."""
+    few = min(rows, PAGE)
+    small = spend(_check(home, few), home=home)
+    spent = spend(_check(home, rows), home=home)
+    grown_bytes = spent.rss_bytes_max - small.rss_bytes_max
+    figures = {
+        "rows_per_s": rows / spent.wall_s,
+        "cpu_us_per_row": 1e6 * spent.cpu_s / rows,
+        "rss_mib": spent.rss_bytes_max / MIB,
+        "bytes_per_row": grown_bytes / max(1, rows - few),
+    }
+    bars = (at_least("rows_per_s", 100_000), at_most("bytes_per_row", 24))
+    yield Row(section="scale", name=f"check {rows:,} rows", figures=figures, bars=bars)
+
+
+def _check(home: Path, rows: int) -> list[str]:
+    job = write_job(home / f"check-{rows}.csv", rows, services_per_project=rows)
+    return python("bulk", "check", str(job))
+
+
+def run(rows: int, projects: int, home: Path) -> Iterator[Row]:
+    """Give plan, apply and resume of one job over so many projects."""
+    per_project = ceil(rows / projects)
+    job = write_job(home / "scale.csv", rows, services_per_project=per_project)
+    plan = home / "scale.ledger.jsonl"
+    with serving(python("tests.benchmarks.server", str(rows), str(per_project)), home=home) as server:
+        yield _planned(job, plan, server, rows, projects, home)
+        for name, done in (
+            ("apply", 0.0),
+            ("resume, half is done", 0.5),
+            ("resume, all but 1 % is done", 0.99),
+        ):
+            server.reset()
+            ledger = Path(shutil.copy(plan, home / "copy.ledger.jsonl"))
+            if done:
+                _kill_at(round(rows * done), ledger, server, home)
+            yield _applied(f"{name}: {rows:,} rows", ledger, server, home)
+
+
+def _planned(job: Path, plan: Path, server: Server, rows: int, projects: int, home: Path) -> Row:
+    flags = ("--rate", "100000/s", "-q", "--out", str(plan), "--endpoint", server.url)
+    spent = spend(python("bulk", "plan", str(job), *flags), home=home)
+    reads = server.counts()["gets"]
+    figures = {
+        "reads": reads,
+        "rows_per_s": rows / spent.wall_s,
+        "cpu_us_per_row": 1e6 * spent.cpu_s / rows,
+        "rss_mib": spent.rss_bytes_max / MIB,
+    }
+    bars = (at_most("reads", projects * ceil(rows / projects / PAGE)), at_most("rss_mib", 1024))
+    return Row(section="scale", name=f"plan {rows:,} rows, {projects:,} projects", figures=figures, bars=bars)
+
+
+def _apply(ledger: Path, server: Server) -> list[str]:
+    return python("bulk", "apply", str(ledger), "--endpoint", server.url, *AS_FAST_AS_IT_GOES, "-j", "50")
+
+
+def _kill_at(puts: int, ledger: Path, server: Server, home: Path) -> None:
+    """Kill a run once the server has seen so many PUTs of it."""
+    with TemporaryFile() as said, start(_apply(ledger, server), home=home, out=said) as child:
+        seen = 0
+        while (seen := seen + server.counts()["puts"]) < puts:
+            if child.process.poll() is not None:
+                said.seek(0)
+                raise ChildFailed(f"the run ended after {seen} PUTs: {said.read()[-2000:].decode()}")
+            time.sleep(0.01)
+    server.counts()
+
+
+def _applied(name: str, ledger: Path, server: Server, home: Path) -> Row:
+    spent = spend(_apply(ledger, server), home=home)
+    seen = server.counts()
+    figures = {
+        "puts": seen["puts"],
+        "first_put_s": seen["first_put_at"] - spent.began_at,
+        "wall_s": spent.wall_s,
+        "cpu_us_per_put": 1e6 * spent.cpu_s / seen["puts"],
+        "rss_mib": spent.rss_bytes_max / MIB,
+    }
+    bars = (at_most("rss_mib", 400), *([at_most("first_put_s", 10)] if name.startswith("resume") else []))
+    return Row(section="scale", name=name, figures=figures, bars=bars)

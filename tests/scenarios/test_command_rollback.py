@@ -1,0 +1,132 @@
+"""`bulk rollback`, and the order around shared port_ids: the fleet is where it was, and never in between."""
+
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import Stage, Typed, wide
+from tests.simulator_caller import line, mapping, service_id
+
+SHARED = "f9806b85-f754-48af-9cea-d7a289c7205a"
+
+
+def without_times(stage: Stage) -> list[dict[str, object]]:
+    """Give the fleet field by field, but for the time of its last change."""
+    return [{k: v for k, v in one.items() if k != "updated_at"} for one in stage.fleet.values()]
+
+
+def test_applied_and_taken_back_is_as_it_was(stage: Stage) -> None:
+    """Field by field; the rollback has a ledger of its own, beside the run's."""
+    before = without_times(stage)
+    stage.apply(stage.job(wide(range(1, 6))))
+    run = stage.ledger
+    shown = stage.bulk("rollback", str(run))
+    assert shown.code == ExitCode.OK
+    assert "-8443:9001/TCP +443:9001/TCP" in shown.out
+    assert len(stage.applied) == 5
+    ended = stage.bulk("rollback", str(run), "--apply", "--yes")
+    assert ended.code == ExitCode.OK, ended.err
+    assert without_times(stage) == before
+    assert [path.name.startswith("job-rollback-") for path in stage.ledgers] == [False, True]
+
+
+def test_what_somebody_changed_since_is_left_alone(stage: Stage) -> None:
+    """It ends as drifted, exit 4; the others are taken back."""
+    stage.apply(stage.job(wide([1, 2])))
+    run = stage.ledger
+    stage.order(services=[{"id": service_id(1), "ports": [mapping(5, 5)]}])
+    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.SOME_FAILED
+    assert (stage.ports(1), stage.ports(2)) == ([(5, 5)], [(80, 8002), (443, 9002)])
+
+
+def test_some_services_can_be_taken_back_alone(stage: Stage) -> None:
+    """By their ids; one that was never applied is wrong usage."""
+    stage.apply(stage.job(wide([1, 2, 3])))
+    run = str(stage.ledger)
+    assert stage.bulk("rollback", run, "--only", service_id(9)).code == ExitCode.USAGE
+    assert stage.bulk("rollback", run, "--only", service_id(2), "--apply", "--yes").code == ExitCode.OK
+    assert [stage.ports(n)[1][0] for n in (1, 2, 3)] == [8443, 443, 8443]
+
+
+def test_a_rollback_can_be_saved_and_applied_as_a_plan(stage: Stage) -> None:
+    """Like any other plan; in JSON for machines."""
+    stage.apply(stage.job(wide([1])))
+    ended = stage.bulk("rollback", str(stage.ledger), "--out", "back.plan", "--output", "json")
+    assert [row["service_id"] for row in orjson.loads(ended.out)["rows"]] == [service_id(1)]
+    assert stage.apply("back.plan").code == ExitCode.OK
+    assert stage.ports(1) == [(80, 8001), (443, 9001)]
+
+
+def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> None:
+    """The same command continues; one of other services is refused until then."""
+    stage.apply(stage.job(wide([1, 2, 3]), concurrency=1))
+    run = str(stage.ledger)
+    rule = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
+    stage.order(faults={"rules": [rule]})
+    stopped = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "0", "-j", "1")
+    assert stopped.code == ExitCode.SAFETY_LIMIT
+    other = stage.bulk("rollback", run, "--only", service_id(1), "--apply", "--yes")
+    assert other.code == ExitCode.REFUSED
+    again = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "9")
+    assert again.code == ExitCode.SOME_FAILED
+    assert "going on with" in again.err
+    assert stage.outcomes() == {"applied": 2, "failed": 1}
+
+
+def test_a_rollback_asks_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No terminal: 2. A no: 5."""
+    stage.apply(stage.job(wide([1])))
+    run = str(stage.ledger)
+    assert stage.bulk("rollback", run, "--apply").code == ExitCode.USAGE
+    monkeypatch.setattr(sys, "stdin", Typed("no\n"))
+    assert stage.bulk("rollback", run, "--apply").code == ExitCode.STOPPED_EARLY
+    assert len(stage.applied) == 1
+
+
+NEIGHBOURS = [line(n, port_id=SHARED, ports=[mapping(80, 100 + n)]) for n in (1, 2, 3)]
+SWAP = f"service_id,ports\n{service_id(1)},80:102\n{service_id(2)},80:101\n"
+CHAIN = f"service_id,ports\n{service_id(1)},80:102\n{service_id(2)},80:999\n"
+TAKEN = f"service_id,ports\n{service_id(1)},80:103\n"
+
+
+@pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
+def test_who_frees_a_server_port_goes_before_who_takes_it(stage: Stage) -> None:
+    """Both are applied, in the other order than in the file."""
+    assert stage.apply(stage.job(CHAIN)).code == ExitCode.OK
+    assert [put.id for put in stage.applied] == [service_id(2), service_id(1)]
+
+
+@pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
+def test_a_server_port_that_somebody_keeps_is_refused_with_the_holder(stage: Stage) -> None:
+    """By its id."""
+    ended = stage.bulk("plan", stage.job(TAKEN))
+    (refused,) = (text for text in ended.out.splitlines() if text.startswith("! 4"))
+    assert service_id(3) in refused
+
+
+@pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
+def test_a_swap_is_refused_unless_one_may_be_parked(stage: Stage) -> None:
+    """The cycle is shown; with --allow-parking an intermediate PUT breaks it, and rollback does the same."""
+    job = stage.job(SWAP)
+    before = without_times(stage)
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.SOME_FAILED
+    assert " -> " in ended.out
+    assert stage.applied == []
+    assert stage.apply(job, "--allow-parking").code == ExitCode.OK
+    assert [stage.ports(n) for n in (1, 2)] == [[(80, 102)], [(80, 101)]]
+    assert len(stage.applied) == 3
+    back = stage.bulk("rollback", str(stage.ledger), "--apply", "--yes", "--allow-parking")
+    assert back.code == ExitCode.OK, back.err
+    assert without_times(stage) == before
+
+
+def test_a_ledger_that_is_none_cannot_be_taken_back(stage: Stage) -> None:
+    """Exit 1 for a file of something else, 2 for none at all, 2 where nothing was applied."""
+    assert stage.bulk("rollback", stage.file("x", "hello\n")).code == ExitCode.CANNOT_RUN
+    assert stage.bulk("rollback", "nowhere").code == ExitCode.USAGE
+    stage.bulk("plan", stage.job(wide([1])), "--out", "p")
+    assert stage.bulk("rollback", str(Path("p"))).code == ExitCode.USAGE

@@ -1,0 +1,282 @@
+"""The README is true: its commands run, and its tables are what the code says.
+
+A fenced block whose first line names a file (```` ```csv bad.csv ````) is that file. A block marked
+`console` is run as one script: each line behind `$ ` is a command, the lines up to the next one are what
+it says, with `…` for anything. Blocks marked `sh` need the cloud or the network and are not run.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import typer
+
+from bulk.adapters import credentials
+from bulk.app.jobs import settings_json
+from bulk.cli.main import app
+from bulk.core.errors import ExitCode
+from bulk.core.job import Job
+from bulk.core.job.settings import SETTINGS
+from bulk.core.ledger import records
+from bulk.core.model import Outcome
+from bulk.core.reports.words import SIGIL
+from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS
+from tests.scenarios.stage import Stage
+from tests.simulator_caller import PROJECT, mapping
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SSH = "4189d3c2-8882-4871-a3c2-d380272eed83"
+WEB = "9d4a1b60-5c1f-4f6e-8a53-0f6c2f3c7d11"
+
+_CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its mark, the file it is (or nothing), its text."""
+
+    mark: str
+    file: str
+    text: str
+
+
+def blocks() -> list[Block]:
+    """Give the fenced blocks in order."""
+    found = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [Block(*parts) for parts in found]
+
+
+def table(heading: str) -> list[list[str]]:
+    """Give the cells of the table whose first line begins so, without that line."""
+    lines = README[README.index(f"\n| {heading} |") :].split("\n\n", 1)[0].strip().splitlines()
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
+
+
+def coded(cell: str) -> list[str]:
+    """Give what stands in backticks in a cell."""
+    return _CODE.findall(cell.replace(r"\|", "|"))
+
+
+# What is typed
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command of a console block, and the pattern of what it says."""
+
+    typed: str
+    says: re.Pattern[str]
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """Give the commands of a console block."""
+    for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
+        typed, _, says = part.partition("\n")
+        lines = (".*" if line == "…" else re.escape(line).replace("…", ".*") for line in says.splitlines())
+        yield Command(typed, re.compile("\n".join(lines), re.DOTALL))
+
+
+@pytest.fixture
+def checkout(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a folder as after a clone: the demo, the files that the README writes, `bulk` on the path."""
+    folder, path = stage.folder, stage.folder / "path"
+    shutil.copytree(ROOT / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("runs"))
+    for block in blocks():
+        if block.file:
+            (folder / block.file).write_text(block.text)
+    path.mkdir()
+    (path / "bulk").write_text(f'#!/bin/sh\nexec {sys.executable} -m bulk "$@"\n')
+    (path / "bulk").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("BULK_RATE")
+    fleet = ((SSH, "cn-north-4.db-a." + SSH, 22), (WEB, "cn-north-4." + WEB, 443))
+    lines = [
+        {"id": id_, "project_id": PROJECT, "service_name": name, "ports": [mapping(port, port)]}
+        for id_, name, port in fleet
+    ]
+    stage.order(services=lines)
+    return folder
+
+
+def test_every_console_block_runs_as_it_stands(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command of it, in the order of the README; what it says on stdout is what stands there."""
+    has_jq, ran = shutil.which("jq"), 0
+    for block in blocks():
+        if block.mark != "console" or ("jq " in block.text and not has_jq):
+            continue
+        if "jobs/demo" in block.text:
+            for name in ("BULK_ENDPOINT", "BULK_REGION", "BULK_PROJECT_ID"):
+                monkeypatch.delenv(name, raising=False)
+        for said, command in zip(_run(block, checkout), commands(block), strict=True):
+            assert command.says.fullmatch(said.strip("\n")), f"$ {command.typed}\n{said}"
+            ran += 1
+    assert ran >= 12
+
+
+def _run(block: Block, folder: Path) -> list[str]:
+    """Run a block as one script and give what each of its commands says on stdout."""
+    script = "echo @@@\n".join(f"{{ {command.typed}\n}} || exit\n" for command in commands(block))
+    ended = subprocess.run(
+        ["bash", "-c", script],  # noqa: S607
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert ended.returncode == 0, f"{block.text}\n{ended.stdout}\n{ended.stderr}"
+    return ended.stdout.split("@@@\n")
+
+
+def test_the_first_screen_is_the_two_commands_that_ci_knows() -> None:
+    """The first installs and runs the demo; the second is the last line of `.ci/run`, quietly."""
+    first, second = [block.text.strip() for block in blocks() if "pip install" in block.text]
+    assert first == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/bulk apply jobs/demo --yes"
+    ci = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+    assert second == ci.replace(" --quiet", "")
+    assert README.index(second) < README.index("\n## ")
+
+
+def test_the_commands_that_are_not_run_are_known_to_the_command_line() -> None:
+    """Each `bulk VERB --flag` anywhere in the README exists."""
+    verbs = _commands()
+    for verb, rest in re.findall(r"`bulk ([a-z]+)([^`]*)`", README):
+        assert verb in verbs, verb
+        known = {flag for parameter in verbs[verb].params for flag in parameter.opts}
+        for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest):
+            assert flag in known | {"--help"}, f"bulk {verb} {flag}"
+
+
+# What is told
+
+
+def _commands() -> dict[str, "typer.core.TyperCommand"]:
+    group = typer.main.get_command(app)
+    return dict(group.commands)
+
+
+def _flags() -> dict[str, set[str]]:
+    """Give every flag of the command line, with the verbs that have it."""
+    found: dict[str, set[str]] = {}
+    for verb, command in _commands().items():
+        for parameter in command.params:
+            for flag in parameter.opts:
+                if flag.startswith("-"):
+                    found.setdefault(flag, set()).add(verb)
+    return found
+
+
+def test_the_exit_codes_are_those_of_the_code() -> None:
+    """Each once, in order."""
+    assert [int(row[0]) for row in table("Exit")] == [code.value for code in ExitCode]
+
+
+def test_the_columns_are_those_of_a_job_file() -> None:
+    """The wide ones and the three of the long layout."""
+    assert {coded(row[0])[0] for row in table("Column")} == {*COLUMNS, *MAPPING_COLUMNS}
+
+
+def test_the_keys_are_those_of_job_toml_with_their_flags_and_defaults() -> None:
+    """Each key, the flag that has its name, and the default where there is one."""
+    rows = table("Key")
+    assert {coded(row[0])[0] for row in rows} == set(SETTINGS)
+    flags, defaults = _flags(), settings_json(Job(rows="services.csv"))
+    for key, told_flags, default, _ in ([coded(row[0])[0], *row[1:]] for row in rows):
+        flag = f"--{key.replace('_', '-')}"
+        assert (flag in coded(told_flags)) == ("apply" in flags.get(flag, ())), key
+        assert all(value == _written(defaults[key]) for value in coded(default)), key
+
+
+def _written(value: object) -> str:
+    """Give a default as the README writes it."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def test_the_verbs_are_those_of_the_command_line() -> None:
+    """In the order of `bulk --help`."""
+    told = list(dict.fromkeys(coded(row[0])[0].split()[1] for row in table("Verb")))
+    assert told == list(_commands())
+
+
+def test_the_flags_are_those_of_the_command_line() -> None:
+    """Settings stand in the table of job.toml; all others with the verbs that have them."""
+    flags = _flags()
+    settings = {flag for row in table("Key") for flag in coded(row[1])}
+    others = {flag: set(coded(row[1])) for row in table("Flag") for flag in coded(row[0])}
+    assert settings | set(others) == set(flags) - {"--help"}
+    for flag, verbs in others.items():
+        expected = {verb for verb in flags[flag] if flag in others}
+        assert verbs == expected, flag
+
+
+def test_the_variable_of_a_setting_is_its_name() -> None:
+    """As the README says: BULK_ and the key."""
+    settings = {flag for row in table("Key") for flag in coded(row[1]) if flag.startswith("--")}
+    for command in _commands().values():
+        for parameter in command.params:
+            flag = parameter.opts[-1]
+            if flag in settings and command.name != "export":
+                assert parameter.envvar == "BULK_" + flag[2:].replace("-", "_").upper()
+
+
+def test_the_order_of_credentials_is_that_of_the_code() -> None:
+    """Word for word the list at the head of `adapters/credentials.py`."""
+    listed = re.findall(r"^\d\. .*$", README, re.MULTILINE)
+    documented = re.findall(r"^\d\. .*$", credentials.__doc__ or "", re.MULTILINE)
+    assert len(documented) == 7
+    told = [line.replace(" (or a row)", "") for line in listed]
+    assert all(line in told for line in documented)
+
+
+def test_the_variables_are_those_that_the_code_reads() -> None:
+    """Each one named is read somewhere, and each one of the credentials is named."""
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bulk").rglob("*.py"))
+    named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", README))
+    prefixes = ("HUAWEICLOUD_SDK_REGION_VPCEP_",)
+    for name in named:
+        assert name in source or name.startswith(prefixes), name
+    read = re.findall(r'"((?:HW|HUAWEICLOUD)_[A-Z_]*[A-Z])"', Path(credentials.__file__).read_text())
+    assert set(read) <= named
+
+
+def test_the_ledger_is_told_type_by_type_and_outcome_by_outcome() -> None:
+    """All nine of each."""
+    types = {kind.type for kind in vars(records).values() if isinstance(kind, type) and hasattr(kind, "type")}
+    assert {coded(row[0])[0] for row in table("Record (`type`)")} == types | {"change"}
+    assert {coded(row[0])[0] for row in table("Outcome")} == {outcome.value for outcome in Outcome}
+
+
+def test_the_sigils_are_those_of_the_reports() -> None:
+    """Each with a meaning, and no other."""
+    assert {coded(row[0])[0] for row in table("Sigil")} == set(SIGIL.values())
+
+
+def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:
+    """Every key of it is one."""
+    (toml,) = (block for block in blocks() if block.file == "job.toml")
+    assert Job(**tomllib.loads(toml.text)).name == "move-ssh"
+    assert (checkout / "job.toml").is_file()
+
+
+def test_every_folder_that_is_told_is_there() -> None:
+    """The code is laid out as the README says."""
+    for row in table("Folder"):
+        (folder,) = coded(row[0])
+        assert (ROOT / folder).is_dir()
+
+
+def test_links_within_the_readme_lead_somewhere() -> None:
+    """Each to a heading."""
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]*)\)", README)) <= headings
