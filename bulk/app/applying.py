@@ -71,10 +71,6 @@ async def apply_ledger(
     """Run exactly a saved plan, or go on with a run, from its ledger and nothing else."""
     ledger = LedgerFile.open(path, now=around.clock.now, told=told)
     async with ledger:
-        if ledger.progress.planned is None:
-            raise Refused(
-                f"{path}: its plan is not complete", hint="plan anew with `bulk plan JOB --out LEDGER`"
-            )
         _expect(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         async with open_fleets(Client, job, endpoint, around) as reach:

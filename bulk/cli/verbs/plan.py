@@ -1,10 +1,14 @@
 """`bulk plan`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
 from bulk.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bulk.core.reports.model import Report
 
 
 def plan(
@@ -49,26 +53,14 @@ def plan(
         "max_removed": max_removed, "max_consumers": max_consumers,
     }  # fmt: skip
 
+    def shown(report: "Report") -> None:
+        show_report(report, output_form, more=f"bulk plan {job} --output csv")
+
     if is_ledger(job):
-        more = f"bulk plan {job} --output csv"
-        planned = run(
-            plan_ledger(
-                Path(job),
-                flags,
-                around=system(),
-                shown=lambda report: show_report(report, output_form, more=more),
-            )
-        )
+        planned = run(plan_ledger(Path(job), flags, around=system(), shown=shown))
     else:
-        more = f"bulk plan {job} --output csv"
-        planned = run(
-            plan_job(
-                open_job(job, flags, only=ids_of(limit)),
-                around=system(),
-                out=Path(out) if out else None,
-                shown=lambda report: show_report(report, output_form, more=more),
-            )
-        )
+        opened = open_job(job, flags, only=ids_of(limit))
+        planned = run(plan_job(opened, around=system(), out=Path(out) if out else None, shown=shown))
     if out:
         output.told(f"the plan is saved; to run exactly it: bulk apply {out}")
     for finding in planned.findings:
