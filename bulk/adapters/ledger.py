@@ -9,6 +9,7 @@ Recover from fsync Failures?", USENIX ATC 2020).
 import asyncio
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -28,6 +29,7 @@ from bulk.core.model import Change, ServiceId, Target
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
 _READ_BYTES = 8192
+_LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
 Told = Callable[[Json], None]
@@ -229,6 +231,7 @@ class LedgerFile(LedgerReader):
         try:
             _rename_new(self.path.with_name(self.path.name + PARTIAL), self.path)
             _sync_folder(self.path.parent)
+            _sync_folder(self.path.parent.parent)
         except OSError as error:
             raise LedgerFailed(
                 f"{self.path}: cannot take this name: {error.strerror}",
@@ -293,7 +296,7 @@ class LedgerFile(LedgerReader):
             for json, offset, _ in batch:
                 if json:
                     self.progress.step(json, offset)
-                    self._told(json)
+            self._tell(batch)
         except OSError as error:
             self._fail(
                 LedgerFailed(
@@ -309,6 +312,12 @@ class LedgerFile(LedgerReader):
                 if waiter and not waiter.done():
                     waiter.set_result(None)
             self._commit()
+
+    def _tell(self, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
+        with suppress(OSError):  # who listens may have gone; what is written is written
+            for json, _, _ in batch:
+                if json:
+                    self._told(json)
 
     def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
         self._failure = failure
@@ -342,13 +351,22 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
 
 def _lock(fd: int, path: Path) -> None:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_patiently(fd)
     except BlockingIOError as error:
         os.close(fd)
         raise LedgerBusy(
             f"{path}: another run works on this ledger{_holder(path)}",
             hint="wait for it, or stop it and run the same command; `bulk status` shows it",
         ) from error
+
+
+def _lock_patiently(fd: int) -> None:
+    """Take the lock; a `status` that looks whether it is taken holds it for an instant."""
+    for _ in range(_LOCK_TRIES - 1):
+        with suppress(BlockingIOError):
+            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_LOCK_PAUSE_S)
+    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _holder(path: Path) -> str:

@@ -1,6 +1,6 @@
 """From a JOB argument to its settings and its rows, or to everything that is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -125,11 +125,15 @@ def endpoint_of(opened: OpenedJob) -> Endpoint:
     return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(opened.folder.resolve() / RUNS / seed.name))
 
 
-def job_of_ledger(progress: Progress, flags: Flags) -> tuple[Job, Endpoint]:
-    """Give the settings that a ledger was planned with, the flags over them, and where its API is."""
+def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] = ()) -> tuple[Job, Endpoint]:
+    """Give the settings that a ledger was planned with, the flags over them, and where its API is.
+
+    Of those `without`, only what the flags say counts.
+    """
     options = dict(progress.run["options"])
     endpoint = Endpoint(**options.pop("endpoint"))
-    options.pop("limit", None)
+    for name in ("limit", *without):
+        options.pop(name, None)
     job = read_job(b"", name="ledger", default_name=progress.run["job"], flags={**options, **given_of(flags)})
     if not isinstance(job, Job):
         raise JobInvalid(job)

@@ -11,12 +11,11 @@ from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
 from bulk.adapters.wire import Timeouts, Wire, open_wire
-from bulk.app.surroundings import Surroundings
+from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.errors import UsageError
 from bulk.core.model import Target
 from bulk.core.pacing import Pacing, Why, auto, believed, fixed
 
-_SDK = "HUAWEICLOUD_SDK_"
 SIMULATOR = "simulator"
 """The endpoint that means the bundled simulator."""
 
@@ -149,11 +148,8 @@ async def open_reach(
                 practice_server(Path(endpoint.seed), Path(endpoint.fleet))
             )
             url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
-            env = {
-                name: value for name, value in around.env.items() if not name.startswith("HUAWEICLOUD_SDK_")
-            }
-            env |= {f"{_SDK}{name}": value for name, value in keys.items()}
-            around = replace(around, env=env)
+            own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
+            around = replace(around, env=stripped(around.env) | own)
         wire = await stack.enter_async_context(
             open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
         )

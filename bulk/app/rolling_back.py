@@ -4,25 +4,27 @@ import hashlib
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client, ReadClient
-from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, only_run
+from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, is_live, only_run
 from bulk.app.applying import apply_ledger
 from bulk.app.forecast import Forecast, forecast
-from bulk.app.jobs import Flags, job_of_ledger, open_fleets
+from bulk.app.jobs import Flags, job_of_ledger, open_fleets, settings_json
 from bulk.app.ledgers import find_run, plan_report, reading
 from bulk.app.planning import new_ledger, put_changes
-from bulk.app.reach import Reach
+from bulk.app.reach import Endpoint, Reach
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import Refused, UsageError
+from bulk.core.errors import LedgerBusy, Refused, UsageError
 from bulk.core.inverse import inverse
 from bulk.core.job import Job
-from bulk.core.ledger.records import Planned, Run
+from bulk.core.ledger.records import Planned, Purpose, Run
 from bulk.core.model import Change, Outcome, Target
 from bulk.core.plan import ordered
 from bulk.core.reports.model import Report
@@ -42,12 +44,12 @@ async def plan_rollback(
 ) -> Forecast:
     """Show what would take a run back, and save it where `out` says; nothing is sent."""
     with reading(path) as source, TemporaryDirectory(prefix="bulk-") as folder:
-        job, endpoint = job_of_ledger(source.progress, flags)
+        job, endpoint = _job_of(source, flags)
         async with (
             open_fleets(ReadClient, job, endpoint, around) as reach,
             new_ledger(out or Path(folder) / "plan", around, lambda _: None) as ledger,
         ):
-            await _write(ledger, source, job, reach, around, only)
+            await _write(ledger, source, job, endpoint, reach, around, only)
             ahead = forecast(ledger, job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
             if out:
@@ -64,9 +66,11 @@ async def roll_back(
     told: Told,
     only: frozenset[str],
 ) -> Applied:
-    """Take back what a run applied, or go on with doing so."""
+    """Take back what a run applied, or go on with doing so; raises LedgerBusy while it is at work."""
+    if is_live(path):
+        raise LedgerBusy(f"{path}: this run is at work", hint="stop it first, then take it back")
     with reading(path) as source:
-        job, endpoint = job_of_ledger(source.progress, flags)
+        job, endpoint = _job_of(source, flags)
         name = _name(source)
         with only_run(path.parent, name):
             if open_run := find_run(path.parent, name):
@@ -82,7 +86,7 @@ async def roll_back(
                 open_fleets(Client, job, endpoint, around) as reach,
                 new_ledger(path.parent / new.name, around, told) as ledger,
             ):
-                await _write(ledger, source, job, reach, around, only)
+                await _write(ledger, source, job, endpoint, reach, around, only)
                 return await work_on(ledger, reach, job, around, operator, begins=True)
 
 
@@ -90,21 +94,24 @@ async def _write(
     ledger: LedgerFile,
     source: LedgerReader,
     job: Job,
+    endpoint: Endpoint,
     reach: Reach[C],
     around: Surroundings,
     only: frozenset[str],
 ) -> None:
     """Write the inverse plan, each row behind those it waits for."""
     changes = _inverse_changes(source, only)
+    if source.progress.open:  # a PUT in doubt may still take effect
+        await around.clock.sleep(job.settle_s)
     targets = list(dict.fromkeys(change.target for change in changes))
     run = source.progress.run
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
-            version=run["version"],
+            version=version("bulk"),
             job=_name(source),
             job_sha256=_identity(source, only),
-            options=run["options"],
+            options=settings_json(job) | {"endpoint": asdict(endpoint), "limit": []},
             targets=[json for json in run["targets"] if Target(**json) in targets],
         )
     )
@@ -120,11 +127,19 @@ async def _write(
 
 
 def _inverse_changes(source: LedgerReader, only: frozenset[str]) -> list[Change]:
-    """Give the inverse of each applied change, the last one first."""
+    """Give the inverse of each change that was, or may have been, applied; the last one first.
+
+    What a PUT in doubt did shows when the fleet is listed: a service that still is as before needs nothing.
+    """
     progress = source.progress
+    if any(opened.parked or opened.purpose is Purpose.PARK for opened in progress.open.values()):
+        raise Refused(
+            "a service is parked between two PUTs of this run",
+            hint="finish the run first: `bulk apply LEDGER`",
+        )
     applied: list[Change] = []
     for row in reversed(progress.order):
-        if progress.outcome(row) is Outcome.APPLIED:
+        if progress.outcome(row) in _TAKEN_BACK:
             change = source.change(row)
             if not only or change.service_id in only:
                 applied.append(change)
@@ -135,6 +150,15 @@ def _inverse_changes(source: LedgerReader, only: frozenset[str]) -> list[Change]
             hint="`bulk report` shows what the run did",
         )
     return [inverse(change, row=number) for number, change in enumerate(applied, 1)]
+
+
+_TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
+_OF_THE_RUN = ("canary", "max_changes", "max_consumers", "max_failures", "max_removed", "strict", "window")
+"""Settings that limited the run; they must not stand in the way of taking it back."""
+
+
+def _job_of(source: LedgerReader, flags: Flags) -> tuple[Job, Endpoint]:
+    return job_of_ledger(source.progress, flags, without=_OF_THE_RUN)
 
 
 def _name(source: LedgerReader) -> str:

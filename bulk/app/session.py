@@ -107,9 +107,7 @@ async def work_on(
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
     changes = sum(progress.action(row) is Action.UPDATE for row in progress.unended())
     if changes and not operator.confirms(changes):
-        return Applied(
-            ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message="not confirmed; nothing was sent"
-        )
+        return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
     closes_in_s = _window(job, around)
     lanes = {}
     for json in progress.run["targets"]:
@@ -237,12 +235,11 @@ _CODES: Mapping[BrakeReason, ExitCode] = {
 
 def exit_code(brake: Brake, progress: Progress) -> ExitCode:
     """Give the exit code that says how a session ended."""
-    counts = progress.counts()
-    as_asked = sum(counts[outcome] for outcome in AS_ASKED)
-    if as_asked == progress.rows:
-        return ExitCode.OK
     if brake:
         return _CODES[brake.reason]
+    counts = progress.counts()
+    if sum(counts[outcome] for outcome in AS_ASKED) == progress.rows:
+        return ExitCode.OK
     if counts[Outcome.IN_DOUBT]:
         return ExitCode.IN_DOUBT
     return ExitCode.STOPPED_EARLY if counts[Outcome.NOT_ATTEMPTED] else ExitCode.SOME_FAILED

@@ -12,16 +12,13 @@ from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
 from bulk.app.jobs import settings_json
 from bulk.app.reach import Endpoint
-from bulk.app.surroundings import Surroundings
+from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.job import Job
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.records import Json, change_of, record_json
 from bulk.core.model import ServiceId, ServiceState
 from bulk.core.rehearsal import fleet_line, practised
 from bulk.core.vpcep.services import service
-
-_OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")
-"""Variables that lead to the real endpoint, or would set flags of a command that we start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +106,7 @@ def _plan(ledger: Path) -> Iterator[Json]:
 
 def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:
     """Give surroundings that lead to the simulator only, and whose home is not the user's."""
-    env = {name: value for name, value in around.env.items() if not name.startswith(_OURS)}
-    env |= {
+    env = stripped(around.env) | {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),
         "HUAWEICLOUD_SDK_AK": practice.ak,

@@ -29,6 +29,15 @@ class Surroundings:
         return datetime.fromtimestamp(self.clock.now()).astimezone()
 
 
+OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")
+"""Beginnings of variables that lead to a real endpoint or account, or set flags of a command."""
+
+
+def stripped(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the variables without those that speak of real endpoints and accounts."""
+    return {name: value for name, value in env.items() if not name.startswith(OURS)}
+
+
 def system() -> Surroundings:
     """Give the machine's own."""
     return Surroundings(env=os.environ, home=Path.home(), clock=SystemClock(), dice=SystemDice())

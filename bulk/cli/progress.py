@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,7 +47,9 @@ def status_line(watched: Watched, per_s: float) -> str:
         parts.append(f"{duration(left / per_s)} left")
     failed = sum(count for outcome, count in progress.counts().items() if SIGIL[outcome] == "!" and count)
     if failed:
-        codes = ", ".join(f"{code or 'other'} {count}" for code, count in progress.codes.most_common(3))
+        codes = ", ".join(
+            f"{code or 'other'} {count}" for code, count in Counter(dict(progress.codes)).most_common(3)
+        )
         parts.append(f"{figure(failed)} not as asked" + (f" ({codes})" if codes else ""))
     parts.extend(watched.holds())
     return " | ".join(parts)

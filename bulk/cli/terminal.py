@@ -1,5 +1,6 @@
 """The person at the terminal: is shown the plan, asked, and told how it went."""
 
+import shlex
 import signal
 import sys
 from contextlib import AbstractContextManager
@@ -60,7 +61,8 @@ class Terminal:
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
-            output.told(f"to go on: {command}")
+            resume = f"bulk apply {shlex.quote(str(applied.ledger))}" if applied.ledger.exists() else command
+            output.told(f"to go on: {resume}")
         if kept:
             output.told(f"ledger: {applied.ledger}")
 

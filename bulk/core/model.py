@@ -171,6 +171,11 @@ class ServiceState:
         """Name the fields of `body` that this state does not have as asked; ports compare as sets."""
         return tuple(name for name in BODY_FIELDS if not self._has(name, getattr(body, name)))
 
+    def surely_has(self, body: ModifyBody) -> bool:
+        """Say whether every field of `body` is told and as asked; a field not told is not sure."""
+        untold = (getattr(body, name) is not None and getattr(self, name) is None for name in BODY_FIELDS)
+        return not any(untold) and not self.unlike(body)
+
     def _has(self, name: str, wanted: Any) -> bool:
         if wanted is None:
             return True

@@ -8,7 +8,7 @@ import asyncio
 from typing import Protocol
 
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Record
+from bulk.core.ledger.records import Json, Record
 from bulk.core.model import (
     Change,
     ListVerdict,
@@ -87,6 +87,10 @@ class Ledger(Protocol):
 
     def change(self, row: int) -> Change:
         """Give the planned change of a row."""
+        ...
+
+    def outcome(self, row: int) -> Json | None:
+        """Give the last `outcome` record of a row; None while it has none."""
         ...
 
     def service(self, row: int) -> tuple[Target, ServiceId]:

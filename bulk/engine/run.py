@@ -13,18 +13,22 @@ service gets back what it had.
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from itertools import islice
+from typing import TypeVar
 
+from bulk.core.errors import FleetUnreadable
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import BrakeReason, Purpose
 from bulk.core.model import AS_ASKED, Change, Outcome, Reply
 from bulk.core.plan import Step, steps
 from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
-from bulk.engine.sending import LOST, Sender
+from bulk.engine.sending import Sender
 from bulk.engine.session import Tools
 from bulk.engine.sweeps import drift_sweep, settle_unsent, verify_sweep
+
+T = TypeVar("T")
 
 
 class Run:
@@ -36,11 +40,13 @@ class Run:
         self._progress = tools.ledger.progress
         self._brake = tools.brake
         self._crew = Crew(tools.limits, (lane.writes for lane in tools.lanes.values()))
-        self._sender = Sender(tools, self._crew.heard)
+        self._sender = Sender(tools, heard=self._crew.heard, obliged=self._obliged)
         self._working = 0
         self._in_hand: dict[tuple[int, bool], asyncio.Event] = {}
         """PUTs that a worker has, by row and whether it is the row's last; set when it lets go."""
-        self._must_finish: set[int] = set()
+        self._tied: dict[int, set[int]] = {}
+        """By row of a parked change: all rows that its last PUT waits for, and itself."""
+        self._is_sweeping = False
         tools.brake.on_pull(self._release)
 
     async def __call__(self) -> None:
@@ -49,8 +55,8 @@ class Run:
         Raises FleetUnreadable, CredentialsError and LedgerFailed.
         """
         tools = self._tools
-        drifted = await drift_sweep(tools)
-        if self._brake:
+        drifted = await self._swept(drift_sweep(tools))
+        if drifted is None:
             return
         if drifted and tools.limits.strict:
             rows = ", ".join(str(row) for row in sorted(drifted)[:10])
@@ -59,13 +65,25 @@ class Run:
             return
         settle_unsent(tools, drifted)
         await self._ledger.flush()
-        for row, opened in list(self._progress.open.items()):
-            if opened.parked:
-                self._oblige(self._ledger.change(row))
+        for row in list(self._progress.open):
+            self._tie(self._ledger.change(row))
         await self._canaries()
         await self._send(self._progress.unended())
         if not self._brake:
-            await verify_sweep(tools, self._sender)
+            await self._swept(verify_sweep(tools, self._sender))
+
+    async def _swept(self, sweep: Awaitable[T]) -> T | None:
+        """Give what a sweep finds; None where the brake was pulled, which ends it at once."""
+        self._is_sweeping = True
+        try:
+            found = await sweep
+        except FleetUnreadable:
+            if not self._brake:
+                raise
+            return None
+        finally:
+            self._is_sweeping = False
+        return None if self._brake else found
 
     async def _canaries(self) -> None:
         first = set(islice(self._progress.unended(), self._tools.limits.canary_rows))
@@ -99,6 +117,8 @@ class Run:
             await self._row(step)
             del self._in_hand[key]
             let_go.set()
+            if self._brake:
+                self._release()
             self._hire(group, puts)
         self._working -= 1
 
@@ -115,10 +135,14 @@ class Run:
         return None
 
     def _may_go_on(self) -> bool:
-        return not self._brake or any(not self._has_ended(row) for row in self._must_finish)
+        return not self._brake or (not self._is_aborted and any(map(self._is_parked, self._tied)))
 
     def _stopped(self, row: int) -> bool:
-        return bool(self._brake) and row not in self._must_finish
+        return bool(self._brake) and (self._is_aborted or not self._obliged(row))
+
+    @property
+    def _is_aborted(self) -> bool:
+        return bool(self._brake) and self._brake.reason is BrakeReason.ABORTED
 
     async def _row(self, step: Step) -> None:
         change = step.change
@@ -132,8 +156,7 @@ class Run:
         if holder is not None:
             await self._blocked(change, holder)
             return
-        if purpose is Purpose.PARK:
-            self._oblige(change)
+        self._tie(change)
         if not self._sender.gave_up(change.row):
             await self._until_done(change, purpose)
         if self._sender.gave_up(change.row):
@@ -144,9 +167,7 @@ class Run:
         if self._progress.stage(change.row) is not Stage.ASKED:
             return True
         put = put_for(change, self._progress.open[change.row].purpose)
-        again = await self._sender.read_back(put, LOST)
-        if change.parking and not self._has_ended(change.row):
-            self._oblige(change)
+        again = await self._sender.settle(put)
         return again or self._progress.stage(change.row) is Stage.PARKED
 
     def _is_due(self, change: Change, purpose: Purpose) -> bool:
@@ -189,10 +210,10 @@ class Run:
     def _has_ended(self, row: int) -> bool:
         return self._progress.stage(row) >= Stage.APPLIED
 
-    def _oblige(self, change: Change) -> None:
-        """Let a parked change, and all that its last PUT waits for, be finished whatever happens."""
-        if change.row not in self._must_finish:
-            self._must_finish |= self._tied_to(change.row)
+    def _tie(self, change: Change) -> None:
+        """Know which rows must be finished once this change, if it is one to be parked, is parked."""
+        if change.parking and change.row not in self._tied:
+            self._tied[change.row] = self._tied_to(change.row)
 
     def _tied_to(self, row: int) -> set[int]:
         """Give a row and all rows that it waits for, they wait for, and so on."""
@@ -204,8 +225,22 @@ class Run:
                 waiting += (*change.after, *change.after_parked)
         return found
 
+    def _is_parked(self, row: int) -> bool:
+        """Say whether a change's service is, or may be, without what its intermediate PUT took away."""
+        opened = self._progress.open.get(row)
+        if opened is None:
+            return False
+        is_parking = opened.purpose is Purpose.PARK and self._progress.stage(row) is Stage.ASKED
+        return opened.parked or is_parking
+
+    def _obliged(self, row: int) -> bool:
+        """Say whether a row must be finished, since a parked service waits for it."""
+        return any(row in tied and self._is_parked(parked) for parked, tied in self._tied.items())
+
     def _release(self) -> None:
         """Wake the workers that wait for their turn, unless something must still be sent."""
-        if not any(not self._has_ended(row) for row in self._must_finish):
+        if self._is_aborted or not any(map(self._is_parked, self._tied)):
             for lane in self._tools.lanes.values():
                 lane.writes.close()
+                if self._is_sweeping:
+                    lane.reads.close()

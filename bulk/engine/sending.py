@@ -1,5 +1,6 @@
 """One PUT brought to its end: attempts, verdicts, doubts; every step written down before it counts."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -26,7 +27,7 @@ from bulk.engine.puts import Put
 from bulk.engine.read import show_service
 from bulk.engine.session import Tools
 
-LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
+_LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 _RESTORED = Reply(
     code="restored", message="the change could not be finished; the state before is in force again"
 )
@@ -35,8 +36,12 @@ _RESTORED = Reply(
 class Sender:
     """Sends PUTs and writes down what came of them."""
 
-    def __init__(self, tools: Tools, heard: Callable[[Reply], None]) -> None:
+    def __init__(
+        self, tools: Tools, *, heard: Callable[[Reply], None], obliged: Callable[[int], bool]
+    ) -> None:
+        """Take the tools, who hears of each reply, and which rows a pulled brake does not stop."""
         self._heard = heard
+        self._obliged = obliged
         self._ledger = tools.ledger
         self._progress = tools.ledger.progress
         self._lanes = tools.lanes
@@ -47,12 +52,25 @@ class Sender:
         self._failures = 0
         self._looked_at: set[Target] = set()
         """Targets whose first reply has been compared field by field."""
+        self._first: dict[Target, asyncio.Event] = {}
+        """Set once the first PUT of a target has been answered; until then the others wait."""
 
     async def attempt(self, put: Put, *, stopped: Callable[[int], bool]) -> bool:
         """Send a PUT once and write down what came of it; say whether it is to be sent again.
 
-        `stopped` is asked once more when its turn has come.
+        `stopped` is asked once more when its turn has come. The first PUT of each target goes alone.
         """
+        target = put.change.target
+        if first := self._first.get(target):
+            await first.wait()
+            return await self._send(put, stopped)
+        self._first[target] = asyncio.Event()
+        try:
+            return await self._send(put, stopped)
+        finally:
+            self._first[target].set()
+
+    async def _send(self, put: Put, stopped: Callable[[int], bool]) -> bool:
         lane, row = self._lanes[put.change.target], put.change.row
         granted_at = await lane.writes.acquire()
         if granted_at is None or stopped(row):
@@ -89,7 +107,7 @@ class Sender:
             case Reject() if self._leaves_parked(put):
                 await self._ledger.write(_attempt(row, attempt, Verb.REJECTED, reply))
             case Reject():
-                await self.end(row, Outcome.FAILED, reply)
+                await self._failed(put, reply)
             case Abort(hint=hint):
                 await self._ledger.write(_attempt(row, attempt, Verb.ABORT, reply))
                 self._abort(reply, hint)
@@ -128,12 +146,19 @@ class Sender:
         tries = self._progress.open[put.change.row].tries
         if tries >= self._limits.tries:
             if not self._leaves_parked(put):
-                await self.end(put.change.row, Outcome.FAILED, reply)
+                await self._failed(put, reply)
             return False
         if tries:
             wait_s = backoff_s(tries, self._patience.dice.random())
-            await self._clock.sleep(wait_s, wake=self._brake.pulled)
+            wake = None if self._obliged(put.change.row) else self._brake.pulled
+            await self._clock.sleep(wait_s, wake=wake)
         return True
+
+    async def _failed(self, put: Put, reply: Reply) -> None:
+        if put.purpose is Purpose.RESTORE:
+            gone = " ".join(map(str, put.change.out_of_service))
+            reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")
+        await self.end(put.change.row, Outcome.FAILED, reply)
 
     def _leaves_parked(self, put: Put) -> bool:
         """Say whether giving up this PUT would leave its service without what it had."""
@@ -150,21 +175,28 @@ class Sender:
 
     async def _doubt(self, put: Put, attempt: int, reply: Reply) -> bool:
         await self._ledger.write(_attempt(put.change.row, attempt, Verb.DOUBT, reply))
-        return await self.read_back(put, reply)
+        await self._clock.sleep(self._limits.settle_s)
+        return await self._read_back(put, reply)
 
-    async def read_back(self, put: Put, reply: Reply) -> bool:
+    async def settle(self, put: Put) -> bool:
+        """Settle the doubt that an earlier session left; say whether the PUT is to be sent again."""
+        asked_at = datetime.fromisoformat(self._progress.open[put.change.row].asked_at)
+        since_s = max(0.0, self._clock.now() - asked_at.timestamp())
+        await self._clock.sleep(max(0.0, self._limits.settle_s - since_s))
+        return await self._read_back(put, _LOST)
+
+    async def _read_back(self, put: Put, reply: Reply) -> bool:
         """Settle a doubt by reading; say whether the PUT is to be sent again.
 
         What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
         """
         row, lane = put.change.row, self._lanes[put.change.target]
         opened = self._progress.open[row]
-        asked_s = self._clock.now() - datetime.fromisoformat(opened.asked_at).timestamp()
-        await self._clock.sleep(max(0.0, self._limits.settle_s - max(0.0, asked_s)))
         found = await show_service(lane.fleet, put.change.service_id, lane.reads, self._patience)
         match found:
-            case Done(state=live) if not live.unlike(put.body):
+            case Done(state=live) if live.surely_has(put.body):
                 await self._succeeded(put, reply)
+                await self._look_for_side_effects(put, live)
             case Done(state=live) if put.before is not None and not put.before.differences(live):
                 await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
                 return await self._again(put, reply)
@@ -182,11 +214,20 @@ class Sender:
         return False
 
     async def end(
-        self, row: int, outcome: Outcome, reply: Reply, *, observed: ServiceState | None = None
+        self,
+        row: int,
+        outcome: Outcome,
+        reply: Reply,
+        *,
+        observed: ServiceState | None = None,
+        attempts: int = 0,
     ) -> None:
-        """Write how a row ended; too many failures pull the brake."""
-        opened = self._progress.open.get(row)
-        attempts = opened.attempts if opened else 0
+        """Write how a row ended; too many failures pull the brake.
+
+        `attempts` counts for a row that had ended before.
+        """
+        if opened := self._progress.open.get(row):
+            attempts = opened.attempts
         await self._ledger.write(
             Ended(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed)
         )

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import Ended
-from bulk.core.model import Action, Change, Done, Outcome, Reply, ServiceId, ServiceState, Target
+from bulk.core.ledger.records import Ended, Note
+from bulk.core.model import Action, Change, Done, Missing, Outcome, Reply, ServiceId, ServiceState, Target
 from bulk.engine.puts import before_last
 from bulk.engine.read import list_services, show_service
 from bulk.engine.sending import Sender
@@ -58,7 +58,7 @@ def _drift(tools: Tools, change: Change, live: ServiceState) -> Drift | None:
     before = before_last(change) if opened and opened.parked else change.before
     if before is None or not before.differences(live):
         return None
-    return Drift(before=before, observed=live, as_asked=not live.unlike(change.body))
+    return Drift(before=before, observed=live, as_asked=live.surely_has(change.body))
 
 
 def settle_unsent(tools: Tools, drifted: dict[int, Drift]) -> None:
@@ -113,8 +113,14 @@ async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
     """Look once more, with a detail read, at a service that the list shows otherwise than asked."""
     lane = tools.lanes[change.target]
     found = await show_service(lane.fleet, change.service_id, lane.reads, tools.patience)
-    if isinstance(found, Done) and not found.state.unlike(change.body):
-        return
-    observed = found.state if isinstance(found, Done) else None
-    reply = Reply(code="unverified", message="after the run the service is not what was applied")
-    await sender.end(change.row, Outcome.CONFLICT, reply, observed=observed)
+    match found:
+        case Done(state=live) if not live.unlike(change.body):
+            return
+        case Done() | Missing():
+            observed = found.state if isinstance(found, Done) else None
+            reply = Reply(code="unverified", message="after the run the service is not what was applied")
+            attempts = (tools.ledger.outcome(change.row) or {}).get("attempts", 0)
+            await sender.end(change.row, Outcome.CONFLICT, reply, observed=observed, attempts=attempts)
+        case _:
+            told = f"applied, but could not be read again: {found.reply.code} {found.reply.message}"
+            await tools.ledger.write(Note(about="verify", message=told, row=change.row))

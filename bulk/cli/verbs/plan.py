@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
-from bulk.core.errors import ExitCode
+from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulk.core.reports.model import Report
@@ -57,6 +57,8 @@ def plan(
         show_report(report, output_form, more=f"bulk plan {job} --output csv")
 
     if is_ledger(job):
+        if out or limit:
+            raise UsageError("a saved plan is shown as it is", hint="--out and --limit go with a JOB")
         planned = run(plan_ledger(Path(job), flags, around=system(), shown=shown))
     else:
         opened = open_job(job, flags, only=ids_of(limit))

@@ -45,7 +45,7 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
     if reason := next(chain(_foreign(before), _not_there(update, live), _taken(update, live)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
     # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
-    if _is_as_asked(before, body):
+    if before.surely_has(body):
         return _change(update, target, before, Action.KEEP, body, "")
     if reason := next(chain(_unexpected(update, live), _unsendable(body.ports)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
@@ -98,12 +98,6 @@ def _foreign(before: ServiceState) -> Iterator[str]:
     if before.status != CHANGEABLE_STATUS:
         way_out = _WAY_OUT.get(before.status, "see to it that it becomes available, then plan again")
         yield f"the service is {before.status}, and only an {CHANGEABLE_STATUS} one can be changed; {way_out}"
-
-
-def _is_as_asked(before: ServiceState, body: ModifyBody) -> bool:
-    """Say whether the service surely is what the row wants; a field that the API did not tell is not sure."""
-    unsure = any(getattr(body, name) is not None and getattr(before, name) is None for name in BODY_FIELDS)
-    return not unsure and not before.unlike(body)
 
 
 def _not_there(update: ServiceUpdate, live: Ports) -> Iterator[str]:

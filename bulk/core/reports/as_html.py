@@ -106,9 +106,9 @@ def _results() -> dict[str, list[str]]:
     }
 
 
-def _json(data: object) -> str:
+def _json(value: object) -> str:
     """Give JSON that can stand in a script element: without `<` nothing in it ends the element."""
-    return orjson.dumps(data).decode().replace("<", "\\u003c")
+    return orjson.dumps(value).decode().replace("<", "\\u003c")
 
 
 def _own(name: str, file: str) -> dict[str, str]:

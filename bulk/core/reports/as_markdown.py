@@ -32,9 +32,9 @@ def render(report: Report) -> Iterator[str]:
     yield from _section("Changes", _CHANGE_HEAD, changes)
 
 
-def escaped(data: str) -> str:
+def escaped(foreign: str) -> str:
     """Give text from the API or the job such that Markdown shows it as it is."""
-    return _MARKUP.sub(r"\\\1", printable(data))
+    return _MARKUP.sub(r"\\\1", printable(foreign))
 
 
 def _section(title: str, head: str, lines: list[str]) -> Iterator[str]:

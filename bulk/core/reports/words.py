@@ -89,9 +89,9 @@ def text(words: str = "", style: Style = Style.PLAIN) -> Line:
     return (Span(words, style),)
 
 
-def printable(data: str) -> str:
+def printable(foreign: str) -> str:
     """Give text from the API or the job on one line, without what steers a terminal or reverses text."""
-    return _INVISIBLE.sub("", _BREAKS.sub(" ", data))
+    return _INVISIBLE.sub("", _BREAKS.sub(" ", foreign))
 
 
 def figure(number: int) -> str:
