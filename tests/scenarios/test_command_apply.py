@@ -251,7 +251,7 @@ def test_too_many_failures_stop_the_run_with_6(stage: Stage) -> None:
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert stage.outcomes() == {"failed": 3, "not_attempted": 7}
     assert "stopped: 3 rows failed, 2 may" in ended.err
-    assert f"to go on: bulk apply {stage.folder} --yes" in ended.err
+    assert f"to go on: bulk apply {stage.ledger} --yes" in ended.err
 
 
 def test_a_canary_that_dies_stops_the_run_with_6(stage: Stage) -> None:

@@ -852,6 +852,18 @@ async def test_an_applied_service_that_vanished_is_a_conflict(tmp_path: Path) ->
     assert "observed" not in session.told(1)[-1]
 
 
+async def test_an_applied_service_that_cannot_be_read_again_stays_applied(tmp_path: Path) -> None:
+    """Not being able to look is no proof of anything; a note says so."""
+    session = await prepared(tmp_path, rows(1))
+    stale = Page(reply=OK, services=(state(1, 1),), total_count=1)
+    session.fleet.on_put = lambda _: session.fleet.lists.append(stale)
+    session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
+    await session.run()
+    assert session.outcomes == [APPLIED]
+    told = [r for _, r in records(session.ledger.path) if r["type"] == "note"]
+    assert [note["about"] for note in told] == ["verify"]
+
+
 async def test_reading_takes_one_list_before_and_one_after(tmp_path: Path) -> None:
     """No detail read but for rows in doubt."""
     session = await ran(tmp_path, rows(*range(1, 31)))

@@ -133,6 +133,15 @@ async def test_the_brake_lets_a_parked_ring_finish(tmp_path: Path, workers: int,
     assert turned.outcomes.count(Outcome.NOT_ATTEMPTED) >= 10 - workers
 
 
+async def test_what_must_be_finished_keeps_its_patience_after_a_stop(tmp_path: Path) -> None:
+    """A server out of reach for a moment must not use up the tries of a parked ring at once."""
+    turned = await parking(tmp_path, ring(2), {2: [is_unreached, is_unreached]})
+    turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await turned.session(workers=1)
+    assert turned.outcomes == [Outcome.APPLIED] * 2
+    assert len([wait_s for wait_s in turned.clock.slept_s if wait_s > 0]) == 2
+
+
 async def test_a_ring_whose_second_row_fails_is_turned_back(tmp_path: Path) -> None:
     """The parked service gets back what it had; nothing is out of service."""
     turned = await (await parking(tmp_path, ring(2), {2: [is_rejected]})).session()
