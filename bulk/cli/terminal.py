@@ -62,8 +62,9 @@ class Terminal:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
-            output.told(f"to go on: {resume if applied.ledger.exists() else command}")
-        output.told(f"ledger: {applied.ledger}")
+            output.told(f"to go on: {resume if kept else command}")
+        if kept:
+            output.told(f"ledger: {applied.ledger}")
 
 
 def _typed() -> str:

@@ -148,7 +148,9 @@ def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
     """Say what a reviewer should look at twice."""
     removed = set(before.ports) - set(before.ports if body.ports is None else body.ports)
     if removed and before.connection_count:
-        yield f"{before.connection_count} consumers are connected and may lose {_written(sorted(removed))}"
+        count = before.connection_count
+        connected = "1 consumer is connected" if count == 1 else f"{count} consumers are connected"
+        yield f"{connected} and may lose {_written(sorted(removed))}"
     if body.approval_enabled is False and before.approval_enabled is not False:
         yield "new consumers will be connected without approval"
 
