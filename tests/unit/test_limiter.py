@@ -9,7 +9,7 @@ from asyncio_throttle import Throttler
 
 from bulk.adapters.throttle import PACE, Limiter
 from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Auto, Hold, Pacing, auto, fixed
+from bulk.core.pacing import Hold, Pacing, auto, fixed
 from tests.limiters import StillClock
 
 REPLY = Reply(http=429, code="APIGW.0308")
@@ -185,7 +185,7 @@ async def test_a_rate_that_changes_moves_those_who_wait() -> None:
 
 async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
     """A waiter at 10/s whose rate doubles goes after half the interval."""
-    growing = Auto(cycle_at=0.0, round_at=0.0, round_accepted=20)
+    growing = Pacing(cycle_at=0.0, round_at=0.0, round_accepted=20)
     async with queue(growing) as line:
         line.clock.time_s = 1.0
         await line.join(2)
@@ -197,7 +197,7 @@ async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
 
 async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
     """Who waited for the answer to a knock need not wait out the time between knocks."""
-    shut = Auto(
+    shut = Pacing(
         rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
         hold=Hold(until_s=0.0, refusals=2),
     )  # fmt: skip
@@ -211,7 +211,7 @@ async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
 
 async def test_knocks_leave_one_by_one() -> None:
     """While a window is shut, the next request does not leave before the last could be answered."""
-    shut = Auto(rate_per_s=200.0, growth=0.01, spacing_s=0.5)
+    shut = Pacing(rate_per_s=200.0, growth=0.01, spacing_s=0.5)
     async with queue(shut) as line:
         await line.join(3)
         await line.pass_time(0.9)

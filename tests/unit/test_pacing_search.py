@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Accepted, Auto, Event, Refused, Why, auto, step
+from bulk.core.pacing import Accepted, Event, Pacing, Refused, Why, auto, step
 
 REPLY = Reply(http=400, code="EndPoint.0022")
 TRIP_S = 0.1
@@ -21,16 +21,16 @@ def refusal(granted_at: float, *, retry_after_s: float | None = None, limit: Lim
     )
 
 
-def told(state: Auto, *events: Event) -> Auto:
+def told(state: Pacing, *events: Event) -> Pacing:
     """Give the state after events, each of which became known one round trip after its grant."""
     for event in events:
         after = step(state, event, event.granted_at + TRIP_S)
-        assert isinstance(after, Auto)
+        assert isinstance(after, Pacing)
         state = after
     return state
 
 
-def taken(state: Auto, *, since: float, seconds: float) -> Auto:
+def taken(state: Pacing, *, since: float, seconds: float) -> Pacing:
     """Give the state after a stretch in which the whole rate was accepted."""
     now, end = since, since + seconds
     while now < end:
@@ -72,13 +72,15 @@ def test_a_request_that_overtook_another_is_an_echo_too() -> None:
 
 def test_a_cut_goes_to_what_was_accepted_in_the_cycle() -> None:
     """From refusal to refusal 100 were accepted in one second: that is the limit, less one percent."""
-    state = Auto(rate_per_s=110.0, growth=0.01, cycle_at=10.0, cycle_accepted=99, cut_at=10.0, why=Why.FOUND)
+    state = Pacing(
+        rate_per_s=110.0, growth=0.01, cycle_at=10.0, cycle_accepted=99, cut_at=10.0, why=Why.FOUND
+    )
     assert told(state, refusal(11.0)).rate_per_s == pytest.approx(99, rel=0.02)
 
 
 def test_a_cut_never_goes_below_what_the_probe_started_from() -> None:
     """A rate that was sustained and paid for is come back to."""
-    state = Auto(
+    state = Pacing(
         rate_per_s=110.0, growth=0.01, cycle_at=0.0, cycle_accepted=10, cut_at=0.0, sustained_per_s=100.0
     )
     assert 100.0 <= told(state, refusal(11.0)).rate_per_s < 110.0
@@ -99,7 +101,7 @@ def test_a_stated_limit_is_believed_at_once() -> None:
 
 def test_a_stated_limit_is_an_upper_bound() -> None:
     """Who is refused far below it shares it with somebody, and goes by what was accepted."""
-    state = Auto(rate_per_s=20.0, growth=0.01, cycle_at=0.0, cycle_accepted=100, cut_at=0.0)
+    state = Pacing(rate_per_s=20.0, growth=0.01, cycle_at=0.0, cycle_accepted=100, cut_at=0.0)
     stated = Limit(requests=200, window_s=1.0, policy="api")
     assert told(state, refusal(10.0, limit=stated)).rate_per_s < 20.0
 
@@ -137,7 +139,7 @@ def test_the_opening_of_a_window_tells_its_length() -> None:
 
 def test_a_short_silence_changes_nothing() -> None:
     """A window that opens again within a tenth of the cycle leaves the rate as it was cut."""
-    state = Auto(rate_per_s=200.0, growth=0.01, cycle_at=0.0, cycle_accepted=1900, window_at=0.0)
+    state = Pacing(rate_per_s=200.0, growth=0.01, cycle_at=0.0, cycle_accepted=1900, window_at=0.0)
     shut = told(state, refusal(9.9), refusal(10.1))
     opened = told(shut, Accepted(granted_at=10.3))
     assert opened.rate_per_s == shut.rate_per_s
@@ -146,7 +148,7 @@ def test_a_short_silence_changes_nothing() -> None:
 def test_a_known_window_is_knocked_at_when_it_opens() -> None:
     """The next turn of a window of 10 s that opened at 100 s is at 110 s, and a tenth of a second."""
     known = Limit(requests=1000, window_s=10.0)
-    state = Auto(
+    state = Pacing(
         rate_per_s=100.0, growth=0.01, limit=known, cycle_at=100.0, window_at=100.0, cycle_accepted=900,
         refusals=1, cut_at=107.0, shut_at=106.0,
     )  # fmt: skip
@@ -156,7 +158,7 @@ def test_a_known_window_is_knocked_at_when_it_opens() -> None:
 def test_a_window_that_took_more_than_believed_allows_more() -> None:
     """At the end of a window the belief in a found limit rises to what was accepted without a refusal."""
     known = Limit(requests=50, window_s=10.0)
-    state = Auto(
+    state = Pacing(
         rate_per_s=7.0, growth=0.01, limit=known, cycle_at=100.0, window_at=100.0, cycle_accepted=70, owed=99
     )
     rolled = told(state, Accepted(granted_at=121.0))
@@ -187,7 +189,7 @@ def test_retry_after_is_believed_once() -> None:
 def test_an_early_refusal_pauses_without_a_cut() -> None:
     """In a window that has only just begun, a refusal is about other requests than these."""
     known = Limit(requests=600, window_s=60.0)
-    state = Auto(rate_per_s=9.9, growth=0.01, limit=known, cycle_at=60.0, window_at=60.0, cycle_accepted=5)
+    state = Pacing(rate_per_s=9.9, growth=0.01, limit=known, cycle_at=60.0, window_at=60.0, cycle_accepted=5)
     paused = told(state, refusal(61.0))
     assert paused.rate_per_s == 9.9
     assert paused.hold.until_s == pytest.approx(61.1 + 3.0)
@@ -197,7 +199,9 @@ def test_an_early_refusal_pauses_without_a_cut() -> None:
 def test_mixed_answers_end_the_belief_in_a_found_window() -> None:
     """A window is shut or open; what refuses some and accepts others is a rate."""
     known = Limit(requests=600, window_s=60.0)
-    state = Auto(rate_per_s=9.9, growth=0.01, limit=known, cycle_at=60.0, window_at=60.0, cycle_accepted=300)
+    state = Pacing(
+        rate_per_s=9.9, growth=0.01, limit=known, cycle_at=60.0, window_at=60.0, cycle_accepted=300
+    )
     mixed = told(state, refusal(90.0), Accepted(granted_at=90.2))
     assert mixed.limit is None
     stated = told(replace(state, why=Why.STATED), refusal(90.0), Accepted(granted_at=90.2))
@@ -210,7 +214,7 @@ def test_a_probe_ends_a_window_at_most_ten_seconds_early() -> None:
         (Limit(requests=600, window_s=60.0), 70 / 6),
         (Limit(requests=50, window_s=5.0), 20.0),
     ):
-        state = Auto(rate_per_s=9.9, growth=0.25, limit=known, cycle_at=0.0, window_at=0.0, round_at=0.0)
+        state = Pacing(rate_per_s=9.9, growth=0.25, limit=known, cycle_at=0.0, window_at=0.0, round_at=0.0)
         assert taken(state, since=0.0, seconds=known.window_s - 0.1).rate_per_s == pytest.approx(most)
 
 
@@ -229,7 +233,7 @@ def test_a_slow_answer_from_before_the_cut_still_counts() -> None:
     """What was accepted in the cycle is complete only when its last answer is in."""
     state = told(taken(auto(), since=0.0, seconds=1.45), refusal(1.5))
     late = step(state, Accepted(granted_at=1.4), 1.7)
-    assert isinstance(late, Auto)
+    assert isinstance(late, Pacing)
     assert late.cycle_accepted == state.cycle_accepted + 1
     shut = told(state, refusal(1.7))
     assert step(shut, Accepted(granted_at=1.4), 1.9) is shut
@@ -253,7 +257,7 @@ def test_no_answer_leads_to_a_senseless_rate(
             Accepted(granted_at=now) if accepted else refusal(now, retry_after_s=retry_after_s, limit=limit)
         )
         after = step(state, event, now + trip_s)
-        assert isinstance(after, Auto)
+        assert isinstance(after, Pacing)
         state = after
         assert 0 < state.rate_per_s <= 100_000
         assert state.hold.until_s < now + 200_000

@@ -3,7 +3,7 @@
 import pytest
 
 from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Auto, Hold, Refused, Why, auto, believed, fixed, in_words, reason, step
+from bulk.core.pacing import Hold, Pacing, Refused, Why, auto, believed, fixed, in_words, reason, step
 
 USER = Limit(requests=60, window_s=60.0, policy="user")
 
@@ -21,10 +21,10 @@ def test_a_search_believes_nothing_until_it_was_refused() -> None:
 
 def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
     """A rate found is a limit by the second; a window, stated or learned, is told as such."""
-    assert believed(Auto(rate_per_s=197.4, growth=0.01)) == (Limit(requests=197, window_s=1.0), Why.FOUND)
-    probing = Auto(rate_per_s=250.0, growth=0.1, sustained_per_s=197.4)
+    assert believed(Pacing(rate_per_s=197.4, growth=0.01)) == (Limit(requests=197, window_s=1.0), Why.FOUND)
+    probing = Pacing(rate_per_s=250.0, growth=0.1, sustained_per_s=197.4)
     assert believed(probing) == (Limit(requests=197, window_s=1.0), Why.FOUND)
-    assert believed(Auto(limit=USER, why=Why.STATED)) == (USER, Why.STATED)
+    assert believed(Pacing(limit=USER, why=Why.STATED)) == (USER, Why.STATED)
     assert believed(auto(USER)) == (USER, Why.LEARNED)
 
 
@@ -37,7 +37,7 @@ def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
     held = step(fixed(20.0), refusal, 100.0)
     assert reason(held, 100.0) == "server push-back: limit 60 per minute (user), 12 s left"
     assert reason(held, 112.0) == "rate"
-    assert reason(Auto(hold=Hold(until_s=5.0, refusals=2)), 0.0) == "server push-back: 5 s left"
+    assert reason(Pacing(hold=Hold(until_s=5.0, refusals=2)), 0.0) == "server push-back: 5 s left"
 
 
 @pytest.mark.parametrize(

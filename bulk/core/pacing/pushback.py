@@ -5,7 +5,7 @@ from math import inf, sqrt
 
 from bulk.core.model import Limit
 from bulk.core.pacing.quota import QUOTA, WINDOWS_S, early, quota_per_s, stated, window
-from bulk.core.pacing.states import OWED_MAX, RAMP, Auto, Hold, Refused, Why
+from bulk.core.pacing.states import OWED_MAX, RAMP, Hold, Pacing, Refused, Why
 
 WIDE = 1.3
 """A probe that came this far above the cycle's mean went too fast for the mean to tell the limit."""
@@ -41,7 +41,7 @@ SHORT = 0.1
 """Share of the cycle below which a shut window says nothing new about the limit."""
 
 
-def cut(state: Auto, event: Refused, now: float) -> Auto:
+def cut(state: Pacing, event: Refused, now: float) -> Pacing:
     """Slow down to what was accepted in the cycle, per second, and to what the refusal states."""
     told = stated(event)
     if told is None and (begun := early(state)):
@@ -67,7 +67,7 @@ def cut(state: Auto, event: Refused, now: float) -> Auto:
     )
 
 
-def shut(state: Auto, event: Refused, now: float) -> Auto:
+def shut(state: Pacing, event: Refused, now: float) -> Pacing:
     """Wait for the next knock, and let only one request leave then.
 
     The server's own word on when to come back is believed once; refused again, it must not be sooner
@@ -84,7 +84,7 @@ def shut(state: Auto, event: Refused, now: float) -> Auto:
     )
 
 
-def reopened(state: Auto, granted_at: float) -> Auto:
+def reopened(state: Pacing, granted_at: float) -> Pacing:
     """Come back after the knocking, at the rate that the whole cycle, shut time included, amounts to."""
     fresh = replace(
         state,
@@ -118,7 +118,7 @@ def reopened(state: Auto, granted_at: float) -> Auto:
     return replace(fresh, rate_per_s=rate_per_s, growth=_growth(unsure), owed=owed)
 
 
-def _estimate(state: Auto, granted_at: float) -> tuple[float, float]:
+def _estimate(state: Pacing, granted_at: float) -> tuple[float, float]:
     """Give the limit as far as the cycle tells it, and by what share that is unsure.
 
     The mean of the cycle is a lower bound: the server began it with nothing saved up. The rate itself was
@@ -137,7 +137,7 @@ def _estimate(state: Auto, granted_at: float) -> tuple[float, float]:
     return max(leaning_per_s, sustained_per_s), unsure + counted
 
 
-def _knock_at(state: Auto, now: float) -> float:
+def _knock_at(state: Pacing, now: float) -> float:
     """Give when to knock next: when a window should open, if that is soon, else ever later."""
     shut_s = now - state.shut_at
     wait_s = max(KNOCK_S_MIN, shut_s * (PATIENCE if state.cycle_accepted > MANY else PATIENCE_SMALL))
@@ -147,7 +147,7 @@ def _knock_at(state: Auto, now: float) -> float:
     return min(soon, default=now + wait_s)
 
 
-def _openings(state: Auto, now: float) -> tuple[float, ...]:
+def _openings(state: Pacing, now: float) -> tuple[float, ...]:
     """Give when a window may open: each turn of a known one, else after each usual length."""
     if state.limit and state.window_at < inf:
         window_s = state.limit.window_s
@@ -157,7 +157,7 @@ def _openings(state: Auto, now: float) -> tuple[float, ...]:
     return tuple(at + window_s + WINDOW_MARGIN_S for at in starts for window_s in WINDOWS_S)
 
 
-def _seen_window(state: Auto, opened_at: float) -> Limit | None:
+def _seen_window(state: Pacing, opened_at: float) -> Limit | None:
     """Give the usual window that the cycle fits: longer than the last refusal, no longer than the opening.
 
     Where several fit, as after a long `Retry-After`, it is the longest.

@@ -1,7 +1,7 @@
 """What a limit allows, and what a state believes about windows."""
 
 from bulk.core.model import Limit
-from bulk.core.pacing.states import Auto, Refused
+from bulk.core.pacing.states import Pacing, Refused
 
 QUOTA = 0.99
 """Share of a limit that is used, so that a jitter of one request does not fall into the next window."""
@@ -17,12 +17,12 @@ def quota_per_s(limit: Limit) -> float:
     return QUOTA * limit.requests / limit.window_s
 
 
-def window(state: Auto) -> Limit | None:
+def window(state: Pacing) -> Limit | None:
     """Give the limit believed in, if it is a window long enough to be seen as one."""
     return state.limit if state.limit and state.limit.window_s >= WINDOWS_S[0] else None
 
 
-def early(state: Auto) -> Limit | None:
+def early(state: Pacing) -> Limit | None:
     """Give the window believed in, if it has only just begun."""
     known = window(state)
     return known if known and state.cycle_accepted < EARLY * known.requests else None

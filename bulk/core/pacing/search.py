@@ -1,4 +1,4 @@
-"""The search for the server's limit: the rules by which `Auto` slows down, waits and grows again.
+"""The search for the server's limit: the rules by which `Pacing` slows down, waits and grows again.
 
 All of it rests on figures that survive any latency, since a server refuses and does not queue:
 
@@ -17,7 +17,7 @@ from math import inf
 from bulk.core.model import Limit
 from bulk.core.pacing.pushback import GROWTH_MIN, cut, reopened, shut
 from bulk.core.pacing.quota import early, quota_per_s, window
-from bulk.core.pacing.states import OWED_MAX, RAMP, START_PER_S, Accepted, Auto, Hold, Refused, Why
+from bulk.core.pacing.states import OWED_MAX, RAMP, START_PER_S, Accepted, Hold, Pacing, Refused, Why
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
@@ -35,14 +35,14 @@ GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a probe becomes, and its own growth a round."""
 
 
-def begin(learned: Limit | None) -> Auto:
+def begin(learned: Limit | None) -> Pacing:
     """Give the state to start from; a learned limit only ever makes it start slower."""
     if learned is None:
-        return Auto()
-    return Auto(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
+        return Pacing()
+    return Pacing(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
 
 
-def accepted(state: Auto, event: Accepted, now: float) -> Auto:
+def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     """Give the state after an acceptance: it ends a push-back, counts, and may end a round."""
     granted_at = event.granted_at
     if granted_at <= state.cut_at:
@@ -66,7 +66,7 @@ def accepted(state: Auto, event: Accepted, now: float) -> Auto:
     return _next_round(state, granted_at)
 
 
-def refused(state: Auto, event: Refused, now: float) -> Auto:
+def refused(state: Pacing, event: Refused, now: float) -> Pacing:
     """Give the state after a refusal: an echo, a cut, or a knock at a window that is still shut."""
     if event.granted_at <= state.cut_at:
         return replace(state, owed=min(OWED_MAX, state.owed + state.charge))
@@ -85,14 +85,14 @@ def refused(state: Auto, event: Refused, now: float) -> Auto:
     return shut(replace(fresh, refusals=max(2, fresh.refusals)), event, now)
 
 
-def _begun(state: Auto, granted_at: float) -> Auto:
+def _begun(state: Pacing, granted_at: float) -> Pacing:
     """Let the first cycle, window and round start with the first answer."""
     if state.cycle_at > -inf:
         return state
     return replace(state, cycle_at=granted_at, window_at=granted_at, round_at=granted_at)
 
 
-def _rolled(state: Auto, granted_at: float) -> Auto:
+def _rolled(state: Pacing, granted_at: float) -> Pacing:
     """Start the next window where the believed one has ended; what it took without refusing, it allows."""
     known = window(state)
     if known is None or granted_at < state.window_at + known.window_s:
@@ -104,13 +104,15 @@ def _rolled(state: Auto, granted_at: float) -> Auto:
     return replace(state, window_at=window_at, cycle_at=window_at, cycle_accepted=0, limit=known)
 
 
-def _next_round(state: Auto, granted_at: float) -> Auto:
+def _next_round(state: Pacing, granted_at: float) -> Pacing:
     """Start a round, faster than the last one if that one used its rate and the past is paid for."""
     used = state.round_accepted >= USED * state.rate_per_s * (granted_at - state.round_at)
     state = replace(state, round_at=granted_at, round_accepted=0)
     if not used or state.owed:
         return state
-    rate_per_s = min(RATE_PER_S_MAX, state.rate_per_s * (1 + state.growth), _ceiling_per_s(state))
+    rate_per_s = min(
+        RATE_PER_S_MAX, state.cap_per_s, state.rate_per_s * (1 + state.growth), _ceiling_per_s(state)
+    )
     if state.growth == RAMP:
         arrived = state.limit is not None and rate_per_s <= state.rate_per_s
         return replace(state, rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP)
@@ -123,7 +125,7 @@ def _next_round(state: Auto, granted_at: float) -> Auto:
     )
 
 
-def _ceiling_per_s(state: Auto) -> float:
+def _ceiling_per_s(state: Pacing) -> float:
     """Give how fast a probe may become: up to a learned limit, or a little over a known window."""
     if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
         return max(state.rate_per_s, quota_per_s(state.limit))
@@ -132,7 +134,7 @@ def _ceiling_per_s(state: Auto) -> float:
     return (1 + min(1.0, OVER_S / known.window_s)) * known.requests / known.window_s
 
 
-def _mixed(state: Auto, granted_at: float) -> Auto:
+def _mixed(state: Pacing, granted_at: float) -> Pacing:
     """Take a refusal that stood alone as `too fast`: the server had nothing left when it spoke."""
     fresh = replace(state, refusals=0, hold=Hold(), round_at=granted_at, round_accepted=0)
     if early(state):

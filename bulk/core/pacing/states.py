@@ -39,22 +39,12 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fixed:
-    """A rate that a person gave: never exceeded, and come back to after every hold."""
-
-    rate_per_s: float
-    hold: Hold = Hold()
-    limit: Limit | None = None
-    """What the last refusal stated."""
-    spacing_s: float = 0.0
-    """As in `Auto`; a given rate needs none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Auto:
+class Pacing:
     """A rate that finds the server's limit and stays just under it."""
 
     rate_per_s: float = START_PER_S
+    cap_per_s: float = inf
+    """The rate that a person gave, never exceeded; infinite where it is to be found."""
     hold: Hold = Hold()
     limit: Limit | None = None
     """The limit believed in as a window; None where only a rate is known."""
@@ -102,5 +92,4 @@ class Refused:
     throttled: Throttled
 
 
-Pacing: TypeAlias = Fixed | Auto
 Event: TypeAlias = Accepted | Refused

@@ -1,9 +1,9 @@
 """What a pacing state believes and waits for, in words for the display and the ledger's notes."""
 
-from typing import assert_never
+from math import inf
 
 from bulk.core.model import Limit
-from bulk.core.pacing.states import RAMP, Auto, Fixed, Pacing, Why
+from bulk.core.pacing.states import RAMP, Pacing, Why
 
 UNITS = {1.0: "second", 60.0: "minute", 3600.0: "hour", 86_400.0: "day"}
 BY_THE_MINUTE = 10.0
@@ -12,13 +12,11 @@ BY_THE_MINUTE = 10.0
 
 def believed(state: Pacing) -> tuple[Limit, Why] | None:
     """Give the limit believed in and why; None while nothing is known."""
-    match state:
-        case Fixed():
-            return _by_rate(state.rate_per_s), Why.GIVEN
-        case Auto():
-            return (state.limit, state.why) if state.limit else _found(state)
-        case _ as never:
-            assert_never(never)
+    if state.limit:
+        return state.limit, state.why
+    if state.growth == RAMP:  # nothing was refused yet
+        return (_by_rate(state.cap_per_s), Why.GIVEN) if state.cap_per_s < inf else None
+    return _by_rate(state.sustained_per_s or state.rate_per_s), Why.FOUND
 
 
 def reason(state: Pacing, now: float) -> str:
@@ -35,13 +33,6 @@ def in_words(limit: Limit) -> str:
     window = UNITS.get(limit.window_s, f"{limit.window_s:g} s")
     policy = f" ({limit.policy})" if limit.policy else ""
     return f"{limit.requests} per {window}{policy}"
-
-
-def _found(state: Auto) -> tuple[Limit, Why] | None:
-    """Give the rate that was found, as a limit: not that of a probe."""
-    if state.growth == RAMP:
-        return None
-    return _by_rate(state.sustained_per_s or state.rate_per_s), Why.FOUND
 
 
 def _by_rate(rate_per_s: float) -> Limit:
