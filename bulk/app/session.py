@@ -158,9 +158,7 @@ async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
     except LedgerFailed:
         raise
     except BulkError as error:
-        brake.pull(BrakeReason.ABORTED, str(error))
-        await ledger.write(_end(brake, ledger))
-        raise
+        brake.pull(BrakeReason.ABORTED, f"{error.message}; {error.hint}")
     await ledger.write(_end(brake, ledger))
 
 

@@ -52,6 +52,11 @@ def _explained(error: Exception) -> int:
         case BulkError():
             output.complain(error.message, error.hint)
             return error.exit_code
+        case OSError() if not isinstance(error, BrokenPipeError):
+            output.complain(
+                f"{error.filename or 'standard output'}: {error.strerror or error}", "make room and repeat"
+            )
+            return ExitCode.CANNOT_RUN
         case BrokenPipeError():
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read us has gone
             return ExitCode.OK

@@ -1,5 +1,6 @@
 """`bulk plan`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,7 @@ def plan(
         opened = open_job(job, flags, only=ids_of(limit))
         planned = run(plan_job(opened, around=system(), out=Path(out) if out else None, shown=shown))
     if out:
-        output.told(f"the plan is saved; to run exactly it: bulk apply {out}")
+        output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
     for finding in planned.findings:
         output.complain(str(finding))
     if planned.findings:

@@ -1,0 +1,38 @@
+"""Standard streams that are closed or full: a message or silence, never a crash."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.stage import wide
+
+
+def checked(folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
+    """Check a good job file with streams redirected by a shell."""
+    (folder / "job.csv").write_text(wide([1]))
+    command = f"'{sys.executable}' -m bulk check job.csv {redirection}"
+    return subprocess.run(
+        ["sh", "-c", command],  # noqa: S607 - any shell redirects
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_leads_nowhere(redirection: str, tmp_path: Path) -> None:
+    """As cron and daemons start commands: the exit code is all that is left."""
+    ended = checked(tmp_path, redirection)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_full_standard_output_is_said(tmp_path: Path) -> None:
+    """What, and what to do next."""
+    ended = checked(tmp_path, "> /dev/full")
+    assert ended.returncode == 1
+    assert "standard output: No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
