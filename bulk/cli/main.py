@@ -56,6 +56,7 @@ def _explained(error: Exception) -> int:
             output.complain(
                 f"{error.filename or 'standard output'}: {error.strerror or error}", "make room and repeat"
             )
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - else it fails once more at the exit
             return ExitCode.CANNOT_RUN
         case BrokenPipeError():
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read us has gone
