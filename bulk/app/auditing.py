@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bulk.adapters.ledger import records
+from bulk.app.ledgers import advice
 from bulk.core.audit import Audit, Breach, Promise, Proof
 from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import Chain
@@ -12,7 +13,6 @@ from bulk.core.ledger.records import Json
 from bulk.core.reports.meant import service_meant
 from bulk.core.reports.story import story
 from bulk.core.reports.words import Line
-from bulk.core.vpcep.codes import advice_for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +67,8 @@ def _changes(path: Path) -> Iterator[Json]:
 
 def story_of(path: Path, service_id: str) -> tuple[Line, ...]:
     """Give a service's story line by line; raises LedgerDamaged."""
-    told = story((record for _, record in records(path)), service_id, advice=_advice)
+    told = story((record for _, record in records(path)), service_id, advice=advice)
     return tuple(told)
-
-
-def _advice(code: str) -> str:
-    return advice_for(code, None)
 
 
 def records_of(path: Path, service_id: str) -> tuple[Json, ...]:

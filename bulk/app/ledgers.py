@@ -45,7 +45,7 @@ def plan_report(
     reader: LedgerReader, *, estimate: Estimate | None = None, timeline: Timeline | None = None
 ) -> Report:
     """Give the report of a ledger that is open already."""
-    return report_of(reader.progress, _rows(reader), advice=_advice, estimate=estimate, timeline=timeline)
+    return report_of(reader.progress, _rows(reader), advice=advice, estimate=estimate, timeline=timeline)
 
 
 def moved_report(reader: LedgerReader, moved: Mapping[int, ServiceState | None]) -> Report:
@@ -56,7 +56,7 @@ def moved_report(reader: LedgerReader, moved: Mapping[int, ServiceState | None])
         else row
         for row in _rows(reader)
     )
-    return report_of(reader.progress, rows, advice=_advice)
+    return report_of(reader.progress, rows, advice=advice)
 
 
 def _rows(reader: LedgerReader) -> Iterator[Row]:
@@ -66,7 +66,8 @@ def _rows(reader: LedgerReader) -> Iterator[Row]:
         yield row_of(reader.change(row), outcome, reader.outcome(row))
 
 
-def _advice(code: str) -> str:
+def advice(code: str) -> str:
+    """Say what to do about an error code, whatever its HTTP status was."""
     return advice_for(code, None)
 
 
