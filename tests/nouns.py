@@ -1,9 +1,11 @@
 """Valid nouns for tests: short to ask for, and as hypothesis strategies."""
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import asdict, replace
 
 from hypothesis import strategies as st
 
+from bulk.core.footprint import Footprint
 from bulk.core.ledger.records import (
     Attempt,
     BrakeReason,
@@ -188,3 +190,17 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
     End: st.builds(End, reason=st.sampled_from(BrakeReason), counts=_tallies),
 }
 """Any record of each type."""
+
+
+def planned(*changes: Change, rows: int | None = None, digest: str = "sha256:ab") -> Planned:
+    """Give the record that ends a plan of these changes."""
+    footprint = Footprint()
+    for one in changes:
+        footprint.add(one)
+    counts = Counter(one.action.value for one in changes)
+    return Planned(
+        rows=len(changes) if rows is None else rows,
+        counts=dict(counts),
+        footprint=asdict(footprint),
+        digest=digest,
+    )

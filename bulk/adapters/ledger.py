@@ -23,12 +23,22 @@ import orjson
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, Note, Record, change_of, record_json, record_type, target_of
-from bulk.core.model import Change, ServiceId, Target
+from bulk.core.ledger.records import (
+    Json,
+    Note,
+    Record,
+    asks_for_ports,
+    change_of,
+    head_of_change,
+    record_json,
+    record_type,
+    shows_before,
+)
+from bulk.core.model import Change, Ports, ServiceId, ServiceState
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
-_READ_BYTES = 8192
+_READ_BYTES = 32_768
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
@@ -55,10 +65,11 @@ class SystemDisk:
     sync = staticmethod(os.fdatasync if hasattr(os, "fdatasync") else os.fsync)
 
 
-def records(path: Path, chain: Chain | None = None) -> Iterator[tuple[int, Json]]:
+def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> Iterator[tuple[int, Json]]:
     """Give each record with its byte offset, verified by `chain`; a torn last line is passed over.
 
-    Raises LedgerDamaged with the line's number, and UsageError where the file cannot be read.
+    Changes come `whole` or only their heads. Raises LedgerDamaged with the line's number, and UsageError
+    where the file cannot be read.
     """
     chain = chain or Chain()
     try:
@@ -67,7 +78,7 @@ def records(path: Path, chain: Chain | None = None) -> Iterator[tuple[int, Json]
                 if not line.endswith(b"\n"):
                     return
                 offset = chain.size_bytes
-                yield offset, chain.unseal(line)
+                yield offset, chain.unseal(line, whole=whole)
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
@@ -82,7 +93,7 @@ def fold(path: Path, chain: Chain | None = None) -> Progress:
     Raises LedgerDamaged, also for a file without a complete plan, and UsageError.
     """
     progress = Progress()
-    for offset, record in records(path, chain):
+    for offset, record in records(path, chain, whole=False):
         try:
             progress.step(record, offset)
         except LedgerDamaged as error:
@@ -111,15 +122,25 @@ class LedgerReader:
     def __init__(self, fd: int, progress: Progress) -> None:
         self._fd = fd
         self.progress = progress
+        self._near, self._near_at = b"", 0
+        """What was last read of the file, and where it stands: the next record is likely to be there, too."""
 
     def change(self, row: int) -> Change:
         """Give the planned change of a row."""
         return change_of(self._record(self.progress.change_at[row - 1]))
 
-    def service(self, row: int) -> tuple[Target, ServiceId]:
+    def service_id(self, row: int) -> ServiceId:
         """Give the service that a row is about, without reading its whole change."""
-        json = self._record(self.progress.change_at[row - 1])
-        return target_of(json["target"]), ServiceId(json["service_id"])
+        head = orjson.loads(head_of_change(self._line(self.progress.change_at[row - 1])))
+        return ServiceId(head["service_id"])
+
+    def saw(self, row: int, state: ServiceState) -> bool:
+        """Say whether the plan saw the service exactly so; False does not say that it has moved."""
+        return shows_before(self._line(self.progress.change_at[row - 1]), state)
+
+    def asks_for_ports(self, row: int, ports: Ports) -> bool:
+        """Say whether a row asks for these ports and nothing else; False does not say that it does not."""
+        return asks_for_ports(self._line(self.progress.change_at[row - 1]), ports)
 
     def outcome(self, row: int) -> Json | None:
         """Give the last `outcome` record of a row; None while it has none."""
@@ -127,11 +148,17 @@ class LedgerReader:
         return self._record(offset) if offset else None
 
     def _record(self, offset: int) -> Json:
-        read = os.pread(self._fd, _READ_BYTES, offset)
-        while (end := read.find(b"\n")) < 0:
-            read += os.pread(self._fd, 8 * _READ_BYTES, offset + len(read))
-        json: Json = orjson.loads(read[:end])
+        json: Json = orjson.loads(self._line(offset))
         return json
+
+    def _line(self, offset: int) -> bytes:
+        begin = offset - self._near_at
+        end = self._near.find(b"\n", begin) if begin >= 0 else -1
+        if end < 0:
+            begin, self._near, self._near_at = 0, os.pread(self._fd, _READ_BYTES, offset), offset
+            while (end := self._near.find(b"\n")) < 0:
+                self._near += os.pread(self._fd, _READ_BYTES, offset + len(self._near))
+        return self._near[begin:end]
 
 
 class LedgerFile(LedgerReader):
@@ -223,7 +250,7 @@ class LedgerFile(LedgerReader):
             raise self._failure
         waiter = asyncio.get_running_loop().create_future()
         self._queued.append(({}, 0, waiter))
-        self._commit()
+        self._commit_soon()
         await waiter
 
     async def publish(self) -> None:
@@ -270,12 +297,15 @@ class LedgerFile(LedgerReader):
         offset = self._chain.size_bytes
         self._lines.append(self._chain.add(json))
         self._queued.append((json, offset, waiter))
-        self._commit()
+        self._commit_soon()
+
+    def _commit_soon(self) -> None:
+        """Write what has queued, and what else queues in this turn of the loop."""
+        if not self._committing and self._queued:
+            self._committing = True
+            asyncio.get_running_loop().call_soon(self._commit)
 
     def _commit(self) -> None:
-        if self._committing or not self._queued:
-            return
-        self._committing = True
         content, self._lines = b"".join(self._lines), []
         batch, self._queued = self._queued, []
         commit = asyncio.get_running_loop().run_in_executor(self._thread, self._write_and_sync, content)
@@ -311,7 +341,7 @@ class LedgerFile(LedgerReader):
             for _, _, waiter in batch:
                 if waiter and not waiter.done():
                     waiter.set_result(None)
-            self._commit()
+            self._commit_soon()
 
     def _tell(self, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
         with suppress(OSError):  # who listens may have gone; what is written is written

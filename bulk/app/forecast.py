@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.surroundings import Surroundings
-from bulk.core.guards import Finding, Footprint, findings
+from bulk.core.footprint import Footprint
+from bulk.core.guards import Finding, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.plan import effort
 from bulk.core.reports.model import Estimate
@@ -27,9 +28,7 @@ class Forecast:
 
 def forecast(reader: LedgerReader, job: Job, around: Surroundings) -> Forecast:
     """Give what a plan comes to under the limits of a job, at its rate and in its window."""
-    footprint = Footprint()
-    for row in reader.progress.order:
-        footprint.add(reader.change(row))
+    footprint = reader.progress.footprint
     return Forecast(
         changes=footprint.changes,
         findings=findings(footprint, job),

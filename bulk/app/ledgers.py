@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
@@ -12,7 +13,7 @@ from bulk.app.jobs import name_of
 from bulk.core.errors import UsageError
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Outcome, ServiceState
-from bulk.core.reports.model import Estimate, Report, Row, report_of, row_of
+from bulk.core.reports.model import Estimate, Report, Row, Rows, report_of, row_of
 from bulk.core.reports.timeline import Timeline
 from bulk.core.vpcep.codes import advice_for
 
@@ -33,37 +34,36 @@ def status(path: Path) -> tuple[Progress, bool]:
     return fold(path), is_live(path)
 
 
-def report(path: Path, reader: LedgerReader) -> Report:
-    """Give the report of a ledger; its rows are read as they are gone through."""
-    timeline = Timeline()
-    for _, record in records(path):
-        timeline.step(record)
+def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
+    """Give the report of a ledger; its rows are read as they are gone through.
+
+    The timeline takes another reading of the whole file.
+    """
+    timeline = None
+    if with_timeline:
+        timeline = Timeline()
+        for _, record in records(path, whole=False):
+            timeline.step(record)
     return plan_report(reader, timeline=timeline)
 
 
 def plan_report(
-    reader: LedgerReader, *, estimate: Estimate | None = None, timeline: Timeline | None = None
+    reader: LedgerReader,
+    *,
+    estimate: Estimate | None = None,
+    timeline: Timeline | None = None,
+    moved: Mapping[int, ServiceState | None] = MappingProxyType({}),
 ) -> Report:
-    """Give the report of a ledger that is open already."""
-    return report_of(reader.progress, _rows(reader), advice=advice, estimate=estimate, timeline=timeline)
-
-
-def moved_report(reader: LedgerReader, moved: Mapping[int, ServiceState | None]) -> Report:
-    """Give the report of a plan in which the rows whose service moved since stand as drifted."""
-    rows = (
-        replace(row, outcome=Outcome.DRIFTED, observed=moved[row.change.row])
-        if row.change.row in moved
-        else row
-        for row in _rows(reader)
-    )
-    return report_of(reader.progress, rows, advice=advice)
-
-
-def _rows(reader: LedgerReader) -> Iterator[Row]:
+    """Give the report of a ledger that is open already; rows whose service `moved` since stand as drifted."""
     progress = reader.progress
-    for row in progress.order:
+
+    def row_at(row: int) -> Row:
         outcome = progress.outcome(row) if progress.sessions else None
-        yield row_of(reader.change(row), outcome, reader.outcome(row))
+        told = row_of(reader.change(row), outcome, reader.outcome(row))
+        return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
+
+    rows = Rows(progress, row_at, moved)
+    return report_of(progress, rows, advice=advice, estimate=estimate, timeline=timeline)
 
 
 def advice(code: str) -> str:

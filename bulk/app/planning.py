@@ -18,6 +18,7 @@ from bulk.app.ledgers import plan_report
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
+from bulk.core.footprint import Footprint
 from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import plan_target
@@ -68,27 +69,42 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
             targets=[target_json(target) for target in by_target],
         )
     )
-    counts: Counter[str] = Counter()
+    writer = PlanWriter(ledger)
     for target, updates in by_target.items():
         contact = await reach.contact(target)
         live = [
             state async for state in list_services(target, contact.client, contact.reads, around.patience)
         ]
-        await put_changes(
-            ledger, plan_target(target, updates, live, allow_parking=opened.job.allow_parking), counts
+        await writer.put(plan_target(target, updates, live, allow_parking=opened.job.allow_parking))
+    await writer.put(_unusable(row, opened.job.target) for row in opened.rows.invalid)
+    await writer.fix()
+
+
+class PlanWriter:
+    """Writes the changes of a plan as they come, and what they add up to."""
+
+    def __init__(self, ledger: LedgerFile) -> None:
+        self._ledger = ledger
+        self._counts: Counter[str] = Counter()
+        self._footprint = Footprint()
+
+    async def put(self, changes: Iterable[Change]) -> None:
+        """Write some changes."""
+        for change in changes:
+            self._ledger.put(change)
+            self._counts[change.action.value] += 1
+            self._footprint.add(change)
+            if self._footprint.rows % _FLUSH_EVERY == 0:
+                await self._ledger.flush()
+        await self._ledger.flush()
+
+    async def fix(self) -> None:
+        """Say that the plan is complete."""
+        rows, digest = self._footprint.rows, self._ledger.digest
+        footprint = asdict(self._footprint)
+        await self._ledger.write(
+            Planned(rows=rows, counts=dict(self._counts), footprint=footprint, digest=digest)
         )
-    await put_changes(ledger, (_unusable(row, opened.job.target) for row in opened.rows.invalid), counts)
-    await ledger.write(Planned(rows=counts.total(), counts=dict(counts), digest=ledger.digest))
-
-
-async def put_changes(ledger: LedgerFile, changes: Iterable[Change], counts: Counter[str]) -> None:
-    """Write changes as they come, and count them by action."""
-    for change in changes:
-        ledger.put(change)
-        counts[change.action.value] += 1
-        if counts.total() % _FLUSH_EVERY == 0:
-            await ledger.flush()
-    await ledger.flush()
 
 
 def _unusable(row: InvalidRow, target: Target) -> Change:

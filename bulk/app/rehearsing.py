@@ -16,7 +16,6 @@ The given ledger is only read, and nothing here knows the real endpoint.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -81,7 +80,7 @@ def _predicted(play: Play, trial: Trial) -> Prediction:
     answered_s = trial.latency.p50_ms / 1000 if trial.latency else 0.0
 
     def on_paper(rate_per_s: float, slower_s: float) -> Timetable:
-        known = replace(sizing(WORKERS_MAX), latency_s=answered_s + slower_s)
+        known = sizing(WORKERS_MAX)._replace(latency_s=answered_s + slower_s)
         return Timetable(
             steps(play.updates(), lambda _: False),
             rate_per_s=rate_per_s,

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -17,14 +16,14 @@ from bulk.app.applying import apply_ledger
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger, open_fleets, settings_json
 from bulk.app.ledgers import find_run, plan_report, reading
-from bulk.app.planning import new_ledger, put_changes
+from bulk.app.planning import PlanWriter, new_ledger
 from bulk.app.reach import Endpoint, Reach
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerBusy, Refused, UsageError
 from bulk.core.inverse import inverse
 from bulk.core.job import Job
-from bulk.core.ledger.records import Planned, Purpose, Run
+from bulk.core.ledger.records import Purpose, Run
 from bulk.core.model import Change, Outcome, Target
 from bulk.core.plan import ordered
 from bulk.core.reports.model import Report
@@ -115,15 +114,15 @@ async def _write(
             targets=[json for json in run["targets"] if Target(**json) in targets],
         )
     )
-    counts: Counter[str] = Counter()
+    writer = PlanWriter(ledger)
     for target in targets:
         contact = await reach.contact(target)
         live = [
             state async for state in list_services(target, contact.client, contact.reads, around.patience)
         ]
         here = [change for change in changes if change.target == target]
-        await put_changes(ledger, ordered(here, live, allow_parking=job.allow_parking), counts)
-    await ledger.write(Planned(rows=counts.total(), counts=dict(counts), digest=ledger.digest))
+        await writer.put(ordered(here, live, allow_parking=job.allow_parking))
+    await writer.fix()
 
 
 def _inverse_changes(source: LedgerReader, only: frozenset[str]) -> list[Change]:

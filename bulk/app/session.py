@@ -67,6 +67,10 @@ class Operator(Protocol):
         """Show what would be done."""
         ...
 
+    def show_result(self, report: Report, ledger: Path) -> None:
+        """Show how the run went."""
+        ...
+
     def confirms(self, changes: int) -> bool:
         """Ask whether to do it."""
         ...
@@ -138,6 +142,7 @@ async def work_on(
     ):
         await _run(run, ledger, brake)
     reach.keep_limits()
+    operator.show_result(plan_report(ledger), ledger.path)
     return Applied(ledger=ledger.path, exit_code=exit_code(brake, progress), message=brake.message)
 
 

@@ -4,8 +4,8 @@ import shlex
 import signal
 import sys
 from contextlib import AbstractContextManager
+from pathlib import Path
 
-from bulk.app.ledgers import reading, report
 from bulk.app.session import Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
@@ -31,6 +31,10 @@ class Terminal:
         if not self._quiet:
             output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
 
+    def show_result(self, report: Report, ledger: Path) -> None:
+        """Show how the run went."""
+        output.show(as_table.lines(report, more=f"bulk report {ledger} --output csv"))
+
     def confirms(self, changes: int) -> bool:
         """Ask whether to do it; only `yes` is a yes."""
         if self._yes:
@@ -49,15 +53,8 @@ class Terminal:
             output.told(message)
 
     def sum_up(self, applied: Applied, *, command: str) -> None:
-        """Show how the run went and, where rows are left, the command that goes on."""
+        """Say why the run stopped and, where rows are left, the command that goes on."""
         kept = applied.ledger.exists()  # a plan to which nobody said yes is not
-        if kept:
-            with reading(applied.ledger) as reader:
-                output.show(
-                    as_table.lines(
-                        report(applied.ledger, reader), more=f"bulk report {applied.ledger} --output csv"
-                    )
-                )
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:

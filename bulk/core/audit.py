@@ -6,12 +6,13 @@ break. Beside them stands what a fold passes over: who was sent, the numbers of 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 
 from bulk.core.errors import LedgerDamaged
+from bulk.core.footprint import Footprint
 from bulk.core.ledger.progress import Progress, Stage
-from bulk.core.ledger.records import Json
+from bulk.core.ledger.records import Json, change_of
 from bulk.core.model import Action
 
 _NOT_ASKED = {Stage.WAITING, Stage.ANSWERED, Stage.PARKED}
@@ -64,6 +65,7 @@ class Audit:
         self.progress = Progress()
         self._lines = 0
         self._actions: Counter[str] = Counter()
+        self._footprint = Footprint()
         self._is_update = bytearray()
         """By row - 1: 1 where the plan changes the service."""
         self._sessions_ended = 0
@@ -121,8 +123,8 @@ class Audit:
         match record["type"]:
             case "change":
                 self._remember(record)
-            case "planned" if Counter(record["counts"]) != self._actions:
-                yield Promise.PLAN, _differ(record["counts"], self._actions)
+            case "planned":
+                yield from self._planned(record)
             case "session":
                 self._in_session = True
             case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
@@ -140,9 +142,17 @@ class Audit:
 
     def _remember(self, change: Json) -> None:
         self._actions[change["action"]] += 1
+        self._footprint.add(change_of(change))
         missing = change["row"] - len(self._is_update)
         self._is_update.extend(bytes(max(missing, 0)))
         self._is_update[change["row"] - 1] = change["action"] == Action.UPDATE
+
+    def _planned(self, record: Json) -> Iterator[tuple[Promise, str]]:
+        if Counter(record["counts"]) != self._actions:
+            yield Promise.PLAN, _differ(record["counts"], self._actions)
+        reached = asdict(self._footprint)
+        if Counter(record["footprint"]) != Counter(reached):
+            yield Promise.PLAN, _differ(record["footprint"], reached)
 
     def _intent(self, record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
         row = record["row"]

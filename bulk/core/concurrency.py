@@ -5,9 +5,9 @@ for the ones that wait their turn, keep the rate; any further worker would only 
 or becomes slow is given fewer at a time.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
-from typing import TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias, assert_never
 
 HEADROOM = 1.5
 """Share over Little's law: latency varies, and a pace without a waiting worker loses grants."""
@@ -20,9 +20,8 @@ EASE = 0.97
 """What a slow answer leaves of the workers allowed; a failure leaves half."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizing:
-    """What is known about the server's answers."""
+class Sizing(NamedTuple):
+    """What is known about the server's answers; a new one comes of every answer."""
 
     cap: int
     """Most workers, whatever the rate."""
@@ -61,11 +60,11 @@ def step(state: Sizing, event: Event) -> Sizing:
     settling = max(0, state.settling - 1)
     match event:
         case Answered():
-            return _answered(replace(state, settling=settling), event.latency_s)
+            return _answered(state._replace(settling=settling), event.latency_s)
         case Failed() if settling:
-            return replace(state, settling=settling)
+            return state._replace(settling=settling)
         case Failed():
-            return replace(state, allowed=max(1.0, state.allowed / 2), settling=ceil(state.allowed))
+            return state._replace(allowed=max(1.0, state.allowed / 2), settling=ceil(state.allowed))
         case _ as never:
             assert_never(never)
 
@@ -78,11 +77,10 @@ def workers(state: Sizing, rate_per_s: float) -> int:
 
 def _answered(state: Sizing, latency_s: float) -> Sizing:
     if not state.latency_s:
-        return replace(state, latency_s=latency_s, usual_s=latency_s)
+        return state._replace(latency_s=latency_s, usual_s=latency_s)
     slow = latency_s > SLUGGISH * state.usual_s
     allowed = state.allowed * EASE if slow else state.allowed + 1 / state.allowed
-    return replace(
-        state,
+    return state._replace(
         allowed=max(1.0, min(float(state.cap), allowed)),
         latency_s=state.latency_s + FAST * (latency_s - state.latency_s),
         usual_s=state.usual_s + SLOW * (latency_s - state.usual_s),

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from bulk.core.model import Action, Change, ModifyBody, ServiceState
+from bulk.core.footprint import Footprint
+from bulk.core.model import ModifyBody, ServiceState
 
 
 class Cap(Protocol):
@@ -37,33 +38,6 @@ class Caps(Protocol):
     def strict(self) -> bool:
         """One refused row stops everything."""
         ...
-
-
-@dataclass(slots=True, kw_only=True)
-class Footprint:
-    """What a plan reaches, added up while its changes stream past."""
-
-    rows: int = 0
-    changes: int = 0
-    refused: int = 0
-    parked: int = 0
-    """Changes that are sent twice."""
-    mappings: int = 0
-    """That the services to change have now."""
-    removed: int = 0
-    consumers: int = 0
-    """Endpoints connected to the services to change."""
-
-    def add(self, change: Change) -> None:
-        """Count one more change of the plan."""
-        self.rows += 1
-        self.refused += change.action is Action.REFUSE
-        if change.action is Action.UPDATE and change.before is not None:
-            self.changes += 1
-            self.parked += change.parking is not None
-            self.mappings += len(change.before.ports)
-            self.removed += len(change.removed)
-            self.consumers += change.before.connection_count or 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Field names of services and port mappings are the API's own (`PUT
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NewType, TypeAlias
 
 ServiceId = NewType("ServiceId", str)
@@ -35,6 +36,20 @@ class PortMapping:
 
 
 Ports: TypeAlias = tuple[PortMapping, ...]
+
+
+@lru_cache(65_536)
+def port_mapping(client_port: int, server_port: int, protocol: str) -> PortMapping:
+    """Give the mapping of these values; a fleet has few different ones, so each is made and kept once."""
+    return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
+
+
+def ports_json(ports: Ports) -> list[dict[str, Any]]:
+    """Give the API's form of `ports`."""
+    return [
+        {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol._value_}
+        for m in ports
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -87,10 +102,7 @@ class ModifyBody:
         """Give the JSON object to send: only the fields that are set, ports as API objects."""
         json = {name: value for name in BODY_FIELDS if (value := getattr(self, name)) is not None}
         if self.ports is not None:
-            json["ports"] = [
-                {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol.value}
-                for m in self.ports
-            ]
+            json["ports"] = ports_json(self.ports)
         return json
 
 
@@ -160,16 +172,25 @@ class ServiceState:
     def differences(self, other: "ServiceState") -> tuple[str, ...]:
         """Name the fields that both states tell and that differ; ports compare as sets."""
         return tuple(
-            name
-            for name in COMPARED_FIELDS
-            if (mine := getattr(self, name)) is not None
-            and (theirs := getattr(other, name)) is not None
-            and (set(mine) != set(theirs) if name == "ports" else mine != theirs)
+            [
+                name
+                for name in COMPARED_FIELDS
+                if (mine := getattr(self, name)) != (theirs := getattr(other, name))
+                and mine is not None
+                and theirs is not None
+                and not (name == "ports" and set(mine) == set(theirs))
+            ]
         )
 
     def unlike(self, body: ModifyBody) -> tuple[str, ...]:
         """Name the fields of `body` that this state does not have as asked; ports compare as sets."""
-        return tuple(name for name in BODY_FIELDS if not self._has(name, getattr(body, name)))
+        return tuple(
+            [
+                name
+                for name in BODY_FIELDS
+                if (wanted := getattr(body, name)) is not None and not self._has(name, wanted)
+            ]
+        )
 
     def surely_has(self, body: ModifyBody) -> bool:
         """Say whether every field of `body` is told and as asked; a field not told is not sure."""
@@ -177,10 +198,8 @@ class ServiceState:
         return not any(untold) and not self.unlike(body)
 
     def _has(self, name: str, wanted: Any) -> bool:
-        if wanted is None:
-            return True
         if name == "ports":
-            return set(self.ports) == set(wanted)
+            return self.ports == wanted or set(self.ports) == set(wanted)
         if name == "service_name":
             return self.service_name is None or self.short_name == wanted
         present = getattr(self, name)
@@ -238,7 +257,8 @@ class Change:
     @property
     def kept(self) -> Ports:
         """Give the mappings that are there before and after."""
-        return tuple(m for m in self._present if m in set(self._wanted))
+        wanted = set(self._wanted)
+        return tuple(m for m in self._present if m in wanted)
 
     @property
     def out_of_service(self) -> Ports:
@@ -255,6 +275,8 @@ class Change:
 
 
 def _minus(these: Ports, those: Ports) -> Ports:
+    if these == those:
+        return ()
     other = set(those)
     return tuple(m for m in these if m not in other)
 

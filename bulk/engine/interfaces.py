@@ -13,9 +13,10 @@ from bulk.core.model import (
     Change,
     ListVerdict,
     ModifyBody,
+    Ports,
     ServiceId,
+    ServiceState,
     ShowVerdict,
-    Target,
     Throttled,
     Verdict,
 )
@@ -93,8 +94,16 @@ class Ledger(Protocol):
         """Give the last `outcome` record of a row; None while it has none."""
         ...
 
-    def service(self, row: int) -> tuple[Target, ServiceId]:
+    def service_id(self, row: int) -> ServiceId:
         """Give the service that a row is about, without reading its whole change."""
+        ...
+
+    def saw(self, row: int, state: ServiceState) -> bool:
+        """Say whether the plan saw the service exactly so; False does not say that it has moved."""
+        ...
+
+    def asks_for_ports(self, row: int, ports: Ports) -> bool:
+        """Say whether a row asks for these ports and nothing else; False does not say that it does not."""
         ...
 
     @property

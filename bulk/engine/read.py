@@ -1,11 +1,14 @@
 """Reading a fleet: whole lists and single services, paced, with patience, every count checked."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from array import array
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
     Abort,
     ListVerdict,
@@ -27,7 +30,11 @@ READ_TRIES = 6
 SCANS_MAX = 3
 """A list that changes while it is read is read again this often."""
 
+LOOKS = 8
+"""Fleets listed at a time; the pace of reads, which they share, still holds."""
+
 Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,33 @@ class Patience:
 
     clock: Clock
     dice: Dice
+
+
+def by_target(progress: Progress, rows: Iterable[int]) -> Mapping[Target, "array[int]"]:
+    """Give rows by their target, in their order."""
+    rows_of: dict[Target, array[int]] = {}
+    for row in rows:
+        target = progress.target(row)
+        if target not in rows_of:
+            rows_of[target] = array("I")
+        rows_of[target].append(row)
+    return rows_of
+
+
+async def at_once(look: Callable[[Target, T], Awaitable[None]], targets: Mapping[Target, T]) -> None:
+    """Look at all targets, `LOOKS` at a time; the first error ends it."""
+    left = iter(targets.items())
+
+    async def go_on() -> None:
+        for target, what in left:
+            await look(target, what)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(LOOKS, len(targets))):
+                group.create_task(go_on())
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
 
 
 async def list_services(

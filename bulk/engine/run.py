@@ -42,8 +42,8 @@ class Run:
         self._crew = Crew(tools.limits, (lane.writes for lane in tools.lanes.values()))
         self._sender = Sender(tools, heard=self._crew.heard, obliged=self._obliged)
         self._working = 0
-        self._in_hand: dict[tuple[int, bool], asyncio.Event] = {}
-        """PUTs that a worker has, by row and whether it is the row's last; set when it lets go."""
+        self._in_hand: dict[tuple[int, bool], asyncio.Event | None] = {}
+        """PUTs that a worker has, by row and whether it is the row's last; set as it lets go, if asked."""
         self._tied: dict[int, set[int]] = {}
         """By row of a parked change: all rows that its last PUT waits for, and itself."""
         self._is_sweeping = False
@@ -102,6 +102,7 @@ class Run:
         try:
             async with asyncio.TaskGroup() as group:
                 self._hire(group, puts)
+            await self._ledger.flush()
         except ExceptionGroup as failures:  # one failure of the ledger ends all workers: it stands for all
             raise failures.exceptions[0] from failures
 
@@ -113,10 +114,10 @@ class Run:
     async def _work(self, group: asyncio.TaskGroup, puts: Iterator[Step]) -> None:
         while self._working <= self._crew.wanted and (step := self._next(puts)) is not None:
             key = (step.change.row, step.is_last)
-            let_go = self._in_hand[key] = asyncio.Event()
+            self._in_hand[key] = None
             await self._row(step)
-            del self._in_hand[key]
-            let_go.set()
+            if let_go := self._in_hand.pop(key):
+                let_go.set()
             if self._brake:
                 self._release()
             self._hire(group, puts)
@@ -124,7 +125,9 @@ class Run:
 
     async def _let_go(self, row: int, *, is_last: bool) -> None:
         """Return when no worker has this PUT in hand."""
-        if let_go := self._in_hand.get((row, is_last)):
+        key = (row, is_last)
+        if key in self._in_hand:
+            let_go = self._in_hand[key] = self._in_hand[key] or asyncio.Event()
             await let_go.wait()
 
     def _next(self, puts: Iterator[Step]) -> Step | None:
@@ -188,6 +191,8 @@ class Run:
             # It stands earlier in the plan, so another worker has it in hand, or had it and let go.
             need_be_parked = row in change.after_parked
             await self._let_go(row, is_last=not need_be_parked)
+            if not self._has_ended(row):
+                await self._ledger.flush()
             opened = self._progress.open.get(row)
             is_out_of_the_way = need_be_parked and opened is not None and opened.parked
             if not is_out_of_the_way and self._progress.outcome(row) not in AS_ASKED:
@@ -203,7 +208,7 @@ class Run:
             await self._until_done(change, Purpose.RESTORE)
             return
         told = f"row {holder}, which must go first, did not end as asked"
-        await self._sender.end(change.row, Outcome.BLOCKED, Reply(code="blocked", message=told))
+        self._sender.end(change.row, Outcome.BLOCKED, Reply(code="blocked", message=told))
 
     # Stopping
 

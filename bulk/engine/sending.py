@@ -62,7 +62,8 @@ class Sender:
         """
         target = put.change.target
         if first := self._first.get(target):
-            await first.wait()
+            if not first.is_set():
+                await first.wait()
             return await self._send(put, stopped)
         self._first[target] = asyncio.Event()
         try:
@@ -119,14 +120,16 @@ class Sender:
         row = put.change.row
         match put.purpose:
             case Purpose.CHANGE:
-                await self.end(row, Outcome.APPLIED, reply)
+                self.end(row, Outcome.APPLIED, reply)
             case Purpose.PARK:
                 attempts = self._progress.open[row].attempts
                 await self._ledger.write(_attempt(row, attempts, Verb.PARKED, reply))
             case Purpose.RESTORE:
-                await self.end(row, Outcome.BLOCKED, replace(_RESTORED, request_id=reply.request_id))
+                self.end(row, Outcome.BLOCKED, replace(_RESTORED, request_id=reply.request_id))
             case _:
                 assert_never(put.purpose)
+        if put.change.parking:
+            await self._ledger.flush()
 
     async def _look_for_side_effects(self, put: Put, state: ServiceState) -> None:
         """Compare the first reply of each target with the state before: what no row asked for must stay."""
@@ -158,7 +161,9 @@ class Sender:
         if put.purpose is Purpose.RESTORE:
             gone = " ".join(map(str, put.change.out_of_service))
             reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")
-        await self.end(put.change.row, Outcome.FAILED, reply)
+        self.end(put.change.row, Outcome.FAILED, reply)
+        if put.change.parking:
+            await self._ledger.flush()
 
     def _leaves_parked(self, put: Put) -> bool:
         """Say whether giving up this PUT would leave its service without what it had."""
@@ -201,9 +206,9 @@ class Sender:
                 await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
                 return await self._again(put, reply)
             case Done(state=live):
-                await self.end(row, Outcome.CONFLICT, reply, observed=live)
+                self.end(row, Outcome.CONFLICT, reply, observed=live)
             case Missing():
-                await self.end(row, Outcome.CONFLICT, found.reply)
+                self.end(row, Outcome.CONFLICT, found.reply)
             case Abort(reply=refusal, hint=hint):
                 self._abort(refusal, hint)
             case Reject(reply=refusal) | Retry(reply=refusal) | Throttled(reply=refusal):
@@ -213,7 +218,7 @@ class Sender:
                 assert_never(found)
         return False
 
-    async def end(
+    def end(
         self,
         row: int,
         outcome: Outcome,
@@ -224,13 +229,12 @@ class Sender:
     ) -> None:
         """Write how a row ended; too many failures pull the brake.
 
-        `attempts` counts for a row that had ended before.
+        Nobody need wait until it is durable: the next intent does, and so does the display. `attempts` counts
+        for a row that had ended before.
         """
         if opened := self._progress.open.get(row):
             attempts = opened.attempts
-        await self._ledger.write(
-            Ended(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed)
-        )
+        self._ledger.put(Ended(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed))
         if outcome in {Outcome.FAILED, Outcome.CONFLICT}:
             self._failures += 1
             limit = self._limits.failures_max

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Ended, Note
-from bulk.core.model import Action, Change, Done, Missing, Outcome, Reply, ServiceId, ServiceState, Target
+from bulk.core.model import Action, Change, Done, Missing, Outcome, Reply, ServiceState, Target
 from bulk.engine.puts import before_last
-from bulk.engine.read import list_services, show_service
+from bulk.engine.read import at_once, by_target, list_services, show_service
 from bulk.engine.sending import Sender
 from bulk.engine.session import Tools
 
@@ -26,36 +26,44 @@ class Drift:
 async def drift_sweep(tools: Tools) -> dict[int, Drift]:
     """List every fleet again and give the rows whose service is not what the plan, or the run, left."""
     progress = tools.ledger.progress
+    rows = (
+        row
+        for row in progress.unended()
+        if progress.action(row) is not Action.REFUSE and progress.stage(row) is not Stage.ASKED
+    )
     drifted: dict[int, Drift] = {}
-    waiting: dict[ServiceId, int] = {}
-    targets: set[Target] = set()
-    for row in progress.unended():
-        if progress.action(row) is not Action.REFUSE and progress.stage(row) is not Stage.ASKED:
-            target, service_id = tools.ledger.service(row)
-            waiting[service_id] = row
-            targets.add(target)
-    async for live in _fleets(tools, targets):
-        row_here = waiting.pop(live.id, None)
-        if row_here is not None and (drift := _drift(tools, tools.ledger.change(row_here), live)):
-            drifted[row_here] = drift
-    return drifted | {row: Drift(before=None, observed=None, as_asked=False) for row in waiting.values()}
+
+    async def look(target: Target, rows_here: Iterable[int]) -> None:
+        waiting = {tools.ledger.service_id(row): row for row in rows_here}
+        async for live in _services(tools, target):
+            row = waiting.pop(live.id, None)
+            if row is not None and (drift := _drift(tools, row, live)):
+                drifted[row] = drift
+        gone = Drift(before=None, observed=None, as_asked=False)
+        drifted.update(dict.fromkeys(waiting.values(), gone))
+
+    await at_once(look, by_target(progress, rows))
+    return drifted
 
 
-async def _fleets(tools: Tools, targets: Iterable[Target]) -> AsyncIterator[ServiceState]:
-    """Give every service of these targets; a pulled brake ends it."""
-    for target in sorted(targets):
+async def _services(tools: Tools, target: Target) -> AsyncIterator[ServiceState]:
+    """Give every service of a target; a pulled brake ends it."""
+    lane = tools.lanes[target]
+    if tools.brake:
+        return
+    async for live in list_services(target, lane.fleet, lane.reads, tools.patience):
         if tools.brake:
             return
-        lane = tools.lanes[target]
-        async for live in list_services(target, lane.fleet, lane.reads, tools.patience):
-            if tools.brake:
-                return
-            yield live
+        yield live
 
 
-def _drift(tools: Tools, change: Change, live: ServiceState) -> Drift | None:
-    opened = tools.ledger.progress.open.get(change.row)
-    before = before_last(change) if opened and opened.parked else change.before
+def _drift(tools: Tools, row: int, live: ServiceState) -> Drift | None:
+    opened = tools.ledger.progress.open.get(row)
+    is_parked = opened is not None and opened.parked
+    if not is_parked and tools.ledger.saw(row, live):
+        return None
+    change = tools.ledger.change(row)
+    before = before_last(change) if is_parked else change.before
     if before is None or not before.differences(live):
         return None
     return Drift(before=before, observed=live, as_asked=live.surely_has(change.body))
@@ -90,23 +98,28 @@ def _drifted(row: int, drift: Drift) -> Ended:
 async def verify_sweep(tools: Tools, sender: Sender) -> None:
     """List every fleet once more; an applied row whose service is not as asked becomes a conflict."""
     progress = tools.ledger.progress
-    applied: dict[ServiceId, int] = {}
-    targets: set[Target] = set()
-    for row in progress.order:
-        if progress.stage(row) is Stage.APPLIED:
-            target, service_id = tools.ledger.service(row)
-            applied[service_id] = row
-            targets.add(target)
-    async for live in _fleets(tools, targets):
-        row_here = applied.get(live.id)
-        if row_here is not None and not live.unlike(tools.ledger.change(row_here).body):
-            del applied[live.id]
+    suspect: list[int] = []
+
+    async def look(target: Target, rows_here: Iterable[int]) -> None:
+        waiting = {tools.ledger.service_id(row): row for row in rows_here}
+        async for live in _services(tools, target):
+            row = waiting.get(live.id)
+            if row is not None and _is_as_asked(tools, row, live):
+                del waiting[live.id]
+        suspect.extend(waiting.values())
+
+    applied = (row for row in progress.order if progress.stage(row) is Stage.APPLIED)
+    await at_once(look, by_target(progress, applied))
     if tools.brake:
         return
-    if applied:
+    if suspect:
         await tools.patience.clock.sleep(tools.limits.settle_s)
-    for row in applied.values():
+    for row in suspect:
         await _verify(tools, sender, tools.ledger.change(row))
+
+
+def _is_as_asked(tools: Tools, row: int, live: ServiceState) -> bool:
+    return tools.ledger.asks_for_ports(row, live.ports) or not live.unlike(tools.ledger.change(row).body)
 
 
 async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
@@ -120,7 +133,7 @@ async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
             observed = found.state if isinstance(found, Done) else None
             reply = Reply(code="unverified", message="after the run the service is not what was applied")
             attempts = (tools.ledger.outcome(change.row) or {}).get("attempts", 0)
-            await sender.end(change.row, Outcome.CONFLICT, reply, observed=observed, attempts=attempts)
+            sender.end(change.row, Outcome.CONFLICT, reply, observed=observed, attempts=attempts)
         case _:
             told = f"applied, but could not be read again: {found.reply.code} {found.reply.message}"
             await tools.ledger.write(Note(about="verify", message=told, row=change.row))

@@ -1,6 +1,7 @@
 """One request, one answer, and every way in which there is none."""
 
 import asyncio
+import contextlib
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -183,6 +184,47 @@ async def test_put_on_a_kept_connection_leaves_once_though_it_breaks(talk: Talk)
     assert isinstance(second, Lost)
     assert second.sent
     assert (len(server.requests), server.connections) == (2, 1)
+
+
+async def test_late_reply_is_never_taken_for_that_of_the_next_request() -> None:
+    """A connection that still owes a reply is closed with the request that waited for it."""
+    owed = iter([b"first", b"second"])
+
+    async def late_at_first(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        word = next(owed)
+        if word == b"first":
+            await asyncio.sleep(0.1)
+        with contextlib.suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(word), word))
+            await writer.drain()
+
+    async with serving(late_at_first) as (server, url), opened() as wire:
+        hasty = Timeouts(connect_s=5.0, read_s=5.0, total_s=0.05)
+        route = wire.route(parse_endpoint(url))
+        first = await wire.exchange(PUT, route, {"Host": "here"}, body_bytes_max=1000, timeouts=hasty)
+        second = await send(wire, url)
+    assert isinstance(first, Lost)
+    assert (first.code, first.sent) == (NoReply.TIMEOUT, True)
+    assert isinstance(second, Answer)
+    assert second.body == b"second"
+    assert server.connections == 2
+
+
+async def test_interim_answer_is_passed_over() -> None:
+    """`103 Early Hints` is no answer; the one that follows is."""
+    got = await outcome(saying(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK))
+    assert isinstance(got, Answer)
+    assert (got.http, got.body) == (200, b"{}")
+
+
+async def test_time_out_before_a_connection_stands_is_lost_before_sending() -> None:
+    """What never left may be sent again without a look."""
+    async with opened() as wire:
+        route = wire.route(parse_endpoint("https://127.0.0.1:1"))
+        at_once = Timeouts(connect_s=5.0, read_s=5.0, total_s=0.0)
+        got = await wire.exchange(PUT, route, {"Host": "here"}, body_bytes_max=1000, timeouts=at_once)
+    assert isinstance(got, Lost)
+    assert (got.code, got.sent) == (NoReply.CONNECT_TIMEOUT, False)
 
 
 async def test_silence_is_a_timeout_after_sending() -> None:

@@ -446,7 +446,7 @@ async def test_all_who_wait_learn_of_a_failure(tmp_path: Path) -> None:
     disk.go.set()
     results = await asyncio.gather(*writing, return_exceptions=True)
     assert [type(result) for result in results] == [LedgerFailed] * 3
-    assert disk.story == ["write 1"]
+    assert disk.story == ["write 3"]
     with pytest.raises(LedgerFailed):
         await ledger.__aexit__(None, None, None)
 

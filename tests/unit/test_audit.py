@@ -13,7 +13,6 @@ from bulk.core.ledger.records import (
     Ended,
     Intent,
     Note,
-    Planned,
     Purpose,
     Record,
     Run,
@@ -22,7 +21,7 @@ from bulk.core.ledger.records import (
     record_type,
 )
 from bulk.core.model import Action, Outcome, Reply
-from tests.nouns import change, run_record, session_record
+from tests.nouns import change, planned, run_record, session_record
 
 OK = Reply(http=200, request_id="r", ms=5)
 NO_ANSWER = Reply(code="timeout")
@@ -32,7 +31,7 @@ PLAN: tuple[Record, ...] = (
     change(1),
     change(2),
     KEPT,
-    Planned(rows=3, counts={"update": 2, "keep": 1}, digest="sha256:ab"),
+    planned(change(1), change(2), KEPT),
     session_record(),
 )
 """Lines 1 to 6."""
@@ -113,7 +112,7 @@ def test_a_row_that_moved_after_it_was_throttled_needs_no_count() -> None:
 
 def test_a_saved_plan_is_sound_and_a_plan_of_nothing_too() -> None:
     """Nothing sent is nothing broken."""
-    audit, breach = audited(run_record(), Planned(rows=0, counts={}, digest=""))
+    audit, breach = audited(run_record(), planned())
     assert breach is None
     assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == ["0 rows = none"]
 
@@ -122,8 +121,8 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "a second run": (Promise.CHAIN, "line 7 is a second `run`", (*PLAN, run_record())),
     "a newer format": (
         Promise.CHAIN,
-        "line 1 says format 2; this version reads up to 1",
-        (replace(run_record(), format=2),),
+        "line 1 says format 3; this version reads format 2",
+        (replace(run_record(), format=3),),
     ),
     "a note first": (
         Promise.CHAIN,
@@ -134,12 +133,21 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "a plan that miscounts its changes": (
         Promise.PLAN,
         "line 5 does not count the changes before it",
-        (*PLAN[:4], Planned(rows=2, counts={}, digest="")),
+        (*PLAN[:4], planned(rows=2)),
     ),
     "a plan that miscounts its actions": (
         Promise.PLAN,
         "line 5 counts 3 update, but the lines before it are 2 update, 1 keep",
-        (*PLAN[:4], Planned(rows=3, counts={"update": 3}, digest="")),
+        (*PLAN[:4], replace(planned(change(1), change(2), KEPT), counts={"update": 3})),
+    ),
+    "a plan that misstates what it reaches": (
+        Promise.PLAN,
+        "line 5 counts 3 rows, 9 changes, 2 mappings, 2 added, 2 removed, "
+        "but the lines before it are 3 rows, 2 changes, 2 mappings, 2 added, 2 removed",
+        (
+            *PLAN[:4],
+            replace(PLAN[4], footprint=planned(change(1), change(2), KEPT).footprint | {"changes": 9}),
+        ),
     ),
     "a PUT before the plan": (
         Promise.PLAN,
@@ -290,7 +298,7 @@ def test_rows_may_have_gaps() -> None:
     _, breach = audited(
         Run(run_id="r", version="0", job="j", job_sha256="", options={}, targets=[]),
         change(7),
-        Planned(rows=1, counts={"update": 1}, digest=""),
+        planned(change(7)),
         session_record(),
         Intent(row=7, attempt=1),
         replace(APPLIED, row=7),

@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from bulk.core.guards import Caps, Footprint, findings, side_effects
+from bulk.core.footprint import Footprint
+from bulk.core.guards import Caps, findings, side_effects
 from bulk.core.job.forms import Share
 from bulk.core.model import Action, Change, ModifyBody, ServiceState
 from tests.nouns import change, ports, service_id, state
@@ -45,7 +46,7 @@ PLAN = footprint(
 
 def test_a_footprint_counts_what_is_to_change_and_not_what_is_kept_or_refused() -> None:
     """Mappings and consumers are those of the services to change."""
-    expected = Footprint(rows=4, changes=2, refused=1, parked=1, mappings=4, removed=2, consumers=7)
+    expected = Footprint(rows=4, changes=2, refused=1, parked=1, mappings=4, added=1, removed=2, consumers=7)
     assert expected == PLAN
 
 

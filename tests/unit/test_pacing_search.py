@@ -1,7 +1,5 @@
 """The search for the server's limit, rule by rule; how well it does as a whole is in the property tests."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +56,7 @@ def test_one_burst_of_refusals_is_one_cut() -> None:
 
 def test_an_echo_makes_the_next_probe_wait_longer() -> None:
     """Each refusal is paid for with accepted requests, also one that cuts nothing."""
-    state = replace(taken(auto(), since=0.0, seconds=2.5), growth=0.01)
+    state = taken(auto(), since=0.0, seconds=2.5)._replace(growth=0.01)
     cut = told(state, refusal(2.5))
     assert told(cut, refusal(2.55)).owed > cut.owed > 0
 
@@ -164,7 +162,7 @@ def test_a_window_that_took_more_than_believed_allows_more() -> None:
     rolled = told(state, Accepted(granted_at=121.0))
     assert rolled.limit == Limit(requests=70, window_s=10.0)
     assert (rolled.window_at, rolled.cycle_accepted) == (120.0, 1)
-    stated = told(replace(state, why=Why.STATED), Accepted(granted_at=121.0))
+    stated = told(state._replace(why=Why.STATED), Accepted(granted_at=121.0))
     assert stated.limit == known
 
 
@@ -204,7 +202,7 @@ def test_mixed_answers_end_the_belief_in_a_found_window() -> None:
     )
     mixed = told(state, refusal(90.0), Accepted(granted_at=90.2))
     assert mixed.limit is None
-    stated = told(replace(state, why=Why.STATED), refusal(90.0), Accepted(granted_at=90.2))
+    stated = told(state._replace(why=Why.STATED), refusal(90.0), Accepted(granted_at=90.2))
     assert stated.limit == known
 
 

@@ -178,8 +178,8 @@ def test_the_run_comes_first_and_once() -> None:
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
     """An old program must not misread a newer ledger."""
-    with pytest.raises(LedgerDamaged, match=r"^line 1 says format 2; this version reads up to 1"):
-        Story().step({"at": "", "type": "run", "format": 2})
+    with pytest.raises(LedgerDamaged, match=r"^line 1 says format 3; this version reads format 2"):
+        Story().step({"at": "", "type": "run", "format": 3})
 
 
 def test_a_fixed_plan_takes_no_change_and_no_second_end() -> None:

@@ -15,7 +15,6 @@ from bulk.core.ledger.records import (
     Record,
     body_of,
     change_of,
-    ports_json,
     ports_of,
     record_json,
     record_type,
@@ -31,6 +30,7 @@ from bulk.core.model import (
     Ports,
     Reply,
     ServiceState,
+    ports_json,
 )
 from tests.nouns import RECORDS, bodies, change, changes, port_maps, state, states
 

@@ -731,12 +731,12 @@ async def two_projects(folder: Path) -> tuple[Session, FakeFleet]:
     return session, elsewhere
 
 
-async def test_the_brake_ends_a_sweep_between_two_projects(tmp_path: Path) -> None:
+async def test_the_brake_ends_the_sweep_of_every_project(tmp_path: Path) -> None:
     """What was not listed is not taken for gone: no outcome is written."""
     session, elsewhere = await two_projects(tmp_path)
     session.fleet.on_list = lambda: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
     await session.run()
-    assert (session.outcomes, elsewhere.pages) == ([LEFT, LEFT], [])
+    assert (session.outcomes, elsewhere.landed) == ([LEFT, LEFT], [])
 
 
 async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path) -> None:
@@ -746,7 +746,7 @@ async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path)
         session.brake.pull(BrakeReason.INTERRUPTED, "INT") if session.fleet.landed else None
     )
     await session.run()
-    assert (session.outcomes, elsewhere.pages, elsewhere.shown) == ([APPLIED, APPLIED], [0], [])
+    assert (session.outcomes, elsewhere.shown) == ([APPLIED, APPLIED], [])
 
 
 # What nobody asked for

@@ -28,5 +28,6 @@ def report(ledger: options.LedgerOrJob, output_form: options.Output = "table") -
     choice(output_form, *REPORTS)
     path = latest_ledger(ledger)
     with reading(path) as reader:
-        show_report(report_of(path, reader), output_form, more=f"bulk report {path} --output csv")
+        told = report_of(path, reader, with_timeline=output_form not in {"table", "csv"})
+        show_report(told, output_form, more=f"bulk report {path} --output csv")
     return ExitCode.OK

@@ -101,6 +101,9 @@ class Onlooker:
     def show_plan(self, report: "Report") -> None:
         """Show nothing: `bulk plan` does."""
 
+    def show_result(self, report: "Report", ledger: Path) -> None:
+        """Show nothing: the rehearsal's own report does."""
+
     def confirms(self, changes: int) -> bool:  # noqa: ARG002 - an operator is told them
         """Say yes."""
         return True

@@ -20,12 +20,14 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import IntEnum
 from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb
-from bulk.core.model import Action, Outcome
+from bulk.core.footprint import Footprint
+from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb, target_of
+from bulk.core.model import Action, Outcome, Target
 
 
 class Stage(IntEnum):
@@ -45,6 +47,7 @@ class Stage(IntEnum):
     BLOCKED = 11
 
 
+_STAGES = tuple(Stage)
 _ACTIONS = tuple(Action)
 _ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
 _STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
@@ -57,6 +60,7 @@ _LEGAL: dict[Stage, set[Stage]] = {
     Stage.ANSWERED: {Stage.ASKED, *_UNSENT},
     Stage.PARKED: {Stage.ASKED, *_UNSENT, Stage.CONFLICT},
     Stage.APPLIED: {Stage.CONFLICT},
+    **{ended: set() for ended in _STAGES[Stage.ALREADY :]},
 }
 
 
@@ -78,7 +82,7 @@ class OpenRow:
 
 
 class Progress:
-    """What the records so far add up to; about 25 bytes a row."""
+    """What the records so far add up to; about 29 bytes a row."""
 
     def __init__(self) -> None:
         self.run: Json = {}
@@ -88,6 +92,7 @@ class Progress:
         self.notes: list[Json] = []
         """The last `NOTES_MAX` of them."""
         self.last_at = ""
+        self.targets: list[Target] = []
         self.order: array[int] = array("I")
         """Rows in the order of the plan."""
         self.open: dict[int, OpenRow] = {}
@@ -103,6 +108,9 @@ class Progress:
         """Offset of each row's last `outcome` line, by row - 1; 0 while it has none."""
         self._stages = bytearray()
         self._actions = bytearray()
+        self._target_of = array("I")
+        self._target_numbers: dict[Target, int] = {}
+        self._earlier_s = 0.0
         self._tally = [0] * len(Stage)
         self._steps: dict[str, Callable[[Json, int], None]] = {
             "run": self._run,
@@ -121,8 +129,8 @@ class Progress:
         try:
             step = self._steps[record["type"]]
             self._check_order(record)
-            self.last_at = record["at"]
             step(record, offset)
+            self.last_at = record["at"]
         except (KeyError, TypeError, ValueError) as error:
             what = f"is no record of this format ({type(error).__name__}: {error})"
             raise _illegal(record, what) from error
@@ -142,11 +150,15 @@ class Progress:
 
     def stage(self, row: int) -> Stage:
         """Give where a row stands."""
-        return Stage(self._stages[row - 1])
+        return _STAGES[self._stages[row - 1]]
 
     def action(self, row: int) -> Action:
         """Give what the plan decided for a row."""
         return _ACTIONS[self._actions[row - 1]]
+
+    def target(self, row: int) -> Target:
+        """Give the target of a row."""
+        return self.targets[self._target_of[row - 1]]
 
     def outcome(self, row: int) -> Outcome:
         """Give how a row ended, or why it has not."""
@@ -174,6 +186,16 @@ class Progress:
         """Say whether every row has its outcome and the last session said so."""
         return bool(self.ends) and self.ends[-1]["reason"] == BrakeReason.FINISHED and self.ended == self.rows
 
+    @property
+    def work_s(self) -> float:
+        """Give how long sessions have been at work, the pauses between them left out."""
+        return self._earlier_s + (_seconds(self.sessions[-1]["at"], self.last_at) if self.sessions else 0.0)
+
+    @property
+    def footprint(self) -> Footprint:
+        """Give what the plan reaches."""
+        return Footprint(**self.planned["footprint"]) if self.planned else Footprint()
+
     def unended(self) -> Iterator[int]:
         """Give the rows without an outcome, in the order of the plan."""
         return (row for row in self.order if self._stages[row - 1] < Stage.APPLIED)
@@ -183,8 +205,8 @@ class Progress:
     def _run(self, record: Json, _: int) -> None:
         if self.run:
             raise _illegal(record, "is a second `run`")
-        if record["format"] > FORMAT:
-            raise _illegal(record, f"says format {record['format']}; this version reads up to {FORMAT}")
+        if record["format"] != FORMAT:
+            raise _illegal(record, f"says format {record['format']}; this version reads format {FORMAT}")
         self.run = record
 
     def _change(self, record: Json, offset: int) -> None:
@@ -197,19 +219,27 @@ class Progress:
             self._actions.extend(bytes(missing))
             self.change_at.extend([0] * missing)
             self.outcome_at.extend([0] * missing)
+            self._target_of.extend([0] * missing)
         self._move(record, Stage.WAITING)
         self.order.append(row)
         self.change_at[row - 1] = offset
         self._actions[row - 1] = _ACTIONS.index(record["action"])
+        target = target_of(record["target"])
+        number = self._target_numbers.setdefault(target, len(self.targets))
+        if number == len(self.targets):
+            self.targets.append(target)
+        self._target_of[row - 1] = number
 
     def _planned(self, record: Json, _: int) -> None:
         if self.planned:
             raise _illegal(record, "is a second `planned`")
         if record["rows"] != self.rows:
             raise _illegal(record, "does not count the changes before it")
+        Footprint(**record["footprint"])
         self.planned = record
 
     def _session(self, record: Json, _: int) -> None:
+        self._earlier_s = self.work_s
         self.sessions.append(record)
 
     def _intent(self, record: Json, _: int) -> None:
@@ -218,9 +248,11 @@ class Progress:
             raise _illegal(record, f"sends row {row} while an earlier PUT of it is in doubt")
         self._move(record, Stage.ASKED)
         self.sent += 1
-        known = self.open.setdefault(row, OpenRow(attempts=0, tries=0, asked_at=""))
+        if (known := self.open.get(row)) is None:
+            known = self.open[row] = OpenRow(attempts=0, tries=0, asked_at="")
         known.attempts, known.asked_at = record["attempt"], record["at"]
-        if (purpose := Purpose(record.get("purpose", Purpose.CHANGE))) is not known.purpose:
+        purpose = Purpose(record["purpose"]) if "purpose" in record else Purpose.CHANGE
+        if purpose is not known.purpose:
             known.purpose, known.tries = purpose, 0
 
     def _attempt(self, record: Json, _: int) -> None:
@@ -271,16 +303,21 @@ class Progress:
         row = record["row"]
         if not 1 <= row <= len(self._stages):
             raise _illegal(record, f"speaks of row {row}, which is not planned")
-        return Stage(self._stages[row - 1])
+        stage: Stage = _STAGES[self._stages[row - 1]]
+        return stage
 
     def _move(self, record: Json, stage: Stage) -> None:
         before = self._stage_of(record)
-        if stage not in _LEGAL.get(before, ()):
+        if stage not in _LEGAL[before]:
             raise _illegal(record, f"takes row {record['row']} from {before.name} to {stage.name}")
         self._stages[record["row"] - 1] = stage
         if before:
             self._tally[before] -= 1
         self._tally[stage] += 1
+
+
+def _seconds(began_at: str, ended_at: str) -> float:
+    return (datetime.fromisoformat(ended_at) - datetime.fromisoformat(began_at)).total_seconds()
 
 
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}

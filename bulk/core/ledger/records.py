@@ -6,26 +6,28 @@ type means is said at its class; `n`, `at`, `type` and `sum` belong to the line 
 
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, ClassVar, TypeAlias
 
+import orjson
+
 from bulk.core.model import (
-    BODY_FIELDS,
     STATE_FIELDS,
     Action,
     Change,
     ModifyBody,
     Outcome,
-    PortMapping,
-    Protocol,
+    Ports,
     Reply,
     ServiceId,
     ServiceState,
     Target,
+    port_mapping,
+    ports_json,
 )
 
-FORMAT = 1
-"""Version of the ledger's format; a reader refuses a newer one."""
+FORMAT = 2
+"""Version of the ledger's format; a reader refuses any other."""
 
 Json: TypeAlias = dict[str, Any]
 
@@ -92,6 +94,9 @@ class Planned:
     type: ClassVar[str] = "planned"
     rows: int
     counts: dict[str, int]
+    """Of the rows, by action."""
+    footprint: dict[str, int] = field(default_factory=dict)
+    """What the plan reaches: the members of `Footprint`; those left out are 0."""
     digest: str
 
 
@@ -162,17 +167,9 @@ class End:
 Record: TypeAlias = Run | Change | Planned | Session | Intent | Attempt | Ended | Note | End
 
 
-def ports_json(ports: tuple[PortMapping, ...]) -> list[Json]:
-    """Give the API's form of `ports`."""
-    return [
-        {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol.value}
-        for m in ports
-    ]
-
-
-def ports_of(json: list[Json]) -> tuple[PortMapping, ...]:
+def ports_of(json: list[Json]) -> Ports:
     """Read back what `ports_json` gave; equal mappings are one object."""
-    return tuple([_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
+    return tuple([port_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
 
 
 def state_json(state: ServiceState) -> Json:
@@ -184,16 +181,12 @@ def state_json(state: ServiceState) -> Json:
 
 def state_of(json: Json) -> ServiceState:
     """Read back what `state_json` gave."""
-    known = {name: json[name] for name in STATE_FIELDS if name in json}
-    return ServiceState(**{**known, "ports": ports_of(json["ports"])})
+    return ServiceState(**{**json, "ports": ports_of(json["ports"])})
 
 
 def body_of(json: Json) -> ModifyBody:
     """Read back what `ModifyBody.named` gave."""
-    known = {name: json[name] for name in BODY_FIELDS if name in json}
-    if "ports" in known:
-        known["ports"] = ports_of(known["ports"])
-    return ModifyBody(**known)
+    return ModifyBody(**({**json, "ports": ports_of(json["ports"])} if "ports" in json else json))
 
 
 def _change_json(change: Change) -> Json:
@@ -214,6 +207,24 @@ def _change_json(change: Change) -> Json:
     if change.after_parked:
         json["after_parked"] = list(change.after_parked)
     return json
+
+
+def head_of_change(line: bytes) -> bytes:
+    """Give the JSON of a `change` line as far as its `note`: all but the service before and the bodies.
+
+    No text has in it what this looks for, since a quotation mark within a text is escaped.
+    """
+    return line[: line.index(b',"before":')] + b"}"
+
+
+def shows_before(line: bytes, state: ServiceState) -> bool:
+    """Say whether the plan saw the service exactly so, by a `change` line; False does not say otherwise."""
+    return b',"before":%b,"body":' % orjson.dumps(state_json(state)) in line
+
+
+def asks_for_ports(line: bytes, ports: Ports) -> bool:
+    """Say whether a `change` line asks for these ports and nothing else; False does not say otherwise."""
+    return b',"body":{"ports":%b}' % orjson.dumps(ports_json(ports)) in line
 
 
 def change_of(json: Json) -> Change:
@@ -242,11 +253,6 @@ def target_of(json: Json) -> Target:
 @cache
 def _target(region: str, project_id: str, profile: str) -> Target:
     return Target(region=region, project_id=project_id, profile=profile)
-
-
-@lru_cache(65_536)
-def _mapping(client_port: int, server_port: int, protocol: str) -> PortMapping:
-    return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
 
 
 def target_json(target: Target) -> Json:

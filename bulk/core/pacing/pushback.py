@@ -47,18 +47,17 @@ def cut(state: Pacing, event: Refused, now: float) -> Pacing:
     if told is None and (begun := early(state)):
         pause_s = max(event.throttled.retry_after_s or 0.0, EARLY_PAUSE * begun.window_s)
         hold = Hold(until_s=now + pause_s, refusals=1)
-        return replace(state, hold=hold, sustained_per_s=0.0)
+        return state._replace(hold=hold, sustained_per_s=0.0)
     rate_per_s, unsure = _estimate(state, event.granted_at)
     if told:
-        state = replace(state, limit=told, why=Why.STATED)
+        state = state._replace(limit=told, why=Why.STATED)
         if state.rate_per_s > quota_per_s(told):
             rate_per_s, unsure = quota_per_s(told), 0.0
     charge = 0 if state.growth == RAMP else _charge(unsure)
     carried = round(state.owed * charge / CHARGE)  # a poorly known limit has to be tried soon
     if told:
         charge *= 2  # who is told the limit has less reason to try it
-    return replace(
-        state,
+    return state._replace(
         rate_per_s=rate_per_s,
         sustained_per_s=0.0,
         growth=_growth(unsure),
@@ -76,8 +75,7 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
     until_s = state.hold.until_s
     if until_s <= now or state.refusals > TRUST:
         until_s = max(until_s, _knock_at(state, now))
-    return replace(
-        state,
+    return state._replace(
         hold=replace(state.hold, until_s=until_s),
         spacing_s=max(KNOCK_SPACING_S_MIN, 2 * (now - event.granted_at)),
         owed=min(OWED_MAX, state.owed + state.charge // 2),
@@ -86,8 +84,7 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
 
 def reopened(state: Pacing, granted_at: float) -> Pacing:
     """Come back after the knocking, at the rate that the whole cycle, shut time included, amounts to."""
-    fresh = replace(
-        state,
+    fresh = state._replace(
         refusals=0,
         hold=Hold(),
         spacing_s=0.0,
@@ -101,10 +98,9 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
     if granted_at - state.shut_at < SHORT * span_s:
         return fresh
     if known := window(state):
-        return replace(fresh, rate_per_s=min(state.rate_per_s, quota_per_s(known)), growth=GROWTH_MIN)
+        return fresh._replace(rate_per_s=min(state.rate_per_s, quota_per_s(known)), growth=GROWTH_MIN)
     if seen := _seen_window(state, granted_at):
-        return replace(
-            fresh,
+        return fresh._replace(
             rate_per_s=min(state.rate_per_s, quota_per_s(seen)),
             growth=GROWTH_MIN,
             limit=seen,
@@ -115,7 +111,7 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
     rate_per_s = min(state.rate_per_s, max(mean_per_s, state.rate_per_s / 2))
     unsure = state.rate_per_s / rate_per_s - 1
     owed = round(state.owed * rate_per_s / state.rate_per_s)  # it was owed at the faster rate
-    return replace(fresh, rate_per_s=rate_per_s, growth=_growth(unsure), owed=owed)
+    return fresh._replace(rate_per_s=rate_per_s, growth=_growth(unsure), owed=owed)
 
 
 def _estimate(state: Pacing, granted_at: float) -> tuple[float, float]:

@@ -47,14 +47,13 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     granted_at = event.granted_at
     if granted_at <= state.cut_at:
         counts = state.refusals <= 1 and granted_at >= state.cycle_at
-        return replace(state, cycle_accepted=state.cycle_accepted + 1) if counts else state
+        return state._replace(cycle_accepted=state.cycle_accepted + 1) if counts else state
     if state.refusals > 1:
         return reopened(state, granted_at)
     if state.refusals == 1:
         state = _mixed(state, granted_at)
     state = _rolled(_begun(state, granted_at), granted_at)
-    state = replace(
-        state,
+    state = state._replace(
         cycle_accepted=state.cycle_accepted + 1,
         round_accepted=state.round_accepted + 1,
         owed=max(0, state.owed - 1),
@@ -69,27 +68,26 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
 def refused(state: Pacing, event: Refused, now: float) -> Pacing:
     """Give the state after a refusal: an echo, a cut, or a knock at a window that is still shut."""
     if event.granted_at <= state.cut_at:
-        return replace(state, owed=min(OWED_MAX, state.owed + state.charge))
+        return state._replace(owed=min(OWED_MAX, state.owed + state.charge))
     state = _begun(state, event.granted_at)
     wait_s = event.throttled.retry_after_s or 0.0
-    fresh = replace(
-        state,
+    fresh = state._replace(
         cut_at=now + ECHO * (now - event.granted_at),
         refusals=state.refusals + 1,
         hold=Hold(until_s=now + wait_s, refusals=state.refusals + 1),
     )
     if state.refusals == 0:
-        fresh = cut(replace(fresh, shut_at=event.granted_at), event, now)
+        fresh = cut(fresh._replace(shut_at=event.granted_at), event, now)
         if wait_s <= (event.granted_at - state.cycle_at) / 2:
             return fresh
-    return shut(replace(fresh, refusals=max(2, fresh.refusals)), event, now)
+    return shut(fresh._replace(refusals=max(2, fresh.refusals)), event, now)
 
 
 def _begun(state: Pacing, granted_at: float) -> Pacing:
     """Let the first cycle, window and round start with the first answer."""
     if state.cycle_at > -inf:
         return state
-    return replace(state, cycle_at=granted_at, window_at=granted_at, round_at=granted_at)
+    return state._replace(cycle_at=granted_at, window_at=granted_at, round_at=granted_at)
 
 
 def _rolled(state: Pacing, granted_at: float) -> Pacing:
@@ -101,13 +99,13 @@ def _rolled(state: Pacing, granted_at: float) -> Pacing:
     window_at = state.window_at + gone * known.window_s
     if state.why is not Why.STATED:
         known = replace(known, requests=max(known.requests, state.cycle_accepted))
-    return replace(state, window_at=window_at, cycle_at=window_at, cycle_accepted=0, limit=known)
+    return state._replace(window_at=window_at, cycle_at=window_at, cycle_accepted=0, limit=known)
 
 
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
     """Start a round, faster than the last one if that one used its rate and the past is paid for."""
     used = state.round_accepted >= USED * state.rate_per_s * (granted_at - state.round_at)
-    state = replace(state, round_at=granted_at, round_accepted=0)
+    state = state._replace(round_at=granted_at, round_accepted=0)
     if not used or state.owed:
         return state
     rate_per_s = min(
@@ -115,9 +113,8 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
     )
     if state.growth == RAMP:
         arrived = state.limit is not None and rate_per_s <= state.rate_per_s
-        return replace(state, rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP)
-    return replace(
-        state,
+        return state._replace(rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP)
+    return state._replace(
         rate_per_s=rate_per_s,
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
         sustained_per_s=state.sustained_per_s or state.rate_per_s,
@@ -136,9 +133,9 @@ def _ceiling_per_s(state: Pacing) -> float:
 
 def _mixed(state: Pacing, granted_at: float) -> Pacing:
     """Take a refusal that stood alone as `too fast`: the server had nothing left when it spoke."""
-    fresh = replace(state, refusals=0, hold=Hold(), round_at=granted_at, round_accepted=0)
+    fresh = state._replace(refusals=0, hold=Hold(), round_at=granted_at, round_accepted=0)
     if early(state):
         return fresh
     if state.why is Why.STATED:
-        return replace(fresh, cycle_at=state.cut_at, cycle_accepted=0)
-    return replace(fresh, cycle_at=state.cut_at, cycle_accepted=0, window_at=inf, limit=None, why=Why.FOUND)
+        return fresh._replace(cycle_at=state.cut_at, cycle_accepted=0)
+    return fresh._replace(cycle_at=state.cut_at, cycle_accepted=0, window_at=inf, limit=None, why=Why.FOUND)

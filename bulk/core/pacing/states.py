@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bulk.core.model import Limit, Throttled
 
@@ -38,9 +38,8 @@ class Hold:
     """Refusals in a row, with nothing accepted between, that led to it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pacing:
-    """A rate that finds the server's limit and stays just under it."""
+class Pacing(NamedTuple):
+    """A rate that finds the server's limit and stays just under it; a new one comes of every answer."""
 
     rate_per_s: float = START_PER_S
     cap_per_s: float = inf

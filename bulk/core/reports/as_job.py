@@ -12,8 +12,7 @@ from typing import Any
 
 import orjson
 
-from bulk.core.ledger.records import ports_json
-from bulk.core.model import ServiceUpdate
+from bulk.core.model import ServiceUpdate, ports_json
 from bulk.core.reports.as_csv import neutral
 from bulk.core.reports.words import told
 from bulk.core.rows.columns import MAPPING_COLUMNS

@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import orjson
 
-from bulk.core.ledger.records import Json, ports_json, state_json, target_json
-from bulk.core.model import Action, Outcome
+from bulk.core.ledger.records import Json, state_json, target_json
+from bulk.core.model import Action, Outcome, ports_json
 from bulk.core.reports.model import Estimate, Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.timeline import Timeline

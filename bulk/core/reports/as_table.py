@@ -6,7 +6,6 @@ from bulk.core.model import Action, Ports
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.summary import summary
-from bulk.core.reports.totals import Tally
 from bulk.core.reports.words import SIGIL, Line, Span, Style, counted, printable, style_of, text
 
 ROWS_SHOWN = 50
@@ -16,39 +15,23 @@ _NAME_WIDTH = 16
 """The API's longest service_name (API document, section 1.1)."""
 
 
-def lines(report: Report, *, full: bool = False, more: str) -> Iterator[Line]:
+def lines(report: Report, *, more: str) -> Iterator[Line]:
     """Give the table line by line, its summary last.
 
-    A long one is cut to the first rows that change and the first that are wrong, unless it is to be
-    `full`; `more` is the command that gives all.
+    A long one is cut to the first rows that change and the first that are wrong; `more` is the command that
+    gives all.
     """
-    tally, shown = Tally(), 0
-    rows = tally.counting(report.rows)
+    glance = report.rows.glance(ROWS_SHOWN)
     many = len(report.targets) > 1
-    for row in rows if full else _first(rows):
-        yield row_line(row, many_targets=many, mappings_shown=None if full else _MAPPINGS_SHOWN)
-        shown += 1
-    totals = tally.totals()
-    if hidden := totals.rows - shown:
+    for row in glance.rows:
+        yield row_line(row, many_targets=many)
+    if hidden := glance.totals.rows - len(glance.rows):
         yield text(f"and {counted(hidden, 'more row')}: {more}", Style.FAINT)
     yield text()
-    yield from summary(report, totals)
+    yield from summary(report, glance.totals)
 
 
-def _first(rows: Iterator[Row]) -> Iterator[Row]:
-    """Give all of a few rows; of many, some that change and then some that are wrong."""
-    head: list[Row] = []
-    changing: list[Row] = []
-    wrong: list[Row] = []
-    for row in rows:
-        kind = wrong if row.wrong else changing if row.change.action is Action.UPDATE else None
-        for some in (head, kind):
-            if some is not None and len(some) <= ROWS_SHOWN:
-                some.append(row)
-    yield from head if len(head) <= ROWS_SHOWN else changing[:ROWS_SHOWN] + wrong[:ROWS_SHOWN]
-
-
-def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None) -> Line:
+def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None = _MAPPINGS_SHOWN) -> Line:
     """Give one row: sigil, service, name, what changes, why, and where it stands in the job file."""
     change, style = row.change, style_of(row.result)
     place = f"{change.place}, {change.target}" if many_targets else change.place

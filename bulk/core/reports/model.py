@@ -1,15 +1,16 @@
 """One report for before and after the run: the facts that every renderer tells in its own form."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.model import Target
 from bulk.core.reports.row import Row, row_of
+from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 
-__all__ = ["Estimate", "Report", "Row", "Sitting", "report_of", "row_of", "sittings_of"]
+__all__ = ["Estimate", "Report", "Row", "Rows", "Sitting", "report_of", "row_of", "sittings_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,20 +45,22 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The facts of one report; `rows` is gone through once by whoever renders it."""
+    """The facts of one report."""
 
     run: Json
     """The ledger's first record: job, job_sha256, run_id, version, options, targets."""
     digest: str
     """What a reviewer signs."""
     planned_at: str
-    rows: Iterable[Row]
+    rows: Rows
     advice: Callable[[str], str]
     """What to do about an error code."""
     sittings: tuple[Sitting, ...] = ()
     estimate: Estimate | None = None
     timeline: Timeline | None = None
-    """None before the run."""
+    """None before the run, and where nobody asked for it."""
+    work_s: float = 0.0
+    """How long sessions have been at work."""
     sent: int = 0
     """PUTs sent."""
     refusals: int = 0
@@ -82,13 +85,13 @@ class Report:
 
 def report_of(
     progress: Progress,
-    rows: Iterable[Row],
+    rows: Rows,
     *,
     advice: Callable[[str], str],
     estimate: Estimate | None = None,
     timeline: Timeline | None = None,
 ) -> Report:
-    """Give the report of a ledger whose plan is complete; `rows` in the order of the plan."""
+    """Give the report of a ledger whose plan is complete."""
     planned = progress.planned or {}
     return Report(
         run=progress.run,
@@ -99,6 +102,7 @@ def report_of(
         sittings=sittings_of(progress),
         estimate=estimate,
         timeline=timeline if progress.sessions else None,
+        work_s=progress.work_s,
         sent=progress.sent,
         refusals=progress.refusals,
         notes=tuple(progress.notes),

@@ -31,7 +31,7 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
 def effort(report: Report) -> str:
     """Give how many PUTs the run took, how often it was too fast, and how long it worked."""
     told = f"{counted(report.sent, 'PUT')}, {counted(report.refusals, 'refusal')} for going too fast"
-    return f"{told}, in {duration(report.timeline.length_s)}" if report.timeline else told
+    return f"{told}, in {duration(report.work_s)}" if report.ran else told
 
 
 def estimated(estimate: Estimate) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bulk.core.model import PortMapping, Ports, Protocol
+from bulk.core.model import PortMapping, Ports, Protocol, port_mapping
 from bulk.core.rows.known import Known
 from bulk.core.rows.values import PORT_MAX, Problem, Wrong, shown, wrong
 
@@ -30,14 +30,14 @@ _MAPPING = re.compile(r"([1-9][0-9]{0,4}):([1-9][0-9]{0,4})(?:/([A-Za-z]{3}))?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _PROTOCOL_CHARS = 3
 _KNOWN_CELL_CHARS_MAX = 256
-_PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+_PROTOCOLS = frozenset(Protocol)
 
 
 def _mapping_of_three(three: tuple[int, int, str]) -> PortMapping | None:
     client_port, server_port, protocol = three
-    known = _PROTOCOLS.get(protocol.upper())
-    if known and 1 <= client_port <= PORT_MAX and 1 <= server_port <= PORT_MAX:
-        return PortMapping(client_port=client_port, server_port=server_port, protocol=known)
+    known = protocol.upper()
+    if known in _PROTOCOLS and 1 <= client_port <= PORT_MAX and 1 <= server_port <= PORT_MAX:
+        return port_mapping(client_port, server_port, known)
     return None
 
 

@@ -6,17 +6,16 @@ Ports may be strings, a protocol may be missing or in lower case, unknown fields
 
 from functools import lru_cache
 from sys import intern
-from types import MappingProxyType
 from typing import Any
 
-from bulk.core.model import PortMapping, Ports, Protocol, ServiceId, ServiceState
+from bulk.core.model import PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
 
 UNREADABLE = "unreadable"
 """Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
 
 _PORT_MAX = 65_535
 
-_PROTOCOLS = MappingProxyType({protocol.value: protocol for protocol in Protocol})
+_PROTOCOLS = frozenset(Protocol)
 
 
 def service(json: Any) -> ServiceState:
@@ -70,8 +69,10 @@ def _ports(json: Any) -> Ports:
         raise ValueError("the service has no list of ports")  # noqa: TRY004 - bad input, not a bad call
     try:
         return tuple(
-            _mapping(entry.get("client_port"), entry.get("server_port"), entry.get("protocol"))
-            for entry in json
+            [
+                _mapping(entry.get("client_port"), entry.get("server_port"), entry.get("protocol"))
+                for entry in json
+            ]
         )
     except (AttributeError, TypeError):
         raise ValueError("an entry of ports is no port mapping") from None
@@ -79,13 +80,11 @@ def _ports(json: Any) -> Ports:
 
 @lru_cache(maxsize=65_536, typed=True)
 def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
-    """Give the mapping; a fleet has few different ones, so that each is built and kept once."""
+    """Give the mapping; a fleet has few different ones, so that each is understood once."""
     name = "TCP" if protocol is None else str(protocol).upper()
     if name not in _PROTOCOLS:
         raise ValueError(f"protocol {name!r} is neither TCP nor UDP")
-    return PortMapping(
-        client_port=_port(client_port), server_port=_port(server_port), protocol=_PROTOCOLS[name]
-    )
+    return port_mapping(_port(client_port), _port(server_port), name)
 
 
 def _port(json: Any) -> int:

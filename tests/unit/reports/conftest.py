@@ -2,12 +2,13 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from bulk.core.footprint import Footprint
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     Attempt,
@@ -40,6 +41,7 @@ from bulk.core.model import (
 )
 from bulk.core.reports.model import Report, report_of
 from bulk.core.reports.row import Row, row_of
+from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
@@ -93,7 +95,11 @@ class Written:
             targets=[{"region": t.region, "project_id": t.project_id, "profile": t.profile} for t in targets],
         )
         counts = {action.value: sum(c.action is action for c in changes) for action in Action}
-        self.put(run, *changes, Planned(rows=len(changes), counts=counts, digest="sha256:" + "cd" * 32))
+        footprint = Footprint()
+        for one in changes:
+            footprint.add(one)
+        digest, reached = "sha256:" + "cd" * 32, asdict(footprint)
+        self.put(run, *changes, Planned(rows=len(changes), counts=counts, footprint=reached, digest=digest))
         return self
 
     def session(self, *, after_s: float = 1.0) -> "Written":
@@ -138,13 +144,13 @@ class Written:
         """Append a note."""
         return self.put(Note(about=about, message=message, row=row))
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> Rows:
         """Give the rows in the order of the plan."""
-        ran = bool(self.progress.sessions)
-        return [
-            row_of(self.changes[row], self.progress.outcome(row) if ran else None, self.ended.get(row))
-            for row in self.progress.order
-        ]
+        return Rows(self.progress, self._row)
+
+    def _row(self, row: int) -> Row:
+        outcome = self.progress.outcome(row) if self.progress.sessions else None
+        return row_of(self.changes[row], outcome, self.ended.get(row))
 
     def report(self, **more: Any) -> Report:
         """Give the report of what has been written."""

@@ -1,0 +1,39 @@
+"""What a plan reaches: the figures that limits are held against and that a summary shows."""
+
+from dataclasses import dataclass
+
+from bulk.core.model import Action, Change
+
+
+@dataclass(slots=True, kw_only=True)
+class Footprint:
+    """What a plan reaches, added up while its changes stream past."""
+
+    rows: int = 0
+    changes: int = 0
+    refused: int = 0
+    parked: int = 0
+    """Changes that are sent twice."""
+    mappings: int = 0
+    """That the services to change have now."""
+    added: int = 0
+    removed: int = 0
+    consumers: int = 0
+    """Endpoints connected to the services to change."""
+
+    @property
+    def kept(self) -> int:
+        """Give how many mappings of the services to change stay as they are."""
+        return self.mappings - self.removed
+
+    def add(self, change: Change) -> None:
+        """Count one more change of the plan."""
+        self.rows += 1
+        self.refused += change.action is Action.REFUSE
+        if change.action is Action.UPDATE and change.before is not None:
+            self.changes += 1
+            self.parked += change.parking is not None
+            self.mappings += len(change.before.ports)
+            self.added += len(change.added)
+            self.removed += len(change.removed)
+            self.consumers += change.before.connection_count or 0
