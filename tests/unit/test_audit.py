@@ -142,8 +142,10 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "a plan that misstates what it reaches": (
         Promise.PLAN,
-        "line 5 counts 3 rows, 9 changes, 2 mappings, 2 added, 2 removed, "
-        "but the lines before it are 3 rows, 2 changes, 2 mappings, 2 added, 2 removed",
+        (
+            "line 5 counts 3 rows, 9 changes, 2 mappings, 2 added, 2 removed, "
+            "but the lines before it are 3 rows, 2 changes, 2 mappings, 2 added, 2 removed"
+        ),
         (
             *PLAN[:4],
             replace(PLAN[4], footprint=planned(change(1), change(2), KEPT).footprint | {"changes": 9}),
