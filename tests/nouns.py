@@ -1,6 +1,7 @@
 """Valid nouns for tests: short to ask for, and as hypothesis strategies."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 
 from hypothesis import strategies as st
@@ -204,3 +205,21 @@ def planned(*changes: Change, rows: int | None = None, digest: str = "sha256:ab"
         footprint=asdict(footprint),
         digest=digest,
     )
+
+
+class LiveList:
+    """A fleet as a plan is made against it, out of a list."""
+
+    def __init__(self, states: Iterable[ServiceState]) -> None:
+        """Keep the states."""
+        self._states = {state.id: state for state in states}
+        port_ids = Counter(state.port_id for state in self._states.values() if state.port_id)
+        self.shared = {port_id for port_id, services in port_ids.items() if services > 1}
+
+    def get(self, service_id: ServiceId) -> ServiceState | None:
+        """Give one."""
+        return self._states.get(service_id)
+
+    def __iter__(self) -> Iterator[ServiceState]:
+        """Give all."""
+        return iter(self._states.values())

@@ -20,6 +20,7 @@ from typing import Protocol, Self
 
 import orjson
 
+from bulk.adapters.lines import Lines
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.progress import Progress
@@ -38,7 +39,6 @@ from bulk.core.model import Change, Ports, ServiceId, ServiceState
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
-_READ_BYTES = 32_768
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
@@ -122,8 +122,7 @@ class LedgerReader:
     def __init__(self, fd: int, progress: Progress) -> None:
         self._fd = fd
         self.progress = progress
-        self._near, self._near_at = b"", 0
-        """What was last read of the file, and where it stands: the next record is likely to be there, too."""
+        self._line_at = Lines(fd).at
 
     def change(self, row: int) -> Change:
         """Give the planned change of a row."""
@@ -131,16 +130,16 @@ class LedgerReader:
 
     def service_id(self, row: int) -> ServiceId:
         """Give the service that a row is about, without reading its whole change."""
-        head = orjson.loads(head_of_change(self._line(self.progress.change_at[row - 1])))
+        head = orjson.loads(head_of_change(self._line_at(self.progress.change_at[row - 1])))
         return ServiceId(head["service_id"])
 
     def saw(self, row: int, state: ServiceState) -> bool:
         """Say whether the plan saw the service exactly so; False does not say that it has moved."""
-        return shows_before(self._line(self.progress.change_at[row - 1]), state)
+        return shows_before(self._line_at(self.progress.change_at[row - 1]), state)
 
     def asks_for_ports(self, row: int, ports: Ports) -> bool:
         """Say whether a row asks for these ports and nothing else; False does not say that it does not."""
-        return asks_for_ports(self._line(self.progress.change_at[row - 1]), ports)
+        return asks_for_ports(self._line_at(self.progress.change_at[row - 1]), ports)
 
     def outcome(self, row: int) -> Json | None:
         """Give the last `outcome` record of a row; None while it has none."""
@@ -148,17 +147,8 @@ class LedgerReader:
         return self._record(offset) if offset else None
 
     def _record(self, offset: int) -> Json:
-        json: Json = orjson.loads(self._line(offset))
+        json: Json = orjson.loads(self._line_at(offset))
         return json
-
-    def _line(self, offset: int) -> bytes:
-        begin = offset - self._near_at
-        end = self._near.find(b"\n", begin) if begin >= 0 else -1
-        if end < 0:
-            begin, self._near, self._near_at = 0, os.pread(self._fd, _READ_BYTES, offset), offset
-            while (end := self._near.find(b"\n")) < 0:
-                self._near += os.pread(self._fd, _READ_BYTES, offset + len(self._near))
-        return self._near[begin:end]
 
 
 class LedgerFile(LedgerReader):

@@ -107,7 +107,7 @@ class Limiter(Throttler):
     def _learn(self, event: Event) -> None:
         before, after = self.pacing, step(self.pacing, event, self._clock.monotonic())
         self.pacing = after
-        held = after.hold != before.hold
+        held = after.hold is not before.hold and after.hold != before.hold
         if held or after.limit != before.limit:
             self._changed(after)
         if held or after.rate_per_s != before.rate_per_s:

@@ -242,6 +242,9 @@ def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
 
 async def _read(content: aiohttp.StreamReader, body_bytes_max: int) -> bytes | None:
     """Give the whole body; None where it is larger than it may be."""
+    if content.is_eof():  # as most are, all at once
+        body = content.read_nowait()
+        return body if len(body) <= body_bytes_max else None
     pieces, length = [], 0
     while piece := await content.readany():
         length += len(piece)

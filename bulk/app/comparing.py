@@ -39,12 +39,15 @@ async def _moved(
     async def look(target: Target, rows: Iterable[int]) -> None:
         contact = await reach.contact(target)
         waiting = {reader.service_id(row): row for row in rows}
-        async for live in list_services(target, contact.client, contact.reads, around.patience):
+
+        def see(live: ServiceState) -> None:
             row = waiting.pop(live.id, None)
             if row is not None and not reader.saw(row, live):
                 before = reader.change(row).before
                 if before is None or before.differences(live):
                     moved[row] = live
+
+        await list_services(target, contact.client, contact.reads, around.patience, see)
         moved.update(dict.fromkeys(row for row in waiting.values() if reader.change(row).before))
 
     await at_once(look, by_target(reader.progress, reader.progress.unended()))

@@ -1,12 +1,13 @@
 """Exporting a live fleet as a job file: one list, a row for each service that a job could change."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.new_file import new_file
+from bulk.adapters.snapshot import Snapshot
 from bulk.app.jobs import Flags, OpenedJob, endpoint_of, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid, UsageError
@@ -59,16 +60,17 @@ async def export_fleet(
     with new_file(out) if out else nullcontext(shown) as write:
         async with open_fleets(ReadClient, opened.job, endpoint_of(opened), around) as reach:
             contact = await reach.contact(opened.job.target)
-            services = list_services(contact.target, contact.client, contact.reads, around.patience)
-            return await _write(services, contact.target, export, write)
+            with Snapshot() as live:
+                await list_services(contact.target, contact.client, contact.reads, around.patience, live.add)
+                return _write(live, contact.target, export, write)
 
 
-async def _write(
-    services: AsyncIterator[ServiceState], target: Target, export: Export, write: Callable[[str], object]
+def _write(
+    services: Iterable[ServiceState], target: Target, export: Export, write: Callable[[str], object]
 ) -> Exported:
     exported = Exported()
     write(head(export.layout))
-    async for state in services:
+    for state in services:
         if not export.selection.takes(state):
             continue
         update = row_of(state, target, export.edit, number=exported.rows + 1)

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, Told
+from bulk.adapters.snapshot import Snapshot
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
 from bulk.app.ledgers import plan_report
@@ -72,10 +73,9 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
     writer = PlanWriter(ledger)
     for target, updates in by_target.items():
         contact = await reach.contact(target)
-        live = [
-            state async for state in list_services(target, contact.client, contact.reads, around.patience)
-        ]
-        await writer.put(plan_target(target, updates, live, allow_parking=opened.job.allow_parking))
+        with Snapshot() as live:
+            await list_services(target, contact.client, contact.reads, around.patience, live.add)
+            await writer.put(plan_target(target, updates, live, allow_parking=opened.job.allow_parking))
     await writer.put(_unusable(row, opened.job.target) for row in opened.rows.invalid)
     await writer.fix()
 

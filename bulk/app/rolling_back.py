@@ -12,6 +12,7 @@ from typing import TypeVar
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client, ReadClient
 from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, is_live, only_run
+from bulk.adapters.snapshot import Snapshot
 from bulk.app.applying import apply_ledger
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger, open_fleets, settings_json
@@ -117,11 +118,10 @@ async def _write(
     writer = PlanWriter(ledger)
     for target in targets:
         contact = await reach.contact(target)
-        live = [
-            state async for state in list_services(target, contact.client, contact.reads, around.patience)
-        ]
         here = [change for change in changes if change.target == target]
-        await writer.put(ordered(here, live, allow_parking=job.allow_parking))
+        with Snapshot() as live:
+            await list_services(target, contact.client, contact.reads, around.patience, live.add)
+            await writer.put(ordered(here, live, allow_parking=job.allow_parking))
     await writer.fix()
 
 

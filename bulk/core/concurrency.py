@@ -5,9 +5,10 @@ for the ones that wait their turn, keep the rate; any further worker would only 
 or becomes slow is given fewer at a time.
 """
 
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple, TypeAlias, assert_never
+
+from bulk.core.model import noun
 
 HEADROOM = 1.5
 """Share over Little's law: latency varies, and a pace without a waiting worker loses grants."""
@@ -35,14 +36,14 @@ class Sizing(NamedTuple):
     """Answers still to come before a failure counts as another one: one burst, one cut."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Answered:
     """The server answered, whatever it said."""
 
     latency_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Failed:
     """The server failed: an answer of 5xx, or none at all."""
 

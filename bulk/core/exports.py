@@ -1,7 +1,7 @@
 """The live fleet as the rows of a job: which services, and with which edit already made to their maps."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from bulk.core.model import Ports, ServiceState
@@ -38,7 +38,7 @@ class Edit:
     def of(self, ports: Ports) -> Ports:
         """Give the whole map after the edit, in the order of the live one."""
         left = [
-            replace(mapping, server_port=self.server_ports.get(mapping.server_port, mapping.server_port))
+            mapping._replace(server_port=self.server_ports.get(mapping.server_port, mapping.server_port))
             for mapping in ports
             if mapping not in self.remove_ports
         ]

@@ -20,6 +20,8 @@ class Crew:
 
     def heard(self, reply: Reply) -> None:
         """Learn how a request was answered."""
+        if not self._limits.elastic:
+            return
         failed = reply.http is None or reply.http >= SERVER_ERROR
         self._sizing = step(self._sizing, Failed() if failed else Answered(latency_s=reply.ms / 1000))
 

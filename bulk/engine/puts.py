@@ -1,13 +1,13 @@
 """The PUTs that one change may take: what is sent, what must be true before, what it comes to."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from bulk.core.ledger.records import Purpose
-from bulk.core.model import Change, ModifyBody, ServiceState
+from bulk.core.model import Change, ModifyBody, ServiceState, noun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Put:
     """One PUT of a change."""
 

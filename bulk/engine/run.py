@@ -24,6 +24,7 @@ from bulk.core.model import AS_ASKED, Change, Outcome, Reply
 from bulk.core.plan import Step, steps
 from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
+from bulk.engine.read import raising_the_first
 from bulk.engine.sending import Sender
 from bulk.engine.session import Tools
 from bulk.engine.sweeps import drift_sweep, settle_unsent, verify_sweep
@@ -99,12 +100,9 @@ class Run:
 
     async def _send(self, rows: Iterable[int]) -> None:
         puts = steps(map(self._ledger.change, rows), self._has_ended)
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._hire(group, puts)
-            await self._ledger.flush()
-        except ExceptionGroup as failures:  # one failure of the ledger ends all workers: it stands for all
-            raise failures.exceptions[0] from failures
+        async with raising_the_first(), asyncio.TaskGroup() as group:  # such as a failure of the ledger
+            self._hire(group, puts)
+        await self._ledger.flush()
 
     def _hire(self, group: asyncio.TaskGroup, puts: Iterator[Step]) -> None:
         while self._working < self._crew.wanted:

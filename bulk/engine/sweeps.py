@@ -1,6 +1,6 @@
 """Listing the fleets before the first PUT and after the last: what moved, what is not as asked."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
@@ -35,10 +35,13 @@ async def drift_sweep(tools: Tools) -> dict[int, Drift]:
 
     async def look(target: Target, rows_here: Iterable[int]) -> None:
         waiting = {tools.ledger.service_id(row): row for row in rows_here}
-        async for live in _services(tools, target):
+
+        def see(live: ServiceState) -> None:
             row = waiting.pop(live.id, None)
             if row is not None and (drift := _drift(tools, row, live)):
                 drifted[row] = drift
+
+        await _list(tools, target, see)
         gone = Drift(before=None, observed=None, as_asked=False)
         drifted.update(dict.fromkeys(waiting.values(), gone))
 
@@ -46,15 +49,9 @@ async def drift_sweep(tools: Tools) -> dict[int, Drift]:
     return drifted
 
 
-async def _services(tools: Tools, target: Target) -> AsyncIterator[ServiceState]:
-    """Give every service of a target; a pulled brake ends it."""
+async def _list(tools: Tools, target: Target, see: Callable[[ServiceState], object]) -> None:
     lane = tools.lanes[target]
-    if tools.brake:
-        return
-    async for live in list_services(target, lane.fleet, lane.reads, tools.patience):
-        if tools.brake:
-            return
-        yield live
+    await list_services(target, lane.fleet, lane.reads, tools.patience, see)
 
 
 def _drift(tools: Tools, row: int, live: ServiceState) -> Drift | None:
@@ -102,10 +99,13 @@ async def verify_sweep(tools: Tools, sender: Sender) -> None:
 
     async def look(target: Target, rows_here: Iterable[int]) -> None:
         waiting = {tools.ledger.service_id(row): row for row in rows_here}
-        async for live in _services(tools, target):
+
+        def see(live: ServiceState) -> None:
             row = waiting.get(live.id)
             if row is not None and _is_as_asked(tools, row, live):
                 del waiting[live.id]
+
+        await _list(tools, target, see)
         suspect.extend(waiting.values())
 
     applied = (row for row in progress.order if progress.stage(row) is Stage.APPLIED)

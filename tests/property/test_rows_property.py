@@ -8,7 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import InvalidRow, Issue, PortMapping, ServiceUpdate, Target
+from bulk.core.model import InvalidRow, Issue, PortMapping, ServiceUpdate, Target, ports_json
 from bulk.core.rows import Format, Row, read_rows, sift
 from tests.nouns import port_mappings
 
@@ -59,7 +59,7 @@ def test_the_three_forms_of_the_same_rows_read_alike(job: Jobs, delimiter: str, 
     ]
     lines = b"\n".join(
         orjson.dumps(
-            {"service_id": id_, "ports": ports}
+            {"service_id": id_, "ports": ports_json(ports)}
             | ({"note": note} if note else {})
             | ({"approval_enabled": flag == "true"} if flag else {})
         )

@@ -17,7 +17,7 @@ from bulk.core.model import (
 )
 from bulk.core.plan import ordered, plan_target, steps
 from bulk.core.plan.pairs import PORT_MAX, held, wanted
-from tests.nouns import PROJECT
+from tests.nouns import PROJECT, LiveList
 
 HTTP, HTTPS = 80, 443
 
@@ -56,7 +56,7 @@ def planned(
     live: list[ServiceState], updates: list[ServiceUpdate], *, allow_parking: bool = False
 ) -> list[Change]:
     """Give a plan as a list."""
-    return list(plan_target(PROJECT, updates, live, allow_parking=allow_parking))
+    return list(plan_target(PROJECT, updates, LiveList(live), allow_parking=allow_parking))
 
 
 def order(changes: list[Change]) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_group_comes_where_its_last_row_stands() -> None:
 def test_a_plan_comes_as_it_is_asked_for() -> None:
     """The first change is there before the last row has been decided."""
     live = [service("a", 1), service("b", 1, on="Q")]
-    plan = plan_target(PROJECT, rows(a=(2,), b=(3,)), live, allow_parking=False)
+    plan = plan_target(PROJECT, rows(a=(2,), b=(3,)), LiveList(live), allow_parking=False)
     assert order(list(islice(plan, 1))) == ["a"]
 
 
@@ -372,7 +372,7 @@ def test_decided_changes_are_ordered_by_the_same_rules() -> None:
     live = [service("a", 1), service("b", 2), service("c", 3)]
     changes = [replace(change, after=()) for change in planned(live, rows(a=(2,), b=(4,)))]
     changes.sort(key=lambda change: change.row)
-    again = list(ordered(changes, live, allow_parking=False))
+    again = list(ordered(changes, LiveList(live), allow_parking=False))
     assert order(again) == ["b", "a"]
     assert again[1].after == (2,)
 

@@ -1,5 +1,7 @@
 """Reading a fleet: every service once, every count checked, with patience and an end to it."""
 
+import asyncio
+
 import pytest
 
 from bulk.core.errors import CredentialsError, FleetUnreadable
@@ -16,7 +18,15 @@ from bulk.core.model import (
     ServiceState,
     Throttled,
 )
-from bulk.engine.read import PAGE_SERVICES, READ_TRIES, SCANS_MAX, Patience, list_services, show_service
+from bulk.engine.read import (
+    PAGE_SERVICES,
+    PAGES_AT_ONCE,
+    READ_TRIES,
+    SCANS_MAX,
+    Patience,
+    list_services,
+    show_service,
+)
 from tests.fakes import LOCKED, NO, OK, TOO_FAST, UNREACHED, FakeClock, FakeFleet, FakePace, FixedDice
 from tests.nouns import PROJECT, service_id, state
 
@@ -37,7 +47,9 @@ class Reading:
 
     async def list(self) -> list[ServiceState]:
         """Give all services."""
-        return [live async for live in list_services(PROJECT, self.fleet, self.pace, self.patience)]
+        seen: list[ServiceState] = []
+        await list_services(PROJECT, self.fleet, self.pace, self.patience, seen.append)
+        return seen
 
     async def show(self, row: int) -> Done | Missing | Reject | Retry | Abort | Throttled:
         """Give the service of a row."""
@@ -61,18 +73,18 @@ async def test_n_services_take_a_page_for_each_thousand(services: int, requests:
     assert len(reading.pace.took) == requests
 
 
-async def test_a_service_named_twice_is_given_once() -> None:
-    """A page boundary that moves repeats a service; whoever reads sees it once."""
+async def test_a_service_named_twice_is_counted_once() -> None:
+    """A page boundary that moves repeats a service; that hides none, and none is missed."""
     reading = Reading(FakeFleet(services={}, lists=[page(1, 2, total=3), page(2, 3, total=3)]))
-    assert [live.id for live in await reading.list()] == [service_id(row) for row in (1, 2, 3)]
+    assert [live.id for live in await reading.list()] == [service_id(row) for row in (1, 2, 2, 3)]
     assert reading.fleet.pages == [0, 2]
 
 
 async def test_a_list_with_a_missing_service_is_read_again() -> None:
-    """Fewer ids than counted: somebody moved between the pages; only what is new is given."""
+    """Fewer ids than counted: somebody moved between the pages."""
     lists: list[ListVerdict] = [page(1, 2, total=4), page(2, 3, total=4), page(1, 2, 3, 4, total=4)]
     reading = Reading(FakeFleet(services={}, lists=lists))
-    assert [live.id for live in await reading.list()] == [service_id(row) for row in (1, 2, 3, 4)]
+    assert {live.id for live in await reading.list()} == {service_id(row) for row in (1, 2, 3, 4)}
 
 
 async def test_a_deletion_between_two_pages_hides_no_service() -> None:
@@ -81,6 +93,34 @@ async def test_a_deletion_between_two_pages_hides_no_service() -> None:
     reading = Reading(FakeFleet(services={}, lists=lists))
     assert {live.id for live in await reading.list()} == {service_id(row) for row in (1, 2, 3, 4)}
     assert reading.fleet.pages == [0, 2, 0]
+
+
+async def test_pages_are_asked_for_several_at_a_time_and_given_in_turn() -> None:
+    """A long list takes the time of a few pages one after the other, not of all."""
+    reading = Reading(fleet(9 * PAGE_SERVICES))
+    under_way, most = 0, 0
+    list_page = reading.fleet.list_page
+
+    async def slow(*, offset: int, limit: int) -> ListVerdict:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        for _ in range(10 - offset // PAGE_SERVICES):  # the later a page, the sooner it is there
+            await asyncio.sleep(0)
+        under_way -= 1
+        return await list_page(offset=offset, limit=limit)
+
+    reading.fleet.list_page = slow  # type: ignore[method-assign]
+    assert [live.id for live in await reading.list()] == list(reading.fleet.services)
+    assert most == PAGES_AT_ONCE
+
+
+async def test_a_server_with_smaller_pages_is_read_by_its_own_measure() -> None:
+    """What it gives on the first page is what it is asked for on the others."""
+    lists: list[ListVerdict] = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]
+    reading = Reading(FakeFleet(services={}, lists=lists))
+    assert [live.id for live in await reading.list()] == [service_id(row) for row in range(1, 6)]
+    assert reading.fleet.pages == [0, 2, 4]
 
 
 async def test_a_creation_between_two_pages_needs_no_second_reading() -> None:

@@ -26,7 +26,7 @@ from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint
-from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb, target_of
+from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb
 from bulk.core.model import Action, Outcome, Target
 
 
@@ -109,7 +109,7 @@ class Progress:
         self._stages = bytearray()
         self._actions = bytearray()
         self._target_of = array("I")
-        self._target_numbers: dict[Target, int] = {}
+        self._target_numbers: dict[tuple[str, ...], int] = {}
         self._earlier_s = 0.0
         self._tally = [0] * len(Stage)
         self._steps: dict[str, Callable[[Json, int], None]] = {
@@ -213,8 +213,7 @@ class Progress:
         row = record["row"]
         if self.planned:
             raise _illegal(record, "adds a change to a fixed plan")
-        if row > len(self._stages):
-            missing = row - len(self._stages)
+        if (missing := row - len(self._stages)) > 0:
             self._stages.extend(bytes(missing))
             self._actions.extend(bytes(missing))
             self.change_at.extend([0] * missing)
@@ -224,11 +223,14 @@ class Progress:
         self.order.append(row)
         self.change_at[row - 1] = offset
         self._actions[row - 1] = _ACTIONS.index(record["action"])
-        target = target_of(record["target"])
-        number = self._target_numbers.setdefault(target, len(self.targets))
-        if number == len(self.targets):
-            self.targets.append(target)
-        self._target_of[row - 1] = number
+        self._target_of[row - 1] = self._target_number(record["target"])
+
+    def _target_number(self, json: Json) -> int:
+        name = tuple(json.values())
+        if (number := self._target_numbers.get(name)) is None:
+            number = self._target_numbers[name] = len(self.targets)
+            self.targets.append(Target(**json))
+        return number
 
     def _planned(self, record: Json, _: int) -> None:
         if self.planned:

@@ -4,7 +4,7 @@ One record is one line: `{"n":7,"at":"2026-01-15T08:30:00.123Z","type":"intent",
 type means is said at its class; `n`, `at`, `type` and `sum` belong to the line (`chain.py`).
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from enum import StrEnum
 from functools import cache
 from typing import Any, ClassVar, TypeAlias
@@ -22,6 +22,7 @@ from bulk.core.model import (
     ServiceId,
     ServiceState,
     Target,
+    noun,
     port_mapping,
     ports_json,
 )
@@ -73,7 +74,7 @@ class Verb(StrEnum):
     """The intermediate PUT of a cycle was applied; the last one must follow."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Run:
     """The first record: what this ledger is about; never a secret."""
 
@@ -87,7 +88,7 @@ class Run:
     targets: list[Json]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Planned:
     """The plan is complete and fixed from here on."""
 
@@ -100,7 +101,7 @@ class Planned:
     digest: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Session:
     """A process began to work on the plan."""
 
@@ -111,7 +112,7 @@ class Session:
     settings: Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Intent:
     """A PUT is about to leave; durable before it does."""
 
@@ -121,7 +122,7 @@ class Intent:
     purpose: Purpose = Purpose.CHANGE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Attempt:
     """A reply, or the lack of one, that did not end the row."""
 
@@ -133,7 +134,7 @@ class Attempt:
     hold_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Ended:
     """How a row ended, with what was observed where that is not what was asked."""
 
@@ -145,7 +146,7 @@ class Ended:
     observed: ServiceState | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Note:
     """A word for whoever reads the ledger: a warning, a change of pace, a command."""
 
@@ -155,7 +156,7 @@ class Note:
     row: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class End:
     """Why the session stopped, and the counts of outcomes then."""
 

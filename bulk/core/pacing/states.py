@@ -1,11 +1,10 @@
 """The states and events of pacing; every time is in monotonic seconds."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from bulk.core.model import Limit, Throttled
+from bulk.core.model import Limit, Throttled, noun
 
 START_PER_S = 10.0
 """First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
@@ -28,7 +27,7 @@ class Why(StrEnum):
     """It follows from what was accepted."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Hold:
     """A stretch of time in which nothing may leave."""
 
@@ -76,14 +75,14 @@ class Pacing(NamedTuple):
     """Least time between two requests, whatever the rate: knocks leave one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Accepted:
     """The server took the request that was granted at `granted_at`."""
 
     granted_at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Refused:
     """The server refused the request that was granted at `granted_at` for going too fast."""
 

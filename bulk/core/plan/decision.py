@@ -42,7 +42,7 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
         return _change(update, target, None, Action.REFUSE, update.body, reason)
     live = before.ports
     body = _full_body(update, live)
-    if reason := next(chain(_foreign(before), _not_there(update, live), _taken(update, live)), ""):
+    if reason := next(chain(_foreign(before), _unfit(update, live)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
     # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
     if before.surely_has(body):
@@ -100,6 +100,13 @@ def _foreign(before: ServiceState) -> Iterator[str]:
         yield f"the service is {before.status}, and only an {CHANGEABLE_STATUS} one can be changed; {way_out}"
 
 
+def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[str]:
+    """Say why what is to be added or removed does not fit what is there."""
+    if update.add_ports or update.remove_ports:
+        yield from _not_there(update, live)
+        yield from _taken(update, live)
+
+
 def _not_there(update: ServiceUpdate, live: Ports) -> Iterator[str]:
     """Say which mapping to remove has another meaning now; one that is gone altogether is as asked."""
     present = {_dialled(mapping): mapping for mapping in live if mapping not in update.add_ports}
@@ -135,13 +142,14 @@ def _unsendable(ports: Ports | None) -> Iterator[str]:
         yield "no mapping would be left, and the API takes no empty list; leave at least one"
     if len(ports) > PORTS_MAX:
         yield f"{len(ports)} mappings would result, and the API takes {PORTS_MAX} at most; remove some, too"
-    dialled = Counter(_dialled(mapping) for mapping in ports)
-    for (client_port, protocol), count in dialled.items():
-        if count > 1:
-            yield (
-                f"client_port {client_port}/{protocol} would stand in {count} mappings; "
-                "name it once, so that its consumers reach one server_port"
-            )
+    dialled = [_dialled(mapping) for mapping in ports]
+    if len(set(dialled)) < len(dialled):
+        for (client_port, protocol), count in Counter(dialled).items():
+            if count > 1:
+                yield (
+                    f"client_port {client_port}/{protocol} would stand in {count} mappings; "
+                    "name it once, so that its consumers reach one server_port"
+                )
 
 
 def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:

@@ -5,10 +5,11 @@ million rows holds few changes at a time, and the order of the file stays where 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
-from bulk.core.model import ModifyBody, ServiceState
+from bulk.core.model import ModifyBody, ServiceId, ServiceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,33 +29,70 @@ def touch(body: ModifyBody, before: ServiceState | None) -> Touch:
     return Touch(here=before.port_id, there=None if body.port_id == before.port_id else body.port_id)
 
 
+class Live(Protocol):
+    """All services of a target's project, from one list."""
+
+    @property
+    def shared(self) -> Collection[str]:
+        """Give the port_ids behind which more than one service stands."""
+        ...
+
+    def get(self, service_id: ServiceId) -> ServiceState | None:
+        """Give a service; None where the project has none of this id."""
+        ...
+
+    def __iter__(self) -> Iterator[ServiceState]:
+        """Give every service."""
+        ...
+
+
+Want: TypeAlias = tuple[ServiceId, ModifyBody]
+
+
 class Groups:
     """Port_ids behind which rows may be in each other's way, joined where a row moves from one to another."""
 
-    def __init__(self, touches: Iterable[Touch], live: Collection[ServiceState]) -> None:
+    def __init__(self, wants: Callable[[], Iterable[Want]], live: Live) -> None:
+        """Take what gives the rows' services and bodies, perhaps twice, and the fleet."""
         self._joined: dict[str, str] = {}
-        rows: Counter[str] = Counter()
-        moved_to: set[str] = set()
-        for touched in touches:
-            rows.update(filter(None, [touched.here or touched.there]))
-            moved_to.update(filter(None, [touched.there]))
-            self._join(touched)
-        contested = {self._root(port_id) for port_id in moved_to | _shared(live, rows)}
         self.rows: Counter[str] = Counter()
         """How many rows there are in each group."""
-        for port_id, count in rows.items():
-            if (root := self._root(port_id)) in contested:
-                self.rows[root] += count
         self.neighbours: dict[str, list[ServiceState]] = defaultdict(list)
         """All services of each group, in the job or not."""
+        moves = {
+            service_id: touch(body, before)
+            for service_id, body in wants()
+            if body.port_id is not None and (before := live.get(service_id))
+        }
+        for move in moves.values():
+            self._join(move)
+        contested = set(live.shared) | {move.there for move in moves.values() if move.there}
+        contested = {self._root(port_id) for port_id in contested}
+        if contested:
+            members = self._gather(contested, live)
+            members |= {
+                service: root for service, move in moves.items() if (root := self._of(move)) in contested
+            }
+            self.rows.update(members[service_id] for service_id, _ in wants() if service_id in members)
+            for root in self.neighbours.keys() - self.rows.keys():
+                del self.neighbours[root]
+
+    def _gather(self, contested: Collection[str], live: Iterable[ServiceState]) -> dict[ServiceId, str]:
+        """Find the services of each group; give the group of each."""
+        members: dict[ServiceId, str] = {}
         for state in live:
             if state.port_id and (root := self._root(state.port_id)) in contested:
                 self.neighbours[root].append(state)
+                members[state.id] = root
+        return members
 
     def of(self, touched: Touch) -> str | None:
         """Give the name of the group that a row belongs to; None where it is in nobody's way."""
-        root = self._root(touched.here or touched.there or "")
+        root = self._of(touched)
         return root if root in self.rows else None
+
+    def _of(self, touched: Touch) -> str:
+        return self._root(touched.here or touched.there or "")
 
     def _root(self, port_id: str) -> str:
         while (next_id := self._joined.get(port_id)) is not None:
@@ -67,13 +105,3 @@ class Groups:
             here, there = self._root(touched.here), self._root(touched.there)
             if here != there:
                 self._joined[here] = there
-
-
-def _shared(live: Iterable[ServiceState], touched: Collection[str]) -> set[str]:
-    """Give the touched port_ids behind which more than one service stands."""
-    seen: set[str] = set()
-    shared: set[str] = set()
-    for state in live:
-        if state.port_id and state.port_id in touched:
-            (shared if state.port_id in seen else seen).add(state.port_id)
-    return shared

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
 from bulk.core.model import Change, Ports, Protocol, ServiceId, ServiceState
@@ -57,7 +56,7 @@ def left_when_parked(
     if left:
         return left
     first = state.ports[0]
-    return (replace(first, server_port=spare(state.port_id or "", first.protocol) or first.server_port),)
+    return (first._replace(server_port=spare(state.port_id or "", first.protocol) or first.server_port),)
 
 
 def _pairs(port_id: str | None, ports: Ports) -> frozenset[Pair]:

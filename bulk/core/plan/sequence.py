@@ -6,13 +6,12 @@ once every row of its `after` has been sent; `steps` finds that place again from
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from bulk.core.model import Change, ModifyBody
+from bulk.core.model import Change, ModifyBody, noun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Step:
     """One PUT of a plan."""
 

@@ -5,7 +5,6 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from bulk.core.model import (
     ShowVerdict,
     Throttled,
     Verdict,
+    noun,
 )
 from bulk.core.vpcep.code_table import PERMANENT, RETRYABLE, THROTTLED
 from bulk.core.vpcep.codes import NoReply, advice_for, classify, ends_run, known
@@ -48,7 +48,7 @@ MISSING = frozenset({"EndPoint.0005", "EndPoint.2003"})
 """The two ways to say that the service does not exist."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Answer:
     """One reply as it came: nothing of it is understood yet."""
 
@@ -61,7 +61,7 @@ class Answer:
     """Wall clock when the reply was complete, seconds since 1970."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Lost:
     """No usable reply came."""
 

@@ -1,19 +1,18 @@
 """The requests as values: method, path, query and body, ready to be signed and sent as they are."""
 
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import orjson
 
-from bulk.core.model import ModifyBody, ServiceId
+from bulk.core.model import ModifyBody, ServiceId, noun
 from bulk.core.vpcep.signing import canonical_query
 
 METADATA_TOKEN_LIFE_S = 21_600
 """How long the metadata service's own token shall live; the official SDK asks for the same."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@noun
 class Request:
     """One request; path and query are encoded, the body is the bytes that are sent."""
 

@@ -1,0 +1,74 @@
+"""The services of one project as its list gave them: what a plan is made against.
+
+A project may have a million services, of some 600 bytes each in memory. Beyond the first `KEPT_MAX` they go
+into a file without a name, which the system removes by itself, and only their places stay in memory.
+"""
+
+from collections.abc import Iterator
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from bulk.adapters.lines import Lines
+from bulk.core.ledger.records import state_json, state_of
+from bulk.core.model import ServiceId, ServiceState
+
+KEPT_MAX = 10_000
+_BUFFER_BYTES = 1_048_576
+
+
+class Snapshot:
+    """Services by id, in the order in which they were added; a context manager, since it may hold a file."""
+
+    def __init__(self) -> None:
+        self.shared: set[str] = set()
+        """The port_ids behind which more than one service stands."""
+        self._port_ids: set[int] = set()
+        """Of each port_id its hash: eight bytes tell a million of them apart well enough to look closer."""
+        self._kept: dict[ServiceId, ServiceState] = {}
+        self._places: dict[ServiceId, int] = {}
+        self._end = 0
+        self._file = TemporaryFile(buffering=_BUFFER_BYTES)  # noqa: SIM115 - closed by __exit__
+        self._lines = Lines(self._file.fileno())
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def add(self, state: ServiceState) -> None:
+        """Take in one service; one that was added before is replaced."""
+        if port_id := state.port_id:
+            if hash(port_id) in self._port_ids:
+                self.shared.add(port_id)
+            self._port_ids.add(hash(port_id))
+        if state.id in self._kept or len(self._kept) < KEPT_MAX:
+            self._kept[state.id] = state
+            return
+        line = orjson.dumps(state_json(state)) + b"\n"
+        self._file.write(line)
+        self._places[state.id] = self._end
+        self._end += len(line)
+
+    def get(self, service_id: ServiceId) -> ServiceState | None:
+        """Give a service; None where the project has none of this id."""
+        if (state := self._kept.get(service_id)) is not None:
+            return state
+        offset = self._places.get(service_id)
+        return None if offset is None else self._at(offset)
+
+    def __iter__(self) -> Iterator[ServiceState]:
+        """Give every service."""
+        yield from self._kept.values()
+        yield from map(self._at, self._places.values())
+
+    def _at(self, offset: int) -> ServiceState:
+        self._file.flush()
+        return state_of(orjson.loads(self._lines.at(offset)))
