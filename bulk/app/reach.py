@@ -84,7 +84,7 @@ class Reach(Generic[C]):
                 home=self._around.home,
                 endpoint=self._url,
             )
-            resolved = replace(target, project_id=client.project_id)
+            resolved = target._replace(project_id=client.project_id)
             self._contacts[target] = self._contacts.setdefault(
                 resolved,
                 Contact(

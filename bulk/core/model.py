@@ -67,9 +67,8 @@ def ports_json(ports: Ports) -> list[dict[str, Any]]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Target:
-    """What one client and one rate limit belong to."""
+class Target(NamedTuple):
+    """What one client and one rate limit belong to; a tuple, since it is looked up for every row."""
 
     region: str
     project_id: str

@@ -14,6 +14,7 @@ class Brake:
         """Set from the pull on; sleeps that need not last wake by it."""
         self.reason = BrakeReason.FINISHED
         self.message = ""
+        self._is_pulled = False
         self._released: list[Callable[[], None]] = []
 
     def on_pull(self, release: Callable[[], None]) -> None:
@@ -22,13 +23,13 @@ class Brake:
 
     def pull(self, reason: BrakeReason, message: str) -> None:
         """Stop the run: what is in flight ends and is recorded, nothing new begins."""
-        if self.pulled.is_set():
+        if self._is_pulled:
             return
-        self.reason, self.message = reason, message
+        self.reason, self.message, self._is_pulled = reason, message, True
         self.pulled.set()
         for release in self._released:
             release()
 
     def __bool__(self) -> bool:
         """Say whether it has been pulled."""
-        return self.pulled.is_set()
+        return self._is_pulled

@@ -50,6 +50,7 @@ TARGETS = st.builds(
     Target,
     region=st.sampled_from(["cn-north-4", "ap-southeast-1"]),
     project_id=st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    profile=st.sampled_from(["", "prod"]),
 )
 ROWS = st.builds(
     Row,

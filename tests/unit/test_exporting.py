@@ -39,7 +39,7 @@ TWICE = (*ports(22), PortMapping(client_port=1022, server_port=23))
         (replace(LIVE, id=ServiceId("web-1")), PROJECT, Edit(), 'service_id: "web-1" is not a UUID'),
         (replace(LIVE, ports=()), PROJECT, Edit(), "ports: an empty list of mappings"),
         (replace(LIVE, ports=TWICE), PROJECT, Edit(), "ports: 1022:23/TCP and 1022:22/TCP share"),
-        (LIVE, replace(PROJECT, project_id="p"), Edit(), 'project_id: "p" is not a project id'),
+        (LIVE, PROJECT._replace(project_id="p"), Edit(), 'project_id: "p" is not a project id'),
         (LIVE, PROJECT, Edit(remove_ports=LIVE.ports), "no mapping would be left"),
         (LIVE, PROJECT, Edit(server_ports={443: 1}), UNCHANGED),
     ],

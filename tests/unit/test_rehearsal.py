@@ -205,7 +205,7 @@ class TestSnapshot:
     def test_empty_ids_and_profiles_are_left_out(self) -> None:
         """The simulator has one account, and invents an id where it is given none."""
         before = replace(state(1, 80), port_id="", vip_port_id="", vpc_id="")
-        named = replace(change(1), before=before, target=replace(PROJECT, profile="prod"))
+        named = replace(change(1), before=before, target=PROJECT._replace(profile="prod"))
         made = practised(named)
         assert made.target == PROJECT
         assert made.before == state(1, 80)

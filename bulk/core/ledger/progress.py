@@ -128,7 +128,8 @@ class Progress:
         """Take in the next record, which stands at byte `offset`; raise LedgerDamaged on an illegal step."""
         try:
             step = self._steps[record["type"]]
-            self._check_order(record)
+            if not self.planned:
+                self._check_order(record)
             step(record, offset)
             self.last_at = record["at"]
         except (KeyError, TypeError, ValueError) as error:
@@ -138,7 +139,7 @@ class Progress:
     def _check_order(self, record: Json) -> None:
         if not self.run and record["type"] != "run":
             raise _illegal(record, "stands before the `run`")
-        if not self.planned and record["type"] in _AFTER_PLANNED:
+        if record["type"] in _AFTER_PLANNED:
             raise _illegal(record, "stands before the plan is complete")
 
     # What it adds up to

@@ -76,7 +76,7 @@ def steps(changes: Iterable[Change], has_ended: Callable[[int], bool]) -> Iterat
         else:
             yield Step(change=change, body=change.parking, is_last=False)
             parked.append(change)
-        while due := next(filter(is_due, parked), None):
+        while parked and (due := next(filter(is_due, parked), None)):
             yield Step(change=due, body=due.body, is_last=True)
             given.add(due.row)
             parked.remove(due)
@@ -92,5 +92,6 @@ class _Rows:
         return row < len(self._is_in) and bool(self._is_in[row])
 
     def add(self, row: int) -> None:
-        self._is_in.extend(bytes(max(0, row + 1 - len(self._is_in))))
+        if row >= len(self._is_in):
+            self._is_in.extend(bytes(row + 1024 - len(self._is_in)))
         self._is_in[row] = True

@@ -14,7 +14,7 @@ def practised(change: Change) -> Change:
     while the API's examples show bare names as well (API document, sections 1.1 and 1.2).
     """
     before = change.before and _stored(change.before, change.target.region)
-    return replace(change, target=replace(change.target, profile=""), before=before)
+    return replace(change, target=change.target._replace(profile=""), before=before)
 
 
 def _stored(state: ServiceState, region: str) -> ServiceState:
