@@ -1,35 +1,105 @@
-"""INT and TERM as calls: the first asks to stop, the second leaves at once."""
+"""INT and TERM: they end a command at once; within a session the first only asks it to stop.
+
+A command heeds them from its beginning to its end (`heeding`). The part of it that has requests in flight
+(`stop_signals`) lets them be answered and recorded.
+"""
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(Exception):
+    """A signal ended the command; what has to be cleaned up has been."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number.name)
+        self.exit_code = 128 + number
+        """As shells have it: 130 for INT, 143 for TERM."""
+
+
+class _Signals:
+    """What has come, and what the next one does."""
+
+    def __init__(self, task: asyncio.Task[Any] | None) -> None:
+        self._task = task
+        self.last: signal.Signals | None = None
+        self.ask: Callable[[signal.Signals], None] | None = None
+        """Is called by the next one, and by no other after it."""
+
+    def arrived(self, number: signal.Signals) -> None:
+        """Ask to stop, or end the task."""
+        self.last = number
+        ask, self.ask = self.ask, None
+        if ask:
+            ask(number)
+        elif self._task:
+            self._task.cancel()
+
+
+_heeded: ContextVar[_Signals] = ContextVar("_heeded")
+
+
+async def heeding(command: Coroutine[Any, Any, T]) -> T:
+    """Give what a command gives; raise Interrupted where a signal has ended it."""
+    with _installed() as signals:
+        try:
+            return await command
+        except asyncio.CancelledError:
+            if signals.last is None:
+                raise
+            raise Interrupted(signals.last) from None
 
 
 @contextmanager
 def stop_signals(first: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Call `first` at the first INT or TERM, and cancel the current task at the second.
-
-    What was installed before is in force again afterwards.
-    """
-    loop = asyncio.get_running_loop()
-    leaving = asyncio.current_task()
-    seen: list[signal.Signals] = []
-
-    def arrived(number: signal.Signals) -> None:
-        seen.append(number)
-        if len(seen) == 1:
-            first(number)
-        elif leaving:
-            leaving.cancel()
-
-    caught = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in caught]
-    for number in caught:
-        loop.add_signal_handler(number, arrived, number)
+    """Call `first` at the first INT or TERM while the block runs; the second cancels the current task."""
+    signals = _heeded.get(None)
+    if signals is None:
+        with _installed(), stop_signals(first):
+            yield
+        return
+    signals.ask = first
     try:
         yield
     finally:
-        for number, installed in zip(caught, before, strict=True):
+        signals.ask = None
+
+
+@contextmanager
+def _installed() -> Iterator[_Signals]:
+    """Let signals arrive while the block runs; what was installed before is in force again afterwards."""
+    loop, signals = asyncio.get_running_loop(), _Signals(asyncio.current_task())
+    before = [signal.getsignal(number) for number in CAUGHT]
+    for number in CAUGHT:
+        loop.add_signal_handler(number, signals.arrived, number)
+    token = _heeded.set(signals)
+    try:
+        yield signals
+    finally:
+        _heeded.reset(token)
+        for number, installed in zip(CAUGHT, before, strict=True):
             loop.remove_signal_handler(number)
+            signal.signal(number, installed)
+
+
+@contextmanager
+def raising_signals() -> Iterator[None]:
+    """Let INT and TERM raise Interrupted while the block waits for something outside the loop."""
+
+    def raised(number: int, _: object) -> None:
+        raise Interrupted(signal.Signals(number))
+
+    before = [signal.signal(number, raised) for number in CAUGHT]
+    try:
+        yield
+    finally:
+        for number, installed in zip(CAUGHT, before, strict=True):
             signal.signal(number, installed)

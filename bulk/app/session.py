@@ -110,6 +110,7 @@ async def work_on(
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
     changes = sum(progress.action(row) is Action.UPDATE for row in progress.unended())
+    await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
         return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
     closes_in_s = _window(job, around)
@@ -231,6 +232,7 @@ _CODES: Mapping[BrakeReason, ExitCode] = {
     BrakeReason.FAILURE_LIMIT: ExitCode.SAFETY_LIMIT,
     BrakeReason.CANARY: ExitCode.SAFETY_LIMIT,
     BrakeReason.SIDE_EFFECT: ExitCode.SAFETY_LIMIT,
+    BrakeReason.UNREACHED: ExitCode.STOPPED_EARLY,
     BrakeReason.WINDOW: ExitCode.WINDOW_ENDED,
     BrakeReason.STRICT: ExitCode.REFUSED,
 }

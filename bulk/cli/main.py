@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from bulk.adapters.signals import Interrupted, heeding
 from bulk.cli import output, verbs
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
@@ -36,6 +37,8 @@ def main(argv: list[str] | None = None) -> int:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return ExitCode.INTERRUPTED
+    except Interrupted as signal:
+        return signal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _explained(error)
 
@@ -83,6 +86,6 @@ def run(use_case: Coroutine[Any, Any, T]) -> T:
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(use_case)
+        return asyncio.run(heeding(use_case))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(use_case)
+        return runner.run(heeding(use_case))

@@ -1,11 +1,11 @@
 """The person at the terminal: is shown the plan, asked, and told how it went."""
 
 import shlex
-import signal
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from bulk.adapters.signals import raising_signals
 from bulk.app.session import Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
@@ -65,9 +65,6 @@ class Terminal:
 
 
 def _typed() -> str:
-    """Read a line; Ctrl-C ends the waiting, which the event loop's own handler would only take note of."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    """Read a line; a signal ends the waiting, which the event loop's own handlers would only take note of."""
+    with raising_signals():
         return sys.stdin.readline()
-    finally:
-        signal.signal(signal.SIGINT, before)

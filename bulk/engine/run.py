@@ -136,14 +136,15 @@ class Run:
         return None
 
     def _may_go_on(self) -> bool:
-        return not self._brake or (not self._is_aborted and any(map(self._is_parked, self._tied)))
+        return not self._brake or (not self._is_cut_off and any(map(self._is_parked, self._tied)))
 
     def _stopped(self, row: int) -> bool:
-        return bool(self._brake) and (self._is_aborted or not self._obliged(row))
+        return bool(self._brake) and (self._is_cut_off or not self._obliged(row))
 
     @property
-    def _is_aborted(self) -> bool:
-        return bool(self._brake) and self._brake.reason is BrakeReason.ABORTED
+    def _is_cut_off(self) -> bool:
+        """Say whether nothing can be sent any more, whatever should be."""
+        return bool(self._brake) and self._brake.reason in {BrakeReason.ABORTED, BrakeReason.UNREACHED}
 
     async def _row(self, step: Step) -> None:
         change = step.change
@@ -242,7 +243,7 @@ class Run:
 
     def _release(self) -> None:
         """Wake the workers that wait for their turn, unless something must still be sent."""
-        if self._is_aborted or not any(map(self._is_parked, self._tied)):
+        if self._is_cut_off or not any(map(self._is_parked, self._tied)):
             for lane in self._tools.lanes.values():
                 lane.writes.close()
                 if self._is_sweeping:

@@ -27,6 +27,10 @@ from bulk.engine.puts import Put
 from bulk.engine.read import show_service
 from bulk.engine.session import Tools
 
+DESERTED_MIN = 10
+"""Attempts in a row that must have found nobody before the API counts as out of reach."""
+SILENCE_S = 30.0
+"""How long that may last."""
 _LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 _RESTORED = Reply(
     code="restored", message="the change could not be finished; the state before is in force again"
@@ -50,6 +54,8 @@ class Sender:
         self._clock = tools.patience.clock
         self._limits = tools.limits
         self._failures = 0
+        self._unreached, self._unreached_since = 0, 0.0
+        """Attempts in a row, of whatever rows, that found nobody, and when the first of them was made."""
         self._looked_at: set[Target] = set()
         """Targets whose first reply has been compared field by field."""
         self._first: dict[Target, asyncio.Event] = {}
@@ -81,6 +87,7 @@ class Sender:
         await self._ledger.write(Intent(row=row, attempt=attempt, purpose=put.purpose))
         verdict = await lane.fleet.modify(put.change.service_id, put.body)
         self._heard(verdict.reply)
+        self._look_for_silence(verdict)
         if isinstance(verdict, Throttled):
             lane.writes.refused(granted_at, verdict)
         elif verdict.reply.http is not None:
@@ -102,7 +109,7 @@ class Sender:
                 await self._ledger.write(_attempt(row, attempt, Verb.THROTTLED, reply, hold_s=hold_s or 0.0))
                 return True
             case Retry(counts=counts):
-                verb = Verb.RETRY if counts else Verb.RENEWED
+                verb = Verb.UNREACHED if self._is_deserted else Verb.RETRY if counts else Verb.RENEWED
                 await self._ledger.write(_attempt(row, attempt, verb, reply))
                 return await self._again(put, reply)
             case Reject() if self._leaves_parked(put):
@@ -140,6 +147,24 @@ class Sender:
             told = f"the first PUT of {put.change.target} changed unasked: {', '.join(changed)}"
             await self._ledger.write(Note(about="side_effect", message=told, row=put.change.row))
             self._brake.pull(BrakeReason.SIDE_EFFECT, told)
+
+    def _look_for_silence(self, verdict: Verdict) -> None:
+        """Stop where nobody has been there for long: no row is to blame, and each would use up its tries."""
+        if verdict.reply.http is not None:
+            self._unreached = 0
+        elif isinstance(verdict, Retry):
+            if not self._unreached:
+                self._unreached_since = self._clock.monotonic()
+            self._unreached += 1
+            silent_s = self._clock.monotonic() - self._unreached_since
+            if self._is_deserted and silent_s >= SILENCE_S:
+                told = f"the API could not be reached for {silent_s:.0f} s: {verdict.reply.code}"
+                self._brake.pull(BrakeReason.UNREACHED, f"{told}, {verdict.reply.message}")
+
+    @property
+    def _is_deserted(self) -> bool:
+        """Say whether so many attempts in a row found nobody that it is not for the rows' own bad luck."""
+        return self._unreached >= max(DESERTED_MIN, 2 * len(self._progress.open))
 
     def _abort(self, reply: Reply, hint: str) -> None:
         self._brake.pull(BrakeReason.ABORTED, f"{reply.code or reply.http}: {reply.message}; {hint}")

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from bulk.adapters.signals import stop_signals
+from bulk.adapters.signals import Interrupted, heeding, raising_signals, stop_signals
 
 
 async def arrived(seen: list[signal.Signals], count: int) -> None:
@@ -63,6 +63,59 @@ async def test_one_block_after_another_counts_anew() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             await arrived(seen, 1)
     assert all(one == other == [signal.SIGINT] for one, other in pairwise(blocks))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_a_signal_outside_a_session_ends_the_command(number: signal.Signals, code: int) -> None:
+    """What the command holds is cleaned up first."""
+    cleaned_up = asyncio.Event()
+
+    async def command() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.Event().wait()
+        finally:
+            cleaned_up.set()
+
+    with pytest.raises(Interrupted) as caught:
+        await asyncio.create_task(heeding(command()))
+    assert caught.value.exit_code == code
+    assert cleaned_up.is_set()
+
+
+async def test_within_a_command_a_session_is_asked_first() -> None:
+    """After the session the next signal ends the command again."""
+    seen: list[signal.Signals] = []
+
+    async def command() -> None:
+        with stop_signals(seen.append):
+            os.kill(os.getpid(), signal.SIGINT)
+            await arrived(seen, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.Event().wait()
+
+    with pytest.raises(Interrupted, match="SIGTERM"):
+        await asyncio.create_task(heeding(command()))
+    assert seen == [signal.SIGINT]
+
+
+async def test_a_cancelled_command_was_not_interrupted() -> None:
+    """Only a signal is called one."""
+
+    async def command() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(heeding(command()))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_what_waits_outside_the_loop(number: signal.Signals) -> None:
+    """As a question at a terminal does; afterwards the loop hears them again."""
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted), raising_signals():
+        os.kill(os.getpid(), number)
+    assert signal.getsignal(number) == before
 
 
 def _one(*_: object) -> None:

@@ -30,6 +30,7 @@ from bulk.core.model import (
 from bulk.engine.brake import Brake
 from bulk.engine.read import READ_TRIES, Patience
 from bulk.engine.run import Run
+from bulk.engine.sending import SILENCE_S
 from bulk.engine.session import Lane, Limits, Tools
 from tests.fakes import (
     LOCKED,
@@ -747,6 +748,35 @@ async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path)
     )
     await session.run()
     assert (session.outcomes, elsewhere.shown) == ([APPLIED, APPLIED], [])
+
+
+# An API that is gone
+
+
+async def test_an_api_that_cannot_be_reached_stops_the_run_and_fails_no_row(tmp_path: Path) -> None:
+    """The rows are not to blame: they stay as they are, and the next session goes on with them."""
+    gone: dict[int, list[Answer]] = {row: [is_unreached] * 100 for row in range(1, 9)}
+    session = await ran(tmp_path, rows(*range(1, 9)), gone)
+    assert session.outcomes == [LEFT] * 8
+    assert session.brake.reason is BrakeReason.UNREACHED
+    assert "could not be reached" in session.brake.message
+    assert "connect_failed" in session.brake.message
+    assert session.clock.elapsed_s >= SILENCE_S
+    session.fleet.answers.clear()
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED] * 8
+
+
+async def test_an_api_that_comes_back_in_time_costs_no_row_its_tries(tmp_path: Path) -> None:
+    """Ten attempts of several rows find nobody, and then all rows are applied."""
+    away: dict[int, list[Answer]] = {row: [is_unreached] * 6 for row in (2, 3, 4)}
+    session = await ran(tmp_path, rows(1, 2, 3, 4), away)
+    assert session.outcomes == [APPLIED] * 4
+
+
+async def test_one_answer_shows_that_the_api_is_there(tmp_path: Path) -> None:
+    """A row that alone cannot be sent has its tries and fails, while others are answered."""
+    session = await ran(tmp_path, rows(1, 2), {1: [is_unreached] * 5, 2: [is_throttled] * 30})
+    assert session.outcomes == [FAILED, APPLIED]
 
 
 # What nobody asked for

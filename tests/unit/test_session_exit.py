@@ -18,6 +18,7 @@ from bulk.engine.brake import Brake
         (BrakeReason.FAILURE_LIMIT, ExitCode.SAFETY_LIMIT),
         (BrakeReason.CANARY, ExitCode.SAFETY_LIMIT),
         (BrakeReason.SIDE_EFFECT, ExitCode.SAFETY_LIMIT),
+        (BrakeReason.UNREACHED, ExitCode.STOPPED_EARLY),
         (BrakeReason.WINDOW, ExitCode.WINDOW_ENDED),
         (BrakeReason.STRICT, ExitCode.REFUSED),
     ],

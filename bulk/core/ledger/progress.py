@@ -275,7 +275,7 @@ class Progress:
                 known.parked, known.tries = True, 0
             case Verb.REJECTED:
                 known.rejected = True
-            case Verb.ABORT | Verb.RENEWED | Verb.UNAPPLIED:
+            case Verb.ABORT | Verb.RENEWED | Verb.UNREACHED | Verb.UNAPPLIED:
                 pass
             case _:
                 assert_never(verb)

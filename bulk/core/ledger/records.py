@@ -45,6 +45,7 @@ class BrakeReason(StrEnum):
     WINDOW = "window"
     STRICT = "strict"
     SIDE_EFFECT = "side_effect"
+    UNREACHED = "unreached"
 
 
 class Purpose(StrEnum):
@@ -64,6 +65,8 @@ class Verb(StrEnum):
     RETRY = "retry"
     RENEWED = "renewed"
     """An expired token was renewed; the row is not to blame."""
+    UNREACHED = "unreached"
+    """Nobody was there, for this row or any other; the row is not to blame."""
     ABORT = "abort"
     DOUBT = "doubt"
     UNAPPLIED = "unapplied"

@@ -51,6 +51,7 @@ STOPPED = {
     BrakeReason.CANARY: "the first rows did not end as asked",
     BrakeReason.WINDOW: "the window ended",
     BrakeReason.STRICT: "a row was refused or moved since the plan, and the run is strict",
+    BrakeReason.UNREACHED: "the API could not be reached any more",
     BrakeReason.SIDE_EFFECT: "a PUT changed what no row asked for",
 }
 """Why a session stopped, as a person says it."""

@@ -24,6 +24,7 @@ _MEANING = {
     Verb.THROTTLED: "too fast; costs the row no attempt",
     Verb.RETRY: "surely not applied; to be sent again",
     Verb.RENEWED: "the token had expired and was renewed; to be sent again",
+    Verb.UNREACHED: "the API could not be reached by any row; to be sent again",
     Verb.ABORT: "the API would say this to every row; the run stops",
     Verb.DOUBT: "perhaps applied; only reading can tell",
     Verb.UNAPPLIED: "read: the service is as before; to be sent again",
