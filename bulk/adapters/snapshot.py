@@ -29,9 +29,7 @@ class Snapshot:
         """Of each port_id its hash: eight bytes tell a million of them apart well enough to look closer."""
         self._kept: dict[ServiceId, ServiceState] = {}
         self._places: dict[ServiceId, int] = {}
-        self._end = 0
-        self._file = TemporaryFile(buffering=_BUFFER_BYTES)  # noqa: SIM115 - closed by __exit__
-        self._lines = Lines(self._file.fileno())
+        self._spilt: _Spilt | None = None
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -41,7 +39,8 @@ class Snapshot:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the file go."""
-        self._file.close()
+        if self._spilt:
+            self._spilt.close()
 
     def add(self, state: ServiceState) -> None:
         """Take in one service; one that was added before is replaced."""
@@ -52,23 +51,40 @@ class Snapshot:
         if state.id in self._kept or len(self._kept) < KEPT_MAX:
             self._kept[state.id] = state
             return
-        line = orjson.dumps(state_json(state)) + b"\n"
-        self._file.write(line)
-        self._places[state.id] = self._end
-        self._end += len(line)
+        self._spilt = self._spilt or _Spilt()
+        self._places[state.id] = self._spilt.add(state)
 
     def get(self, service_id: ServiceId) -> ServiceState | None:
         """Give a service; None where the project has none of this id."""
         if (state := self._kept.get(service_id)) is not None:
             return state
         offset = self._places.get(service_id)
-        return None if offset is None else self._at(offset)
+        return self._spilt.at(offset) if self._spilt and offset is not None else None
 
     def __iter__(self) -> Iterator[ServiceState]:
         """Give every service."""
         yield from self._kept.values()
-        yield from map(self._at, self._places.values())
+        if self._spilt:
+            yield from map(self._spilt.at, self._places.values())
 
-    def _at(self, offset: int) -> ServiceState:
+
+class _Spilt:
+    """Services in a file without a name."""
+
+    def __init__(self) -> None:
+        self._end = 0
+        self._file = TemporaryFile(buffering=_BUFFER_BYTES)  # noqa: SIM115 - who made this closes it
+        self._line_at = Lines(self._file.fileno()).at
+        self.close = self._file.close
+
+    def add(self, state: ServiceState) -> int:
+        """Take in a service and give its place."""
+        line, place = orjson.dumps(state_json(state)) + b"\n", self._end
+        self._file.write(line)
+        self._end += len(line)
+        return place
+
+    def at(self, place: int) -> ServiceState:
+        """Give the service at a place."""
         self._file.flush()
-        return state_of(orjson.loads(self._lines.at(offset)))
+        return state_of(orjson.loads(self._line_at(place)))

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import plan_target
 from bulk.core.reports.model import Report
-from bulk.engine.read import list_services
+from bulk.engine.read import in_turn, list_services
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -55,10 +55,7 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
 
     Raises what reading a fleet raises; then the ledger is of no use.
     """
-    by_target: dict[Target, list[ServiceUpdate]] = defaultdict(list)
-    for update in opened.rows.updates:
-        contact = await reach.contact(update.target)
-        by_target[contact.target].append(update)
+    by_target = await _by_target(opened.rows.updates, reach)
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
@@ -71,13 +68,36 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
         )
     )
     writer = PlanWriter(ledger)
-    for target, updates in by_target.items():
-        contact = await reach.contact(target)
-        with Snapshot() as live:
-            await list_services(target, contact.client, contact.reads, around.patience, live.add)
-            await writer.put(plan_target(target, updates, live, allow_parking=opened.job.allow_parking))
+
+    async def ask(target: Target) -> Snapshot:
+        contact, live = await reach.contact(target), Snapshot()
+        await list_services(target, contact.client, contact.reads, around.patience, live.add)
+        return live
+
+    async def use(target: Target, live: Snapshot) -> None:
+        with live:
+            changes = plan_target(target, by_target[target], live, allow_parking=opened.job.allow_parking)
+            await writer.put(changes)
+
+    await in_turn(ask, by_target, use)
     await writer.put(_unusable(row, opened.job.target) for row in opened.rows.invalid)
     await writer.fix()
+
+
+async def _by_target(
+    updates: Iterable[ServiceUpdate], reach: Reach[C]
+) -> Mapping[Target, Sequence[ServiceUpdate]]:
+    """Give rows by their target, its project looked up; in the order of the file, as are the targets."""
+    named: dict[Target, list[ServiceUpdate]] = defaultdict(list)
+    for update in updates:
+        named[update.target].append(update)
+    found: dict[Target, list[ServiceUpdate]] = {}
+    for target, rows in named.items():
+        resolved = (await reach.contact(target)).target
+        if resolved in found:  # some rows name the project, others mean it
+            rows = sorted([*found[resolved], *rows], key=lambda update: update.row)  # noqa: PLW2901
+        found[resolved] = rows
+    return found
 
 
 class PlanWriter:

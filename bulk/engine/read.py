@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
@@ -71,6 +72,25 @@ async def at_once(look: Callable[[Target, T], Awaitable[None]], targets: Mapping
     async with raising_the_first(), asyncio.TaskGroup() as group:
         for _ in range(min(LOOKS, len(targets))):
             group.create_task(go_on())
+
+
+async def in_turn(
+    ask: Callable[[Target], Coroutine[Any, Any, T]],
+    targets: Iterable[Target],
+    use: Callable[[Target, T], Awaitable[None]],
+) -> None:
+    """Ask about all targets, `LOOKS` at a time, and use the answers in their order; the first error ends it."""
+    left = iter(targets)
+    coming: deque[tuple[Target, asyncio.Task[T]]] = deque()
+    async with raising_the_first(), asyncio.TaskGroup() as group:
+        while True:
+            coming.extend(
+                (target, group.create_task(ask(target))) for target in islice(left, LOOKS - len(coming))
+            )
+            if not coming:
+                return
+            target, answer = coming.popleft()
+            await use(target, await answer)
 
 
 @asynccontextmanager

@@ -1,13 +1,14 @@
 """`--rate auto` against limits that it has to find: the simulator's, each beside the others in one run.
 
 From `SEARCH_S` after the first PUT on, for `LOOK_S`: the share of what the server allows that was taken,
-and the share of PUTs that it refused, both as the ledger has them.
+and the share of PUTs that it refused, as the ledger, or the peer, has them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -41,29 +42,60 @@ LIMITS = (
 
 
 def found(home: Path) -> Iterator[Row]:
-    """Give the row of each limit; all are run at the same time, which takes about half a minute."""
+    """Give the row of each limit; all are run at the same time, which takes about half a minute.
+
+    Where botocore is installed, its adaptive mode then meets the same limits.
+    """
+    yield from _all_at_once(home, "", _bulk)
+    if find_spec("botocore"):
+        yield from _all_at_once(home, "botocore adaptive, ", _botocore)
+    else:
+        yield Row(section="auto", name="botocore adaptive", note="not installed here: not measured")
+
+
+Begin = Callable[[ExitStack, Hidden, Path, IO[bytes]], Child]
+
+
+def _all_at_once(home: Path, who: str, begin: Begin) -> Iterator[Row]:
     with ExitStack() as stack:
-        runs = [_begin(stack, limit, home / str(number)) for number, limit in enumerate(LIMITS)]
-        for limit, (child, said, folder) in zip(LIMITS, runs, strict=True):
+        runs = []
+        for number, limit in enumerate(LIMITS):
+            folder = home / f"{who}{number}"
+            folder.mkdir()
+            said = stack.enter_context((folder / "said").open("w+b"))
+            runs.append((limit, begin(stack, limit, folder, said), said, folder))
+        for limit, child, said, folder in runs:
             spent = child.wait(said)
             if spent.code:
-                raise ChildFailed(f"{limit.spec}: ended with {spent.code}: {spent.said[-2000:]}")
-            yield _row(limit, next(folder.glob("runs/*.ledger.jsonl")))
+                raise ChildFailed(f"{who}{limit.spec}: ended with {spent.code}: {spent.said[-2000:]}")
+            told = _told_by_bulk(folder) if begin is _bulk else _told_by_botocore(spent.said)
+            yield _row(who, limit, list(told), with_bars=begin is _bulk)
 
 
-def _begin(stack: ExitStack, limit: Hidden, folder: Path) -> tuple[Child, IO[bytes], Path]:
-    folder.mkdir()
-    rows = round(limit.allowed_per_s * (SEARCH_S + LOOK_S + 3))
-    job = write_job(folder / "job.csv", rows, services_per_project=rows)
+def _rows(limit: Hidden) -> int:
+    return round(limit.allowed_per_s * (SEARCH_S + LOOK_S + 3))
+
+
+def _simulator(stack: ExitStack, limit: Hidden, folder: Path) -> str:
     fleet = folder / "fleet.jsonl"
-    fleet.write_bytes(b"".join(_line(number) for number in range(rows)))
+    fleet.write_bytes(b"".join(_line(number) for number in range(_rows(limit))))
     env = environment(folder)
     access = {"BULK_SIMULATOR_AK": env["HUAWEICLOUD_SDK_AK"], "BULK_SIMULATOR_SK": env["HUAWEICLOUD_SDK_SK"]}
     simulator = python("bulk.simulator", "--fleet", str(fleet), "--limit", f"{limit.spec},for=writes")
-    server = stack.enter_context(serving([*simulator, "--stop-with-stdin"], home=folder, env=access))
-    said = stack.enter_context((folder / "said").open("w+b"))
-    command = python("bulk", "apply", str(job), "--endpoint", server.url, "--rate", "auto", "--yes", "-q")
-    return stack.enter_context(start(command, home=folder, out=said)), said, folder
+    return stack.enter_context(serving([*simulator, "--stop-with-stdin"], home=folder, env=access)).url
+
+
+def _bulk(stack: ExitStack, limit: Hidden, folder: Path, said: IO[bytes]) -> Child:
+    job = write_job(folder / "job.csv", _rows(limit), services_per_project=_rows(limit))
+    url = _simulator(stack, limit, folder)
+    command = python("bulk", "apply", str(job), "--endpoint", url, "--rate", "auto", "--yes", "-q")
+    return stack.enter_context(start(command, home=folder, out=said))
+
+
+def _botocore(stack: ExitStack, limit: Hidden, folder: Path, said: IO[bytes]) -> Child:
+    url = _simulator(stack, limit, folder)
+    command = python("tests.benchmarks.adaptive", url, str(_rows(limit)))
+    return stack.enter_context(start(command, home=folder, out=said))
 
 
 def _line(number: int) -> bytes:
@@ -71,16 +103,24 @@ def _line(number: int) -> bytes:
     return orjson.dumps(service) + b"\n"
 
 
-def _row(limit: Hidden, ledger: Path) -> Row:
-    taken, refused, begin = 0, 0, None
-    for _, record in records(ledger):
-        at = datetime.fromisoformat(record["at"]).timestamp()
-        if begin is None and record["type"] == "intent":
-            begin = at + SEARCH_S
-        if begin is not None and begin <= at < begin + LOOK_S:
-            taken += record["type"] == "outcome"
-            refused += record["type"] == "attempt" and record["verdict"] == "throttled"
-    used = taken / (limit.allowed_per_s * LOOK_S)
-    figures = {"used": used, "refused": refused / max(1, taken + refused)}
-    bars = (at_least("used", 0.97), at_most("refused", limit.refused_max))
-    return Row(section="auto", name=limit.spec, figures=figures, bars=bars)
+def _told_by_bulk(folder: Path) -> Iterator[tuple[float, bool]]:
+    """Give when each reply to a PUT came, and whether it was a refusal."""
+    for _, record in records(next(folder.glob("runs/*.ledger.jsonl")), whole=False):
+        is_refusal = record["type"] == "attempt" and record["verdict"] == "throttled"
+        if record["type"] == "outcome" or is_refusal:
+            yield datetime.fromisoformat(record["at"]).timestamp(), is_refusal
+
+
+def _told_by_botocore(said: str) -> Iterator[tuple[float, bool]]:
+    for line in said.splitlines():
+        at, refused = line.split()
+        yield float(at), refused == "1"
+
+
+def _row(who: str, limit: Hidden, told: list[tuple[float, bool]], *, with_bars: bool) -> Row:
+    begin = told[0][0] + SEARCH_S
+    seen = [refused for at, refused in told if begin <= at < begin + LOOK_S]
+    taken, refused = seen.count(False), seen.count(True)
+    figures = {"used": taken / (limit.allowed_per_s * LOOK_S), "refused": refused / max(1, len(seen))}
+    bars = (at_least("used", 0.97), at_most("refused", limit.refused_max)) if with_bars else ()
+    return Row(section="auto", name=f"{who}{limit.spec}", figures=figures, bars=bars)
