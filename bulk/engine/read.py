@@ -79,7 +79,7 @@ async def in_turn(
     targets: Iterable[Target],
     use: Callable[[Target, T], Awaitable[None]],
 ) -> None:
-    """Ask about all targets, `LOOKS` at a time, and use the answers in their order; the first error ends it."""
+    """Ask about all targets, `LOOKS` at a time; use the answers in their order. The first error ends it."""
     left = iter(targets)
     coming: deque[tuple[Target, asyncio.Task[T]]] = deque()
     async with raising_the_first(), asyncio.TaskGroup() as group:

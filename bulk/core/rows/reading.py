@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
@@ -119,12 +120,16 @@ def _row(draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | Invalid
         place=place,
         target=targets.of(values),
         service_id=values["service_id"],
-        body=ModifyBody(**{field: values[field] for field in values if field in _BODY_FIELDS}),
+        body=_body(**{field: values[field] for field in values if field in _BODY_FIELDS}),
         add_ports=values.get("add_ports", ()),
         remove_ports=values.get("remove_ports", ()),
         expect_ports=values.get("expect_ports"),
         note=values.get("note", ""),
     )
+
+
+_body = lru_cache(65_536)(ModifyBody)
+"""The body of these fields: a job has few different ones, so that each is made and kept once."""
 
 
 class Targets:
