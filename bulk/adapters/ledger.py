@@ -28,14 +28,13 @@ from bulk.core.ledger.records import (
     Json,
     Note,
     Record,
-    asks_for_ports,
+    asks_for_ports_of,
     change_of,
-    head_of_change,
     record_json,
     record_type,
     shows_before,
 )
-from bulk.core.model import Change, Ports, ServiceId, ServiceState
+from bulk.core.model import Change, ServiceState
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
@@ -128,18 +127,16 @@ class LedgerReader:
         """Give the planned change of a row."""
         return change_of(self._record(self.progress.change_at[row - 1]))
 
-    def service_id(self, row: int) -> ServiceId:
-        """Give the service that a row is about, without reading its whole change."""
-        head = orjson.loads(head_of_change(self._line_at(self.progress.change_at[row - 1])))
-        return ServiceId(head["service_id"])
-
     def saw(self, row: int, state: ServiceState) -> bool:
-        """Say whether the plan saw the service exactly so; False does not say that it has moved."""
+        """Say whether the plan saw the row's service exactly so; False does not say that it has moved."""
         return shows_before(self._line_at(self.progress.change_at[row - 1]), state)
 
-    def asks_for_ports(self, row: int, ports: Ports) -> bool:
-        """Say whether a row asks for these ports and nothing else; False does not say that it does not."""
-        return asks_for_ports(self._line_at(self.progress.change_at[row - 1]), ports)
+    def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
+        """Say whether a row asks of this service for the ports it has, and for nothing else.
+
+        False does not say otherwise.
+        """
+        return asks_for_ports_of(self._line_at(self.progress.change_at[row - 1]), state)
 
     def outcome(self, row: int) -> Json | None:
         """Give the last `outcome` record of a row; None while it has none."""

@@ -1,6 +1,6 @@
 """A saved plan against the fleet as it is now."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.model import ServiceState, Target
 from bulk.core.reports.model import Report
 from bulk.engine.read import at_once, by_target, list_services
+from bulk.engine.sweeps import Drift, compare
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -38,17 +39,15 @@ async def _moved(
 
     async def look(target: Target, rows: Iterable[int]) -> None:
         contact = await reach.contact(target)
-        waiting = {reader.service_id(row): row for row in rows}
 
-        def see(live: ServiceState) -> None:
-            row = waiting.pop(live.id, None)
-            if row is not None and not reader.saw(row, live):
-                before = reader.change(row).before
-                if before is None or before.differences(live):
-                    moved[row] = live
+        def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
+            return list_services(target, contact.client, contact.reads, around.patience, see)
 
-        await list_services(target, contact.client, contact.reads, around.patience, see)
-        moved.update(dict.fromkeys(row for row in waiting.values() if reader.change(row).before))
+        await compare(reader, rows, list_fleet, judged)
+
+    def judged(row: int, drift: Drift | None) -> None:
+        if drift and (drift.observed or reader.change(row).before):
+            moved[row] = drift.observed
 
     await at_once(look, by_target(reader.progress, reader.progress.unended()))
     return moved

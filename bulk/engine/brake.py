@@ -15,11 +15,13 @@ class Brake:
         self.reason = BrakeReason.FINISHED
         self.message = ""
         self._is_pulled = False
-        self._released: list[Callable[[], None]] = []
+        self._released: list[Callable[[], object]] = []
 
-    def on_pull(self, release: Callable[[], None]) -> None:
-        """Have `release` called at the pull, to wake those who wait for something else."""
+    def on_pull(self, release: Callable[[], object]) -> None:
+        """Have `release` called at the pull, to wake those who wait for something else; now, if that was."""
         self._released.append(release)
+        if self._is_pulled:
+            release()
 
     def pull(self, reason: BrakeReason, message: str) -> None:
         """Stop the run: what is in flight ends and is recorded, nothing new begins."""

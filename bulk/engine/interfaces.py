@@ -13,7 +13,6 @@ from bulk.core.model import (
     Change,
     ListVerdict,
     ModifyBody,
-    Ports,
     ServiceId,
     ServiceState,
     ShowVerdict,
@@ -71,7 +70,24 @@ class Pace(Protocol):
         ...
 
 
-class Ledger(Protocol):
+class PlanReader(Protocol):
+    """A plan and what became of it, to be read only."""
+
+    @property
+    def progress(self) -> Progress:
+        """Give what the durable records add up to."""
+        ...
+
+    def change(self, row: int) -> Change:
+        """Give the planned change of a row."""
+        ...
+
+    def saw(self, row: int, state: ServiceState) -> bool:
+        """Say whether the plan saw the row's service exactly so; False does not say that it has moved."""
+        ...
+
+
+class Ledger(PlanReader, Protocol):
     """Where everything is written down before it counts."""
 
     async def write(self, record: Record) -> None:
@@ -86,29 +102,15 @@ class Ledger(Protocol):
         """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
         ...
 
-    def change(self, row: int) -> Change:
-        """Give the planned change of a row."""
-        ...
-
     def outcome(self, row: int) -> Json | None:
         """Give the last `outcome` record of a row; None while it has none."""
         ...
 
-    def service_id(self, row: int) -> ServiceId:
-        """Give the service that a row is about, without reading its whole change."""
-        ...
+    def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
+        """Say whether a row asks of this service for the ports it has, and for nothing else.
 
-    def saw(self, row: int, state: ServiceState) -> bool:
-        """Say whether the plan saw the service exactly so; False does not say that it has moved."""
-        ...
-
-    def asks_for_ports(self, row: int, ports: Ports) -> bool:
-        """Say whether a row asks for these ports and nothing else; False does not say that it does not."""
-        ...
-
-    @property
-    def progress(self) -> Progress:
-        """Give what the durable records add up to."""
+        False does not say otherwise.
+        """
         ...
 
 

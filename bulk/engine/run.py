@@ -13,23 +13,20 @@ service gets back what it had.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
 
-from bulk.core.errors import FleetUnreadable
+from bulk.core.errors import BulkError, FleetUnreadable
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import BrakeReason, Purpose
-from bulk.core.model import AS_ASKED, Change, Outcome, Reply
+from bulk.core.model import AS_ASKED, Action, Change, Outcome, Reply
 from bulk.core.plan import Step, steps
 from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
 from bulk.engine.read import raising_the_first
 from bulk.engine.sending import Sender
 from bulk.engine.session import Tools
-from bulk.engine.sweeps import drift_sweep, settle_unsent, verify_sweep
-
-T = TypeVar("T")
+from bulk.engine.sweeps import DriftSweep, verify_sweep
 
 
 class Run:
@@ -48,6 +45,7 @@ class Run:
         self._tied: dict[int, set[int]] = {}
         """By row of a parked change: all rows that its last PUT waits for, and itself."""
         self._is_sweeping = False
+        self._sweep = DriftSweep(tools)
         tools.brake.on_pull(self._release)
 
     async def __call__(self) -> None:
@@ -55,54 +53,89 @@ class Run:
 
         Raises FleetUnreadable, CredentialsError and LedgerFailed.
         """
-        tools = self._tools
-        drifted = await self._swept(drift_sweep(tools))
-        if drifted is None:
+        for row in list(self._progress.open):
+            self._tie(self._ledger.change(row))
+        if self._needs_all_looked_at:
+            await self._swept(self._sweep())
+            self._settle_strictly()
+            await self._ledger.flush()
+            if not self._brake:
+                await self._canaries()
+            await self._send(self._unsent())
+        else:
+            await self._send(self._unsent(), beside=self._sweep)
+        if not self._brake:
+            await self._swept(verify_sweep(self._tools, self._sender))
+
+    @property
+    def _needs_all_looked_at(self) -> bool:
+        """Say whether no PUT may leave before the last service was looked at.
+
+        Else each may leave once its own was: a large fleet takes a while to be listed.
+        """
+        limits = self._tools.limits
+        return limits.strict or bool(limits.canary_rows) or any(map(self._is_parked, self._tied))
+
+    def _settle_strictly(self) -> None:
+        drifted = sorted(self._sweep.drifted)
+        if not self._tools.limits.strict or self._brake:
             return
-        if drifted and tools.limits.strict:
-            rows = ", ".join(str(row) for row in sorted(drifted)[:10])
+        if drifted:
+            rows = ", ".join(map(str, drifted[:10]))
             told = f"{len(drifted)} services moved since the plan (rows {rows}); nothing was sent"
             self._brake.pull(BrakeReason.STRICT, told)
             return
-        settle_unsent(tools, drifted)
-        await self._ledger.flush()
-        for row in list(self._progress.open):
-            self._tie(self._ledger.change(row))
-        await self._canaries()
-        await self._send(self._progress.unended())
-        if not self._brake:
-            await self._swept(verify_sweep(tools, self._sender))
+        self._sweep.settle()
 
-    async def _swept(self, sweep: Awaitable[T]) -> T | None:
-        """Give what a sweep finds; None where the brake was pulled, which ends it at once."""
+    async def _swept(self, sweep: Awaitable[None]) -> None:
+        """Wait for a sweep; a pulled brake ends it at once."""
         self._is_sweeping = True
         try:
-            found = await sweep
+            await sweep
         except FleetUnreadable:
             if not self._brake:
                 raise
-            return None
         finally:
             self._is_sweeping = False
-        return None if self._brake else found
+
+    def _unsent(self) -> Iterator[int]:
+        """Give the rows without an outcome that a PUT is for, in the order of the plan."""
+        progress = self._progress
+        return (row for row in progress.unended() if progress.action(row) is Action.UPDATE)
 
     async def _canaries(self) -> None:
-        first = set(islice(self._progress.unended(), self._tools.limits.canary_rows))
+        first = set(islice(self._unsent(), self._tools.limits.canary_rows))
         for row in tuple(first):
             if self._ledger.change(row).parking:  # a cycle is begun and ended in one go
                 first |= self._tied_to(row)
-        await self._send([row for row in self._progress.unended() if row in first])
+        await self._send([row for row in self._unsent() if row in first])
         if any(self._progress.outcome(row) not in AS_ASKED for row in first):
             told = f"not all of the first {len(first)} rows ended as asked"
             self._brake.pull(BrakeReason.CANARY, told)
 
     # The loop
 
-    async def _send(self, rows: Iterable[int]) -> None:
+    async def _send(
+        self, rows: Iterable[int], *, beside: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        """Send these rows; what runs `beside` them is given up when the brake is pulled."""
         puts = steps(map(self._ledger.change, rows), self._has_ended)
+        failures: list[BulkError] = []
         async with raising_the_first(), asyncio.TaskGroup() as group:  # such as a failure of the ledger
+            if beside:
+                self._brake.on_pull(group.create_task(self._watched(beside, failures)).cancel)
             self._hire(group, puts)
+        for failure in failures:
+            raise failure
         await self._ledger.flush()
+
+    async def _watched(self, work: Callable[[], Awaitable[None]], failures: list[BulkError]) -> None:
+        """Do some work; where it fails, let what is in flight end and be recorded first."""
+        try:
+            await work()
+        except BulkError as failure:
+            failures.append(failure)
+            self._brake.pull(BrakeReason.ABORTED, f"{failure.message}; {failure.hint}")
 
     def _hire(self, group: asyncio.TaskGroup, puts: Iterator[Step]) -> None:
         while self._working < self._crew.wanted:
@@ -149,6 +182,13 @@ class Run:
     async def _row(self, step: Step) -> None:
         change = step.change
         purpose = Purpose.CHANGE if step.is_last else Purpose.PARK
+        if not await self._sweep.lets(change.row):
+            return
+        if not step.is_last:  # whoever waits for it must be known to go, since it is parked until then
+            for row in self._tied_to(change.row):
+                await self._sweep.lets(row)
+            if self._brake:
+                return
         if step.is_last:
             await self._let_go(change.row, is_last=False)
         # First of all: a row that was asked cannot become blocked.

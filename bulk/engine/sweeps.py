@@ -1,11 +1,13 @@
-"""Listing the fleets before the first PUT and after the last: what moved, what is not as asked."""
+"""Listing the fleets before the PUTs and after the last: what moved, what is not as asked."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Ended, Note
 from bulk.core.model import Action, Change, Done, Missing, Outcome, Reply, ServiceState, Target
+from bulk.engine.interfaces import PlanReader
 from bulk.engine.puts import before_last
 from bulk.engine.read import at_once, by_target, list_services, show_service
 from bulk.engine.sending import Sender
@@ -23,63 +25,128 @@ class Drift:
     """Somebody else already did what the row asks."""
 
 
-async def drift_sweep(tools: Tools) -> dict[int, Drift]:
-    """List every fleet again and give the rows whose service is not what the plan, or the run, left."""
-    progress = tools.ledger.progress
-    rows = (
-        row
-        for row in progress.unended()
-        if progress.action(row) is not Action.REFUSE and progress.stage(row) is not Stage.ASKED
-    )
-    drifted: dict[int, Drift] = {}
+async def compare(
+    reader: PlanReader,
+    rows: Iterable[int],
+    list_fleet: Callable[[Callable[[ServiceState], None]], Awaitable[None]],
+    judged: Callable[[int, Drift | None], None],
+) -> None:
+    """List a fleet and let `judged` have the drift of each of these rows, or None, as soon as it is known."""
+    names = reader.progress.names
+    waiting = {names[row - 1]: row for row in rows}
 
-    async def look(target: Target, rows_here: Iterable[int]) -> None:
-        waiting = {tools.ledger.service_id(row): row for row in rows_here}
+    def see(live: ServiceState) -> None:
+        row = waiting.get(hash(live.id))
+        if row is None:
+            return
+        change = None if _is_untouched(reader, row, live) else reader.change(row)
+        if change is None or change.service_id == live.id:
+            del waiting[hash(live.id)]
+            judged(row, _drift(reader, change, live) if change else None)
 
-        def see(live: ServiceState) -> None:
-            row = waiting.pop(live.id, None)
-            if row is not None and (drift := _drift(tools, row, live)):
-                drifted[row] = drift
-
-        await _list(tools, target, see)
-        gone = Drift(before=None, observed=None, as_asked=False)
-        drifted.update(dict.fromkeys(waiting.values(), gone))
-
-    await at_once(look, by_target(progress, rows))
-    return drifted
+    await list_fleet(see)
+    for row in waiting.values():
+        judged(row, Drift(before=None, observed=None, as_asked=False))
 
 
-async def _list(tools: Tools, target: Target, see: Callable[[ServiceState], object]) -> None:
-    lane = tools.lanes[target]
-    await list_services(target, lane.fleet, lane.reads, tools.patience, see)
+def _is_untouched(reader: PlanReader, row: int, live: ServiceState) -> bool:
+    """Say whether this is surely what the run left, by a look that costs little."""
+    opened = reader.progress.open.get(row)
+    return not (opened and opened.parked) and reader.saw(row, live)
 
 
-def _drift(tools: Tools, row: int, live: ServiceState) -> Drift | None:
-    opened = tools.ledger.progress.open.get(row)
-    is_parked = opened is not None and opened.parked
-    if not is_parked and tools.ledger.saw(row, live):
-        return None
-    change = tools.ledger.change(row)
-    before = before_last(change) if is_parked else change.before
+def _drift(reader: PlanReader, change: Change, live: ServiceState) -> Drift | None:
+    opened = reader.progress.open.get(change.row)
+    before = before_last(change) if opened and opened.parked else change.before
     if before is None or not before.differences(live):
         return None
     return Drift(before=before, observed=live, as_asked=live.surely_has(change.body))
 
 
-def settle_unsent(tools: Tools, drifted: dict[int, Drift]) -> None:
-    """Write the outcome of every row that needs no PUT."""
-    progress = tools.ledger.progress
-    for row in list(progress.unended()):
-        if progress.stage(row) is Stage.ASKED:
-            continue
-        action, drift = progress.action(row), drifted.get(row)
+class DriftSweep:
+    """Lists every fleet again; a row may be sent once its service has been looked at.
+
+    Rows that need no PUT, or must not have one, get their outcome as soon as that is known; where the run is
+    strict, only by `settle`, since then one service that moved stops everything.
+    """
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self._progress = tools.ledger.progress
+        self._fates = bytearray(max(self._progress.order, default=0))
+        """By row - 1: what the sweep has to say, or has said."""
+        self._news = asyncio.Event()
+        self.drifted: list[int] = []
+        """Rows whose service is not what the plan, or the run, left."""
+        tools.brake.on_pull(self._tell)
+
+    async def __call__(self) -> None:
+        """Look at every service."""
+        await at_once(self._look, self._rows())
+
+    def _rows(self) -> Mapping[Target, Sequence[int]]:
+        progress, looked_at = self._progress, []
+        for row in progress.unended():
+            if progress.action(row) is Action.REFUSE:
+                self._judge(row, None)
+            elif progress.stage(row) is not Stage.ASKED:
+                self._fates[row - 1] = _OPEN
+                looked_at.append(row)
+        return by_target(progress, looked_at)
+
+    async def _look(self, target: Target, rows: Sequence[int]) -> None:
+        def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
+            return _list(self._tools, target, see)
+
+        await compare(self._tools.ledger, rows, list_fleet, self._judge)
+        self._tell()
+
+    def _judge(self, row: int, drift: Drift | None) -> None:
+        self._fates[row - 1] = _GOES
+        if drift:
+            self.drifted.append(row)
+        if not self._tools.limits.strict:
+            self._settle(row, drift)
+        if not self._news.is_set():
+            self._tell()
+
+    def _tell(self) -> None:
+        news, self._news = self._news, asyncio.Event()
+        news.set()
+
+    def settle(self) -> None:
+        """Give every row that needs no PUT its outcome, after a strict sweep in which nothing had moved."""
+        for row in list(self._progress.unended()):
+            if self._fates[row - 1] == _GOES:
+                self._settle(row, None)
+
+    def _settle(self, row: int, drift: Drift | None) -> None:
+        ledger, action = self._tools.ledger, self._progress.action(row)
         if action is Action.REFUSE:
-            reply = Reply(code="refused", message=tools.ledger.change(row).reason)
-            tools.ledger.put(Ended(row=row, outcome=Outcome.REFUSED, reply=reply))
+            reply = Reply(code="refused", message=ledger.change(row).reason)
+            ledger.put(Ended(row=row, outcome=Outcome.REFUSED, reply=reply))
         elif drift and not drift.as_asked:
-            tools.ledger.put(_drifted(row, drift))
+            ledger.put(_drifted(row, drift))
         elif drift or action is Action.KEEP:
-            tools.ledger.put(Ended(row=row, outcome=Outcome.ALREADY))
+            ledger.put(Ended(row=row, outcome=Outcome.ALREADY))
+        else:
+            return
+        self._fates[row - 1] = _SETTLED
+
+    async def lets(self, row: int) -> bool:
+        """Return when a row has been looked at, or the brake pulled; say whether it is to be sent."""
+        while self._fates[row - 1] == _OPEN and not self._tools.brake:
+            await self._news.wait()
+        return self._fates[row - 1] in {_UNASKED, _GOES}
+
+
+_UNASKED, _OPEN, _GOES, _SETTLED = range(4)
+"""Nothing to say (the row's PUT is in doubt); not looked at yet; free to go; ended without a PUT."""
+
+
+async def _list(tools: Tools, target: Target, see: Callable[[ServiceState], None]) -> None:
+    lane = tools.lanes[target]
+    await list_services(target, lane.fleet, lane.reads, tools.patience, see)
 
 
 def _drifted(row: int, drift: Drift) -> Ended:
@@ -97,13 +164,13 @@ async def verify_sweep(tools: Tools, sender: Sender) -> None:
     progress = tools.ledger.progress
     suspect: list[int] = []
 
-    async def look(target: Target, rows_here: Iterable[int]) -> None:
-        waiting = {tools.ledger.service_id(row): row for row in rows_here}
+    async def look(target: Target, rows: Iterable[int]) -> None:
+        waiting = {progress.names[row - 1]: row for row in rows}
 
         def see(live: ServiceState) -> None:
-            row = waiting.get(live.id)
+            row = waiting.get(hash(live.id))
             if row is not None and _is_as_asked(tools, row, live):
-                del waiting[live.id]
+                del waiting[hash(live.id)]
 
         await _list(tools, target, see)
         suspect.extend(waiting.values())
@@ -119,7 +186,10 @@ async def verify_sweep(tools: Tools, sender: Sender) -> None:
 
 
 def _is_as_asked(tools: Tools, row: int, live: ServiceState) -> bool:
-    return tools.ledger.asks_for_ports(row, live.ports) or not live.unlike(tools.ledger.change(row).body)
+    if tools.ledger.asks_for_ports_of(row, live):
+        return True
+    change = tools.ledger.change(row)
+    return change.service_id == live.id and not live.unlike(change.body)
 
 
 async def _verify(tools: Tools, sender: Sender, change: Change) -> None:

@@ -17,6 +17,7 @@ from bulk.core.model import (
     Abort,
     Action,
     Change,
+    ListVerdict,
     ModifyBody,
     Outcome,
     Page,
@@ -58,7 +59,7 @@ from tests.fakes import (
     planned_ledger,
     shows_the_state_before,
 )
-from tests.nouns import PROJECT, change, ports, service_id, state
+from tests.nouns import PROJECT, change, ports, ring, service_id, state
 
 APPLIED, ALREADY, FAILED = Outcome.APPLIED, Outcome.ALREADY, Outcome.FAILED
 CONFLICT, DRIFTED, BLOCKED = Outcome.CONFLICT, Outcome.DRIFTED, Outcome.BLOCKED
@@ -777,6 +778,102 @@ async def test_one_answer_shows_that_the_api_is_there(tmp_path: Path) -> None:
     """A row that alone cannot be sent has its tries and fails, while others are answered."""
     session = await ran(tmp_path, rows(1, 2), {1: [is_unreached] * 5, 2: [is_throttled] * 30})
     assert session.outcomes == [FAILED, APPLIED]
+
+
+# While a fleet is still being listed
+
+
+@dataclass
+class SlowList(FakeFleet):
+    """A fleet whose list has one service a page, and whose second page waits."""
+
+    go: asyncio.Event = field(default_factory=asyncio.Event)
+    verdict: ListVerdict | None = None
+    """What the second page is instead."""
+
+    async def list_page(self, *, offset: int, limit: int) -> ListVerdict:  # noqa: ARG002 - as it is called
+        """Give one service, each but the first one when it may be told."""
+        if offset:
+            await self.go.wait()
+            if self.verdict:
+                return self.verdict
+        return await super().list_page(offset=offset, limit=1)
+
+
+def slow_list(changes: list[Change], **what: Any) -> SlowList:
+    """Give a fleet as the plan saw it that is slow to tell."""
+    return SlowList(services=fleet_of(changes).services, **what)
+
+
+async def test_a_row_goes_as_soon_as_its_service_has_been_looked_at(tmp_path: Path) -> None:
+    """A large fleet takes long to list; the PUT of the first page releases the second one here."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet = fleet = slow_list(rows(1, 2))
+    fleet.on_put = lambda _: fleet.go.set()
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
+
+
+async def test_a_row_does_not_go_before_its_service_has_been_looked_at(tmp_path: Path) -> None:
+    """The second service moved: it is found out in time, though the first row went long ago."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet = fleet = slow_list(rows(1, 2))
+    fleet.services[service_id(2)] = state(2, 9)
+    fleet.on_put = lambda _: fleet.go.set()
+    await session.run()
+    assert (session.outcomes, session.order()) == ([APPLIED, DRIFTED], [1])
+
+
+@pytest.mark.parametrize("settings", [{"strict": True}, {"canary_rows": 1}])
+async def test_strict_runs_and_canaries_wait_for_the_whole_list(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """What one service shows may forbid all PUTs; and the first rows must be those that can be sent."""
+    session = await prepared(tmp_path, rows(1, 2), **settings)
+    session.fleet = fleet = slow_list(rows(1, 2))
+    fleet.on_put = lambda _: pytest.fail("sent too early") if not fleet.go.is_set() else None
+    asyncio.get_running_loop().call_later(0.01, fleet.go.set)
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
+
+
+async def test_the_brake_ends_a_list_that_rows_wait_for(tmp_path: Path) -> None:
+    """What is in flight is recorded, what was not looked at stays as it is, and nobody waits for ever."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet = fleet = slow_list(rows(1, 2))
+    fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert session.outcomes == [APPLIED, LEFT]
+
+
+async def test_a_list_that_fails_midway_stops_the_run_and_loses_no_outcome(tmp_path: Path) -> None:
+    """The PUT in flight ends and is recorded; the failure is told as what it is."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet = fleet = slow_list(rows(1, 2), verdict=Abort(reply=LOCKED, hint="check the secret key"))
+    fleet.on_put = lambda _: fleet.go.set()
+    with pytest.raises(CredentialsError, match="signature does not match"):
+        await session.run()
+    assert session.outcomes == [APPLIED, LEFT]
+    assert session.brake.reason is BrakeReason.ABORTED
+
+
+async def test_a_stop_before_the_run_begins_sends_nothing(tmp_path: Path) -> None:
+    """A brake that is pulled already holds back the list, too."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert (session.outcomes, session.order()) == ([LEFT, LEFT], [])
+
+
+async def test_a_service_is_not_parked_before_those_that_wait_for_it_were_looked_at(tmp_path: Path) -> None:
+    """Once it is parked they must go: one that had moved would leave it parked."""
+    changes = ring(2)
+    session = await prepared(tmp_path, changes)
+    session.fleet = fleet = slow_list(changes)
+    fleet.on_put = lambda _: pytest.fail("parked too early") if not fleet.go.is_set() else None
+    asyncio.get_running_loop().call_later(0.01, fleet.go.set)
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
 
 
 # What nobody asked for

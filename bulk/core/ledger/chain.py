@@ -61,22 +61,23 @@ class Chain:
 
         Of a change it gives only the head unless it is to be `whole`, which takes three times as long.
         """
-        content, tail = line[: -_TAIL - 1], line[-_TAIL - 1 :]
+        content = line[: -_TAIL - 1]
         total = _sum(self.sum, content)
-        if tail != b',"sum":"%b"}\n' % total.encode():
+        if not line.endswith(b',"sum":"%b"}\n' % total.encode()):
             raise self._damaged("does not follow from the lines before it")
         try:
-            is_change = not whole and _CHANGE in line[:_TYPE_WITHIN]
-            json: Json = orjson.loads(head_of_change(line) if is_change else line)
+            is_change = line.find(_CHANGE, 0, _TYPE_WITHIN) > 0
+            json: Json = orjson.loads(head_of_change(line) if is_change and not whole else line)
         except ValueError as error:  # only a forger who recomputes sums gets here
             raise self._damaged("is not JSON") from error
         if json.get("n") != self.n:
             raise self._damaged(f"has number {json.get('n')}, not {self.n}")
-        match json.get("type"):
-            case "change":
-                self._plan(content)
-            case "planned" if json.get("digest") != self.digest:
-                raise self._damaged("gives another digest than the changes before it")
+        if is_change is not (json.get("type") == "change"):
+            raise self._damaged("is no record of this format")
+        if is_change:
+            self._plan(content)
+        elif json.get("type") == "planned" and json.get("digest") != self.digest:
+            raise self._damaged("gives another digest than the changes before it")
         self._count(line, total)
         return json
 
@@ -93,8 +94,7 @@ class Chain:
 
     def _plan(self, content: bytes) -> None:
         """Count a change into the plan's digest: everything behind its `type` member."""
-        self._digest.update(content[content.index(_CHANGE) + len(_CHANGE) :])
-        self._digest.update(b"\n")
+        self._digest.update(content[content.index(_CHANGE) + len(_CHANGE) :] + b"\n")
 
     @property
     def digest(self) -> str:

@@ -49,6 +49,7 @@ class Stage(IntEnum):
 
 _STAGES = tuple(Stage)
 _ACTIONS = tuple(Action)
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
 _STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
 
@@ -82,7 +83,7 @@ class OpenRow:
 
 
 class Progress:
-    """What the records so far add up to; about 29 bytes a row."""
+    """What the records so far add up to; about 37 bytes a row."""
 
     def __init__(self) -> None:
         self.run: Json = {}
@@ -109,6 +110,8 @@ class Progress:
         self._stages = bytearray()
         self._actions = bytearray()
         self._target_of = array("I")
+        self.names = array("q")
+        """Hash of each row's service_id, by row - 1: to find the row of a service among those of a target."""
         self._target_numbers: dict[tuple[str, ...], int] = {}
         self._earlier_s = 0.0
         self._tally = [0] * len(Stage)
@@ -220,11 +223,13 @@ class Progress:
             self.change_at.extend([0] * missing)
             self.outcome_at.extend([0] * missing)
             self._target_of.extend([0] * missing)
+            self.names.extend([0] * missing)
         self._move(record, Stage.WAITING)
         self.order.append(row)
         self.change_at[row - 1] = offset
         self._actions[row - 1] = _ACTIONS.index(record["action"])
         self._target_of[row - 1] = self._target_number(record["target"])
+        self.names[row - 1] = hash(record["service_id"])
 
     def _target_number(self, json: Json) -> int:
         name = tuple(json.values())
@@ -247,8 +252,6 @@ class Progress:
 
     def _intent(self, record: Json, _: int) -> None:
         row = record["row"]
-        if self._stage_of(record) is Stage.ASKED:
-            raise _illegal(record, f"sends row {row} while an earlier PUT of it is in doubt")
         self._move(record, Stage.ASKED)
         self.sent += 1
         if (known := self.open.get(row)) is None:
@@ -282,7 +285,7 @@ class Progress:
         self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
 
     def _outcome(self, record: Json, offset: int) -> None:
-        row, outcome = record["row"], Outcome(record["outcome"])
+        row, outcome = record["row"], _OUTCOMES[record["outcome"]]
         if outcome is Outcome.BLOCKED and self._is_in_doubt(record):
             raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
         self._move(record, _STAGE[outcome])
@@ -310,10 +313,13 @@ class Progress:
         return stage
 
     def _move(self, record: Json, stage: Stage) -> None:
-        before = self._stage_of(record)
+        before, row = self._stage_of(record), record["row"]
         if stage not in _LEGAL[before]:
-            raise _illegal(record, f"takes row {record['row']} from {before.name} to {stage.name}")
-        self._stages[record["row"] - 1] = stage
+            what = f"takes row {row} from {before.name} to {stage.name}"
+            if stage is before is Stage.ASKED:
+                what = f"sends row {row} while an earlier PUT of it is in doubt"
+            raise _illegal(record, what)
+        self._stages[row - 1] = stage
         if before:
             self._tally[before] -= 1
         self._tally[stage] += 1

@@ -226,9 +226,13 @@ def shows_before(line: bytes, state: ServiceState) -> bool:
     return b',"before":%b,"body":' % orjson.dumps(state_json(state)) in line
 
 
-def asks_for_ports(line: bytes, ports: Ports) -> bool:
-    """Say whether a `change` line asks for these ports and nothing else; False does not say otherwise."""
-    return b',"body":{"ports":%b}' % orjson.dumps(ports_json(ports)) in line
+def asks_for_ports_of(line: bytes, state: ServiceState) -> bool:
+    """Say whether a `change` line asks of this service for the ports it has, and for nothing else.
+
+    False does not say otherwise.
+    """
+    asked = b',"body":{"ports":%b}' % orjson.dumps(ports_json(state.ports))
+    return asked in line and b',"service_id":%b,' % orjson.dumps(state.id) in line
 
 
 def change_of(json: Json) -> Change:
