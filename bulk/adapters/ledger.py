@@ -38,6 +38,7 @@ from bulk.core.model import Change, ServiceState
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
+_BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
@@ -72,7 +73,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
     """
     chain = chain or Chain()
     try:
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER_BYTES) as file:
             for line in file:
                 if not line.endswith(b"\n"):
                     return

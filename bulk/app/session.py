@@ -24,7 +24,7 @@ from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowC
 from bulk.core.job import Job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import BrakeReason, End, Note, Session
-from bulk.core.model import AS_ASKED, Action, Outcome, Target
+from bulk.core.model import AS_ASKED, Outcome, Target
 from bulk.core.pacing import Pacing, believed, in_words, reason
 from bulk.core.reports.model import Report
 from bulk.engine.brake import Brake
@@ -109,7 +109,7 @@ async def work_on(
     operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
-    changes = sum(progress.action(row) is Action.UPDATE for row in progress.unended())
+    changes = sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
         return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)

@@ -19,7 +19,7 @@ from itertools import islice
 from bulk.core.errors import BulkError, FleetUnreadable
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import BrakeReason, Purpose
-from bulk.core.model import AS_ASKED, Action, Change, Outcome, Reply
+from bulk.core.model import AS_ASKED, Change, Outcome, Reply
 from bulk.core.plan import Step, steps
 from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
@@ -61,9 +61,9 @@ class Run:
             await self._ledger.flush()
             if not self._brake:
                 await self._canaries()
-            await self._send(self._unsent())
+            await self._send(self._progress.unsent())
         else:
-            await self._send(self._unsent(), beside=self._sweep)
+            await self._send(self._progress.unsent(), beside=self._sweep)
         if not self._brake:
             await self._swept(verify_sweep(self._tools, self._sender))
 
@@ -98,17 +98,12 @@ class Run:
         finally:
             self._is_sweeping = False
 
-    def _unsent(self) -> Iterator[int]:
-        """Give the rows without an outcome that a PUT is for, in the order of the plan."""
-        progress = self._progress
-        return (row for row in progress.unended() if progress.action(row) is Action.UPDATE)
-
     async def _canaries(self) -> None:
-        first = set(islice(self._unsent(), self._tools.limits.canary_rows))
+        first = set(islice(self._progress.unsent(), self._tools.limits.canary_rows))
         for row in tuple(first):
             if self._ledger.change(row).parking:  # a cycle is begun and ended in one go
                 first |= self._tied_to(row)
-        await self._send([row for row in self._unsent() if row in first])
+        await self._send([row for row in self._progress.unsent() if row in first])
         if any(self._progress.outcome(row) not in AS_ASKED for row in first):
             told = f"not all of the first {len(first)} rows ended as asked"
             self._brake.pull(BrakeReason.CANARY, told)

@@ -146,7 +146,7 @@ def test_a_row_left_out_of_the_plan_takes_no_step() -> None:
     story.tell(run_record(), change(3), change(1), Planned(rows=2, counts={}, digest=""), session_record())
     assert (story.progress.rows, list(story.progress.order)) == (2, [3, 1])
     assert sum(story.progress.counts().values()) == 2
-    with pytest.raises(LedgerDamaged, match=r"^line 6 takes row 2 from UNPLANNED to ASKED"):
+    with pytest.raises(LedgerDamaged, match=r"^line 6 speaks of row 2, which is not planned"):
         story.tell(Intent(row=2, attempt=1))
 
 
@@ -303,12 +303,12 @@ def test_puts_refusals_and_failures_by_code_are_counted() -> None:
 def test_the_places_of_changes_and_last_outcomes_are_known() -> None:
     """Offsets by row, 0 while a row has no outcome."""
     story = planned(2)
-    assert list(story.progress.change_at) == [100, 200]
-    assert list(story.progress.outcome_at) == [0, 0]
+    assert list(story.progress.change_at[:2]) == [100, 200]
+    assert list(story.progress.outcome_at[:2]) == [0, 0]
     story.tell(Intent(row=2, attempt=1), Ended(row=2, outcome=Outcome.APPLIED))
-    assert list(story.progress.outcome_at) == [0, 600]
+    assert list(story.progress.outcome_at[:2]) == [0, 600]
     story.tell(Ended(row=2, outcome=Outcome.CONFLICT))
-    assert list(story.progress.outcome_at) == [0, 700]
+    assert list(story.progress.outcome_at[:2]) == [0, 700]
 
 
 def test_only_the_last_notes_stay_in_memory() -> None:

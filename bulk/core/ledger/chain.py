@@ -63,20 +63,21 @@ class Chain:
         """
         content = line[: -_TAIL - 1]
         total = _sum(self.sum, content)
-        if not line.endswith(b',"sum":"%b"}\n' % total.encode()):
+        if line[-_TAIL - 1 :] != b',"sum":"%b"}\n' % total.encode():
             raise self._damaged("does not follow from the lines before it")
         try:
             is_change = line.find(_CHANGE, 0, _TYPE_WITHIN) > 0
             json: Json = orjson.loads(head_of_change(line) if is_change and not whole else line)
         except ValueError as error:  # only a forger who recomputes sums gets here
             raise self._damaged("is not JSON") from error
+        kind = json.get("type")
         if json.get("n") != self.n:
             raise self._damaged(f"has number {json.get('n')}, not {self.n}")
-        if is_change is not (json.get("type") == "change"):
+        if is_change is not (kind == "change"):
             raise self._damaged("is no record of this format")
         if is_change:
             self._plan(content)
-        elif json.get("type") == "planned" and json.get("digest") != self.digest:
+        elif kind == "planned" and json.get("digest") != self.digest:
             raise self._damaged("gives another digest than the changes before it")
         self._count(line, total)
         return json

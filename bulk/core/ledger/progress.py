@@ -49,6 +49,7 @@ class Stage(IntEnum):
 
 _STAGES = tuple(Stage)
 _ACTIONS = tuple(Action)
+_ACTION_NUMBERS = {action.value: number for number, action in enumerate(_ACTIONS)}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
 _STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
@@ -200,6 +201,11 @@ class Progress:
         """Give what the plan reaches."""
         return Footprint(**self.planned["footprint"]) if self.planned else Footprint()
 
+    def unsent(self) -> Iterator[int]:
+        """Give the rows without an outcome that a PUT is for, in the order of the plan."""
+        stages, actions, update = self._stages, self._actions, _ACTION_NUMBERS[Action.UPDATE]
+        return (row for row in self.order if stages[row - 1] < Stage.APPLIED and actions[row - 1] == update)
+
     def unended(self) -> Iterator[int]:
         """Give the rows without an outcome, in the order of the plan."""
         return (row for row in self.order if self._stages[row - 1] < Stage.APPLIED)
@@ -217,19 +223,22 @@ class Progress:
         row = record["row"]
         if self.planned:
             raise _illegal(record, "adds a change to a fixed plan")
-        if (missing := row - len(self._stages)) > 0:
-            self._stages.extend(bytes(missing))
-            self._actions.extend(bytes(missing))
-            self.change_at.extend([0] * missing)
-            self.outcome_at.extend([0] * missing)
-            self._target_of.extend([0] * missing)
-            self.names.extend([0] * missing)
+        if row > len(self._stages):
+            self._grow(row - len(self._stages))
         self._move(record, Stage.WAITING)
         self.order.append(row)
         self.change_at[row - 1] = offset
-        self._actions[row - 1] = _ACTIONS.index(record["action"])
+        self._actions[row - 1] = _ACTION_NUMBERS[record["action"]]
         self._target_of[row - 1] = self._target_number(record["target"])
         self.names[row - 1] = hash(record["service_id"])
+
+    def _grow(self, rows: int) -> None:
+        """Make room for so many rows, and for some that will follow."""
+        rows += _SPARE_ROWS
+        self._stages.extend(bytes(rows))
+        self._actions.extend(bytes(rows))
+        for numbers in (self.change_at, self.outcome_at, self._target_of, self.names):
+            numbers.extend([0] * rows)
 
     def _target_number(self, json: Json) -> int:
         name = tuple(json.values())
@@ -307,14 +316,14 @@ class Progress:
 
     def _stage_of(self, record: Json) -> Stage:
         row = record["row"]
-        if not 1 <= row <= len(self._stages):
+        stage: Stage = _STAGES[self._stages[row - 1]] if 1 <= row <= len(self._stages) else Stage.UNPLANNED
+        if stage is Stage.UNPLANNED and record["type"] != "change":
             raise _illegal(record, f"speaks of row {row}, which is not planned")
-        stage: Stage = _STAGES[self._stages[row - 1]]
         return stage
 
     def _move(self, record: Json, stage: Stage) -> None:
         before, row = self._stage_of(record), record["row"]
-        if stage not in _LEGAL[before]:
+        if stage not in _LEGAL[before] or row < 1:
             what = f"takes row {row} from {before.name} to {stage.name}"
             if stage is before is Stage.ASKED:
                 what = f"sends row {row} while an earlier PUT of it is in doubt"
@@ -329,6 +338,7 @@ def _seconds(began_at: str, ended_at: str) -> float:
     return (datetime.fromisoformat(ended_at) - datetime.fromisoformat(began_at)).total_seconds()
 
 
+_SPARE_ROWS = 4096
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
 NOTES_MAX = 1000
 """Notes kept in memory; all stay in the file."""
