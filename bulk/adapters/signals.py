@@ -1,4 +1,4 @@
-"""INT and TERM: they end a command at once; within a session the first only asks it to stop.
+"""INT, TERM and HUP: they end a command at once; within a session the first only asks it to stop.
 
 A command heeds them from its beginning to its end (`heeding`). The part of it that has requests in flight
 (`stop_signals`) lets them be answered and recorded.
@@ -13,7 +13,11 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-CAUGHT = (signal.SIGINT, signal.SIGTERM)
+
+def _caught() -> tuple[signal.Signals, ...]:
+    """Give the signals that are heeded: that the terminal is gone, too, unless `nohup` says otherwise."""
+    is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM, *(() if is_ignored else (signal.SIGHUP,)))
 
 
 class Interrupted(Exception):
@@ -22,7 +26,7 @@ class Interrupted(Exception):
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
         self.exit_code = 128 + number
-        """As shells have it: 130 for INT, 143 for TERM."""
+        """As shells have it: 130 for INT, 143 for TERM, 129 for HUP."""
 
 
 class _Signals:
@@ -60,7 +64,7 @@ async def heeding(command: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def stop_signals(first: Callable[[signal.Signals], None]) -> Iterator[None]:
-    """Call `first` at the first INT or TERM while the block runs; the second cancels the current task."""
+    """Call `first` at the first signal while the block runs; the second cancels the current task."""
     signals = _heeded.get(None)
     if signals is None:
         with _installed(), stop_signals(first):
@@ -76,30 +80,31 @@ def stop_signals(first: Callable[[signal.Signals], None]) -> Iterator[None]:
 @contextmanager
 def _installed() -> Iterator[_Signals]:
     """Let signals arrive while the block runs; what was installed before is in force again afterwards."""
-    loop, signals = asyncio.get_running_loop(), _Signals(asyncio.current_task())
-    before = [signal.getsignal(number) for number in CAUGHT]
-    for number in CAUGHT:
+    loop, signals, caught = asyncio.get_running_loop(), _Signals(asyncio.current_task()), _caught()
+    before = [signal.getsignal(number) for number in caught]
+    for number in caught:
         loop.add_signal_handler(number, signals.arrived, number)
     token = _heeded.set(signals)
     try:
         yield signals
     finally:
         _heeded.reset(token)
-        for number, installed in zip(CAUGHT, before, strict=True):
+        for number, installed in zip(caught, before, strict=True):
             loop.remove_signal_handler(number)
             signal.signal(number, installed)
 
 
 @contextmanager
 def raising_signals() -> Iterator[None]:
-    """Let INT and TERM raise Interrupted while the block waits for something outside the loop."""
+    """Let these signals raise Interrupted while the block waits for something outside the loop."""
 
     def raised(number: int, _: object) -> None:
         raise Interrupted(signal.Signals(number))
 
-    before = [signal.signal(number, raised) for number in CAUGHT]
+    caught = _caught()
+    before = [signal.signal(number, raised) for number in caught]
     try:
         yield
     finally:
-        for number, installed in zip(CAUGHT, before, strict=True):
+        for number, installed in zip(caught, before, strict=True):
             signal.signal(number, installed)

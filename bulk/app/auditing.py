@@ -27,13 +27,31 @@ class Audited:
 
 
 def audit_ledger(path: Path) -> Audited:
-    """Prove a ledger, in one pass and without locking it; raises UsageError where it cannot be read."""
+    """Prove a ledger, in one pass and without locking it.
+
+    Raises UsageError where it cannot be read, or is no ledger at all.
+    """
+    if not _looks_like_one(path):
+        raise UsageError(f"{path}: is no ledger", hint="name a ledger file (`runs/….ledger.jsonl`)")
     chain, audit = Chain(), Audit()
     breach = _first_breach(path, chain, audit) or audit.breach_at_end()
     if breach:
         return Audited(breach=breach)
     torn_bytes = path.stat().st_size - chain.size_bytes
     return Audited(proofs=tuple(audit.proofs()), torn_bytes=torn_bytes)
+
+
+def _looks_like_one(path: Path) -> bool:
+    """Say whether the first line has a sum, as every line of a ledger; true of an empty file, too."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_FIRST_BYTES_MAX)
+    except OSError:
+        return True  # reading it will say why
+    return not first or b',"sum":"' in first
+
+
+_FIRST_BYTES_MAX = 1_048_576
 
 
 def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
@@ -58,7 +76,7 @@ def find_service(path: Path, given: str) -> str:
 
 
 def _changes(path: Path) -> Iterator[Json]:
-    for _, record in records(path):
+    for _, record in records(path, whole=False):
         if record["type"] == "planned":
             return
         if record["type"] == "change":

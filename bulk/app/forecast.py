@@ -21,6 +21,8 @@ class Forecast:
     """What a plan comes to."""
 
     changes: int
+    digest: str
+    """Of the plan: what a reviewer approves."""
     findings: tuple[Finding, ...]
     """What stands against applying it."""
     estimate: Estimate
@@ -31,6 +33,7 @@ def forecast(reader: LedgerReader, job: Job, around: Surroundings) -> Forecast:
     footprint = reader.progress.footprint
     return Forecast(
         changes=footprint.changes,
+        digest=str((reader.progress.planned or {}).get("digest", "")),
         findings=findings(footprint, job),
         estimate=_estimate(footprint, len(reader.progress.run["targets"]), job, around),
     )

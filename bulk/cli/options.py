@@ -289,7 +289,7 @@ NamePattern = Annotated[
     str,
     Option(
         "--name",
-        envvar="BULK_NAME",
+        envvar="BULK_EXPORT_NAME",
         metavar="GLOB",
         help="Only services whose short name is like this: web-*.",
         rich_help_panel=_JOB,
@@ -299,7 +299,7 @@ Port = Annotated[
     str,
     Option(
         "--port",
-        envvar="BULK_PORT",
+        envvar="BULK_EXPORT_PORT",
         metavar="PORT",
         help="Only services that have this client or server port.",
         rich_help_panel=_JOB,

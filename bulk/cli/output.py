@@ -1,7 +1,10 @@
 """Lines to the terminal: results to stdout, everything else to stderr."""
 
+import errno
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import orjson
 from rich.console import Console
@@ -23,6 +26,21 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
         console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))
 
 
+@contextmanager
+def on_the_side() -> Iterator[None]:
+    """Write what nobody may be there to read any more: a gone reader or terminal stops nothing."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for what else is said
+
+
+_GONE = frozenset({errno.EPIPE, errno.EIO})
+"""A pipe without a reader; a terminal that was closed."""
+
+
 def write(pieces: Iterable[str]) -> None:
     """Write text to stdout piece by piece."""
     for piece in pieces:
@@ -37,9 +55,11 @@ def write_json(value: object) -> None:
 
 def complain(message: str, hint: str = "") -> None:
     """Say on stderr what went wrong and what to do next."""
-    sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
+    with on_the_side():
+        sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
 
 
 def told(message: str) -> None:
     """Say something on stderr."""
-    sys.stderr.write(message + "\n")
+    with on_the_side():
+        sys.stderr.write(message + "\n")

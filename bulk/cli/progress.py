@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulk.app.session import Watched
+from bulk.cli.output import on_the_side
 from bulk.core.reports.words import SIGIL, duration, figure
 
 REFRESH_PER_S = 5
@@ -80,10 +81,15 @@ def _bar(watched: Watched) -> Iterator[None]:
         return table
 
     console = Console(file=sys.stderr)
-    with Live(
+    live = Live(
         get_renderable=render, console=console, refresh_per_second=REFRESH_PER_S, redirect_stdout=False
-    ):
+    )
+    live.start()
+    try:
         yield
+    finally:
+        with on_the_side():
+            live.stop()
 
 
 @contextmanager
@@ -92,7 +98,8 @@ def _plain_lines(watched: Watched) -> Iterator[None]:
 
     def write() -> None:
         while not ended.wait(PLAIN_EVERY_S):
-            sys.stderr.write(status_line(watched, speed.per_s()) + "\n")
+            with on_the_side():
+                sys.stderr.write(status_line(watched, speed.per_s()) + "\n")
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()

@@ -29,11 +29,13 @@ class Terminal:
     def show_plan(self, report: Report) -> None:
         """Show what would be done."""
         if not self._quiet:
-            output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
+            with output.on_the_side():
+                output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
 
     def show_result(self, report: Report, ledger: Path) -> None:
         """Show how the run went."""
-        output.show(as_table.lines(report, more=f"bulk report {ledger} --output csv"))
+        with output.on_the_side():
+            output.show(as_table.lines(report, more=f"bulk report {ledger} --output csv"))
 
     def confirms(self, changes: int) -> bool:
         """Ask whether to do it; only `yes` is a yes."""

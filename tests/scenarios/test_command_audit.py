@@ -61,6 +61,15 @@ def test_a_ledger_that_lost_a_line_is_told_by_promise_and_line(stage: Stage) -> 
     assert told["breach"] == {"promise": "chain", "line": lost + 1, "message": message}
 
 
+@pytest.mark.parametrize("content", ["service_id,ports\n", '{"service_id": "x"}\n', "nonsense"])
+def test_a_file_that_is_no_ledger_is_called_so(content: str, stage: Stage) -> None:
+    """A mistyped name is no broken promise."""
+    path = stage.file("other.txt", content)
+    ended = stage.bulk("audit", path)
+    assert ended.code == ExitCode.USAGE
+    assert f"{path}: is no ledger" in ended.err
+
+
 def test_a_torn_last_line_is_passed_over_and_told(stage: Stage) -> None:
     """A death in the middle of an append breaks no promise."""
     ledger = applied(stage)
@@ -78,7 +87,6 @@ def test_a_ledger_whose_plan_was_cut_short_proves_nothing(stage: Stage) -> None:
     short, empty = stage.file("short.jsonl", b"".join(lines[:4]).decode()), stage.file("empty.jsonl", "")
     assert stage.bulk("audit", short).out.startswith("! plan is broken: after 4 lines the ledger ends")
     assert stage.bulk("audit", empty).code == ExitCode.CANNOT_RUN
-    assert stage.bulk("audit", "services.csv").out.startswith("! chain is broken: line 1 ")
     assert stage.bulk("audit", "missing.jsonl").code == ExitCode.USAGE
 
 

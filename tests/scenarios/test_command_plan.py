@@ -85,11 +85,14 @@ def test_a_plan_never_overwrites_a_file(stage: Stage) -> None:
 
 def test_only_the_plan_with_the_approved_digest_is_applied(stage: Stage) -> None:
     """Another digest: 7, nothing sent. The right one, with or without its prefix: 0."""
-    digest = stage.bulk("plan", stage.job(wide([1])), "--out", "p").out.rsplit("Digest: ", 1)[1].strip()
+    job = stage.job(wide([1]))
+    digest = stage.bulk("plan", job, "--out", "p").out.rsplit("Digest: ", 1)[1].strip()
     refused = stage.apply("p", "--expect-digest", "sha256:" + "0" * 64)
     assert refused.code == ExitCode.REFUSED
     assert digest in refused.err
     assert stage.applied == []
+    assert stage.bulk("apply", "-n", job, "--expect-digest", "0" * 64).code == ExitCode.REFUSED
+    assert stage.bulk("plan", job, "--expect-digest", digest).code == ExitCode.OK
     assert stage.apply("p", "--expect-digest", digest.removeprefix("sha256:")).code == ExitCode.OK
 
 

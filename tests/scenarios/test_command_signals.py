@@ -25,7 +25,12 @@ def sent(stage: Stage) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+    ("number", "code"),
+    [
+        (signal.SIGINT, ExitCode.INTERRUPTED),
+        (signal.SIGTERM, ExitCode.TERMINATED),
+        (signal.SIGHUP, ExitCode.TERMINATED),
+    ],
 )
 def test_the_first_signal_lets_requests_in_flight_end(
     number: signal.Signals, code: ExitCode, stage: Stage
@@ -97,6 +102,22 @@ def test_the_second_of_two_runs_at_once_ends_with_8(stage: Stage) -> None:
     assert f"pid {process.pid} on " in third.err
     assert process.returncode == ExitCode.OK
     assert len(stage.applied) == 5
+
+
+def test_a_lost_terminal_does_not_stop_what_nohup_started(stage: Stage) -> None:
+    """Whoever ignores HUP means it."""
+    job = stage.job(wide(range(1, 4)), concurrency=1)
+    stage.order(switches=SLOW)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits it
+    try:
+        with stage.child("apply", job, "--yes") as process:
+            until(lambda: sent(stage), process)
+            process.send_signal(signal.SIGHUP)
+            process.communicate(timeout=WAIT_S)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == ExitCode.OK
+    assert len(stage.applied) == 3
 
 
 def test_without_a_terminal_it_never_asks(stage: Stage) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.stage import wide
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import WAIT_S, Stage, wide
 
 
 def checked(folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
@@ -36,3 +37,14 @@ def test_a_full_standard_output_is_said(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "standard output: No space left on device" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_reader_that_goes_away_does_not_stop_a_run(stage: Stage) -> None:
+    """`bulk apply | head -1`: the run is what was asked for, the report is on the side."""
+    job = stage.job(wide(range(1, 11)))
+    with stage.child("apply", job, "--yes") as process:
+        assert process.stdout
+        process.stdout.close()
+        process.wait(WAIT_S)
+    assert process.returncode == ExitCode.OK
+    assert stage.outcomes() == {"applied": 10}

@@ -55,7 +55,7 @@ def apply(
     }  # fmt: skip
     if dry_run:
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
-        return plan(job, form=form, limit=limit, **flags, **talk)
+        return plan(job, form=form, limit=limit, expect_digest=expect_digest, **flags, **talk)
     told = logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
     flags |= {"format": form, "max_failures": max_failures, "canary": canary}
     terminal = Terminal(yes=yes, quiet=quiet, can_ask=job != "-" and sys.stdin.isatty())

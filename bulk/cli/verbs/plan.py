@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
-from bulk.core.errors import ExitCode, UsageError
+from bulk.core.errors import ExitCode, Refused, UsageError
 
 if TYPE_CHECKING:
     from bulk.core.reports.model import Report
@@ -17,6 +17,7 @@ def plan(
     out: options.Out = "",
     form: options.Format = "",
     limit: options.Limit = "",
+    expect_digest: options.ExpectDigest = "",
     skip_invalid: options.SkipInvalid = False,
     profile: options.Profile = "",
     region: options.Region = "",
@@ -64,6 +65,11 @@ def plan(
     else:
         opened = open_job(job, flags, only=ids_of(limit))
         planned = run(plan_job(opened, around=system(), out=Path(out) if out else None, shown=shown))
+    if expect_digest.removeprefix("sha256:") not in {"", planned.digest.removeprefix("sha256:")}:
+        raise Refused(
+            f"the plan's digest is {planned.digest}, not {expect_digest}",
+            hint="this is not the plan that was approved",
+        )
     if out:
         output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
     for finding in planned.findings:
