@@ -1,9 +1,9 @@
 """Every bar measured on this machine: `python -m tests.benchmarks`, in about five minutes.
 
-`--only speed,pace` measures some sections, `--rows 1000000` makes the long run (a quarter of an hour), `--rates` takes
-other fixed rates. The table goes to stdout, the same as JSON to `build/benchmarks.json` or `--json`. Each
-ratio comes from one run in which the contenders took turns, as the median of three. Ends with 4 if a bar
-was missed.
+`--only speed,pace` measures some sections, `--rows 1000000` makes the long run (a quarter of an hour),
+`--rates` takes other fixed rates. The table goes to stdout, the same as JSON to `build/benchmarks.json` or
+`--json`. Each ratio comes from one run in which the contenders took turns, as the median of three. Ends with
+4 if a bar was missed.
 
 The machine may be busy with other things: the load average stands above and below the table, and the
 ratios bear it better than the absolute figures do.
