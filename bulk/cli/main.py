@@ -1,21 +1,16 @@
 """The command `bulk`: from words to a use case, from its end to an exit code."""
 
 import asyncio
-import gc
 import os
 import sys
-from collections.abc import Coroutine
-from typing import Any, TypeVar
 
 import typer
 
-from bulk.adapters.signals import Interrupted, heeding
+from bulk.adapters.signals import Interrupted
 from bulk.cli import output, verbs
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
 from bulk.core.errors import BulkError, ExitCode, JobInvalid
-
-T = TypeVar("T")
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 
@@ -76,16 +71,3 @@ def _of_its_own(error: Exception) -> int:
         "what was recorded is safe; set BULK_TRACEBACK=1, run it again and report what it prints",
     )
     return ExitCode.CANNOT_RUN
-
-
-def run(use_case: Coroutine[Any, Any, T]) -> T:
-    """Run a use case to its end, on uvloop where there is one."""
-    gc.collect()
-    gc.freeze()  # what was loaded lives to the end
-    gc.set_threshold(100_000, 50, 100)  # requests make many small objects and hardly any cycles
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(heeding(use_case))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(heeding(use_case))

@@ -44,7 +44,7 @@ def apply(
     from bulk.app.ledgers import is_ledger
     from bulk.app.surroundings import system
     from bulk.cli import logs
-    from bulk.cli.main import run
+    from bulk.cli.running import run
     from bulk.cli.terminal import Terminal
 
     flags: dict[str, Any] = {

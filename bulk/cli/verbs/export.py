@@ -34,7 +34,7 @@ def export(
     """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
     from bulk.app.exporting import Export, export_fleet
     from bulk.app.surroundings import system
-    from bulk.cli.main import run
+    from bulk.cli.running import run
     from bulk.core.exports import Selection
     from bulk.core.reports.as_job import Layout
 

@@ -44,7 +44,7 @@ def plan(
     from bulk.app.planning import plan_job
     from bulk.app.surroundings import system
     from bulk.cli import logs
-    from bulk.cli.main import run
+    from bulk.cli.running import run
 
     choice(output_form, *REPORTS)
     logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)

@@ -48,7 +48,7 @@ def rehearse(
     from bulk.app.play import trouble
     from bulk.app.surroundings import system
     from bulk.cli import logs
-    from bulk.cli.main import run
+    from bulk.cli.running import run
     from bulk.core.rehearsal import report
 
     choice(output_form, "table", "json")

@@ -30,7 +30,7 @@ def rollback(
     from bulk.app.rolling_back import plan_rollback, roll_back
     from bulk.app.surroundings import system
     from bulk.cli import logs
-    from bulk.cli.main import run
+    from bulk.cli.running import run
     from bulk.cli.terminal import Terminal
 
     choice(output_form, *REPORTS)
