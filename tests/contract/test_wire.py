@@ -12,7 +12,7 @@ from socket import SO_LINGER, SOL_SOCKET
 import aiohttp
 import pytest
 
-from bulk.adapters.wire import FATES, Fate, Timeouts, Wire, open_wire
+from bulk.adapters.wire import FATES, Fate, Route, Timeouts, Wire, open_wire
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
 from bulk.core.vpcep.regions import parse_endpoint
@@ -379,6 +379,71 @@ async def test_proxy_is_taken_from_the_environment(env: dict[str, str], url: str
     """As curl reads it, but this machine itself is always reached directly."""
     async with opened(env) as wire:
         assert wire.route(parse_endpoint(url)).proxy == proxy
+
+
+@asynccontextmanager
+async def tunnelling() -> AsyncIterator[tuple[list[bytes], str]]:
+    """Run a proxy that opens a tunnel to wherever it is asked; give what it was asked, and its address."""
+    asked: list[bytes] = []
+
+    async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65_536):
+                sink.write(data)
+                await sink.drain()
+        sink.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head)
+        host, port = head.split(b" ")[1].decode().split(":")
+        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        async with asyncio.TaskGroup() as both_ways:
+            both_ways.create_task(pass_on(reader, far_writer))
+            both_ways.create_task(pass_on(far_reader, writer))
+
+    listener = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listener:
+        yield asked, f"http://user:word@127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+
+
+async def test_requests_go_through_a_proxy_and_keep_their_tunnel() -> None:
+    """It is asked once, with its password, and sees nothing of what is sent: TLS reaches to the end."""
+    async with (
+        serving(saying(OK), tls=tls()) as (server, url),
+        tunnelling() as (asked, proxy),
+        opened({"SSL_CERT_FILE": str(CERTIFICATE)}) as wire,
+    ):
+        route = Route(endpoint=parse_endpoint(url), base=url, proxy=proxy)
+        for _ in range(2):
+            got = await wire.exchange(PUT, route, {"Host": "here", "X-Proof": "p"}, body_bytes_max=1000)
+            assert isinstance(got, Answer), got
+    assert len(server.requests) == 2
+    [tunnel] = asked
+    assert tunnel.startswith(f"CONNECT {url.removeprefix('https://')} ".encode())
+    assert b"Proxy-Authorization: Basic " in tunnel
+    assert b"X-Proof" not in tunnel
+    assert b"Proxy-Authorization" not in server.requests[0]
+
+
+async def test_a_reply_without_a_body_is_one() -> None:
+    """204 has none, whatever it says about its length; the connection is kept."""
+    async with serving(saying(b"HTTP/1.1 204 No Content\r\n\r\n")) as (server, url), opened() as wire:
+        for _ in range(2):
+            got = await send(wire, url)
+            assert isinstance(got, Answer)
+            assert (got.http, got.body) == (204, b"")
+    assert server.connections == 1
+
+
+async def test_a_server_that_closes_after_each_reply_costs_no_request() -> None:
+    """`Connection: close` is heeded: the next request has a connection of its own."""
+    reply = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    async with serving(saying(reply, then_close=True)) as (server, url), opened() as wire:
+        for _ in range(3):
+            assert isinstance(await send(wire, url), Answer)
+    assert (len(server.requests), server.connections) == (3, 3)
 
 
 async def test_proxy_that_refuses_is_lost_before_sending() -> None:
