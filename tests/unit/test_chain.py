@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.chain import GENESIS, Chain, seal, timestamp
-from bulk.core.ledger.records import Json
-from tests.nouns import texts
+from bulk.core.ledger.records import Json, record_json
+from bulk.core.model import Change
+from tests.nouns import changes, texts
 
 AT = "2026-01-15T08:30:00.000Z"
 
@@ -123,6 +124,28 @@ def test_a_forged_plan_without_a_digest_is_refused(record: Json) -> None:
     """A missing digest is another digest."""
     with pytest.raises(LedgerDamaged, match=r"^line 1 gives another digest"):
         read(forged({"n": 0, **record}))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_forged_change_cannot_stay_out_of_the_digest(*, whole: bool) -> None:
+    """One that tells its type too late, or twice, is no record: the reviewer's digest would not cover it."""
+    late = {"n": 0, "at": "x" * 100, "type": "change", "before": None}
+    twice = b'{"n":0,"at":"","type":"change","type":"note","before":null'
+    total = hashlib.blake2b(GENESIS.encode() + twice, digest_size=16).hexdigest().encode()
+    for line in (forged(late)[0], twice + b',"sum":"' + total + b'"}\n'):
+        with pytest.raises(LedgerDamaged, match=r"^line 1 is no record of this format"):
+            Chain().unseal(line, whole=whole)
+
+
+@given(changes)
+def test_the_head_of_a_change_is_what_stands_before_its_states_and_bodies(change: Change) -> None:
+    """Whatever texts it has; and chain and digest are as if the whole had been read."""
+    line = Chain().add({"n": 0, "at": "", "type": "change", **record_json(change)})
+    whole, head = Chain(), Chain()
+    read, told = whole.unseal(line), head.unseal(line, whole=False)
+    assert told == {name: read[name] for name in told}
+    assert read.keys() - told.keys() <= {"before", "body", "parking", "after_parked", "sum"}
+    assert (head.sum, head.digest, head.n) == (whole.sum, whole.digest, whole.n)
 
 
 CHANGES: list[Json] = [{"type": "change", "row": 1, "body": {}}, {"type": "change", "row": 2, "body": {}}]

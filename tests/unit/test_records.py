@@ -1,5 +1,6 @@
 """Every record comes back from its line as it went in."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,11 +14,13 @@ from bulk.core.ledger.records import (
     Ended,
     Json,
     Record,
+    asks_for_ports_of,
     body_of,
     change_of,
     ports_of,
     record_json,
     record_type,
+    shows_before,
     state_json,
     state_of,
 )
@@ -29,6 +32,7 @@ from bulk.core.model import (
     Outcome,
     Ports,
     Reply,
+    ServiceId,
     ServiceState,
     ports_json,
 )
@@ -111,3 +115,27 @@ def test_an_outcome_as_asked_has_no_observed_state() -> None:
     """`observed` is there only where something else was seen."""
     assert "observed" not in record_json(Ended(row=1, outcome=Outcome.APPLIED))
     assert record_json(Ended(row=1, outcome=Outcome.CONFLICT, observed=state(1, 3)))["observed"]["ports"]
+
+
+@given(changes, states)
+def test_a_line_shows_the_service_that_the_plan_saw_and_no_other(change: Change, other: ServiceState) -> None:
+    """A look at the bytes never takes one service for another, whatever stands in its texts."""
+    line = Chain().add({"n": 0, "at": "", "type": "change", **record_json(change)})
+    if change.before:
+        assert shows_before(line, change.before)
+        assert not shows_before(line, replace(change.before, description=f"{change.before.description}."))
+    assert not shows_before(line, other) or other == change.before
+
+
+@given(changes, states)
+def test_a_line_tells_whether_a_service_has_the_ports_that_are_asked(
+    change: Change, other: ServiceState
+) -> None:
+    """It is only sure of the row's own service, and of a body that asks for nothing else."""
+    line = Chain().add({"n": 0, "at": "", "type": "change", **record_json(change)})
+    if change.body == ModifyBody(ports=change.body.ports) and change.body.ports is not None:
+        live = replace(other, id=change.service_id, ports=change.body.ports)
+        assert asks_for_ports_of(line, live)
+        assert not asks_for_ports_of(line, replace(live, id=ServiceId("another")))
+    if asks_for_ports_of(line, other):
+        assert (other.id, ModifyBody(ports=other.ports)) == (change.service_id, change.body)

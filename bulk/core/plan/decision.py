@@ -144,12 +144,11 @@ def _unsendable(ports: Ports | None) -> Iterator[str]:
         yield f"{len(ports)} mappings would result, and the API takes {PORTS_MAX} at most; remove some, too"
     dialled = [_dialled(mapping) for mapping in ports]
     if len(set(dialled)) < len(dialled):
-        for (client_port, protocol), count in Counter(dialled).items():
-            if count > 1:
-                yield (
-                    f"client_port {client_port}/{protocol} would stand in {count} mappings; "
-                    "name it once, so that its consumers reach one server_port"
-                )
+        [((client_port, protocol), count)] = Counter(dialled).most_common(1)
+        yield (
+            f"client_port {client_port}/{protocol} would stand in {count} mappings; "
+            "name it once, so that its consumers reach one server_port"
+        )
 
 
 def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
