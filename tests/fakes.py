@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from bulk.adapters.ledger import Disk, LedgerFile
-from bulk.core.ledger.records import Planned
 from bulk.core.model import (
     Abort,
     Change,
@@ -29,7 +28,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from tests.nouns import run_record, session_record
+from tests.nouns import planned, run_record, session_record
 
 OK = Reply(http=200, request_id="req-1", ms=5)
 LOST = Reply(code="timeout", message="no answer")
@@ -38,6 +37,7 @@ NO = Reply(http=400, code="EndPoint.3043", message="bad port")
 LOCKED = Reply(http=401, code="APIGW.0301", message="signature does not match")
 CLASH = Reply(http=400, code="EndPoint.3044", message="another service holds the port")
 UNREACHED = Reply(code="connect_failed")
+BUSY = Reply(http=409, code="busy", message="try again")
 
 STARTED_AT = 1_768_465_800.0
 """2026-01-15T08:30:00Z"""
@@ -229,6 +229,11 @@ def is_unreached(*_: Any) -> Verdict:
     return Retry(reply=UNREACHED)
 
 
+def is_busy(*_: Any) -> Verdict:
+    """Refuse for now: surely not applied."""
+    return Retry(reply=BUSY)
+
+
 def is_renewed(*_: Any) -> Verdict:
     """Refuse an expired token, which has been renewed."""
     return Retry(reply=LOCKED, counts=False)
@@ -299,12 +304,11 @@ def inline(ledger: LedgerFile) -> LedgerFile:
 async def write_plan(ledger: LedgerFile, changes: Iterable[Change]) -> None:
     """Write a whole plan into a new ledger and give it its name."""
     ledger.put(run_record())
-    rows = 0
+    changes = list(changes)
     for change in changes:
         ledger.put(change)
-        rows += 1
     await ledger.flush()
-    await ledger.write(Planned(rows=rows, counts={}, digest=ledger.digest))
+    await ledger.write(planned(*changes, digest=ledger.digest))
     await ledger.publish()
 
 

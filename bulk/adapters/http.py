@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bulk.adapters.credentials import find_credentials
 from bulk.adapters.identity import Credential, find_project, open_credential
+from bulk.adapters.trial import UNAUTHORIZED, Trial
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
 from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
@@ -24,8 +25,6 @@ LIST_BYTES_MAX = 16 * 1024 * 1024
 """A page of 1,000 services with 200 mappings each has about 13 MB."""
 
 REPLY_BYTES_MAX = 1024 * 1024
-
-UNAUTHORIZED = 401
 
 V = TypeVar("V")
 C = TypeVar("C", bound="ReadClient")
@@ -42,6 +41,7 @@ class ReadClient:
         self._credential = credential
         self._accepted: Secret | None = None
         self._stamp: Stamp | None = None
+        self._trial = Trial()
 
     @property
     def account(self) -> str:
@@ -66,13 +66,18 @@ class ReadClient:
         secret = self._credential.current(now) or await self._credential.renewed()
         if isinstance(secret, Retry | Abort):
             return secret
-        stamp = self._stamp_of(secret)
-        got = await self._wire.exchange(
-            request, self._route, stamp.headers(request, now), body_bytes_max=body_bytes_max
-        )
-        if isinstance(got, Answer) and not succeeded(got):
-            got = replace(got, body=stamp.hide_in(got.body))
-        verdict = understood(got)
+        stamp, trial = self._stamp_of(secret), self._trial
+        async with trial.turn():
+            if trial.refusal:
+                return await self._renewed(trial.refusal, secret)
+            got = await self._wire.exchange(
+                request, self._route, stamp.headers(request, now), body_bytes_max=body_bytes_max
+            )
+            if isinstance(got, Answer) and not succeeded(got):
+                got = replace(got, body=stamp.hide_in(got.body))
+            verdict = understood(got)
+            if isinstance(got, Answer):
+                trial.answered(verdict)
         if isinstance(verdict, Abort) and verdict.reply.http == UNAUTHORIZED:
             return await self._renewed(verdict, secret)
         if isinstance(got, Answer):
@@ -86,7 +91,7 @@ class ReadClient:
                 "Host": self._route.endpoint.authority,
                 "X-Project-Id": self.project_id,
             }
-            self._stamp = Stamp(secret, headers)
+            self._stamp, self._trial = Stamp(secret, headers), self._wire.trial(secret)
         return self._stamp
 
     async def _renewed(self, verdict: Abort, secret: Secret) -> Retry | Abort:

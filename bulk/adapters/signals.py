@@ -25,8 +25,8 @@ class Interrupted(Exception):
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
-        self.exit_code = 128 + number
-        """As shells have it: 130 for INT, 143 for TERM, 129 for HUP."""
+        self.exit_code = 130 if number == signal.SIGINT else 143
+        """As shells have it for INT and TERM; HUP counts as TERM."""
 
 
 class _Signals:

@@ -25,8 +25,10 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
+from bulk.adapters.trial import Trial
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
+from bulk.core.vpcep.keys import Secret
 from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean
 from bulk.core.vpcep.regions import Endpoint
 from bulk.core.vpcep.replies import OK, Answer, Lost
@@ -126,6 +128,11 @@ class Wire:
         self._timeouts = timeouts
         self._callers: dict[tuple[str, str | None], aiohttp.ClientRequest] = {}
         """What the connector is asked by, for each address and proxy."""
+        self._trials: dict[Secret, Trial] = {}
+
+    def trial(self, secret: Secret) -> Trial:
+        """Give what all clients of the run know of a secret."""
+        return self._trials.setdefault(secret, Trial())
 
     def route(self, endpoint: Endpoint) -> Route:
         """Give the way to an endpoint: by the proxy that the environment names, to this machine directly."""
@@ -169,7 +176,11 @@ class Wire:
             loop = asyncio.get_running_loop()
             caller = aiohttp.ClientRequest("PUT", _url(route.base), proxy=proxy, loop=loop)
             self._callers[way] = caller
-        return await self._connector.connect(caller, [], _to_connect(limits.connect_s))
+        while True:
+            connection = await self._connector.connect(caller, [], _to_connect(limits.connect_s))
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()  # something came on it that nobody had asked for
 
     def _ms_since(self, began: float) -> int:
         return round((self.clock.monotonic() - began) * 1000)
@@ -227,6 +238,8 @@ async def _converse(
         while message.code < OK:  # an interim answer; the real one follows
             message, payload = await protocol.read()
         body = await _read(payload, body_bytes_max)
+        protocol.read_timeout = None
+        protocol.start_timeout()  # which ends it: it must not run on while the connection is idle
     except BaseException:
         connection.close()  # else the next request would get this one's reply
         raise

@@ -11,7 +11,7 @@ from bulk.app.jobs import Flags, job_of_ledger, open_fleets
 from bulk.app.ledgers import plan_report, reading
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
-from bulk.core.model import ServiceState, Target
+from bulk.core.model import Action, ServiceState, Target
 from bulk.core.reports.model import Report
 from bulk.engine.read import at_once, by_target, list_services
 from bulk.engine.sweeps import Drift, compare
@@ -46,8 +46,10 @@ async def _moved(
         await compare(reader, rows, list_fleet, judged)
 
     def judged(row: int, drift: Drift | None) -> None:
-        if drift and (drift.observed or reader.change(row).before):
+        if drift:
             moved[row] = drift.observed
 
-    await at_once(look, by_target(reader.progress, reader.progress.unended()))
+    progress = reader.progress
+    left = (row for row in progress.unended() if progress.action(row) is not Action.REFUSE)
+    await at_once(look, by_target(progress, left))
     return moved

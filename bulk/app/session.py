@@ -165,6 +165,7 @@ async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
         raise
     except BulkError as error:
         brake.pull(BrakeReason.ABORTED, f"{error.message}; {error.hint}")
+    await ledger.flush()  # so that the counts are those of all that was written
     await ledger.write(_end(brake, ledger))
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import orjson
 from rich.console import Console
@@ -27,14 +28,14 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
 
 
 @contextmanager
-def on_the_side() -> Iterator[None]:
-    """Write what nobody may be there to read any more: a gone reader or terminal stops nothing."""
+def on_the_side(stream: Literal["stdout", "stderr"]) -> Iterator[None]:
+    """Write to a stream what perhaps nobody reads any more: a gone reader or terminal stops nothing."""
     try:
         yield
     except OSError as error:
         if error.errno not in _GONE:
             raise
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for what else is said
+        setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for what else is said
 
 
 _GONE = frozenset({errno.EPIPE, errno.EIO})
@@ -55,11 +56,11 @@ def write_json(value: object) -> None:
 
 def complain(message: str, hint: str = "") -> None:
     """Say on stderr what went wrong and what to do next."""
-    with on_the_side():
+    with on_the_side("stderr"):
         sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
 
 
 def told(message: str) -> None:
     """Say something on stderr."""
-    with on_the_side():
+    with on_the_side("stderr"):
         sys.stderr.write(message + "\n")

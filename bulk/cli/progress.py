@@ -88,7 +88,7 @@ def _bar(watched: Watched) -> Iterator[None]:
     try:
         yield
     finally:
-        with on_the_side():
+        with on_the_side("stderr"):
             live.stop()
 
 
@@ -98,7 +98,7 @@ def _plain_lines(watched: Watched) -> Iterator[None]:
 
     def write() -> None:
         while not ended.wait(PLAIN_EVERY_S):
-            with on_the_side():
+            with on_the_side("stderr"):
                 sys.stderr.write(status_line(watched, speed.per_s()) + "\n")
 
     writer = threading.Thread(target=write, daemon=True)

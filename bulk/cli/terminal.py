@@ -29,12 +29,12 @@ class Terminal:
     def show_plan(self, report: Report) -> None:
         """Show what would be done."""
         if not self._quiet:
-            with output.on_the_side():
+            with output.on_the_side("stdout"):
                 output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
 
     def show_result(self, report: Report, ledger: Path) -> None:
         """Show how the run went."""
-        with output.on_the_side():
+        with output.on_the_side("stdout"):
             output.show(as_table.lines(report, more=f"bulk report {ledger} --output csv"))
 
     def confirms(self, changes: int) -> bool:

@@ -117,8 +117,10 @@ class Audit:
 
     def _objections(self, record: Json, offset: int) -> Iterator[tuple[Promise, str]]:
         """Take the step, then give each promise that it breaks all the same."""
-        opened = self.progress.open.get(record.get("row", 0))
+        row = record.get("row", 0)
+        opened = self.progress.open.get(row)
         sent = opened.attempts if opened else 0
+        had_ended = self._stage(row) is Stage.APPLIED
         self.progress.step(record, offset)
         match record["type"]:
             case "change":
@@ -133,7 +135,7 @@ class Audit:
                 yield from self._intent(record, sent)
             case "attempt" if record["attempt"] != sent:
                 yield Promise.NUMBER, f"answers PUT {record['attempt']} of row {record['row']}, not {sent}"
-            case "outcome":
+            case "outcome" if not had_ended:  # else the verify sweep has found something else
                 yield from _outcome(record, sent)
             case "end":
                 yield from self._end(record)
@@ -168,13 +170,15 @@ class Audit:
         if Counter(record["counts"]) != Counter(counts):
             yield Promise.SESSION, _differ(record["counts"], counts)
 
+    def _stage(self, row: int) -> Stage:
+        is_planned = self.progress.planned is not None and 1 <= row <= len(self._is_update)
+        return self.progress.stage(row) if is_planned else Stage.UNPLANNED
+
     # What a fold refuses
 
     def _broken_by(self, record: Json) -> Promise:
         """Name the promise that a record breaks by a step that it may not take."""
-        row = record.get("row", 0)
-        is_planned = self.progress.planned is not None and 1 <= row <= len(self._is_update)
-        stage = self.progress.stage(row) if is_planned else Stage.UNPLANNED
+        stage = self._stage(record.get("row", 0))
         match record["type"]:
             case "run" | "note":
                 return Promise.CHAIN

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar, assert_never
 
@@ -115,12 +116,9 @@ async def list_services(
     moves later ones to pages already read, so the list is read again where its `total_count` shrank or names
     fewer ids. Raises FleetUnreadable, or CredentialsError where the API does not accept us.
     """
-
-    def ask(offset: int) -> Coroutine[Any, Any, Page]:
-        return _page(target, reader, pace, patience, offset)
-
     scan = _Scan(see)
     for pages_max in (PAGES_AT_ONCE, *[1] * (SCANS_MAX - 1)):
+        ask = partial(_page, target, reader, pace, patience, is_ahead=pages_max > 1)
         scan = _Scan(see)
         await _each_page(ask, scan.take, pages_max)
         if scan.is_whole:
@@ -178,7 +176,11 @@ async def _each_page(
             read += len(page.services)
 
 
-async def _page(target: Target, reader: FleetReader, pace: Pace, patience: Patience, offset: int) -> Page:
+async def _page(
+    target: Target, reader: FleetReader, pace: Pace, patience: Patience, offset: int, *, is_ahead: bool
+) -> Page:
+    """Give one page; where the list shrank, one that was asked for ahead is refused and counts as empty."""
+
     def ask() -> Awaitable[ListVerdict]:
         return reader.list_page(offset=offset, limit=PAGE_SERVICES)
 
@@ -186,6 +188,8 @@ async def _page(target: Target, reader: FleetReader, pace: Pace, patience: Patie
     match answer:
         case Page():
             return answer
+        case Reject(reply=reply) if is_ahead and offset:
+            return Page(reply=reply, services=(), total_count=0)
         case Abort(reply=reply, hint=hint):
             raise CredentialsError(f"{target}: {_told(reply)}", hint=hint)
         case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):

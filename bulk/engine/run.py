@@ -38,10 +38,12 @@ class Run:
         self._progress = tools.ledger.progress
         self._brake = tools.brake
         self._crew = Crew(tools.limits, (lane.writes for lane in tools.lanes.values()))
-        self._sender = Sender(tools, heard=self._crew.heard, obliged=self._obliged)
-        self._working = 0
         self._in_hand: dict[tuple[int, bool], asyncio.Event | None] = {}
         """PUTs that a worker has, by row and whether it is the row's last; set as it lets go, if asked."""
+        self._sender = Sender(
+            tools, heard=self._crew.heard, obliged=self._obliged, in_hand=self._in_hand.__len__
+        )
+        self._working = 0
         self._tied: dict[int, set[int]] = {}
         """By row of a parked change: all rows that its last PUT waits for, and itself."""
         self._is_sweeping = False
@@ -59,8 +61,9 @@ class Run:
             await self._swept(self._sweep())
             self._settle_strictly()
             await self._ledger.flush()
-            if not self._brake:
-                await self._canaries()
+            if self._brake:
+                return
+            await self._canaries()
             await self._send(self._progress.unsent())
         else:
             await self._send(self._progress.unsent(), beside=self._sweep)
@@ -74,7 +77,7 @@ class Run:
         Else each may leave once its own was: a large fleet takes a while to be listed.
         """
         limits = self._tools.limits
-        return limits.strict or bool(limits.canary_rows) or any(map(self._is_parked, self._tied))
+        return limits.strict or bool(limits.canary_rows) or bool(self._progress.footprint.parked)
 
     def _settle_strictly(self) -> None:
         drifted = sorted(self._sweep.drifted)
@@ -172,24 +175,20 @@ class Run:
     @property
     def _is_cut_off(self) -> bool:
         """Say whether nothing can be sent any more, whatever should be."""
-        return bool(self._brake) and self._brake.reason in {BrakeReason.ABORTED, BrakeReason.UNREACHED}
+        is_aborted = bool(self._brake) and self._brake.reason is BrakeReason.ABORTED
+        return is_aborted or self._sender.is_cut_off
 
     async def _row(self, step: Step) -> None:
         change = step.change
         purpose = Purpose.CHANGE if step.is_last else Purpose.PARK
         if not await self._sweep.lets(change.row):
             return
-        if not step.is_last:  # whoever waits for it must be known to go, since it is parked until then
-            for row in self._tied_to(change.row):
-                await self._sweep.lets(row)
-            if self._brake:
-                return
         if step.is_last:
             await self._let_go(change.row, is_last=False)
         # First of all: a row that was asked cannot become blocked.
         if not await self._settled(change) or not self._is_due(change, purpose):
             return
-        holder = await self._predecessor_in_the_way(change) if step.is_last else None
+        holder = await self._predecessor_in_the_way(change) if step.is_last else self._amiss(change)
         if holder is not None:
             await self._blocked(change, holder)
             return
@@ -205,6 +204,7 @@ class Run:
             return True
         put = put_for(change, self._progress.open[change.row].purpose)
         again = await self._sender.settle(put)
+        await self._known(change)
         return again or self._progress.stage(change.row) is Stage.PARKED
 
     def _is_due(self, change: Change, purpose: Purpose) -> bool:
@@ -218,6 +218,20 @@ class Run:
         put = put_for(change, purpose)
         while not self._stopped(change.row) and await self._sender.attempt(put, stopped=self._stopped):
             pass
+        await self._known(change)
+
+    async def _known(self, change: Change) -> None:
+        """Return when `progress` knows what a change has come to, if it is one that is looked at again."""
+        if change.parking:
+            await self._ledger.flush()
+
+    def _amiss(self, change: Change) -> int | None:
+        """Give a row that is known not to do what the last PUT of a change waits for: then why park it."""
+        tied = sorted(self._tied_to(change.row))
+        return next((row for row in tied if self._has_ended(row) and not self._is_as_asked(row)), None)
+
+    def _is_as_asked(self, row: int) -> bool:
+        return self._progress.outcome(row) in AS_ASKED
 
     async def _predecessor_in_the_way(self, change: Change) -> int | None:
         """Wait for the rows that must go first; give the first that did not do what it had to."""
@@ -229,7 +243,7 @@ class Run:
                 await self._ledger.flush()
             opened = self._progress.open.get(row)
             is_out_of_the_way = need_be_parked and opened is not None and opened.parked
-            if not is_out_of_the_way and self._progress.outcome(row) not in AS_ASKED:
+            if not is_out_of_the_way and not self._is_as_asked(row):
                 return row
         return None
 

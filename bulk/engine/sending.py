@@ -27,8 +27,10 @@ from bulk.engine.puts import Put
 from bulk.engine.read import show_service
 from bulk.engine.session import Tools
 
-DESERTED_MIN = 10
-"""Attempts in a row that must have found nobody before the API counts as out of reach."""
+DESERTED_MIN = 3
+"""Attempts in a row that must have found nobody before the API counts as gone, or two a row in hand."""
+DESERTED_WAITS_MAX = 4
+"""How far the backoff grows then: who comes back shall not be kept waiting."""
 SILENCE_S = 30.0
 """How long that may last."""
 _LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
@@ -41,10 +43,18 @@ class Sender:
     """Sends PUTs and writes down what came of them."""
 
     def __init__(
-        self, tools: Tools, *, heard: Callable[[Reply], None], obliged: Callable[[int], bool]
+        self,
+        tools: Tools,
+        *,
+        heard: Callable[[Reply], None],
+        obliged: Callable[[int], bool],
+        in_hand: Callable[[], int],
     ) -> None:
-        """Take the tools, who hears of each reply, and which rows a pulled brake does not stop."""
+        """Take the tools, who hears of each reply, which rows a stop spares, and how many are in hand."""
         self._heard = heard
+        self._in_hand = in_hand
+        self.is_cut_off = False
+        """Whether nothing can be sent any more, whatever should be: refused credentials, nobody there."""
         self._obliged = obliged
         self._ledger = tools.ledger
         self._progress = tools.ledger.progress
@@ -135,8 +145,6 @@ class Sender:
                 self.end(row, Outcome.BLOCKED, replace(_RESTORED, request_id=reply.request_id))
             case _:
                 assert_never(put.purpose)
-        if put.change.parking:
-            await self._ledger.flush()
 
     async def _look_for_side_effects(self, put: Put, state: ServiceState) -> None:
         """Compare the first reply of each target with the state before: what no row asked for must stay."""
@@ -158,26 +166,29 @@ class Sender:
             self._unreached += 1
             silent_s = self._clock.monotonic() - self._unreached_since
             if self._is_deserted and silent_s >= SILENCE_S:
+                self.is_cut_off = True
                 told = f"the API could not be reached for {silent_s:.0f} s: {verdict.reply.code}"
                 self._brake.pull(BrakeReason.UNREACHED, f"{told}, {verdict.reply.message}")
 
     @property
     def _is_deserted(self) -> bool:
         """Say whether so many attempts in a row found nobody that it is not for the rows' own bad luck."""
-        return self._unreached >= max(DESERTED_MIN, 2 * len(self._progress.open))
+        return self._unreached >= max(DESERTED_MIN, 2 * self._in_hand())
 
     def _abort(self, reply: Reply, hint: str) -> None:
+        self.is_cut_off = True
         self._brake.pull(BrakeReason.ABORTED, f"{reply.code or reply.http}: {reply.message}; {hint}")
 
     async def _again(self, put: Put, reply: Reply) -> bool:
         """Wait before the next attempt, or fail the row if it had its tries."""
-        tries = self._progress.open[put.change.row].tries
-        if tries >= self._limits.tries:
+        opened = self._progress.open[put.change.row]
+        if opened.tries >= self._limits.tries:
             if not self._leaves_parked(put):
                 await self._failed(put, reply)
             return False
-        if tries:
-            wait_s = backoff_s(tries, self._patience.dice.random())
+        waits = min(opened.attempts, DESERTED_WAITS_MAX) if self._is_deserted else opened.tries
+        if waits:
+            wait_s = backoff_s(waits, self._patience.dice.random())
             wake = None if self._obliged(put.change.row) else self._brake.pulled
             await self._clock.sleep(wait_s, wake=wake)
         return True
@@ -187,8 +198,6 @@ class Sender:
             gone = " ".join(map(str, put.change.out_of_service))
             reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")
         self.end(put.change.row, Outcome.FAILED, reply)
-        if put.change.parking:
-            await self._ledger.flush()
 
     def _leaves_parked(self, put: Put) -> bool:
         """Say whether giving up this PUT would leave its service without what it had."""
@@ -252,10 +261,10 @@ class Sender:
         observed: ServiceState | None = None,
         attempts: int = 0,
     ) -> None:
-        """Write how a row ended; too many failures pull the brake.
+        """Queue how a row ended; too many failures pull the brake.
 
-        Nobody need wait until it is durable: the next intent does, and so does the display. `attempts` counts
-        for a row that had ended before.
+        It is in `progress` once it is durable. Only who looks there for this very row need wait for that: the
+        next intent waits anyhow. `attempts` counts for a row that had ended before.
         """
         if opened := self._progress.open.get(row):
             attempts = opened.attempts

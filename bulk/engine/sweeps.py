@@ -89,8 +89,7 @@ class DriftSweep:
         for row in progress.unended():
             if progress.action(row) is Action.REFUSE:
                 self._judge(row, None)
-            elif progress.stage(row) is not Stage.ASKED:
-                self._fates[row - 1] = _OPEN
+            else:
                 looked_at.append(row)
         return by_target(progress, looked_at)
 
@@ -102,13 +101,14 @@ class DriftSweep:
         self._tell()
 
     def _judge(self, row: int, drift: Drift | None) -> None:
-        self._fates[row - 1] = _GOES
+        if self._progress.stage(row) is Stage.ASKED:
+            drift = None  # what became of its PUT is found out by reading the service itself
+        self._fates[row - 1] = _SETTLED if drift else _GOES
         if drift:
             self.drifted.append(row)
         if not self._tools.limits.strict:
             self._settle(row, drift)
-        if not self._news.is_set():
-            self._tell()
+        self._tell()
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()
@@ -137,11 +137,11 @@ class DriftSweep:
         """Return when a row has been looked at, or the brake pulled; say whether it is to be sent."""
         while self._fates[row - 1] == _OPEN and not self._tools.brake:
             await self._news.wait()
-        return self._fates[row - 1] in {_UNASKED, _GOES}
+        return self._fates[row - 1] == _GOES
 
 
-_UNASKED, _OPEN, _GOES, _SETTLED = range(4)
-"""Nothing to say (the row's PUT is in doubt); not looked at yet; free to go; ended without a PUT."""
+_OPEN, _GOES, _SETTLED = range(3)
+"""Not looked at yet; free to go; not to be sent."""
 
 
 async def _list(tools: Tools, target: Target, see: Callable[[ServiceState], None]) -> None:

@@ -120,6 +120,17 @@ async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
     assert len(place.simulator.applied) == 1
 
 
+async def test_a_key_is_tried_by_one_request_before_others_follow(tmp_path: Path) -> None:
+    """Five refused signatures lock it: of twenty requests by two clients one leaves, and answers for all."""
+    async with reach(tmp_path) as place:
+        env = {**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"}
+        clients = [await place.client(env, project_id=project_id) for project_id in (PROJECT, "f" * 32)]
+        asked = [client.list_page(offset=0, limit=1000) for client in clients for _ in range(10)]
+        verdicts = await asyncio.gather(*asked)
+        assert all(isinstance(verdict, Abort) for verdict in verdicts)
+        assert place.simulator.stats["answers"] == {"401": 1}
+
+
 async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -> None:
     """The token is one of the signed headers."""
     async with reach(tmp_path) as place:

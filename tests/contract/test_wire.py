@@ -210,6 +210,22 @@ async def test_late_reply_is_never_taken_for_that_of_the_next_request() -> None:
     assert server.connections == 2
 
 
+async def test_a_reply_that_nobody_asked_for_answers_no_request() -> None:
+    """What comes on an idle connection would be taken for the answer to the next request."""
+    replies = iter([OK + b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray", OK])
+
+    async def twice_at_first(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(next(replies))
+        await writer.drain()
+
+    async with serving(twice_at_first) as (server, url), opened() as wire:
+        for _ in range(2):
+            got = await send(wire, url)
+            assert isinstance(got, Answer)
+            assert got.body == b"{}"
+    assert server.connections == 2
+
+
 async def test_interim_answer_is_passed_over() -> None:
     """`103 Early Hints` is no answer; the one that follows is."""
     got = await outcome(saying(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK))

@@ -8,7 +8,7 @@ import pytest
 
 from bulk.core.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
-from tests.simulator_caller import mapping, service_id
+from tests.simulator_caller import PROJECT, mapping, service_id
 
 MISSING = 99
 
@@ -210,3 +210,16 @@ def test_dry_run_is_the_plan(stage: Stage) -> None:
     dry, plan = stage.bulk("apply", job, "-n"), stage.bulk("plan", job)
     assert (dry.code, dry.out) == (plan.code, plan.out)
     assert stage.applied == []
+
+
+def test_a_plan_saved_without_its_invalid_rows_is_shown_against_the_fleet(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that cannot be used needs no project: none is looked up for it."""
+    monkeypatch.delenv("BULK_REGION")
+    monkeypatch.delenv("BULK_PROJECT_ID", raising=False)
+    head = "service_id,ports,region,project_id\n"
+    good = f"{service_id(1)},80:8001,cn-north-4,{PROJECT}\n"
+    job = stage.file("rows.csv", f"{head}{good}nonsense,1:1,,\n")
+    assert stage.bulk("plan", job, "--skip-invalid", "--out", "p").code == ExitCode.OK
+    assert stage.bulk("plan", "p").code == ExitCode.OK

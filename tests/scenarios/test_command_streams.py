@@ -48,3 +48,16 @@ def test_a_reader_that_goes_away_does_not_stop_a_run(stage: Stage) -> None:
         process.wait(WAIT_S)
     assert process.returncode == ExitCode.OK
     assert stage.outcomes() == {"applied": 10}
+
+
+def test_a_gone_reader_of_the_messages_costs_nothing_of_the_result(stage: Stage) -> None:
+    """Only what is said on the side has nobody to hear it; the report is whole."""
+    job = stage.job(wide(range(1, 11)))
+    with stage.child("apply", job, "--yes", "-v") as process:
+        assert process.stderr
+        assert process.stdout
+        process.stderr.close()
+        said = process.stdout.read()
+        process.wait(WAIT_S)
+    assert process.returncode == ExitCode.OK
+    assert "Rows: 10 applied of 10 rows" in said

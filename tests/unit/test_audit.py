@@ -110,6 +110,14 @@ def test_a_row_that_moved_after_it_was_throttled_needs_no_count() -> None:
     assert breach is None
 
 
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_an_applied_row_that_was_found_otherwise_afterwards_breaks_no_promise(attempts: int) -> None:
+    """The verify sweep ends it once more, and says how often it had been sent, or not."""
+    conflict = Ended(row=1, outcome=Outcome.CONFLICT, reply=Reply(code="unverified"), attempts=attempts)
+    _, breach = audited(*PLAN, INTENT, APPLIED, conflict)
+    assert breach is None
+
+
 def test_a_saved_plan_is_sound_and_a_plan_of_nothing_too() -> None:
     """Nothing sent is nothing broken."""
     audit, breach = audited(run_record(), planned())

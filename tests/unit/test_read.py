@@ -115,6 +115,21 @@ async def test_pages_are_asked_for_several_at_a_time_and_given_in_turn() -> None
     assert most == PAGES_AT_ONCE
 
 
+async def test_a_page_asked_for_ahead_that_is_not_there_any_more_is_read_again() -> None:
+    """The list shrank by one meanwhile, and the API refuses an offset at its end (EndPoint.0010)."""
+    reading = Reading(fleet(3 * PAGE_SERVICES + 1))
+    list_page = reading.fleet.list_page
+
+    async def shrinking(*, offset: int, limit: int) -> ListVerdict:
+        answer = await list_page(offset=offset, limit=limit)
+        if not offset and len(reading.fleet.services) > 3 * PAGE_SERVICES:
+            del reading.fleet.services[service_id(0)]
+        return answer if not offset or offset < len(reading.fleet.services) else Reject(reply=NO)
+
+    reading.fleet.list_page = shrinking  # type: ignore[method-assign]
+    assert {live.id for live in await reading.list()} >= set(reading.fleet.services)
+
+
 async def test_a_server_with_smaller_pages_is_read_by_its_own_measure() -> None:
     """What it gives on the first page is what it is asked for on the others."""
     lists: list[ListVerdict] = [page(1, 2, total=5), page(3, 4, total=5), page(5, total=5)]

@@ -12,7 +12,7 @@ import pytest
 from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.core.errors import CredentialsError, FleetUnreadable, LedgerFailed
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import BrakeReason, Json
+from bulk.core.ledger.records import BrakeReason, Intent, Json
 from bulk.core.model import (
     Abort,
     Action,
@@ -47,6 +47,7 @@ from tests.fakes import (
     fleet_of,
     inline,
     is_aborted,
+    is_busy,
     is_lost,
     is_rejected,
     is_renewed,
@@ -186,9 +187,9 @@ async def test_a_row_surely_not_applied_is_sent_again_with_backoff(tmp_path: Pat
 
 async def test_a_row_fails_after_its_tries(tmp_path: Path) -> None:
     """Five by default; the last answer is the reason."""
-    session = await ran(tmp_path, rows(1), {1: [is_unreached] * 5})
+    session = await ran(tmp_path, rows(1), {1: [is_busy] * 5})
     assert session.outcomes == [FAILED]
-    assert (session.told(1)[0]["code"], session.told(1)[0]["attempts"]) == ("connect_failed", 5)
+    assert (session.told(1)[0]["code"], session.told(1)[0]["attempts"]) == ("busy", 5)
 
 
 async def test_a_rejected_row_fails_at_once_and_the_others_go_on(tmp_path: Path) -> None:
@@ -874,6 +875,42 @@ async def test_a_service_is_not_parked_before_those_that_wait_for_it_were_looked
     asyncio.get_running_loop().call_later(0.01, fleet.go.set)
     await session.run()
     assert session.outcomes == [APPLIED, APPLIED]
+
+
+async def test_no_service_is_parked_while_another_project_may_yet_be_unreadable(tmp_path: Path) -> None:
+    """The list that fails stops the run; a service parked by then would stay so."""
+    other = Target(region="cn-north-4", project_id="f" * 32)
+    changes = [*ring(2), replace(change(10), target=other)]
+    session = await prepared(tmp_path, changes)
+    session.fleet.shares_ports = True
+    elsewhere = fleet_of(changes[2:])
+    elsewhere.lists = [Reject(reply=NO)]
+    session.more_lanes[other] = Lane(fleet=elsewhere, reads=FakePace(), writes=FakePace())
+    with pytest.raises(FleetUnreadable):
+        await session.run()
+    assert session.fleet.asked == []
+
+
+async def test_rows_in_doubt_wait_for_the_first_list_too(tmp_path: Path) -> None:
+    """With a key that is not accepted any more one request leaves, not one for each of them."""
+    changes = rows(*range(1, 10))
+    ledger = await planned_ledger(tmp_path, changes)
+    for row in range(1, 9):
+        await ledger.write(Intent(row=row, attempt=1))
+    session = Session(ledger=ledger, fleet=fleet_of(changes), limits=Limits(workers=9))
+    session.fleet.lists = [Abort(reply=LOCKED, hint="")] * 9
+    with pytest.raises(CredentialsError):
+        await session.run()
+    assert (session.fleet.pages, session.fleet.shown) == ([0], [])
+
+
+@pytest.mark.parametrize("workers", [1, 2, 8, 30])
+async def test_no_row_fails_in_an_outage_however_many_workers_there_are(tmp_path: Path, workers: int) -> None:
+    """That nobody is there shows before the first row has used up its tries."""
+    gone: dict[int, list[Answer]] = {row: [is_unreached] * 100 for row in range(1, 31)}
+    session = await ran(tmp_path, rows(*gone), gone, workers=workers)
+    assert session.outcomes == [LEFT] * 30
+    assert session.brake.reason is BrakeReason.UNREACHED
 
 
 # What nobody asked for

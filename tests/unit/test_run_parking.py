@@ -12,6 +12,7 @@ from bulk.core.model import Change, ModifyBody, Outcome, Reject, ServiceId
 from bulk.engine.brake import Brake
 from bulk.engine.read import Patience
 from bulk.engine.run import Run
+from bulk.engine.sending import SILENCE_S
 from bulk.engine.session import Lane, Limits, Tools
 from tests.fakes import (
     NO,
@@ -23,12 +24,14 @@ from tests.fakes import (
     fleet_of,
     inline,
     is_aborted,
+    is_busy,
     is_lost,
     is_rejected,
     is_throttled,
     is_unreached,
     lands,
     lands_unheard,
+    meets_another_writer,
     planned_ledger,
 )
 from tests.nouns import PROJECT, change, ports, ring, service_id, state
@@ -44,7 +47,7 @@ class Parking:
         self.clock, self.brake = FakeClock(), Brake()
         self.writes = FakePace()
 
-    async def session(self, *, workers: int = 3, canary_rows: int = 0) -> "Parking":
+    async def session(self, *, workers: int = 3, canary_rows: int = 0, strict: bool = False) -> "Parking":
         """Run once and close the ledger."""
         if self.ledger._fd < 0:
             self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
@@ -55,7 +58,7 @@ class Parking:
             lanes=lanes,
             brake=self.brake,
             patience=Patience(clock=self.clock, dice=FixedDice()),
-            limits=Limits(workers=workers, canary_rows=canary_rows),
+            limits=Limits(workers=workers, canary_rows=canary_rows, strict=strict),
         )
         try:
             async with self.ledger, asyncio.timeout(10):
@@ -150,9 +153,7 @@ async def test_a_ring_whose_second_row_fails_is_turned_back(tmp_path: Path) -> N
     assert turned.puts() == [(1, "park"), (2, "change"), (1, "restore")]
 
 
-@pytest.mark.parametrize(
-    "answers", [[lands, is_rejected], [lands, *[is_unreached] * 5], [lands, *[is_lost] * 5]]
-)
+@pytest.mark.parametrize("answers", [[lands, is_rejected], [lands, *[is_busy] * 5], [lands, *[is_lost] * 5]])
 async def test_a_last_put_that_fails_brings_back_the_state_before(
     tmp_path: Path, answers: list[Answer]
 ) -> None:
@@ -237,3 +238,49 @@ async def test_a_ring_with_a_doubt_left_open_goes_on_in_the_next_session(
     assert turned.outcomes == [Outcome.APPLIED] * 2
     assert turned.as_asked()
     assert len(turned.fleet.landed) == 3
+
+
+@pytest.mark.parametrize("before", [[], [lands, is_lost, is_lost, is_lost, is_lost]], ids=["park", "last"])
+async def test_a_third_state_of_a_parked_service_is_a_conflict_and_is_left_alone(
+    tmp_path: Path, before: list[Answer]
+) -> None:
+    """After its intermediate PUT or at the last try of its last one: nothing more is sent to it."""
+    alone = replace(ring(2)[0], after=())
+    third = meets_another_writer(state(1, 7777))
+    turned = await (await parking(tmp_path, [alone], {1: [*before, third]})).session()
+    assert turned.outcomes == [Outcome.CONFLICT]
+    assert len(turned.puts()) == len(before) + 1
+    assert turned.fleet.services[service_id(1)] == state(1, 7777)
+
+
+async def test_a_strict_run_sends_nothing_though_a_service_is_parked(tmp_path: Path) -> None:
+    """A service that moved stops everything, and what must be finished too: it would be overwritten."""
+    turned = await parking(tmp_path, ring(2), {2: [is_aborted]})
+    await turned.session(workers=1)
+    puts = turned.puts()
+    turned.fleet.services[service_id(2)] = moved = state(2, 2, 5555)
+    await turned.session(workers=1, strict=True)
+    assert turned.brake.reason is BrakeReason.STRICT
+    assert turned.puts() == puts
+    assert turned.fleet.services[service_id(2)] == moved
+
+
+async def test_a_stop_with_a_parked_service_ends_though_nobody_is_there_any_more(tmp_path: Path) -> None:
+    """What must be finished cannot be: it is left to the next session, which finds it as it is."""
+    away: list[Answer] = [is_unreached] * 1000
+    turned = await parking(tmp_path, ring(2), {1: [lands, *away], 2: list(away)})
+    turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await turned.session(workers=1)
+    assert turned.clock.elapsed_s < 10 * SILENCE_S
+    assert turned.brake.reason is BrakeReason.INTERRUPTED
+    turned.fleet.answers.clear()
+    turned.fleet.on_put = lambda _: None
+    assert (await turned.session(workers=1)).outcomes == [Outcome.APPLIED] * 2
+
+
+async def test_a_service_is_not_parked_for_one_that_is_known_to_have_moved(tmp_path: Path) -> None:
+    """It would be out of service for a while, only to be brought back."""
+    turned = await parking(tmp_path, ring(2))
+    turned.fleet.services[service_id(2)] = state(2, 2, 5555)
+    await turned.session(workers=1)
+    assert (turned.puts(), turned.outcomes) == ([], [Outcome.BLOCKED, Outcome.DRIFTED])

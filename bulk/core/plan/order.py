@@ -74,14 +74,15 @@ class _Contest:
 
         None of them has it already: beside a change that keeps the pair the others were hopeless.
         """
-        reasons = {}
-        for pair, takers in self._takers.items():
+        reasons: dict[ServiceId, str] = {}
+        for pair, takers in sorted(self._takers.items()):
             rivals = [taker for taker in takers if taker in self._wanted]
             for service in rivals if len(rivals) > 1 else ():
                 other = next(self._row(rival) for rival in rivals if rival != service)
-                reasons[service] = (
+                reasons.setdefault(
+                    service,
                     f"{pair} on port_id {pair.port_id} is also taken by row {other}, and only one service "
-                    "may hold it; choose another server_port in all rows but one"
+                    "may hold it; choose another server_port in all rows but one",
                 )
         self._refuse(reasons)
 

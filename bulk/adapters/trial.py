@@ -1,0 +1,33 @@
+"""Whether the cloud accepts a secret: found out by one request, before others follow."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from bulk.core.model import Abort
+
+UNAUTHORIZED = 401
+_FREE: AbstractAsyncContextManager[None] = nullcontext()
+
+
+class Trial:
+    """What is known of one secret.
+
+    More than five refused signatures in a row lock a key for five minutes (API document, section 4.2). So
+    until one request with it was answered, others wait for their turn; once it was refused, none leaves.
+    """
+
+    def __init__(self) -> None:
+        self.refusal: Abort | None = None
+        """What the cloud said when it did not accept the secret."""
+        self._lock = asyncio.Lock()
+        self._is_over = False
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Give what is to be held while a request is under way."""
+        return _FREE if self._is_over else self._lock
+
+    def answered(self, verdict: object) -> None:
+        """Learn what the answer to a request with this secret means."""
+        self._is_over = True
+        if isinstance(verdict, Abort) and verdict.reply.http == UNAUTHORIZED:
+            self.refusal = verdict
