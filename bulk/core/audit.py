@@ -117,10 +117,9 @@ class Audit:
 
     def _objections(self, record: Json, offset: int) -> Iterator[tuple[Promise, str]]:
         """Take the step, then give each promise that it breaks all the same."""
-        row = record.get("row", 0)
-        opened = self.progress.open.get(row)
+        opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
-        had_ended = self._stage(row) is Stage.APPLIED
+        had_ended = self._stage_of(record) is Stage.APPLIED
         self.progress.step(record, offset)
         match record["type"]:
             case "change":
@@ -170,7 +169,8 @@ class Audit:
         if Counter(record["counts"]) != Counter(counts):
             yield Promise.SESSION, _differ(record["counts"], counts)
 
-    def _stage(self, row: int) -> Stage:
+    def _stage_of(self, record: Json) -> Stage:
+        row = record.get("row") or 0  # a note names one or none
         is_planned = self.progress.planned is not None and 1 <= row <= len(self._is_update)
         return self.progress.stage(row) if is_planned else Stage.UNPLANNED
 
@@ -178,7 +178,7 @@ class Audit:
 
     def _broken_by(self, record: Json) -> Promise:
         """Name the promise that a record breaks by a step that it may not take."""
-        stage = self._stage(record.get("row", 0))
+        stage = self._stage_of(record)
         match record["type"]:
             case "run" | "note":
                 return Promise.CHAIN
