@@ -75,7 +75,7 @@ class DriftSweep:
         self._progress = tools.ledger.progress
         self._fates = bytearray(max(self._progress.order, default=0))
         """By row - 1: what the sweep has to say, or has said."""
-        self._news = asyncio.Event()
+        self._news, self._is_awaited = asyncio.Event(), False
         self.drifted: list[int] = []
         """Rows whose service is not what the plan, or the run, left."""
         tools.brake.on_pull(self._tell)
@@ -89,8 +89,13 @@ class DriftSweep:
         for row in progress.unended():
             if progress.action(row) is Action.REFUSE:
                 self._judge(row, None)
+            elif progress.stage(row) is Stage.ASKED:
+                self._fates[row - 1] = (
+                    _GOES  # what became of its PUT is found out by reading the service itself
+                )
             else:
                 looked_at.append(row)
+        self._tell()
         return by_target(progress, looked_at)
 
     async def _look(self, target: Target, rows: Sequence[int]) -> None:
@@ -101,8 +106,6 @@ class DriftSweep:
         self._tell()
 
     def _judge(self, row: int, drift: Drift | None) -> None:
-        if self._progress.stage(row) is Stage.ASKED:
-            drift = None  # what became of its PUT is found out by reading the service itself
         self._fates[row - 1] = _SETTLED if drift else _GOES
         if drift:
             self.drifted.append(row)
@@ -111,8 +114,9 @@ class DriftSweep:
         self._tell()
 
     def _tell(self) -> None:
-        news, self._news = self._news, asyncio.Event()
-        news.set()
+        if self._is_awaited:
+            self._news.set()
+            self._news, self._is_awaited = asyncio.Event(), False
 
     def settle(self) -> None:
         """Give every row that needs no PUT its outcome, after a strict sweep in which nothing had moved."""
@@ -136,6 +140,7 @@ class DriftSweep:
     async def lets(self, row: int) -> bool:
         """Return when a row has been looked at, or the brake pulled; say whether it is to be sent."""
         while self._fates[row - 1] == _OPEN and not self._tools.brake:
+            self._is_awaited = True
             await self._news.wait()
         return self._fates[row - 1] == _GOES
 

@@ -891,17 +891,16 @@ async def test_no_service_is_parked_while_another_project_may_yet_be_unreadable(
     assert session.fleet.asked == []
 
 
-async def test_rows_in_doubt_wait_for_the_first_list_too(tmp_path: Path) -> None:
-    """With a key that is not accepted any more one request leaves, not one for each of them."""
-    changes = rows(*range(1, 10))
-    ledger = await planned_ledger(tmp_path, changes)
-    for row in range(1, 9):
-        await ledger.write(Intent(row=row, attempt=1))
-    session = Session(ledger=ledger, fleet=fleet_of(changes), limits=Limits(workers=9))
-    session.fleet.lists = [Abort(reply=LOCKED, hint="")] * 9
-    with pytest.raises(CredentialsError):
-        await session.run()
-    assert (session.fleet.pages, session.fleet.shown) == ([0], [])
+async def test_rows_in_doubt_need_not_wait_for_the_list(tmp_path: Path) -> None:
+    """They are settled by reading the service itself; it is all that is known of them that counts."""
+    ledger = await planned_ledger(tmp_path, rows(1, 2))
+    await ledger.write(Intent(row=2, attempt=1))
+    session = Session(ledger=ledger, fleet=(fleet := slow_list(rows(1, 2))))
+    fleet.on_put = lambda _: fleet.go.set()
+    fleet.services = {service_id(9): state(9, 1), **fleet.services}  # the first page tells of neither
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
+    assert session.order() == [2, 1]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8, 30])
