@@ -90,9 +90,7 @@ class DriftSweep:
             if progress.action(row) is Action.REFUSE:
                 self._judge(row, None)
             elif progress.stage(row) is Stage.ASKED:
-                self._fates[row - 1] = (
-                    _GOES  # what became of its PUT is found out by reading the service itself
-                )
+                self._fates[row - 1] = _GOES  # it is settled by reading the service
             else:
                 looked_at.append(row)
         self._tell()
