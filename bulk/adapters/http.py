@@ -62,17 +62,15 @@ class ReadClient:
         self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
     ) -> V | Retry | Abort:
         """Send one request with the secret in force and give the verdict on what came back."""
-        now = self._wire.clock.now()
-        secret = self._credential.current(now) or await self._credential.renewed()
+        secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()
         if isinstance(secret, Retry | Abort):
             return secret
         stamp, trial = self._stamp_of(secret), self._trial
         async with trial.turn():
             if trial.refusal:
                 return await self._renewed(trial.refusal, secret)
-            got = await self._wire.exchange(
-                request, self._route, stamp.headers(request, now), body_bytes_max=body_bytes_max
-            )
+            headers = stamp.headers(request, self._wire.clock.now())
+            got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
             if isinstance(got, Answer) and not succeeded(got):
                 got = replace(got, body=stamp.hide_in(got.body))
             verdict = understood(got)

@@ -291,8 +291,12 @@ class Change:
 def _minus(these: Ports, those: Ports) -> Ports:
     if these == those:
         return ()
-    other = set(those)
-    return tuple(m for m in these if m not in other)
+    other = those if len(those) <= _FEW else frozenset(those)
+    return tuple([m for m in these if m not in other])
+
+
+_FEW = 8
+"""Mappings that are looked through faster one by one than as a set."""
 
 
 class Outcome(StrEnum):

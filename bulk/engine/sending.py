@@ -109,7 +109,8 @@ class Sender:
         match verdict:
             case Done(state=state) if not state.unlike(put.body):
                 await self._succeeded(put, reply)
-                await self._look_for_side_effects(put, state)
+                if put.change.target not in self._looked_at:
+                    await self._look_for_side_effects(put, state)
             case Done(state=state):
                 told = f"the reply shows another {', '.join(state.unlike(put.body))} than asked"
                 return await self._doubt(put, attempt, replace(reply, code="wrong_echo", message=told))
@@ -148,7 +149,7 @@ class Sender:
 
     async def _look_for_side_effects(self, put: Put, state: ServiceState) -> None:
         """Compare the first reply of each target with the state before: what no row asked for must stay."""
-        if put.change.target in self._looked_at or put.before is None:
+        if put.before is None:
             return
         self._looked_at.add(put.change.target)
         if changed := side_effects(put.before, state, put.body):
@@ -235,7 +236,8 @@ class Sender:
         match found:
             case Done(state=live) if live.surely_has(put.body):
                 await self._succeeded(put, reply)
-                await self._look_for_side_effects(put, live)
+                if put.change.target not in self._looked_at:
+                    await self._look_for_side_effects(put, live)
             case Done(state=live) if put.before is not None and not put.before.differences(live):
                 await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
                 return await self._again(put, reply)
