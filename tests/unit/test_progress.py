@@ -180,6 +180,9 @@ def test_a_newer_format_is_refused_by_its_number() -> None:
     """An old program must not misread a newer ledger."""
     with pytest.raises(LedgerDamaged, match=r"^line 1 says format 3; this version reads format 2"):
         Story().step({"at": "", "type": "run", "format": 3})
+    with pytest.raises(LedgerDamaged) as caught:
+        Story().step({"at": "", "type": "run", "format": 1})
+    assert "--new-run" in caught.value.hint
 
 
 def test_a_fixed_plan_takes_no_change_and_no_second_end() -> None:

@@ -216,7 +216,10 @@ class Progress:
         if self.run:
             raise _illegal(record, "is a second `run`")
         if record["format"] != FORMAT:
-            raise _illegal(record, f"says format {record['format']}; this version reads format {FORMAT}")
+            raise LedgerDamaged(
+                f"line {record['n'] + 1} says format {record['format']}; this version reads format {FORMAT}",
+                hint="finish that run with the version that began it, or begin another one with --new-run",
+            )
         self.run = record
 
     def _change(self, record: Json, offset: int) -> None:
