@@ -170,6 +170,8 @@ class LedgerFile(LedgerReader):
         cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
     ) -> Self:
         """Begin a new ledger, under a partial name until `publish`; mode 0600."""
+        if not path.name:
+            raise UsageError(f"{path}: a folder, not a file", hint="name a new file with --ledger or --out")
         partial_path = path.with_name(path.name + PARTIAL)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bulk.adapters.files import RUNS, FoundJob, find_job, format_of, open_rows
+from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
 from bulk.adapters.http import ReadClient
 from bulk.adapters.wire import Timeouts
 from bulk.app.reach import SIMULATOR, Endpoint, Reach, open_reach
@@ -56,9 +56,16 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
 
 
 def name_of(argument: str) -> tuple[Path, str]:
-    """Give the folder of a job and its name; raises UsageError where the argument means no job."""
+    """Give the folder of a job and its name; raises UsageError where the argument means no job.
+
+    A job file that the `job.toml` beside it names is that job's.
+    """
     found = find_job(argument)
+    beside = found.folder / JOB_TOML
     try:
+        if found.rows and beside.is_file():
+            job = _settings(find_job(str(beside)), {})
+            return found.folder, job.name if job.rows == found.rows else found.name
         return found.folder, _settings(found, {}).name
     except JobInvalid:
         return found.folder, found.name

@@ -1,6 +1,7 @@
 """What a ledger alone can tell: where a run stands, and its report."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -113,8 +114,9 @@ def latest_ledger(argument: str) -> Path:
         return path
     if argument:
         folder, name = name_of(argument)
-        runs = folder / RUNS
-        ledgers = [*runs.glob(f"{name}-*{LEDGER_SUFFIX}")] or [*runs.glob(f"*{LEDGER_SUFFIX}")]
+        of_this_job = re.compile(re.escape(name) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
+        runs = (folder / RUNS).glob(f"*{LEDGER_SUFFIX}")
+        ledgers = [ledger for ledger in runs if of_this_job.fullmatch(ledger.name)]
     else:
         ledgers = [
             ledger

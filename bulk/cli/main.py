@@ -33,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return ExitCode.INTERRUPTED
     except Interrupted as signal:
+        output.told(
+            f"{signal}: ended at once; what was recorded is kept, and the same command goes on from it"
+        )
         return signal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
         return _explained(error)

@@ -33,7 +33,7 @@ Format = Annotated[
     ),
 ]
 Limit = Annotated[
-    str,
+    str | None,
     Option(
         "--limit",
         envvar="BULK_LIMIT",
@@ -175,7 +175,7 @@ NewRun = Annotated[
     Option("--new-run", help="Leave the open run of this job, begin another.", rich_help_panel=_JOB),
 ]
 ExpectDigest = Annotated[
-    str,
+    str | None,
     Option(
         "--expect-digest",
         envvar="BULK_EXPECT_DIGEST",
@@ -251,7 +251,7 @@ Apply = Annotated[
     bool, Option("--apply", help="Do it; without this flag it is only shown.", rich_help_panel=_JOB)
 ]
 Only = Annotated[
-    str,
+    str | None,
     Option(
         "--only",
         "--limit",

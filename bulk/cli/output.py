@@ -33,7 +33,7 @@ def on_the_side(stream: Literal["stdout", "stderr"]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in _GONE:
+        if stream == "stdout" and error.errno not in _GONE:
             raise
         setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for what else is said
 

@@ -62,6 +62,8 @@ class Terminal:
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
             output.told(f"to go on: {resume if kept else command}")
+        if applied.exit_code is ExitCode.REFUSED:
+            output.told("what has moved stays so: to plan anew, apply the job with --new-run")
         if kept:
             output.told(f"ledger: {applied.ledger}")
 

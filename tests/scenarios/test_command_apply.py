@@ -651,3 +651,12 @@ def test_a_long_plan_is_cut_and_says_how_to_see_all(stage: Stage) -> None:
     ended = stage.apply(stage.job(wide(range(1, 71))))
     assert f"and 20 more rows: bulk report {stage.ledger} --output csv" in ended.out
     assert len(stage.bulk("report", str(stage.ledger), "--output", "csv").out.splitlines()) == 71
+
+
+@pytest.mark.parametrize("limit", ["", ",", " ", "@/dev/null"])
+def test_a_limit_that_names_nothing_does_not_mean_everything(limit: str, stage: Stage) -> None:
+    """An unset variable or an empty file must not change the whole fleet; nor may an empty digest pass."""
+    job = stage.job(wide([1]))
+    assert stage.apply(job, "--limit", limit).code == ExitCode.USAGE
+    assert stage.apply(job, "--expect-digest", limit.strip("@/,devnul")).code == ExitCode.USAGE
+    assert stage.applied == []

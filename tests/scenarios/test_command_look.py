@@ -67,6 +67,15 @@ def test_the_run_of_one_job_is_not_that_of_its_neighbour(stage: Stage) -> None:
     assert stage.bulk("status", second).out.startswith("b: finished")
 
 
+def test_a_job_that_never_ran_has_no_run(stage: Stage) -> None:
+    """Not that of its neighbour, nor that of a job whose name begins like its own."""
+    stage.apply(stage.file("a-2.csv", wide([1])))
+    other = stage.file("a.csv", wide([2]))
+    ended = stage.bulk("status", other)
+    assert ended.code == ExitCode.USAGE
+    assert "no run of" in ended.err
+
+
 def test_a_report_has_every_row_in_every_form(played: Stage) -> None:
     """Table, JSON, CSV, Markdown, HTML; in Markdown what was right already is only counted."""
     for form in ("table", "json", "csv", "md", "html"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import choice, ids_of
+from bulk.cli.verbs.shared import choice, digest_of, ids_of
 from bulk.core.errors import UsageError
 
 
@@ -15,10 +15,10 @@ def apply(
     yes: options.Yes = False,
     dry_run: options.DryRun = False,
     form: options.Format = "",
-    limit: options.Limit = "",
+    limit: options.Limit = None,
     skip_invalid: options.SkipInvalid = False,
     new_run: options.NewRun = False,
-    expect_digest: options.ExpectDigest = "",
+    expect_digest: options.ExpectDigest = None,
     ledger: options.LedgerOption = "",
     profile: options.Profile = "",
     region: options.Region = "",
@@ -60,11 +60,17 @@ def apply(
     flags |= {"format": form, "max_failures": max_failures, "canary": canary}
     terminal = Terminal(yes=yes, quiet=quiet, can_ask=job != "-" and sys.stdin.isatty())
     around = system()
+    digest = digest_of(expect_digest)
     if is_ledger(job):
-        if limit or ledger:
+        if limit is not None or ledger:
             raise UsageError("a ledger is applied as it is", hint="--limit and --ledger go with a JOB")
         applying = apply_ledger(
-            Path(job), flags, around=around, operator=terminal, told=told, expect_digest=expect_digest
+            Path(job),
+            flags,
+            around=around,
+            operator=terminal,
+            told=told,
+            expect_digest=digest,
         )
     else:
         applying = apply_job(
@@ -75,7 +81,7 @@ def apply(
             told=told,
             new_run=new_run,
             ledger=Path(ledger) if ledger else None,
-            expect_digest=expect_digest,
+            expect_digest=digest,
         )
     applied = run(applying)
     terminal.sum_up(applied, command=f"bulk apply {job}" + (" --yes" if yes else ""))

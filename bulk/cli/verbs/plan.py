@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
+from bulk.cli.verbs.shared import REPORTS, choice, digest_of, ids_of, show_report
 from bulk.core.errors import ExitCode, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ def plan(
     job: options.JobOrLedger,
     out: options.Out = "",
     form: options.Format = "",
-    limit: options.Limit = "",
-    expect_digest: options.ExpectDigest = "",
+    limit: options.Limit = None,
+    expect_digest: options.ExpectDigest = None,
     skip_invalid: options.SkipInvalid = False,
     profile: options.Profile = "",
     region: options.Region = "",
@@ -59,13 +59,13 @@ def plan(
         show_report(report, output_form, more=f"bulk plan {job} --output csv")
 
     if is_ledger(job):
-        if out or limit:
+        if out or limit is not None:
             raise UsageError("a saved plan is shown as it is", hint="--out and --limit go with a JOB")
         planned = run(plan_ledger(Path(job), flags, around=system(), shown=shown))
     else:
         opened = open_job(job, flags, only=ids_of(limit))
         planned = run(plan_job(opened, around=system(), out=Path(out) if out else None, shown=shown))
-    if expect_digest.removeprefix("sha256:") not in {"", planned.digest.removeprefix("sha256:")}:
+    if (digest := digest_of(expect_digest)) and digest != planned.digest.removeprefix("sha256:"):
         raise Refused(
             f"the plan's digest is {planned.digest}, not {expect_digest}",
             hint="this is not the plan that was approved",

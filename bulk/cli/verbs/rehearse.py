@@ -21,7 +21,7 @@ def rehearse(
     faults: options.Faults = "{}",
     limiter: options.Limiter = None,
     form: options.Format = "",
-    limit: options.Limit = "",
+    limit: options.Limit = None,
     skip_invalid: options.SkipInvalid = False,
     profile: options.Profile = "",
     region: options.Region = "",

@@ -12,7 +12,7 @@ def rollback(
     ledger: options.LedgerPath,
     apply: options.Apply = False,
     yes: options.Yes = False,
-    only: options.Only = "",
+    only: options.Only = None,
     out: options.Out = "",
     endpoint: options.Endpoint = "",
     rate: options.Rate = "",

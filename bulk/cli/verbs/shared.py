@@ -21,8 +21,32 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
     output.show(issues_report.lines(issues, rows=0), to_stderr=True)
 
 
-def ids_of(limit: str) -> frozenset[str]:
-    """Read the value of `--limit`: ids, or a file of ids."""
+def ids_of(limit: str | None) -> frozenset[str]:
+    """Read the value of `--limit`, ids or a file of ids; none where it is not given.
+
+    One that names nothing is refused: an empty variable or file must not mean the whole fleet.
+    """
+    if limit is None:
+        return frozenset()
+    ids = _ids_in(limit)
+    if not ids:
+        raise UsageError(f"--limit {limit!r} names no service", hint="name one at least, or leave it out")
+    return ids
+
+
+def digest_of(expected: str | None) -> str:
+    """Read the value of `--expect-digest`; empty where it is not given, and refused where it is empty."""
+    if expected is None:
+        return ""
+    digest = expected.strip().removeprefix("sha256:")
+    if not digest:
+        raise UsageError(
+            "--expect-digest is empty", hint="give the digest that was approved, or leave it out"
+        )
+    return digest
+
+
+def _ids_in(limit: str) -> frozenset[str]:
     if not limit.startswith("@"):
         return frozenset(part.strip().lower() for part in limit.split(",") if part.strip())
     try:
