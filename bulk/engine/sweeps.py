@@ -101,7 +101,6 @@ class DriftSweep:
             return _list(self._tools, target, see)
 
         await compare(self._tools.ledger, rows, list_fleet, self._judge)
-        self._tell()
 
     def _judge(self, row: int, drift: Drift | None) -> None:
         self._fates[row - 1] = _SETTLED if drift else _GOES
