@@ -5,11 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from bulk import __version__
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, Told
 from bulk.adapters.snapshot import Snapshot
@@ -59,7 +59,7 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
-            version=version("bulk"),
+            version=__version__,
             job=opened.job.name,
             job_sha256=opened.sha256,
             options=settings_json(opened.job)

@@ -4,11 +4,11 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from bulk import __version__
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client, ReadClient
 from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, is_live, only_run
@@ -108,7 +108,7 @@ async def _write(
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
-            version=version("bulk"),
+            version=__version__,
             job=_name(source),
             job_sha256=_identity(source, only),
             options=settings_json(job) | {"endpoint": asdict(endpoint), "limit": []},

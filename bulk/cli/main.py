@@ -3,9 +3,11 @@
 import asyncio
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from bulk import __version__
 from bulk.adapters.signals import Interrupted
 from bulk.cli import output, verbs
 from bulk.cli.verbs.shared import show_issues
@@ -18,8 +20,30 @@ Nothing changes without `apply` and a yes. The same command again goes on where 
 """
 
 app = typer.Typer(
-    name="bulk", help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="markdown"
+    name="bulk",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"bulk {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(help=HELP)
+def _options_before_the_verb(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that stand before the verb; `_show_version` acts on the only one."""
+
+
 for verb in verbs.ALL:
     app.command(no_args_is_help=verb not in verbs.ANSWER_WITHOUT_WORDS)(verb)
 # Its flags are the simulator's own to read.
