@@ -61,7 +61,7 @@ class Limiter(Throttler):
         self.pacing = pacing
         self._clock = clock
         self._changed = changed
-        self._grants: deque[float] = self._task_logs
+        self._grants: deque[float] = deque()
         self._last = -inf
         self._waiters: deque[Future[float | None]] = deque()
         self._timer: Timer | None = None

@@ -1,10 +1,7 @@
 """One request over the network, one answer or the reason why there is none; never a second try.
 
 aiohttp keeps the connections (its connector: pool, proxy, TLS, time-outs) and reads the replies (its protocol
-and parser). `ClientSession`, which stands above them, is not used, for two reasons. It sends an idempotent
-request a second time, silently, where a kept connection turns out to be closed, and takes every PUT for
-idempotent; whether a lost one was carried out is ours to find out, and so is whether it ever left. And with
-all that it can do besides, a request takes it three times the processor time.
+and parser); `aiohttp_inside.py` has both, and says why not `ClientSession`.
 
 Everything aiohttp may raise ends here, in one table.
 """
@@ -15,38 +12,23 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, RawResponseMessage
-from yarl import URL
 
+from bulk.adapters.aiohttp_inside import Destination, HttpProcessingError, connect, destination, exchange
 from bulk.adapters.trial import Trial
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
 from bulk.core.vpcep.keys import Secret
 from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean
 from bulk.core.vpcep.regions import Endpoint
-from bulk.core.vpcep.replies import OK, Answer, Lost
+from bulk.core.vpcep.replies import Answer, Lost
 from bulk.core.vpcep.requests import Request
 
 HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bulk"})
 """On every request. Without compression the bound on a body is one on what it unpacks to."""
-
-HEADER_BYTES_MAX = 65_536
-"""IAM sends its token, several kilobytes long, in a header; aiohttp's own bound is 8 KiB."""
-
-_PARSING: dict[str, Any] = {
-    "read_until_eof": True,  # where a reply tells no length
-    "read_bufsize": 262_144,
-    "max_line_size": HEADER_BYTES_MAX,
-    "max_field_size": HEADER_BYTES_MAX,
-}
-"""How replies are read."""
 
 
 class Clock(Protocol):
@@ -126,8 +108,8 @@ class Wire:
         self._connector = connector
         self._proxies = proxies
         self._timeouts = timeouts
-        self._callers: dict[tuple[str, str | None], aiohttp.ClientRequest] = {}
-        """What the connector is asked by, for each address and proxy."""
+        self._destinations: dict[tuple[str, str | None], Destination] = {}
+        """Each address with its proxy, made once: a ClientRequest is dear."""
         self._trials: dict[Secret, Trial] = {}
 
     def trial(self, secret: Secret) -> Trial:
@@ -154,9 +136,11 @@ class Wire:
         content = _on_the_wire(request, headers)
         try:
             async with asyncio.timeout(limits.total_s):
-                connection = await self._connect(route, limits)
+                connection = await connect(self._connector, self._destination(route), limits.connect_s)
                 has_left = True
-                message, body = await _converse(connection, content, limits.read_s, body_bytes_max)
+                message, body = await exchange(
+                    connection, content, read_s=limits.read_s, body_bytes_max=body_bytes_max
+                )
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
             return _lost(error, self._ms_since(began), has_left=has_left)
         if body is None:
@@ -169,18 +153,11 @@ class Wire:
             now=self.clock.now(),
         )
 
-    async def _connect(self, route: Route, limits: Timeouts) -> Connection:
+    def _destination(self, route: Route) -> Destination:
         way = route.base, route.proxy
-        if (caller := self._callers.get(way)) is None:
-            proxy = _url(route.proxy) if route.proxy else None
-            loop = asyncio.get_running_loop()
-            caller = aiohttp.ClientRequest("PUT", _url(route.base), proxy=proxy, loop=loop)
-            self._callers[way] = caller
-        while True:
-            connection = await self._connector.connect(caller, [], _to_connect(limits.connect_s))
-            if connection.protocol is None or not connection.protocol.should_close:
-                return connection
-            connection.close()  # something came on it that nobody had asked for
+        if (found := self._destinations.get(way)) is None:
+            found = self._destinations[way] = destination(*way)
+        return found
 
     def _ms_since(self, began: float) -> int:
         return round((self.clock.monotonic() - began) * 1000)
@@ -200,19 +177,6 @@ async def open_wire(
         yield Wire(connector=connector, clock=clock, proxies=_proxies(env), timeouts=timeouts or Timeouts())
 
 
-@cache
-def _to_connect(connect_s: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(connect=connect_s)
-
-
-def _url(text: str) -> URL:
-    """Give an address; raise aiohttp's InvalidURL where it is none."""
-    try:
-        return URL(text)
-    except ValueError as error:
-        raise aiohttp.InvalidURL(text, str(error)) from error
-
-
 def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     """Give the bytes of a request (RFC 9112, section 2.1)."""
     fields = {**headers, **HEADERS}
@@ -223,50 +187,6 @@ def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     if head.count("\n") != len(lines) - 1:  # whatever enters is checked where it does: this is a bug
         raise ValueError("a header has a line end in it")
     return head.encode() + request.body
-
-
-async def _converse(
-    connection: Connection, content: bytes, read_s: float, body_bytes_max: int
-) -> tuple[RawResponseMessage, bytes | None]:
-    """Write a request and give its answer, without body where that is too large; let the connection go."""
-    try:
-        protocol, transport = _ends(connection)
-        protocol.set_response_params(read_timeout=read_s, **_PARSING)
-        protocol.start_timeout()
-        transport.write(content)
-        message, payload = await protocol.read()
-        while message.code < OK:  # an interim answer; the real one follows
-            message, payload = await protocol.read()
-        body = await _read(payload, body_bytes_max)
-        protocol.read_timeout = None
-        protocol.start_timeout()  # which ends it: it must not run on while the connection is idle
-    except BaseException:
-        connection.close()  # else the next request would get this one's reply
-        raise
-    connection.release()
-    return message, body
-
-
-def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
-    if connection.protocol is None or connection.transport is None:
-        raise aiohttp.ServerDisconnectedError
-    return connection.protocol, connection.transport
-
-
-async def _read(content: aiohttp.StreamReader, body_bytes_max: int) -> bytes | None:
-    """Give the whole body; None where it is larger than it may be."""
-    if content.is_eof():  # as most are, all at once
-        body = content.read_nowait()
-        return body if len(body) <= body_bytes_max else None
-    pieces, length = [], 0
-    while piece := await content.readany():
-        length += len(piece)
-        if length > body_bytes_max:
-            return None
-        pieces.append(piece)
-        if content.at_eof():
-            break
-    return b"".join(pieces)
 
 
 def _lost(error: BaseException, ms: int, *, has_left: bool) -> Lost:

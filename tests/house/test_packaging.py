@@ -95,3 +95,12 @@ def test_the_installed_command_runs_the_demo(built: Built, tmp_path: Path) -> No
     assert said(commands / "bulk", "--version", cwd=tmp_path) == f"bulk {bulk.__version__}\n"
     shutil.copytree(ROOT / "jobs" / "demo", tmp_path / "demo", ignore=shutil.ignore_patterns("runs"))
     assert "298 applied, 12 already right" in said(commands / "bulk", "apply", "demo", "--yes", cwd=tmp_path)
+
+
+def test_what_is_borrowed_from_inside_aiohttp_is_in_the_newest_one(built: Built, tmp_path: Path) -> None:
+    """Without the bound of pyproject.toml; where this passes, the bound may be lifted to that version."""
+    plugins = ("pytest", "pytest-asyncio", "pytest-cov", "pytest-timeout", "hypothesis")
+    commands = fresh(tmp_path / "venv", str(built.wheel), *plugins)
+    said(commands / "pip", "install", "--quiet", "--upgrade", "--no-deps", "aiohttp")
+    tests = [f"tests/contract/test_{name}.py" for name in ("aiohttp_inside", "wire")]
+    said(commands / "pytest", "--no-cov", "-p", "no:cacheprovider", *tests, cwd=ROOT)

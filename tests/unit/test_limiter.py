@@ -1,6 +1,8 @@
 """The limiter under a clock that only moves when told to: who may go, when, and in which order."""
 
 import asyncio
+import inspect
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -65,6 +67,13 @@ def refusal(*, retry_after_s: float | None = None, limit: Limit | None = None) -
 def test_it_is_a_throttler() -> None:
     """asyncio-throttle's class is the base, so that it stands wherever that one does."""
     assert issubclass(Limiter, Throttler)
+
+
+def test_it_uses_nothing_from_inside_its_base() -> None:
+    """No private attribute of the base is read or written, so that any version of it serves."""
+    inside = {name for name in vars(Throttler(rate_limit=1)) if name.startswith("_")}
+    assert inside
+    assert not inside & set(re.findall(r"self\.(\w+)", inspect.getsource(Limiter)))
 
 
 async def test_it_is_used_as_a_context_manager_like_its_base() -> None:
