@@ -9,7 +9,7 @@
 7. the agency of the cloud server that this runs on
 
 The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names.
-Source: API document, section 4.4. Nothing here is ever written or shown.
+Source: API.md, section 4.4. Nothing here is ever written or shown.
 """
 
 from collections.abc import Mapping

@@ -24,13 +24,13 @@ from bulk.core.vpcep.requests import (
 )
 
 RENEWED_AFTER = 0.8
-"""The share of its life after which a secret is renewed (API document, section 4.1)."""
+"""The share of its life after which a secret is renewed (API.md, section 4.1)."""
 
 RENEWAL_PAUSE_S = 30.0
 """How long the old secret serves on after a renewal that failed, before the next try."""
 
 METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
-"""Elsewhere than on a cloud server nobody answers (API document, section 4.4)."""
+"""Elsewhere than on a cloud server nobody answers (API.md, section 4.4)."""
 
 IDENTITY_BYTES_MAX = 1024 * 1024
 
@@ -131,7 +131,7 @@ async def open_credential(
 
 
 async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endpoint, region: str) -> str:
-    """Give the id of the project that is named like the region (API document, section 4.3).
+    """Give the id of the project that is named like the region (API.md, section 4.3).
 
     Raises CredentialsError where there is none, where there are several, or where IAM does not accept
     the credentials; CannotRun where it cannot be reached.

@@ -12,7 +12,7 @@ _FREE: AbstractAsyncContextManager[None] = nullcontext()
 class Trial:
     """What is known of one secret.
 
-    More than five refused signatures in a row lock a key for five minutes (API document, section 4.2). So
+    More than five refused signatures in a row lock a key for five minutes (API.md, section 4.2). So
     until one request with it was answered, others wait for their turn; once it was refused, none leaves.
     """
 

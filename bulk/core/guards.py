@@ -85,7 +85,7 @@ def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) ->
     """Name the fields that a PUT changed although its body does not name them.
 
     `after` is the service as the reply shows it. Names count by the part that a PUT may change, since replies
-    give them with or without region and id (API document, section 1.1); `status` belongs to nobody's row.
+    give them with or without region and id (API.md, section 1.1); `status` belongs to nobody's row.
     """
     return tuple(
         name

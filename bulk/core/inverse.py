@@ -11,7 +11,7 @@ from typing import Any
 from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
 
 _MAY_BE_EMPTY = frozenset({"service_name", "description", "approval_enabled"})
-"""Fields that a PUT can set to nothing (API document, section 1.1); False is a value."""
+"""Fields that a PUT can set to nothing (API.md, section 1.1); False is a value."""
 
 
 def inverse(change: Change, *, row: int) -> Change:

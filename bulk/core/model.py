@@ -179,7 +179,7 @@ class ServiceState:
     def short_name(self) -> str:
         """Give the part of `service_name` that a PUT may change."""
         parts = (self.service_name or "").split(".")
-        if len(parts) >= 3:  # noqa: PLR2004 - region.name.id (API document, section 1.1)
+        if len(parts) >= 3:  # noqa: PLR2004 - region.name.id (API.md, section 1.1)
             return ".".join(parts[1:-1])
         return "" if parts[-1] == self.id else parts[-1]
 

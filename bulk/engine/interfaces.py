@@ -1,7 +1,7 @@
 """What the engine needs from outside: a fleet to read, a fleet to write, a pace, a ledger, a clock, dice.
 
-Reading and writing are two types, so that what must not write is given a type that cannot
-(DESIGN: dry-run by construction).
+Reading and writing are two types: `plan` and the other verbs that promise to change nothing hold a client
+that has no method to write with, so that no flag, branch or mistake can break the promise.
 """
 
 import asyncio

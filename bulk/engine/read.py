@@ -29,7 +29,7 @@ from bulk.core.model import (
 from bulk.engine.interfaces import Clock, Dice, FleetReader, Pace
 
 PAGE_SERVICES = 1000
-"""The API's largest `limit` (API document, section 1.3)."""
+"""The API's largest `limit` (API.md, section 1.3)."""
 READ_TRIES = 6
 SCANS_MAX = 3
 """A list that changes while it is read is read again this often."""

@@ -1,7 +1,7 @@
 """The VPCEP API as a server on loopback: for practice, for rehearsals, and as the oracle of the tests.
 
 It is an island: it imports nothing else of `bulk`, and nothing imports it, so that it stays an independent
-reading of the API's documents. Section numbers in its docstrings are those of the project's API reference.
+reading of the API's documents. Its docstrings cite `bulk/vpcep/API.md` as everybody does.
 """
 
 from .calls import Applied

@@ -1,4 +1,4 @@
-"""Who is calling: AK/SK signatures and tokens, verified the way the gateway does (sections 4.1 and 4.2).
+"""Who is calling: AK/SK signatures and tokens, verified as the gateway does (API.md, sections 4.1 and 4.2).
 
 Everything is rebuilt from what arrived: the raw path, the raw query, the headers named in SignedHeaders,
 and the body. No clock and no dice in here; a `Keyring` remembers keys, tokens and failures.
@@ -66,7 +66,7 @@ class Caller:
 
 @dataclass(slots=True, kw_only=True)
 class FailureLock:
-    """More than five failures in a row shut a name out for five minutes (section 4.2, "AK lock")."""
+    """More than five failures in a row shut a name out for five minutes (API.md, section 4.2, AK lock)."""
 
     failures: dict[str, int] = field(default_factory=dict)
     locked_until_s: dict[str, float] = field(default_factory=dict)
@@ -172,13 +172,13 @@ def _key_problem(request: RawRequest, key: Key, now_s: float) -> str | None:
 
 
 def signature(sk: str, sdk_date: str, canonical: str) -> str:
-    """Return the hex HMAC-SHA256 of the string to sign (steps 9 and 10 of section 4.2)."""
+    """Return the hex HMAC-SHA256 of the string to sign (API.md, section 4.2, steps 9 and 10)."""
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return hmac.digest(sk.encode(), f"{ALGORITHM}\n{sdk_date}\n{digest}".encode(), "sha256").hex()
 
 
 def canonical_request(request: RawRequest, signed_names: list[str]) -> str:
-    """Return the canonical request (steps 3 to 8 of section 4.2) over the named headers."""
+    """Return the canonical request (API.md, section 4.2, steps 3 to 8) over the named headers."""
     names = sorted(signed_names)
     lines = "".join(f"{name}:{request.headers[name].strip()}\n" for name in names)
     content_hash = request.headers.get("x-sdk-content-sha256", "") if "x-sdk-content-sha256" in names else ""

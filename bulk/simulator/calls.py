@@ -19,7 +19,7 @@ LIST_LIMIT_MAX = 1000
 
 
 class Operation(StrEnum):
-    """What a client may ask for (section 1)."""
+    """What a client may ask for (API.md, section 1)."""
 
     LIST = "list"
     DETAIL = "detail"
@@ -112,7 +112,7 @@ def route(method: str, path: str) -> Call | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """The query of GET list with its defaults (section 1.3)."""
+    """The query of GET list with its defaults (API.md, section 1.3)."""
 
     limit: int
     offset: int
@@ -167,7 +167,7 @@ class ListQuery:
 
 
 def json_object(body: bytes) -> dict[str, Any] | Refusal:
-    """Return a request's JSON object; no body at all is the odd 504 of section 3.2."""
+    """Return a request's JSON object; no body at all is the odd 504 (API.md, section 3.2)."""
     if not body:
         return vpcep("0011")
     try:

@@ -1,4 +1,4 @@
-"""The answers that say no: codes, their HTTP statuses, and the body shapes of section 3.3.
+"""The answers that say no: codes, their HTTP statuses, and the shapes of their bodies (API.md, section 3.3).
 
 A `Refusal` is a value that travels up to the server and is worded there; nothing here raises.
 """
@@ -11,7 +11,7 @@ import orjson
 
 from .switches import ErrorShape
 
-# Section 3.2: every EndPoint code answers 400 but for these.
+# API.md, section 3.2: every EndPoint code answers 400 but for these.
 _HTTP_BY_VPCEP_CODE = {
     "0001": 500,
     "0003": 401,
@@ -22,7 +22,7 @@ _HTTP_BY_VPCEP_CODE = {
     **dict.fromkeys(("0005", "2006", "2007", "2008", "2030", "4004", "4008", "4012", "4021", "4030"), 404),
 }
 
-# Section 3.4; 0201 stands for seven statuses, the plainest is kept here.
+# API.md, section 3.4; 0201 stands for seven statuses, the plainest is kept here.
 _HTTP_BY_GATEWAY_CODE = {
     **dict.fromkeys(("0106", "0201", "0204", "0602", "0607", "1009"), 400),
     **dict.fromkeys(("0301", "0303", "0305", "0307", "0311"), 401),
@@ -34,7 +34,7 @@ _HTTP_BY_GATEWAY_CODE = {
     "0613": 503,
 }
 
-# Section 3.4, last paragraph; all others answer 400.
+# API.md, section 3.4, last paragraph; all others answer 400.
 _HTTP_BY_IAM_CODE = {
     "0012": 429,
     "0020": 410,
@@ -113,7 +113,7 @@ class Refusal:
 
 
 def vpcep(number: str, detail: str = "") -> Refusal:
-    """Return the refusal `EndPoint.<number>` of section 3.2; `detail` stands after the code's meaning."""
+    """Return the refusal `EndPoint.<number>` (API.md, section 3.2), its meaning followed by `detail`."""
     prefix = "Endpoint" if number == "1018" else "EndPoint"
     message = _MESSAGES.get(number, "The request was refused.")
     return Refusal(
@@ -126,7 +126,7 @@ def vpcep(number: str, detail: str = "") -> Refusal:
 def gateway(
     number: str, message: str, *, http: int | None = None, headers: tuple[tuple[str, str], ...] = ()
 ) -> Refusal:
-    """Return the refusal `APIGW.<number>` of section 3.4 with the status of that section, or with `http`."""
+    """Return the refusal `APIGW.<number>` with its own status (API.md, section 3.4), or with `http`."""
     status = http or _HTTP_BY_GATEWAY_CODE.get(number, 500)
     return Refusal(
         http=status, code=f"APIGW.{number}", message=message, origin=Origin.GATEWAY, headers=headers

@@ -13,7 +13,10 @@ from typing import NamedTuple, overload
 
 
 class Status(StrEnum):
-    """Where a service stands: creating -> available or failed; any -> deleting -> gone (section 7)."""
+    """Where a service stands (API.md, section 7, trap 8).
+
+    creating -> available or failed; any -> deleting -> gone.
+    """
 
     CREATING = "creating"
     AVAILABLE = "available"

@@ -1,6 +1,6 @@
 """What hands out credentials: IAM's tokens, project lookup, temporary keys, and a server's metadata service.
 
-Pure but for the random values of new credentials. Sections 4.1, 4.3 and 4.4 of the API reference.
+Pure but for the random values of new credentials. Source: API.md, sections 4.1, 4.3 and 4.4.
 """
 
 import secrets
@@ -43,7 +43,7 @@ class Iam:
     def issue_token(
         self, body: bytes, now_s: float, *, life_s: float
     ) -> tuple[Token, dict[str, Any]] | Refusal:
-        """Return a new token and the answer's body, as `POST /v3/auth/tokens` does (section 4.1)."""
+        """Return a new token and the answer's body, as `POST /v3/auth/tokens` does (API.md, section 4.1)."""
         wanted = _dig(body, "auth", "identity", "password", "user")
         scope = _dig(body, "auth", "scope", "project")
         if not isinstance(wanted, dict):
@@ -89,14 +89,14 @@ class Iam:
         return key, {"credential": credential}
 
     def project_list(self, name: str | None) -> dict[str, Any]:
-        """Return the answer of `GET /v3/projects?name=` (section 4.3)."""
+        """Return the answer of `GET /v3/projects?name=` (API.md, section 4.3)."""
         return {
             "projects": [_project_answer(project) for project in self.projects.named(name)],
             "links": {"self": "/v3/projects", "previous": None, "next": None},
         }
 
     def metadata_token(self, life_text: str | None, now_s: float) -> str | Refusal:
-        """Return a metadata token that lives for the stated seconds (section 4.4)."""
+        """Return a metadata token that lives for the stated seconds (API.md, section 4.4)."""
         if life_text is None or not life_text.isdecimal() or len(life_text) > 5:
             return iam(400, "X-Metadata-Token-Ttl-Seconds is missing or no number.")
         life_s = min(int(life_text), METADATA_TOKEN_LIFE_S_MAX)

@@ -94,9 +94,9 @@ class Limit:
 
 
 def throttled(*, count: int, period: str, policy: str, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
-    """Return 429 APIGW.0308 in the gateway's words; policy `none` keeps the limit to itself (section 3.5).
+    """Return 429 APIGW.0308 in the gateway's words (API.md, section 3.5).
 
-    `period` is as the gateway writes it: `1 minute`, `60 second`.
+    Policy `none` keeps the limit to itself. `period` is as the gateway writes it: `1 minute`, `60 second`.
     """
     message = "The throttling threshold has been reached"
     if policy != "none":

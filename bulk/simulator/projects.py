@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project: its 32-digit id, and its name, which is the region or `region_sub` (section 4.3)."""
+    """A project: its 32-digit id, and its name, which is the region or `region_sub` (API.md, section 4.3)."""
 
     id: str
     name: str

@@ -1,6 +1,7 @@
-"""What the API accepts: every documented validation with its error code (sections 1.1, 1.5, 2.2 to 2.4).
+"""What the API accepts: every documented validation with its error code.
 
-Pure functions from a parsed body to a value or a `Refusal`. Where two codes fit, the choice is stated there.
+Source: API.md, sections 1.1, 1.5 and 2.2 to 2.4. Pure functions from a parsed body to a value or a `Refusal`.
+Where two codes fit, the choice is stated there.
 """
 
 import re
@@ -30,7 +31,7 @@ Body = Mapping[str, Any]
 
 
 def full_name(region: str, short_name: str, service_id: str) -> str:
-    """Return the stored name: `region.name.id`, or `region.id` when the name is empty (section 1.1)."""
+    """Return the stored name: `region.name.id`, or `region.id` without a name (API.md, section 1.1)."""
     return f"{region}.{short_name}.{service_id}" if short_name else f"{region}.{service_id}"
 
 
@@ -66,7 +67,7 @@ def modified(
 
 
 def renamed(before: Service, body: Body, *, region: str) -> Service | Refusal:
-    """Return the service under its new name (section 1.4), or the refusal."""
+    """Return the service under its new name (API.md, section 1.4), or the refusal."""
     if "endpoint_service_name" not in body:
         return vpcep("2002", "endpoint_service_name is missing.")
     short_name = body["endpoint_service_name"]
@@ -77,7 +78,10 @@ def renamed(before: Service, body: Body, *, region: str) -> Service | Refusal:
 
 
 def creation_refusal(body: Body, switches: Switches) -> Refusal | None:
-    """Return why a POST body cannot make a service, or None (section 1.5); `read_ports` reads its ports."""
+    """Return why a POST body cannot make a service, or None (API.md, section 1.5).
+
+    Its ports are left to `read_ports`.
+    """
     for name in ("port_id", "vpc_id", "server_type"):
         if not body.get(name):
             return vpcep("2002", f"{name} is missing.")
@@ -113,7 +117,7 @@ def read_tags(tags: list[Mapping[str, str]]) -> tuple[Tag, ...]:
 
 
 def read_ports(entries: list[Any], switches: Switches) -> tuple[PortMapping, ...] | Refusal:
-    """Return the mappings of a `ports` list with at least one entry, or the refusal (section 2.3)."""
+    """Return the mappings of a `ports` list with at least one entry, or the refusal (API.md, section 2.3)."""
     if len(entries) > switches.ports_max:
         return vpcep("3074", f"{len(entries)} are more than {switches.ports_max}.")
     mappings = []
@@ -128,8 +132,8 @@ def read_ports(entries: list[Any], switches: Switches) -> tuple[PortMapping, ...
 def clash(service: Service, *, moved: bool, fleet: Fleet, switches: Switches) -> Refusal | None:
     """Return why a service cannot stand beside those behind its port_id, or None.
 
-    The pair (server_port, protocol) is unique over all services that share a port_id (section 2.3). The
-    service's own former mappings are no sibling's, so they never clash with its new ones.
+    The pair (server_port, protocol) is unique over all services that share a port_id (API.md, section 2.3).
+    The service's own former mappings are no sibling's, so they never clash with its new ones.
     """
     if service.port_id is None:
         return None
@@ -154,13 +158,16 @@ def clash(service: Service, *, moved: bool, fleet: Fleet, switches: Switches) ->
 
 def _may_change(service: Service) -> Refusal | None:
     if service.service_type != "interface":
-        # No document names the code; the operator owns gateway services, so access is denied (section 7).
+        # No document names the code. The operator owns them, so access is denied (API.md, section 7, trap 9).
         return vpcep("0004", "Services of type gateway are the operator's.")
     return None if service.status is Status.AVAILABLE else vpcep("3045", f"It is {service.status}.")
 
 
 def _excluded(service: Service, body: Body) -> Refusal | None:
-    """Section 2.4. A service stands on a port or on an ip; the other kind of backend is frozen."""
+    """Return the refusal of fields that exclude each other or are fixed, or None (API.md, section 2.4).
+
+    A service stands on a port or on an ip; the other kind of backend is fixed.
+    """
     if "ip" in body and "port_id" in body:
         return vpcep("3052")
     if "ip" in body and "vip_port_id" in body:
@@ -220,7 +227,7 @@ def _repetition(mappings: list[PortMapping], switches: Switches) -> Refusal | No
 
 
 def _bad_field(body: Body) -> Refusal | None:
-    """Return the refusal of the first field of a wrong form, or None; `null` is no value (section 2.2)."""
+    """Return the refusal of the first field of a wrong form; `null` is no value (API.md, section 2.2)."""
     for name, (is_right, number) in _FORMS.items():
         if name in body and not is_right(body[name]):
             return vpcep(number, f"{name}: {str(body[name])[:80]!r}.")

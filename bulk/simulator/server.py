@@ -27,7 +27,7 @@ from .faults import FaultKind, FaultRule, fault_refusal
 from .replies import Reply, json_reply, spoilt
 from .world import World
 
-BODY_BYTES_MAX = 12 * 2**20  # section 4.2: the gateway's bound for signed bodies
+BODY_BYTES_MAX = 12 * 2**20  # API.md, section 4.2: the gateway's bound for signed bodies
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
 Outcome = Reply | Refusal | web.StreamResponse

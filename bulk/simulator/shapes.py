@@ -13,7 +13,7 @@ class Limiter(Protocol):
         ...
 
     def charge(self, now_s: float) -> None:
-        """Count a refused request as well (third parties report that refusals may count, section 3.5)."""
+        """Count a refused request as well: third parties report that they count (API.md, section 3.5)."""
         ...
 
     def release(self) -> None:

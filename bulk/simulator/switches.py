@@ -1,6 +1,6 @@
 """The switches of the simulator: one setting for each point that the API's documents leave open.
 
-The list follows section 7.1 of the API reference. Defaults are what the documents say most often, or, where
+The list is that of API.md, section 7.1. Defaults are what the documents say most often, or, where
 they say nothing, what hurts a careless client most. A value never changes; a running simulator is handed
 another one.
 """
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ErrorShape(StrEnum):
-    """How VPCEP words an error body; which one the real service uses is not settled (section 3.3)."""
+    """How VPCEP words an error body; which one the real service uses is not settled (API.md, section 3.3)."""
 
     NESTED = "nested"
     FLAT = "flat"
@@ -22,21 +22,21 @@ class ErrorShape(StrEnum):
 
 
 class PortForm(StrEnum):
-    """Ports as JSON numbers, or as the strings that both documented GET examples show (section 1.2)."""
+    """Ports as JSON numbers, or as strings as in both documented GET examples (API.md, section 1.2)."""
 
     INTEGER = "integer"
     STRING = "string"
 
 
 class TimestampForm(StrEnum):
-    """`2026-01-15T08:30:01Z`, or `2026-01-15T08:30:01.174` with milliseconds and no zone (section 1.1)."""
+    """`2026-01-15T08:30:01Z`, or `2026-01-15T08:30:01.174` without a zone (API.md, section 1.1)."""
 
     SECONDS_Z = "seconds_z"
     MILLISECONDS = "milliseconds"
 
 
 class EmptyPorts(StrEnum):
-    """What `"ports": []` does: undocumented (section 2.2)."""
+    """What `"ports": []` does: undocumented (API.md, section 2.2)."""
 
     REJECT = "reject"
     CLEAR = "clear"
@@ -44,7 +44,7 @@ class EmptyPorts(StrEnum):
 
 
 class Duplicates(StrEnum):
-    """Which repetition within one `ports` list is refused: no text defines it (section 2.3)."""
+    """Which repetition within one `ports` list is refused: no text defines it (API.md, section 2.3)."""
 
     CLIENT_PORT = "client_port"
     MAPPING = "mapping"
@@ -52,14 +52,14 @@ class Duplicates(StrEnum):
 
 
 class OffsetPastEnd(StrEnum):
-    """A list whose offset is at or beyond the total: an empty page, or EndPoint.0010 (section 1.3)."""
+    """An offset at or beyond the total: an empty page, or EndPoint.0010 (API.md, section 1.3)."""
 
     EMPTY = "empty"
     REJECT = "reject"
 
 
 class FailureFields(StrEnum):
-    """Member names inside the `error` list of a failed service (section 1.2)."""
+    """Member names inside the `error` list of a failed service (API.md, section 1.2)."""
 
     CODE = "code"
     ERROR_CODE = "error_code"

@@ -1,4 +1,4 @@
-"""How a service looks in an answer: the field sets of modify, detail and list (sections 1.1 to 1.3)."""
+"""How a service looks in an answer: the fields of modify, detail and list (API.md, sections 1.1 to 1.3)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ def modify_answer(service: Service, switches: Switches) -> dict[str, Any]:
 
 
 def detail_answer(service: Service, switches: Switches) -> dict[str, Any]:
-    """Return the body of GET detail: no pool_id and no ip_version, some fields more (section 1.2)."""
+    """Return the body of GET detail: no pool_id and no ip_version, some fields more (API.md, section 1.2)."""
     return _common(service, switches) | {
         "ip": service.ip or "",
         "enable_policy": service.enable_policy,
@@ -36,7 +36,7 @@ def detail_answer(service: Service, switches: Switches) -> dict[str, Any]:
 
 
 def list_entry(service: Service, switches: Switches) -> dict[str, Any]:
-    """Return one element of `endpoint_services` (section 1.3)."""
+    """Return one element of `endpoint_services` (API.md, section 1.3)."""
     return _common(service, switches) | {
         "domain_id": service.domain_id,
         "ip": service.ip or "",

@@ -32,7 +32,7 @@ BODY = b'{"ports":%b}' % ports_json(CLIENT_PORT_AFTER)
 
 
 def service_json(number: int, project: int, ports: bytes) -> bytes:
-    """Give the service object, with the fields that the API document shows (section 1.1)."""
+    """Give the service object, with the fields of a reply (API.md, section 1.1)."""
     name = service_id(number)
     return (
         f'{{"id":"{name}","port_id":"7c1f0c52-3f4b-4d0e-9f2b-{number:012}",'

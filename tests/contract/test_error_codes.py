@@ -1,44 +1,43 @@
-"""The table of error codes against an extract of the API document."""
+"""The table of error codes in the code against the tables of API.md."""
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
-import orjson
 import pytest
 
 from bulk.core.vpcep.code_table import ROWS
 from bulk.core.vpcep.codes import CODES, classify, known
+from tests.documents import Code, codes
 
-DOCUMENTED: list[dict[str, Any]] = orjson.loads((Path(__file__).parent / "error-codes.json").read_bytes())
+DOCUMENTED = codes()
 
 
-def test_extract_has_all_codes_of_the_document() -> None:
+def test_the_document_has_all_codes_of_its_source() -> None:
     """The service's page has 156 codes: 140 of them with status 400, ten with 404, three with 504."""
-    statuses = Counter(row["http"] for row in DOCUMENTED if row["code"].lower().startswith("endpoint."))
+    statuses = Counter(row.http for row in DOCUMENTED if row.code.lower().startswith("endpoint."))
     assert statuses == {400: 140, 404: 10, 504: 3, 401: 1, 403: 1, 500: 1}
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row['code']}-{row['http']}")
-def test_documented_code_has_its_class(row: dict[str, Any]) -> None:
+def _name(row: Code) -> str:
+    return f"{row.code}-{row.http}"
+
+
+@pytest.mark.parametrize("row", DOCUMENTED, ids=_name)
+def test_documented_code_has_its_class(row: Code) -> None:
     """Each is classified as documented, in whatever case it is written."""
-    kind = row["class"].replace("-", "_")
-    assert classify(row["code"], row["http"]) == kind
-    assert classify(row["code"].upper(), row["http"]) == kind
-    assert classify(row["code"].lower(), row["http"]) == kind
+    for written in (row.code, row.code.upper(), row.code.lower()):
+        assert classify(written, row.http) == row.kind
 
 
-@pytest.mark.parametrize("row", DOCUMENTED, ids=lambda row: f"{row['code']}-{row['http']}")
-def test_documented_code_has_its_status(row: dict[str, Any]) -> None:
+@pytest.mark.parametrize("row", DOCUMENTED, ids=_name)
+def test_documented_code_has_its_status(row: Code) -> None:
     """The table repeats the documented status; only the code with seven of them is not in it."""
-    found = known(row["code"])
-    assert row["code"] == "APIGW.0201" if found is None else found.http == row["http"]
+    found = known(row.code)
+    assert row.code == "APIGW.0201" if found is None else found.http == row.http
 
 
 def test_table_has_nothing_but_documented_codes() -> None:
     """What is known is known from the document."""
-    documented = {row["code"] for row in DOCUMENTED}
-    assert {row[0] for row in ROWS} <= documented
+    assert {row[0] for row in ROWS} <= {row.code for row in DOCUMENTED}
     assert len(CODES) == len(ROWS)
 
 

@@ -1,4 +1,4 @@
-"""The client against the simulator, which reads the API document on its own."""
+"""The client against the simulator, which is an independent reading of API.md."""
 
 import asyncio
 import time

@@ -1,6 +1,5 @@
 """Who gets in: IAM tokens, temporary keys, metadata, project lookup, and what the others are told."""
 
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,6 +8,7 @@ import pytest
 from bulk.simulator import Identity, Switches
 from bulk.simulator.auth import Key, RawRequest, canonical_request, signature
 from bulk.simulator.errors import named
+from tests.documents import codes
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, SERVICES, Caller, Said, calling, line, service_path
 
 DEMO = Identity()
@@ -192,8 +192,7 @@ async def test_tokens_can_be_ended_in_the_middle_of_a_run() -> None:
 
 def test_every_documented_code_is_answered_with_its_documented_status() -> None:
     """The table that the client's own classification is tested against; 0201 has seven statuses."""
-    codes = orjson.loads((Path(__file__).parent / "error-codes.json").read_bytes())
-    stated = {entry["code"]: entry["http"] for entry in codes if entry["code"] != "APIGW.0201"}
+    stated = {entry.code: entry.http for entry in codes() if entry.code != "APIGW.0201"}
     assert len(stated) > 200
     assert {code: named(code).http for code in stated} == stated
 
@@ -208,7 +207,7 @@ def test_every_documented_code_is_answered_with_its_documented_status() -> None:
     ],
 )
 async def test_the_shape_of_an_error_is_a_switch(shape: str, body: bytes) -> None:
-    """All that section 3.3 lists."""
+    """Each form of API.md, section 3.3, can be chosen."""
     async with calling(switches=Switches.model_validate({"error_shape": shape})) as caller:
         assert (await caller.get(1)).raw == body
 

@@ -95,7 +95,7 @@ async def test_every_other_field_can_be_modified() -> None:
 async def test_a_body_against_the_rules_is_refused_and_changes_nothing(
     body: Any, http: int, code: str
 ) -> None:
-    """Sections 1.1, 2.2, 2.3 and 2.4."""
+    """Each rule of API.md, sections 1.1 and 2.2 to 2.4, has its code, and the fleet stays as it was."""
     async with calling(fleet=[line(1)]) as caller:
         before = caller.simulator.fleet
         said = await caller.put(1, body)
@@ -277,7 +277,7 @@ async def test_a_created_service_is_available_after_its_delay() -> None:
     ],
 )
 async def test_a_creation_against_the_rules_is_refused(change: dict[str, Any], code: str) -> None:
-    """Section 1.5."""
+    """Each rule of API.md, section 1.5, has its code."""
     holder = line(1, port_id=service_id(1), vpc_id=VPC_ID, ports=[mapping(1, 8080)])
     async with calling(fleet=[holder]) as caller:
         said = await caller.ask("POST", SERVICES, NEW | change)

@@ -84,7 +84,7 @@ async def test_filters_and_orders_are_the_documented_ones(query: str, expected: 
     ],
 )
 async def test_a_wrong_query_is_refused_with_its_code(query: str, code: str) -> None:
-    """Section 1.3, last column."""
+    """The last column of API.md, section 1.3."""
     async with calling() as caller:
         said = await caller.list(query)
     assert (said.http, said.code) == (400, code)

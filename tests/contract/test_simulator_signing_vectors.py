@@ -65,6 +65,6 @@ def test_a_signature_with_one_digit_changed_does_not_open(vector: dict[str, Any]
 
 
 def test_the_derived_algorithm_is_refused() -> None:
-    """The API reference limits it to other services."""
+    """VPCEP does not use the derived form (API.md, section 4.2)."""
     vector = next(one for one in VECTORS if one["name"] == DERIVED)
     assert isinstance(authenticated(vector, received(vector)), Refusal)

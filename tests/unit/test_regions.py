@@ -4,11 +4,14 @@ import pytest
 
 from bulk.core.errors import UsageError
 from bulk.core.vpcep.regions import REGIONS, WITH_IAM, endpoint_for, iam_endpoint_for, parse_endpoint
+from tests.documents import API, rows, section
 
 
 def test_there_are_34_regions_of_which_27_have_an_iam() -> None:
-    """The two tables of the official SDK."""
-    assert (len(REGIONS), len(WITH_IAM)) == (34, 27)
+    """The two columns of API.md, section 5, which are the tables of the official SDK."""
+    with_iam, without = (set(cell.split(", ")) for cell in rows(section(API, "5"))[-1])
+    assert (len(with_iam), len(without)) == (27, 7)
+    assert (with_iam, with_iam | without) == (WITH_IAM, REGIONS)
 
 
 @pytest.mark.parametrize("region", sorted(REGIONS - {"eu-west-101"}))

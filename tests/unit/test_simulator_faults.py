@@ -125,7 +125,7 @@ def test_a_wrong_plan_is_refused(plan: dict[str, object]) -> None:
     ],
 )
 def test_error_faults_answer_with_their_status_and_code(kind: str, http: int, code: str) -> None:
-    """The table of the API reference."""
+    """Each error that a fault plan may name has the status and code of API.md, section 3.2 or 3.4."""
     rule = FaultPlan.model_validate({"rules": [{"kind": kind}]}).rules[0]
     refusal = fault_refusal(rule, 0.0)
     assert (refusal.http, refusal.code) == (http, code)

@@ -18,11 +18,11 @@ from bulk.core.model import (
 )
 
 PORTS_MAX = 200
-"""Mappings in one PUT (API document, section 1.1)."""
+"""Mappings in one PUT (API.md, section 1.1)."""
 CHANGEABLE_STATUS = "available"
 CHANGEABLE_TYPE = "interface"
 SERVER_TYPES = frozenset({"VM", "LB", "VIP", "BMS"})
-"""The backends of a tenant's service; anything else is the operator's (API document, section 7, trap 9)."""
+"""The backends of a tenant's service; anything else is the operator's (API.md, section 7, trap 9)."""
 
 _WAY_OUT = {
     "creating": "wait until it is available and plan again",
@@ -35,7 +35,7 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
     """Give the change that a row asks of a service, or why it is refused; `before` None: there is none.
 
     The body names the fields that the row names and no others; `ports` is the full list that the API wants
-    (API document, section 2.1), computed from the live one where the row only adds and removes.
+    (API.md, section 2.1), computed from the live one where the row only adds and removes.
     """
     if before is None:
         reason = f"there is no such service in {target}; check its id, region and project"
@@ -135,7 +135,7 @@ def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[str]:
 
 
 def _unsendable(ports: Ports | None) -> Iterator[str]:
-    """Say why the API would not take this full list (API document, sections 2.2 and 2.3)."""
+    """Say why the API would not take this full list (API.md, sections 2.2 and 2.3)."""
     if ports is None:
         return
     if not ports:

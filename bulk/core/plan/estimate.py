@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 PAGE_SERVICES = 1_000
-"""Services in one page of the list (API document, section 1.3)."""
+"""Services in one page of the list (API.md, section 1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Who frees a pair before who takes it: the order of changes around shared port_ids.
 
-Services that share a port_id may not hold the same (server_port, protocol) (API document, section 2.3), and
+Services that share a port_id may not hold the same (server_port, protocol) (API.md, section 2.3), and
 a PUT is judged by what the others hold at that moment. So a change waits for every change that frees a pair
 which it takes. What can never be sent is refused, and so is, in turn, what waits for it:
 

@@ -10,7 +10,7 @@ PORT_MAX = 65_535
 
 
 class Pair(NamedTuple):
-    """What only one service may hold: a server_port and protocol behind one port_id (API document, 2.3)."""
+    """What only one service may hold: a server_port and protocol behind one port_id (API.md, section 2.3)."""
 
     port_id: str
     server_port: int
@@ -48,7 +48,7 @@ def left_when_parked(
 ) -> Ports:
     """Give the mappings of a service without those to the pairs that are `taken` from it.
 
-    The API probably takes no empty list (API document, section 2.2): where nothing would be left, one mapping
+    The API probably takes no empty list (API.md, section 2.2): where nothing would be left, one mapping
     stays and leads to a server_port that nobody uses. `spare` gives one for a port_id and protocol; with all
     in use the mapping stays as it is, and it is for the API to refuse that.
     """

@@ -11,7 +11,7 @@ def practised(change: Change) -> Change:
     """Give the change as it can be rehearsed: without a profile, its service in the simulator's own forms.
 
     The simulator has one account; it tells no empty ids, and a service's name always in its stored form,
-    while the API's examples show bare names as well (API document, sections 1.1 and 1.2).
+    while the API's examples show bare names as well (API.md, sections 1.1 and 1.2).
     """
     before = change.before and _stored(change.before, change.target.region)
     return replace(change, target=change.target._replace(profile=""), before=before)

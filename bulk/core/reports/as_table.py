@@ -12,7 +12,7 @@ ROWS_SHOWN = 50
 """Rows of each kind that a terminal can stand."""
 _MAPPINGS_SHOWN = 6
 _NAME_WIDTH = 16
-"""The API's longest service_name (API document, section 1.1)."""
+"""The API's longest service_name (API.md, section 1.1)."""
 
 
 def lines(report: Report, *, more: str) -> Iterator[Line]:

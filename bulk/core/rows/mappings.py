@@ -16,7 +16,7 @@ from bulk.core.rows.known import Known
 from bulk.core.rows.values import PORT_MAX, Problem, Wrong, shown, wrong
 
 MAPPINGS_MAX = 200
-"""Most mappings that one PUT may carry (API document, section 1.1)."""
+"""Most mappings that one PUT may carry (API.md, section 1.1)."""
 
 PORT_HINT = f"write a whole number from 1 to {PORT_MAX}"
 MAPPING_HINT = "write client:server/protocol, such as 8081:22/TCP"

@@ -1,7 +1,7 @@
 """What a single value of a row may be: text or JSON in, a valid value or `Wrong` out.
 
 Every function here takes the raw value and gives the value to use, or says what is wrong with it
-and what to write instead. Limits are those of the modify page (API document, section 1.1).
+and what to write instead. Limits are those of the modify page (API.md, section 1.1).
 """
 
 import re
@@ -105,7 +105,7 @@ PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def project_id(text: str) -> str | Wrong:
-    """Give a project id: 32 lower-case hex digits without dashes (API document, section 1)."""
+    """Give a project id: 32 lower-case hex digits without dashes (API.md, section 1)."""
     if PROJECT_ID.fullmatch(text):
         return text
     plain = text.lower().replace("-", "")

@@ -1,6 +1,6 @@
-"""Every error code of the service, its gateway and IAM (API document, sections 3.2 and 3.4).
+"""Every error code of the service, its gateway and IAM (API.md, sections 3.2 and 3.4).
 
-The class is this project's judgement; the document gives the meaning. `APIGW.0201` is left out on
+The class is this project's judgement; the documents give the meaning. `APIGW.0201` is left out on
 purpose: it comes with seven statuses and means what the status means.
 """
 

@@ -1,6 +1,6 @@
 """What an error code asks for: its class, its meaning and what a person does about it.
 
-A known code decides; an unknown one goes by its HTTP status (API document, section 3.1). Codes are
+A known code decides; an unknown one goes by its HTTP status (API.md, section 3.1). Codes are
 matched without regard to case, `APIG.` and `APIGW.` are the same prefix.
 """
 

@@ -1,4 +1,4 @@
-"""What IAM and the metadata service answer: tokens, projects, temporary keys (API document, section 4)."""
+"""What IAM and the metadata service answer: tokens, projects, temporary keys (API.md, section 4)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from bulk.core.vpcep.refusals import server_clock
 from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
 
 TOKEN_LIFE_S = 86_400.0
-"""What the document promises; stands in where a reply does not tell."""
+"""What API.md, section 4.1, promises; stands in where a reply states nothing."""
 
 T = TypeVar("T")
 

@@ -61,7 +61,7 @@ class Stamp:
         """Give all headers of one request that leaves at `now` (wall clock, seconds since 1970).
 
         A signature is good for 15 minutes around its date, so it is made when the request leaves and
-        again on every attempt (API document, section 4.2).
+        again on every attempt (API.md, section 4.2).
         """
         if self._signer is None:
             return self._headers

@@ -26,7 +26,7 @@ _LIMIT = re.compile(
     rf"|(\d{{1,9}})\s*times\s*(?:per|in|every)\s*(\d{{1,6}})?\s*{_UNIT}",
     re.IGNORECASE,
 )
-"""The gateway's wording and IAM's (API document, sections 3.4 and 3.5)."""
+"""The gateway's wording and IAM's (API.md, sections 3.4 and 3.5)."""
 _POLICY = re.compile(r"policy\s+(user|ip|api|app)\b", re.IGNORECASE)
 _DIGITS = re.compile(r"\d{1,9}(\.\d{1,9})?")
 _SECRET = re.compile(
@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
 
 def error_in(body: bytes) -> Facts:
-    """Give code, message and request id of an error body in any of the shapes of section 3.3.
+    """Give code, message and request id of an error body in any of its forms (API.md, section 3.3).
 
     A numeric code, as Keystone's, repeats the status and is no code; a body that is no JSON gives
     its text as the message.

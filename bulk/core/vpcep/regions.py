@@ -1,4 +1,4 @@
-"""Where each region's endpoint service and IAM answer (API document, section 5)."""
+"""Where each region's endpoint service and IAM answer (API.md, section 5)."""
 
 import ipaddress
 import re
@@ -29,7 +29,7 @@ _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 """A host name (RFC 1123); others stand in the URL as Punycode."""
 
 METADATA_HOST = "169.254.169.254"
-"""Link-local: reaches the host of this machine and nobody else (API document, section 4.4)."""
+"""Link-local: reaches the host of this machine and nobody else (API.md, section 4.4)."""
 
 _ELSEWHERE = MappingProxyType({"eu-west-101": "myhuaweicloud.eu"})
 _GLOBAL_IAM = "https://iam.myhuaweicloud.com"

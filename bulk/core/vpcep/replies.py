@@ -1,6 +1,6 @@
 """What a reply means: pure functions from an answer, or the lack of one, to a verdict.
 
-The error code decides, then the HTTP status (API document, section 3). A PUT whose answer does not
+The error code decides, then the HTTP status (API.md, section 3). A PUT whose answer does not
 say surely what became of it is a Doubt; a read that was lost is a Retry.
 """
 
@@ -40,7 +40,7 @@ from bulk.core.vpcep.refusals import (
 from bulk.core.vpcep.services import listed_service, service
 
 CLOCK_SKEW_MAX_S = 60.0
-"""A clock that is this far off is told; the server bears 15 minutes (API document, section 4.2)."""
+"""A clock that is this far off is named in the hint; the server accepts 15 minutes (API.md, section 4.2)."""
 
 OK, REDIRECT, NOT_THERE, REQUEST_TIMEOUT, SERVER_ERROR = 200, 300, 404, 408, 500
 

@@ -35,24 +35,24 @@ def services_path(project_id: str) -> str:
 def list_services(path: str, *, offset: int, limit: int) -> Request:
     """Give `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
 
-    Source: API document, section 1.3 (`limit` 1-1000, `offset` below the total).
+    Source: API.md, section 1.3 (`limit` 1-1000, `offset` below the total).
     """
     query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc"), ("sort_key", "create_at")]
     return Request(method="GET", path=path, query=canonical_query(query))
 
 
 def show_service(path: str, service_id: ServiceId) -> Request:
-    """Give `GET …/vpc-endpoint-services/{id}` (API document, section 1.2)."""
+    """Give `GET …/vpc-endpoint-services/{id}` (API.md, section 1.2)."""
     return Request(method="GET", path=f"{path}/{service_id}")
 
 
 def modify_service(path: str, service_id: ServiceId, body: ModifyBody) -> Request:
-    """Give `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (section 1.1)."""
+    """Give `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (API.md, section 1.1)."""
     return Request(method="PUT", path=f"{path}/{service_id}", body=orjson.dumps(body.named()))
 
 
 def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:
-    """Give `POST /v3/auth/tokens` for a token of one project (API document, section 4.1).
+    """Give `POST /v3/auth/tokens` for a token of one project (API.md, section 4.1).
 
     Without `project_id` the token is for the project that is named like the region.
     """
@@ -67,7 +67,7 @@ def _post(path: str, query: str, json: dict[str, Any]) -> Request:
 
 
 def list_projects(region: str) -> Request:
-    """Give `GET /v3/projects?name={region}` of IAM (API document, section 4.3)."""
+    """Give `GET /v3/projects?name={region}` of IAM (API.md, section 4.3)."""
     return Request(method="GET", path="/v3/projects", query=canonical_query([("name", region)]))
 
 

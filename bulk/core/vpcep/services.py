@@ -1,7 +1,7 @@
 """The API's service objects as `ServiceState`: tolerant of every documented form, strict about sense.
 
 Ports may be strings, a protocol may be missing or in lower case, unknown fields are passed over
-(API document, sections 1.1 to 1.3 and trap 19).
+(API.md, sections 1.1 to 1.3; API.md, section 7, trap 19).
 """
 
 from functools import lru_cache

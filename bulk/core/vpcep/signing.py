@@ -1,4 +1,4 @@
-"""The AK/SK signature `SDK-HMAC-SHA256` (API document, section 4.2), computed and nothing else."""
+"""The AK/SK signature `SDK-HMAC-SHA256` (API.md, section 4.2), computed and nothing else."""
 
 import hmac
 from collections.abc import Iterable, Mapping
