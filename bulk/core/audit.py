@@ -20,7 +20,7 @@ _NOT_ASKED = {Stage.WAITING, Stage.ANSWERED, Stage.PARKED}
 
 
 class Promise(StrEnum):
-    """What a ledger has to prove; P1 to P5 are those promises of the design that it stands for."""
+    """What a ledger has to prove; P1 to P5 are the promises (bulk/README.md, "The promises")."""
 
     CHAIN = "chain"
     """No line is missing, edited or out of order, and the plan has its digest (P5)."""

@@ -266,13 +266,6 @@ def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:
     assert (checkout / "job.toml").is_file()
 
 
-def test_every_folder_that_is_told_is_there() -> None:
-    """The code is laid out as the README says."""
-    for row in table("Folder"):
-        (folder,) = coded(row[0])
-        assert (ROOT / folder).is_dir()
-
-
 def test_links_within_the_readme_lead_somewhere() -> None:
     """Each to a heading."""
     headings = {
@@ -280,3 +273,11 @@ def test_links_within_the_readme_lead_somewhere() -> None:
         for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
     }
     assert set(re.findall(r"\]\(#([^)]*)\)", README)) <= headings
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    """Each to a file of the repository, from where the document stands that has the link."""
+    for document in (ROOT / "README.md", ROOT / "bulk" / "README.md"):
+        links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+        assert links
+        assert not [link for link in links if not (document.parent / link).is_file()]
