@@ -12,10 +12,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Coroutine
 from pathlib import Path
 
 import orjson
+import uvloop
 
 from . import FaultPlan, Identity, Simulator, StoreError, Switches
 from .lines import project_id_of
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         return _failed(explained(error), 2)
     try:
-        _run(_serve(simulator, stop_with_stdin=arguments.stop_with_stdin))
+        uvloop.run(_serve(simulator, stop_with_stdin=arguments.stop_with_stdin))
     except (StoreError, OSError) as error:
         return _failed(str(error), 1)
     return 0
@@ -168,16 +168,6 @@ def _await_stdin_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
         pass
     with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
         loop.call_soon_threadsafe(stop.set)
-
-
-def _run(main_coroutine: Coroutine[None, None, None]) -> None:
-    """Run on uvloop where it is installed."""
-    try:
-        import uvloop  # noqa: PLC0415 -- optional
-    except ImportError:
-        asyncio.run(main_coroutine)
-    else:
-        uvloop.run(main_coroutine)
 
 
 if __name__ == "__main__":

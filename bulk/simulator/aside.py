@@ -33,14 +33,6 @@ def unknown_path(request: RawRequest) -> Refusal:
     )
 
 
-def _versions(_world: World, _request: RawRequest, _now_s: float) -> Reply:
-    return json_reply({"versions": [_VERSION]})
-
-
-def _version(_world: World, _request: RawRequest, _now_s: float) -> Reply:
-    return json_reply({"version": _VERSION})
-
-
 def _tokens(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
     issued = world.iam.issue_token(request.body, now_s, life_s=world.vpcep.switches.token_life_s)
     if isinstance(issued, Refusal):
@@ -74,14 +66,6 @@ def _metadata_key(world: World, request: RawRequest, now_s: float) -> Reply | Re
     return credential if isinstance(credential, Refusal) else json_reply(credential)
 
 
-def _applied(world: World, _request: RawRequest, _now_s: float) -> Reply:
-    return Reply(body=world.applied_json())
-
-
-def _fleet(world: World, _request: RawRequest, _now_s: float) -> Reply:
-    return Reply(body=world.fleet_json())
-
-
 def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
     problem = world.obey(request.body)
     if problem is not None:
@@ -90,14 +74,14 @@ def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
 
 
 _HANDLERS: dict[tuple[str, str], Handler] = {
-    ("GET", "/"): _versions,
-    ("GET", "/v1"): _version,
+    ("GET", "/"): lambda *_: json_reply({"versions": [_VERSION]}),
+    ("GET", "/v1"): lambda *_: json_reply({"version": _VERSION}),
     ("POST", "/v3/auth/tokens"): _tokens,
     ("GET", "/v3/projects"): _projects,
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
     ("PUT", "/meta-data/latest/api/token"): _metadata_token,
     ("GET", "/openstack/latest/securitykey"): _metadata_key,
-    ("GET", "/_simulator/applied"): _applied,
-    ("GET", "/_simulator/fleet"): _fleet,
+    ("GET", "/_simulator/applied"): lambda world, *_: Reply(body=world.applied_json()),
+    ("GET", "/_simulator/fleet"): lambda world, *_: Reply(body=world.fleet_json()),
     ("POST", "/_simulator/switches"): _switches,
 }

@@ -11,7 +11,7 @@ from bulk.core.model import Abort, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.refusals import server_clock
-from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
+from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded, unanswered
 
 TOKEN_LIFE_S = 86_400.0
 """What API.md, section 4.1, promises; stands in where a reply states nothing."""
@@ -51,9 +51,9 @@ def metadata_token(got: Answer | Lost) -> str | Retry | Abort:
 
 def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | Abort:
     if isinstance(got, Lost):
-        return _unanswered(got)
+        return _of_a_read(unanswered(got))
     if not succeeded(got):
-        return _said_no(got)
+        return _of_a_read(refused(got))
     try:
         return read(got)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -61,15 +61,8 @@ def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | 
         return Retry(reply=Reply(http=got.http, code=NoReply.UNREADABLE_REPLY, message=message, ms=got.ms))
 
 
-def _unanswered(lost: Lost) -> Retry | Abort:
-    if lost.hopeless:
-        return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
-    return Retry(reply=lost.reply)
-
-
-def _said_no(got: Answer) -> Retry | Abort:
-    """Give what a refusal means here, where nothing is written and no row is to blame."""
-    verdict = refused(got)
+def _of_a_read(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Retry | Abort:
+    """Return what a verdict means here, where nothing is written and no row is to blame."""
     match verdict:
         case Abort() | Retry():
             return verdict

@@ -82,7 +82,7 @@ class Lost:
 def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
     """Give what became of the PUT for `service_id`."""
     if isinstance(got, Lost):
-        return _lost(got)
+        return unanswered(got)
     if not succeeded(got):
         return refused(got)
     try:
@@ -109,7 +109,7 @@ def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
 def listed(got: Answer | Lost) -> ListVerdict:
     """Give one page of services with the count of all."""
     if isinstance(got, Lost):
-        return _again(_lost(got))
+        return _again(unanswered(got))
     if not succeeded(got):
         return _again(refused(got))
     try:
@@ -163,7 +163,8 @@ def refusal_reply(got: Answer) -> Reply:
     )
 
 
-def _lost(lost: Lost) -> Abort | Retry | Doubt:
+def unanswered(lost: Lost) -> Abort | Retry | Doubt:
+    """Return what it means for a PUT that no usable reply came."""
     if lost.hopeless:
         return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
     return Doubt(reply=lost.reply) if lost.sent else Retry(reply=lost.reply)

@@ -1,6 +1,5 @@
 """The requests as values: method, path, query and body, ready to be signed and sent as they are."""
 
-from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -59,11 +58,8 @@ def password_token(*, user: str, password: str, domain: str, region: str, projec
     scope = {"project": {"id": project_id} if project_id else {"name": region}}
     who = {"name": user, "password": password, "domain": {"name": domain}}
     identity = {"methods": ["password"], "password": {"user": who}}
-    return _post("/v3/auth/tokens", "nocatalog=true", {"auth": {"identity": identity, "scope": scope}})
-
-
-def _post(path: str, query: str, json: dict[str, Any]) -> Request:
-    return Request(method="POST", path=path, query=query, body=orjson.dumps(json))
+    body = orjson.dumps({"auth": {"identity": identity, "scope": scope}})
+    return Request(method="POST", path="/v3/auth/tokens", query="nocatalog=true", body=body)
 
 
 def list_projects(region: str) -> Request:
