@@ -168,7 +168,9 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         targets=st.lists(_jsons, max_size=2),
     ),
     Change: changes,
-    Planned: st.builds(Planned, rows=counts, counts=_tallies, digest=texts),
+    Planned: st.builds(
+        Planned, rows=counts, counts=_tallies, pages=st.lists(counts, max_size=3), digest=texts
+    ),
     Session: st.builds(Session, host=texts, pid=counts, user=texts, settings=_jsons),
     Intent: st.builds(Intent, row=rows, attempt=counts, purpose=st.sampled_from(Purpose)),
     Attempt: st.builds(

@@ -61,6 +61,10 @@ class Snapshot:
         offset = self._places.get(service_id)
         return self._spilt.at(offset) if self._spilt and offset is not None else None
 
+    def __len__(self) -> int:
+        """Return the number of services."""
+        return len(self._kept) + len(self._places)
+
     def __iter__(self) -> Iterator[ServiceState]:
         """Give every service."""
         yield from self._kept.values()

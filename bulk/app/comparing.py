@@ -27,8 +27,9 @@ async def plan_ledger(
         job, endpoint = job_of_ledger(reader.progress, flags)
         async with open_fleets(ReadClient, job, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
-        shown(plan_report(reader, moved=moved))
-        return forecast(reader, job, around)
+        ahead = forecast(reader.progress, job, around)
+        shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
+        return ahead
 
 
 async def _moved(

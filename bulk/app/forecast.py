@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from bulk.adapters.ledger import LedgerReader
 from bulk.app.surroundings import Surroundings
-from bulk.core.footprint import Footprint
 from bulk.core.guards import Finding, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
-from bulk.core.plan import effort
-from bulk.core.reports.model import Estimate
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import target_of
+from bulk.core.model import Action
+from bulk.core.plan import Estimate, estimate_of
 
 WORKERS_MAX = 64
 """Requests in flight at most where the job does not say."""
@@ -28,31 +28,33 @@ class Forecast:
     estimate: Estimate
 
 
-def forecast(reader: LedgerReader, job: Job, around: Surroundings) -> Forecast:
-    """Give what a plan comes to under the limits of a job, at its rate and in its window."""
-    footprint = reader.progress.footprint
+def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
+    """Return what a plan comes to under the limits of a job, at its rate and in its window."""
+    footprint, now = progress.footprint, around.local_time()
+    closes_at = job.window.closes_at(now) if job.window else None
     return Forecast(
         changes=footprint.changes,
-        digest=str((reader.progress.planned or {}).get("digest", "")),
+        digest=str((progress.planned or {}).get("digest", "")),
         findings=findings(footprint, job),
-        estimate=_estimate(footprint, len(reader.progress.run["targets"]), job, around),
+        estimate=estimate_of(
+            puts=footprint.changes + footprint.parked,
+            lists=_lists(progress),
+            rate_per_s=(job.rate or CAUTIOUS_RATE).per_s,
+            workers=job.concurrency or WORKERS_MAX,
+            latency_s=_LATENCY_S,
+            window_s=(closes_at - now).total_seconds() if closes_at else None,
+        ),
     )
 
 
-def _estimate(footprint: Footprint, targets: int, job: Job, around: Surroundings) -> Estimate:
-    rate_per_s = (job.rate or CAUTIOUS_RATE).per_s
-    expected = effort(
-        puts=footprint.changes + footprint.parked,
-        pages=targets,
-        rate_per_s=rate_per_s,
-        workers=job.concurrency or WORKERS_MAX,
-        latency_s=_LATENCY_S,
-    )
-    now = around.local_time()
-    closes_at = job.window.closes_at(now) if job.window else None
-    return Estimate(
-        requests=expected.requests,
-        duration_s=expected.duration_s,
-        rate_per_s=rate_per_s,
-        window_s=(closes_at - now).total_seconds() if closes_at else None,
-    )
+def _lists(progress: Progress) -> int:
+    """Return the list requests of a run: those of its look before the PUTs, and those of the one after them.
+
+    A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
+    refused, the last one those that were sent.
+    """
+    listed = (progress.planned or {}).get("pages", ())
+    pages = dict(zip(map(target_of, progress.run["targets"]), listed, strict=False))
+    changed = progress.targets_with(Action.UPDATE)
+    looks = (changed | progress.targets_with(Action.KEEP), changed)
+    return sum(pages.get(target, 1) for look in looks for target in look)

@@ -14,7 +14,8 @@ from bulk.app.jobs import name_of
 from bulk.core.errors import UsageError
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Outcome, ServiceState
-from bulk.core.reports.model import Estimate, Report, Row, Rows, report_of, row_of
+from bulk.core.plan import Estimate
+from bulk.core.reports.model import Report, Row, Rows, report_of, row_of
 from bulk.core.reports.timeline import Timeline
 from bulk.core.vpcep.codes import advice_for
 

@@ -22,7 +22,7 @@ from bulk.core.errors import JobInvalid
 from bulk.core.footprint import Footprint
 from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
-from bulk.core.plan import plan_target
+from bulk.core.plan import list_requests, plan_target
 from bulk.core.reports.model import Report
 from bulk.engine.read import in_turn, list_services
 
@@ -77,11 +77,10 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
     async def use(target: Target, live: Snapshot) -> None:
         with live:
             changes = plan_target(target, by_target[target], live, allow_parking=opened.job.allow_parking)
-            await writer.put(changes)
+            await writer.write(changes, services=len(live))
 
     await in_turn(ask, by_target, use)
-    await writer.put(_unusable(row, opened.job.target) for row in opened.rows.invalid)
-    await writer.fix()
+    await writer.complete(_unusable(row, opened.job.target) for row in opened.rows.invalid)
 
 
 async def _by_target(
@@ -101,15 +100,20 @@ async def _by_target(
 
 
 class PlanWriter:
-    """Writes the changes of a plan as they come, and what they add up to."""
+    """Writes the changes of a plan, target by target, and what they add up to."""
 
     def __init__(self, ledger: LedgerFile) -> None:
         self._ledger = ledger
         self._counts: Counter[str] = Counter()
         self._footprint = Footprint()
+        self._pages: list[int] = []
 
-    async def put(self, changes: Iterable[Change]) -> None:
-        """Write some changes."""
+    async def write(self, changes: Iterable[Change], *, services: int) -> None:
+        """Write the changes of the next target, whose list named this many services."""
+        self._pages.append(list_requests(services))
+        await self._write(changes)
+
+    async def _write(self, changes: Iterable[Change]) -> None:
         for change in changes:
             self._ledger.put(change)
             self._counts[change.action.value] += 1
@@ -118,12 +122,17 @@ class PlanWriter:
                 await self._ledger.flush()
         await self._ledger.flush()
 
-    async def fix(self) -> None:
-        """Say that the plan is complete."""
-        rows, digest = self._footprint.rows, self._ledger.digest
-        footprint = asdict(self._footprint)
+    async def complete(self, unusable: Iterable[Change] = ()) -> None:
+        """Write the rows that no target was listed for, and that the plan is complete."""
+        await self._write(unusable)
         await self._ledger.write(
-            Planned(rows=rows, counts=dict(self._counts), footprint=footprint, digest=digest)
+            Planned(
+                rows=self._footprint.rows,
+                counts=dict(self._counts),
+                footprint=asdict(self._footprint),
+                pages=self._pages,
+                digest=self._ledger.digest,
+            )
         )
 
 
@@ -154,7 +163,7 @@ async def plan_job(
             new_ledger(path, around, lambda _: None) as ledger,
         ):
             await write_plan(ledger, reach, around, opened)
-            ahead = forecast(ledger, opened.job, around)
+            ahead = forecast(ledger.progress, opened.job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
             if out:
                 await ledger.publish()

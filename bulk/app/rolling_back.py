@@ -24,8 +24,8 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerBusy, Refused, UsageError
 from bulk.core.inverse import inverse
 from bulk.core.job import Job
-from bulk.core.ledger.records import Purpose, Run
-from bulk.core.model import Change, Outcome, Target
+from bulk.core.ledger.records import Purpose, Run, target_json
+from bulk.core.model import Change, Outcome
 from bulk.core.plan import ordered
 from bulk.core.reports.model import Report
 from bulk.engine.read import list_services
@@ -50,7 +50,7 @@ async def plan_rollback(
             new_ledger(out or Path(folder) / "plan", around, lambda _: None) as ledger,
         ):
             await _write(ledger, source, job, endpoint, reach, around, only)
-            ahead = forecast(ledger, job, around)
+            ahead = forecast(ledger.progress, job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
             if out:
                 await ledger.publish()
@@ -104,7 +104,6 @@ async def _write(
     if source.progress.open:  # a PUT in doubt may still take effect
         await around.clock.sleep(job.settle_s)
     targets = list(dict.fromkeys(change.target for change in changes))
-    run = source.progress.run
     ledger.put(
         Run(
             run_id=secrets.token_hex(8),
@@ -112,7 +111,7 @@ async def _write(
             job=_name(source),
             job_sha256=_identity(source, only),
             options=settings_json(job) | {"endpoint": asdict(endpoint), "limit": []},
-            targets=[json for json in run["targets"] if Target(**json) in targets],
+            targets=[target_json(target) for target in targets],
         )
     )
     writer = PlanWriter(ledger)
@@ -121,8 +120,8 @@ async def _write(
         here = [change for change in changes if change.target == target]
         with Snapshot() as live:
             await list_services(target, contact.client, contact.reads, around.patience, live.add)
-            await writer.put(ordered(here, live, allow_parking=job.allow_parking))
-    await writer.fix()
+            await writer.write(ordered(here, live, allow_parking=job.allow_parking), services=len(live))
+    await writer.complete()
 
 
 def _inverse_changes(source: LedgerReader, only: frozenset[str]) -> list[Change]:

@@ -105,7 +105,7 @@ async def work_on(
 ) -> Applied:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress = ledger.progress
-    ahead = forecast(ledger, job, around)
+    ahead = forecast(progress, job, around)
     operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")

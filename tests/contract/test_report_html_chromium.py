@@ -24,8 +24,9 @@ from bulk.core.model import (
     ServiceState,
     Target,
 )
+from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_json
-from bulk.core.reports.model import Estimate, Report, Sitting
+from bulk.core.reports.model import Report, Sitting
 from bulk.core.reports.row import Row
 
 CHROMIUM = shutil.which("chromium")

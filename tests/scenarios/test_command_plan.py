@@ -96,6 +96,15 @@ def test_only_the_plan_with_the_approved_digest_is_applied(stage: Stage) -> None
     assert stage.apply("p", "--expect-digest", digest.removeprefix("sha256:")).code == ExitCode.OK
 
 
+def test_the_saved_plan_shows_the_estimate_until_it_is_begun(stage: Stage) -> None:
+    """The same as when it was made; a run that has begun has no plan to be estimated any more."""
+    made = stage.bulk("plan", stage.job(wide([1, 2])), "--out", "p").out
+    (estimate,) = (line for line in made.splitlines() if line.startswith("Estimate: 4 requests"))
+    assert estimate in stage.bulk("plan", "p").out
+    stage.apply("p")
+    assert "Estimate" not in stage.bulk("plan", "p").out
+
+
 def test_a_plan_with_one_byte_changed_is_refused(stage: Stage) -> None:
     """With the number of the line; nothing is sent."""
     stage.bulk("plan", stage.job(wide([1])), "--out", "p")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulk.core.plan import Effort, effort, list_requests
+from bulk.core.plan import Estimate, estimate_of, list_requests
 
 
 @pytest.mark.parametrize(("services", "pages"), [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (5_000, 5)])
@@ -12,19 +12,19 @@ def test_a_page_holds_a_thousand_services_and_an_empty_list_is_a_page(services: 
 
 
 def test_a_run_at_a_slow_rate_takes_as_long_as_the_rate_makes_it() -> None:
-    """900 PUTs and two sweeps of one page, at 10/s."""
-    assert effort(puts=900, pages=1, rate_per_s=10, workers=50, latency_s=0.05) == Effort(
-        requests=902, duration_s=pytest.approx(90.2)
+    """900 PUTs and two looks of one page, at 10/s."""
+    assert estimate_of(puts=900, lists=2, rate_per_s=10, workers=50, latency_s=0.05) == Estimate(
+        requests=902, duration_s=pytest.approx(90.2), rate_per_s=10
     )
 
 
 def test_a_run_at_a_high_rate_takes_as_long_as_its_workers_wait() -> None:
     """Two workers with replies after half a second send 4 PUTs a second; pages come one by one."""
-    assert effort(puts=100, pages=2, rate_per_s=1000, workers=2, latency_s=0.5) == Effort(
-        requests=104, duration_s=pytest.approx(27)
-    )
+    estimate = estimate_of(puts=100, lists=4, rate_per_s=1000, workers=2, latency_s=0.5, window_s=30)
+    assert (estimate.requests, estimate.duration_s) == (104, pytest.approx(27))
+    assert estimate.fits
 
 
-def test_a_plan_without_changes_takes_its_two_sweeps() -> None:
+def test_a_plan_without_changes_takes_its_looks() -> None:
     """Nothing to send is not nothing to read."""
-    assert effort(puts=0, pages=3, rate_per_s=10, workers=8, latency_s=0.2).requests == 6
+    assert estimate_of(puts=0, lists=6, rate_per_s=10, workers=8, latency_s=0.2).requests == 6

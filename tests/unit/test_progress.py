@@ -1,6 +1,6 @@
 """What a ledger's records add up to: every legal step, every illegal one, the sums that always hold."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given
@@ -23,8 +23,8 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.model import Outcome, Reply
-from tests.nouns import change, run_record, session_record
+from bulk.core.model import Action, Outcome, Reply
+from tests.nouns import PROJECT, change, run_record, session_record
 
 INTENT = Intent(row=1, attempt=1)
 ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in Verb}
@@ -91,6 +91,19 @@ def planned(rows: int = 1) -> Story:
     story.tell(run_record(), *(change(row + 1) for row in range(rows)))
     story.tell(Planned(rows=rows, counts={}, digest=""), session_record())
     return story
+
+
+def test_the_targets_of_an_action_are_those_of_its_rows() -> None:
+    """However few rows there are; an action that no row has is no target's."""
+    others = [PROJECT._replace(project_id=letter * 32) for letter in "ab"]
+    changes = [replace(change(row), target=target) for row, target in enumerate(others, 1)]
+    changes[0] = replace(changes[0], action=Action.KEEP)
+    progress = Story().tell(run_record(), *changes)
+    assert [progress.targets_with(action) for action in (Action.UPDATE, Action.KEEP, Action.REFUSE)] == [
+        {others[1]},
+        {others[0]},
+        set(),
+    ]
 
 
 @pytest.mark.parametrize("stage", PATHS)

@@ -101,6 +101,8 @@ class Planned:
     """Of the rows, by action."""
     footprint: dict[str, int] = field(default_factory=dict)
     """What the plan reaches: the members of `Footprint`; those left out are 0."""
+    pages: list[int] = field(default_factory=list)
+    """Requests that listing each target took, in the order of `Run.targets`; older ledgers have none."""
     digest: str
 
 

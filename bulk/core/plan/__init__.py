@@ -5,12 +5,21 @@ from collections.abc import Collection, Iterable, Iterator
 
 from bulk.core.model import Change, ServiceUpdate, Target
 from bulk.core.plan.decision import decide
-from bulk.core.plan.estimate import Effort, effort, list_requests
+from bulk.core.plan.estimate import Estimate, estimate_of, list_requests
 from bulk.core.plan.groups import Groups, Live, touch
 from bulk.core.plan.order import arranged
 from bulk.core.plan.sequence import Step, steps
 
-__all__ = ["Effort", "Live", "Step", "effort", "list_requests", "ordered", "plan_target", "steps"]
+__all__ = [
+    "Estimate",
+    "Live",
+    "Step",
+    "estimate_of",
+    "list_requests",
+    "ordered",
+    "plan_target",
+    "steps",
+]
 
 
 def plan_target(

@@ -7,25 +7,45 @@ PAGE_SERVICES = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Effort:
-    """What applying a plan takes, if nothing is refused or lost."""
+class Estimate:
+    """What applying a plan is expected to take, if nothing is refused or lost."""
 
     requests: int
     duration_s: float
+    rate_per_s: float
+    window_s: float | None = None
+    """How long the change window is open; None without one."""
+
+    @property
+    def fits(self) -> bool:
+        """Return whether the run is expected to end within its window."""
+        return self.window_s is None or self.duration_s <= self.window_s
 
 
 def list_requests(services: int) -> int:
-    """Give the requests that listing so many services of one target takes; an empty list takes one, too."""
+    """Return the requests that listing so many services of one target takes; an empty list takes one, too."""
     return max(1, -(-services // PAGE_SERVICES))
 
 
-def effort(*, puts: int, pages: int, rate_per_s: float, workers: int, latency_s: float) -> Effort:
-    """Give the requests and the time of a run: the drift sweep, the PUTs, the verify sweep.
+def estimate_of(
+    *,
+    puts: int,
+    lists: int,
+    rate_per_s: float,
+    workers: int,
+    latency_s: float,
+    window_s: float | None = None,
+) -> Estimate:
+    """Return what a run takes: its PUTs, and its list requests before and after them.
 
-    `puts` counts the intermediate ones too; `pages` are the list requests of one sweep over all targets.
-    Each worker has one PUT in flight, for `latency_s`; pages come one after the other. Reads and writes are
-    paced apart, each at `rate_per_s`.
+    `puts` counts the intermediate ones too. Each worker has one PUT in flight, for `latency_s`; pages of a
+    list come one after the other. Reads and writes are paced apart, each at `rate_per_s`.
     """
     put_s = max(1 / rate_per_s, latency_s / workers)
-    page_s = max(1 / rate_per_s, latency_s)
-    return Effort(requests=puts + 2 * pages, duration_s=puts * put_s + 2 * pages * page_s)
+    list_s = max(1 / rate_per_s, latency_s)
+    return Estimate(
+        requests=puts + lists,
+        duration_s=puts * put_s + lists * list_s,
+        rate_per_s=rate_per_s,
+        window_s=window_s,
+    )

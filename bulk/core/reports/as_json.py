@@ -7,7 +7,8 @@ import orjson
 
 from bulk.core.ledger.records import Json, state_json, target_json
 from bulk.core.model import Action, Outcome, ports_json
-from bulk.core.reports.model import Estimate, Report
+from bulk.core.plan import Estimate
+from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.totals import Tally, Totals

@@ -6,27 +6,12 @@ from dataclasses import dataclass
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.model import Target
+from bulk.core.plan import Estimate
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 
-__all__ = ["Estimate", "Report", "Row", "Rows", "Sitting", "report_of", "row_of", "sittings_of"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """What the run is expected to take."""
-
-    requests: int
-    duration_s: float
-    rate_per_s: float
-    window_s: float | None = None
-    """How long the change window is open; None without one."""
-
-    @property
-    def fits(self) -> bool:
-        """Say whether the run is expected to end within its window."""
-        return self.window_s is None or self.duration_s <= self.window_s
+__all__ = ["Report", "Row", "Rows", "Sitting", "report_of", "row_of", "sittings_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +42,7 @@ class Report:
     """What to do about an error code."""
     sittings: tuple[Sitting, ...] = ()
     estimate: Estimate | None = None
+    """None once the run has begun: it is about the whole plan."""
     timeline: Timeline | None = None
     """None before the run, and where nobody asked for it."""
     work_s: float = 0.0
@@ -100,7 +86,7 @@ def report_of(
         rows=rows,
         advice=advice,
         sittings=sittings_of(progress),
-        estimate=estimate,
+        estimate=None if progress.sessions else estimate,
         timeline=timeline if progress.sessions else None,
         work_s=progress.work_s,
         sent=progress.sent,

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from bulk.core.reports.model import Estimate, Report
+from bulk.core.plan import Estimate
+from bulk.core.reports.model import Report
 from bulk.core.reports.totals import Mappings, Totals
 from bulk.core.reports.words import Line, Span, Style, counted, duration, figure, printable, tallied
 
@@ -23,7 +24,7 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _mappings_line(totals.applied, to_come=False)
         yield _titled("Sent", effort(report))
         yield from failures(report, totals.codes)
-    if report.estimate and not report.ran:
+    if report.estimate:
         yield _estimate_line(report.estimate)
     yield _titled("Digest", report.digest)
 

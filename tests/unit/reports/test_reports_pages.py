@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from bulk.core.model import Action, Outcome, Target
+from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_markdown
 from bulk.core.reports.chart import Rect, chart_of
-from bulk.core.reports.model import Estimate
 from bulk.core.reports.timeline import Timeline
 
 if TYPE_CHECKING:

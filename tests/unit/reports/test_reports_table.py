@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 from bulk.core.ledger.records import Ended, Intent
 from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, Target
+from bulk.core.plan import Estimate
 from bulk.core.reports.as_table import ROWS_SHOWN, lines, row_line
-from bulk.core.reports.model import Estimate, Report
+from bulk.core.reports.model import Report
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.totals import Tally
 from bulk.core.reports.words import Span, Style, plain

@@ -1,0 +1,145 @@
+"""The estimate counts the requests that a run really makes, whatever the fleets are."""
+
+import asyncio
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import Phase, example, given, settings
+from hypothesis import strategies as st
+
+from bulk.adapters.clock import SystemClock, SystemDice
+from bulk.app.applying import apply_ledger
+from bulk.app.comparing import plan_ledger
+from bulk.app.jobs import Flags, open_job
+from bulk.app.planning import plan_job
+from bulk.app.rolling_back import plan_rollback
+from bulk.app.session import Watched
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import ExitCode
+from bulk.core.reports.model import Report
+from bulk.simulator import Simulator
+from tests.simulator_caller import line, mapping, service_id
+
+SIZES = (0, 1, 1_000, 1_001, 2_500)
+"""Services of a project: none, one, and what fits into pages exactly, nearly and not at all."""
+FLAGS: Flags = {"region": "cn-north-4", "rate": "1000000/s"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project of the simulator, and the services of it that the job names."""
+
+    number: int
+    size: int
+    changed: int
+    kept: int
+    unknown: int
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return f"{self.number:032x}"
+
+    def service(self, place: int) -> int:
+        """Return the number of a service: of one that there is, for places below `size`."""
+        return 10_000 * self.number + place
+
+    def fleet(self) -> list[dict[str, object]]:
+        """Return its services as the simulator takes them."""
+        mappings = [mapping(443, 9000)]
+        numbers = map(self.service, range(self.size))
+        return [line(number, project_id=self.id, ports=mappings) for number in numbers]
+
+    def rows(self) -> list[str]:
+        """Return its lines of a wide CSV: rows to change, rows that are right, rows to refuse."""
+        changed, kept = min(self.changed, self.size), min(self.kept, max(0, self.size - self.changed))
+        wanted = dict.fromkeys(range(changed), "8443:9000")
+        wanted |= dict.fromkeys(range(changed, changed + kept), "443:9000")
+        wanted |= {self.size + place: "8443:9000" for place in range(self.unknown)}
+        return [f"{self.id},{service_id(self.service(place))},{ports}" for place, ports in wanted.items()]
+
+
+FEW = st.integers(0, 2)
+PROJECTS = st.builds(
+    Project,
+    number=st.integers(1, 1_000),
+    size=st.sampled_from(SIZES),
+    changed=FEW,
+    kept=FEW,
+    unknown=FEW,
+).filter(Project.rows)
+EVERY_SIZE = [
+    Project(number=number, size=size, changed=1, kept=0, unknown=1) for number, size in enumerate(SIZES, 1)
+]
+
+
+class Yes:
+    """An operator who agrees to everything."""
+
+    def show_plan(self, report: Report) -> None:
+        """Look away."""
+
+    def show_result(self, report: Report, ledger: Path) -> None:
+        """Look away."""
+
+    def confirms(self, changes: int) -> bool:
+        """Agree."""
+        return changes > 0
+
+    def watching(self, watched: Watched) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Look away."""
+        return nullcontext()
+
+    def told(self, message: str) -> None:
+        """Look away."""
+
+
+@given(st.lists(PROJECTS, min_size=1, max_size=4, unique_by=lambda project: project.number))
+@example(EVERY_SIZE)
+@settings(max_examples=10, phases=(Phase.explicit, Phase.generate))  # to shrink a fleet takes minutes
+def test_a_clean_run_takes_the_requests_that_were_estimated(projects: list[Project]) -> None:
+    """Of a fresh plan, of the same plan saved, and of the rollback: each page of each look, and each PUT."""
+    with TemporaryDirectory() as folder:
+        asyncio.run(_plan_run_and_take_back(projects, Path(folder)))
+
+
+async def _plan_run_and_take_back(projects: list[Project], folder: Path) -> None:
+    plan, back = folder / "run.plan", folder / "back.plan"
+    rows = [row for project in projects for row in project.rows()]
+    (folder / "rows.csv").write_text("\n".join(["project_id,service_id,ports", *rows]))
+    opened = open_job(str(folder / "rows.csv"), FLAGS)
+    fleet = [service for project in projects for service in project.fleet()]
+    places = {f"cn-north-4_{project.number}": project.id for project in projects}
+    async with Simulator(fleet=fleet, projects=places) as simulator:
+        around = _around(simulator, folder)
+        fresh = await plan_job(opened, around=around, out=plan, shown=_passed_over)
+        saved = await plan_ledger(plan, {}, around=around, shown=_passed_over)
+        assert saved.estimate == fresh.estimate
+        assert await _requests_of_a_run(plan, simulator, around) == fresh.estimate.requests
+        if fresh.changes:
+            undone = await plan_rollback(
+                plan, {}, around=around, only=frozenset(), out=back, shown=_passed_over
+            )
+            assert await _requests_of_a_run(back, simulator, around) == undone.estimate.requests
+
+
+def _around(simulator: Simulator, home: Path) -> Surroundings:
+    identity = simulator.identity
+    keys = {"AK": identity.ak, "SK": identity.sk, "IAM_ENDPOINT": simulator.url}
+    keys["REGION_VPCEP_CN_NORTH_4"] = simulator.url
+    env = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
+    return Surroundings(env=env, home=home, clock=SystemClock(), dice=SystemDice())
+
+
+async def _requests_of_a_run(plan: Path, simulator: Simulator, around: Surroundings) -> int:
+    """Apply a plan and return the requests that the simulator counted meanwhile."""
+    before = sum(simulator.stats["requests"].values())
+    applied = await apply_ledger(plan, {}, around=around, operator=Yes(), told=_passed_over)
+    assert applied.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
+    return sum(simulator.stats["requests"].values()) - before
+
+
+def _passed_over(_: object) -> None:
+    pass
