@@ -6,7 +6,7 @@ from bulk.adapters.files import RUNS, ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, Told, only_run
 from bulk.app.jobs import Flags, OpenedJob, endpoint_of, job_of_ledger, open_fleets
-from bulk.app.ledgers import find_run
+from bulk.app.ledgers import find_run, must_be_approved
 from bulk.app.planning import must_be_usable, new_ledger, write_plan
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
@@ -55,7 +55,7 @@ async def _new_run(
         new_ledger(path, around, told) as plan,
     ):
         await write_plan(plan, reach, around, opened)
-        _expect(plan, expect_digest)
+        must_be_approved(plan, expect_digest)
         return await work_on(plan, reach, opened.job, around, operator, begins=True)
 
 
@@ -71,15 +71,7 @@ async def apply_ledger(
     """Run exactly a saved plan, or go on with a run, from its ledger and nothing else."""
     ledger = LedgerFile.open(path, now=around.clock.now, told=told)
     async with ledger:
-        _expect(ledger, expect_digest)
+        must_be_approved(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         async with open_fleets(Client, job, endpoint, around) as reach:
             return await work_on(ledger, reach, job, around, operator, begins=False)
-
-
-def _expect(ledger: LedgerFile, digest: str) -> None:
-    if digest and digest.removeprefix("sha256:") != ledger.digest.removeprefix("sha256:"):
-        raise Refused(
-            f"{ledger.path}: the plan's digest is {ledger.digest}, not {digest}",
-            hint="this is not the plan that was approved; nothing was sent",
-        )

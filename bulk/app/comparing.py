@@ -8,7 +8,7 @@ from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger, open_fleets
-from bulk.app.ledgers import plan_report, reading
+from bulk.app.ledgers import must_be_approved, plan_report, reading
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, ServiceState, Target
@@ -20,15 +20,24 @@ C = TypeVar("C", bound=ReadClient)
 
 
 async def plan_ledger(
-    path: Path, flags: Flags, *, around: Surroundings, shown: Callable[[Report], None]
+    path: Path,
+    flags: Flags,
+    *,
+    around: Surroundings,
+    shown: Callable[[Report], None],
+    expect_digest: str = "",
 ) -> Forecast:
-    """Show a saved plan, or what is left of a run, against the fleet as it is now; nothing is written."""
+    """Show a saved plan, or what is left of a run, against the fleet as it is now; nothing is written.
+
+    Raises Refused where the plan, once shown, has another digest than the expected one.
+    """
     with reading(path) as reader:
         job, endpoint = job_of_ledger(reader.progress, flags)
         async with open_fleets(ReadClient, job, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
         ahead = forecast(reader.progress, job, around)
         shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
+        must_be_approved(reader, expect_digest)
         return ahead
 
 

@@ -21,8 +21,6 @@ class Forecast:
     """What a plan comes to."""
 
     changes: int
-    digest: str
-    """Of the plan: what a reviewer approves."""
     findings: tuple[Finding, ...]
     """What stands against applying it."""
     estimate: Estimate
@@ -34,7 +32,6 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
     closes_at = job.window.closes_at(now) if job.window else None
     return Forecast(
         changes=footprint.changes,
-        digest=str((progress.planned or {}).get("digest", "")),
         findings=findings(footprint, job),
         estimate=estimate_of(
             puts=footprint.changes + footprint.parked,

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
 from bulk.app.jobs import name_of
-from bulk.core.errors import UsageError
+from bulk.core.errors import Refused, UsageError
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Outcome, ServiceState
 from bulk.core.plan import Estimate
@@ -66,6 +66,16 @@ def plan_report(
 
     rows = Rows(progress, row_at, moved)
     return report_of(progress, rows, advice=advice, estimate=estimate, timeline=timeline)
+
+
+def must_be_approved(reader: LedgerReader, digest: str) -> None:
+    """Raise Refused where the plan has another digest than the one approved; `sha256:` does not count."""
+    planned = str((reader.progress.planned or {}).get("digest", ""))
+    if digest and digest.removeprefix("sha256:") != planned.removeprefix("sha256:"):
+        raise Refused(
+            f"the plan's digest is {planned}, not {digest}; nothing was sent",
+            hint="this is not the plan that was approved: review it with `bulk plan`, then name its digest",
+        )
 
 
 def advice(code: str) -> str:

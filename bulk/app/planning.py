@@ -15,7 +15,7 @@ from bulk.adapters.ledger import LedgerFile, Told
 from bulk.adapters.snapshot import Snapshot
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
-from bulk.app.ledgers import plan_report
+from bulk.app.ledgers import must_be_approved, plan_report
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
@@ -149,11 +149,17 @@ def _unusable(row: InvalidRow, target: Target) -> Change:
 
 
 async def plan_job(
-    opened: OpenedJob, *, around: Surroundings, out: Path | None, shown: Callable[[Report], None]
+    opened: OpenedJob,
+    *,
+    around: Surroundings,
+    out: Path | None,
+    shown: Callable[[Report], None],
+    expect_digest: str = "",
 ) -> Forecast:
     """Make a plan with a client that cannot write, show it, and save it where `out` says.
 
-    A plan that is not saved leaves nothing behind.
+    A plan that is not saved leaves nothing behind; one with another digest than the expected one is shown,
+    but not saved, and Refused is raised.
     """
     must_be_usable(opened)
     with TemporaryDirectory(prefix="bulk-") as folder:
@@ -165,6 +171,7 @@ async def plan_job(
             await write_plan(ledger, reach, around, opened)
             ahead = forecast(ledger.progress, opened.job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
+            must_be_approved(ledger, expect_digest)
             if out:
                 await ledger.publish()
             return ahead

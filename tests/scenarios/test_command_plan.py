@@ -91,9 +91,25 @@ def test_only_the_plan_with_the_approved_digest_is_applied(stage: Stage) -> None
     assert refused.code == ExitCode.REFUSED
     assert digest in refused.err
     assert stage.applied == []
-    assert stage.bulk("apply", "-n", job, "--expect-digest", "0" * 64).code == ExitCode.REFUSED
     assert stage.bulk("plan", job, "--expect-digest", digest).code == ExitCode.OK
     assert stage.apply("p", "--expect-digest", digest.removeprefix("sha256:")).code == ExitCode.OK
+
+
+def test_every_verb_that_takes_a_digest_holds_the_plan_to_it_alike(stage: Stage) -> None:
+    """Of a job and of a saved plan: 7, both digests named, nothing sent, nothing saved; its own is fine."""
+    job = stage.job(wide([1]))
+    digest = stage.bulk("plan", job, "--out", "p").out.rsplit("Digest: ", 1)[1].strip()
+    kept = sorted(stage.folder.rglob("*"))
+    commands = (["plan"], ["apply", "-n"], ["apply", "--yes"])
+    for command in ([*words, name] for name in (job, "p") for words in commands):
+        refused = stage.bulk(*command, "--expect-digest", "0" * 64)
+        assert refused.code == ExitCode.REFUSED, command
+        assert f"the plan's digest is {digest}, not {'0' * 64}" in refused.err
+    assert stage.bulk("plan", job, "--out", "q", "--expect-digest", "0" * 64).code == ExitCode.REFUSED
+    assert [path for path in sorted(stage.folder.rglob("*")) if "runs" not in path.parts] == kept
+    for command in ([*words, name] for name in (job, "p") for words in commands[:2]):
+        assert stage.bulk(*command, "--expect-digest", digest.removeprefix("sha256:")).code == ExitCode.OK
+    assert stage.applied == []
 
 
 def test_the_saved_plan_shows_the_estimate_until_it_is_begun(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import REPORTS, choice, digest_of, ids_of, show_report
-from bulk.core.errors import ExitCode, Refused, UsageError
+from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulk.core.reports.model import Report
@@ -58,18 +58,15 @@ def plan(
     def shown(report: "Report") -> None:
         show_report(report, output_form, more=f"bulk plan {job} --output csv")
 
+    digest = digest_of(expect_digest)
     if is_ledger(job):
         if out or limit is not None:
             raise UsageError("a saved plan is shown as it is", hint="--out and --limit go with a JOB")
-        planned = run(plan_ledger(Path(job), flags, around=system(), shown=shown))
+        planned = run(plan_ledger(Path(job), flags, around=system(), shown=shown, expect_digest=digest))
     else:
         opened = open_job(job, flags, only=ids_of(limit))
-        planned = run(plan_job(opened, around=system(), out=Path(out) if out else None, shown=shown))
-    if (digest := digest_of(expect_digest)) and digest != planned.digest.removeprefix("sha256:"):
-        raise Refused(
-            f"the plan's digest is {planned.digest}, not {expect_digest}",
-            hint="this is not the plan that was approved",
-        )
+        saved = Path(out) if out else None
+        planned = run(plan_job(opened, around=system(), out=saved, shown=shown, expect_digest=digest))
     if out:
         output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
     for finding in planned.findings:
