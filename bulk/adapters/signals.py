@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from bulk.core.errors import Interrupted
+
 T = TypeVar("T")
 
 
@@ -18,15 +20,6 @@ def _caught() -> tuple[signal.Signals, ...]:
     """Give the signals that are heeded: that the terminal is gone, too, unless `nohup` says otherwise."""
     is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM, *(() if is_ignored else (signal.SIGHUP,)))
-
-
-class Interrupted(Exception):
-    """A signal ended the command; what has to be cleaned up has been."""
-
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__(number.name)
-        self.exit_code = 130 if number == signal.SIGINT else 143
-        """As shells have it for INT and TERM; HUP counts as TERM."""
 
 
 class _Signals:

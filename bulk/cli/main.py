@@ -1,6 +1,5 @@
 """The command `bulk`: from words to a use case, from its end to an exit code."""
 
-import asyncio
 import os
 import sys
 from typing import Annotated
@@ -8,11 +7,10 @@ from typing import Annotated
 import typer
 
 from bulk import __version__
-from bulk.adapters.signals import Interrupted
 from bulk.cli import output, verbs
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
-from bulk.core.errors import BulkError, ExitCode, JobInvalid
+from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 
@@ -54,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and give its exit code; no traceback reaches the user."""
     try:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
-    except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
+    except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Interrupted as signal:
         output.told(

@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from bulk.adapters.signals import heeding
@@ -15,9 +16,11 @@ def run(use_case: Coroutine[Any, Any, T]) -> T:
     gc.collect()
     gc.freeze()  # what was loaded lives to the end
     gc.set_threshold(100_000, 50, 100)  # requests make many small objects and hardly any cycles
+    new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    with suppress(ImportError):
+        from uvloop import new_event_loop
     try:
-        import uvloop
-    except ImportError:
-        return asyncio.run(heeding(use_case))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(heeding(use_case))
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
+            return runner.run(heeding(use_case))
+    except asyncio.CancelledError as cancelled:
+        raise KeyboardInterrupt from cancelled

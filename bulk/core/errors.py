@@ -16,6 +16,7 @@ Expected failure of a single row is a value (`model.Verdict`), never an exceptio
 """
 
 from enum import IntEnum
+from signal import SIGINT, Signals
 
 from bulk.core.model import Issue
 
@@ -102,3 +103,12 @@ class WindowClosed(BulkError):
     """The change window is not open; nothing was sent."""
 
     exit_code = ExitCode.WINDOW_ENDED
+
+
+class Interrupted(Exception):
+    """A signal ended the command; what has to be cleaned up has been."""
+
+    def __init__(self, number: Signals) -> None:
+        super().__init__(number.name)
+        self.exit_code = ExitCode.INTERRUPTED if number == SIGINT else ExitCode.TERMINATED
+        """As shells have it for INT and TERM; HUP counts as TERM."""
