@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from bulk.core.errors import CannotRun, UsageError
-from bulk.core.rows import Format
+from bulk.core.model import Format
 from bulk.core.rows.lines import LINE_BYTES_MAX
 
 STDIN = "-"
@@ -108,16 +108,16 @@ def _could_be_a_job(path: Path) -> bool:
     return path.suffix in {*_FORMATS, ".toml"} or (path / JOB_TOML).is_file()
 
 
-def format_of(rows: str, given: str | None) -> Format:
-    """Give the form of a job file: what `--format` says, else what its name says."""
-    if given:
-        return Format(given)
+def format_of(rows: str) -> Format:
+    """Return the format of a job file by its name; raises UsageError where the name does not show it."""
     if rows == STDIN:
-        raise UsageError("standard input has no name that tells its form", hint="say --format csv or jsonl")
+        raise UsageError(
+            "standard input has no name that shows its format", hint="add --format csv or --format jsonl"
+        )
     suffix = Path(rows).suffix.lower()
     if suffix in _FORMATS:
         return _FORMATS[suffix]
-    raise UsageError(f"{rows}: neither .csv nor .jsonl", hint="say --format csv or --format jsonl")
+    raise UsageError(f"{rows}: neither .csv nor .jsonl", hint="add --format csv or --format jsonl")
 
 
 class _Digesting(io.RawIOBase):

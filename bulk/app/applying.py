@@ -5,9 +5,10 @@ from pathlib import Path
 from bulk.adapters.files import RUNS, ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, Told, only_run
-from bulk.app.jobs import Flags, OpenedJob, endpoint_of, job_of_ledger, open_fleets
+from bulk.app.jobs import Flags, OpenedJob, job_of_ledger
 from bulk.app.ledgers import find_run, must_be_approved
 from bulk.app.planning import must_be_usable, new_ledger, write_plan
+from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import Refused
@@ -51,7 +52,7 @@ async def _new_run(
 ) -> Applied:
     must_be_usable(opened)
     async with (
-        open_fleets(Client, opened.job, endpoint_of(opened), around) as reach,
+        open_fleets(Client, opened.job.pace, opened.endpoint, around) as reach,
         new_ledger(path, around, told) as plan,
     ):
         await write_plan(plan, reach, around, opened)
@@ -73,5 +74,5 @@ async def apply_ledger(
     async with ledger:
         must_be_approved(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
-        async with open_fleets(Client, job, endpoint, around) as reach:
+        async with open_fleets(Client, job.pace, endpoint, around) as reach:
             return await work_on(ledger, reach, job, around, operator, begins=False)

@@ -7,9 +7,9 @@ from typing import TypeVar
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.forecast import Forecast, forecast
-from bulk.app.jobs import Flags, job_of_ledger, open_fleets
+from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import must_be_approved, plan_report, reading
-from bulk.app.reach import Reach
+from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, ServiceState, Target
 from bulk.core.reports.model import Report
@@ -33,7 +33,7 @@ async def plan_ledger(
     """
     with reading(path) as reader:
         job, endpoint = job_of_ledger(reader.progress, flags)
-        async with open_fleets(ReadClient, job, endpoint, around) as reach:
+        async with open_fleets(ReadClient, job.pace, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
         ahead = forecast(reader.progress, job, around)
         shown(plan_report(reader, estimate=ahead.estimate, moved=moved))

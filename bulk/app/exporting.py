@@ -8,16 +8,16 @@ from pathlib import Path
 from bulk.adapters.http import ReadClient
 from bulk.adapters.new_file import new_file
 from bulk.adapters.snapshot import Snapshot
-from bulk.app.jobs import Flags, OpenedJob, endpoint_of, open_fleets
+from bulk.app.jobs import Flags, endpoint_of
+from bulk.app.reach import open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid, UsageError
-from bulk.core.exports import Edit, Selection
-from bulk.core.job import Job, read_job
+from bulk.core.exports import Edit, Layout, Selection
+from bulk.core.job import FleetSettings, SimulatorSettings, read_settings
 from bulk.core.model import Action, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
 from bulk.core.plan.decision import decide
-from bulk.core.reports.as_job import Layout, head, row, row_json
+from bulk.core.reports.as_job import head, row, row_json
 from bulk.core.reports.words import printable
-from bulk.core.rows import Sifted
 from bulk.core.rows.columns import COLUMNS
 from bulk.core.rows.values import Wrong
 from bulk.engine.read import list_services
@@ -56,10 +56,11 @@ async def export_fleet(
     It goes to the new file `out` or, without one, to `shown` piece by piece. Raises what reading a fleet
     raises, UsageError where `out` exists, and JobInvalid for flags that cannot be used.
     """
-    opened = _settings(flags)
+    settings = _settings(flags)
+    endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
     with new_file(out) if out else nullcontext(shown) as write:
-        async with open_fleets(ReadClient, opened.job, endpoint_of(opened), around) as reach:
-            contact = await reach.contact(opened.job.target)
+        async with open_fleets(ReadClient, settings.pace, endpoint, around) as reach:
+            contact = await reach.contact(settings.where.target)
             with Snapshot() as live:
                 await list_services(contact.target, contact.client, contact.reads, around.patience, live.add)
                 return _write(live, contact.target, export, write)
@@ -82,14 +83,13 @@ def _write(
     return exported
 
 
-def _settings(flags: Flags) -> OpenedJob:
-    """Give the job that there is before it has any rows."""
-    job = read_job(b"", name="export", default_name="export", flags={**flags, "rows": "export"})
-    if not isinstance(job, Job):
-        raise JobInvalid(job)
-    if not job.region:
+def _settings(flags: Flags) -> FleetSettings:
+    settings = read_settings(FleetSettings, {}, flags=flags)
+    if not isinstance(settings, FleetSettings):
+        raise JobInvalid(settings)
+    if not settings.where.region:
         raise UsageError("no region is named", hint="add --region, such as --region cn-north-4")
-    return OpenedJob(job=job, folder=Path(), rows=Sifted(updates=(), invalid=(), file_issues=()), sha256="")
+    return settings
 
 
 def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> ServiceUpdate | str:

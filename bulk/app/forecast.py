@@ -32,12 +32,12 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
     closes_at = job.window.closes_at(now) if job.window else None
     return Forecast(
         changes=footprint.changes,
-        findings=findings(footprint, job),
+        findings=findings(footprint, job.guards),
         estimate=estimate_of(
             puts=footprint.changes + footprint.parked,
             lists=_lists(progress),
-            rate_per_s=(job.rate or CAUTIOUS_RATE).per_s,
-            workers=job.concurrency or WORKERS_MAX,
+            rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
+            workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
             window_s=(closes_at - now).total_seconds() if closes_at else None,
         ),

@@ -1,27 +1,30 @@
 """From a JOB argument to its settings and its rows, or to everything that is wrong with it."""
 
 from collections.abc import Collection, Mapping
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
-from bulk.adapters.http import ReadClient
-from bulk.adapters.wire import Timeouts
-from bulk.app.reach import SIMULATOR, Endpoint, Reach, open_reach
-from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
-from bulk.core.job import Job, given_of, read_job
+from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json
 from bulk.core.model import Issue
 from bulk.core.rows import Sifted, Survey, read_rows, sift, survey
 
-C = TypeVar("C", bound=ReadClient)
-
 Flags = Mapping[str, Any]
 """Settings from the command line, in the forms that job.toml has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files."""
+
+    url: str = ""
+    seed: str = ""
+    """The simulator's fleet before the first run."""
+    fleet: str = ""
+    """The simulator's fleet as the runs leave it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,7 @@ class OpenedJob:
     job: Job
     folder: Path
     """What its paths are relative to, and where its `runs/` are."""
+    endpoint: Endpoint
     rows: Sifted
     sha256: str
     """Of the job file."""
@@ -47,11 +51,16 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     found = find_job(argument)
     job = _settings(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:
-        form = format_of(job.rows, job.format)
-        rows = sift(read_rows(file.lines(), name=file.name, format=form, default=job.target))
+        form = job.format or format_of(job.rows)
+        rows = sift(read_rows(file.lines(), name=file.name, format=form, default=job.where.target))
         sha256 = file.sha256()
     return OpenedJob(
-        job=job, folder=found.folder, rows=_only(rows, only), sha256=sha256, only=tuple(sorted(only))
+        job=job,
+        folder=found.folder,
+        endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
+        rows=_only(rows, only),
+        sha256=sha256,
+        only=tuple(sorted(only)),
     )
 
 
@@ -76,7 +85,7 @@ def survey_job(argument: str, flags: Flags) -> Survey:
     found = find_job(argument)
     job = _settings(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:
-        form = format_of(job.rows, job.format)
+        form = job.format or format_of(job.rows)
         return survey(file.lines(), name=file.name, format=form)
 
 
@@ -103,56 +112,23 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
     )
 
 
-def settings_json(job: Job) -> Json:
-    """Give the settings of a job in the forms that `job.toml` has, so that they can be read again."""
-    return {
-        field.name: _written(value)
-        for field in fields(job)
-        if field.name != "simulator"
-        and ((value := getattr(job, field.name)) is not None or field.name in _AUTO)
-    }
-
-
-_AUTO = ("rate", "concurrency")
-"""Settings for which None means `auto`."""
-
-
-def _written(value: object) -> object:
-    if value is None:
-        return "auto"
-    return value if isinstance(value, bool | int | float | str) else str(value)
-
-
-def endpoint_of(opened: OpenedJob) -> Endpoint:
-    """Give where the API of a job is."""
-    job = opened.job
-    if job.endpoint != SIMULATOR:
-        return Endpoint(url=job.endpoint)
-    seed = (opened.folder / job.simulator.fleet).resolve()
-    return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(opened.folder.resolve() / RUNS / seed.name))
+def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> Endpoint:
+    """Return where the API of a job is, whose paths are relative to `folder`."""
+    if url != SIMULATOR:
+        return Endpoint(url=url)
+    seed = (folder / simulator.fleet).resolve()
+    return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(folder.resolve() / RUNS / seed.name))
 
 
 def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] = ()) -> tuple[Job, Endpoint]:
-    """Give the settings that a ledger was planned with, the flags over them, and where its API is.
+    """Return the settings that a ledger was planned with, the flags over them, and where its API is.
 
-    Of those `without`, only what the flags say counts.
+    Of the settings named in `without`, only what the flags say counts.
     """
     options = dict(progress.run["options"])
     endpoint = Endpoint(**options.pop("endpoint"))
-    for name in ("limit", *without):
-        options.pop(name, None)
-    job = read_job(b"", name="ledger", default_name=progress.run["job"], flags={**options, **given_of(flags)})
+    stored = {name: value for name, value in options.items() if name not in {"limit", *without}}
+    job = read_settings(Job, stored, flags=flags, place=lambda _: "ledger")
     if not isinstance(job, Job):
         raise JobInvalid(job)
-    return job, Endpoint(url=job.endpoint) if job.endpoint else endpoint
-
-
-def open_fleets(
-    kind: type[C], job: Job, endpoint: Endpoint, around: Surroundings
-) -> AbstractAsyncContextManager[Reach[C]]:
-    """Open what reaches the fleets of a job, at the pace and with the timeouts it sets."""
-    timeouts = Timeouts(
-        connect_s=job.connect_timeout_s, read_s=job.read_timeout_s, total_s=job.total_timeout_s
-    )
-    rate_per_s = job.rate.per_s if job.rate else None
-    return open_reach(kind, around=around, endpoint=endpoint, timeouts=timeouts, rate_per_s=rate_per_s)
+    return job, Endpoint(url=job.where.endpoint) if job.where.endpoint else endpoint

@@ -14,12 +14,13 @@ from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, Told
 from bulk.adapters.snapshot import Snapshot
 from bulk.app.forecast import Forecast, forecast
-from bulk.app.jobs import OpenedJob, endpoint_of, open_fleets, settings_json
+from bulk.app.jobs import OpenedJob
 from bulk.app.ledgers import must_be_approved, plan_report
-from bulk.app.reach import Reach
+from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import JobInvalid
 from bulk.core.footprint import Footprint
+from bulk.core.job import settings_json
 from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Action, Change, InvalidRow, ModifyBody, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import list_requests, plan_target
@@ -63,7 +64,7 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
             job=opened.job.name,
             job_sha256=opened.sha256,
             options=settings_json(opened.job)
-            | {"endpoint": asdict(endpoint_of(opened)), "limit": list(opened.only)},
+            | {"endpoint": asdict(opened.endpoint), "limit": list(opened.only)},
             targets=[target_json(target) for target in by_target],
         )
     )
@@ -80,7 +81,7 @@ async def write_plan(ledger: LedgerFile, reach: Reach[C], around: Surroundings, 
             await writer.write(changes, services=len(live))
 
     await in_turn(ask, by_target, use)
-    await writer.complete(_unusable(row, opened.job.target) for row in opened.rows.invalid)
+    await writer.complete(_unusable(row, opened.job.where.target) for row in opened.rows.invalid)
 
 
 async def _by_target(
@@ -165,7 +166,7 @@ async def plan_job(
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
         async with (
-            open_fleets(ReadClient, opened.job, endpoint_of(opened), around) as reach,
+            open_fleets(ReadClient, opened.job.pace, opened.endpoint, around) as reach,
             new_ledger(path, around, lambda _: None) as ledger,
         ):
             await write_plan(ledger, reach, around, opened)

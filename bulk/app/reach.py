@@ -11,26 +11,14 @@ from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
 from bulk.adapters.wire import Timeouts, Wire, open_wire
+from bulk.app.jobs import Endpoint
 from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.errors import UsageError
+from bulk.core.job import SIMULATOR, Pace
 from bulk.core.model import Target
 from bulk.core.pacing import Pacing, Why, auto, believed, fixed
 
-SIMULATOR = "simulator"
-"""The endpoint that means the bundled simulator."""
-
 C = TypeVar("C", bound=ReadClient)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files."""
-
-    url: str = ""
-    seed: str = ""
-    """The simulator's fleet before the first run."""
-    fleet: str = ""
-    """The simulator's fleet as the runs leave it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -129,18 +117,17 @@ def _unheard(_: Budget, __: Pacing) -> None:
 
 
 @asynccontextmanager
-async def open_reach(
-    kind: type[C],
-    *,
-    around: Surroundings,
-    endpoint: Endpoint,
-    timeouts: Timeouts,
-    rate_per_s: float | None,
+async def open_fleets(
+    kind: type[C], pace: Pace, endpoint: Endpoint, around: Surroundings
 ) -> AsyncIterator[Reach[C]]:
     """Open the connections of a command, and the simulator where that is the endpoint.
 
-    `rate_per_s` is the rate of each account, region and kind; None lets it be found.
+    The rate is that of each account, region and kind of request.
     """
+    timeouts = Timeouts(
+        connect_s=pace.connect_timeout_s, read_s=pace.read_timeout_s, total_s=pace.total_timeout_s
+    )
+    rate_per_s = pace.rate.per_s if pace.rate else None
     async with AsyncExitStack() as stack:
         url = endpoint.url
         if url == SIMULATOR:

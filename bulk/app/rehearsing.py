@@ -84,12 +84,12 @@ def _predicted(play: Play, trial: Trial) -> Prediction:
         return Timetable(
             steps(play.updates(), lambda _: False),
             rate_per_s=rate_per_s,
-            workers=play.job.concurrency or workers(known, rate_per_s),
+            workers=play.job.pace.concurrency or workers(known, rate_per_s),
             hold_s=trial.hold_s + slower_s,
         )
 
     at_full_speed = trial.rate_per_s == FULL.per_s
-    asked = play.job.rate or (CAUTIOUS_RATE if at_full_speed else None)
+    asked = play.job.pace.rate or (CAUTIOUS_RATE if at_full_speed else None)
     return predicted(trial, rate_per_s=asked.per_s if asked else trial.rate_per_s, timetable=on_paper)
 
 
@@ -109,7 +109,7 @@ async def _trial(play: Play, trouble: Trouble) -> tuple[Trial, Mapping[Outcome, 
         told=told + broken(strays, stats["duplicates"]),
         exit_code=applied.exit_code,
     )
-    rate = play.job.rate if trouble.limits else FULL
+    rate = play.job.pace.rate if trouble.limits else FULL
     return _measured(stage.ledger, stats, rate), progress.counts(), check
 
 

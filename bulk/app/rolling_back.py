@@ -15,15 +15,15 @@ from bulk.adapters.ledger import LedgerFile, LedgerReader, Told, is_live, only_r
 from bulk.adapters.snapshot import Snapshot
 from bulk.app.applying import apply_ledger
 from bulk.app.forecast import Forecast, forecast
-from bulk.app.jobs import Flags, job_of_ledger, open_fleets, settings_json
+from bulk.app.jobs import Endpoint, Flags, job_of_ledger
 from bulk.app.ledgers import find_run, plan_report, reading
 from bulk.app.planning import PlanWriter, new_ledger
-from bulk.app.reach import Endpoint, Reach
+from bulk.app.reach import Reach, open_fleets
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerBusy, Refused, UsageError
 from bulk.core.inverse import inverse
-from bulk.core.job import Job
+from bulk.core.job import Guards, Job, settings_json, settings_of
 from bulk.core.ledger.records import Purpose, Run, target_json
 from bulk.core.model import Change, Outcome
 from bulk.core.plan import ordered
@@ -46,7 +46,7 @@ async def plan_rollback(
     with reading(path) as source, TemporaryDirectory(prefix="bulk-") as folder:
         job, endpoint = _job_of(source, flags)
         async with (
-            open_fleets(ReadClient, job, endpoint, around) as reach,
+            open_fleets(ReadClient, job.pace, endpoint, around) as reach,
             new_ledger(out or Path(folder) / "plan", around, lambda _: None) as ledger,
         ):
             await _write(ledger, source, job, endpoint, reach, around, only)
@@ -83,7 +83,7 @@ async def roll_back(
                 return await apply_ledger(open_run.path, flags, around=around, operator=operator, told=told)
             new = ledger_path(path.parent.parent, name, around.local_time())
             async with (
-                open_fleets(Client, job, endpoint, around) as reach,
+                open_fleets(Client, job.pace, endpoint, around) as reach,
                 new_ledger(path.parent / new.name, around, told) as ledger,
             ):
                 await _write(ledger, source, job, endpoint, reach, around, only)
@@ -102,7 +102,7 @@ async def _write(
     """Write the inverse plan, each row behind those it waits for."""
     changes = _inverse_changes(source, only)
     if source.progress.open:  # a PUT in doubt may still take effect
-        await around.clock.sleep(job.settle_s)
+        await around.clock.sleep(job.pace.settle_s)
     targets = list(dict.fromkeys(change.target for change in changes))
     ledger.put(
         Run(
@@ -151,12 +151,11 @@ def _inverse_changes(source: LedgerReader, only: frozenset[str]) -> list[Change]
 
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
-_OF_THE_RUN = ("canary", "max_changes", "max_consumers", "max_failures", "max_removed", "strict", "window")
-"""Settings that limited the run; they must not stand in the way of taking it back."""
 
 
 def _job_of(source: LedgerReader, flags: Flags) -> tuple[Job, Endpoint]:
-    return job_of_ledger(source.progress, flags, without=_OF_THE_RUN)
+    """Return the job of a run without what limited it, which must not stand in the way of taking it back."""
+    return job_of_ledger(source.progress, flags, without=(*settings_of(Guards), "window"))
 
 
 def _name(source: LedgerReader) -> str:

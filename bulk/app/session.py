@@ -16,12 +16,11 @@ from bulk.adapters.limits import Budget
 from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
 from bulk.app.forecast import WORKERS_MAX, forecast
-from bulk.app.jobs import settings_json
 from bulk.app.ledgers import plan_report
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
-from bulk.core.job import Job
+from bulk.core.job import Job, settings_json
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import BrakeReason, End, Note, Session
 from bulk.core.model import AS_ASKED, Outcome, Target
@@ -175,14 +174,15 @@ def _end(brake: Brake, ledger: LedgerFile) -> End:
 
 
 def _limits(job: Job, progress: Progress) -> Limits:
+    pace, guards = job.pace, job.guards
     return Limits(
-        workers=job.concurrency or WORKERS_MAX,
-        elastic=job.concurrency is None,
-        tries=job.attempts,
-        settle_s=job.settle_s,
-        failures_max=job.max_failures.of(progress.rows) if job.max_failures else None,
-        canary_rows=job.canary or 0,
-        strict=job.strict,
+        workers=pace.concurrency or WORKERS_MAX,
+        elastic=pace.concurrency is None,
+        tries=pace.attempts,
+        settle_s=pace.settle_s,
+        failures_max=guards.max_failures.of(progress.rows) if guards.max_failures else None,
+        canary_rows=guards.canary or 0,
+        strict=guards.strict,
     )
 
 

@@ -10,10 +10,9 @@ import orjson
 
 from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
-from bulk.app.jobs import settings_json
-from bulk.app.reach import Endpoint
+from bulk.app.jobs import Endpoint
 from bulk.app.surroundings import Surroundings, stripped
-from bulk.core.job import Job
+from bulk.core.job import Job, settings_json
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.records import Json, change_of, record_json
 from bulk.core.model import ServiceId, ServiceState

@@ -3,9 +3,11 @@
 import re
 import sys
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, assert_never
 
 import structlog
+
+from bulk.cli.options import LogForm
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")
@@ -35,13 +37,16 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
-def configure(*, form: str, verbosity: int, quiet: bool) -> Callable[[dict[str, Any]], None]:
-    """Set up logging for this process and give what logs a ledger record; `form` is text or json."""
-    last: Any = (
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)
-    )
+def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[str, Any]], None]:
+    """Set up logging for this process and return what logs a ledger record."""
+    last: Any
+    match form:
+        case LogForm.TEXT:
+            last = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)
+        case LogForm.JSON:
+            last = structlog.processors.JSONRenderer()
+        case _:
+            assert_never(form)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -52,24 +57,13 @@ def configure(*, form: str, verbosity: int, quiet: bool) -> Callable[[dict[str, 
         logger_factory=structlog.PrintLoggerFactory(Stderr()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    if quiet:
-        return _untold
-    return _told if verbosity else _told_if_loud
+
+    def log(record: dict[str, Any]) -> None:
+        if not quiet and (verbose or record["type"] in LOUD):
+            logged = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
+            structlog.get_logger().info(record["type"], **logged)
+
+    return log
 
 
-def _told(record: dict[str, Any]) -> None:
-    """Log one ledger record, under the name of its type."""
-    said = {name: value for name, value in record.items() if name not in _UNSAID}
-    structlog.get_logger().info(record["type"], **said)
-
-
-def _told_if_loud(record: dict[str, Any]) -> None:
-    if record["type"] in LOUD:
-        _told(record)
-
-
-def _untold(_: dict[str, Any]) -> None:
-    pass
-
-
-_UNSAID = frozenset({"type", "at", "sum", "before", "body", "settings", "options"})
+_NOT_LOGGED = frozenset({"type", "at", "sum", "before", "body", "settings", "options"})

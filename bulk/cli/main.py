@@ -8,6 +8,7 @@ import typer
 
 from bulk import __version__
 from bulk.cli import output, verbs
+from bulk.cli.command import EPILOG, Verb, Verbs
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
 from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid
@@ -19,6 +20,7 @@ Nothing changes without `apply` and a yes. The same command again goes on where 
 
 app = typer.Typer(
     name="bulk",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -43,9 +45,9 @@ def _options_before_the_verb(
 
 
 for verb in verbs.ALL:
-    app.command(no_args_is_help=verb not in verbs.ANSWER_WITHOUT_WORDS)(verb)
+    app.command(cls=Verb, epilog=EPILOG, no_args_is_help=verb not in verbs.ANSWER_WITHOUT_WORDS)(verb)
 # Its flags are the simulator's own to read.
-app.command(add_help_option=False, context_settings={"ignore_unknown_options": True})(simulator)
+app.command(cls=Verb, add_help_option=False, context_settings={"ignore_unknown_options": True})(simulator)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,360 +1,293 @@
-"""The flags, each once: its name, its variable, its words."""
+"""The command line: arguments and flags, each once, and the settings of a job as flags.
 
-from typing import Annotated
+A verb names the settings that it takes (`takes`); the table of settings knows all the rest of them.
+"""
+
+import inspect
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, get_args
 
 from typer import Argument, Option
 
-_JOB = "What to change"
-_API = "Where"
-_PACE = "How fast, how far"
-_SAY = "What is said"
+from bulk.core.exports import Layout
+from bulk.core.job import SETTINGS, Group, Setting, Where, flag_of, settings_of
 
-Job = Annotated[
-    str,
-    Argument(
-        metavar="JOB",
-        help="A .csv or .jsonl file, - for standard input, a job.toml, or a folder holding one.",
-        show_default=False,
-    ),
-]
+V = TypeVar("V", bound=Callable[..., Any])
+
+# What a verb takes that plans a job; a new setting that has a flag is among them by itself.
+ALL = tuple(name for name, setting in SETTINGS.items() if setting.has_flag)
+WHERE = tuple(settings_of(Where))
+# The order of parameters in `--help`: arguments, which have no panel, then panel by panel.
+_PANELS = (None, *Group)
+
+
+class PlainForm(StrEnum):
+    """The forms of a result that is no report."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+class LogForm(StrEnum):
+    """The forms of log lines."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class SchemaOf(StrEnum):
+    """What there is a JSON Schema of."""
+
+    ROW = "row"
+    JOB = "job"
+
+
+def flag(
+    *names: str,
+    group: Group,
+    help: str,  # noqa: A002 - as Typer has it
+    metavar: str = "",
+    variable: str | None = "",
+    **more: Any,
+) -> Any:
+    """Return a flag of the command line; without a metavar it is a switch.
+
+    Its variable is `BULK_` and its name, which `--help` says once for all. Another one is shown with the
+    flag. Words of consent have none (None): what stands in an environment was not said for this run.
+    """
+    rule = f"BULK_{names[-1].partition('/')[0].strip('-').replace('-', '_').upper()}"
+    return Option(
+        *names,
+        envvar=rule if variable == "" else variable,
+        show_envvar=bool(variable),
+        metavar=metavar,
+        help=help,
+        rich_help_panel=group,
+        **more,
+    )
+
+
+def takes(*names: str) -> Callable[[V], V]:
+    """Let a verb take a flag and a variable for each of these settings (decorator).
+
+    They come in the verb's `**flags`. None is a flag that was not given: what job.toml says holds.
+    """
+
+    def with_flags(verb: V) -> V:
+        signature = inspect.signature(verb)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        flags = [_flag_of(name, setting) for name, setting in SETTINGS.items() if name in names]
+        keywords = sorted((each.replace(kind=each.KEYWORD_ONLY) for each in (*own, *flags)), key=_panel)
+        verb.__signature__ = signature.replace(parameters=keywords)  # type: ignore[attr-defined]  # Typer reads it
+        return verb
+
+    return with_flags
+
+
+def _flag_of(name: str, setting: Setting) -> inspect.Parameter:
+    kind, long = setting.form.flag_type, flag_of(name)
+    names = (setting.short_flag, f"{long}/--no-{long[2:]}" if kind is bool else long)
+    option = flag(*filter(None, names), group=setting.group, metavar=setting.form.metavar, help=setting.help)
+    annotation: Any = Annotated[kind | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
+def _panel(parameter: inspect.Parameter) -> int:
+    return _PANELS.index(get_args(parameter.annotation)[1].rich_help_panel)
+
+
+_A_JOB = "a .csv or .jsonl file, `-` for standard input, a job.toml, or a folder that holds one"
+_A_RUN = "The ledger of a run or a saved plan; or a job, whose latest run is meant."
+
+OptionalJob = Annotated[str, Argument(metavar="JOB", help=f"A job: {_A_JOB}.", show_default=False)]
 JobOrLedger = Annotated[
-    str,
-    Argument(
-        metavar="JOB|LEDGER",
-        help="As above; or a ledger: a saved plan to run, or a run to go on with.",
-        show_default=False,
-    ),
+    str, Argument(metavar="JOB|LEDGER", help=f"A job: {_A_JOB}; or a ledger: a saved plan, or a run.")
 ]
-LedgerPath = Annotated[str, Argument(metavar="LEDGER", help="A ledger file.", show_default=False)]
-Format = Annotated[
-    str,
-    Option(
-        "--format", envvar="BULK_FORMAT", help="Form of the job file: csv or jsonl.", rich_help_panel=_JOB
-    ),
-]
-Limit = Annotated[
-    str | None,
-    Option(
-        "--limit",
-        envvar="BULK_LIMIT",
-        metavar="ID,ID|@FILE",
-        help="Only these services; @FILE has one id a line.",
-        rich_help_panel=_JOB,
-    ),
-]
-SkipInvalid = Annotated[
-    bool,
-    Option(
-        "--skip-invalid",
-        envvar="BULK_SKIP_INVALID",
-        help="Go on without the rows that are invalid.",
-        rich_help_panel=_JOB,
-    ),
-]
-Profile = Annotated[
-    str,
-    Option("--profile", envvar="BULK_PROFILE", help="Section of the credentials file.", rich_help_panel=_API),
-]
-Region = Annotated[
-    str, Option("--region", envvar="BULK_REGION", help="For rows that name none.", rich_help_panel=_API)
-]
-ProjectId = Annotated[
-    str,
-    Option(
-        "--project-id",
-        envvar="BULK_PROJECT_ID",
-        help="For rows that name none; else the region's own project.",
-        rich_help_panel=_API,
-    ),
-]
-Endpoint = Annotated[
-    str,
-    Option(
-        "--endpoint",
-        envvar="BULK_ENDPOINT",
-        metavar="URL|simulator",
-        help="Instead of the region's own address; simulator: the bundled one.",
-        rich_help_panel=_API,
-    ),
-]
-Rate = Annotated[
-    str,
-    Option(
-        "--rate",
-        envvar="BULK_RATE",
-        metavar="N/s|N/m|auto",
-        help="Requests of one kind per account and region; auto finds the API's limit.",
-        rich_help_panel=_PACE,
-    ),
-]
-Concurrency = Annotated[
-    str,
-    Option(
-        "-j",
-        "--concurrency",
-        envvar="BULK_CONCURRENCY",
-        metavar="N|auto",
-        help="PUTs in flight at most.",
-        rich_help_panel=_PACE,
-    ),
-]
-MaxFailures = Annotated[
-    str,
-    Option(
-        "--max-failures",
-        envvar="BULK_MAX_FAILURES",
-        metavar="N|N%",
-        help="Stop once more rows than this have failed.",
-        rich_help_panel=_PACE,
-    ),
-]
-Canary = Annotated[
-    str,
-    Option(
-        "--canary",
-        envvar="BULK_CANARY",
-        metavar="N",
-        help="Send so many rows first; the others only if all of these end as asked.",
-        rich_help_panel=_PACE,
-    ),
-]
-Window = Annotated[
-    str,
-    Option(
-        "--window",
-        envvar="BULK_WINDOW",
-        metavar="HH:MM-HH:MM",
-        help="Send only within this time of day.",
-        rich_help_panel=_PACE,
-    ),
-]
-Strict = Annotated[
-    bool,
-    Option(
-        "--strict",
-        envvar="BULK_STRICT",
-        help="One refused or drifted row stops everything before the first PUT.",
-        rich_help_panel=_PACE,
-    ),
-]
-Output = Annotated[
-    str,
-    Option(
-        "--output", envvar="BULK_OUTPUT", metavar="FORM", help="Form of the result.", rich_help_panel=_SAY
-    ),
-]
-LogFormat = Annotated[
-    str,
-    Option(
-        "--log-format",
-        envvar="BULK_LOG_FORMAT",
-        metavar="text|json",
-        help="Form of the log lines on stderr.",
-        rich_help_panel=_SAY,
-    ),
-]
-Verbose = Annotated[
-    int, Option("-v", "--verbose", count=True, help="Log every ledger record.", rich_help_panel=_SAY)
-]
-Quiet = Annotated[
-    bool, Option("-q", "--quiet", envvar="BULK_QUIET", help="No progress, no log.", rich_help_panel=_SAY)
-]
-Out = Annotated[
-    str,
-    Option("--out", envvar="BULK_OUT", metavar="LEDGER", help="Save the plan here.", rich_help_panel=_SAY),
-]
-Yes = Annotated[bool, Option("-y", "--yes", envvar="BULK_YES", help="Do not ask.", rich_help_panel=_SAY)]
-
-Schema = Annotated[
-    str,
-    Option("--schema", metavar="row|job", help="Print the JSON Schema of a JSONL row or of job.toml."),
-]
-DryRun = Annotated[bool, Option("-n", "--dry-run", help="Same as `bulk plan`.", rich_help_panel=_JOB)]
-NewRun = Annotated[
-    bool,
-    Option("--new-run", help="Leave the open run of this job, begin another.", rich_help_panel=_JOB),
-]
-ExpectDigest = Annotated[
-    str | None,
-    Option(
-        "--expect-digest",
-        envvar="BULK_EXPECT_DIGEST",
-        metavar="DIGEST",
-        help="Run only the plan that has this digest.",
-        rich_help_panel=_JOB,
-    ),
-]
-LedgerOption = Annotated[
-    str,
-    Option(
-        "--ledger",
-        envvar="BULK_LEDGER",
-        metavar="FILE",
-        help="Write the run here, not into runs/ beside the job.",
-        rich_help_panel=_SAY,
-    ),
-]
-LedgerOrJob = Annotated[
+Run = Annotated[str, Argument(metavar="LEDGER|JOB", help=_A_RUN)]
+OptionalRun = Annotated[
     str,
     Argument(
         metavar="LEDGER|JOB",
-        help="A ledger, or a job whose latest run is meant; else the latest run below this folder.",
+        help=f"{_A_RUN} Without it: the latest run below this folder.",
         show_default=False,
     ),
 ]
-DetailedExitcode = Annotated[
-    bool,
-    Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none."),
+LedgerPath = Annotated[
+    str, Argument(metavar="LEDGER", help="The ledger of a run, such as `runs/….ledger.jsonl`.")
+]
+ServiceIdArgument = Annotated[
+    str, Argument(metavar="SERVICE_ID", help="The id of one service, or the beginning of it.")
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 
-AllowParking = Annotated[
-    bool,
-    Option(
-        "--allow-parking",
-        envvar="BULK_ALLOW_PARKING",
-        help="Break a cycle of swapped ports by one intermediate PUT; the gap in service is shown.",
-        rich_help_panel=_PACE,
-    ),
-]
-MaxChanges = Annotated[
-    str,
-    Option(
-        "--max-changes",
-        envvar="BULK_MAX_CHANGES",
-        metavar="N|N%",
-        help="Refuse a plan that changes more services.",
-        rich_help_panel=_PACE,
-    ),
-]
-MaxRemoved = Annotated[
-    str,
-    Option(
-        "--max-removed",
-        envvar="BULK_MAX_REMOVED",
-        metavar="N|N%",
-        help="Refuse a plan that removes more mappings.",
-        rich_help_panel=_PACE,
-    ),
-]
-MaxConsumers = Annotated[
-    str,
-    Option(
-        "--max-consumers",
-        envvar="BULK_MAX_CONSUMERS",
-        metavar="N",
-        help="Refuse a plan whose services have more connected endpoints.",
-        rich_help_panel=_PACE,
-    ),
+_IDS: dict[str, Any] = {
+    "group": Group.WHAT,
+    "metavar": "ID,ID|@FILE",
+    "help": "Only these services; FILE has one id a line.",
+}
+Limit = Annotated[str | None, flag("--limit", **_IDS)]
+Only = Annotated[str | None, flag("--only", "--limit", **_IDS)]
+DryRun = Annotated[
+    bool, flag("-n", "--dry-run", group=Group.WHAT, help="Only show the plan, as `bulk plan` does.")
 ]
 Apply = Annotated[
-    bool, Option("--apply", help="Do it; without this flag it is only shown.", rich_help_panel=_JOB)
+    bool,
+    flag(
+        "--apply",
+        group=Group.WHAT,
+        help="Send the changes; without this flag they are only shown.",
+        variable=None,
+    ),
 ]
-Only = Annotated[
+NewRun = Annotated[
+    bool,
+    flag(
+        "--new-run",
+        group=Group.WHAT,
+        help="Leave the open run of this job as it is and begin another.",
+        variable=None,
+    ),
+]
+ExpectDigest = Annotated[
     str | None,
-    Option(
-        "--only",
-        "--limit",
-        envvar="BULK_LIMIT",
-        metavar="ID,ID|@FILE",
-        help="Only these services; @FILE has one id a line.",
-        rich_help_panel=_JOB,
-    ),
-]
-ServiceIdArgument = Annotated[
-    str,
-    Argument(metavar="SERVICE_ID", help="Its id, or the beginning of it.", show_default=False),
-]
-ExportFormat = Annotated[
-    str,
-    Option(
-        "--format",
-        envvar="BULK_EXPORT_FORMAT",
-        metavar="long|wide|jsonl",
-        help="CSV with one mapping a line, CSV with one service a line, or JSON Lines.",
-        rich_help_panel=_JOB,
-    ),
-]
-ExportOut = Annotated[
-    str,
-    Option(
-        "--out",
-        envvar="BULK_EXPORT_OUT",
-        metavar="FILE",
-        help="Write to this new file, not to standard output.",
-        rich_help_panel=_SAY,
+    flag(
+        "--expect-digest",
+        group=Group.WHAT,
+        metavar="DIGEST",
+        help="Refuse every plan but the one with this digest.",
     ),
 ]
 NamePattern = Annotated[
     str,
-    Option(
+    flag(
         "--name",
-        envvar="BULK_EXPORT_NAME",
+        group=Group.WHAT,
         metavar="GLOB",
-        help="Only services whose short name is like this: web-*.",
-        rich_help_panel=_JOB,
+        variable="BULK_EXPORT_NAME",
+        help="Only services whose short name matches, such as `web-*`.",
     ),
 ]
 Port = Annotated[
     str,
-    Option(
+    flag(
         "--port",
-        envvar="BULK_EXPORT_PORT",
+        group=Group.WHAT,
         metavar="PORT",
+        variable="BULK_EXPORT_PORT",
         help="Only services that have this client or server port.",
-        rich_help_panel=_JOB,
     ),
 ]
 AddPorts = Annotated[
     str,
-    Option(
+    flag(
         "--add-ports",
-        envvar="BULK_ADD_PORTS",
+        group=Group.WHAT,
         metavar="MAPPINGS",
-        help="Add these mappings to every map: '8081:22/TCP 8082:23/UDP'.",
-        rich_help_panel=_JOB,
+        help="Add these mappings to every map: `8081:22/TCP 8082:23/UDP`.",
     ),
 ]
 RemovePorts = Annotated[
     str,
-    Option(
-        "--remove-ports",
-        envvar="BULK_REMOVE_PORTS",
-        metavar="MAPPINGS",
-        help="Take these mappings out of every map.",
-        rich_help_panel=_JOB,
+    flag(
+        "--remove-ports", group=Group.WHAT, metavar="MAPPINGS", help="Take these mappings out of every map."
     ),
 ]
 ServerPorts = Annotated[
     list[str] | None,
-    Option(
+    flag(
         "--map",
-        envvar="BULK_MAP",
+        group=Group.WHAT,
         metavar="OLD=NEW",
-        help="Renumber this server port in every map: 22=2222; may be given several times.",
-        rich_help_panel=_JOB,
-        show_default=False,
+        help="Renumber this server port in every map: `22=2222`; may be given several times.",
     ),
 ]
-
 Faults = Annotated[
     str,
-    Option(
+    flag(
         "--faults",
-        envvar="BULK_FAULTS",
+        group=Group.LIMITS,
         metavar="JSON|FILE",
-        help='What goes wrong in a rehearsal, as for `bulk simulator`: {"rates": {"reset_after": 0.01}}.',
-        rich_help_panel=_PACE,
+        help='What goes wrong in the rehearsal, as for `bulk simulator`: `{"rates": {"reset_after": 0.01}}`.',
     ),
 ]
 Limiter = Annotated[
     list[str] | None,
-    Option(
+    flag(
         "--limiter",
-        envvar="BULK_LIMITER",
+        group=Group.LIMITS,
         metavar="SPEC",
-        help="A limit to rehearse against in real time, as for `bulk simulator`: token:20/s; repeatable.",
-        rich_help_panel=_PACE,
-        show_default=False,
+        help="A limit that the rehearsal meets in real time, as for `bulk simulator`: `token:20/s`; may be "
+        "given several times.",
     ),
 ]
+Yes = Annotated[
+    bool, flag("-y", "--yes", group=Group.OUTPUT, help="Go ahead without a question.", variable=None)
+]
+Out = Annotated[
+    str, flag("--out", group=Group.OUTPUT, metavar="LEDGER", help="Save the plan in this new file.")
+]
+ExportOut = Annotated[
+    str,
+    flag(
+        "--out",
+        group=Group.OUTPUT,
+        metavar="FILE",
+        variable="BULK_EXPORT_OUT",
+        help="Write to this new file, not to standard output.",
+    ),
+]
+ExportFormat = Annotated[
+    Layout,
+    flag(
+        "--format",
+        group=Group.OUTPUT,
+        metavar="|".join(Layout),
+        variable="BULK_EXPORT_FORMAT",
+        help="CSV with one mapping a line, CSV with one service a line, or JSON Lines.",
+    ),
+]
+LedgerOption = Annotated[
+    str,
+    flag(
+        "--ledger",
+        group=Group.OUTPUT,
+        metavar="FILE",
+        help="Record the run in this file, not in `runs/` beside the job.",
+    ),
+]
+DetailedExitcode = Annotated[
+    bool,
+    flag(
+        "--detailed-exitcode",
+        group=Group.OUTPUT,
+        help="Exit with 2 where there are changes, with 0 where there are none.",
+    ),
+]
+Output = Annotated[
+    str,
+    flag("--output", group=Group.OUTPUT, metavar="table|json|csv|md|html", help="Form of the report."),
+]
+PlainOutput = Annotated[
+    PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Form of the result.")
+]
+Schema = Annotated[
+    SchemaOf | None,
+    flag(
+        "--schema",
+        group=Group.OUTPUT,
+        metavar="|".join(SchemaOf),
+        help="Print the JSON Schema of a row of JSON Lines, or of job.toml.",
+    ),
+]
+LogFormat = Annotated[
+    LogForm,
+    flag(
+        "--log-format",
+        group=Group.OUTPUT,
+        metavar="|".join(LogForm),
+        help="Form of the log lines on stderr.",
+    ),
+]
+Verbose = Annotated[bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record of the ledger.")]
+Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="No progress, no log.")]

@@ -2,9 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from fnmatch import fnmatchcase
 
 from bulk.core.model import Ports, ServiceState
+
+
+class Layout(StrEnum):
+    """The three layouts of a job file that is exported."""
+
+    LONG = "long"
+    """CSV, one mapping a line."""
+    WIDE = "wide"
+    """CSV, one service a line."""
+    JSONL = "jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,84 +1,47 @@
 """Whether a plan may run, and whether a PUT did what was asked and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from bulk.core.footprint import Footprint
+from bulk.core.job import Guards
 from bulk.core.model import ModifyBody, ServiceState
-
-
-class Cap(Protocol):
-    """A count, or a percentage of something that is known later."""
-
-    def of(self, total: int) -> int:
-        """Give the count that this is of `total`, rounded down."""
-        ...
-
-
-class Caps(Protocol):
-    """How far a plan may reach; None where nothing is said."""
-
-    @property
-    def max_changes(self) -> Cap | None:
-        """Most services to change; a percentage is of the rows."""
-        ...
-
-    @property
-    def max_removed(self) -> Cap | None:
-        """Most mappings to remove; a percentage is of those that the changed services have."""
-        ...
-
-    @property
-    def max_consumers(self) -> int | None:
-        """Most endpoints connected to changed services."""
-        ...
-
-    @property
-    def strict(self) -> bool:
-        """One refused row stops everything."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What stands against a plan."""
+    """A limit that a plan exceeds, and what to add to the command so that it may."""
 
     what: str
     figure: int
     limit: int
-    flag: str
-    """What lifts the limit."""
+    remedy: str
 
     def __str__(self) -> str:
-        """Give the one line that a person reads."""
-        return f"the plan has {self.figure} {self.what}, and {self.limit} may be; to lift this: {self.flag}"
-
-
-def findings(footprint: Footprint, caps: Caps) -> tuple[Finding, ...]:
-    """Give every limit that a plan exceeds; empty where it may run."""
-    return tuple(finding for finding in _measured(footprint, caps) if finding.figure > finding.limit)
-
-
-def _measured(footprint: Footprint, caps: Caps) -> Iterator[Finding]:
-    if caps.max_changes is not None:
-        limit = caps.max_changes.of(footprint.rows)
-        yield _finding("services to change", footprint.changes, limit, "--max-changes")
-    if caps.max_removed is not None:
-        limit = caps.max_removed.of(footprint.mappings)
-        yield _finding("mappings to remove", footprint.removed, limit, "--max-removed")
-    if caps.max_consumers is not None:
-        what = "consumers connected to services to change"
-        yield _finding(what, footprint.consumers, caps.max_consumers, "--max-consumers")
-    if caps.strict:
-        refused = footprint.refused
-        yield Finding(
-            what="refused rows", figure=refused, limit=0, flag="correct them, or go without --strict"
+        """Return the line that a person reads."""
+        return (
+            f"the plan has {self.figure} {self.what}, the limit is {self.limit}; to go ahead: {self.remedy}"
         )
 
 
-def _finding(what: str, figure: int, limit: int, option: str) -> Finding:
-    return Finding(what=what, figure=figure, limit=limit, flag=f"{option} {figure}")
+def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
+    """Return every limit that a plan exceeds; empty where it may run."""
+    changes = guards.max_changes.of(footprint.rows) if guards.max_changes else None
+    removed = guards.max_removed.of(footprint.mappings) if guards.max_removed else None
+    consumers, refused = guards.max_consumers, 0 if guards.strict else None
+    measured = (
+        ("services to change", footprint.changes, changes, f"--max-changes {footprint.changes}"),
+        ("mappings to remove", footprint.removed, removed, f"--max-removed {footprint.removed}"),
+        (_CONNECTED, footprint.consumers, consumers, f"--max-consumers {footprint.consumers}"),
+        ("refused rows", footprint.refused, refused, "correct them, or add --no-strict"),
+    )
+    return tuple(
+        Finding(what=what, figure=figure, limit=limit, remedy=remedy)
+        for what, figure, limit, remedy in measured
+        if limit is not None and figure > limit
+    )
+
+
+_CONNECTED = "consumers connected to services to change"
 
 
 def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[str, ...]:

@@ -33,6 +33,13 @@ class Protocol(StrEnum):
     UDP = "UDP"
 
 
+class Format(StrEnum):
+    """How a job file is written; in CSV the header decides between the long and the wide layout."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+
 class PortMapping(NamedTuple):
     """One entry of the API's `ports`: what the consumer dials and where it ends.
 

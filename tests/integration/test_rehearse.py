@@ -156,7 +156,7 @@ def test_a_plan_that_changes_nothing_has_nothing_to_kill(
         (["--faults", "no-such-file"], "--faults no-such-file: "),
         (["--faults", "{"], "--faults {: "),
         (["--limiter", "fast"], "'fast' is no limit"),
-        (["--output", "csv"], "'csv' is not one of"),
+        (["--output", "csv"], '--output: "csv" is not one of table, json'),
     ],
 )
 def test_wrong_flags_are_exit_2(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.app.exporting import UNCHANGED, row_of
-from bulk.core.exports import Edit
+from bulk.core.exports import Edit, Layout
 from bulk.core.model import (
     Action,
     PortMapping,
@@ -18,7 +18,7 @@ from bulk.core.model import (
     Target,
 )
 from bulk.core.plan import plan_target
-from bulk.core.reports.as_job import Layout, head, row
+from bulk.core.reports.as_job import head, row
 from bulk.core.rows import Format, read_rows, sift
 from tests.nouns import LiveList
 

@@ -355,7 +355,7 @@ def test_a_window_that_ends_during_the_run_ends_with_10(
         if record["type"] == "outcome":
             timers[0]()
 
-    monkeypatch.setattr("bulk.cli.logs._told_if_loud", told)
+    monkeypatch.setattr("bulk.cli.logs.configure", lambda **_: told)
     monkeypatch.setattr("bulk.adapters.clock.SystemClock.call_later", call_later)
     job = stage.job(wide(range(1, 11)), concurrency=1)
     ended = stage.apply(job, "--window", "2999-01-01T00:00Z")

@@ -71,13 +71,17 @@ def test_check_reads_standard_input(stage: Stage, monkeypatch: pytest.MonkeyPatc
     [
         (["check"], "JOB is missing"),
         (["check", "nowhere.csv"], "nowhere.csv: no such file"),
-        (["check", "services.csv", "--output", "yaml"], "'yaml' is not one of table, json"),
-        (["check", "--schema", "ledger"], "'ledger' is not one of row, job"),
+        (["check", "services.csv", "--output", "yaml"], '--output: "yaml" is not one of table, json'),
+        (["check", "--schema", "ledger"], '--schema: "ledger" is not one of row, job'),
         (["check", "services.csv", "--fromat", "csv"], "No such option"),
         (["plan", "services.csv", "--output", "pdf"], "'pdf' is not one of"),
-        (["plan", "services.csv", "--log-format", "xml"], "'xml' is not one of text, json"),
+        (["plan", "services.csv", "--log-format", "xml"], '--log-format: "xml" is not one of text, json'),
+        (["plan", "services.csv", "--format", "xml"], '--format: "xml" is not one of csv, jsonl'),
         (["plan", "services.csv", "--limit", "@ids.txt"], "--limit @ids.txt: "),
-        (["apply", "services.csv", "--log-format", "xml", "--yes"], "'xml' is not one of text, json"),
+        (
+            ["apply", "services.csv", "--log-format", "xml"],
+            '--log-format: "xml" is not one of text, json',
+        ),
         (["report", "services.csv"], "no run of services.csv is known"),
         (["report", "services.csv", "--output", "pdf"], "'pdf' is not one of"),
         (["status"], "no run of any job below this folder is known"),
@@ -103,15 +107,31 @@ def test_a_verb_without_words_shows_its_help(argv: list[str], stage: Stage) -> N
 
 
 def test_help_says_what_the_command_is_for_and_loads_nothing_heavy() -> None:
-    """No HTTP client, no validation library, no simulator: `--help` answers at once."""
+    """No event loop, no HTTP client, no validation library: `--help` answers at once."""
+    out = loads_none_of(
+        {"aiohttp", "asyncio", "pydantic", "jinja2", "structlog", "tomllib", "bulk.app"}, "--help"
+    )
+    assert "Nothing changes without" in out
+
+
+def loads_none_of(heavy: set[str], *argv: str) -> str:
+    """Return what a command says on stdout, having run it in a process that loads none of these modules."""
     code = (
-        "import sys; from bulk.cli.main import main; assert main(['--help']) == 0; "
-        "heavy = {'aiohttp', 'pydantic', 'jinja2', 'uvloop', 'structlog', 'bulk.simulator', 'bulk.app'}; "
-        "print(sorted(heavy & set(sys.modules)))"
+        f"import sys; from bulk.cli.main import main; assert main({list(argv)}) == 0; "
+        f"print(sorted({heavy} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "Nothing changes without" in ended.stdout
-    assert ended.stdout.splitlines()[-1] == "[]"
+    *out, loaded = ended.stdout.splitlines()
+    assert loaded == "[]"
+    return "\n".join(out)
+
+
+@pytest.mark.parametrize("verb", ["check", "status", "report", "audit"])
+def test_an_offline_verb_loads_no_network_and_no_validation_library(verb: str, stage: Stage) -> None:
+    """It answers in the time of a `--help`."""
+    job = stage.job(wide([1]))
+    assert stage.bulk("plan", job, "--out", "p").code == ExitCode.OK
+    assert loads_none_of({"aiohttp", "pydantic", "uvloop", "yarl"}, verb, job if verb == "check" else "p")
 
 
 def test_a_bug_is_told_in_two_lines_and_shows_its_traceback_on_request(

@@ -130,7 +130,7 @@ def test_an_empty_project_gives_a_header_alone(stage: Stage) -> None:
         (["--map", "22=1", "--map", "22=2"], "22 is given two new numbers"),
         (["--add-ports", "80"], '--add-ports: "80" is not a mapping'),
         (["--add-ports", "1:1", "--remove-ports", "1:1"], "1:1/TCP is both to be added and to be removed"),
-        (["--format", "xml"], "'xml' is not one of long, wide, jsonl"),
+        (["--format", "xml"], '--format: "xml" is not one of long, wide, jsonl'),
     ],
 )
 def test_flags_that_mean_nothing_are_wrong_usage(stage: Stage, flags: list[str], words: str) -> None:

@@ -201,15 +201,28 @@ def test_invalid_rows_stop_the_plan_unless_they_are_to_be_skipped(stage: Stage) 
 def test_a_limit_of_the_plan_ends_with_7_and_names_the_flag(
     flag: str, low: str, enough: str, stage: Stage
 ) -> None:
-    """For plan and for apply alike, and nothing is sent; the figure that lifts it is told."""
+    """For plan and for apply alike, and nothing is sent; the message has the figure that would do."""
     stage.order(services=[{"id": service_id(n), "connection_count": 5} for n in (1, 2, 3)])
     job = stage.job(wide([1, 2, 3]))
     for verb in ("plan", "apply"):
         ended = stage.bulk(verb, job, flag, low, *(["--yes"] if verb == "apply" else []))
         assert ended.code == ExitCode.REFUSED
-        assert f"to lift this: {flag} " in ended.err
+        assert f"to go ahead: {flag} " in ended.err
     assert stage.applied == []
     assert stage.apply(job, flag, enough).code == ExitCode.OK
+
+
+def test_a_saved_plan_is_applied_with_the_settings_that_it_was_made_with(stage: Stage) -> None:
+    """All of them, without the job; a flag of the apply counts instead."""
+    job = stage.job(wide([1]), attempts=3, max_failures="5%")
+    assert stage.bulk("plan", job, "--out", "p", "--canary", "2").code == ExitCode.OK
+    assert stage.apply("p", "--canary", "1").code == ExitCode.OK
+    records = [orjson.loads(line) for line in Path("p").read_bytes().splitlines()]
+    options, settings = records[0]["options"], next(r for r in records if r["type"] == "session")["settings"]
+    assert options["canary"] == 2
+    for name in settings.keys() - {"endpoint", "canary"}:
+        assert settings[name] == options[name]
+    assert (settings["canary"], settings["attempts"], settings["max_failures"]) == (1, 3, "5%")
 
 
 @pytest.mark.parametrize("flag", ["--max-changes", "--max-removed", "--max-consumers"])

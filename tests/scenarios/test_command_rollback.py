@@ -51,6 +51,31 @@ def test_some_services_can_be_taken_back_alone(stage: Stage) -> None:
     assert [stage.ports(n)[1][0] for n in (1, 2, 3)] == [8443, 443, 8443]
 
 
+GUARDS = {
+    "max_changes": 2,
+    "max_consumers": 0,
+    "max_failures": 0,
+    "canary": 1,
+    "strict": True,
+    "max_removed": 2,
+}
+
+
+def test_what_limited_a_run_does_not_stand_in_the_way_of_taking_it_back(stage: Stage) -> None:
+    """Neither its guards nor its window; its pace stays, and the rollback's own flags count."""
+    window = "2999-01-01T00:00Z"
+    stage.apply(stage.job(wide([1, 2]), window=window, attempts=3, **GUARDS))
+    run = str(stage.ledger)
+    stage.order(services=[{"id": service_id(n), "connection_count": 5} for n in (1, 2)])
+    ended = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "7")
+    assert ended.code == ExitCode.OK, ended.err
+    (session,) = stage.records("session")
+    assert session["settings"]["attempts"] == 3
+    assert session["settings"]["max_failures"] == "7"
+    assert not {*GUARDS, "window"} & {*session["settings"]} - {"strict", "max_failures"}
+    assert session["settings"]["strict"] is False
+
+
 def test_a_rollback_can_be_saved_and_applied_as_a_plan(stage: Stage) -> None:
     """Like any other plan; in JSON for machines."""
     stage.apply(stage.job(wide([1])))

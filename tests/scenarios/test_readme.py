@@ -10,7 +10,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,9 @@ import pytest
 import typer
 
 from bulk.adapters import credentials
-from bulk.app.jobs import settings_json
 from bulk.cli.main import app
 from bulk.core.errors import ExitCode
-from bulk.core.job import Job
-from bulk.core.job.settings import SETTINGS
+from bulk.core.job import SETTINGS, Job, Setting, flag_of, read_job
 from bulk.core.ledger import records
 from bulk.core.model import Outcome
 from bulk.core.reports.words import SIGIL
@@ -150,7 +147,7 @@ def test_the_commands_that_are_not_run_are_known_to_the_command_line() -> None:
     verbs = _commands()
     for verb, rest in re.findall(r"`bulk ([a-z]+)([^`]*)`", README):
         assert verb in verbs, verb
-        known = {flag for parameter in verbs[verb].params for flag in parameter.opts}
+        known = {flag for flag, having in _flags().items() if verb in having}
         for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest):
             assert flag in known | {"--help"}, f"bulk {verb} {flag}"
 
@@ -168,7 +165,7 @@ def _flags() -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for verb, command in _commands().items():
         for parameter in command.params:
-            for flag in parameter.opts:
+            for flag in (*parameter.opts, *parameter.secondary_opts):
                 if flag.startswith("-"):
                     found.setdefault(flag, set()).add(verb)
     return found
@@ -184,20 +181,30 @@ def test_the_columns_are_those_of_a_job_file() -> None:
     assert {coded(row[0])[0] for row in table("Column")} == {*COLUMNS, *MAPPING_COLUMNS}
 
 
-def test_the_keys_are_those_of_job_toml_with_their_flags_and_defaults() -> None:
-    """Each key, the flag that has its name, and the default where there is one."""
-    rows = table("Key")
-    assert {coded(row[0])[0] for row in rows} == set(SETTINGS)
-    flags, defaults = _flags(), settings_json(Job(rows="services.csv"))
-    for key, told_flags, default, _ in ([coded(row[0])[0], *row[1:]] for row in rows):
-        flag = f"--{key.replace('_', '-')}"
-        assert (flag in coded(told_flags)) == ("apply" in flags.get(flag, ())), key
-        assert all(value == _written(defaults[key]) for value in coded(default)), key
+def test_the_keys_are_the_table_of_settings() -> None:
+    """Each row word for word: the key, its flags, its default and what it means."""
+    for row, (name, setting) in zip(table("Key"), SETTINGS.items(), strict=True):
+        assert row == _row(name, setting)
 
 
-def _written(value: object) -> str:
-    """Give a default as the README writes it."""
-    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+def _row(name: str, setting: Setting) -> list[str]:
+    """Return the cells of a setting in the README."""
+    flags = [setting.short_flag, flag_of(name), f"--no-{flag_of(name)[2:]}" if _is_switch(setting) else ""]
+    in_order = [f"`{flag}`" for flag in flags if flag and setting.has_flag]
+    default = setting.default_text or _default(setting)
+    return [f"`{name}`", ", ".join(in_order), default, f"{setting.help} {setting.details}".strip()]
+
+
+def _is_switch(setting: Setting) -> bool:
+    return setting.form.flag_type is bool
+
+
+def _default(setting: Setting) -> str:
+    """Return a default as job.toml would have it; nothing where nothing is written."""
+    value = setting.form.written(setting.default)
+    if not isinstance(setting.default, str | int | float | None) or not (value or _is_switch(setting)):
+        return ""
+    return f"`{value:g}`" if isinstance(value, float) else f"`{str(value).lower()}`"
 
 
 def test_the_verbs_are_those_of_the_command_line() -> None:
@@ -217,14 +224,19 @@ def test_the_flags_are_those_of_the_command_line() -> None:
         assert verbs == expected, flag
 
 
-def test_the_variable_of_a_setting_is_its_name() -> None:
-    """As the README says: BULK_ and the key."""
-    settings = {flag for row in table("Key") for flag in coded(row[1]) if flag.startswith("--")}
-    for command in _commands().values():
+CONSENT = {"--yes", "--apply", "--new-run"}
+
+
+def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> None:
+    """As the README says: `BULK_` and the name; `BULK_EXPORT_` for what means something else elsewhere."""
+    own = {"--name", "--port", "--format", "--out"}
+    for verb, command in _commands().items():
         for parameter in command.params:
-            flag = parameter.opts[-1]
-            if flag in settings and command.name != "export":
-                assert parameter.envvar == "BULK_" + flag[2:].replace("-", "_").upper()
+            *_, flag = parameter.opts
+            begins = "BULK_EXPORT_" if verb == "export" and flag in own else "BULK_"
+            if flag.startswith("--"):
+                variable = begins + flag[2:].replace("-", "_").upper()
+                assert parameter.envvar == (None if flag in CONSENT else variable), (verb, flag)
 
 
 def test_the_order_of_credentials_is_that_of_the_code() -> None:
@@ -239,7 +251,8 @@ def test_the_order_of_credentials_is_that_of_the_code() -> None:
 def test_the_variables_are_those_that_the_code_reads() -> None:
     """Each one named is read somewhere, and each one of the credentials is named."""
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bulk").rglob("*.py"))
-    named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", README))
+    variables = {parameter.envvar for command in _commands().values() for parameter in command.params}
+    named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", README)) - variables
     prefixes = ("HUAWEICLOUD_SDK_REGION_VPCEP_",)
     for name in named:
         assert name in source or name.startswith(prefixes), name
@@ -262,7 +275,9 @@ def test_the_sigils_are_those_of_the_reports() -> None:
 def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:
     """Every key of it is one."""
     (toml,) = (block for block in blocks() if block.file == "job.toml")
-    assert Job(**tomllib.loads(toml.text)).name == "move-ssh"
+    job = read_job(toml.text.encode(), name="job.toml", flags={})
+    assert isinstance(job, Job)
+    assert job.name == "move-ssh"
     assert (checkout / "job.toml").is_file()
 
 

@@ -103,7 +103,7 @@ def test_the_one_off_job_is_refused_where_a_line_was_forgotten(sample: Sample) -
     rows.write_text(re.sub(r"^.*,2222,22,TCP,.*\n", "", rows.read_text(), count=1, flags=re.MULTILINE))
     ended = job.bulk("plan", str(job.folder))
     assert ended.code == ExitCode.REFUSED
-    assert "23 mappings to remove, and 22 may be" in ended.err
+    assert "23 mappings to remove, the limit is 22" in ended.err
 
 
 def test_the_nightly_job_changes_only_what_is_not_right_yet(sample: Sample) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from bulk.adapters.files import JOB_TOML_BYTES_MAX, RowsFile, find_job, format_of, ledger_path, open_rows
 from bulk.core.errors import BulkError, CannotRun, UsageError
-from bulk.core.rows import Format
+from bulk.core.model import Format
 
 
 def said(failure: pytest.ExceptionInfo[BulkError]) -> str:
@@ -116,25 +116,18 @@ def test_a_job_toml_that_is_a_job_file_by_mistake_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("rows", "given", "form"),
-    [
-        ("a.csv", None, Format.CSV),
-        ("a.JSONL", None, Format.JSONL),
-        ("a.ndjson", None, Format.JSONL),
-        ("a.txt", "csv", Format.CSV),
-        ("-", "jsonl", Format.JSONL),
-    ],
+    ("rows", "form"), [("a.csv", Format.CSV), ("a.JSONL", Format.JSONL), ("a.ndjson", Format.JSONL)]
 )
-def test_the_name_tells_the_format_unless_it_is_said(rows: str, given: str | None, form: Format) -> None:
-    """`--format` wins over the name."""
-    assert format_of(rows, given) is form
+def test_the_name_of_a_job_file_shows_its_format(rows: str, form: Format) -> None:
+    """In upper and lower case."""
+    assert format_of(rows) is form
 
 
 @pytest.mark.parametrize("rows", ["a.xlsx", "a", "-"])
-def test_a_format_that_cannot_be_told_has_to_be_said(rows: str) -> None:
+def test_a_format_that_the_name_does_not_show_has_to_be_given(rows: str) -> None:
     """It is never guessed from the content."""
     with pytest.raises(UsageError) as failure:
-        format_of(rows, None)
+        format_of(rows)
     assert "--format" in said(failure)
 
 

@@ -1,26 +1,16 @@
 """Whether a plan may run, and whether a PUT changed what nobody asked for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from bulk.core.footprint import Footprint
-from bulk.core.guards import Caps, findings, side_effects
-from bulk.core.job.forms import Share
+from bulk.core.guards import findings, side_effects
+from bulk.core.job import Guards, Share
 from bulk.core.model import Action, Change, ModifyBody, ServiceState
 from tests.nouns import change, ports, service_id, state
 
 CONNECTED = "consumers connected to services to change"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Caps as a job has them."""
-
-    max_changes: Share | None = None
-    max_removed: Share | None = None
-    max_consumers: int | None = None
-    strict: bool = False
 
 
 def footprint(*changes: Change) -> Footprint:
@@ -51,52 +41,52 @@ def test_a_footprint_counts_what_is_to_change_and_not_what_is_kept_or_refused() 
 
 
 @pytest.mark.parametrize(
-    ("caps", "message"),
+    ("guards", "message"),
     [
         (
-            Limits(max_changes=Share(number=1)),
-            "the plan has 2 services to change, and 1 may be; to lift this: --max-changes 2",
+            Guards(max_changes=Share(number=1)),
+            "the plan has 2 services to change, the limit is 1; to go ahead: --max-changes 2",
         ),
         (
-            Limits(max_changes=Share(number=49, is_percent=True)),
-            "the plan has 2 services to change, and 1 may be; to lift this: --max-changes 2",
+            Guards(max_changes=Share(number=49, is_percent=True)),
+            "the plan has 2 services to change, the limit is 1; to go ahead: --max-changes 2",
         ),
         (
-            Limits(max_removed=Share(number=49, is_percent=True)),
-            "the plan has 2 mappings to remove, and 1 may be; to lift this: --max-removed 2",
+            Guards(max_removed=Share(number=49, is_percent=True)),
+            "the plan has 2 mappings to remove, the limit is 1; to go ahead: --max-removed 2",
         ),
         (
-            Limits(max_consumers=6),
-            f"the plan has 7 {CONNECTED}, and 6 may be; to lift this: --max-consumers 7",
+            Guards(max_consumers=6),
+            f"the plan has 7 {CONNECTED}, the limit is 6; to go ahead: --max-consumers 7",
         ),
         (
-            Limits(strict=True),
-            "the plan has 1 refused rows, and 0 may be; to lift this: correct them, or go without --strict",
+            Guards(strict=True),
+            "the plan has 1 refused rows, the limit is 0; to go ahead: correct them, or add --no-strict",
         ),
     ],
 )
-def test_a_plan_beyond_a_cap_is_told_the_figure_and_what_lifts_it(caps: Caps, message: str) -> None:
+def test_a_plan_beyond_a_cap_is_told_the_figure_and_what_lifts_it(guards: Guards, message: str) -> None:
     """One line says what there is, what may be, and how to allow it."""
-    assert [str(finding) for finding in findings(PLAN, caps)] == [message]
+    assert [str(finding) for finding in findings(PLAN, guards)] == [message]
 
 
 @pytest.mark.parametrize(
-    "caps",
+    "guards",
     [
-        Limits(),
-        Limits(max_changes=Share(number=2), max_removed=Share(number=2), max_consumers=7),
-        Limits(max_changes=Share(number=50, is_percent=True), max_removed=Share(number=50, is_percent=True)),
+        Guards(),
+        Guards(max_changes=Share(number=2), max_removed=Share(number=2), max_consumers=7),
+        Guards(max_changes=Share(number=50, is_percent=True), max_removed=Share(number=50, is_percent=True)),
     ],
 )
-def test_a_plan_within_its_caps_may_run(caps: Caps) -> None:
+def test_a_plan_within_its_caps_may_run(guards: Guards) -> None:
     """Exactly as many as may be is not too many: changes of the rows, removals of the mappings there are."""
-    assert findings(PLAN, caps) == ()
+    assert findings(PLAN, guards) == ()
 
 
 def test_every_exceeded_cap_is_found_at_once() -> None:
     """Nobody has to repeat the command to learn of the next one."""
-    caps = Limits(max_changes=Share(number=0), max_removed=Share(number=0), max_consumers=0, strict=True)
-    assert [finding.limit for finding in findings(PLAN, caps)] == [0, 0, 0, 0]
+    guards = Guards(max_changes=Share(number=0), max_removed=Share(number=0), max_consumers=0, strict=True)
+    assert [finding.limit for finding in findings(PLAN, guards)] == [0, 0, 0, 0]
 
 
 BEFORE = ServiceState(

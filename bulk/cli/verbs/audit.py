@@ -4,18 +4,16 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import choice
 from bulk.core.errors import ExitCode
 
 
-def audit(ledger: options.LedgerPath, output_form: options.Output = "table") -> int:
-    """Prove a ledger offline: chain intact, every PUT had an intent, every row accounted for."""
+def audit(ledger: options.LedgerPath, output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
+    """Prove a ledger, offline: chain intact, every PUT had an intent, every row accounted for."""
     from bulk.app.auditing import audit_ledger
     from bulk.core.reports.words import Style, counted, printable, text
 
-    as_json = choice(output_form, "table", "json") == "json"
     audited = audit_ledger(Path(ledger))
-    if as_json:
+    if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": ledger, "sound": audited.breach is None, **asdict(audited)})
     elif breach := audited.breach:
         output.show([text(printable(f"! {breach.promise} is broken: {breach.message}"), Style.BAD)])

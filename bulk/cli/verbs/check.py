@@ -3,19 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import choice
 from bulk.core.errors import ExitCode, JobInvalid, UsageError
 
 if TYPE_CHECKING:
     from bulk.core.model import Issue
 
 
+@options.takes("format", "region")
 def check(
-    job: options.Job = "",
-    form: options.Format = "",
-    region: options.Region = "",
-    output_form: options.Output = "table",
-    schema: options.Schema = "",
+    job: options.OptionalJob = "",
+    output_form: options.PlainOutput = options.PlainForm.TABLE,
+    schema: options.Schema = None,
+    **flags: Any,
 ) -> int:
     """Check every row of a job, offline: all problems at once, with file:line:column."""
     from bulk.app.jobs import survey_job
@@ -29,11 +28,11 @@ def check(
     rows, omitted = 0, 0
     found: tuple[Issue, ...]
     try:
-        survey = survey_job(job, {"format": form, "region": region})
+        survey = survey_job(job, flags)
         rows, found, omitted = survey.rows, survey.issues, survey.issues_omitted
     except JobInvalid as invalid:
         found = invalid.issues
-    if choice(output_form, "table", "json") == "json":
+    if output_form is options.PlainForm.JSON:
         output.write_json({**issues_report.as_json(found, rows=rows), "issues_omitted": omitted})
     else:
         output.show(issues_report.lines(found, rows=rows))
@@ -42,8 +41,9 @@ def check(
     return ExitCode.INVALID if found else ExitCode.OK
 
 
-def _schema(which: str) -> dict[str, Any]:
+def _schema(which: options.SchemaOf) -> dict[str, Any]:
     from bulk.core.job import job_schema
     from bulk.core.rows import row_schema
 
-    return row_schema() if choice(which, "row", "job") == "row" else job_schema()
+    schemas = {options.SchemaOf.ROW: row_schema, options.SchemaOf.JOB: job_schema}
+    return schemas[which]()

@@ -2,11 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import choice
 from bulk.core.errors import ExitCode, UsageError
+from bulk.core.exports import Layout
 
 if TYPE_CHECKING:
     from bulk.app.exporting import Exported
@@ -16,38 +16,31 @@ if TYPE_CHECKING:
 _REASONS_SHOWN_MAX = 10
 
 
+@options.takes(*options.WHERE, "rate")
 def export(
-    region: options.Region = "",
-    project_id: options.ProjectId = "",
-    profile: options.Profile = "",
-    endpoint: options.Endpoint = "",
     name: options.NamePattern = "*",
     port: options.Port = "",
     add_ports: options.AddPorts = "",
     remove_ports: options.RemovePorts = "",
     server_ports: options.ServerPorts = None,
-    layout: options.ExportFormat = "long",
+    layout: options.ExportFormat = Layout.LONG,
     out: options.ExportOut = "",
-    rate: options.Rate = "",
     quiet: options.Quiet = False,
+    **flags: Any,
 ) -> int:
     """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
-    from bulk.app.exporting import Export, export_fleet
-    from bulk.app.surroundings import system
-    from bulk.cli.running import run
+    from bulk.app import exporting, surroundings
+    from bulk.cli import running
     from bulk.core.exports import Selection
-    from bulk.core.reports.as_job import Layout
 
-    wanted = Export(
+    wanted = exporting.Export(
         selection=Selection(name=name, port=_port("--port", port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
-        layout=Layout(choice(layout, *Layout)),
+        layout=layout,
     )
-    flags = {
-        "region": region, "project_id": project_id, "profile": profile, "endpoint": endpoint, "rate": rate,
-    }  # fmt: skip
-    exported = run(
-        export_fleet(wanted, flags, around=system(), out=Path(out) if out else None, shown=sys.stdout.write)
+    around, path = surroundings.system(), Path(out) if out else None
+    exported = running.run(
+        exporting.export_fleet(wanted, flags, around=around, out=path, shown=sys.stdout.write)
     )
     if not quiet:
         _sum_up(exported)

@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import choice, ids_of
+from bulk.cli.verbs.shared import ids_of
 
 if TYPE_CHECKING:
     from bulk.app.play import Trouble
@@ -16,53 +16,31 @@ if TYPE_CHECKING:
     from bulk.core.reports.model import Report
 
 
+@options.takes(*(name for name in options.ALL if name != "window"))
 def rehearse(
     job: options.JobOrLedger,
+    limit: options.Limit = None,
     faults: options.Faults = "{}",
     limiter: options.Limiter = None,
-    form: options.Format = "",
-    limit: options.Limit = None,
-    skip_invalid: options.SkipInvalid = False,
-    profile: options.Profile = "",
-    region: options.Region = "",
-    project_id: options.ProjectId = "",
-    endpoint: options.Endpoint = "",
-    rate: options.Rate = "",
-    concurrency: options.Concurrency = "",
-    max_failures: options.MaxFailures = "",
-    canary: options.Canary = "",
-    strict: options.Strict = False,
-    allow_parking: options.AllowParking = False,
-    max_changes: options.MaxChanges = "",
-    max_removed: options.MaxRemoved = "",
-    max_consumers: options.MaxConsumers = "",
-    output_form: options.Output = "table",
-    log_format: options.LogFormat = "text",
-    verbose: options.Verbose = 0,
+    output_form: options.PlainOutput = options.PlainForm.TABLE,
+    log_format: options.LogFormat = options.LogForm.TEXT,
+    verbose: options.Verbose = False,
     quiet: options.Quiet = False,
+    **flags: Any,
 ) -> int:
     """Run the plan, a kill, the resume and the rollback on a copy of the fleet; nothing real is changed.
 
     Exits as `bulk apply` would, or with 1 where kill, resume or rollback did not hold.
     """
-    from bulk.app.play import trouble
-    from bulk.app.surroundings import system
-    from bulk.cli import logs
-    from bulk.cli.running import run
+    from bulk.app import play, surroundings
+    from bulk.cli import logs, running
     from bulk.core.rehearsal import report
 
-    choice(output_form, "table", "json")
-    logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
-    flags = {
-        "format": form, "skip_invalid": skip_invalid, "profile": profile, "region": region,
-        "project_id": project_id, "endpoint": endpoint, "rate": rate, "concurrency": concurrency,
-        "max_failures": max_failures, "canary": canary, "strict": strict, "allow_parking": allow_parking,
-        "max_changes": max_changes, "max_removed": max_removed, "max_consumers": max_consumers,
-    }  # fmt: skip
-    rehearsal = run(
-        _rehearsed(job, flags, ids_of(limit), trouble(faults, tuple(limiter or ())), system(), quiet=quiet)
-    )
-    if output_form == "json":
+    logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    trouble = play.trouble(faults, tuple(limiter or ()))
+    around = surroundings.system()
+    rehearsal = running.run(_rehearsed(job, flags, ids_of(limit), trouble, around, quiet=quiet))
+    if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
     else:
         output.show(report.lines(rehearsal))
@@ -78,18 +56,15 @@ async def _rehearsed(
     *,
     quiet: bool,
 ) -> "Rehearsal":
-    from bulk.app.jobs import open_job
-    from bulk.app.ledgers import is_ledger
-    from bulk.app.planning import plan_job
-    from bulk.app.rehearsing import rehearse as rehearse_plan
+    from bulk.app import jobs, ledgers, planning, rehearsing
 
-    operator = Onlooker(quiet=quiet)
-    if is_ledger(job):
-        return await rehearse_plan(Path(job), flags, trouble=trouble, around=around, operator=operator)
+    plan, onlooker = Path(job), Onlooker(quiet=quiet)
     with TemporaryDirectory(prefix="bulk-") as folder:
-        plan = Path(folder) / "plan.ledger.jsonl"
-        await plan_job(open_job(job, flags, only=only), around=around, out=plan, shown=lambda _: None)
-        return await rehearse_plan(plan, {}, trouble=trouble, around=around, operator=operator)
+        if not ledgers.is_ledger(job):
+            opened, flags = jobs.open_job(job, flags, only=only), {}
+            plan = Path(folder) / "plan.ledger.jsonl"
+            await planning.plan_job(opened, around=around, out=plan, shown=lambda _: None)
+        return await rehearsing.rehearse(plan, flags, trouble=trouble, around=around, operator=onlooker)
 
 
 class Onlooker:

@@ -2,56 +2,46 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
 from bulk.core.errors import ExitCode
 
 
+@options.takes("endpoint", "rate", "concurrency", "max_failures", "window", "strict", "allow_parking")
 def rollback(
     ledger: options.LedgerPath,
     apply: options.Apply = False,
-    yes: options.Yes = False,
     only: options.Only = None,
+    yes: options.Yes = False,
     out: options.Out = "",
-    endpoint: options.Endpoint = "",
-    rate: options.Rate = "",
-    concurrency: options.Concurrency = "",
-    max_failures: options.MaxFailures = "",
-    window: options.Window = "",
-    strict: options.Strict = False,
-    allow_parking: options.AllowParking = False,
     output_form: options.Output = "table",
-    log_format: options.LogFormat = "text",
-    verbose: options.Verbose = 0,
+    log_format: options.LogFormat = options.LogForm.TEXT,
+    verbose: options.Verbose = False,
     quiet: options.Quiet = False,
+    **flags: Any,
 ) -> int:
     """Show what would take back what a run applied; with --apply, do it."""
-    from bulk.app.rolling_back import plan_rollback, roll_back
-    from bulk.app.surroundings import system
-    from bulk.cli import logs
-    from bulk.cli.running import run
-    from bulk.cli.terminal import Terminal
+    from bulk.app import rolling_back, surroundings
+    from bulk.cli import logs, running, terminal
 
     choice(output_form, *REPORTS)
-    told = logs.configure(form=choice(log_format, "text", "json"), verbosity=verbose, quiet=quiet)
-    flags = {
-        "endpoint": endpoint, "rate": rate, "concurrency": concurrency, "max_failures": max_failures,
-        "window": window, "strict": strict, "allow_parking": allow_parking,
-    }  # fmt: skip
+    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    around, ids = surroundings.system(), ids_of(only)
     if apply:
-        terminal = Terminal(yes=yes, quiet=quiet, can_ask=sys.stdin.isatty())
-        applied = run(
-            roll_back(Path(ledger), flags, around=system(), operator=terminal, told=told, only=ids_of(only))
+        operator = terminal.Terminal(yes=yes, quiet=quiet, can_ask=sys.stdin.isatty())
+        applied = running.run(
+            rolling_back.roll_back(Path(ledger), flags, around=around, operator=operator, told=log, only=ids)
         )
-        terminal.sum_up(applied, command=f"bulk rollback {ledger} --apply")
+        operator.sum_up(applied, command=f"bulk rollback {ledger} --apply")
         return applied.exit_code
-    planned = run(
-        plan_rollback(
+    planned = running.run(
+        rolling_back.plan_rollback(
             Path(ledger),
             flags,
-            around=system(),
-            only=ids_of(only),
+            around=around,
+            only=ids,
             out=Path(out) if out else None,
             shown=lambda report: show_report(report, output_form, more="add --output csv"),
         )

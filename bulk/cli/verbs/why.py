@@ -3,20 +3,20 @@
 from pathlib import Path
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import choice
 from bulk.core.errors import ExitCode
 
 
 def why(
-    ledger: options.LedgerPath, service_id: options.ServiceIdArgument, output_form: options.Output = "table"
+    ledger: options.LedgerPath,
+    service_id: options.ServiceIdArgument,
+    output_form: options.PlainOutput = options.PlainForm.TABLE,
 ) -> int:
-    """Tell one service's whole story in order, with its waits and their reasons."""
+    """Show what happened to one service, in order, with its waits and their reasons."""
     from bulk.app.auditing import find_service, records_of, story_of
 
-    as_json = choice(output_form, "table", "json") == "json"
     path = Path(ledger)
     found = find_service(path, service_id)
-    if as_json:
+    if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": ledger, "service_id": found, "records": records_of(path, found)})
     else:
         output.show(story_of(path, found))

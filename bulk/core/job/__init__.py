@@ -1,24 +1,49 @@
 """The job: which rows, where, how fast and within which limits; from `job.toml` and from flags.
 
-`job.toml` stores the flags: a key is the flag's name with `_` for `-`, and both are read by the same
-rules from the same forms.
+`settings` is the table of all settings, `forms` says how their values are written and `quantities` what
+they are. `stored` reads job.toml, flags and what a ledger keeps of a job, and writes the latter.
 """
 
-from bulk.core.job.forms import Daily, Deadline, Rate, Share, Window
-from bulk.core.job.reading import Issues, given_of, read_job
-from bulk.core.job.settings import CAUTIOUS_RATE, Job, SimulatorSettings, job_schema
+from bulk.core.job.forms import SIMULATOR
+from bulk.core.job.quantities import Daily, Deadline, Rate, Share, Window
+from bulk.core.job.settings import (
+    CAUTIOUS_RATE,
+    SETTINGS,
+    FleetSettings,
+    Group,
+    Guards,
+    Job,
+    Pace,
+    Setting,
+    SimulatorSettings,
+    Where,
+    flag_of,
+    settings_of,
+)
+from bulk.core.job.stored import Issues, job_schema, read_job, read_settings, settings_json
 
 __all__ = [
     "CAUTIOUS_RATE",
+    "SETTINGS",
+    "SIMULATOR",
     "Daily",
     "Deadline",
+    "FleetSettings",
+    "Group",
+    "Guards",
     "Issues",
     "Job",
+    "Pace",
     "Rate",
+    "Setting",
     "Share",
     "SimulatorSettings",
+    "Where",
     "Window",
-    "given_of",
+    "flag_of",
     "job_schema",
     "read_job",
+    "read_settings",
+    "settings_json",
+    "settings_of",
 ]

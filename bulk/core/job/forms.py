@@ -1,183 +1,217 @@
-"""The written forms of settings: `20/s`, `5%`, `02:00-04:00`, and what each of them means."""
+"""The forms of settings: how each kind of value is written, read and described.
+
+A form reads what stands in job.toml, on the command line or in a ledger: text, or what TOML and JSON
+have for it. It gives the value, or an issue that says what is wrong and what to write instead.
+"""
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import Enum
+from typing import Any, Generic, TypeVar
 
-from pydantic_core import PydanticCustomError
+from bulk.core.job.quantities import Daily, Deadline, Rate, Share, Window
+from bulk.core.model import Format, Issue
 
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
-_RATE = re.compile(r"([1-9][0-9]{0,6})\s*/\s*(s|min|m|h)")
-_SHARE = re.compile(r"([0-9]{1,9})(%?)")
-_COUNT = re.compile(r"[0-9]{1,9}")
-_DAILY = re.compile(r"([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*(Z|UTC)?", re.IGNORECASE)
+T_co = TypeVar("T_co", covariant=True)
+N = TypeVar("N", int, float)
 
+SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
-CONCURRENCY_MAX = 1_000
+_PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_JSON_TYPES: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean", datetime: "string"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
-    """So many requests in each period."""
+class Form(Generic[T_co]):
+    """How the value of a setting is written, in job.toml, on the command line and in a ledger alike.
 
-    requests: int
-    period_s: int
-    """1, 60 or 3600."""
+    * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
+    * types: besides text; a value of one of them means what its text means, as 10 and "10" do
+    * what, hint: what a value is called (`a rate`), and what to write
+    * bounds: what JSON Schema says of a number
+    * metavar: what stands for the value in `--help`; empty for a switch
+    * flag_type: what the command line makes of a flag before it is read: a bool, the enum of a choice
+    * unset: the word for None, where there is one
+    * table: the dataclass whose settings stand in a TOML table of their own; everything else is refused
+    """
+
+    pattern: str
+    value: Callable[[re.Match[str]], T_co]
+    what: str
+    hint: str
+    types: tuple[type, ...] = ()
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    metavar: str = ""
+    flag_type: type = str
+    unset: str = ""
+    table: type | None = None
+
+    def read(self, raw: object) -> T_co | Issue:
+        """Return the value of what is written, or an issue without its place."""
+        text = str(raw) if type(raw) in self.types else raw
+        found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
+        try:
+            if found:
+                return self.value(found)
+        except ValueError:
+            pass  # such as 02:00-24:01
+        return wrong(f"{shown(raw)} is not {self.what}", self.hint)
+
+    def written(self, value: object) -> object:
+        """Return a value as `read` takes it and JSON can hold it; None for one that is not set."""
+        if value is None:
+            return self.unset or None
+        return value if type(value) in self.types else str(value)
 
     @property
-    def per_s(self) -> float:
-        """Give requests per second."""
-        return self.requests / self.period_s
-
-    def __str__(self) -> str:
-        """Give the written form: `20/s`, `100/m`, `5/h`."""
-        return f"{self.requests}/{ {1: 's', 60: 'm', 3600: 'h'}[self.period_s] }"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A count, or a percentage of something that is known later."""
-
-    number: int
-    is_percent: bool = False
-
-    def of(self, total: int) -> int:
-        """Give the count that this is of `total`, rounded down."""
-        return total * self.number // 100 if self.is_percent else self.number
-
-    def __str__(self) -> str:
-        """Give the written form: `10` or `5%`."""
-        return f"{self.number}%" if self.is_percent else str(self.number)
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what may be written."""
+        if issubclass(self.flag_type, Enum):
+            return {"enum": [member.value for member in self.flag_type]}
+        types = [_JSON_TYPES[each] for each in self.types]
+        text = {} if self.flag_type is bool else {"pattern": f"^({self.pattern})$"}
+        return {"type": [*types, "string"] if text else types, **text, **self.bounds}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Daily:
-    """A time of day that comes again each day, perhaps across midnight."""
-
-    start: time
-    end: time
-    is_utc: bool = False
-    """Else local time."""
-
-    def closes_at(self, now: datetime) -> datetime | None:
-        """Give when the window closes that is open at `now` (with its zone); None where none is open."""
-        here = now.astimezone(UTC) if self.is_utc else now
-        since_start = _minutes_between(self.start, here.time())
-        length = _minutes_between(self.start, self.end)
-        if since_start >= length:
-            return None
-        minute = here.replace(second=0, microsecond=0)
-        return minute + timedelta(minutes=length - since_start)
-
-    def __str__(self) -> str:
-        """Give the written form: `02:00-04:00` or `02:00-04:00 UTC`."""
-        return f"{self.start:%H:%M}-{self.end:%H:%M}" + (" UTC" if self.is_utc else "")
+def wrong(message: str, hint: str) -> Issue:
+    """Return an issue whose place is known elsewhere."""
+    return Issue(place="", field="", message=message, hint=hint)
 
 
-def _minutes_between(start: time, end: time) -> int:
-    """Give the minutes from one time of day to the next other, past midnight if need be."""
-    return ((end.hour - start.hour) * 60 + end.minute - start.minute) % (24 * 60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deadline:
-    """A moment after which nothing may be sent."""
-
-    at: datetime
-    """Without a zone: local time."""
-
-    def closes_at(self, now: datetime) -> datetime | None:
-        """Give the deadline in the zone of `now`; None where it has passed."""
-        at = self.at.astimezone(now.tzinfo) if self.at.tzinfo else self.at.replace(tzinfo=now.tzinfo)
-        return at if now < at else None
-
-    def __str__(self) -> str:
-        """Give the written form: `2026-01-15T04:00:00+00:00`."""
-        return self.at.isoformat()
-
-
-Window: TypeAlias = Daily | Deadline
-"""When a run may send."""
-
-
-def _no(message: str, hint: str) -> PydanticCustomError:
-    return PydanticCustomError("bulk", "{message}", {"message": message, "hint": hint})
-
-
-def shown(raw: Any) -> str:
-    """Give a value as a message may show it: quoted, printable, bounded."""
+def shown(raw: object) -> str:
+    """Return a value as a message may show it: quoted, printable, bounded."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(raw)[:SHOWN_CHARS_MAX])
     return f'"{text}"' if isinstance(raw, str) else text
 
 
-def rate(raw: Any) -> Rate | None:
-    """Read `20/s`, `100/m` (or `/min`), `5/h`; None for `auto`."""
-    if raw == "auto":
-        return None
-    if isinstance(raw, str) and (found := _RATE.fullmatch(raw.strip())):
-        return Rate(requests=int(found[1]), period_s=_SECONDS[found[2]])
-    raise _no(f"{shown(raw)} is not a rate", "write 20/s, 100/m, 5/h or auto")
+def _text(pattern: str, what: str, example: str, metavar: str) -> Form[str]:
+    hint = f'write such as "{example}"'
+    return Form(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, metavar=metavar)
 
 
-def share(raw: Any) -> Share:
-    """Read `10`, 10 or `5%`."""
-    text = str(raw) if type(raw) is int else raw
-    if isinstance(text, str) and (found := _SHARE.fullmatch(text.strip())):
-        is_percent, number = found[2] == "%", int(found[1])
-        if not is_percent or number <= 100:  # noqa: PLR2004 - per cent
-            return Share(number=number, is_percent=is_percent)
-    raise _no(f"{shown(raw)} is neither a count nor a percentage", "write 10 or 5%")
-
-
-def count(raw: Any) -> int:
-    """Read a whole number, which flags give as text."""
-    text = str(raw) if type(raw) is int else raw
-    if isinstance(text, str) and _COUNT.fullmatch(text.strip()):
-        return int(text)
-    raise _no(f"{shown(raw)} is not a count", "write a whole number, such as 10")
-
-
-def concurrency(raw: Any) -> int | None:
-    """Read how many requests may be in flight, 1 to 1000; None for `auto`."""
-    if raw == "auto":
-        return None
-    text = str(raw) if type(raw) is int else raw
-    if isinstance(text, str) and _COUNT.fullmatch(text.strip()) and 1 <= int(text) <= CONCURRENCY_MAX:
-        return int(text)
-    raise _no(f"{shown(raw)} is not a number in flight", f"write 1 to {CONCURRENCY_MAX}, or auto")
-
-
-def window(raw: Any) -> Window:
-    """Read `02:00-04:00` (local time, or with ` UTC`), or a moment such as `2026-01-15T04:00Z`."""
-    if isinstance(raw, datetime):
-        return Deadline(at=raw)
-    try:
-        if found := _DAILY.fullmatch(raw.strip()):
-            start, end = time.fromisoformat(found[1]), time.fromisoformat(found[2])
-            if start != end:
-                return Daily(start=start, end=end, is_utc=found[3] is not None)
-        elif "T" in raw:
-            return Deadline(at=datetime.fromisoformat(raw.strip()))
-    except (AttributeError, TypeError, ValueError):
-        pass
-    raise _no(f"{shown(raw)} is not a window", "write 02:00-04:00, 02:00-04:00 UTC or 2026-01-15T04:00Z")
-
-
-def endpoint(raw: Any) -> str:
-    """Read `simulator`, or the origin of the API: scheme, host and perhaps a port."""
-    if raw in ("", "simulator"):
-        return str(raw)
-    try:
-        parts = urlsplit(raw)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        plain = parts.hostname and "@" not in parts.netloc and parts.port != 0
-    except (AttributeError, TypeError, ValueError):
-        origin, plain = "", False
-    if plain and origin.startswith(("https://", "http://")) and raw.rstrip("/") == origin:
-        return origin
-    raise _no(
-        f"{shown(raw)} is not the address of an API",
-        "write https://HOST, http://127.0.0.1:PORT or simulator",
+def _seconds(low: float, high: float) -> Form[float]:
+    return Form(
+        pattern=r"\s*[0-9]{1,6}(\.[0-9]+)?\s*",
+        value=lambda found: _between(low, float(found[0]), high),
+        what="a time in seconds",
+        hint=f"write a number from {low:g} to {high:g}",
+        metavar="SECONDS",
+        types=(int, float),
+        bounds={"minimum": low, "maximum": high},
     )
+
+
+def _between(low: N, number: N, high: N) -> N:
+    """Return a number that is within its bounds; raises ValueError for others."""
+    if not low <= number <= high:
+        raise ValueError
+    return number
+
+
+def _window(found: re.Match[str]) -> Window:
+    start, end, zone, moment = found.groups()
+    if moment:
+        return Deadline(at=datetime.fromisoformat(moment))
+    if start == end:
+        raise ValueError
+    return Daily(start=time.fromisoformat(start), end=time.fromisoformat(end), is_utc=bool(zone))
+
+
+def _origin(found: re.Match[str]) -> str:
+    """Return scheme, host and port, without a slash at the end."""
+    _between(1, int(found[3] or 443), 65_535)
+    return found[1] or found[0]
+
+
+FILE = _text(r"[^\x00]+", "the name of a file", "services.csv", "FILE")
+NAME = _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name", "move-ssh", "NAME")
+PROFILE = _text(r"[A-Za-z0-9_.@-]{0,64}", "a profile", "prod", "NAME")
+REGION = _text(r"([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?", "a region", "cn-north-4", "REGION")
+PROJECT_ID = _text(r"([0-9a-f]{32})?", "a project id", "6e9dfd51d1124e8d8498dce894923a0d", "ID")
+ENDPOINT = Form(
+    pattern=rf"|{SIMULATOR}|(https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{{1,5}}))?)/*",
+    value=_origin,
+    what="the address of an API",
+    hint=f"write https://HOST, http://127.0.0.1:PORT or {SIMULATOR}",
+    metavar=f"URL|{SIMULATOR}",
+)
+FORMAT = Form(
+    pattern="|".join(Format),
+    value=lambda found: Format(found[0]),
+    what=f"one of {', '.join(Format)}",
+    hint=f"write {' or '.join(Format)}",
+    metavar="|".join(Format),
+    flag_type=Format,
+)
+SWITCH = Form(
+    pattern="[Tt]rue|[Ff]alse",
+    value=lambda found: found[0].lower() == "true",
+    what="true or false",
+    hint="write true or false",
+    types=(bool,),
+    flag_type=bool,
+)
+RATE = Form(
+    pattern=r"auto|\s*([1-9][0-9]{0,6})\s*/\s*(s|min|m|h)\s*",
+    value=lambda found: Rate(requests=int(found[1]), period_s=_PERIODS_S[found[2]]) if found[1] else None,
+    what="a rate",
+    hint="write 20/s, 100/m, 5/h or auto",
+    metavar="N/s|auto",
+    unset="auto",
+)
+CONCURRENCY = Form(
+    pattern=r"auto|\s*([1-9][0-9]{0,2}|1000)\s*",
+    value=lambda found: int(found[1]) if found[1] else None,
+    what="a number in flight",
+    hint="write 1 to 1000, or auto",
+    metavar="N|auto",
+    types=(int,),
+    bounds={"minimum": 1, "maximum": 1000},
+    unset="auto",
+)
+ATTEMPTS = Form(
+    pattern=r"\s*([1-9][0-9]?|100)\s*",
+    value=lambda found: int(found[0]),
+    what="a number of attempts",
+    hint="write 1 to 100",
+    metavar="N",
+    types=(int,),
+    bounds={"minimum": 1, "maximum": 100},
+)
+COUNT = Form(
+    pattern=r"\s*[0-9]{1,9}\s*",
+    value=lambda found: int(found[0]),
+    what="a count",
+    hint="write a whole number, such as 10",
+    metavar="N",
+    types=(int,),
+    bounds={"minimum": 0, "maximum": 999_999_999},
+)
+SHARE = Form(
+    pattern=r"\s*([0-9]{1,9}|[0-9]{1,2}%|100%)\s*",
+    value=lambda found: Share(number=int(found[1].rstrip("%")), is_percent=found[1].endswith("%")),
+    what="a count or a percentage",
+    hint="write 10 or 5%",
+    metavar="N|N%",
+    types=(int,),
+    bounds={"minimum": 0, "maximum": 999_999_999},
+)
+TIMEOUT = _seconds(0.001, 3_600)
+SETTLE = _seconds(0, 600)
+WINDOW = Form(
+    pattern=r"\s*(?:([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*([Zz]|[Uu][Tt][Cc])?"
+    r"|([0-9]{4}-[0-9]{2}-[0-9]{2}[T ]\S+))\s*",
+    value=_window,
+    what="a window",
+    hint="write 02:00-04:00, 02:00-04:00 UTC or 2026-01-15T04:00Z",
+    metavar="TIME",
+    types=(datetime,),
+)
+
+
+def table(kind: type[Any], *, hint: str) -> Form[Any]:
+    """Return the form of a TOML table that holds the settings of a dataclass."""
+    never = "(?!)"
+    return Form(pattern=never, value=lambda _: None, what="a table", hint=hint, table=kind)

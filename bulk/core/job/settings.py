@@ -1,178 +1,305 @@
-"""The job itself: every setting with its form, its default and its words."""
+"""The table of settings: everything that is known of each one stands here, once.
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+The fields of the dataclasses below are the table. From it come the key in job.toml, the flag and its
+variable, the reading with its messages, the JSON Schema, the text of `--help` and the written form in a
+ledger; a test holds the README's table to it. A new setting is a field here and the place that uses it.
 
-from pydantic import ConfigDict, Field, PlainValidator, StrictBool, TypeAdapter, WithJsonSchema
-from pydantic.dataclasses import dataclass
+In job.toml all settings stand side by side; a Job has them in parts, so that whoever needs the pace of a
+job is given a Pace. `bulk --help` imports this module, so it must import nothing heavy.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from bulk.core.job import forms
-from bulk.core.job.forms import Rate, Share, Window
-from bulk.core.model import Target
+from bulk.core.job.forms import Form
+from bulk.core.job.quantities import Rate, Share, Window
+from bulk.core.model import Format, Target
 
+T = TypeVar("T")
+
+# The rate of an estimate while the API's limit is not known: `auto` starts with it.
 CAUTIOUS_RATE = Rate(requests=10, period_s=1)
-"""What an estimate counts with while the limit is still to be found: `auto` starts at it."""
-
-_CONFIG = ConfigDict(extra="forbid")
-_COUNT_SCHEMA = {"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9]{1,9}$"}
-_CONCURRENCY_SCHEMA = {
-    "type": ["integer", "string"],
-    "minimum": 1,
-    "maximum": forms.CONCURRENCY_MAX,
-    "pattern": "^([1-9][0-9]{0,2}|1000|auto)$",
-}
-_SHARE_SCHEMA = {"type": ["integer", "string"], "minimum": 0, "pattern": "^([0-9]{1,9}|100%|[0-9]{1,2}%)$"}
 
 
-def _form(read: Callable[[Any], Any]) -> PlainValidator:
-    """Give the validation by `read` of what is written; a value that has been read stays as it is."""
-    return PlainValidator(lambda raw: raw if isinstance(raw, Rate | Share | Window | None) else read(raw))
+class Group(StrEnum):
+    """What a setting is about: the panel of `--help` in which its flag stands, in this order."""
+
+    WHAT = "What to change"
+    WHERE = "Where"
+    LIMITS = "Pace and limits"
+    OUTPUT = "Output"
 
 
-Seconds = Annotated[float, Field(gt=0, le=3_600, strict=True, allow_inf_nan=False)]
-RateForm = Annotated[
-    Rate | None,
-    _form(forms.rate),
-    WithJsonSchema({"type": "string", "pattern": r"^([1-9][0-9]{0,6} */ *(s|min|m|h)|auto)$"}),
-]
-ShareForm = Annotated[Share | None, _form(forms.share), WithJsonSchema(_SHARE_SCHEMA)]
-CountForm = Annotated[int | None, _form(forms.count), WithJsonSchema(_COUNT_SCHEMA)]
-ConcurrencyForm = Annotated[
-    int | None,
-    _form(forms.concurrency),
-    WithJsonSchema(_CONCURRENCY_SCHEMA),
-]
-WindowForm = Annotated[Window | None, _form(forms.window), WithJsonSchema({"type": "string"})]
-EndpointForm = Annotated[str, _form(forms.endpoint), WithJsonSchema({"type": "string"})]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Everything that is known of one setting.
+
+    * default: MISSING where job.toml must have the key
+    * group, short_flag: where `--help` shows its flag, and a short form of it
+    * help: what it means, in one sentence of Markdown, for `--help`, editors and the README
+    * details: what editors and the README say besides
+    * default_text: what editors and the README say of a default that depends
+    * example: a value as job.toml may have it
+    * has_flag: whether the command line has a flag and the environment a variable for it
+    """
+
+    form: Form[Any]
+    default: Any
+    group: Group
+    help: str
+    details: str = ""
+    default_text: str = ""
+    example: Any
+    has_flag: bool = True
+    short_flag: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
-class SimulatorSettings:
-    """What the bundled simulator starts with, where `endpoint` is `simulator`."""
-
-    fleet: str = Field(
-        default="fleet.jsonl",
-        min_length=1,
-        description="File of the fleet before the first run, relative to job.toml.",
-        examples=["fleet.jsonl"],
-    )
+def flag_of(name: str) -> str:
+    """Return the flag of the setting of this name: `--max-failures`."""
+    return f"--{name.replace('_', '-')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
-class Job:
-    """What a person asks for: which rows, where, how fast and within which limits."""
+def setting(form: Form[T], default: T = MISSING, **facts: Any) -> T:  # type: ignore[assignment]
+    """Return a field of the table; `facts` are those of a Setting."""
+    return field(default=default, metadata={"setting": Setting(form=form, default=default, **facts)})
 
-    rows: str = Field(
-        min_length=1,
-        description="The job file, relative to job.toml; - for standard input.",
-        examples=["services.csv"],
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Where the services are that rows without columns of their own mean, and where the API is."""
+
+    profile: str = setting(
+        forms.PROFILE,
+        "",
+        group=Group.WHERE,
+        help="Section of the credentials file, for rows that name none.",
+        example="prod",
     )
-    name: str = Field(
-        default="job",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        description="Name of the job, a part of its ledgers' names; else that of the file or folder.",
-        examples=["move-ssh"],
+    region: str = setting(
+        forms.REGION, "", group=Group.WHERE, help="Region, for rows that name none.", example="cn-north-4"
     )
-    format: Literal["csv", "jsonl"] | None = Field(
-        default=None, description="Form of the job file; else its name tells.", examples=["csv"]
+    project_id: str = setting(
+        forms.PROJECT_ID,
+        "",
+        group=Group.WHERE,
+        help="Project, for rows that name none; else the project that is named like the region.",
+        example="6e9dfd51d1124e8d8498dce894923a0d",
     )
-    profile: str = Field(
-        default="",
-        pattern=r"^[A-Za-z0-9_.@-]{0,64}$",
-        description="Credentials profile, for rows that name none.",
-        examples=["prod"],
+    endpoint: str = setting(
+        forms.ENDPOINT,
+        "",
+        group=Group.WHERE,
+        help="Address of the API: `https://HOST` or `http://127.0.0.1:PORT`; `simulator` is the bundled one.",
+        example="simulator",
     )
-    region: str = Field(
-        default="",
-        pattern=r"^([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?$",
-        description="Region, for rows that name none.",
-        examples=["cn-north-4"],
-    )
-    project_id: str = Field(
-        default="",
-        pattern=r"^([0-9a-f]{32})?$",
-        description="Project, for rows that name none; else the region's own is looked up.",
-        examples=["6e9dfd51d1124e8d8498dce894923a0d"],
-    )
-    endpoint: EndpointForm = Field(
-        default="",
-        description="Address of the API in place of the region's own; simulator for the bundled one.",
-        examples=["simulator"],
-    )
-    rate: RateForm = Field(
-        None,
-        description="Requests of one kind per account and region; auto finds the API's limit.",
-        examples=["20/s"],
-    )
-    concurrency: ConcurrencyForm = Field(
-        default=None,
-        description="Requests in flight at most; auto: as many as the rate needs.",
-        examples=["auto"],
-    )
-    attempts: int = Field(
-        default=5, ge=1, le=100, strict=True, description="Requests for one row at most.", examples=[5]
-    )
-    connect_timeout_s: Seconds = Field(default=10.0, description="Seconds to connect.", examples=[10])
-    read_timeout_s: Seconds = Field(
-        default=30.0, description="Seconds between two parts of a reply.", examples=[30]
-    )
-    total_timeout_s: Seconds = Field(
-        default=60.0, description="Seconds for one request in all.", examples=[60]
-    )
-    settle_s: Annotated[float, Field(ge=0, le=600, strict=True, allow_inf_nan=False)] = Field(
-        default=2.0, description="Seconds to wait before a lost answer is looked up.", examples=[2]
-    )
-    max_failures: ShareForm = Field(
-        default=None, description="The run stops once more rows than this have failed.", examples=["5%"]
-    )
-    canary: CountForm = Field(
-        default=None,
-        description="Rows sent first; the others follow only if all of these end as asked.",
-        examples=[3],
-    )
-    window: WindowForm = Field(
-        default=None, description="When requests that change may leave.", examples=["02:00-04:00"]
-    )
-    strict: StrictBool = Field(
-        default=False,
-        description="One refused or drifted row stops everything before the first PUT.",
-        examples=[True],
-    )
-    skip_invalid: StrictBool = Field(
-        default=False, description="Go on without the rows that are invalid.", examples=[True]
-    )
-    max_changes: ShareForm = Field(
-        default=None, description="Most services to change; a percentage is of the rows.", examples=["10%"]
-    )
-    max_removed: ShareForm = Field(
-        default=None,
-        description="Most mappings to remove; a percentage is of those there are.",
-        examples=["5%"],
-    )
-    max_consumers: CountForm = Field(
-        default=None, description="Most connected endpoints of changed services.", examples=[500]
-    )
-    allow_parking: StrictBool = Field(
-        default=False,
-        description="Break a cycle of swapped ports by one intermediate PUT.",
-        examples=[True],
-    )
-    simulator: Annotated[
-        SimulatorSettings, Field(description="The bundled simulator.", examples=[{"fleet": "fleet.jsonl"}])
-    ] = SimulatorSettings()
 
     @property
     def target(self) -> Target:
-        """Give the target of rows that name none."""
+        """Return the target of rows that name none."""
         return Target(region=self.region, project_id=self.project_id, profile=self.profile)
 
 
-def job_schema() -> dict[str, Any]:
-    """Give the JSON Schema of `job.toml` (draft 2020-12)."""
-    return TypeAdapter(Job).json_schema()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast requests are sent, and how long each of them is waited for."""
+
+    rate: Rate | None = setting(
+        forms.RATE,
+        None,
+        group=Group.LIMITS,
+        help="Requests of one kind (reads, writes) per account and region: `20/s`, `100/m`, `5/h`; "
+        "`auto` finds the API's limit.",
+        details="`auto` starts slowly, stays just under the limit, and keeps it in `~/.local/state/bulk` "
+        "for the next run.",
+        example="20/s",
+    )
+    concurrency: int | None = setting(
+        forms.CONCURRENCY,
+        None,
+        group=Group.LIMITS,
+        help="PUTs in flight at most, 1 to 1000; `auto` allows as many as the rate needs.",
+        example=16,
+        short_flag="-j",
+    )
+    attempts: int = setting(
+        forms.ATTEMPTS,
+        5,
+        group=Group.LIMITS,
+        help="PUTs of one row that may fail before the row counts as failed; throttled ones are free.",
+        example=5,
+        has_flag=False,
+    )
+    connect_timeout_s: float = setting(
+        forms.TIMEOUT, 10.0, group=Group.LIMITS, help="Seconds to connect.", example=10, has_flag=False
+    )
+    read_timeout_s: float = setting(
+        forms.TIMEOUT,
+        30.0,
+        group=Group.LIMITS,
+        help="Seconds between two parts of a reply.",
+        example=30,
+        has_flag=False,
+    )
+    total_timeout_s: float = setting(
+        forms.TIMEOUT,
+        60.0,
+        group=Group.LIMITS,
+        help="Seconds for one request in all.",
+        example=60,
+        has_flag=False,
+    )
+    settle_s: float = setting(
+        forms.SETTLE,
+        2.0,
+        group=Group.LIMITS,
+        help="Seconds after which a lost request can no longer take effect; then the service is read.",
+        example=2,
+        has_flag=False,
+    )
 
 
-SETTINGS: dict[str, dict[str, Any]] = job_schema()["properties"]
-"""What the schema says of each key of `job.toml`."""
-SIMULATOR_SETTINGS: dict[str, dict[str, Any]] = job_schema()["$defs"]["SimulatorSettings"]["properties"]
-"""The same for the table `[simulator]`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What stops a run or refuses its plan; None for no limit."""
+
+    max_failures: Share | None = setting(
+        forms.SHARE,
+        None,
+        group=Group.LIMITS,
+        help="Stop once more rows than this have failed: `10`, or `5%` of the rows.",
+        example="5%",
+    )
+    canary: int | None = setting(
+        forms.COUNT,
+        None,
+        group=Group.LIMITS,
+        help="Send this many rows first, and the others only if all of these end as asked.",
+        example=3,
+    )
+    strict: bool = setting(
+        forms.SWITCH,
+        default=False,
+        group=Group.LIMITS,
+        help="One refused or drifted row stops everything before the first PUT.",
+        example=True,
+    )
+    max_changes: Share | None = setting(
+        forms.SHARE,
+        None,
+        group=Group.LIMITS,
+        help="Refuse a plan that changes more services: a count, or a percentage of the rows.",
+        example="10%",
+    )
+    max_removed: Share | None = setting(
+        forms.SHARE,
+        None,
+        group=Group.LIMITS,
+        help="Refuse a plan that removes more mappings: a count, or a percentage of what the services to "
+        "change have.",
+        example="5%",
+    )
+    max_consumers: int | None = setting(
+        forms.COUNT,
+        None,
+        group=Group.LIMITS,
+        help="Refuse a plan whose services to change have more connected endpoints.",
+        example=500,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSettings:
+    """What the bundled simulator starts with, where `endpoint` is `simulator`."""
+
+    fleet: str = setting(
+        forms.FILE,
+        "fleet.jsonl",
+        group=Group.WHERE,
+        help="File of the fleet before the first run, relative to job.toml.",
+        example="fleet.jsonl",
+        has_flag=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a person asks for: which rows, where, how fast and within which limits."""
+
+    rows: str = setting(
+        forms.FILE,
+        group=Group.WHAT,
+        help="The job file, relative to job.toml; `-` for standard input.",
+        example="services.csv",
+        has_flag=False,
+    )
+    name: str = setting(
+        forms.NAME,
+        "job",
+        group=Group.WHAT,
+        help="Name of the job, a part of its ledgers' names.",
+        default_text="that of the file or folder",
+        example="move-ssh",
+        has_flag=False,
+    )
+    format: Format | None = setting(
+        forms.FORMAT,
+        None,
+        group=Group.WHAT,
+        help="Format of the job file, `csv` or `jsonl`; else its name decides.",
+        example="csv",
+    )
+    skip_invalid: bool = setting(
+        forms.SWITCH,
+        default=False,
+        group=Group.WHAT,
+        help="Go on without the rows that are invalid.",
+        example=True,
+    )
+    where: Where = Where()
+    pace: Pace = Pace()
+    window: Window | None = setting(
+        forms.WINDOW,
+        None,
+        group=Group.LIMITS,
+        help="Send only within this time: `02:00-04:00`, `02:00-04:00 UTC`, or until `2026-01-15T04:00Z`.",
+        example="02:00-04:00",
+    )
+    guards: Guards = Guards()
+    allow_parking: bool = setting(
+        forms.SWITCH,
+        default=False,
+        group=Group.LIMITS,
+        help="Break a cycle of swapped ports by one intermediate PUT; the plan shows the gap in service.",
+        example=True,
+    )
+    simulator: SimulatorSettings = setting(
+        forms.table(SimulatorSettings, hint='write { fleet = "fleet.jsonl" }'),
+        SimulatorSettings(),
+        group=Group.WHERE,
+        help="A table for the bundled simulator: `fleet` is the file of its first fleet.",
+        example={"fleet": "fleet.jsonl"},
+        has_flag=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """What a command takes that reads a fleet and has no job: where, and how fast."""
+
+    where: Where = Where()
+    pace: Pace = Pace()
+
+
+def settings_of(kind: type) -> dict[str, Setting]:
+    """Return the settings of a dataclass and of its parts, by their names in job.toml."""
+    found: dict[str, Setting] = {}
+    for each in fields(kind):
+        setting = each.metadata.get("setting")
+        found |= {each.name: setting} if setting else settings_of(type(each.default))
+    return found
+
+
+# Every setting of a job, in the order of the README's table and of `--help`.
+SETTINGS = settings_of(Job)

@@ -7,26 +7,15 @@ made text as in the CSV report, and reads back as what it was.
 import csv
 import io
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Any
 
 import orjson
 
+from bulk.core.exports import Layout
 from bulk.core.model import ServiceUpdate, ports_json
 from bulk.core.reports.as_csv import neutral
 from bulk.core.reports.words import told
 from bulk.core.rows.columns import MAPPING_COLUMNS
-
-
-class Layout(StrEnum):
-    """The three forms of a job file."""
-
-    LONG = "long"
-    """CSV, one mapping a line."""
-    WIDE = "wide"
-    """CSV, one service a line."""
-    JSONL = "jsonl"
-
 
 _PORTS = {Layout.LONG: MAPPING_COLUMNS, Layout.WIDE: ("ports",)}
 _OTHERS = ("expect_ports", "region", "project_id", "profile", "note")

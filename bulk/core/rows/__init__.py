@@ -10,7 +10,8 @@ is not exactly what a rule allows is an issue and never corrected, with three ex
 around a CSV cell, and the case of a UUID and of a protocol.
 """
 
-from bulk.core.rows.reading import Format, Row, read_rows
+from bulk.core.model import Format
+from bulk.core.rows.reading import Row, read_rows
 from bulk.core.rows.schema import row_schema
 from bulk.core.rows.sifting import Sifted, Survey, sift, survey
 

@@ -1,12 +1,11 @@
 """A whole job file: bytes in, one value for each row out, as they come."""
 
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
 from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
-from bulk.core.model import BODY_FIELDS, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
+from bulk.core.model import BODY_FIELDS, Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
 from bulk.core.rows.csv_layouts import long_drafts, wide_drafts
 from bulk.core.rows.csv_text import CsvRecords
 from bulk.core.rows.drafts import Draft, issue_at
@@ -16,14 +15,6 @@ from bulk.core.rows.lines import NumberedLine, not_a_text_file, numbered
 from bulk.core.rows.repeats import Contests
 from bulk.core.rows.rules import asks_for_something, row_problems
 from bulk.core.rows.values import Problem
-
-
-class Format(StrEnum):
-    """How a job file is written; in CSV the header decides between the long and the wide layout."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
 """What reading gives; an Issue concerns the file as a whole, and no row of it may be used."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from bulk.core.model import InvalidRow, Issue, ServiceUpdate
+from bulk.core.model import Format, InvalidRow, Issue, ServiceUpdate
 from bulk.core.rows.drafts import Draft
-from bulk.core.rows.reading import Format, Row, judge
+from bulk.core.rows.reading import Row, judge
 
 ISSUES_KEPT_MAX = 10_000
 """Most issues that a survey keeps; more are only counted."""

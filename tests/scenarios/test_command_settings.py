@@ -1,0 +1,136 @@
+"""Settings on the command line: flag, variable and key of job.toml mean the same, in every verb."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+import typer
+
+from bulk.cli import options
+from bulk.cli.command import Verb, Verbs
+from bulk.cli.main import app
+from bulk.core.errors import ExitCode, UsageError
+from bulk.core.job import SETTINGS, Group, Job, flag_of, read_job
+from tests.scenarios.stage import Stage, clear_settings, wide
+
+SWITCHES = [name for name in options.ALL if SETTINGS[name].form.flag_type is bool]
+
+
+@pytest.fixture
+def flags_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Callable[..., dict[str, Any]]:
+    """Return what a verb is given that takes every setting, for these words on its command line."""
+    clear_settings(monkeypatch, tmp_path / "home")
+    given: list[dict[str, Any]] = []
+
+    @options.takes(*options.ALL)
+    def verb(**flags: Any) -> None:
+        given.append(flags)
+
+    probe = typer.Typer(cls=Verbs)
+    probe.command("verb", cls=Verb)(verb)
+    probe.command("other", cls=Verb)(verb)
+
+    def flags_of(*argv: str) -> dict[str, Any]:
+        probe(["verb", *argv], standalone_mode=False)
+        return given.pop()
+
+    return flags_of
+
+
+def job_of(toml: str = "", flags: dict[str, Any] | None = None) -> Job:
+    """Read a job that has no issue."""
+    job = read_job(f'rows = "x.csv"\n{toml}\n'.encode(), name="job.toml", flags=flags or {})
+    assert isinstance(job, Job), job
+    return job
+
+
+@pytest.mark.parametrize("name", options.ALL)
+def test_flag_variable_and_key_of_a_setting_mean_the_same(
+    name: str, flags_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the same value, each makes the same job, and another than that without it."""
+    example = SETTINGS[name].example
+    stored = job_of(f"{name} = {orjson.dumps(example).decode()}")
+    assert stored != job_of(flags=flags_of())
+    words = [flag_of(name)] if name in SWITCHES else [flag_of(name), str(example)]
+    assert job_of(flags=flags_of(*words)) == stored
+    monkeypatch.setenv(f"BULK_{name.upper()}", str(example))
+    assert job_of(flags=flags_of()) == stored
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_that_job_toml_sets_is_undone_by_flag_and_variable(
+    name: str, flags_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--no-strict` wins over the variable, which wins over job.toml."""
+    toml = f"{name} = true"
+    assert job_of(toml, flags_of(f"--no-{flag_of(name)[2:]}")) == job_of()
+    for off in ("0", "false", "No", " off "):
+        monkeypatch.setenv(f"BULK_{name.upper()}", off)
+        assert job_of(toml, flags_of()) == job_of()
+        assert job_of("", flags_of(flag_of(name))) == job_of(toml)
+
+
+def test_a_variable_that_no_switch_understands_is_named(
+    flags_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is wrong usage, whatever the flag would have been."""
+    monkeypatch.setenv("BULK_STRICT", "maybe")
+    with pytest.raises(UsageError, match='BULK_STRICT: "maybe" is not one of true, false'):
+        flags_of()
+
+
+@pytest.mark.parametrize("verb", ["plan", "apply", "rehearse"])
+def test_a_verb_that_plans_takes_every_setting_that_has_a_flag(verb: str) -> None:
+    """But for the window of a rehearsal, which may be at any time of day."""
+    missing = set(options.ALL) - {parameter.name for parameter in commands()[verb].params}
+    assert missing == ({"window"} if verb == "rehearse" else set())
+
+
+def test_panels_stand_in_one_order_in_every_verb() -> None:
+    """Arguments, what to change, where, pace and limits, output; no flag stands outside."""
+    order = [None, *Group]
+    for verb, command in commands().items():
+        places = [order.index(parameter.rich_help_panel) for parameter in command.params]
+        flags = [parameter for parameter in command.params if isinstance(parameter, typer.core.TyperOption)]
+        assert places == sorted(places), verb
+        assert all(parameter.rich_help_panel and parameter.help for parameter in flags), verb
+
+
+@pytest.mark.parametrize(
+    "verb", ["check", "plan", "apply", "status", "report", "rollback", "rehearse", "export"]
+)
+def test_help_fits_into_80_columns(
+    verb: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No flag, choice or word is cut; a switch shows both of its forms in one."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert app([verb, "--help"], standalone_mode=False) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert "…" not in out.replace("runs/….ledger.jsonl", "")
+    assert "As above" not in out
+    assert ("--[no-]strict" in out) == (verb in {"plan", "apply", "rollback", "rehearse"})
+
+
+def test_a_switch_of_job_toml_can_be_undone_for_one_run(stage: Stage) -> None:
+    """One row is refused; strictly nothing is sent, otherwise the other row is."""
+    job = stage.job(wide([1, 99]), strict=True)
+    assert stage.apply(job).code == ExitCode.REFUSED
+    assert stage.applied == []
+    assert stage.apply(job, "--no-strict").code == ExitCode.SOME_FAILED
+    assert len(stage.applied) == 1
+
+
+def test_a_dry_run_takes_every_flag_of_the_plan_that_it_shows(stage: Stage) -> None:
+    """Also by its variable: nothing is sent."""
+    job = stage.job(wide([1]))
+    assert stage.apply(job, "--dry-run", "--canary", "1", "--max-failures", "0").code == ExitCode.OK
+    assert stage.apply(job, "-n", "--max-changes", "0").code == ExitCode.REFUSED
+    assert stage.applied == []
+
+
+def commands() -> dict[str, typer.core.TyperCommand]:
+    """Return the verbs, but for the simulator, whose words are its own."""
+    group = typer.main.get_command(app)
+    return {verb: command for verb, command in group.commands.items() if verb != "simulator"}
