@@ -15,18 +15,6 @@ LOUD = frozenset({"note", "session", "end"})
 """Record types logged without -v; the others come once per row."""
 
 
-class Stderr:
-    """Whatever `sys.stderr` is at the moment, so that lines go above a live display."""
-
-    def write(self, text: str) -> int:
-        """Write to it."""
-        return sys.stderr.write(text)
-
-    def flush(self) -> None:
-        """Flush it."""
-        sys.stderr.flush()
-
-
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blot out whatever is named like a secret or quotes one (structlog processor)."""
     for name, value in event.items():
@@ -54,7 +42,8 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[st
             redact,
             last,
         ],
-        logger_factory=structlog.PrintLoggerFactory(Stderr()),  # type: ignore[arg-type]
+        # Whatever stderr is when a line is logged, so that lines go above a live display.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from bulk.adapters.signals import Interrupted, heeding, raising_signals, stop_signals
+from bulk.adapters.signals import heeding, raising_signals, stop_signals
+from bulk.cli.running import run
+from bulk.core.errors import Interrupted
 
 
 async def arrived(seen: list[signal.Signals], count: int) -> None:
@@ -107,6 +109,16 @@ async def test_a_cancelled_command_was_not_interrupted() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await asyncio.create_task(heeding(command()))
+
+
+def test_a_cancelled_use_case_ends_as_an_interrupt_does() -> None:
+    """The command line, which loads no event loop, knows KeyboardInterrupt and ends without a traceback."""
+
+    async def use_case() -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(KeyboardInterrupt):
+        run(use_case())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

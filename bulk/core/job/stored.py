@@ -58,10 +58,10 @@ def read_settings(
     """Return a dataclass of settings as stored values and flags make it, or every issue of both.
 
     Flags have the names of settings, and win over what is stored. None and empty text mean that a flag was
-    not given. The place of an issue is the flag (`--max-failures`) or, for a stored value, what `place`
-    returns for its keys.
+    not given; False and 0 are values. The place of an issue is the flag (`--max-failures`) or, for a stored
+    value, what `place` returns for its keys.
     """
-    given = given_of(flags)
+    given = {name: value for name, value in flags.items() if value is not None and value != ""}
     read = _read(kind, {**stored, **given})
     if not isinstance(read, list):
         return read
@@ -71,11 +71,6 @@ def read_settings(
         else replace(issue, place=place(keys), field=".".join(keys))
         for keys, issue in read
     )
-
-
-def given_of(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the flags that were given: False and 0 are values, None and empty text are not."""
-    return {key: value for key, value in flags.items() if value is not None and value != ""}
 
 
 def _read(kind: type[S], written: Mapping[str, Any], above: Keys = ()) -> S | list[Misfit]:
