@@ -116,7 +116,7 @@ def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> S
 
 def _unwritable(update: ServiceUpdate) -> str:
     """Say why no job file could hold a row; empty where one can."""
-    readings = ((name, COLUMNS[name].of_json(value)) for name, value in row_json(update).items())
+    readings = ((name, COLUMNS[name].form.of_json(value)) for name, value in row_json(update).items())
     problems = (
         f"{name}: {problem.message}"
         for name, value in readings

@@ -54,7 +54,7 @@ class PortMapping(NamedTuple):
 
     def __str__(self) -> str:
         """Give `8081:22/TCP`, the form of the wide CSV layout."""
-        return f"{self.client_port}:{self.server_port}/{self.protocol}"
+        return f"{self.client_port}:{self.server_port}/{self.protocol._value_}"
 
 
 Ports: TypeAlias = tuple[PortMapping, ...]
@@ -72,6 +72,11 @@ def ports_json(ports: Ports) -> list[dict[str, Any]]:
         {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol._value_}
         for m in ports
     ]
+
+
+def value_json(value: Any) -> Any:
+    """Return the JSON of one field's value: of ports the API's form, of anything else the value itself."""
+    return ports_json(value) if isinstance(value, tuple) else value
 
 
 class Target(NamedTuple):

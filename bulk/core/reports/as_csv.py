@@ -8,16 +8,20 @@ An empty text that the PUT sets (`description`) looks like one that it does not 
 import csv
 import re
 from collections.abc import Iterator
+from operator import attrgetter
 
-from bulk.core.model import BODY_FIELDS
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.words import told
+from bulk.core.rows.columns import COLUMNS, OUTCOME_COLUMNS, ColumnKind
 
-OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place")
-"""What the reader of job files has to pass over."""
-_SETTINGS = tuple(name for name in BODY_FIELDS if name != "ports")
-COLUMNS = ("service_id", "ports", "region", "project_id", "profile", *_SETTINGS, "note", *OUTCOME_COLUMNS)
+_PLANNED = tuple(
+    column
+    for column in COLUMNS.values()
+    if column.kind not in {ColumnKind.EDIT, ColumnKind.EXPECTATION}  # the plan has made a whole map of these
+)
+_values = attrgetter(*(column.path for column in _PLANNED))
+HEADER = (*(column.name for column in _PLANNED), *OUTCOME_COLUMNS)
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -33,21 +37,17 @@ class _Echo:
 def render(report: Report) -> Iterator[str]:
     """Give the CSV line by line: the header, then one line a row, in the order of the plan."""
     writer = csv.writer(_Echo(), lineterminator="\n")
-    yield writer.writerow(COLUMNS)
+    yield writer.writerow(HEADER)
     for row in report.rows:
         yield writer.writerow(_cells(row))
 
 
 def _cells(row: Row) -> Iterator[str | int]:
-    change, body, reply = row.change, row.change.body, row.reply
-    target = change.target
-    texts = (change.service_id, told(body.ports), target.region, target.project_id, target.profile)
-    settings = (told(getattr(body, name)) for name in _SETTINGS)
+    """Return the cells below `HEADER`."""
+    change, reply = row.change, row.reply
     ending = (row.result.value, reply.code, row.why, reply.request_id)
-    yield from map(neutral, (*texts, *settings, change.note, *ending))
-    yield row.attempts
-    yield reply.ms
-    yield neutral(change.place)
+    yield from map(neutral, (*map(told, _values(change)), *ending))
+    yield from (row.attempts, reply.ms, neutral(change.place))
 
 
 def neutral(cell: str) -> str:

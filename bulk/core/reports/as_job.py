@@ -7,18 +7,21 @@ made text as in the CSV report, and reads back as what it was.
 import csv
 import io
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from bulk.core.exports import Layout
-from bulk.core.model import ServiceUpdate, ports_json
+from bulk.core.model import ServiceUpdate, value_json
 from bulk.core.reports.as_csv import neutral
 from bulk.core.reports.words import told
-from bulk.core.rows.columns import MAPPING_COLUMNS
+from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, ColumnKind, names_of
 
 _PORTS = {Layout.LONG: MAPPING_COLUMNS, Layout.WIDE: ("ports",)}
-_OTHERS = ("expect_ports", "region", "project_id", "profile", "note")
+_OTHERS = names_of(ColumnKind.EXPECTATION, ColumnKind.TARGET, ColumnKind.TEXT)
+"""The columns of an exported row besides its id and its ports; it names nothing else to change."""
+_others = attrgetter(*(COLUMNS[name].path for name in _OTHERS))
 
 
 def head(layout: Layout) -> str:
@@ -30,25 +33,15 @@ def row(update: ServiceUpdate, layout: Layout) -> str:
     """Give the lines of one row, which names its ports and nothing else to change."""
     if layout is Layout.JSONL:
         return orjson.dumps(row_json(update)).decode() + "\n"
-    target = update.target
-    texts = (told(update.expect_ports), target.region, target.project_id, target.profile, update.note)
-    others = tuple(map(neutral, texts))
+    others = tuple(neutral(told(value)) for value in _others(update))
     return "".join(_line((update.service_id, *cells, *others)) for cells in _port_cells(update, layout))
 
 
 def row_json(update: ServiceUpdate) -> dict[str, Any]:
-    """Give one row as the object of a line of JSON Lines: what is not said is left out."""
-    target = update.target
-    json = {
-        "service_id": update.service_id,
-        "ports": ports_json(update.body.ports or ()),
-        "expect_ports": None if update.expect_ports is None else ports_json(update.expect_ports),
-        "region": target.region,
-        "project_id": target.project_id,
-        "profile": target.profile,
-        "note": update.note,
-    }
-    return {name: value for name, value in json.items() if value not in (None, "")}
+    """Return one row as the object of a line of JSON Lines; what is not said is left out."""
+    values = (update.service_id, update.body.ports or (), *_others(update))
+    said = zip(("service_id", "ports", *_OTHERS), values, strict=True)
+    return {name: value_json(value) for name, value in said if value not in (None, "")}
 
 
 def _port_cells(update: ServiceUpdate, layout: Layout) -> Iterator[tuple[str | int, ...]]:
@@ -56,7 +49,7 @@ def _port_cells(update: ServiceUpdate, layout: Layout) -> Iterator[tuple[str | i
     if layout is Layout.WIDE:
         yield (told(ports),)
     else:
-        yield from ((m.client_port, m.server_port, m.protocol.value) for m in ports)
+        yield from ports
 
 
 def _line(cells: tuple[str | int, ...]) -> str:

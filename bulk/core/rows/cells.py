@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from bulk.core.model import Issue
-from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, OUTCOME_COLUMNS
+from bulk.core.rows.columns import COLUMNS, CSV_COLUMNS, OUTCOME_COLUMNS
 from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record, place_of_cell
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.header import Header
@@ -29,14 +29,14 @@ class CellReader:
         self._width = len(header.names)
         self._position = {column: position for position, column in enumerate(header.names)}
         self._readings: Readings = [
-            (position, column, COLUMNS[column].of_text)
+            (position, column, COLUMNS[column].form.of_text)
             for position, column in enumerate(header.names)
             if column in COLUMNS
         ]
         self._unreadable = [
             (position, column)
             for position, column in enumerate(header.names)
-            if column not in COLUMNS and column not in MAPPING_COLUMNS and column not in OUTCOME_COLUMNS
+            if column not in CSV_COLUMNS and column not in OUTCOME_COLUMNS
         ]
 
     def draft(self, record: AnyRecord) -> Draft:

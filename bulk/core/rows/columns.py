@@ -1,68 +1,259 @@
-"""The columns of a job file: every name, and how its value is read from text and from JSON."""
+"""The columns of a job file, each said once: its words, its readings, its JSON Schema, its part of a row.
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+Whatever names columns takes them from here: header, layouts, JSON Lines, schema, rules, export, reports, and
+by a test the README. A new column is an entry here, a field in `model.py` and a line in the README; it opens
+another file only for what it does.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from enum import Enum, auto
 from typing import Any
 
 from bulk.core.rows import values
-from bulk.core.rows.mappings import filled, ports_of_json, ports_of_text
-from bulk.core.rows.values import Problem, string, trimmed
+from bulk.core.rows.mappings import MAPPINGS_MAX, filled, ports_of_json, ports_of_text
+from bulk.core.rows.values import PORT_MAX, Problem, string, trimmed
+
+
+class ColumnKind(Enum):
+    """What part of a row a column is."""
+
+    SERVICE = auto()  # the service that the row is about
+    BODY = auto()  # a field of the PUT's body: what the service is to have
+    EDIT = auto()  # what the PUT's `ports` are computed from, together with the live ones
+    EXPECTATION = auto()  # what must be true of the service now, or the row is refused
+    TARGET = auto()  # where the service is; where nothing is said, the job's own target holds
+    TEXT = auto()  # free text for people, which comes back in every report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """What a value may be: in the README's words, as JSON Schema, and how it is read.
+
+    `of_text` reads a CSV cell that is not blank, `of_json` a JSON value that is not null. Both return the
+    value, or `Wrong` with the reasons. The schema accepts what `of_json` accepts, as far as it can say that.
+    """
+
+    takes: str
+    schema: Mapping[str, Any]
+    of_text: Callable[[str], Any]
+    of_json: Callable[[Any], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One named field of a row; both readings give a value or `Wrong`."""
+    """One column of the wide layout, which is one field of JSON Lines too.
+
+    Its meaning stands in the README and in the JSON Schema.
+    """
 
     name: str
-    of_text: Callable[[str], Any]
-    """Reads a CSV cell that is not blank."""
-    of_json: Callable[[Any], Any]
-    """Reads a JSON value."""
+    kind: ColumnKind
+    form: Form
+    meaning: str
+
+    @property
+    def path(self) -> str:
+        """Return where a `ServiceUpdate` holds the column's value, in the form that `attrgetter` takes."""
+        return {ColumnKind.BODY: "body.", ColumnKind.TARGET: "target."}.get(self.kind, "") + self.name
 
 
-def _plain(name: str, of_text: Callable[[str], Any]) -> Column:
-    return Column(name=name, of_text=trimmed(of_text), of_json=string(of_text))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MappingColumn:
+    """One member of a port mapping: a column of the long layout, a field within `ports` in JSON Lines."""
+
+    name: str
+    takes: str
+    meaning: str
+    schema: Mapping[str, Any]
+    is_required: bool = True
 
 
-def _ports(name: str, hint: str) -> Column:
-    return Column(
-        name=name, of_text=filled(ports_of_text, hint=hint), of_json=filled(ports_of_json, hint=hint)
+def _text(takes: str, read: Callable[[str], Any], pattern: str, **limits: int) -> Form:
+    """Return the form of a text, whose pattern is that of `read`; blanks around a CSV cell do not count."""
+    schema = {"type": "string", "pattern": f"^(?:{pattern})$", **limits}
+    return Form(takes=takes, schema=schema, of_text=trimmed(read), of_json=string(read))
+
+
+def _filled_ports(empty_hint: str) -> Form:
+    """Return the form of a list of mappings that may not be empty, with what to do about one that is."""
+    return replace(
+        _PORTS,
+        schema={**_PORTS.schema, "minItems": 1},
+        of_text=filled(ports_of_text, hint=empty_hint),
+        of_json=filled(ports_of_json, hint=empty_hint),
     )
 
 
-_EMPTY_PORTS_HINT = (
-    "the API refuses a service without mappings; leave ports out, or name those to go in remove_ports"
+_PORTS = Form(
+    takes="mappings",
+    schema={"type": "array", "items": {"$ref": "#/$defs/mapping"}, "minItems": 0, "maxItems": MAPPINGS_MAX},
+    of_text=ports_of_text,
+    of_json=ports_of_json,
 )
+_UUID = _text("UUID", values.uuid, values.UUID.pattern.replace("0-9a-f", "0-9A-Fa-f"))
 
 COLUMNS = {
     column.name: column
     for column in (
-        _plain("service_id", values.uuid),
-        _ports("ports", _EMPTY_PORTS_HINT),
-        _ports("add_ports", "name the mappings to add, or leave add_ports out"),
-        _ports("remove_ports", "name the mappings to remove, or leave remove_ports out"),
-        Column(name="expect_ports", of_text=ports_of_text, of_json=ports_of_json),
-        _plain("region", values.region),
-        _plain("project_id", values.project_id),
-        _plain("profile", values.profile),
-        Column(name="approval_enabled", of_text=values.truth_of_text, of_json=values.truth_of_json),
-        _plain("port_id", values.uuid),
-        _plain("vip_port_id", values.uuid),
-        _plain("service_name", values.service_name),
-        Column(name="description", of_text=values.description, of_json=string(values.description)),
-        _plain("tcp_proxy", values.tcp_proxy),
-        _plain("ip", values.ip),
-        Column(name="note", of_text=values.note, of_json=string(values.note)),
+        Column(
+            name="service_id",
+            kind=ColumnKind.SERVICE,
+            form=_UUID,
+            meaning="the endpoint service; the only column that every row needs",
+        ),
+        Column(
+            name="ports",
+            kind=ColumnKind.BODY,
+            form=_filled_ports(
+                "the API refuses a service without mappings; leave ports out, or name those to go "
+                "in remove_ports"
+            ),
+            meaning="the whole new map: what it lacks is removed",
+        ),
+        Column(
+            name="add_ports",
+            kind=ColumnKind.EDIT,
+            form=_filled_ports("name the mappings to add, or leave add_ports out"),
+            meaning="added to the live map; those there already stay",
+        ),
+        Column(
+            name="remove_ports",
+            kind=ColumnKind.EDIT,
+            form=_filled_ports("name the mappings to remove, or leave remove_ports out"),
+            meaning="taken off the live map; those gone already are fine",
+        ),
+        Column(
+            name="expect_ports",
+            kind=ColumnKind.EXPECTATION,
+            form=_PORTS,
+            meaning="change the service only if its map is this now",
+        ),
+        Column(
+            name="region",
+            kind=ColumnKind.TARGET,
+            form=_text("`cn-north-4`", values.region, values.REGION.pattern),
+            meaning="in place of the job's region",
+        ),
+        Column(
+            name="project_id",
+            kind=ColumnKind.TARGET,
+            form=_text("32 hex digits", values.project_id, values.PROJECT_ID.pattern),
+            meaning="in place of the job's project",
+        ),
+        Column(
+            name="profile",
+            kind=ColumnKind.TARGET,
+            form=_text("name", values.profile, values.PROFILE.pattern),
+            meaning="in place of the job's credentials profile",
+        ),
+        Column(
+            name="approval_enabled",
+            kind=ColumnKind.BODY,
+            form=Form(
+                takes="`true`, `false`",
+                schema={"type": "boolean"},
+                of_text=values.truth_of_text,
+                of_json=values.truth_of_json,
+            ),
+            meaning="whether new consumers need an approval",
+        ),
+        Column(
+            name="port_id",
+            kind=ColumnKind.BODY,
+            form=_UUID,
+            meaning="the backend's port; not together with `ip`",
+        ),
+        Column(
+            name="vip_port_id",
+            kind=ColumnKind.BODY,
+            form=_UUID,
+            meaning="the backend's virtual port; not together with `ip`",
+        ),
+        Column(
+            name="service_name",
+            kind=ColumnKind.BODY,
+            form=_text("0-16 of letters, digits, `_`, `-`", values.service_name, values.SERVICE_NAME.pattern),
+            meaning="the middle part of the service's name",
+        ),
+        Column(
+            name="description",
+            kind=ColumnKind.BODY,
+            form=replace(
+                _text(
+                    f"up to {values.DESCRIPTION_CHARS_MAX} characters, no `<` or `>`",
+                    values.description,
+                    f"[^<>{values.CONTROLS}]*",
+                    maxLength=values.DESCRIPTION_CHARS_MAX,
+                ),
+                of_text=values.description,  # blanks around it are part of it
+            ),
+            meaning="the service's description",
+        ),
+        Column(
+            name="tcp_proxy",
+            kind=ColumnKind.BODY,
+            form=Form(
+                takes=", ".join(f"`{value}`" for value in values.TCP_PROXIES),
+                schema={"enum": list(values.TCP_PROXIES)},
+                of_text=trimmed(values.tcp_proxy),
+                of_json=string(values.tcp_proxy),
+            ),
+            meaning="how the client's address is passed on",
+        ),
+        Column(
+            name="ip",
+            kind=ColumnKind.BODY,
+            form=_text("IPv4 or a domain name", values.ip, values.IP.pattern),
+            meaning="the backend's address",
+        ),
+        Column(
+            name="note",
+            kind=ColumnKind.TEXT,
+            form=replace(_text("text", values.note, r"[^\u0000]*"), of_text=values.note),
+            meaning="free text of yours; comes back in the reports",
+        ),
     )
 }
 """Every column of the wide layout and every field of JSON Lines, by name."""
 
-MAPPING_COLUMNS = ("client_port", "server_port", "protocol")
-"""The columns that the long layout has in place of `ports`."""
+_PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": PORT_MAX}
+
+MAPPING_COLUMNS = {
+    column.name: column
+    for column in (
+        MappingColumn(
+            name="client_port",
+            takes=f"1-{PORT_MAX}",
+            meaning="the port that consumers dial",
+            schema=_PORT_SCHEMA,
+        ),
+        MappingColumn(
+            name="server_port", takes=f"1-{PORT_MAX}", meaning="the port of the backend", schema=_PORT_SCHEMA
+        ),
+        MappingColumn(
+            name="protocol",
+            takes="`TCP`, `UDP`",
+            meaning="the transport; TCP where it is left out",
+            schema={"type": "string", "pattern": "^(?:[Tt][Cc][Pp]|[Uu][Dd][Pp])$"},
+            is_required=False,
+        ),
+    )
+}
+"""The columns that the long layout has in place of `ports`, by name, in the order of a `PortMapping`."""
 
 OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place")
 """What the CSV report adds: passed over, so that a report can be edited and applied again."""
+
+CSV_COLUMNS = (*COLUMNS, *MAPPING_COLUMNS)
+"""The columns that a CSV job file is read for."""
+
+
+def names_of(*kinds: ColumnKind) -> tuple[str, ...]:
+    """Return the names of the columns of these kinds, in the order of the table."""
+    return tuple(column.name for column in COLUMNS.values() if column.kind in kinds)
+
 
 _OTHER_NAMES = {
     "id": "service_id",
@@ -76,7 +267,7 @@ _OTHER_NAMES = {
 
 
 def unknown_column(name: str, known: Iterable[str]) -> Problem:
-    """Say that a column or field does not exist, and which one was perhaps meant."""
+    """Return the problem of a column or field that does not exist, with the one that was perhaps meant."""
     names = tuple(known)
     lower = name.strip().lower()
     near = [_OTHER_NAMES[lower]] if lower in _OTHER_NAMES else get_close_matches(lower, names, n=1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bulk.core.model import Issue
-from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, OUTCOME_COLUMNS, unknown_column
+from bulk.core.rows.columns import CSV_COLUMNS, MAPPING_COLUMNS, OUTCOME_COLUMNS, unknown_column
 from bulk.core.rows.csv_text import place_of_cell
 from bulk.core.rows.drafts import issue_at
 from bulk.core.rows.lines import Fault, NumberedLine, says_something
@@ -14,8 +14,8 @@ from bulk.core.rows.values import Problem, shown
 _DELIMITERS = ",;\t"
 """Spreadsheets write `;` where the comma is the decimal sign."""
 
-_KNOWN = (*COLUMNS, *MAPPING_COLUMNS)
-_HEADER_HINT = "begin with a header, such as service_id,client_port,server_port,protocol"
+_LONG = ",".join(("service_id", *MAPPING_COLUMNS))
+_HEADER_HINT = f"begin with a header, such as {_LONG}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +42,11 @@ def read_header(lines: Iterator[NumberedLine], name: str) -> tuple[Header | None
     delimiter, names = _split(line)
     fatal = [issue_at(name, number, 1, "", problem) for problem in _layout_problems(names)]
     unknown = [
-        issue_at(name, number, place_of_cell(line, delimiter, position)[1], "", unknown_column(cell, _KNOWN))
+        issue_at(
+            name, number, place_of_cell(line, delimiter, position)[1], "", unknown_column(cell, CSV_COLUMNS)
+        )
         for position, cell in enumerate(names)
-        if cell and cell not in _KNOWN and cell not in OUTCOME_COLUMNS
+        if cell and cell not in CSV_COLUMNS and cell not in OUTCOME_COLUMNS
     ]
     return None if fatal else Header(delimiter=delimiter, names=names), fatal + unknown
 
@@ -66,7 +68,7 @@ def _split(line: str) -> tuple[str, tuple[str, ...]]:
         delimiter: tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
         for delimiter in _DELIMITERS
     }
-    delimiter = max(splits, key=lambda each: sum(cell in _KNOWN for cell in splits[each]))
+    delimiter = max(splits, key=lambda each: sum(cell in CSV_COLUMNS for cell in splits[each]))
     return delimiter, splits[delimiter]
 
 
@@ -79,7 +81,7 @@ def _layout_problems(names: tuple[str, ...]) -> Iterator[Problem]:
     if mapping_columns and "ports" in names:
         hint = "give one mapping a line in those columns, or all in ports"
         yield Problem(message=f"both ports and {mapping_columns[0]} are there", hint=hint)
-    for needed in ("client_port", "server_port"):
-        if mapping_columns and needed not in names:
-            hint = "the long layout is service_id,client_port,server_port,protocol"
-            yield Problem(message=f"the column {needed} is missing", hint=hint)
+    for column in MAPPING_COLUMNS.values():
+        if mapping_columns and column.is_required and column.name not in names:
+            hint = f"the long layout is {_LONG}"
+            yield Problem(message=f"the column {column.name} is missing", hint=hint)

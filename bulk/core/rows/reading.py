@@ -5,7 +5,8 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
-from bulk.core.model import BODY_FIELDS, Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
+from bulk.core.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
+from bulk.core.rows.columns import ColumnKind, names_of
 from bulk.core.rows.csv_layouts import long_drafts, wide_drafts
 from bulk.core.rows.csv_text import CsvRecords
 from bulk.core.rows.drafts import Draft, issue_at
@@ -19,7 +20,8 @@ from bulk.core.rows.values import Problem
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
 """What reading gives; an Issue concerns the file as a whole, and no row of it may be used."""
 
-_BODY_FIELDS = frozenset(BODY_FIELDS)
+_BODY_COLUMNS = frozenset(names_of(ColumnKind.BODY))
+_TARGET_COLUMNS = frozenset(names_of(ColumnKind.TARGET))
 _ID_AND_ONE = 2
 """Values of a row that no rule about several can concern."""
 
@@ -105,17 +107,15 @@ def _row(draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | Invalid
     place = f"{name}:{draft.line}"
     if draft.issues:
         return InvalidRow(row=draft.row, place=place, service_id=draft.raw_id, issues=tuple(draft.issues))
-    values = draft.values
+    body: dict[str, Any] = {}
+    own: dict[str, Any] = {}
+    for column, value in draft.values.items():
+        if column in _BODY_COLUMNS:
+            body[column] = value
+        elif column not in _TARGET_COLUMNS:
+            own[column] = value
     return ServiceUpdate(
-        row=draft.row,
-        place=place,
-        target=targets.of(values),
-        service_id=values["service_id"],
-        body=_body(**{field: values[field] for field in values if field in _BODY_FIELDS}),
-        add_ports=values.get("add_ports", ()),
-        remove_ports=values.get("remove_ports", ()),
-        expect_ports=values.get("expect_ports"),
-        note=values.get("note", ""),
+        row=draft.row, place=place, target=targets.of(draft.values), body=_body(**body), **own
     )
 
 
@@ -142,6 +142,3 @@ class Targets:
         if key not in self._known:
             self._known[key] = Target(region=region, project_id=project_id, profile=profile)
         return self._known[key]
-
-
-_TARGET_COLUMNS = frozenset(("region", "project_id", "profile"))

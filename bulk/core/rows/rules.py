@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from bulk.core.model import BODY_FIELDS
+from bulk.core.rows.columns import ColumnKind, names_of
 from bulk.core.rows.values import Problem
 
-ASKING = frozenset((*BODY_FIELDS, "add_ports", "remove_ports"))
+ASKING = frozenset(names_of(ColumnKind.BODY, ColumnKind.EDIT))
 EXCLUSIVE = (("port_id", "ip"), ("vip_port_id", "ip"), ("ports", "add_ports"), ("ports", "remove_ports"))
 """The API refuses the first two (EndPoint.3052, EndPoint.3053); the others would contradict each other."""
 

@@ -40,7 +40,7 @@ def test_csv_has_the_columns_of_a_wide_job_and_then_those_of_the_outcome(
     written.planned(first, change(2, "80:80/TCP", "81:81/TCP")).session().applied(1, ms=31)
     written.failed(2, "EndPoint.3044", "ports clash")
     one, two = cells(written)
-    assert one == dict.fromkeys(as_csv.COLUMNS, "") | {
+    assert one == dict.fromkeys(as_csv.HEADER, "") | {
         "service_id": str(first.service_id),
         "ports": "81:81/TCP 82:82/UDP",
         "region": first.target.region,
