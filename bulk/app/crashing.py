@@ -12,7 +12,7 @@ from bulk.app.rolling_back import roll_back
 from bulk.app.staging import Stage, staged
 from bulk.core.errors import BulkError
 from bulk.core.ledger.records import Json
-from bulk.core.model import AS_ASKED, Outcome, ServiceId, ServiceState
+from bulk.core.model import AS_ASKED, DRIFT_FIELDS, Outcome, ServiceId, ServiceState
 from bulk.core.rehearsal import Check
 from bulk.core.reports.words import counted, tallied
 
@@ -92,7 +92,7 @@ async def _rollback(play: Play, stage: Stage, snapshot: Mapping[ServiceId, Servi
     except BulkError as error:
         return Check(name=name, held=False, told=error.message, exit_code=error.exit_code)
     live = stage.fleet()
-    changed = {id_ for id_, before in snapshot.items() if before.differences(live[id_])}
+    changed = {id_ for id_, before in snapshot.items() if before.differences(live[id_], DRIFT_FIELDS)}
     strays = changed - _not_as_asked(stage.ledger) - _not_as_asked(applied.ledger)
     same = counted(len(snapshot) - len(changed), "service")
     return Check(

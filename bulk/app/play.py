@@ -16,7 +16,7 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import UsageError
 from bulk.core.job import Job, Rate
 from bulk.core.ledger.records import Json
-from bulk.core.model import Action, Change, ServiceId
+from bulk.core.model import DRIFT_FIELDS, Action, Change, ServiceId
 from bulk.core.rehearsal import expected
 from bulk.core.reports.words import counted
 
@@ -85,7 +85,7 @@ def strays_of(stage: Stage) -> list[ServiceId]:
             for change in changes
             if change.action is not Action.REFUSE
             and (state := expected(change, outcome(change.row)))
-            and state.differences(live[change.service_id])
+            and state.differences(live[change.service_id], DRIFT_FIELDS)
         ]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bulk.core.footprint import Footprint
 from bulk.core.job import Guards
-from bulk.core.model import ModifyBody, ServiceState
+from bulk.core.model import SIDE_EFFECT_FIELDS, ModifyBody, ServiceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,14 @@ _CONNECTED = "consumers connected to services to change"
 
 
 def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[str, ...]:
-    """Name the fields that a PUT changed although its body does not name them.
+    """Return the fields that a PUT changed although its body does not name them.
 
     `after` is the service as the reply shows it. Names count by the part that a PUT may change, since replies
-    give them with or without region and id (API.md, section 1.1); `status` belongs to nobody's row.
+    give them with or without region and id (API.md, section 1.1).
     """
     return tuple(
         name
-        for name in before.differences(after)
-        if name != "status"
-        and getattr(body, name, None) is None
+        for name in before.differences(after, SIDE_EFFECT_FIELDS)
+        if getattr(body, name, None) is None
         and not (name == "service_name" and before.short_name == after.short_name)
     )

@@ -8,10 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
-
-_MAY_BE_EMPTY = frozenset({"service_name", "description", "approval_enabled"})
-"""Fields that a PUT can set to nothing (API.md, section 1.1); False is a value."""
+from bulk.core.model import BODY_FIELDS, MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState
 
 
 def inverse(change: Change, *, row: int) -> Change:
@@ -59,7 +56,7 @@ def _value(before: ServiceState | None, name: str) -> Any:
 
 def _gaps(restored: dict[str, Any]) -> Iterator[str]:
     for name, value in restored.items():
-        if value is None or (not value and name not in _MAY_BE_EMPTY):
+        if value is None or (value in ("", ()) and name not in MAY_BE_EMPTY):
             yield f"{name} had no value before that a PUT could bring back; set it by hand"
 
 

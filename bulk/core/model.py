@@ -4,7 +4,7 @@ Field names of services and port mappings are the API's own (`PUT
 /v1/{project_id}/vpc-endpoint-services/{vpc_endpoint_service_id}`).
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, dataclass_transform
@@ -12,7 +12,23 @@ from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, dataclass_trans
 T = TypeVar("T")
 
 
-@dataclass_transform(eq_default=True, kw_only_default=True, frozen_default=True, field_specifiers=(field,))
+class Comparison(StrEnum):
+    """What two states of one service are compared for."""
+
+    DRIFT = "drift"  # the plan's state and the live one: a service that moved since is not sent anything
+    SETTLING = "settling"  # the state before a lost PUT and the live one: if it is the same, nothing landed
+    SIDE_EFFECTS = "side effects"  # the states before and after a PUT: what no row asked for must stay
+    DISPLAY = "display"  # the fields that a report shows in both states
+
+
+def compared_for(*comparisons: Comparison, default: Any = MISSING) -> Any:
+    """Return a field of `ServiceState` that counts in these comparisons; it may count in none."""
+    return field(default=default, metadata={"comparisons": comparisons})
+
+
+@dataclass_transform(
+    eq_default=True, kw_only_default=True, frozen_default=True, field_specifiers=(field, compared_for)
+)
 def noun(cls: type[T]) -> type[T]:
     """Make a class a frozen, slotted, keyword-only dataclass (class decorator).
 
@@ -119,8 +135,8 @@ class ModifyBody:
     approval_enabled: bool | None = None
     port_id: str | None = None
     vip_port_id: str | None = None
-    service_name: str | None = None
-    description: str | None = None
+    service_name: str | None = field(default=None, metadata={"may_be_empty": True})
+    description: str | None = field(default=None, metadata={"may_be_empty": True})
     tcp_proxy: str | None = None
     ip: str | None = None
 
@@ -133,6 +149,8 @@ class ModifyBody:
 
 
 BODY_FIELDS = tuple(field.name for field in fields(ModifyBody))
+MAY_BE_EMPTY = frozenset(field.name for field in fields(ModifyBody) if "may_be_empty" in field.metadata)
+"""Fields that a PUT can set to an empty text (API.md, section 1.1)."""
 
 
 @noun
@@ -166,26 +184,30 @@ class InvalidRow:
 
 @noun
 class ServiceState:
-    """What the API says a service is; None where this reply did not say."""
+    """What the API says a service is; None where this reply did not say.
 
-    id: ServiceId
-    ports: Ports
-    status: str
-    service_type: str | None = None
-    server_type: str | None = None
-    port_id: str | None = None
-    vip_port_id: str | None = None
-    vpc_id: str | None = None
-    project_id: str | None = None
-    service_name: str | None = None
+    Each field says what it is compared for. `status` changes by itself while a PUT takes effect, so it is no
+    side effect; the form of timestamps varies, and consumers come and go.
+    """
+
+    id: ServiceId = compared_for()
+    ports: Ports = compared_for(*Comparison)
+    status: str = compared_for(Comparison.DRIFT, Comparison.SETTLING, Comparison.DISPLAY)
+    service_type: str | None = compared_for(*Comparison, default=None)
+    server_type: str | None = compared_for(*Comparison, default=None)
+    port_id: str | None = compared_for(*Comparison, default=None)
+    vip_port_id: str | None = compared_for(*Comparison, default=None)
+    vpc_id: str | None = compared_for(*Comparison, default=None)
+    project_id: str | None = compared_for(default=None)
+    service_name: str | None = compared_for(*Comparison, default=None)
     """The stored form: `region.name.id`, or `region.id` where no name was given."""
-    description: str | None = None
-    approval_enabled: bool | None = None
-    tcp_proxy: str | None = None
-    ip: str | None = None
-    connection_count: int | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    description: str | None = compared_for(*Comparison, default=None)
+    approval_enabled: bool | None = compared_for(*Comparison, default=None)
+    tcp_proxy: str | None = compared_for(*Comparison, default=None)
+    ip: str | None = compared_for(*Comparison, default=None)
+    connection_count: int | None = compared_for(default=None)
+    created_at: str | None = compared_for(default=None)
+    updated_at: str | None = compared_for(default=None)
 
     @property
     def short_name(self) -> str:
@@ -195,12 +217,15 @@ class ServiceState:
             return ".".join(parts[1:-1])
         return "" if parts[-1] == self.id else parts[-1]
 
-    def differences(self, other: "ServiceState") -> tuple[str, ...]:
-        """Name the fields that both states tell and that differ; ports compare as sets."""
+    def differences(self, other: "ServiceState", compared: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the fields, of those `compared`, that both states have and that differ; ports are a set.
+
+        What is compared depends on what for: `DRIFT_FIELDS`, `SETTLING_FIELDS` and so on.
+        """
         return tuple(
             [
                 name
-                for name in COMPARED_FIELDS
+                for name in compared
                 if (mine := getattr(self, name)) != (theirs := getattr(other, name))
                 and mine is not None
                 and theirs is not None
@@ -208,8 +233,8 @@ class ServiceState:
             ]
         )
 
-    def unlike(self, body: ModifyBody) -> tuple[str, ...]:
-        """Name the fields of `body` that this state does not have as asked; ports compare as sets."""
+    def mismatches(self, body: ModifyBody) -> tuple[str, ...]:
+        """Return the fields of `body` that this state shows otherwise than asked; ports are a set."""
         return tuple(
             [
                 name
@@ -218,10 +243,11 @@ class ServiceState:
             ]
         )
 
-    def surely_has(self, body: ModifyBody) -> bool:
-        """Say whether every field of `body` is told and as asked; a field not told is not sure."""
-        untold = (getattr(body, name) is not None and getattr(self, name) is None for name in BODY_FIELDS)
-        return not any(untold) and not self.unlike(body)
+    def confirms(self, body: ModifyBody) -> bool:
+        """Return whether this state shows every field of `body` as asked; a missing one proves nothing."""
+        return not self.mismatches(body) and all(
+            getattr(self, name) is not None for name in BODY_FIELDS if getattr(body, name) is not None
+        )
 
     def _has(self, name: str, wanted: Any) -> bool:
         if name == "ports":
@@ -233,11 +259,18 @@ class ServiceState:
 
 
 STATE_FIELDS = tuple(field.name for field in fields(ServiceState))
-COMPARED_FIELDS = (
-    "ports", "status", "service_type", "server_type", "port_id", "vip_port_id", "vpc_id",
-    "service_name", "description", "approval_enabled", "tcp_proxy", "ip",
-)  # fmt: skip
-"""What drift looks at: not the timestamps, whose form varies, nor the count of connections."""
+
+
+def _fields_of(comparison: Comparison) -> tuple[str, ...]:
+    """Return the fields that count in a comparison; a field without `compared_for` is a KeyError at once."""
+    return tuple(each.name for each in fields(ServiceState) if comparison in each.metadata["comparisons"])
+
+
+# Tuples, since to name a member of an enum takes as long as to compare two fields.
+DRIFT_FIELDS = _fields_of(Comparison.DRIFT)
+SETTLING_FIELDS = _fields_of(Comparison.SETTLING)
+SIDE_EFFECT_FIELDS = _fields_of(Comparison.SIDE_EFFECTS)
+DISPLAY_FIELDS = _fields_of(Comparison.DISPLAY)
 
 
 class Action(StrEnum):

@@ -10,6 +10,7 @@ from bulk.core.backoff import backoff_s
 from bulk.core.guards import side_effects
 from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Note, Purpose, Verb
 from bulk.core.model import (
+    SETTLING_FIELDS,
     Abort,
     Done,
     Doubt,
@@ -107,12 +108,12 @@ class Sender:
     async def _conclude(self, put: Put, attempt: int, verdict: Verdict) -> bool:
         row, reply = put.change.row, verdict.reply
         match verdict:
-            case Done(state=state) if not state.unlike(put.body):
+            case Done(state=state) if not state.mismatches(put.body):
                 await self._succeeded(put, reply)
                 if put.change.target not in self._looked_at:
                     await self._look_for_side_effects(put, state)
             case Done(state=state):
-                told = f"the reply shows another {', '.join(state.unlike(put.body))} than asked"
+                told = f"the reply shows another {', '.join(state.mismatches(put.body))} than asked"
                 return await self._doubt(put, attempt, replace(reply, code="wrong_echo", message=told))
             case Doubt():
                 return await self._doubt(put, attempt, reply)
@@ -234,11 +235,11 @@ class Sender:
         opened = self._progress.open[row]
         found = await show_service(lane.fleet, put.change.service_id, lane.reads, self._patience)
         match found:
-            case Done(state=live) if live.surely_has(put.body):
+            case Done(state=live) if live.confirms(put.body):
                 await self._succeeded(put, reply)
                 if put.change.target not in self._looked_at:
                     await self._look_for_side_effects(put, live)
-            case Done(state=live) if put.before is not None and not put.before.differences(live):
+            case Done(state=live) if put.before and not put.before.differences(live, SETTLING_FIELDS):
                 await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
                 return await self._again(put, reply)
             case Done(state=live):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Ended, Note
-from bulk.core.model import Action, Change, Done, Missing, Outcome, Reply, ServiceState, Target
+from bulk.core.model import DRIFT_FIELDS, Action, Change, Done, Missing, Outcome, Reply, ServiceState, Target
 from bulk.engine.interfaces import PlanReader
 from bulk.engine.puts import before_last
 from bulk.engine.read import at_once, by_target, list_services, show_service
@@ -58,9 +58,9 @@ def _is_untouched(reader: PlanReader, row: int, live: ServiceState) -> bool:
 def _drift(reader: PlanReader, change: Change, live: ServiceState) -> Drift | None:
     opened = reader.progress.open.get(change.row)
     before = before_last(change) if opened and opened.parked else change.before
-    if before is None or not before.differences(live):
+    if before is None or not before.differences(live, DRIFT_FIELDS):
         return None
-    return Drift(before=before, observed=live, as_asked=live.surely_has(change.body))
+    return Drift(before=before, observed=live, as_asked=live.confirms(change.body))
 
 
 class DriftSweep:
@@ -155,7 +155,7 @@ def _drifted(row: int, drift: Drift) -> Ended:
     if drift.observed is None:
         message = "the service is gone since the plan"
     else:
-        moved = drift.before.differences(drift.observed) if drift.before else ()
+        moved = drift.before.differences(drift.observed, DRIFT_FIELDS) if drift.before else ()
         message = f"moved since the plan: {', '.join(moved)}"
     reply = Reply(code="drifted", message=message)
     return Ended(row=row, outcome=Outcome.DRIFTED, reply=reply, observed=drift.observed)
@@ -191,7 +191,7 @@ def _is_as_asked(tools: Tools, row: int, live: ServiceState) -> bool:
     if tools.ledger.asks_for_ports_of(row, live):
         return True
     change = tools.ledger.change(row)
-    return change.service_id == live.id and not live.unlike(change.body)
+    return change.service_id == live.id and not live.mismatches(change.body)
 
 
 async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
@@ -199,7 +199,7 @@ async def _verify(tools: Tools, sender: Sender, change: Change) -> None:
     lane = tools.lanes[change.target]
     found = await show_service(lane.fleet, change.service_id, lane.reads, tools.patience)
     match found:
-        case Done(state=live) if not live.unlike(change.body):
+        case Done(state=live) if not live.mismatches(change.body):
             return
         case Done() | Missing():
             observed = found.state if isinstance(found, Done) else None

@@ -107,7 +107,7 @@ def test_mappings_come_back_as_they_went_out(given_ports: list[PortMapping]) -> 
     sent = orjson.loads(modify_service("/v1/p/s", ID, body).body)
     state = service({"id": ID, **sent})
     assert state.ports == tuple(given_ports)
-    assert state.unlike(body) == ()
+    assert state.mismatches(body) == ()
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.model import (
-    COMPARED_FIELDS,
+    BODY_FIELDS,
+    DISPLAY_FIELDS,
+    DRIFT_FIELDS,
+    SETTLING_FIELDS,
+    SIDE_EFFECT_FIELDS,
+    STATE_FIELDS,
     Issue,
     ModifyBody,
     PortMapping,
@@ -79,55 +84,82 @@ def test_the_short_name_is_what_a_put_may_change(stored: str | None, short: str)
 @given(states)
 def test_a_state_does_not_differ_from_itself(service: ServiceState) -> None:
     """Drift needs a difference."""
-    assert service.differences(service) == ()
+    assert service.differences(service, DRIFT_FIELDS) == ()
 
 
 @given(states, states)
 def test_differences_are_mutual(one: ServiceState, other: ServiceState) -> None:
     """Before against live names the same fields as live against before."""
-    assert one.differences(other) == other.differences(one)
-    assert set(one.differences(other)) <= set(COMPARED_FIELDS)
+    found = one.differences(other, DRIFT_FIELDS)
+    assert found == other.differences(one, DRIFT_FIELDS)
+    assert set(found) <= set(DRIFT_FIELDS)
 
 
 @given(states)
 def test_the_order_of_ports_is_no_difference(service: ServiceState) -> None:
     """Maps are sets of (client_port, server_port, protocol)."""
     shuffled = tuple(reversed(service.ports))
-    assert service.differences(replace(service, ports=shuffled)) == ()
-    assert replace(service, ports=shuffled).unlike(ModifyBody(ports=service.ports)) == ()
+    assert service.differences(replace(service, ports=shuffled), DRIFT_FIELDS) == ()
+    assert replace(service, ports=shuffled).mismatches(ModifyBody(ports=service.ports)) == ()
 
 
-@pytest.mark.parametrize("name", [name for name in COMPARED_FIELDS if name != "ports"])
+@pytest.mark.parametrize("name", [name for name in DRIFT_FIELDS if name != "ports"])
 def test_drift_sees_each_compared_field_but_not_what_a_reply_left_out(name: str) -> None:
     """A field that differs is named; one that either side does not tell is not."""
     values: list[Any] = ["this", "that", None]
-    told, other, untold = (replace(SERVICE, **{name: value}) for value in values)
-    assert told.differences(other) == (name,)
-    assert told.differences(untold) == untold.differences(told) == ()
+    seen, other, missing = (replace(SERVICE, **{name: value}) for value in values)
+    assert seen.differences(other, DRIFT_FIELDS) == (name,)
+    assert seen.differences(missing, DRIFT_FIELDS) == missing.differences(seen, DRIFT_FIELDS) == ()
 
 
 def test_drift_sees_ports_and_not_timestamps_or_connections() -> None:
     """Timestamps vary in form; consumers come and go."""
-    assert SERVICE.differences(replace(SERVICE, ports=ports(22))) == ("ports",)
+    assert SERVICE.differences(replace(SERVICE, ports=ports(22)), DRIFT_FIELDS) == ("ports",)
     busy = replace(SERVICE, updated_at="now", created_at="then", connection_count=7)
-    assert replace(SERVICE, updated_at="x", created_at="y", connection_count=1).differences(busy) == ()
+    idle = replace(SERVICE, updated_at="x", created_at="y", connection_count=1)
+    assert idle.differences(busy, DRIFT_FIELDS) == ()
 
 
-def test_what_is_unlike_a_body_is_named() -> None:
+def test_each_comparison_has_its_fields() -> None:
+    """A status that changes is drift and no side effect; what a PUT may set counts in every comparison."""
+    by_itself = {"id", "project_id", "connection_count", "created_at", "updated_at"}
+    assert set(DRIFT_FIELDS) == set(STATE_FIELDS) - by_itself
+    assert SETTLING_FIELDS == DISPLAY_FIELDS == DRIFT_FIELDS
+    assert set(SIDE_EFFECT_FIELDS) == {*DRIFT_FIELDS} - {"status"}
+    assert set(BODY_FIELDS) <= set(SIDE_EFFECT_FIELDS)
+
+
+def test_what_a_state_has_otherwise_than_a_body_asks_is_named() -> None:
     """Only fields that the body names count, the name by its short form."""
     body = ModifyBody(ports=ports(22), service_name="web-b", approval_enabled=False, description="")
-    assert SERVICE.unlike(body) == ("ports", "approval_enabled", "service_name")
-    assert SERVICE.unlike(ModifyBody(ports=ports(23, 22), service_name="web-a", tcp_proxy="close")) == ()
-    assert replace(SERVICE, service_name=None).unlike(ModifyBody(service_name="web-b")) == ()
+    assert SERVICE.mismatches(body) == ("ports", "approval_enabled", "service_name")
+    assert SERVICE.mismatches(ModifyBody(ports=ports(23, 22), service_name="web-a", tcp_proxy="close")) == ()
+    assert replace(SERVICE, service_name=None).mismatches(ModifyBody(service_name="web-b")) == ()
+
+
+@given(states, bodies)
+def test_a_state_confirms_a_body_only_where_it_shows_every_field(
+    service: ServiceState, body: ModifyBody
+) -> None:
+    """A field that the reply left out is no mismatch, and no proof either."""
+    seen = all(getattr(service, name) is not None for name in body.named())
+    assert service.confirms(body) == (seen and service.mismatches(body) == ())
+
+
+def test_a_missing_field_neither_confirms_nor_contradicts() -> None:
+    """Only a read that shows it settles whether it landed."""
+    body = ModifyBody(ports=SERVICE.ports, tcp_proxy="close")
+    assert (SERVICE.mismatches(body), SERVICE.confirms(body)) == ((), False)
+    assert replace(SERVICE, tcp_proxy="close").confirms(body)
 
 
 @given(bodies)
-def test_a_state_made_of_a_body_is_like_it(body: ModifyBody) -> None:
+def test_a_state_made_of_a_body_has_no_mismatch(body: ModifyBody) -> None:
     """What was asked, once told back, is as asked."""
     fields = {name: value for name in body.named() if (value := getattr(body, name)) is not None}
     name = f"r.{body.service_name}.{service_id(1)}" if body.service_name else None
     live = replace(SERVICE, **{**fields, "service_name": name})
-    assert live.unlike(body) == ()
+    assert live.mismatches(body) == ()
 
 
 @given(port_maps, st.none() | port_maps)

@@ -45,7 +45,7 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
     if reason := next(chain(_foreign(before), _unfit(update, live)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)
     # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
-    if before.surely_has(body):
+    if before.confirms(body):
         return _change(update, target, before, Action.KEEP, body, "")
     if reason := next(chain(_unexpected(update, live), _unsendable(body.ports)), ""):
         return _change(update, target, before, Action.REFUSE, body, reason)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bulk.core.ledger.records import Json, state_of
-from bulk.core.model import AS_ASKED, Action, Change, ModifyBody, Outcome, Reply, ServiceState
+from bulk.core.model import AS_ASKED, DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
 from bulk.core.reports.words import SIGIL, told
 
 
@@ -73,8 +73,8 @@ class Row:
     def settings(self) -> tuple[Contrast, ...]:
         """Give the fields besides `ports` that the PUT changes."""
         before = self.change.before
-        unlike = _unlike(before, self.change.body) if before else ()
-        return tuple(Contrast(field=f, before=has, after=wanted) for f, has, wanted in unlike if f != "ports")
+        found = _mismatches(before, self.change.body) if before else ()
+        return tuple(Contrast(field=f, before=has, after=wanted) for f, has, wanted in found if f != "ports")
 
     @property
     def moved(self) -> tuple[Contrast, ...]:
@@ -85,15 +85,15 @@ class Row:
         if self.outcome is Outcome.DRIFTED and before:
             return tuple(
                 Contrast(field=f, before=told(getattr(before, f)), after=told(getattr(found, f)))
-                for f in before.differences(found)
+                for f in before.differences(found, DISPLAY_FIELDS)
             )
-        unlike = _unlike(found, self.change.body)
-        return tuple(Contrast(field=f, before=wanted, after=has) for f, has, wanted in unlike)
+        wrong = _mismatches(found, self.change.body)
+        return tuple(Contrast(field=f, before=wanted, after=has) for f, has, wanted in wrong)
 
 
-def _unlike(state: ServiceState, body: ModifyBody) -> Iterator[tuple[str, str, str]]:
-    """Give the fields in which a state is not as asked: name, what it has, what is wanted."""
-    for name in state.unlike(body):
+def _mismatches(state: ServiceState, body: ModifyBody) -> Iterator[tuple[str, str, str]]:
+    """Return the fields in which a state is not as asked: name, what it has, what is wanted."""
+    for name in state.mismatches(body):
         has = state.short_name if name == "service_name" else told(getattr(state, name))
         yield name, has, told(getattr(body, name))
 
