@@ -6,10 +6,14 @@ Field names of services and port mappings are the API's own (`PUT
 
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, dataclass_transform
 
 T = TypeVar("T")
+
+PORT_MAX = 65_535
+MAPPINGS_MAX = 200
+"""Most mappings that one PUT may carry (API.md, section 1.1)."""
 
 
 class Comparison(StrEnum):
@@ -108,6 +112,9 @@ class Target(NamedTuple):
         """Give `region/project_id`, with the profile in front where one is named."""
         place = f"{self.region}/{self.project_id or '(project of the region)'}"
         return f"{self.profile}@{place}" if self.profile else place
+
+
+known_target = cache(Target)  # equal targets are one object, however many rows name them
 
 
 @noun

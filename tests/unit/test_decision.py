@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bulk.core.model import (
+    MAPPINGS_MAX,
     Action,
     Change,
     ModifyBody,
@@ -16,7 +17,7 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan.decision import PORTS_MAX, decide
+from bulk.core.plan.decision import decide
 from tests.nouns import PROJECT, service_id
 
 LIVE = ServiceState(
@@ -145,7 +146,7 @@ def test_a_client_port_is_led_elsewhere_by_removing_and_adding() -> None:
         ({"ports": "1:1 1:2"}, "client_port 1/TCP would stand in 2 mappings"),
         ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, but there is 80"),
         ({"ports": "1:1", "expect_ports": ""}, "expect_ports says no mapping"),
-        ({"ports": " ".join(f"{n}:{n}" for n in range(1, PORTS_MAX + 2))}, "201 mappings would result"),
+        ({"ports": " ".join(f"{n}:{n}" for n in range(1, MAPPINGS_MAX + 2))}, "201 mappings would result"),
     ],
 )
 def test_a_row_that_cannot_be_meant_or_sent_is_refused(wanted: dict[str, Any], reason: str) -> None:
@@ -158,7 +159,7 @@ def test_a_row_that_cannot_be_meant_or_sent_is_refused(wanted: dict[str, Any], r
 
 def test_200_mappings_are_sent_and_one_client_port_may_serve_both_protocols() -> None:
     """The limits are the API's own."""
-    most = " ".join(f"{n}:{n} {n}:{n}/UDP" for n in range(1, PORTS_MAX // 2 + 1))
+    most = " ".join(f"{n}:{n} {n}:{n}/UDP" for n in range(1, MAPPINGS_MAX // 2 + 1))
     assert decided(ports=most).action is Action.UPDATE
 
 

@@ -23,7 +23,7 @@ from bulk.core.job import (
     read_settings,
 )
 from bulk.core.model import Format, Issue, Target
-from bulk.core.rows import values
+from bulk.core.rows.columns import COLUMNS
 
 
 def job_of(toml: str = "", **flags: Any) -> Job:
@@ -438,13 +438,9 @@ def test_a_pattern_of_the_schema_refuses_what_reading_refuses(key: str, value: s
 )
 def test_job_and_rows_take_the_same_regions_projects_and_profiles(text: str) -> None:
     """What job.toml takes for rows that name none, a row could have named."""
-    for key, reading in (
-        ("region", values.region),
-        ("project_id", values.project_id),
-        ("profile", values.profile),
-    ):
-        job = read_job(b"", name="", flags={"rows": "x.csv", key: text})
-        assert isinstance(job, Job) == isinstance(reading(text), str)
+    for name in ("region", "project_id", "profile"):
+        job = read_job(b"", name="", flags={"rows": "x.csv", name: text})
+        assert isinstance(job, Job) == isinstance(COLUMNS[name].form.of_json(text), str)
 
 
 def test_the_formats_of_a_job_are_those_of_the_rows() -> None:

@@ -6,6 +6,7 @@ from itertools import islice
 import pytest
 
 from bulk.core.model import (
+    PORT_MAX,
     Action,
     Change,
     ModifyBody,
@@ -16,7 +17,7 @@ from bulk.core.model import (
     ServiceUpdate,
 )
 from bulk.core.plan import ordered, plan_target, steps
-from bulk.core.plan.pairs import PORT_MAX, held, wanted
+from bulk.core.plan.pairs import held, wanted
 from tests.nouns import PROJECT, LiveList
 
 HTTP, HTTPS = 80, 443

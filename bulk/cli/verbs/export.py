@@ -82,7 +82,7 @@ def _renumbering(pairs: list[str]) -> dict[int, int]:
 
 
 def _port(flag: str, text: str) -> int:
-    from bulk.core.rows.values import PORT_MAX
+    from bulk.core.model import PORT_MAX
 
     digits = text.strip()
     if digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) <= PORT_MAX:

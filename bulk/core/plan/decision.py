@@ -6,6 +6,7 @@ from itertools import chain
 
 from bulk.core.model import (
     BODY_FIELDS,
+    MAPPINGS_MAX,
     Action,
     Change,
     ModifyBody,
@@ -17,8 +18,6 @@ from bulk.core.model import (
     Target,
 )
 
-PORTS_MAX = 200
-"""Mappings in one PUT (API.md, section 1.1)."""
 CHANGEABLE_STATUS = "available"
 CHANGEABLE_TYPE = "interface"
 SERVER_TYPES = frozenset({"VM", "LB", "VIP", "BMS"})
@@ -140,8 +139,8 @@ def _unsendable(ports: Ports | None) -> Iterator[str]:
         return
     if not ports:
         yield "no mapping would be left, and the API takes no empty list; leave at least one"
-    if len(ports) > PORTS_MAX:
-        yield f"{len(ports)} mappings would result, and the API takes {PORTS_MAX} at most; remove some, too"
+    if len(ports) > MAPPINGS_MAX:
+        yield f"{len(ports)} mappings would result, and the API takes at most {MAPPINGS_MAX}; remove some"
     dialled = [_dialled(mapping) for mapping in ports]
     if len(set(dialled)) < len(dialled):
         [((client_port, protocol), count)] = Counter(dialled).most_common(1)

@@ -16,9 +16,9 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from bulk.core.model import Action, Change, ModifyBody, Protocol, ServiceId, ServiceState
+from bulk.core.model import PORT_MAX, Action, Change, ModifyBody, Protocol, ServiceId, ServiceState
 from bulk.core.plan.circles import Graph, fewest_breakers, knots, shortest_circle
-from bulk.core.plan.pairs import PORT_MAX, Pair, by_pair, held, left_when_parked, wanted
+from bulk.core.plan.pairs import Pair, by_pair, held, left_when_parked, wanted
 from bulk.core.plan.sequence import sequenced
 
 SHOWN_MAX = 8

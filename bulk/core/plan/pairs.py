@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 from bulk.core.model import Change, Ports, Protocol, ServiceId, ServiceState
 
-PORT_MAX = 65_535
-
 
 class Pair(NamedTuple):
     """What only one service may hold: a server_port and protocol behind one port_id (API.md, section 2.3)."""

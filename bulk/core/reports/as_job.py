@@ -6,7 +6,6 @@ made text as in the CSV report, and reads back as what it was.
 
 import csv
 import io
-from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any
 
@@ -30,11 +29,13 @@ def head(layout: Layout) -> str:
 
 
 def row(update: ServiceUpdate, layout: Layout) -> str:
-    """Give the lines of one row, which names its ports and nothing else to change."""
+    """Return the lines of one row, which names its ports and nothing else to change."""
     if layout is Layout.JSONL:
         return orjson.dumps(row_json(update)).decode() + "\n"
+    ports = update.body.ports or ()
+    mappings: tuple[tuple[str | int, ...], ...] = ((told(ports),),) if layout is Layout.WIDE else ports
     others = tuple(neutral(told(value)) for value in _others(update))
-    return "".join(_line((update.service_id, *cells, *others)) for cells in _port_cells(update, layout))
+    return "".join(_line((update.service_id, *cells, *others)) for cells in mappings)
 
 
 def row_json(update: ServiceUpdate) -> dict[str, Any]:
@@ -42,14 +43,6 @@ def row_json(update: ServiceUpdate) -> dict[str, Any]:
     values = (update.service_id, update.body.ports or (), *_others(update))
     said = zip(("service_id", "ports", *_OTHERS), values, strict=True)
     return {name: value_json(value) for name, value in said if value not in (None, "")}
-
-
-def _port_cells(update: ServiceUpdate, layout: Layout) -> Iterator[tuple[str | int, ...]]:
-    ports = update.body.ports or ()
-    if layout is Layout.WIDE:
-        yield (told(ports),)
-    else:
-        yield from ports
 
 
 def _line(cells: tuple[str | int, ...]) -> str:

@@ -66,7 +66,12 @@ class CellReader:
                 draft.values[column] = value
         self._read_id(draft, record)
         for position, column in self._unreadable:
-            self._look_at_unreadable(draft, record, position, column)
+            if not cells[position].strip():
+                continue
+            if column:
+                draft.has_unread = True
+            else:
+                draft.issues.append(self.issue(record, position, "", _NAMELESS))
 
     def _read_id(self, draft: Draft, record: Record) -> None:
         position = self._position["service_id"]
@@ -74,14 +79,6 @@ class CellReader:
         draft.column = record.text.find(draft.raw_id) + 1
         if not draft.raw_id:
             draft.issues.append(self.issue(record, position, "service_id", MISSING_ID))
-
-    def _look_at_unreadable(self, draft: Draft, record: Record, position: int, column: str) -> None:
-        if not record.cells[position].strip():
-            return
-        if column:
-            draft.has_unread = True
-        else:
-            draft.issues.append(self.issue(record, position, "", _NAMELESS))
 
     def _ragged(self, count: int) -> Problem:
         message = f"{count} cells where the header has {self._width}"

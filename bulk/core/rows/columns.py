@@ -11,9 +11,10 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Any
 
+from bulk.core.model import MAPPINGS_MAX, PORT_MAX
 from bulk.core.rows import values
-from bulk.core.rows.mappings import MAPPINGS_MAX, filled, ports_of_json, ports_of_text
-from bulk.core.rows.values import PORT_MAX, Problem, string, trimmed
+from bulk.core.rows.mappings import ports_of_json, ports_of_text
+from bulk.core.rows.values import Problem, string, trimmed, wrong
 
 
 class ColumnKind(Enum):
@@ -76,13 +77,19 @@ def _text(takes: str, read: Callable[[str], Any], pattern: str, **limits: int) -
     return Form(takes=takes, schema=schema, of_text=trimmed(read), of_json=string(read))
 
 
+def _matching(takes: str, pattern: str, *, fault: str, hint: str) -> Form:
+    """Return the form of a text of which a pattern says all there is to say."""
+    return _text(takes, values.matching(pattern, fault=fault, hint=hint), pattern)
+
+
 def _filled_ports(empty_hint: str) -> Form:
     """Return the form of a list of mappings that may not be empty, with what to do about one that is."""
+    empty = wrong("an empty list of mappings", empty_hint)
     return replace(
         _PORTS,
         schema={**_PORTS.schema, "minItems": 1},
-        of_text=filled(ports_of_text, hint=empty_hint),
-        of_json=filled(ports_of_json, hint=empty_hint),
+        of_text=lambda cell: ports_of_text(cell) or empty,
+        of_json=lambda raw: ports_of_json(raw) or empty,
     )
 
 
@@ -92,6 +99,7 @@ _PORTS = Form(
     of_text=ports_of_text,
     of_json=ports_of_json,
 )
+_TCP_PROXIES = ["close", "toa_open", "proxy_open", "open", "proxy_vni"]
 _UUID = _text("UUID", values.uuid, values.UUID.pattern.replace("0-9a-f", "0-9A-Fa-f"))
 
 COLUMNS = {
@@ -133,7 +141,12 @@ COLUMNS = {
         Column(
             name="region",
             kind=ColumnKind.TARGET,
-            form=_text("`cn-north-4`", values.region, values.REGION.pattern),
+            form=_matching(
+                "`cn-north-4`",
+                "[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,20}){1,4}",  # the client knows which exist
+                fault="not a region",
+                hint="write its id, such as cn-north-4",
+            ),
             meaning="in place of the job's region",
         ),
         Column(
@@ -145,7 +158,12 @@ COLUMNS = {
         Column(
             name="profile",
             kind=ColumnKind.TARGET,
-            form=_text("name", values.profile, values.PROFILE.pattern),
+            form=_matching(
+                "name",
+                "[A-Za-z0-9_.@-]{1,64}",
+                fault="not the name of a profile",
+                hint="use 1-64 of letters, digits and _ . @ -",
+            ),
             meaning="in place of the job's credentials profile",
         ),
         Column(
@@ -174,7 +192,12 @@ COLUMNS = {
         Column(
             name="service_name",
             kind=ColumnKind.BODY,
-            form=_text("0-16 of letters, digits, `_`, `-`", values.service_name, values.SERVICE_NAME.pattern),
+            form=_matching(
+                "0-16 of letters, digits, `_`, `-`",
+                "[A-Za-z0-9_-]{0,16}",
+                fault="not a service name",
+                hint="use at most 16 of letters, digits, _ and -",
+            ),
             meaning="the middle part of the service's name",
         ),
         Column(
@@ -194,18 +217,26 @@ COLUMNS = {
         Column(
             name="tcp_proxy",
             kind=ColumnKind.BODY,
-            form=Form(
-                takes=", ".join(f"`{value}`" for value in values.TCP_PROXIES),
-                schema={"enum": list(values.TCP_PROXIES)},
-                of_text=trimmed(values.tcp_proxy),
-                of_json=string(values.tcp_proxy),
+            form=replace(
+                _matching(
+                    ", ".join(f"`{value}`" for value in _TCP_PROXIES),
+                    "|".join(_TCP_PROXIES),
+                    fault="not a value of tcp_proxy",
+                    hint=f"write one of {', '.join(_TCP_PROXIES)}",
+                ),
+                schema={"enum": _TCP_PROXIES},
             ),
             meaning="how the client's address is passed on",
         ),
         Column(
             name="ip",
             kind=ColumnKind.BODY,
-            form=_text("IPv4 or a domain name", values.ip, values.IP.pattern),
+            form=_matching(
+                "IPv4 or a domain name",
+                values.IP,
+                fault="neither IPv4 nor a domain name",
+                hint="write 192.0.2.7 or db.example.com",
+            ),
             meaning="the backend's address",
         ),
         Column(
@@ -246,8 +277,7 @@ MAPPING_COLUMNS = {
 OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place")
 """What the CSV report adds: passed over, so that a report can be edited and applied again."""
 
-CSV_COLUMNS = (*COLUMNS, *MAPPING_COLUMNS)
-"""The columns that a CSV job file is read for."""
+CSV_COLUMNS = (*COLUMNS, *MAPPING_COLUMNS)  # all that a CSV job file is read for
 
 
 def names_of(*kinds: ColumnKind) -> tuple[str, ...]:

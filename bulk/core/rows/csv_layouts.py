@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from bulk.core.model import Issue, PortMapping, Protocol
+from bulk.core.model import MAPPINGS_MAX, Issue, PortMapping, Protocol
 from bulk.core.rows.cells import CellReader
 from bulk.core.rows.columns import MAPPING_COLUMNS
 from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record
 from bulk.core.rows.drafts import Draft, issue_at
 from bulk.core.rows.header import Header
-from bulk.core.rows.mappings import MAPPINGS_MAX, mapping_of_cells, repeated, too_many
+from bulk.core.rows.mappings import mapping_of_cells, repeated, too_many
 from bulk.core.rows.values import Problem, Wrong
 
 STRAYS_MAX = 1_000
@@ -25,9 +25,8 @@ _DIFFERS = Problem(
 
 
 def wide_drafts(records: Iterable[AnyRecord], header: Header, name: str) -> Iterator[Draft]:
-    """Give one draft for each line."""
-    reader = CellReader(header, name)
-    return map(reader.draft, records)
+    """Return one draft for each line."""
+    return map(CellReader(header, name).draft, records)
 
 
 def long_drafts(records: Iterable[AnyRecord], header: Header, name: str) -> Iterator[Draft]:

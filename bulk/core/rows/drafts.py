@@ -1,6 +1,5 @@
 """One row while it is read: the values so far, and the issues so far."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,8 +32,3 @@ def issue_at(name: str, line: int, column: int, subject: str, problem: Problem) 
     """Give a problem its place: `file:line:column`."""
     place = f"{name}:{line}:{column}"
     return Issue(place=place, field=subject + problem.part, message=problem.message, hint=problem.hint)
-
-
-def issues_at(name: str, line: int, column: int, subject: str, problems: Iterable[Problem]) -> list[Issue]:
-    """Give each problem the same place."""
-    return [issue_at(name, line, column, subject, problem) for problem in problems]

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from bulk.core.rows.columns import COLUMNS, unknown_column
-from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at, issues_at
+from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.lines import Fault, NumberedLine, says_something
 from bulk.core.rows.values import Problem, Wrong, shown
 
@@ -61,7 +61,8 @@ def _read_fields(draft: Draft, fields: dict[str, Any], line: str, name: str) -> 
         value = reading(raw) if reading and raw is not None else _unusable(key, raw)
         if isinstance(value, Wrong):
             column = _column_of(line, key)
-            draft.issues += issues_at(name, draft.line, column, key if reading else "", value.problems)
+            subject = key if reading else ""
+            draft.issues += [issue_at(name, draft.line, column, subject, p) for p in value.problems]
         else:
             values[key] = value
 
@@ -76,12 +77,9 @@ def _perhaps_repeats(line: str, count: int) -> bool:
 
 
 def _field_count(fields: dict[str, Any]) -> int:
-    """Count the fields of the object and of the objects in its lists."""
-    count = len(fields)
-    for value in fields.values():
-        if type(value) is list:
-            count += sum(len(entry) for entry in value if type(entry) is dict)
-    return count
+    """Return the number of fields of the object and of the objects in its lists."""
+    lists = (value for value in fields.values() if type(value) is list)
+    return len(fields) + sum(len(entry) for each in lists for entry in each if type(entry) is dict)
 
 
 def _keys(line: str) -> Iterator[tuple[int, int, str, int]]:
@@ -95,13 +93,14 @@ def _keys(line: str) -> Iterator[tuple[int, int, str, int]]:
             case "}" | "]":
                 enclosing.pop()
             case ":":
-                yield len(enclosing) - 1, enclosing[-1], text, _start_of_value(line, token.end()) + 1
+                yield (
+                    len(enclosing) - 1,
+                    enclosing[-1],
+                    text,
+                    len(line) - len(line[token.end() :].lstrip()) + 1,
+                )
             case string:
                 text = orjson.loads(string)
-
-
-def _start_of_value(line: str, start: int) -> int:
-    return len(line) - len(line[start:].lstrip())
 
 
 def _column_of(line: str, key: str) -> int:

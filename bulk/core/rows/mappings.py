@@ -4,19 +4,16 @@ Equal mappings are one object (up to a bound), so that a million rows stay small
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import orjson
 
-from bulk.core.model import PortMapping, Ports, Protocol, port_mapping
+from bulk.core.model import MAPPINGS_MAX, PORT_MAX, PortMapping, Ports, Protocol, port_mapping
 from bulk.core.rows.known import Known
-from bulk.core.rows.values import PORT_MAX, Problem, Wrong, shown, wrong
-
-MAPPINGS_MAX = 200
-"""Most mappings that one PUT may carry (API.md, section 1.1)."""
+from bulk.core.rows.values import Problem, Wrong, shown, wrong
 
 PORT_HINT = f"write a whole number from 1 to {PORT_MAX}"
 MAPPING_HINT = "write client:server/protocol, such as 8081:22/TCP"
@@ -148,10 +145,6 @@ def _object_problems(entry: dict[str, Any]) -> Iterable[Problem]:
         yield Problem(message=f"unknown field {shown(name)}", hint=OBJECT_HINT)
 
 
-def _within(bad: Wrong, part: str) -> Iterator[Problem]:
-    return (replace(problem, part=part + problem.part) for problem in bad.problems)
-
-
 def _together(parts: Sequence[PortMapping | Wrong], *, name_parts: bool = False) -> Ports | Wrong:
     """Give the mappings if each is one and the rules for all of them hold; else every reason why not."""
     mappings = [part for part in parts if isinstance(part, PortMapping)]
@@ -159,21 +152,13 @@ def _together(parts: Sequence[PortMapping | Wrong], *, name_parts: bool = False)
     if len(mappings) != len(parts):
         for position, part in enumerate(parts):
             if isinstance(part, Wrong):
-                problems += _within(part, f"[{position}]") if name_parts else part.problems
+                at = f"[{position}]" if name_parts else ""
+                problems += [replace(problem, part=at + problem.part) for problem in part.problems]
     if len({mapping.client_port for mapping in mappings}) != len(mappings):
         problems += _repeats(mappings)
     if len(mappings) > MAPPINGS_MAX:
         problems.append(too_many(len(mappings)))
     return Wrong(tuple(problems)) if problems else tuple(mappings)
-
-
-def filled(read: Callable[[Any], Ports | Wrong], *, hint: str) -> Callable[[Any], Ports | Wrong]:
-    """Give `read` for a field whose list may not be empty."""
-
-    def of_raw(raw: Any) -> Ports | Wrong:
-        return read(raw) or wrong("an empty list of mappings", hint)
-
-    return of_raw
 
 
 def too_many(count: int) -> Problem:

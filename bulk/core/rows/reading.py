@@ -5,7 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeAlias, assert_never
 
-from bulk.core.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target
+from bulk.core.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
 from bulk.core.rows.columns import ColumnKind, names_of
 from bulk.core.rows.csv_layouts import long_drafts, wide_drafts
 from bulk.core.rows.csv_text import CsvRecords
@@ -14,7 +14,7 @@ from bulk.core.rows.header import read_header
 from bulk.core.rows.jsonl import json_drafts
 from bulk.core.rows.lines import NumberedLine, not_a_text_file, numbered
 from bulk.core.rows.repeats import Contests
-from bulk.core.rows.rules import asks_for_something, row_problems
+from bulk.core.rows.rules import ASKING, row_problems
 from bulk.core.rows.values import Problem
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
@@ -45,9 +45,8 @@ def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Tar
 
     Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
     """
-    targets = Targets(default)
     for judged in judge(lines, name, format):
-        yield _row(judged, name, targets) if isinstance(judged, Draft) else judged
+        yield _row(judged, name, default) if isinstance(judged, Draft) else judged
 
 
 def judge(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | InvalidRow | Issue]:  # noqa: A002
@@ -99,11 +98,11 @@ def _apply_rules(draft: Draft, name: str) -> None:
     if len(values) > _ID_AND_ONE:
         for field, problem in row_problems(values):
             draft.issues.append(issue_at(name, draft.line, draft.column, field, problem))
-    if not draft.issues and not draft.has_unread and not asks_for_something(values):
+    if not draft.issues and not draft.has_unread and ASKING.isdisjoint(values):
         draft.issues.append(issue_at(name, draft.line, draft.column, "", _ASKS_NOTHING))
 
 
-def _row(draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | InvalidRow:
+def _row(draft: Draft, name: str, default: Target) -> ServiceUpdate | InvalidRow:
     place = f"{name}:{draft.line}"
     if draft.issues:
         return InvalidRow(row=draft.row, place=place, service_id=draft.raw_id, issues=tuple(draft.issues))
@@ -115,7 +114,7 @@ def _row(draft: Draft, name: str, targets: "Targets") -> ServiceUpdate | Invalid
         elif column not in _TARGET_COLUMNS:
             own[column] = value
     return ServiceUpdate(
-        row=draft.row, place=place, target=targets.of(draft.values), body=_body(**body), **own
+        row=draft.row, place=place, target=_target(draft.values, default), body=_body(**body), **own
     )
 
 
@@ -123,22 +122,11 @@ _body = lru_cache(65_536)(ModifyBody)
 """The body of these fields: a job has few different ones, so that each is made and kept once."""
 
 
-class Targets:
-    """The targets of a file; equal ones are one object."""
-
-    def __init__(self, default: Target) -> None:
-        self._default = default
-        self._known: dict[tuple[str, str, str], Target] = {}
-
-    def of(self, values: dict[str, Any]) -> Target:
-        """Give the target that a row names, completed by the default one."""
-        if _TARGET_COLUMNS.isdisjoint(values):
-            return self._default
-        default = self._default
-        region, profile = values.get("region", default.region), values.get("profile", default.profile)
-        at_home = (region, profile) == (default.region, default.profile)
-        project_id = values.get("project_id", default.project_id if at_home else "")
-        key = (region, project_id, profile)
-        if key not in self._known:
-            self._known[key] = Target(region=region, project_id=project_id, profile=profile)
-        return self._known[key]
+def _target(values: dict[str, Any], default: Target) -> Target:
+    """Return the target that a row names, completed by the default one."""
+    if _TARGET_COLUMNS.isdisjoint(values):
+        return default
+    region, profile = values.get("region", default.region), values.get("profile", default.profile)
+    at_home = (region, profile) == (default.region, default.profile)
+    project_id = values.get("project_id", default.project_id if at_home else "")
+    return known_target(region=region, project_id=project_id, profile=profile)

@@ -19,8 +19,3 @@ def row_problems(values: dict[str, Any]) -> Iterator[tuple[str, Problem]]:
     if both := set(values.get("add_ports", ())) & set(values.get("remove_ports", ())):
         message = f"{min(both)} is both to be added and to be removed"
         yield "remove_ports", Problem(message=message, hint="keep one of the two")
-
-
-def asks_for_something(values: dict[str, Any]) -> bool:
-    """Tell whether a row wants any change at all."""
-    return not ASKING.isdisjoint(values)

@@ -13,7 +13,6 @@ import orjson
 
 SHOWN_CHARS_MAX = 60
 DESCRIPTION_CHARS_MAX = 128
-PORT_MAX = 65_535
 
 T = TypeVar("T")
 
@@ -53,19 +52,20 @@ def _cut(text: str) -> str:
 
 
 def string(of_text: Callable[[str], T | Wrong]) -> Callable[[Any], T | Wrong]:
-    """Give the JSON reading of a field whose text reading is `of_text`: strings only, never trimmed."""
-
-    def of_json(raw: Any) -> T | Wrong:
-        if type(raw) is str:
-            return of_text(raw)
-        return wrong(f"{shown(raw)} is not a string", "write a JSON string, or leave the field out")
-
-    return of_json
+    """Return the JSON reading of a field whose text reading is `of_text`: strings only, never trimmed."""
+    hint = "write a JSON string, or leave the field out"
+    return lambda raw: of_text(raw) if type(raw) is str else wrong(f"{shown(raw)} is not a string", hint)
 
 
 def trimmed(of_text: Callable[[str], T | Wrong]) -> Callable[[str], T | Wrong]:
-    """Give the CSV reading of a field whose text reading is `of_text`: blanks around it do not count."""
+    """Return the CSV reading of a field whose text reading is `of_text`: blanks around it do not count."""
     return lambda cell: of_text(cell.strip())
+
+
+def matching(pattern: str, *, fault: str, hint: str) -> Callable[[str], str | Wrong]:
+    """Return the reading of a text that has to match a pattern; `fault` is what is wrong with another one."""
+    form = re.compile(pattern)
+    return lambda text: text if form.fullmatch(text) else wrong(f"{shown(text)} is {fault}", hint)
 
 
 UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -73,11 +73,9 @@ _UUID_WITHIN = re.compile(r"[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}")
 
 
 def uuid(text: str) -> str | Wrong:
-    """Give a UUID in lower case with its dashes; any case is taken."""
+    """Return a UUID in lower case with its dashes; any case is taken."""
     lower = text.lower()
-    if UUID.fullmatch(lower):
-        return lower
-    return _not_a_uuid(text, lower)
+    return lower if UUID.fullmatch(lower) else _not_a_uuid(text, lower)
 
 
 def _not_a_uuid(text: str, lower: str) -> Wrong:
@@ -113,36 +111,6 @@ def project_id(text: str) -> str | Wrong:
     return wrong(f"{shown(text)} is not a project id", hint)
 
 
-REGION = re.compile(r"[a-z][a-z0-9]{0,15}(?:-[a-z0-9]{1,20}){1,4}")
-
-
-def region(text: str) -> str | Wrong:
-    """Give a region's id in the form of `cn-north-4`; whether it exists is the client's to know."""
-    if REGION.fullmatch(text):
-        return text
-    return wrong(f"{shown(text)} is not a region", "write its id, such as cn-north-4")
-
-
-PROFILE = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
-
-
-def profile(text: str) -> str | Wrong:
-    """Give the name of a credentials profile."""
-    if PROFILE.fullmatch(text):
-        return text
-    return wrong(f"{shown(text)} is not the name of a profile", "use 1-64 of letters, digits and _ . @ -")
-
-
-SERVICE_NAME = re.compile(r"[A-Za-z0-9_-]{0,16}")
-
-
-def service_name(text: str) -> str | Wrong:
-    """Give the short name of a service, 0-16 characters; the API itself adds region and id."""
-    if SERVICE_NAME.fullmatch(text):
-        return text
-    return wrong(f"{shown(text)} is not a service name", "use at most 16 of letters, digits, _ and -")
-
-
 def description(text: str) -> str | Wrong:
     """Give a description: at most 128 characters, none of them `<` or `>` or a control character."""
     if len(text) > DESCRIPTION_CHARS_MAX:
@@ -164,43 +132,19 @@ CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"
 _CONTROL = re.compile(f"[{CONTROLS}]")
 
 
-TCP_PROXIES = ("close", "toa_open", "proxy_open", "open", "proxy_vni")
-
-
-def tcp_proxy(text: str) -> str | Wrong:
-    """Give one of the values that the API knows for `tcp_proxy`."""
-    if text in TCP_PROXIES:
-        return text
-    return wrong(f"{shown(text)} is not a value of tcp_proxy", f"write one of {', '.join(TCP_PROXIES)}")
-
-
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-IP = re.compile(
-    rf"{_OCTET}(?:\.{_OCTET}){{3}}|(?![0-9.]+$)(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+",
-)
-
-
-def ip(text: str) -> str | Wrong:
-    """Give an IPv4 address or a domain name (RFC 1123, two labels or more)."""
-    if IP.fullmatch(text):
-        return text
-    return wrong(f"{shown(text)} is neither IPv4 nor a domain name", "write 192.0.2.7 or db.example.com")
+IP = rf"{_OCTET}(?:\.{_OCTET}){{3}}|(?![0-9.]+$)(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})+"
+"""An IPv4 address, or a domain name of two labels or more (RFC 1123)."""
 
 
 def truth_of_text(cell: str) -> bool | Wrong:
-    """Give true or false, written so, in any case (spreadsheets write TRUE)."""
-    match cell.strip().lower():
-        case "true":
-            return True
-        case "false":
-            return False
-        case _:
-            return wrong(f"{shown(cell)} is neither true nor false", "write true or false")
+    """Return true or false, written so, in any case (spreadsheets write TRUE)."""
+    bad = wrong(f"{shown(cell)} is neither true nor false", "write true or false")
+    return {"true": True, "false": False}.get(cell.strip().lower(), bad)
 
 
 def truth_of_json(raw: Any) -> bool | Wrong:
-    """Give a JSON true or false."""
-    if type(raw) is bool:
-        return raw
-    return wrong(f"{shown(raw)} is neither true nor false", "write true or false without quotes")
+    """Return a JSON true or false."""
+    bad = wrong(f"{shown(raw)} is neither true nor false", "write true or false without quotes")
+    return raw if type(raw) is bool else bad

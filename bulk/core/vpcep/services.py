@@ -8,12 +8,10 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from bulk.core.model import PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
+from bulk.core.model import PORT_MAX, PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
 
 UNREADABLE = "unreadable"
 """Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
-
-_PORT_MAX = 65_535
 
 _PROTOCOLS = frozenset(Protocol)
 
@@ -89,8 +87,8 @@ def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
 
 def _port(json: Any) -> int:
     number = _count(json)
-    if number is None or not 0 < number <= _PORT_MAX:
-        raise ValueError(f"port {json!r} is not from 1 to {_PORT_MAX}")
+    if number is None or not 0 < number <= PORT_MAX:
+        raise ValueError(f"port {json!r} is not from 1 to {PORT_MAX}")
     return number
 
 
