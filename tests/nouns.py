@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ from bulk.core.model import (
     Reply,
     ServiceId,
     ServiceState,
+    ServiceUpdate,
     Target,
 )
 
@@ -53,15 +55,20 @@ def state(row: int, *server_ports: int, status: str = "available") -> ServiceSta
     return ServiceState(id=service_id(row), ports=ports(*server_ports), status=status)
 
 
+def update(row: int, body: ModifyBody, **asked: Any) -> ServiceUpdate:
+    """Give a row that asks its service for this body, and for what else is said."""
+    place, service = f"services.csv:{row + 1}", service_id(row)
+    return ServiceUpdate(row=row, place=place, target=PROJECT, service_id=service, body=body, **asked)
+
+
 def change(row: int, *, action: Action = Action.UPDATE, after: tuple[int, ...] = ()) -> Change:
     """Give a row's change from server port 1 to server port 2."""
+    body = ModifyBody(ports=ports(1 if action is Action.KEEP else 2))
     return Change(
-        row=row,
-        place=f"services.csv:{row + 1}",
+        update=update(row, body),
         target=PROJECT,
-        service_id=service_id(row),
         action=action,
-        body=ModifyBody(ports=ports(1 if action is Action.KEEP else 2)),
+        body=body,
         before=None if action is Action.REFUSE else state(row, 1),
         reason="no such service" if action is Action.REFUSE else "",
         after=after,
@@ -140,18 +147,26 @@ states = st.builds(
     created_at=_maybe_text,
     updated_at=_maybe_text,
 )
-changes = st.builds(
-    Change,
+updates = st.builds(
+    ServiceUpdate,
     row=rows,
     place=texts,
     target=targets,
     service_id=texts,
+    body=bodies,
+    add_ports=st.just(()) | port_maps,
+    remove_ports=st.just(()) | port_maps,
+    expect_ports=st.none() | port_maps,
+    note=texts,
+)
+changes = st.builds(
+    lambda update, **fields: Change(update=update, target=update.target, **fields),
+    update=updates,
     action=st.sampled_from(Action),
     body=bodies,
     before=st.none() | states,
     reason=texts,
     after=st.lists(rows, max_size=3).map(tuple),
-    note=texts,
     parking=st.none() | bodies,
     after_parked=st.lists(rows, max_size=3).map(tuple),
 )

@@ -138,15 +138,11 @@ class PlanWriter:
 
 
 def _unusable(row: InvalidRow, target: Target) -> Change:
-    return Change(
-        row=row.row,
-        place=row.place,
-        target=target,
-        service_id=ServiceId(row.service_id),
-        action=Action.REFUSE,
-        body=ModifyBody(),
-        reason="; ".join(f"{issue.field}: {issue.message}" for issue in row.issues),
+    update = ServiceUpdate(
+        row=row.row, place=row.place, target=target, service_id=ServiceId(row.service_id), body=ModifyBody()
     )
+    reason = "; ".join(f"{issue.field}: {issue.message}" for issue in row.issues)
+    return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
 
 
 async def plan_job(

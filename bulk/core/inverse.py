@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from bulk.core.model import BODY_FIELDS, MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState
+from bulk.core.model import MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState
 
 
 def inverse(change: Change, *, row: int) -> Change:
@@ -16,14 +16,15 @@ def inverse(change: Change, *, row: int) -> Change:
 
     It is refused where a field had no value before that a PUT could bring back.
     """
-    restored = {name: _value(change.before, name) for name in BODY_FIELDS if _names(change, name)}
+    restored = {name: _value(change.before, name) for name in change.body.given()}
     reason = "; ".join(_gaps(restored))
+    body = ModifyBody(**restored)
     return replace(
         change,
-        row=row,
+        update=replace(change.update, row=row, body=body, add_ports=(), remove_ports=(), expect_ports=None),
         action=Action.REFUSE if reason else Action.UPDATE,
         before=written(change),
-        body=ModifyBody(**restored),
+        body=body,
         reason=reason,
         after=(),
         parking=None,
@@ -36,14 +37,10 @@ def written(change: Change) -> ServiceState | None:
     before = change.before
     if before is None:
         return None
-    named = {name: getattr(change.body, name) for name in BODY_FIELDS if _names(change, name)}
+    named = change.body.given()
     if "service_name" in named:
         named["service_name"] = _stored_name(before, named["service_name"])
     return replace(before, **named)
-
-
-def _names(change: Change, name: str) -> bool:
-    return getattr(change.body, name) is not None
 
 
 def _value(before: ServiceState | None, name: str) -> Any:

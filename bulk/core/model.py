@@ -89,8 +89,8 @@ def port_mapping(client_port: int, server_port: int, protocol: str) -> PortMappi
 def ports_json(ports: Ports) -> list[dict[str, Any]]:
     """Give the API's form of `ports`."""
     return [
-        {"client_port": m.client_port, "server_port": m.server_port, "protocol": m.protocol._value_}
-        for m in ports
+        {"client_port": client_port, "server_port": server_port, "protocol": protocol._value_}
+        for client_port, server_port, protocol in ports
     ]
 
 
@@ -147,9 +147,13 @@ class ModifyBody:
     tcp_proxy: str | None = None
     ip: str | None = None
 
+    def given(self) -> dict[str, Any]:
+        """Return the fields that are set."""
+        return {name: value for name in BODY_FIELDS if (value := getattr(self, name)) is not None}
+
     def named(self) -> dict[str, Any]:
-        """Give the JSON object to send: only the fields that are set, ports as API objects."""
-        json = {name: value for name in BODY_FIELDS if (value := getattr(self, name)) is not None}
+        """Return the JSON object to send: only the fields that are set, ports as API objects."""
+        json = self.given()
         if self.ports is not None:
             json["ports"] = ports_json(self.ports)
         return json
@@ -292,10 +296,8 @@ class Action(StrEnum):
 class Change:
     """Before -> after for one service, with the exact PUT body."""
 
-    row: int
-    place: str
-    target: Target
-    service_id: ServiceId
+    update: ServiceUpdate  # what the row asks for
+    target: Target  # the row's target, its project looked up
     action: Action
     body: ModifyBody
     before: ServiceState | None = None
@@ -308,7 +310,16 @@ class Change:
     """The intermediate PUT that lets others have what this service holds; None but in a broken cycle."""
     after_parked: tuple[int, ...] = ()
     """Rows whose `parking` must have been applied before this one may be sent."""
-    note: str = ""
+
+    @property
+    def row(self) -> int:
+        """Return the number of the row."""
+        return self.update.row
+
+    @property
+    def service_id(self) -> ServiceId:
+        """Return the service to change."""
+        return self.update.service_id
 
     @property
     def added(self) -> Ports:

@@ -22,6 +22,7 @@ from bulk.core.model import (
     Reply,
     ServiceId,
     ServiceState,
+    ServiceUpdate,
     Target,
 )
 from bulk.core.plan import Estimate
@@ -167,17 +168,17 @@ def row(number: int, action: Action, *, name: str = "", outcome: Outcome | None 
         description="old",
     )
     wanted = before.ports if action is Action.KEEP else (mapping(22), mapping(1000 + number % 9000))
-    change = Change(
+    body = ModifyBody(ports=wanted, description=fields.pop("description", None))
+    update = ServiceUpdate(
         row=number,
         place=f"services.csv:{number + 1}",
         target=TARGET,
         service_id=service_id,
-        action=action,
-        before=before,
-        body=ModifyBody(ports=wanted, description=fields.pop("description", None)),
-        reason=fields.pop("reason", ""),
+        body=body,
         note=fields.pop("note", ""),
     )
+    reason = fields.pop("reason", "")
+    change = Change(update=update, target=TARGET, action=action, before=before, body=body, reason=reason)
     return Row(change=change, outcome=outcome, **fields)
 
 

@@ -219,7 +219,7 @@ async def test_a_listener_that_breaks_ends_the_writing_instead_of_hanging_it(tmp
 
 async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> None:
     """Also lines longer than one read, and rows in another order than the plan."""
-    changes = [change(3), replace(change(2), note="é" * 9000)]
+    changes = [change(3), replace(change(2), reason="é" * 9000)]
     async with await planned_ledger(tmp_path, [*changes, change(1)]) as ledger:
         assert [ledger.change(row) for row in (1, 2, 3)] == [change(1), changes[1], change(3)]
         assert ledger.outcome(3) is None
@@ -228,7 +228,7 @@ async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> N
         assert found
         assert found["outcome"] == "already"
     fd = os.open(ledger.path, os.O_RDONLY)
-    assert LedgerReader(fd, fold(ledger.path)).change(2).note == "é" * 9000
+    assert LedgerReader(fd, fold(ledger.path)).change(2).reason == "é" * 9000
     os.close(fd)
 
 

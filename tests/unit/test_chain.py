@@ -144,7 +144,7 @@ def test_the_head_of_a_change_is_what_stands_before_its_states_and_bodies(change
     whole, head = Chain(), Chain()
     read, told = whole.unseal(line), head.unseal(line, whole=False)
     assert told == {name: read[name] for name in told}
-    assert read.keys() - told.keys() <= {"before", "body", "parking", "after_parked", "sum"}
+    assert read.keys() - told.keys() <= {"before", "body", "parking", "after_parked", "asked", "sum"}
     assert (head.sum, head.digest, head.n) == (whole.sum, whole.digest, whole.n)
 
 

@@ -69,18 +69,21 @@ def decided(before: ServiceState | None = LIVE, **wanted: Any) -> Change:
 
 
 def test_a_map_that_differs_is_an_update_with_the_whole_new_list() -> None:
-    """The body's ports are the row's, in the row's order; the row's place and note come along."""
+    """The body's ports are the row's, in the row's order; the row itself comes along."""
     change = decided(ports="443:9443 81:8081/UDP")
     assert change == Change(
-        row=1,
-        place="a.csv:2",
+        update=row(ports="443:9443 81:8081/UDP"),
         target=PROJECT,
-        service_id=service_id(1),
         action=Action.UPDATE,
         body=ModifyBody(ports=mapped("443:9443 81:8081/UDP")),
         before=LIVE,
-        note="ticket 7",
     )
+
+
+def test_a_change_holds_its_row_as_it_was_written() -> None:
+    """What the row adds and expects is not lost in the whole list that is computed from it."""
+    update = row(add_ports="81:8081", expect_ports="80:8080 443:8443")
+    assert decide(update, LIVE, PROJECT).update is update
 
 
 def test_the_targets_own_project_is_told_once_it_is_known() -> None:

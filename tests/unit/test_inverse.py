@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulk.core.inverse import inverse, written
 from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
-from tests.nouns import change, ports, service_id
+from tests.nouns import change, ports, service_id, update
 
 BEFORE = ServiceState(
     id=service_id(1),
@@ -32,18 +32,19 @@ def applied(before: ServiceState | None = BEFORE, **body: Any) -> Change:
         reason="3 consumers are connected",
         parking=ModifyBody(ports=ports(9)),
         after_parked=(6,),
-        note="ticket 7",
+        update=update(1, ModifyBody(), add_ports=ports(3), expect_ports=ports(1, 2), note="ticket 7"),
     )
 
 
 def test_the_inverse_brings_back_the_fields_that_were_sent_and_no_others() -> None:
-    """It starts from what was written, keeps place and note, and is ordered anew."""
+    """It starts from what was written, keeps place and note, asks for nothing else, and is ordered anew."""
     was = applied(ports=ports(3), approval_enabled=True)
+    body = ModifyBody(ports=ports(1, 2), approval_enabled=False)
     assert inverse(was, row=8) == replace(
         was,
-        row=8,
+        update=replace(update(1, body, note="ticket 7"), row=8),
         before=replace(BEFORE, ports=ports(3), approval_enabled=True),
-        body=ModifyBody(ports=ports(1, 2), approval_enabled=False),
+        body=body,
         reason="",
         after=(),
         parking=None,

@@ -36,7 +36,7 @@ from bulk.core.model import (
     ServiceState,
     ports_json,
 )
-from tests.nouns import RECORDS, bodies, change, changes, port_maps, state, states
+from tests.nouns import RECORDS, bodies, change, changes, port_maps, ports, state, states
 
 ENVELOPE = {"n", "at", "type", "sum"}
 
@@ -107,8 +107,35 @@ def test_a_body_comes_back_and_only_named_fields_are_written(body: ModifyBody) -
 
 @given(changes)
 def test_a_changes_line_needs_nothing_else_to_be_applied(planned: Change) -> None:
-    """Target, id, state before and exact body all come from the one line."""
+    """Target, id, state before, exact body and what the row asked all come from the one line."""
     assert change_of(through_a_line(planned)) == planned
+
+
+def asked(change: Change) -> Json:
+    """Give what the change's line says of the row besides the body."""
+    json: Json = through_a_line(change).get("asked", {})
+    return json
+
+
+def test_a_line_says_what_was_asked_where_the_body_does_not() -> None:
+    """An edit and an expectation, and that the row named no ports; a plain row's line says nothing of it."""
+    plain = change(1)
+    assert "asked" not in record_json(plain)
+    edit = replace(plain.update, body=ModifyBody(), add_ports=ports(2), expect_ports=())
+    assert asked(replace(plain, update=edit)) == {
+        "ports": None,
+        "add_ports": ports_json(ports(2)),
+        "expect_ports": [],
+    }
+    unnamed = replace(plain.update, body=ModifyBody(description=""))
+    assert asked(replace(plain, update=unnamed)) == {"ports": None, "description": ""}
+
+
+def test_whatever_a_later_column_asks_is_passed_over() -> None:
+    """A reader knows its own columns; what it does know is read."""
+    json = through_a_line(replace(change(1), update=replace(change(1).update, expect_ports=ports(1))))
+    json["asked"]["owner"] = "team-a"
+    assert change_of(json).update == replace(change(1).update, expect_ports=ports(1))
 
 
 def test_an_outcome_as_asked_has_no_observed_state() -> None:

@@ -4,14 +4,15 @@ One record is one line: `{"n":7,"at":"2026-01-15T08:30:00.123Z","type":"intent",
 type means is said at its class; `n`, `at`, `type` and `sum` belong to the line (`chain.py`).
 """
 
-from dataclasses import field, fields
+from dataclasses import MISSING, field, fields, replace
 from enum import StrEnum
-from functools import cache
+from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias
 
 import orjson
 
 from bulk.core.model import (
+    BODY_FIELDS,
     STATE_FIELDS,
     Action,
     Change,
@@ -19,12 +20,14 @@ from bulk.core.model import (
     Outcome,
     Ports,
     Reply,
-    ServiceId,
     ServiceState,
+    ServiceUpdate,
     Target,
+    known_target,
     noun,
     port_mapping,
     ports_json,
+    value_json,
 )
 
 FORMAT = 2
@@ -195,16 +198,27 @@ def body_of(json: Json) -> ModifyBody:
     return ModifyBody(**({**json, "ports": ports_of(json["ports"])} if "ports" in json else json))
 
 
+_ASKED = {
+    each.name: each.default
+    for each in fields(ServiceUpdate)
+    if each.default is not MISSING and each.name != "note"  # which a `change` always has
+}
+"""What a row may ask besides the fields of a body, with what stands for nothing."""
+_asked = attrgetter(*_ASKED)
+_NOTHING_ASKED = tuple(_ASKED.values())
+
+
 def _change_json(change: Change) -> Json:
+    update = change.update
     json: Json = {
-        "row": change.row,
-        "place": change.place,
+        "row": update.row,
+        "place": update.place,
         "target": target_json(change.target),
-        "service_id": change.service_id,
-        "action": change.action.value,
+        "service_id": update.service_id,
+        "action": change.action._value_,
         "reason": change.reason,
         "after": list(change.after),
-        "note": change.note,
+        "note": update.note,
         "before": state_json(change.before) if change.before else None,
         "body": change.body.named(),
     }
@@ -212,7 +226,17 @@ def _change_json(change: Change) -> Json:
         json["parking"] = change.parking.named()
     if change.after_parked:
         json["after_parked"] = list(change.after_parked)
+    if update.body is not change.body or _asked(update) != _NOTHING_ASKED:
+        json["asked"] = _asked_json(change)
     return json
+
+
+def _asked_json(change: Change) -> Json:
+    """Return what the row asks that its body does not show: edits, expectations, what it leaves out."""
+    update, mine, sent = change.update, change.update.body, change.body
+    asked = {name: getattr(mine, name) for name in BODY_FIELDS if getattr(mine, name) != getattr(sent, name)}
+    asked |= {name: value for name, no in _ASKED.items() if (value := getattr(update, name)) != no}
+    return {name: value_json(value) for name, value in asked.items()}
 
 
 def head_of_change(line: bytes) -> bytes:
@@ -238,31 +262,38 @@ def asks_for_ports_of(line: bytes, state: ServiceState) -> bool:
 
 
 def change_of(json: Json) -> Change:
-    """Read back a `change` record."""
-    return Change(
+    """Return the change of a `change` record; formats before 3 have nothing `asked`."""
+    body, target = body_of(json["body"]), known_target(**json["target"])
+    update = ServiceUpdate(
         row=json["row"],
         place=json["place"],
-        target=target_of(json["target"]),
-        service_id=ServiceId(json["service_id"]),
-        action=Action(json["action"]),
+        target=target,
+        service_id=json["service_id"],
+        body=body,
+        note=json["note"],
+    )
+    return Change(
+        update=_as_asked(update, json["asked"]) if "asked" in json else update,
+        target=target,
+        action=_ACTIONS[json["action"]],
         reason=json["reason"],
         after=tuple(json["after"]),
-        note=json["note"],
         before=state_of(json["before"]) if json["before"] else None,
-        body=body_of(json["body"]),
+        body=body,
         parking=body_of(json["parking"]) if "parking" in json else None,
         after_parked=tuple(json.get("after_parked", ())),
     )
 
 
-def target_of(json: Json) -> Target:
-    """Read back what `target_json` gave; equal ones are one object."""
-    return _target(json["region"], json["project_id"], json["profile"])
+_ACTIONS = {action.value: action for action in Action}
 
 
-@cache
-def _target(region: str, project_id: str, profile: str) -> Target:
-    return Target(region=region, project_id=project_id, profile=profile)
+def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
+    """Return an update with what `_asked_json` gave; members of a later version are passed over."""
+    asked: Json = {name: ports_of(value) if type(value) is list else value for name, value in json.items()}
+    body = {name: asked[name] for name in BODY_FIELDS if name in asked}
+    others = {name: asked[name] for name in _ASKED if name in asked}
+    return replace(update, body=replace(update.body, **body) if body else update.body, **others)
 
 
 def target_json(target: Target) -> Json:

@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 
 from bulk.core.model import (
-    BODY_FIELDS,
     MAPPINGS_MAX,
     Action,
     Change,
@@ -31,55 +31,39 @@ _WAY_OUT = {
 
 
 def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -> Change:
-    """Give the change that a row asks of a service, or why it is refused; `before` None: there is none.
+    """Return the change that a row asks of a service, or why it is refused; `before` None: there is none.
 
     The body names the fields that the row names and no others; `ports` is the full list that the API wants
     (API.md, section 2.1), computed from the live one where the row only adds and removes.
     """
     if before is None:
         reason = f"there is no such service in {target}; check its id, region and project"
-        return _change(update, target, None, Action.REFUSE, update.body, reason)
+        return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
+    body = _full_body(update, before.ports)
+    action, reason = _decision(update, before, body)
+    return Change(update=update, target=target, action=action, body=body, before=before, reason=reason)
+
+
+def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> tuple[Action, str]:
+    """Return the action for a service that exists, and why it is refused or what to look at twice."""
     live = before.ports
-    body = _full_body(update, live)
     if reason := next(chain(_foreign(before), _unfit(update, live)), ""):
-        return _change(update, target, before, Action.REFUSE, body, reason)
+        return Action.REFUSE, reason
     # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
     if before.confirms(body):
-        return _change(update, target, before, Action.KEEP, body, "")
+        return Action.KEEP, ""
     if reason := next(chain(_unexpected(update, live), _unsendable(body.ports)), ""):
-        return _change(update, target, before, Action.REFUSE, body, reason)
-    return _change(update, target, before, Action.UPDATE, body, "; ".join(_warnings(before, body)))
-
-
-def _change(
-    update: ServiceUpdate,
-    target: Target,
-    before: ServiceState | None,
-    action: Action,
-    body: ModifyBody,
-    reason: str,
-) -> Change:
-    return Change(
-        row=update.row,
-        place=update.place,
-        target=target,
-        service_id=update.service_id,
-        action=action,
-        body=body,
-        before=before,
-        reason=reason,
-        note=update.note,
-    )
+        return Action.REFUSE, reason
+    return Action.UPDATE, "; ".join(_warnings(before, body))
 
 
 def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
-    """Give the body with the whole list of ports: what stays of the live one, then what is added."""
+    """Return the body with the whole list of ports: what stays of the live one, then what is added."""
     if not (update.add_ports or update.remove_ports):
         return update.body
     left = [mapping for mapping in live if mapping not in update.remove_ports]
     added = [mapping for mapping in update.add_ports if mapping not in left]
-    others = {name: getattr(update.body, name) for name in BODY_FIELDS if name != "ports"}
-    return ModifyBody(ports=(*left, *added), **others)
+    return replace(update.body, ports=(*left, *added))
 
 
 def _foreign(before: ServiceState) -> Iterator[str]:
@@ -100,28 +84,24 @@ def _foreign(before: ServiceState) -> Iterator[str]:
 
 
 def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[str]:
-    """Say why what is to be added or removed does not fit what is there."""
-    if update.add_ports or update.remove_ports:
-        yield from _not_there(update, live)
-        yield from _taken(update, live)
-
-
-def _not_there(update: ServiceUpdate, live: Ports) -> Iterator[str]:
-    """Say which mapping to remove has another meaning now; one that is gone altogether is as asked."""
-    present = {_dialled(mapping): mapping for mapping in live if mapping not in update.add_ports}
-    for mapping in update.remove_ports:
-        found = present.get(_dialled(mapping), mapping)
-        if mapping not in live and found != mapping:
+    """Return why what is to be added or removed does not fit what is there."""
+    add, remove = update.add_ports, update.remove_ports
+    for mapping, found in _led_elsewhere(remove, live, besides=add) if remove else ():
+        if mapping not in live:
             yield f"remove_ports names {mapping}, but the service has {found}; name the mapping that is there"
+    for mapping, found in _led_elsewhere(add, live, besides=remove) if add else ():
+        yield f"add_ports names {mapping}, but the service has {found}; name that in remove_ports as well"
 
 
-def _taken(update: ServiceUpdate, live: Ports) -> Iterator[str]:
-    """Say which mapping to add would change the meaning of one that stays."""
-    staying = {_dialled(mapping): mapping for mapping in live if mapping not in update.remove_ports}
-    for mapping in update.add_ports:
-        found = staying.get(_dialled(mapping), mapping)
-        if found != mapping:
-            yield f"add_ports names {mapping}, but the service has {found}; name that in remove_ports as well"
+def _led_elsewhere(
+    mappings: Ports, live: Ports, *, besides: Ports
+) -> Iterator[tuple[PortMapping, PortMapping]]:
+    """Return each mapping whose client port leads elsewhere now, with where; one that leads nowhere is none.
+
+    Live mappings that are `besides` do not count: the row itself adds or removes them.
+    """
+    present = {_dialled(mapping): mapping for mapping in live if mapping not in besides}
+    return ((m, found) for m in mappings if (found := present.get(_dialled(m), m)) != m)
 
 
 def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[str]:

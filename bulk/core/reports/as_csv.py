@@ -20,7 +20,12 @@ _PLANNED = tuple(
     for column in COLUMNS.values()
     if column.kind not in {ColumnKind.EDIT, ColumnKind.EXPECTATION}  # the plan has made a whole map of these
 )
-_values = attrgetter(*(column.path for column in _PLANNED))
+_values = attrgetter(
+    *(
+        column.path if column.kind in {ColumnKind.BODY, ColumnKind.TARGET} else f"update.{column.path}"
+        for column in _PLANNED
+    )
+)
 HEADER = (*(column.name for column in _PLANNED), *OUTCOME_COLUMNS)
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
@@ -47,7 +52,7 @@ def _cells(row: Row) -> Iterator[str | int]:
     change, reply = row.change, row.reply
     ending = (row.result.value, reply.code, row.why, reply.request_id)
     yield from map(neutral, (*map(told, _values(change)), *ending))
-    yield from (row.attempts, reply.ms, neutral(change.place))
+    yield from (row.attempts, reply.ms, neutral(change.update.place))
 
 
 def neutral(cell: str) -> str:

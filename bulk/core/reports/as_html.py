@@ -17,7 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bulk.core.model import Action, Outcome, Target
 from bulk.core.reports.chart import chart_of
 from bulk.core.reports.model import Report
-from bulk.core.reports.row import Contrast, Row
+from bulk.core.reports.row import TEXTS, Contrast, Row
 from bulk.core.reports.status import STOPPED
 from bulk.core.reports.summary import estimated
 from bulk.core.reports.totals import Tally, Totals
@@ -37,7 +37,14 @@ def render(report: Report) -> Iterator[str]:
     tally = Tally()
     targets: dict[Target, int] = {}
     rows = [_json(_cells(row, targets)) for row in tally.counting(report.rows)]
-    head = _json({"ran": report.ran, "targets": list(map(str, targets)), "results": _results()})
+    head = _json(
+        {
+            "ran": report.ran,
+            "targets": list(map(str, targets)),
+            "results": _results(),
+            "texts": [name.replace("_", " ").capitalize() for name in TEXTS],
+        }
+    )
     return (
         _environment()
         .get_template("report.html")
@@ -73,7 +80,7 @@ def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
     change, reply = row.change, row.reply
     return [
         change.row,
-        change.place,
+        change.update.place,
         targets.setdefault(change.target, len(targets)),
         change.service_id,
         row.name,
@@ -88,7 +95,7 @@ def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
         row.attempts,
         reply.ms,
         row.turn,
-        change.note,
+        list(row.texts.values()),
         _contrasts(row.moved),
     ]
 

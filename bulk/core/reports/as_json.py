@@ -68,7 +68,7 @@ def row_json(row: Row) -> Json:
     change, reply = row.change, row.reply
     return {
         "row": change.row,
-        "place": change.place,
+        "place": change.update.place,
         "target": target_json(change.target),
         "service_id": change.service_id,
         "name": row.name,
@@ -79,7 +79,7 @@ def row_json(row: Row) -> Json:
         "after_parked": change.after_parked,
         "parking": change.parking.named() if change.parking else None,
         "out_of_service": ports_json(change.out_of_service),
-        "note": change.note,
+        **row.texts,
         "before": state_json(change.before) if change.before else None,
         "body": change.body.named(),
         "added": ports_json(change.added),

@@ -45,14 +45,14 @@ def _section(title: str, head: str, lines: list[str]) -> Iterator[str]:
 
 def _wrong_line(row: Row) -> str:
     why = f"{row.code}: {row.why}" if row.code else row.why
-    return _line(row, escaped(row.change.place), escaped(why))
+    return _line(row, escaped(row.change.update.place), escaped(why))
 
 
 def _change_line(row: Row) -> str:
     change = row.change
     settings = "; ".join(f"{c.field}: {c.before} -> {c.after}" for c in row.settings)
     cells = (_mappings(change.removed), _mappings(change.added), str(len(change.kept)), escaped(settings))
-    return _line(row, *cells, escaped(change.place))
+    return _line(row, *cells, escaped(change.update.place))
 
 
 def _line(row: Row, *cells: str) -> str:

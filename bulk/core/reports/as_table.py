@@ -34,7 +34,7 @@ def lines(report: Report, *, more: str) -> Iterator[Line]:
 def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None = _MAPPINGS_SHOWN) -> Line:
     """Give one row: sigil, service, name, what changes, why, and where it stands in the job file."""
     change, style = row.change, style_of(row.result)
-    place = f"{change.place}, {change.target}" if many_targets else change.place
+    place = change.update.place + (f", {change.target}" if many_targets else "")
     return (
         Span(f"{SIGIL[row.result]} ", style),
         Span(f"{printable(change.service_id):36}", style if row.wrong else Style.PLAIN),

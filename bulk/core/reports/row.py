@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from bulk.core.ledger.records import Json, state_of
 from bulk.core.model import AS_ASKED, DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
 from bulk.core.reports.words import SIGIL, told
+from bulk.core.rows.columns import ColumnKind, names_of
+
+TEXTS = names_of(ColumnKind.TEXT)
+"""The columns of free text, which every report gives back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,11 @@ class Row:
     def name(self) -> str:
         """Give the service's short name, as far as known."""
         return self.change.before.short_name if self.change.before else ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Return the row's free texts, such as its note, by column."""
+        return {name: getattr(self.change.update, name) for name in TEXTS}
 
     @property
     def why(self) -> str:

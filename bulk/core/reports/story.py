@@ -105,7 +105,9 @@ class _Teller:
     def _planned(self, _: Json) -> Line:
         reason = f": {self.change.reason}" if self.change.reason else ""
         turn = Row(change=self.change).turn
-        return _said(f"planned from {self.change.place}: {self.change.action}{reason}{turn and f', {turn}'}")
+        return _said(
+            f"planned from {self.change.update.place}: {self.change.action}{reason}{turn and f', {turn}'}"
+        )
 
     def _sent(self, record: Json) -> Line:
         waits = "; ".join((*self._waits, f"its turn{self._pace}"))

@@ -37,6 +37,7 @@ from bulk.core.model import (
     Reply,
     ServiceId,
     ServiceState,
+    ServiceUpdate,
     Target,
 )
 from bulk.core.reports.model import Report, report_of
@@ -180,17 +181,17 @@ def change(
     **fields: Any,
 ) -> Change:
     """Give a change of row's service from `live` ports to `wanted` ones."""
-    state = {"connection_count": 2} | fields.pop("before", {})
-    return Change(
+    before = service(row, live, **{"connection_count": 2} | fields.pop("before", {}))
+    body = ModifyBody(ports=ports(wanted), **fields.pop("body", {}))
+    update = ServiceUpdate(
         row=row,
         place=f"services.csv:{row + 1}",
         target=target,
-        service_id=ServiceId(str(uuid.UUID(int=row))),
-        action=action,
-        before=service(row, live, **state),
-        body=ModifyBody(ports=ports(wanted), **fields.pop("body", {})),
-        **fields,
+        service_id=before.id,
+        body=body,
+        note=fields.pop("note", ""),
     )
+    return Change(update=update, target=target, action=action, before=before, body=body, **fields)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from bulk.core.ledger.records import Ended, Intent
-from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, Target
+from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import Estimate
 from bulk.core.reports.as_table import ROWS_SHOWN, lines, row_line
 from bulk.core.reports.model import Report
@@ -234,14 +234,10 @@ def test_names_and_reasons_cannot_steer_the_terminal(
 
 def test_a_service_that_was_not_found_is_shown_without_a_name(written: "Written") -> None:
     """A refused row without a live service still has its line."""
-    unknown = Change(
-        row=1,
-        place="services.csv:2",
-        target=OTHER,
-        service_id=ServiceId("nonsense"),
-        action=Action.REFUSE,
-        body=ModifyBody(),
-        reason="no such service",
+    body = ModifyBody()
+    update = ServiceUpdate(
+        row=1, place="services.csv:2", target=OTHER, service_id=ServiceId("nonsense"), body=body
     )
+    unknown = Change(update=update, target=OTHER, action=Action.REFUSE, body=body, reason="no such service")
     written.planned(unknown)
     assert shown(written.report())[0].startswith("! nonsense   ")

@@ -8,11 +8,11 @@
   const { head, rows } = JSON.parse($("data").textContent);
   const services = rows.map((cells) => {
     const [row, place, target, id, name, result, update, kept, removed, added, settings, why,
-      code, http, request, attempts, ms, turn, note, moved] = cells;
+      code, http, request, attempts, ms, turn, texts, moved] = cells;
     const [sigil, phrase, tone] = head.results[result];
     return {
       row, place, target: head.targets[target], id, name, result, update, settings, why, code, http, request,
-      attempts, ms, turn, note, moved, sigil, phrase, tone,
+      attempts, ms, turn, texts, moved, sigil, phrase, tone,
       kept: mappings(kept), removed: mappings(removed), added: mappings(added),
     };
   });
@@ -52,7 +52,7 @@
 
   function haystack(service) {
     service.haystack ??= [service.name, service.id, service.place, service.target, service.phrase, service.why,
-      service.code, service.request, service.note, ...service.removed, ...service.added, ...service.kept,
+      service.code, service.request, ...service.texts, ...service.removed, ...service.added, ...service.kept,
       ...service.settings.flat()].join("\n").toLowerCase();
     return service.haystack;
   }
@@ -175,7 +175,7 @@
     fact("Job file", `${service.place}, row ${service.row}`);
     fact("Target", service.target);
     fact("Order", service.turn);
-    fact("Note", service.note);
+    head.texts.forEach((title, index) => fact(title, service.texts[index]));
     fact("Code", [service.http, service.code].filter(Boolean).join(" "));
     fact("Request id", service.request);
     fact("Attempts", service.attempts);
