@@ -122,9 +122,7 @@ HEADERS = (
     _wide("misspelt column", "1:12", "did you mean ports?", f"{A},1:2", header="service_id,port"),
     _wide("column of another name", "1:1", "did you mean service_id?", f"{A},1:2", header="id,ports"),
     _wide("column in upper case", "1:1", "did you mean service_id?", f"{A},1:2", header="SERVICE_ID,ports"),
-    _wide(
-        "unknown column", "1:18", "known are service_id", f"{A},1:2,x", header="service_id,ports,owner_of_it"
-    ),
+    _wide("unknown column", "1:18", "known are service_id", f"{A},1:2,x", header="service_id,ports,colour"),
     _wide("column missing", "1:1", "service_id is missing", "1:2,x", header="ports,note"),
     _wide("no header", "1:1", "begin with a header", f"{B},1:2", header=f"{A},1:2"),
     _wide("column twice", "1:1", '"ports" is there twice', f"{A},1:2,3:4", header="service_id,ports,ports"),

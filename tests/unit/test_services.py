@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bulk.core.model import PortMapping, Protocol
+from bulk.core.model import STATE_FIELDS, PortMapping, Protocol
 from bulk.core.vpcep.services import UNREADABLE, listed_service, service
 
 ID = "4189d3c2-8882-4871-a3c2-d380272eed83"
@@ -23,7 +23,7 @@ def a_port(**fields: Any) -> dict[str, Any]:
 
 
 def test_every_field_of_the_api_is_kept_under_its_name() -> None:
-    """What the model knows is taken over as it came."""
+    """What the model knows is taken over as it came, each field of it."""
     fields = {
         "service_type": "interface",
         "server_type": "LB",
@@ -42,6 +42,7 @@ def test_every_field_of_the_api_is_kept_under_its_name() -> None:
     }
     state = service(an_object(**fields))
     assert {name: getattr(state, name) for name in fields} == fields
+    assert {*fields, "id", "status", "ports"} == {*STATE_FIELDS}
     assert (state.id, state.status, state.ports) == (ID, "available", (SSH,))
 
 

@@ -8,8 +8,7 @@ from bulk.core.model import AS_ASKED, DISPLAY_FIELDS, Action, Change, ModifyBody
 from bulk.core.reports.words import SIGIL, told
 from bulk.core.rows.columns import ColumnKind, names_of
 
-TEXTS = names_of(ColumnKind.TEXT)
-"""The columns of free text, which every report gives back."""
+TEXTS = names_of(ColumnKind.TEXT)  # the free texts, such as a note, which every report gives back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def test_nothing_from_outside_can_end_the_data_element(
     told = data(html)
     row = told["rows"][0]
     assert row[4] == HOSTILE
-    assert dict(zip(told["head"]["texts"], row[18], strict=True)) == {"Note": HOSTILE}
+    assert dict(zip(told["head"]["texts"], row[18], strict=True))["Note"] == HOSTILE
 
 
 def test_the_data_names_each_target_once(written: "Written", change: "Callable[..., Change]") -> None:
