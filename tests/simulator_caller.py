@@ -1,15 +1,19 @@
 """A plain client for tests of the simulator: it asks, and hands back what was said."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import aiohttp
 import orjson
 
 from bulk.simulator import Simulator
+from bulk.simulator.errors import Refusal
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 OTHER_PROJECT = "b" * 32
@@ -28,6 +32,14 @@ def line(number: int, **fields: Any) -> dict[str, Any]:
 def mapping(client_port: int, server_port: int, protocol: str = "TCP") -> dict[str, Any]:
     """Return one entry of `ports`."""
     return {"client_port": client_port, "server_port": server_port, "protocol": protocol}
+
+
+def outcome(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
+    """Return what a call returns, or the refusal that it raises."""
+    try:
+        return ask(*args, **kwargs)
+    except Refusal as refusal:
+        return refusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ reading of the API's documents. Its docstrings cite `bulk/vpcep/API.md` as every
 
 from .calls import Applied
 from .faults import FaultKind, FaultPlan, FaultRule
+from .iam import Identity
 from .lifecycle import Simulator
 from .store import StoreError
 from .switches import Switches
-from .world import Identity
 
 __all__ = [
     "Applied",

@@ -1,7 +1,7 @@
 """`python -m bulk.simulator`: the simulator as a process of its own.
 
-The first line on stdout is its URL. It serves until INT or TERM, or until its standard input ends when told
-so. Exit codes: 0 after that, 1 when it cannot start, 2 for wrong usage.
+The first line on stdout is its URL. It serves until INT or TERM, or, with `--stop-with-stdin`, until its
+standard input ends. Exit codes: 0 after that, 1 when it cannot start, 2 for wrong usage.
 """
 
 import argparse
@@ -18,9 +18,9 @@ import orjson
 import uvloop
 
 from . import FaultPlan, Identity, Simulator, StoreError, Switches
+from .fleet import PROJECT_ID
 from .lines import project_id_of
 from .problems import explained
-from .rules import PROJECT_ID
 
 LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
 
@@ -133,18 +133,12 @@ def _identity() -> Identity:
 
 def _json_argument(text: str) -> object:
     """Return the JSON that an argument is, or that the file it names holds; raises ValueError."""
-    source = text if text.lstrip().startswith("{") else _text_of(Path(text))
     try:
-        return orjson.loads(source)
+        return orjson.loads(text if text.lstrip().startswith("{") else Path(text).read_bytes())
+    except OSError as error:
+        raise ValueError(f"{text}: {error.strerror}") from None
     except orjson.JSONDecodeError as error:
         raise ValueError(f"{text[:80]}: not JSON: {error}") from None
-
-
-def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
 
 
 async def _serve(simulator: Simulator, *, stop_with_stdin: bool) -> None:

@@ -96,13 +96,13 @@ class Keyring:
     tokens: dict[str, Token] = field(default_factory=dict)
     lock: FailureLock = field(default_factory=FailureLock)
 
-    def authenticate(self, request: RawRequest, now_s: float) -> Caller | Refusal:
-        """Return the caller that the request's signature or token proves, or the gateway's refusal."""
+    def authenticate(self, request: RawRequest, now_s: float) -> Caller:
+        """Return the caller that the request's signature or token proves, or raise the gateway's Refusal."""
         if "authorization" in request.headers:
             return self._by_signature(request, now_s)
         if "x-auth-token" in request.headers:
             return self._by_token(request.headers["x-auth-token"], now_s)
-        return _denied("x-auth-token not found")
+        raise _denied("x-auth-token not found")
 
     def expire_tokens(self) -> None:
         """End the life of every token and temporary key now, as a change of password would."""
@@ -112,27 +112,27 @@ class Keyring:
             if key.expires_at_s is not None:
                 self.keys[ak] = replace(key, expires_at_s=0.0)
 
-    def _by_token(self, value: str, now_s: float) -> Caller | Refusal:
+    def _by_token(self, value: str, now_s: float) -> Caller:
         token = self.tokens.get(value)
         if token is None:
-            return _denied("decrypt token fail")
+            raise _denied("decrypt token fail")
         if token.expires_at_s <= now_s:
-            return gateway("0307", "The token must be updated: the token has expired")
+            raise gateway("0307", "The token must be updated: the token has expired")
         return Caller(name="token", project_id=token.project_id)
 
-    def _by_signature(self, request: RawRequest, now_s: float) -> Caller | Refusal:
+    def _by_signature(self, request: RawRequest, now_s: float) -> Caller:
         match = _AUTHORIZATION.fullmatch(request.headers["authorization"])
         if match is None:
-            return _denied(f"the Authorization header is not of the form {ALGORITHM} Access=..., ...")
+            raise _denied(f"the Authorization header is not of the form {ALGORITHM} Access=..., ...")
         key = self.keys.get(match["ak"])
         if key is None:
-            return _denied(f"AK {match['ak']} not exist")
+            raise _denied(f"AK {match['ak']} not exist")
         if self.lock.is_locked(key.ak, now_s):
-            return _denied(f"AK access failed to reach the limit, forbidden: {key.ak}")
+            raise _denied(f"AK access failed to reach the limit, forbidden: {key.ak}")
         problem = signature_problem(request, key, match["signed"], match["hmac"], now_s)
         if problem is not None:
             self.lock.fail(key.ak, now_s)
-            return _denied(problem)
+            raise _denied(problem)
         self.lock.succeed(key.ak)
         return Caller(name=key.ak, project_id=None)
 
@@ -204,13 +204,12 @@ def parse_sdk_date(text: str) -> float | None:
         return None
 
 
-def project_mismatch(caller: Caller, project_id: str, stated: str | None) -> Refusal | None:
-    """Return the refusal where the token's project or the X-Project-Id header is not the path's, or None."""
+def check_project(caller: Caller, project_id: str, stated: str | None) -> None:
+    """Refuse a request whose token's project or X-Project-Id header is not the path's."""
     if caller.project_id is not None and caller.project_id != project_id:
-        return gateway("0307", "The token must be updated: it is scoped to another project")
+        raise gateway("0307", "The token must be updated: it is scoped to another project")
     if stated is not None and stated.strip() != project_id:
-        return vpcep("0004", "The X-Project-Id header names another project than the path.")
-    return None
+        raise vpcep("0004", "The X-Project-Id header names another project than the path.")
 
 
 def _canonical_path(raw: str) -> str:

@@ -1,17 +1,15 @@
-"""What a client asks of VPCEP, read from path and query, and what it may be told."""
+"""What a client asks of VPCEP, read from path and query, and the record of what took effect."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qsl
 
 import orjson
 
-from .errors import Refusal, vpcep
+from .errors import vpcep
 from .fleet import PortMapping, Service, Status
-from .switches import PortForm, TimestampForm
 from .wire import ports_answer, timestamp
 
 LIST_LIMIT_DEFAULT = 10
@@ -46,14 +44,6 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A success: status and JSON value, or no body at all."""
-
-    http: int = 200
-    value: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
     """One PUT that took effect: `n` counts from 1, `at_ms` is UTC; `body` is as it came."""
 
@@ -72,24 +62,16 @@ class Applied:
         return orjson.dumps(
             {
                 "n": self.n,
-                "at": timestamp(self.at_ms, TimestampForm.MILLISECONDS) + "Z",
+                "at": timestamp(self.at_ms, "milliseconds") + "Z",
                 "operation": self.operation,
                 "project_id": self.project_id,
                 "id": self.id,
-                "ports_before": ports_answer(self.before, PortForm.INTEGER),
-                "ports_after": ports_answer(self.after, PortForm.INTEGER),
+                "ports_before": ports_answer(self.before, "integer"),
+                "ports_after": ports_answer(self.after, "integer"),
                 "is_duplicate": self.is_duplicate,
                 "body": orjson.loads(self.body),
             }
         )
-
-
-@dataclass(slots=True, kw_only=True)
-class Journal:
-    """Who is told of a change: one listener for the state of services, one for PUTs that took effect."""
-
-    changed: Callable[[str, Service | None], None]
-    applied: Callable[[Applied], None]
 
 
 def route(method: str, path: str) -> Call | None:
@@ -123,25 +105,25 @@ class ListQuery:
     name: str
 
     @classmethod
-    def read(cls, query: str) -> "ListQuery | Refusal":
-        """Return the query, or the refusal of its first wrong parameter."""
+    def read(cls, query: str) -> Self:
+        """Return the query; raises the Refusal of its first wrong parameter."""
         given = dict(parse_qsl(query, keep_blank_values=True))
         limit = _number(given.get("limit"), LIST_LIMIT_DEFAULT)
         offset = _number(given.get("offset"), 0)
         sort_key, sort_dir = given.get("sort_key", "create_at"), given.get("sort_dir", "desc")
         name, status = given.get("endpoint_service_name", ""), given.get("status")
         checks = (
-            (limit is not None and 1 <= limit <= LIST_LIMIT_MAX, "0006"),
-            (offset is not None, "0010"),
+            (1 <= limit <= LIST_LIMIT_MAX, "0006"),
+            (offset >= 0, "0010"),
             (sort_key in {"create_at", "update_at"}, "0017"),
             (sort_dir in {"asc", "desc"}, "0018"),
             (status is None or status in set(Status), "0019"),
             (given.get("net_type", "all") in {"vlan", "vxlan", "all"}, "3048"),
             (len(name) <= 128, "0002"),
         )
-        refusal = next((vpcep(number) for is_right, number in checks if not is_right), None)
-        if refusal is not None or limit is None or offset is None:
-            return refusal or vpcep("0002")
+        for is_right, number in checks:
+            if not is_right:
+                raise vpcep(number)
         return cls(
             limit=limit,
             offset=offset,
@@ -153,9 +135,9 @@ class ListQuery:
         )
 
     @property
-    def has_filter(self) -> bool:
-        """Whether the query leaves out anything."""
-        return self.id is not None or self.status is not None or bool(self.name)
+    def is_plain(self) -> bool:
+        """Whether the query leaves nothing out and has the order of creation."""
+        return self.id is None and self.status is None and not self.name and self.sort_key == "create_at"
 
     def matches(self, service: Service) -> bool:
         """Return whether a service passes the filters; names match as substrings, in any case."""
@@ -166,18 +148,21 @@ class ListQuery:
         )
 
 
-def json_object(body: bytes) -> dict[str, Any] | Refusal:
+def json_object(body: bytes) -> dict[str, Any]:
     """Return a request's JSON object; no body at all is the odd 504 (API.md, section 3.2)."""
     if not body:
-        return vpcep("0011")
+        raise vpcep("0011")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return vpcep("0002", "The body is not JSON.")
-    return value if isinstance(value, dict) else vpcep("0002", "The body is not a JSON object.")
+        raise vpcep("0002", "The body is not JSON.") from None
+    if not isinstance(value, dict):
+        raise vpcep("0002", "The body is not a JSON object.")
+    return value
 
 
-def _number(text: str | None, default: int) -> int | None:
+def _number(text: str | None, default: int) -> int:
+    """Return a number of a query, -1 for what is none."""
     if text is None:
         return default
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else None
+    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else -1

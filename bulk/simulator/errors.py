@@ -1,10 +1,10 @@
 """The answers that say no: codes, their HTTP statuses, and the shapes of their bodies (API.md, section 3.3).
 
-A `Refusal` is a value that travels up to the server and is worded there; nothing here raises.
+A `Refusal` is raised where a request turns out to be wrong, as the end of that request, and is worded by the
+server. So each operation reads as what it does where all is well.
 """
 
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 import orjson
@@ -40,6 +40,14 @@ _HTTP_BY_IAM_CODE = {
     "0020": 410,
     **dict.fromkeys(("0062", "0066", "0067"), 401),
     **dict.fromkeys(("0061", "0080", "0081", "0082"), 403),
+}
+
+_KEYSTONE_TITLES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
 }
 
 _MESSAGES = {
@@ -92,24 +100,17 @@ _MESSAGES = {
 }
 
 
-class Origin(Enum):
-    """Who speaks: it decides the shape of the body."""
-
-    VPCEP = auto()
-    GATEWAY = auto()
-    IAM = auto()
-    PROXY = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+@dataclass(kw_only=True, eq=False)
+class Refusal(Exception):
     """One answer that is not a success: HTTP status, error code with its prefix, message, extra headers."""
 
     http: int
     code: str
     message: str
-    origin: Origin = Origin.VPCEP
     headers: tuple[tuple[str, str], ...] = ()
+    shape: ErrorShape | None = None
+    """The form of its body; None for VPCEP's own refusals, whose form is a switch."""
+    request_id_header: str = "X-Request-Id"
 
 
 def vpcep(number: str, detail: str = "") -> Refusal:
@@ -128,14 +129,13 @@ def gateway(
 ) -> Refusal:
     """Return the refusal `APIGW.<number>` with its own status (API.md, section 3.4), or with `http`."""
     status = http or _HTTP_BY_GATEWAY_CODE.get(number, 500)
-    return Refusal(
-        http=status, code=f"APIGW.{number}", message=message, origin=Origin.GATEWAY, headers=headers
-    )
+    return Refusal(http=status, code=f"APIGW.{number}", message=message, headers=headers, shape="gateway")
 
 
 def iam(http: int, message: str, code: str = "") -> Refusal:
     """Return a refusal of IAM: in Keystone's shape, or in the newer flat one when it has a `code`."""
-    return Refusal(http=http, code=code, message=message, origin=Origin.IAM)
+    shape: ErrorShape = "flat" if code else "keystone"
+    return Refusal(http=http, code=code, message=message, shape=shape, request_id_header="X-IAM-Trace-Id")
 
 
 def named(code: str, *, http: int | None = None) -> Refusal:
@@ -143,61 +143,36 @@ def named(code: str, *, http: int | None = None) -> Refusal:
     family, _, number = code.partition(".")
     match family.casefold():
         case "apigw" | "apig":
-            refusal = gateway(number, "The gateway refused the request.", http=http)
+            return gateway(number, "The gateway refused the request.", http=http)
         case "iam":
-            refusal = iam(http or _HTTP_BY_IAM_CODE.get(number, 400), "IAM refused the request.", code)
+            return iam(http or _HTTP_BY_IAM_CODE.get(number, 400), "IAM refused the request.", code)
         case _:
             known = vpcep(number)
-            refusal = Refusal(http=http or known.http, code=code, message=known.message)
-    return refusal
+            return replace(known, code=code, http=http or known.http)
 
 
 def body_of(refusal: Refusal, *, shape: ErrorShape, prefix: str, request_id: str) -> tuple[bytes, str]:
     """Return (body, content type); `shape` is for VPCEP's own refusals, `prefix` for the gateway's codes."""
-    match refusal.origin:
-        case Origin.VPCEP:
-            return _vpcep_body(refusal, shape, request_id)
-        case Origin.GATEWAY:
-            code = refusal.code.replace("APIGW", prefix, 1)
-            return _json({"error_code": code, "error_msg": refusal.message, "request_id": request_id})
-        case Origin.IAM if refusal.code:
-            return _json({"error_msg": refusal.message, "error_code": refusal.code})
-        case Origin.IAM:
-            return _keystone(refusal)
-        case Origin.PROXY:
+    flat = {"error_code": refusal.code.replace("APIGW", prefix, 1), "error_msg": refusal.message}
+    match refusal.shape or shape:
+        case "nested":
+            value: object = {"error": {"message": refusal.message, "code": refusal.code}}
+        case "flat":
+            value = flat
+        case "gateway":
+            value = flat | {"request_id": request_id}
+        case "keystone":
+            title = _KEYSTONE_TITLES.get(refusal.http, "Error")
+            value = {"error": {"code": refusal.http, "message": refusal.message, "title": title}}
+        case "html":
             return html_page(refusal.http), "text/html"
-        case _:
-            assert_never(refusal.origin)
-
-
-def _vpcep_body(refusal: Refusal, shape: ErrorShape, request_id: str) -> tuple[bytes, str]:
-    match shape:
-        case ErrorShape.NESTED:
-            return _json({"error": {"message": refusal.message, "code": refusal.code}})
-        case ErrorShape.FLAT:
-            return _json({"error_code": refusal.code, "error_msg": refusal.message})
-        case ErrorShape.GATEWAY:
-            return _json({"error_code": refusal.code, "error_msg": refusal.message, "request_id": request_id})
-        case ErrorShape.KEYSTONE:
-            return _keystone(refusal)
-        case ErrorShape.HTML:
-            return html_page(refusal.http), "text/html"
-        case ErrorShape.EMPTY:
+        case "empty":
             return b"", "application/json"
-        case _:
-            assert_never(shape)
+        case never:
+            assert_never(never)
+    return orjson.dumps(value), "application/json"
 
 
 def html_page(http: int) -> bytes:
     """Return the page that a proxy between client and service would send."""
     return f"<html><head><title>{http}</title></head><body><h1>{http}</h1></body></html>\n".encode()
-
-
-def _keystone(refusal: Refusal) -> tuple[bytes, str]:
-    titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-    title = titles.get(refusal.http, "Error")
-    return _json({"error": {"code": refusal.http, "message": refusal.message, "title": title}})
-
-
-def _json(value: object) -> tuple[bytes, str]:
-    return orjson.dumps(value), "application/json"

@@ -15,12 +15,13 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .errors import Origin, Refusal, gateway, named, vpcep
-from .limits import Kind, RetryAfter, retry_after_header, throttled
+from .errors import Refusal, gateway, named, vpcep
+from .limits import Kind, RetryAfter, concerns, retry_after_header, throttled
 
 
 class FaultKind(StrEnum):
@@ -49,13 +50,13 @@ class FaultKind(StrEnum):
 _REFUSALS = {
     FaultKind.THROTTLE_400: vpcep("0022"),
     FaultKind.ERROR_500: vpcep("0001"),
-    FaultKind.ERROR_502: Refusal(http=502, code="", message="", origin=Origin.PROXY),
+    FaultKind.ERROR_502: Refusal(http=502, code="", message="", shape="html"),
     FaultKind.ERROR_503: gateway("0613", "The service is not available for now"),
     FaultKind.ERROR_504_0011: vpcep("0011"),
     FaultKind.ERROR_504_0012: vpcep("0012"),
     FaultKind.ERROR_504_0013: vpcep("0013"),
 }
-_SPOILS = frozenset(
+CORRUPTING = frozenset(
     {
         FaultKind.TRUNCATED_BODY,
         FaultKind.HTML_BODY,
@@ -65,6 +66,7 @@ _SPOILS = frozenset(
         FaultKind.STRING_PORTS,
     }
 )
+"""Faults of a request that is served and whose answer is then corrupted."""
 
 
 class FaultRule(BaseModel):
@@ -77,11 +79,11 @@ class FaultRule(BaseModel):
     code: str = ""
     http: int | None = Field(default=None, ge=400, le=599)
     delay_s: float = Field(default=1.0, ge=0)
-    retry_after: RetryAfter = RetryAfter.NONE
+    retry_after: RetryAfter = "none"
     rate: float = Field(default=1.0, ge=0, le=1)
     method: str | None = None
     service_id: str | None = None
-    applies_to: Kind = Field(default=Kind.ALL, alias="for")
+    applies_to: Kind = Field(default="all", alias="for")
     nth: int = Field(default=1, ge=1)
     times: int | None = Field(default=1, ge=1)
     services: tuple[dict[str, Any], ...] = ()
@@ -92,18 +94,13 @@ class FaultRule(BaseModel):
             raise ValueError("kind `code` needs `code`, and no other kind has one")
         return self
 
-    @property
-    def spoils_answer(self) -> bool:
-        """Whether the request is served and its answer then spoilt."""
-        return self.kind in _SPOILS
-
     def matches(self, method: str, service_id: str | None) -> bool:
         """Return whether a request is of the kind that this rule is about."""
-        if self.method is not None and self.method != method:
-            return False
-        if self.service_id is not None and self.service_id != service_id:
-            return False
-        return self.applies_to is Kind.ALL or (self.applies_to is Kind.READS) == (method == "GET")
+        return (
+            self.method in {None, method}
+            and self.service_id in {None, service_id}
+            and concerns(self.applies_to, is_write=method != "GET")
+        )
 
 
 class FaultPlan(BaseModel):
@@ -112,19 +109,20 @@ class FaultPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    applies_to: Kind = Field(default=Kind.ALL, alias="for")
+    applies_to: Kind = Field(default="all", alias="for")
     rates: dict[str, Annotated[float, Field(ge=0, le=1)]] = {}
     rules: tuple[FaultRule, ...] = ()
 
+    @cached_property
     def all_rules(self) -> tuple[FaultRule, ...]:
-        """Return the rules, then one for each rate."""
+        """The rules, then one for each rate."""
         return self.rules + tuple(
             _rule_of_rate(name, rate, self.applies_to) for name, rate in self.rates.items()
         )
 
     @model_validator(mode="after")
     def _rates_are_rules(self) -> Self:
-        self.all_rules()
+        self.all_rules  # noqa: B018 -- raises for a rate that is none
         return self
 
 
@@ -133,20 +131,16 @@ class Faults:
     """A plan at work: how many requests each rule has seen, and the rolls of its dice."""
 
     plan: FaultPlan = field(default_factory=FaultPlan)
-    _rules: tuple[FaultRule, ...] = ()
     _matched: Counter[int] = field(default_factory=Counter)
     _asked: Counter[tuple[str, str]] = field(default_factory=Counter)
 
-    def __post_init__(self) -> None:
-        self._rules = self.plan.all_rules()
-
     def draw(self, method: str, path: str, service_id: str | None) -> FaultRule | None:
         """Return the first rule that hits this request, or None; every rule it matches counts it."""
-        if not self._rules:
+        if not self.plan.all_rules:
             return None
         self._asked[method, path] += 1
         hit = None
-        for index, rule in enumerate(self._rules):
+        for index, rule in enumerate(self.plan.all_rules):
             if not rule.matches(method, service_id):
                 continue
             self._matched[index] += 1
@@ -162,7 +156,7 @@ class Faults:
 
 
 def fault_refusal(rule: FaultRule, now_s: float) -> Refusal:
-    """Return the error answer of a fault that is one: neither a reset, nor slow, nor a spoilt answer."""
+    """Return the error answer of a fault that is one: neither a reset, nor slow, nor a corrupted answer."""
     match rule.kind:
         case FaultKind.THROTTLE_429:
             headers = retry_after_header(rule.retry_after, rule.delay_s, now_s)

@@ -6,10 +6,17 @@ timestamps.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, overload
+from typing import Annotated, Literal, NamedTuple, TypeAlias
+
+from pydantic import BeforeValidator, ConfigDict, Field, with_config
+
+UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Status(StrEnum):
@@ -27,54 +34,71 @@ class Status(StrEnum):
 class PortMapping(NamedTuple):
     """One entry of `ports`: what the consumer dials, where it leads, and the protocol."""
 
-    client_port: int
-    server_port: int
-    protocol: str
+    client_port: Annotated[int, Field(ge=1, le=65535)]
+    server_port: Annotated[int, Field(ge=1, le=65535)]
+    protocol: Literal["TCP", "UDP"] = "TCP"
 
 
 class Tag(NamedTuple):
     """One tag of a service."""
 
     key: str
-    value: str
+    value: str = ""
 
 
 class Failure(NamedTuple):
     """Why a service has the status failed."""
 
     code: str
-    message: str
+    message: str = ""
 
 
+def milliseconds(text: str) -> int:
+    """Return the stored form of an ISO 8601 moment; one without a zone is UTC.
+
+    Raises ValueError when it is not one.
+    """
+    at = datetime.fromisoformat(text)
+    return round((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+ServerType: TypeAlias = Literal["VM", "LB", "VIP", "BMS"]
+Uuid: TypeAlias = Annotated[str, Field(pattern=f"^{UUID.pattern}$")]
+
+
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One endpoint service with every field that any answer shows; `service_name` is the full stored name."""
+    """One endpoint service with every field that any answer shows; `service_name` is the full stored name.
 
-    id: str
-    project_id: str
+    The annotations and defaults hold for lines of a fleet file (`lines.py`); nothing checks them in memory.
+    """
+
+    id: Uuid
+    project_id: Annotated[str, Field(pattern=f"^{PROJECT_ID.pattern}$")]
     domain_id: str
-    service_name: str
-    description: str
-    status: Status
-    service_type: str
-    server_type: str
-    vpc_id: str
-    pool_id: str
-    port_id: str | None
-    vip_port_id: str | None
-    ip: str | None
-    ip_version: str
-    cidr_type: str
-    approval_enabled: bool
-    tcp_proxy: str
-    enable_policy: bool
-    public_border_group: str | None
-    connection_count: int
-    ports: tuple[PortMapping, ...]
-    tags: tuple[Tag, ...]
-    error: tuple[Failure, ...]
-    created_ms: int
-    updated_ms: int
+    service_name: str = ""
+    description: str = ""
+    status: Status = Status.AVAILABLE
+    service_type: Literal["interface", "gateway"] = "interface"
+    server_type: ServerType = "LB"
+    vpc_id: Uuid
+    pool_id: Uuid
+    port_id: Uuid | None = None
+    vip_port_id: Uuid | None = None
+    ip: str | None = None
+    ip_version: str = "ipv4"
+    cidr_type: str = "internal"
+    approval_enabled: bool = False
+    tcp_proxy: str = "close"
+    enable_policy: bool = False
+    public_border_group: str | None = None
+    connection_count: Annotated[int, Field(ge=0)] = 0
+    ports: tuple[PortMapping, ...] = (PortMapping(8080, 80),)
+    tags: tuple[Tag, ...] = ()
+    error: tuple[Failure, ...] = ()
+    created_ms: Annotated[int, BeforeValidator(milliseconds), Field(validation_alias="created_at")]
+    updated_ms: Annotated[int, BeforeValidator(milliseconds), Field(validation_alias="updated_at")]
 
 
 class _Due(NamedTuple):
@@ -83,26 +107,6 @@ class _Due(NamedTuple):
     at_s: float
     service_id: str
     status: Status | None
-
-
-@dataclass(frozen=True, slots=True)
-class Ordered(Sequence[Service]):
-    """Services in an order that is kept as ids, looked up when they are asked for."""
-
-    _ids: list[str]
-    _services: dict[str, Service]
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    @overload
-    def __getitem__(self, place: int) -> Service: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Service]: ...
-    def __getitem__(self, place: int | slice) -> Service | list[Service]:
-        if isinstance(place, slice):
-            return [self._services[service_id] for service_id in self._ids[place]]
-        return self._services[self._ids[place]]
 
 
 @dataclass(slots=True)
@@ -160,14 +164,17 @@ class Fleet:
         """Return how many services a project has."""
         return len(self._projects.get(project_id, ()))
 
-    def by_creation(self, project_id: str) -> "Ordered":
-        """Return a project's services, the oldest first; equal moments go by id."""
+    def by_creation(self, project_id: str, first: int = 0, last: int | None = None) -> list[Service]:
+        """Return a project's services from place `first` to before `last`, the oldest at 0.
+
+        Those of one moment go by id. The order is kept as ids, so that a page costs no look at the others.
+        """
         order = self._by_creation.get(project_id)
         if order is None:
             members = (self._services[service_id] for service_id in self._projects.get(project_id, ()))
             order = [one.id for one in sorted(members, key=lambda one: (one.created_ms, one.id))]
             self._by_creation[project_id] = order
-        return Ordered(order, self._services)
+        return [self._services[service_id] for service_id in order[first:last]]
 
     @property
     def has_hidden(self) -> bool:

@@ -1,6 +1,7 @@
 """What hands out credentials: IAM's tokens, project lookup, temporary keys, and a server's metadata service.
 
-Pure but for the random values of new credentials. Source: API.md, sections 4.1, 4.3 and 4.4.
+Pure but for the random values of new credentials; what is refused is raised as a Refusal.
+Source: API.md, sections 4.1, 4.3 and 4.4.
 """
 
 import secrets
@@ -10,10 +11,9 @@ from typing import Any
 import orjson
 
 from .auth import FailureLock, Key, Keyring, Token
-from .errors import Refusal, iam
+from .errors import iam
 from .lines import derived_id, domain_id
 from .projects import Project, Projects
-from .switches import TimestampForm
 from .wire import timestamp
 
 TEMPORARY_KEY_LIFE_S = range(900, 86_401)
@@ -22,47 +22,45 @@ METADATA_KEY_LIFE_S = 21_600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """The IAM user whose name and password fetch tokens."""
+class Identity:
+    """Who may come in: one permanent key, one IAM user. The defaults are for practice, not secret."""
 
-    name: str
-    password: str
-    domain: str
+    ak: str = "AKSIMULATOR000000001"
+    sk: str = "skSimulator00000000000000000000000000001"
+    user: str = "simulator"
+    password: str = "simulator-password"  # noqa: S105 -- opens a practice server on loopback
+    domain: str = "simulator-domain"
 
 
 @dataclass(slots=True, kw_only=True)
 class Iam:
     """The side of the account that knows its user and makes tokens and temporary keys."""
 
-    user: User
+    user: Identity
     keyring: Keyring
     projects: Projects
     _lock: FailureLock = field(default_factory=FailureLock)
     _metadata_tokens: dict[str, float] = field(default_factory=dict)
 
-    def issue_token(
-        self, body: bytes, now_s: float, *, life_s: float
-    ) -> tuple[Token, dict[str, Any]] | Refusal:
+    def issue_token(self, body: bytes, now_s: float, *, life_s: float) -> tuple[Token, dict[str, Any]]:
         """Return a new token and the answer's body, as `POST /v3/auth/tokens` does (API.md, section 4.1)."""
         wanted = _dig(body, "auth", "identity", "password", "user")
         scope = _dig(body, "auth", "scope", "project")
         if not isinstance(wanted, dict):
-            return iam(400, "The request body is invalid: auth.identity.password.user is missing.")
-        refusal = self._wrong_password(wanted, now_s)
-        if refusal is not None:
-            return refusal
+            raise iam(400, "The request body is invalid: auth.identity.password.user is missing.")
+        self._check_password(wanted, now_s)
         project = self._scoped(scope)
         if scope is not None and project is None:
-            return iam(401, "The project of the scope does not exist.")
+            raise iam(401, "The project of the scope does not exist.")
         token = self.mint_token(project.id if project else "", life_s, now_s)
         return token, self._described(token, project, now_s)
 
-    def temporary_key(self, body: bytes, now_s: float) -> dict[str, Any] | Refusal:
+    def temporary_key(self, body: bytes, now_s: float) -> dict[str, Any]:
         """Return a new temporary key, worded as `POST /v3.0/OS-CREDENTIAL/securitytokens` does."""
         life_s = _dig(body, "auth", "identity", "token", "duration_seconds")
         life_s = TEMPORARY_KEY_LIFE_S.start if life_s is None else life_s
         if type(life_s) is not int or life_s not in TEMPORARY_KEY_LIFE_S:
-            return iam(400, "duration_seconds must be from 900 to 86400.", "IAM.0011")
+            raise iam(400, "duration_seconds must be from 900 to 86400.", "IAM.0011")
         return self.mint_key(life_s, now_s)[1]
 
     def mint_token(self, project_id: str, life_s: float, now_s: float) -> Token:
@@ -91,41 +89,52 @@ class Iam:
     def project_list(self, name: str | None) -> dict[str, Any]:
         """Return the answer of `GET /v3/projects?name=` (API.md, section 4.3)."""
         return {
-            "projects": [_project_answer(project) for project in self.projects.named(name)],
+            "projects": [
+                {
+                    "id": project.id,
+                    "name": project.name,
+                    "domain_id": domain_id(),
+                    "parent_id": domain_id(),
+                    "is_domain": False,
+                    "enabled": True,
+                    "description": "",
+                    "links": {"self": f"/v3/projects/{project.id}"},
+                }
+                for project in self.projects
+                if name in {None, project.name}
+            ],
             "links": {"self": "/v3/projects", "previous": None, "next": None},
         }
 
-    def metadata_token(self, life_text: str | None, now_s: float) -> str | Refusal:
+    def metadata_token(self, life_text: str | None, now_s: float) -> str:
         """Return a metadata token that lives for the stated seconds (API.md, section 4.4)."""
         if life_text is None or not life_text.isdecimal() or len(life_text) > 5:
-            return iam(400, "X-Metadata-Token-Ttl-Seconds is missing or no number.")
-        life_s = min(int(life_text), METADATA_TOKEN_LIFE_S_MAX)
+            raise iam(400, "X-Metadata-Token-Ttl-Seconds is missing or no number.")
         value = secrets.token_urlsafe(32)
-        self._metadata_tokens[value] = now_s + life_s
+        self._metadata_tokens[value] = now_s + min(int(life_text), METADATA_TOKEN_LIFE_S_MAX)
         return value
 
-    def metadata_key(self, token: str | None, now_s: float) -> dict[str, Any] | Refusal:
+    def metadata_key(self, token: str | None, now_s: float) -> dict[str, Any]:
         """Return the temporary key of the server's agency; no token at all is the older, open form."""
         if token is not None and self._metadata_tokens.get(token, 0.0) <= now_s:
-            return iam(401, "The metadata token is unknown or has expired.")
+            raise iam(401, "The metadata token is unknown or has expired.")
         return self.mint_key(METADATA_KEY_LIFE_S, now_s)[1]
 
-    def _wrong_password(self, wanted: dict[str, Any], now_s: float) -> Refusal | None:
-        if self._lock.is_locked(self.user.name, now_s):
-            return iam(403, "The account is locked.", "IAM.0061")
+    def _check_password(self, wanted: dict[str, Any], now_s: float) -> None:
+        if self._lock.is_locked(self.user.user, now_s):
+            raise iam(403, "The account is locked.", "IAM.0061")
         domain = wanted.get("domain")
         given = (wanted.get("name"), wanted.get("password"), isinstance(domain, dict) and domain.get("name"))
-        if given != (self.user.name, self.user.password, self.user.domain):
-            self._lock.fail(self.user.name, now_s)
-            return iam(401, "The username or password is wrong.")
-        self._lock.succeed(self.user.name)
-        return None
+        if given != (self.user.user, self.user.password, self.user.domain):
+            self._lock.fail(self.user.user, now_s)
+            raise iam(401, "The username or password is wrong.")
+        self._lock.succeed(self.user.user)
 
     def _scoped(self, scope: object) -> Project | None:
         if not isinstance(scope, dict):
             return None
-        wanted = (scope.get("id"), scope.get("name"))
-        return next((one for one in self.projects if one.id == wanted[0] or one.name == wanted[1]), None)
+        id_, name = scope.get("id"), scope.get("name")
+        return next((one for one in self.projects if one.id == id_ or one.name == name), None)
 
     def _described(self, token: Token, project: Project | None, now_s: float) -> dict[str, Any]:
         domain = {"id": domain_id(), "name": self.user.domain}
@@ -133,7 +142,7 @@ class Iam:
             "methods": ["password"],
             "expires_at": _instant(token.expires_at_s),
             "issued_at": _instant(now_s),
-            "user": {"id": derived_id("user", self.user.name), "name": self.user.name, "domain": domain},
+            "user": {"id": derived_id("user", self.user.user), "name": self.user.user, "domain": domain},
             "roles": [{"id": "0", "name": "vpcep_adm"}],
         }
         if project is not None:
@@ -141,22 +150,9 @@ class Iam:
         return {"token": described}
 
 
-def _project_answer(project: Project) -> dict[str, Any]:
-    return {
-        "id": project.id,
-        "name": project.name,
-        "domain_id": domain_id(),
-        "parent_id": domain_id(),
-        "is_domain": False,
-        "enabled": True,
-        "description": "",
-        "links": {"self": f"/v3/projects/{project.id}"},
-    }
-
-
 def _instant(at_s: float) -> str:
     """Return a moment the way IAM writes it: `2020-01-03T09:05:22.701000Z`."""
-    return timestamp(round(at_s * 1000), TimestampForm.MILLISECONDS) + "000Z"
+    return timestamp(round(at_s * 1000), "milliseconds") + "000Z"
 
 
 def _dig(body: bytes, *names: str) -> object:

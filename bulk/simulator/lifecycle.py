@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -13,14 +13,17 @@ from aiohttp import web
 
 from .auth import Key
 from .calls import Applied
-from .faults import FaultPlan, Faults
+from .faults import FaultPlan
+from .iam import Identity
+from .journal import Journal
 from .limits import parse_limits
 from .lines import generated, project_id_of, to_line
+from .problems import explained
 from .projects import Projects
 from .server import BODY_BYTES_MAX, Server
 from .store import LineFile, StoreError
 from .switches import Switches
-from .world import Identity, World
+from .world import World
 
 HOST = "127.0.0.1"  # loopback only, by design: it is no protected server
 SHUTDOWN_S = 0.2  # for requests in flight when it stops
@@ -57,37 +60,37 @@ class Simulator:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.identity = identity or Identity()
-        self._fleet = fleet
-        self._seed_count = seed_count
         self._projects = Projects(region_default=region)
         for name, project_id in (projects or {}).items():
             self._projects.add(project_id, name)
-        self._switches = switches or Switches()
-        self._limits = parse_limits(limits)
-        self._faults = faults if isinstance(faults, FaultPlan) else FaultPlan.model_validate(faults or {})
+        self._journal = Journal()
+        self.world = World(
+            identity=self.identity,
+            projects=self._projects,
+            switches=switches or Switches(),
+            limits=parse_limits(limits),
+            faults=faults if isinstance(faults, FaultPlan) else FaultPlan.model_validate(faults or {}),
+            journal=self._journal,
+        )
+        """Everything behind the socket, for tests that look or alter deeper than the properties here."""
+        self._fleet = fleet
+        self._seed_count = seed_count
         self._files = (fleet_file, applied_log)
         self._lock_wait_s = lock_wait_s
         self._port = port
         self._clock = clock
+        self._server = Server(world=self.world, clock=clock)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            fleet_file, applied_log = (
-                None if path is None else stack.enter_context(LineFile(path, lock_wait_s=self._lock_wait_s))
+            self._journal.fleet_file, self._journal.applied_log = (
+                stack.enter_context(closing(LineFile(path, lock_wait_s=self._lock_wait_s))) if path else None
                 for path in self._files
             )
-            self._world = World.make(
-                identity=self.identity,
-                projects=self._projects,
-                switches=self._switches,
-                fleet_file=fleet_file,
-                applied_log=applied_log,
-            )
-            self._world.limits = self._limits
-            self._world.faults = Faults(self._faults)
-            self._fill(fleet_file)
-            self._server = Server(world=self._world, clock=self._clock)
+            if self._journal.applied_log is not None:
+                self.world.vpcep.applied_count = sum(1 for _ in self._journal.applied_log.lines())
+            self._fill()
             self.url = await self._listen(stack)
             self._stack = stack.pop_all()
         return self
@@ -98,19 +101,14 @@ class Simulator:
         await self._stack.aclose()
 
     @property
-    def world(self) -> World:
-        """Everything behind the socket, for tests that look or alter deeper than the properties here."""
-        return self._world
-
-    @property
     def applied(self) -> list[Applied]:
         """Every PUT that took effect, in order."""
-        return self._world.applied
+        return self._journal.applied
 
     @property
     def fleet(self) -> dict[str, dict[str, Any]]:
         """A snapshot of the services by id, as lines of a fleet file."""
-        return {service.id: to_line(service) for service in self._world.vpcep.fleet}
+        return {service.id: to_line(service) for service in self.world.vpcep.fleet}
 
     @property
     def projects(self) -> dict[str, str]:
@@ -124,44 +122,39 @@ class Simulator:
 
     def edit(self, line: dict[str, Any]) -> None:
         """Change, add or remove a service behind the client's back; raises ValueError."""
-        self._world.edit(line)
+        self.world.edit(line)
 
     def temporary_key(self, life_s: float = 900.0) -> Key:
         """Return a new temporary key with its security token."""
-        return self._world.iam.mint_key(life_s, self._clock())[0]
+        return self.world.iam.mint_key(life_s, self._clock())[0]
 
     def token(self, project_id: str, life_s: float = 86_400.0) -> str:
         """Return a new token for a project, to be sent as X-Auth-Token."""
-        return self._world.iam.mint_token(project_id, life_s, self._clock()).value
+        return self.world.iam.mint_token(project_id, life_s, self._clock()).value
 
-    def _fill(self, fleet_file: LineFile | None) -> None:
+    def _fill(self) -> None:
         """Load the file; one without a line begins with the services given and generated."""
-        if fleet_file is not None and self._load(fleet_file):
+        number = 0
+        for number, line in self._journal.fleet_file.lines() if self._journal.fleet_file else ():
+            try:
+                self.world.load(line)
+            except ValueError as error:
+                problem = f"line {number} of the fleet file: {explained(error)}; correct the line"
+                raise StoreError(problem) from None
+        if number:
             return
         project_ids = tuple(project.id for project in self._projects)
         default = (project_id_of(self._projects.region_default),)
         for line in chain(self._fleet, generated(self._seed_count, project_ids or default)):
-            self._world.edit(line)
-
-    def _load(self, fleet_file: LineFile) -> int:
-        """Load a fleet file and return the number of its last line, 0 when it is empty."""
-        number = 0
-        for number, line in fleet_file.lines():
-            try:
-                self._world.load(line)
-            except ValueError as error:
-                raise StoreError(f"line {number} of the fleet file: {error}; correct the line") from None
-        return number
+            self.world.edit(line)
 
     async def _listen(self, stack: AsyncExitStack) -> str:
         server = web.Server(self._server.respond, request_factory=_request, access_log=None)
         runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, HOST, self._port, backlog=1024)
-        await site.start()
-        port = runner.addresses[0][1]
-        return f"http://{HOST}:{port}"
+        await web.TCPSite(runner, HOST, self._port, backlog=1024).start()
+        return f"http://{HOST}:{runner.addresses[0][1]}"
 
 
 def _request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:

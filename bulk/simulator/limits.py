@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import formatdate
-from enum import StrEnum
-from typing import Literal, assert_never
+from math import ceil
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,70 +27,49 @@ _UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 _UNIT_SPOKEN = {"s": "second", "m": "minute", "h": "hour"}
 
 
-class Kind(StrEnum):
-    """Reads (GET) and writes (all else) may have limits and faults of their own."""
-
-    ALL = "all"
-    READS = "reads"
-    WRITES = "writes"
+Kind: TypeAlias = Literal["all", "reads", "writes"]
+"""Reads (GET) and writes (all else) may have limits and faults of their own."""
+RetryAfter: TypeAlias = Literal["none", "seconds", "date"]
+"""Whether a refusal says when to come back, and in which of HTTP's two forms (RFC 9110, 10.2.3)."""
 
 
-class RetryAfter(StrEnum):
-    """Whether a refusal says when to come back, and in which of HTTP's two forms (RFC 9110, 10.2.3)."""
-
-    NONE = "none"
-    SECONDS = "seconds"
-    DATE = "date"
-
-
-class _Options(BaseModel):
-    """What may follow the count of a limit."""
+class Options(BaseModel):
+    """What may follow the count of a limit: whom it concerns and how it words a refusal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     burst: float | None = Field(default=None, ge=1)
-    kind: Kind = Field(default=Kind.ALL, alias="for")
+    kind: Kind = Field(default="all", alias="for")
     policy: Literal["user", "ip", "api", "none"] = "user"
     http: Literal["429", "400"] = "429"
-    retry_after: RetryAfter = RetryAfter.NONE
+    retry_after: RetryAfter = "none"
     count_refusals: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """One limit: its shape with its state, whom it concerns, and how it words a refusal."""
+    """One limit: its shape with its state, and its count and period in words."""
 
     limiter: Limiter
     count: int
     period: str
-    kind: Kind
-    policy: str
-    http: int
-    retry_after: RetryAfter
-    count_refusals: bool
-
-    def concerns(self, *, is_write: bool) -> bool:
-        """Return whether requests of this kind are counted here."""
-        match self.kind:
-            case Kind.ALL:
-                return True
-            case Kind.READS:
-                return not is_write
-            case Kind.WRITES:
-                return is_write
-            case _:
-                assert_never(self.kind)
+    options: Options
 
     def refusal(self, wait_s: float, now_s: float) -> Refusal:
         """Return the answer to a request that came too early by `wait_s`."""
-        if self.http == 400:
+        if self.options.http == "400":
             return vpcep("0022")
         return throttled(
             count=self.count,
             period=self.period,
-            policy=self.policy,
-            headers=retry_after_header(self.retry_after, wait_s, now_s),
+            policy=self.options.policy,
+            headers=retry_after_header(self.options.retry_after, wait_s, now_s),
         )
+
+
+def concerns(kind: Kind, *, is_write: bool) -> bool:
+    """Return whether something for reads, writes or all is about a request."""
+    return kind == "all" or (kind == "writes") == is_write
 
 
 def throttled(*, count: int, period: str, policy: str, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
@@ -106,16 +85,11 @@ def throttled(*, count: int, period: str, policy: str, headers: tuple[tuple[str,
 
 def retry_after_header(form: RetryAfter, wait_s: float, now_s: float) -> tuple[tuple[str, str], ...]:
     """Return the Retry-After header for a wait, rounded up to whole seconds, or no header."""
-    whole_s = int(-(-wait_s // 1))
-    match form:
-        case RetryAfter.NONE:
-            return ()
-        case RetryAfter.SECONDS:
-            return (("Retry-After", str(whole_s)),)
-        case RetryAfter.DATE:
-            return (("Retry-After", formatdate(now_s + whole_s + 1, usegmt=True)),)
-        case _:
-            assert_never(form)
+    whole_s = ceil(wait_s)
+    if form == "none":
+        return ()
+    value = str(whole_s) if form == "seconds" else formatdate(now_s + whole_s + 1, usegmt=True)
+    return (("Retry-After", value),)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -124,60 +98,55 @@ class Limits:
 
     limits: tuple[Limit, ...] = ()
 
-    def admit(self, now_s: float, *, is_write: bool) -> tuple[Limit, ...] | Refusal:
-        """Return the limits that counted the request (release them when it is answered), or the refusal."""
+    def admit(self, now_s: float, *, is_write: bool) -> tuple[Limit, ...]:
+        """Return the limits that counted the request, to be released when it is answered; raises Refusal."""
         passed: list[Limit] = []
         for limit in self.limits:
-            if not limit.concerns(is_write=is_write):
+            if not concerns(limit.options.kind, is_write=is_write):
                 continue
             wait_s = limit.limiter.admit(now_s)
             if wait_s is None:
                 passed.append(limit)
                 continue
-            if limit.count_refusals:
+            if limit.options.count_refusals:
                 limit.limiter.charge(now_s)
             for earlier in passed:
                 earlier.limiter.release()
-            return limit.refusal(wait_s, now_s)
+            raise limit.refusal(wait_s, now_s)
         return tuple(passed)
 
 
 def parse_limits(specs: Iterable[str]) -> Limits:
     """Return the limits that specifications mean; raises ValueError for the first wrong one."""
-    parsed = [parse_limit(spec) for spec in specs]
-    problem = next((one for one in parsed if isinstance(one, str)), None)
-    if problem is not None:
-        raise ValueError(problem)
-    return Limits(limits=tuple(one for one in parsed if isinstance(one, Limit)))
+    return Limits(limits=tuple(parse_limit(spec) for spec in specs))
 
 
-def parse_limit(spec: str) -> Limit | str:
-    """Return the limit that a specification means, or what is wrong with it."""
+def parse_limit(spec: str) -> Limit:
+    """Return the limit that a specification means; raises ValueError."""
     match = _SPEC.fullmatch(spec)
     if match is None:
-        return f"{spec!r} is no limit; write for example token:20/s,burst=20 or fixed:60/60s or concurrency:8"
-    count, shape = int(match["count"]), match["shape"]
+        example = "write for example token:20/s,burst=20 or fixed:60/60s or concurrency:8"
+        raise ValueError(f"{spec!r} is no limit; {example}")
+    count, shape, unit = int(match["count"]), match["shape"], match["unit"] or "s"
     if count < 1:
-        return f"{spec!r}: the count must be at least 1"
+        raise ValueError(f"{spec!r}: the count must be at least 1")
     if (match["unit"] is None) != (shape == "concurrency"):
-        return f"{spec!r}: token, fixed and sliding need a period such as /s or /60s, concurrency has none"
+        raise ValueError(
+            f"{spec!r}: token, fixed and sliding need a period such as /s or /60s, concurrency has none"
+        )
+    period_s = float(match["period"] or 1) * _UNIT_S[unit]
+    if period_s <= 0:
+        raise ValueError(f"{spec!r}: the period must be longer than nothing")
     pairs = (pair.split("=", 1) for pair in match["options"].split(",") if pair)
     try:
-        options = _Options.model_validate(dict(pairs))
+        options = Options.model_validate(dict(pairs))
     except ValidationError as error:
-        return f"{spec!r}: {explained(error)}"
-    period_s = float(match["period"] or 1) * _UNIT_S[match["unit"] or "s"]
-    if period_s <= 0:
-        return f"{spec!r}: the period must be longer than nothing"
+        raise ValueError(f"{spec!r}: {explained(error)}") from None
     return Limit(
         limiter=_limiter(shape, count, period_s, options.burst),
         count=count,
-        period=f"{match['period'] or 1} {_UNIT_SPOKEN[match['unit'] or 's']}",
-        kind=options.kind,
-        policy=options.policy,
-        http=int(options.http),
-        retry_after=options.retry_after,
-        count_refusals=options.count_refusals,
+        period=f"{match['period'] or 1} {_UNIT_SPOKEN[unit]}",
+        options=options,
     )
 
 

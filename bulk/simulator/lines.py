@@ -1,4 +1,4 @@
-"""A service as one line of a fleet file: what is missing gets a sensible value, what is wrong is told.
+"""A service as one line of a fleet file: what is missing gets a sensible value, what is wrong is an error.
 
 A line is a JSON object with the API's own field names. Only `id` and `project_id` have no default; the rest
 follows from them, so the same line always makes the same service. `service_name` may be the short or the
@@ -6,135 +6,54 @@ full stored name.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields, replace
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter
 
-from .fleet import Failure, PortMapping, Service, Status, Tag
-from .problems import explained
-from .rules import PROJECT_ID, full_name
-from .switches import PortForm, TimestampForm
-from .wire import milliseconds, ports_answer, timestamp
+from .fleet import Service
+from .rules import full_name
+from .wire import ports_answer, timestamp
 
-FIRST_CREATED_AT = "2026-01-10T03:04:05Z"
+FIRST_CREATED_MS = 1_768_014_245_000  # 2026-01-10T03:04:05Z
 PORT_ID_SHARED_EVERY = 10
-_UUID_PATTERN = r"^[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}$"
+_SERVICE = TypeAdapter(Service)
+_OTHER_FORM = {"ports", "tags", "error", "created_ms", "updated_ms"}
+_PLAIN_NAMES = [field.name for field in fields(Service) if field.name not in _OTHER_FORM]
 
 
-class _Ports(BaseModel):
-    """One mapping of a line."""
+def from_line(line: dict[str, Any], *, region: str, number: int) -> Service:
+    """Return the service that a line means; raises pydantic's ValidationError.
 
-    model_config = ConfigDict(extra="forbid")
-
-    client_port: int = Field(ge=1, le=65535)
-    server_port: int = Field(ge=1, le=65535)
-    protocol: str = Field(default="TCP", pattern="^(TCP|UDP)$")
-
-
-class _Tag(BaseModel):
-    """One tag of a line."""
-
-    key: str
-    value: str = ""
-
-
-class _Failure(BaseModel):
-    """One element of the `error` list of a line."""
-
-    code: str
-    message: str = ""
-
-
-class Line(BaseModel):
-    """The form of one line; unknown fields are an error, so that a misspelt one is not lost."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(pattern=_UUID_PATTERN)
-    project_id: str = Field(pattern=f"^{PROJECT_ID.pattern}$")
-    domain_id: str | None = None
-    service_name: str = ""
-    description: str = ""
-    status: Status = Status.AVAILABLE
-    service_type: str = Field(default="interface", pattern="^(interface|gateway)$")
-    server_type: str = Field(default="LB", pattern="^(VM|LB|VIP|BMS)$")
-    vpc_id: str | None = Field(default=None, pattern=_UUID_PATTERN)
-    pool_id: str | None = Field(default=None, pattern=_UUID_PATTERN)
-    port_id: str | None = Field(default=None, pattern=_UUID_PATTERN)
-    vip_port_id: str | None = Field(default=None, pattern=_UUID_PATTERN)
-    ip: str | None = None
-    ip_version: str = "ipv4"
-    cidr_type: str = "internal"
-    approval_enabled: bool = False
-    tcp_proxy: str = "close"
-    enable_policy: bool = False
-    public_border_group: str | None = None
-    connection_count: int = Field(default=0, ge=0)
-    ports: list[_Ports] = [_Ports(client_port=8080, server_port=80)]
-    tags: list[_Tag] = []
-    error: list[_Failure] = []
-    created_at: str | None = None
-    updated_at: str | None = None
-
-
-_OTHER_FORM = {"ports", "tags", "error", "created_at", "updated_at"}
-_PLAIN_NAMES = [name for name in Line.model_fields if name not in _OTHER_FORM]
-
-
-def from_line(line: dict[str, Any], *, region: str, number: int) -> Service | str:
-    """Return the service that a line means, or what is wrong with it.
-
-    `number` (0, 1, 2 ...) spaces the default `created_at`: one second a line.
+    `null` is no value. `number` (0, 1, 2 ...) spaces the default `created_at`: one second a line.
     """
-    try:
-        read = Line.model_validate(line)
-        created_ms = milliseconds(read.created_at or FIRST_CREATED_AT)
-        created_ms += 0 if read.created_at else number * 1000
-        updated_ms = milliseconds(read.updated_at) if read.updated_at else created_ms
-    except ValidationError as error:
-        return explained(error)
-    except ValueError as error:
-        return f"created_at or updated_at: {error}"
-    return Service(
-        id=read.id,
-        project_id=read.project_id,
-        domain_id=read.domain_id or domain_id(),
-        service_name=read.service_name
-        if "." in read.service_name
-        else full_name(region, read.service_name, read.id),
-        description=read.description,
-        status=read.status,
-        service_type=read.service_type,
-        server_type=read.server_type,
-        vpc_id=read.vpc_id or derived_id("vpc", read.project_id),
-        pool_id=read.pool_id or derived_id("pool", region),
-        port_id=None if read.ip else read.port_id or derived_id("port", read.id),
-        vip_port_id=read.vip_port_id,
-        ip=read.ip,
-        ip_version=read.ip_version,
-        cidr_type=read.cidr_type,
-        approval_enabled=read.approval_enabled,
-        tcp_proxy=read.tcp_proxy,
-        enable_policy=read.enable_policy,
-        public_border_group=read.public_border_group,
-        connection_count=read.connection_count,
-        ports=tuple(PortMapping(one.client_port, one.server_port, one.protocol) for one in read.ports),
-        tags=tuple(Tag(one.key, one.value) for one in read.tags),
-        error=tuple(Failure(one.code, one.message) for one in read.error),
-        created_ms=created_ms,
-        updated_ms=updated_ms,
-    )
+    given = {name: value for name, value in line.items() if value is not None}
+    created_at = given.get("created_at") or timestamp(FIRST_CREATED_MS + number * 1000, "milliseconds")
+    defaults = {
+        "domain_id": domain_id(),
+        "vpc_id": derived_id("vpc", str(line.get("project_id"))),
+        "pool_id": derived_id("pool", region),
+        "port_id": derived_id("port", str(line.get("id"))),
+        "created_at": created_at,
+        "updated_at": created_at,
+    }
+    # A service stands on a port or on an ip, never on both.
+    backend = {"port_id": None} if given.get("ip") else {}
+    service = _SERVICE.validate_python(defaults | given | backend)
+    if "." in service.service_name:
+        return service
+    return replace(service, service_name=full_name(region, service.service_name, service.id))
 
 
 def to_line(service: Service) -> dict[str, Any]:
     """Return the line that `from_line` reads back as this very service."""
     return {name: getattr(service, name) for name in _PLAIN_NAMES} | {
-        "ports": ports_answer(service.ports, PortForm.INTEGER),
+        "ports": ports_answer(service.ports, "integer"),
         "tags": [tag._asdict() for tag in service.tags],
         "error": [failure._asdict() for failure in service.error],
-        "created_at": timestamp(service.created_ms, TimestampForm.MILLISECONDS),
-        "updated_at": timestamp(service.updated_ms, TimestampForm.MILLISECONDS),
+        "created_at": timestamp(service.created_ms, "milliseconds"),
+        "updated_at": timestamp(service.updated_ms, "milliseconds"),
     }
 
 
@@ -175,4 +94,4 @@ def project_id_of(name: str) -> str:
 
 def domain_id() -> str:
     """Return the id of the one account that owns everything here."""
-    return UUID(derived_id("domain", "")).hex
+    return derived_id("domain", "").replace("-", "")

@@ -38,10 +38,6 @@ class Projects:
         """Return whether the account has this project."""
         return project_id in self._by_id
 
-    def named(self, name: str | None) -> list[Project]:
-        """Return the projects of that name, or all without a name."""
-        return [project for project in self._by_id.values() if name in {None, project.name}]
-
     def region(self, project_id: str) -> str:
         """Return the region of a known project."""
         return self._by_id[project_id].region

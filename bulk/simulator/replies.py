@@ -1,4 +1,4 @@
-"""Answers ready for the wire, good ones and spoilt ones."""
+"""Answers ready for the wire, good ones and corrupted ones."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ def json_reply(value: object, *, http: int = 200, headers: tuple[tuple[str, str]
     return Reply(http=http, body=orjson.dumps(value), headers=headers)
 
 
-def spoilt(served: Reply, kind: FaultKind) -> Reply:
+def corrupted(served: Reply, kind: FaultKind) -> Reply:
     """Return a good reply turned bad in the way of a fault; one without ports keeps them right."""
     match kind:
         case FaultKind.HTML_BODY:

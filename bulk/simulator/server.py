@@ -12,6 +12,7 @@ import socket
 import struct
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from itertools import count
@@ -19,18 +20,19 @@ from typing import Any
 
 from aiohttp import web
 
-from .aside import aside, unknown_path
-from .auth import RawRequest, project_mismatch
+from .auth import RawRequest, check_project
 from .calls import Call, route
-from .errors import Origin, Refusal, body_of, gateway, vpcep
-from .faults import FaultKind, FaultRule, fault_refusal
-from .replies import Reply, json_reply, spoilt
+from .errors import Refusal, body_of, gateway, vpcep
+from .faults import CORRUPTING, FaultKind, FaultRule, fault_refusal
+from .problems import explained
+from .replies import Reply, corrupted, json_reply
+from .side_routes import side_route, unknown_path
 from .world import World
 
 BODY_BYTES_MAX = 12 * 2**20  # API.md, section 4.2: the gateway's bound for signed bodies
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
-Outcome = Reply | Refusal | web.StreamResponse
+Answer = Reply | web.StreamResponse
 
 
 @dataclass(slots=True)
@@ -43,15 +45,6 @@ class Stats:
     faults: Counter[str] = field(default_factory=Counter)
     in_flight: int = 0
     in_flight_max: int = 0
-
-    def arrive(self) -> None:
-        """Count a request that begins."""
-        self.in_flight += 1
-        self.in_flight_max = max(self.in_flight_max, self.in_flight)
-
-    def leave(self) -> None:
-        """Count a request that ends."""
-        self.in_flight -= 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,13 +60,19 @@ class Server:
 
     async def respond(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one HTTP request."""
-        self.stats.arrive()
+        stats = self.stats
+        stats.in_flight += 1
+        stats.in_flight_max = max(stats.in_flight_max, stats.in_flight)
         try:
-            raw = await _read(request)
-            outcome = raw if isinstance(raw, Refusal) else await self._dispatch(request, raw)
-            return outcome if isinstance(outcome, web.StreamResponse) else self._worded(outcome)
+            answer = await self._dispatch(request, await _read(request))
+        except Refusal as refusal:
+            answer = self._worded(refusal)
         finally:
-            self.stats.leave()
+            stats.in_flight -= 1
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        stats.answers[answer.http] += 1
+        return web.Response(status=answer.http, body=answer.body, headers=self._headers(answer))
 
     def snapshot(self) -> dict[str, Any]:
         """Return every count as JSON values; `duplicates` are PUTs that took effect and changed nothing."""
@@ -81,101 +80,75 @@ class Server:
             name: {str(key): number for key, number in getattr(self.stats, name).items()}
             for name in ("requests", "answers", "refusals", "faults")
         }
-        applied = self.world.applied
+        applied = self.world.journal.applied
         return counted | {
             "in_flight_max": self.stats.in_flight_max,
             "applied": len(applied),
             "duplicates": sum(record.is_duplicate for record in applied),
         }
 
-    async def _dispatch(self, request: web.BaseRequest, raw: RawRequest) -> Outcome:
+    async def _dispatch(self, request: web.BaseRequest, raw: RawRequest) -> Answer:
         if raw.path.startswith("/v1/"):
             call = route(raw.method, raw.path)
-            return unknown_path(raw) if call is None else await self._api(request, raw, call)
+            if call is None:
+                raise unknown_path(raw)
+            return await self._api(request, raw, call)
         if raw.path == "/_simulator/stats":
             return json_reply(self.snapshot())
         if not raw.path.startswith("/_simulator/"):
             self.stats.requests[f"{raw.method} {raw.path}"] += 1
-        return aside(self.world, raw, self._now_s())
+        return side_route(self.world, raw, self._now_s())
 
-    async def _api(self, request: web.BaseRequest, raw: RawRequest, call: Call) -> Outcome:
-        """Let a request past the gate and the limits, and carry it out or spoil it."""
+    async def _api(self, request: web.BaseRequest, raw: RawRequest, call: Call) -> Answer:
+        """Let a request past the gate and the limits, and carry it out or corrupt its answer."""
         self.stats.requests[call.operation] += 1
         now_s = self._now_s()
-        refusal = self._refusal_at_the_gate(raw, call, now_s)
-        if refusal is not None:
-            return refusal
+        caller = self.world.keyring.authenticate(raw, now_s)
+        check_project(caller, call.project_id, raw.headers.get("x-project-id"))
         admitted = self.world.limits.admit(now_s, is_write=raw.method != "GET")
-        if isinstance(admitted, Refusal):
-            return admitted
+        switches = self.world.vpcep.switches
         try:
-            await self._wait_latency()
-            return await self._serve(request, raw, replace(call, query=raw.query, body=raw.body))
+            await asyncio.sleep(switches.latency_s + switches.jitter_s * self._dice.random())
+            return await self._answered(request, raw, replace(call, query=raw.query, body=raw.body))
         finally:
             for limit in admitted:
                 limit.limiter.release()
 
-    def _refusal_at_the_gate(self, raw: RawRequest, call: Call, now_s: float) -> Refusal | None:
-        caller = self.world.keyring.authenticate(raw, now_s)
-        if isinstance(caller, Refusal):
-            return caller
-        return project_mismatch(caller, call.project_id, raw.headers.get("x-project-id"))
-
-    async def _wait_latency(self) -> None:
-        switches = self.world.vpcep.switches
-        delay_s = switches.latency_s + switches.jitter_s * self._dice.random()
-        if delay_s:
-            await asyncio.sleep(delay_s)
-
-    async def _serve(self, request: web.BaseRequest, raw: RawRequest, call: Call) -> Outcome:
+    async def _answered(self, request: web.BaseRequest, raw: RawRequest, call: Call) -> Answer:
+        """Carry out a call, or answer as the fault says, after or without doing what the call asks."""
         fault = self.world.faults.draw(raw.method, raw.path, call.service_id or None)
         if fault is None:
             return self._carried_out(call)
         self.stats.faults[fault.kind] += 1
-        return await self._faulty(request, call, fault)
+        match fault.kind:
+            case FaultKind.EDIT:
+                self._edit(fault)
+                return self._carried_out(call)
+            case FaultKind.SLOW:
+                served = self._carried_out(call) if fault.after else None
+                await asyncio.sleep(fault.delay_s)
+                return served or self._carried_out(call)
+            case FaultKind.TRUNCATED_BODY:
+                return await self._truncated(request, self._carried_out(call))
+            case kind if kind in CORRUPTING:
+                return corrupted(self._carried_out(call), kind)
+            case kind:
+                if fault.after:
+                    with suppress(Refusal):
+                        self._carried_out(call)
+                if kind is FaultKind.RESET:
+                    return _reset(request)
+                raise fault_refusal(fault, self._now_s())
 
-    def _carried_out(self, call: Call) -> Reply | Refusal:
-        answer = self.world.vpcep.answer(call, self._now_s())
-        if isinstance(answer, Refusal):
-            return answer
-        return Reply(http=answer.http) if answer.value is None else json_reply(answer.value, http=answer.http)
+    def _carried_out(self, call: Call) -> Reply:
+        return self.world.vpcep.answer(call, self._now_s())
 
-    async def _faulty(self, request: web.BaseRequest, call: Call, fault: FaultRule) -> Outcome:
-        """Answer as the fault says, after or without doing what the call asks."""
-        if fault.kind is FaultKind.SLOW:
-            return await self._slow(call, fault)
-        if fault.kind is FaultKind.EDIT:
-            return self._edited(call, fault)
-        if fault.spoils_answer:
-            return await self._spoilt(request, self._carried_out(call), fault.kind)
-        if fault.after:
-            self._carried_out(call)
-        return _reset(request) if fault.kind is FaultKind.RESET else fault_refusal(fault, self._now_s())
-
-    async def _slow(self, call: Call, fault: FaultRule) -> Reply | Refusal:
-        if fault.after:
-            served = self._carried_out(call)
-            await asyncio.sleep(fault.delay_s)
-            return served
-        await asyncio.sleep(fault.delay_s)
-        return self._carried_out(call)
-
-    def _edited(self, call: Call, fault: FaultRule) -> Reply | Refusal:
+    def _edit(self, fault: FaultRule) -> None:
         try:
             for line in fault.services:
                 self.world.edit(line)
         except ValueError as error:
-            return vpcep("0001", f"The fault's services: {error}")
-        return self._carried_out(call)
-
-    async def _spoilt(self, request: web.BaseRequest, served: Reply | Refusal, kind: FaultKind) -> Outcome:
-        if isinstance(served, Refusal):
-            return served
-        return (
-            await self._truncated(request, served)
-            if kind is FaultKind.TRUNCATED_BODY
-            else spoilt(served, kind)
-        )
+            raise vpcep("0001", f"The fault's services: {explained(error)}") from None
 
     async def _truncated(self, request: web.BaseRequest, served: Reply) -> web.StreamResponse:
         """Send half of a body whose whole length was announced, and close."""
@@ -187,21 +160,14 @@ class Server:
             request.transport.close()
         return response
 
-    def _worded(self, outcome: Reply | Refusal) -> web.Response:
-        """Return an answer in HTTP, and count it."""
-        reply = self._refused(outcome) if isinstance(outcome, Refusal) else outcome
-        self.stats.answers[reply.http] += 1
-        return web.Response(status=reply.http, body=reply.body, headers=self._headers(reply))
-
-    def _refused(self, refusal: Refusal) -> Reply:
+    def _worded(self, refusal: Refusal) -> Reply:
+        """Return the answer that a refusal is, and count it."""
         self.stats.refusals[refusal.code or str(refusal.http)] += 1
-        switches = self.world.vpcep.switches
-        request_id = self._request_id()
+        switches, request_id = self.world.vpcep.switches, self._request_id()
         body, content_type = body_of(
             refusal, shape=switches.error_shape, prefix=switches.gateway_prefix, request_id=request_id
         )
-        name = "X-IAM-Trace-Id" if refusal.origin is Origin.IAM else "X-Request-Id"
-        headers = (*refusal.headers, (name, request_id))
+        headers = (*refusal.headers, (refusal.request_id_header, request_id))
         return Reply(http=refusal.http, body=body, content_type=content_type, headers=headers)
 
     def _headers(self, reply: Reply) -> dict[str, str]:
@@ -218,20 +184,19 @@ class Server:
         return self.clock() + self.world.vpcep.switches.clock_skew_s
 
 
-async def _read(request: web.BaseRequest) -> RawRequest | Refusal:
+async def _read(request: web.BaseRequest) -> RawRequest:
     """Return the request with nothing decoded; aiohttp has bounded its body."""
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
-        return gateway("0201", "Request entity too large", http=413)
+        raise gateway("0201", "Request entity too large", http=413) from None
     path, _, query = request.raw_path.partition("?")
-    headers = {name.lower(): _text(value) for name, value in request.headers.items()}
+    # Bytes that are no UTF-8 are replaced: they can be neither hashed nor echoed.
+    headers = {
+        name.lower(): value.encode(errors="surrogateescape").decode(errors="replace")
+        for name, value in request.headers.items()
+    }
     return RawRequest(method=request.method, path=path, query=query, headers=headers, body=body)
-
-
-def _text(value: str) -> str:
-    """Return a header value with bytes that are no UTF-8 replaced: they can be neither hashed nor echoed."""
-    return value if value.isascii() else value.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _reset(request: web.BaseRequest) -> web.Response:

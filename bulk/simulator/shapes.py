@@ -2,11 +2,12 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
 
 class Limiter(Protocol):
-    """Something that lets a request pass, or says how long it would have to wait."""
+    """Something that lets a request pass, or returns how long it would have to wait."""
 
     def admit(self, now_s: float) -> float | None:
         """Return None and count the request, or return the seconds after which one would pass."""
@@ -27,31 +28,28 @@ class TokenBucket:
 
     rate_per_s: float
     burst: float
-    _tokens: float = field(init=False)
-    _at_s: float | None = None
-
-    def __post_init__(self) -> None:
-        self._tokens = self.burst
+    _taken: float = 0.0
+    _at_s: float = 0.0
 
     def admit(self, now_s: float) -> float | None:
-        """Take a token, or say when one will be there."""
+        """Take a token, or return when one will be there."""
         self._refill(now_s)
-        if self._tokens >= 1 - 1e-9:  # a refill to just under one is a whole token
-            self._tokens -= 1
+        left = self.burst - self._taken
+        if left >= 1 - 1e-9:  # a refill to just under one is a whole token
+            self._taken += 1
             return None
-        return (1 - self._tokens) / self.rate_per_s
+        return (1 - left) / self.rate_per_s
 
     def charge(self, now_s: float) -> None:
         """Take a token if there is one."""
         self._refill(now_s)
-        self._tokens = max(0.0, self._tokens - 1)
+        self._taken = min(self.burst, self._taken + 1)
 
     def release(self) -> None:
         """Do nothing: tokens come back by time alone."""
 
     def _refill(self, now_s: float) -> None:
-        if self._at_s is not None:
-            self._tokens = min(self.burst, self._tokens + (now_s - self._at_s) * self.rate_per_s)
+        self._taken = max(0.0, self._taken - (now_s - self._at_s) * self.rate_per_s)
         self._at_s = now_s
 
 
@@ -61,16 +59,16 @@ class FixedWindow:
 
     count: int
     period_s: float
-    _opened_at_s: float | None = None
+    _opened_at_s: float = -inf
     _used: int = 0
 
     def admit(self, now_s: float) -> float | None:
-        """Count the request, or say when the window ends."""
+        """Count the request, or return when the window ends."""
         self._turn(now_s)
         if self._used < self.count:
             self._used += 1
             return None
-        return self._opened_at_s + self.period_s - now_s if self._opened_at_s is not None else 0.0
+        return self._opened_at_s + self.period_s - now_s
 
     def charge(self, now_s: float) -> None:
         """Count the refusal into the window."""
@@ -81,7 +79,7 @@ class FixedWindow:
         """Do nothing: the count goes back with the window."""
 
     def _turn(self, now_s: float) -> None:
-        if self._opened_at_s is None:
+        if self._opened_at_s == -inf:
             self._opened_at_s = now_s
         windows = (now_s - self._opened_at_s) // self.period_s
         if windows >= 1:
@@ -98,7 +96,7 @@ class SlidingWindow:
     _times_s: deque[float] = field(default_factory=deque)
 
     def admit(self, now_s: float) -> float | None:
-        """Count the request, or say when the oldest that matters leaves."""
+        """Count the request, or return when the oldest that matters leaves."""
         while self._times_s and self._times_s[0] <= now_s - self.period_s:
             self._times_s.popleft()
         if len(self._times_s) < self.count:
@@ -132,5 +130,5 @@ class Concurrency:
         """Do nothing: a refused request is not in flight."""
 
     def release(self) -> None:
-        """Give the place back."""
+        """Free the place."""
         self._in_flight -= 1

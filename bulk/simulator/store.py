@@ -10,8 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
@@ -37,14 +36,6 @@ class LineFile:
         except BaseException:
             os.close(self._fd)
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line number from 1, object) of every line that is not blank."""
@@ -80,25 +71,18 @@ class LineFile:
 
     def _mend_tail(self) -> None:
         """Cut a last line that a kill left half-written; end one that only lacks its newline."""
-        content_end = os.fstat(self._fd).st_size
-        tail = self._last_line(content_end)
-        if not tail:
-            return
-        try:
-            orjson.loads(tail)
-        except orjson.JSONDecodeError:
-            os.ftruncate(self._fd, content_end - len(tail))
-        else:
-            self.append(b"")
-
-    def _last_line(self, end: int) -> bytes:
-        """Return what stands behind the last newline."""
-        tail = b""
+        end, tail = os.fstat(self._fd).st_size, b""
         while end > 0 and b"\n" not in tail:
             start = max(0, end - 65_536)
             tail = os.pread(self._fd, end - start, start) + tail
             end = start
-        return tail.rpartition(b"\n")[2]
+        tail = tail.rpartition(b"\n")[2]
+        try:
+            if tail:
+                orjson.loads(tail)
+                self.append(b"")
+        except orjson.JSONDecodeError:
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - len(tail))
 
     def _parse(self, number: int, line: bytes) -> dict[str, Any]:
         try:

@@ -5,64 +5,16 @@ they say nothing, what hurts a careless client most. A value never changes; a ru
 another one.
 """
 
-from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
-class ErrorShape(StrEnum):
-    """How VPCEP words an error body; which one the real service uses is not settled (API.md, section 3.3)."""
-
-    NESTED = "nested"
-    FLAT = "flat"
-    GATEWAY = "gateway"
-    KEYSTONE = "keystone"
-    HTML = "html"
-    EMPTY = "empty"
-
-
-class PortForm(StrEnum):
-    """Ports as JSON numbers, or as strings as in both documented GET examples (API.md, section 1.2)."""
-
-    INTEGER = "integer"
-    STRING = "string"
-
-
-class TimestampForm(StrEnum):
-    """`2026-01-15T08:30:01Z`, or `2026-01-15T08:30:01.174` without a zone (API.md, section 1.1)."""
-
-    SECONDS_Z = "seconds_z"
-    MILLISECONDS = "milliseconds"
-
-
-class EmptyPorts(StrEnum):
-    """What `"ports": []` does: undocumented (API.md, section 2.2)."""
-
-    REJECT = "reject"
-    CLEAR = "clear"
-    KEEP = "keep"
-
-
-class Duplicates(StrEnum):
-    """Which repetition within one `ports` list is refused: no text defines it (API.md, section 2.3)."""
-
-    CLIENT_PORT = "client_port"
-    MAPPING = "mapping"
-    ACCEPT = "accept"
-
-
-class OffsetPastEnd(StrEnum):
-    """An offset at or beyond the total: an empty page, or EndPoint.0010 (API.md, section 1.3)."""
-
-    EMPTY = "empty"
-    REJECT = "reject"
-
-
-class FailureFields(StrEnum):
-    """Member names inside the `error` list of a failed service (API.md, section 1.2)."""
-
-    CODE = "code"
-    ERROR_CODE = "error_code"
+ErrorShape: TypeAlias = Literal["nested", "flat", "gateway", "keystone", "html", "empty"]
+"""The forms of an error body (API.md, section 3.3)."""
+PortForm: TypeAlias = Literal["integer", "string"]
+"""Ports as JSON numbers, or as strings as in both documented GET examples (API.md, section 1.2)."""
+TimestampForm: TypeAlias = Literal["seconds_z", "milliseconds"]
+"""`2026-01-15T08:30:01Z`, or `2026-01-15T08:30:01.174` without a zone (API.md, section 1.1)."""
 
 
 class Switches(BaseModel):
@@ -70,17 +22,22 @@ class Switches(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    error_shape: ErrorShape = ErrorShape.NESTED
-    gateway_prefix: str = Field(default="APIGW", pattern="^(APIGW|APIG)$")
-    failure_fields: FailureFields = FailureFields.CODE
-    port_form: PortForm = PortForm.INTEGER
-    timestamp_form: TimestampForm = TimestampForm.SECONDS_Z
+    error_shape: ErrorShape = "nested"
+    """How VPCEP words an error body; which one the real service uses is not settled."""
+    gateway_prefix: Literal["APIGW", "APIG"] = "APIGW"
+    failure_fields: Literal["code", "error_code"] = "code"
+    """Member names inside the `error` list of a failed service (API.md, section 1.2)."""
+    port_form: PortForm = "integer"
+    timestamp_form: TimestampForm = "seconds_z"
     modify_omits: frozenset[str] = frozenset()
-    gateway_spelling: str = Field(default="gateway", pattern="^(gateway|gataway)$")
+    """Fields that the answer to a PUT lacks."""
+    gateway_spelling: Literal["gateway", "gataway"] = "gateway"
 
-    empty_ports: EmptyPorts = EmptyPorts.REJECT
+    empty_ports: Literal["reject", "clear", "keep"] = "reject"
+    """What `"ports": []` does: undocumented (API.md, section 2.2)."""
     empty_body_accepted: bool = True
-    duplicates: Duplicates = Duplicates.CLIENT_PORT
+    duplicates: Literal["client_port", "mapping", "accept"] = "client_port"
+    """Which repetition within one `ports` list is refused: no text defines it (API.md, section 2.3)."""
     duplicates_code: str = "EndPoint.3043"
     shared_client_ports_refused: bool = False
     udp_accepted: bool = True
@@ -89,9 +46,10 @@ class Switches(BaseModel):
     services_per_port_id_max: int | None = Field(default=None, ge=1)
     services_quota: int = Field(default=10_000, ge=0)
     tags_max: int = Field(default=20, ge=0)
-    missing_service_http: int = Field(default=404, json_schema_extra={"enum": [400, 404]})
-    offset_past_end: OffsetPastEnd = OffsetPastEnd.EMPTY
-    delete_http: int = Field(default=204, json_schema_extra={"enum": [200, 204]})
+    missing_service_http: Literal[400, 404] = 404
+    offset_past_end: Literal["empty", "reject"] = "empty"
+    """An offset at or beyond the total: an empty page, or EndPoint.0010 (API.md, section 1.3)."""
+    delete_http: Literal[200, 204] = 204
     closed_projects: frozenset[str] = frozenset()
 
     latency_s: float = Field(default=0.0, ge=0)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .fleet import PortMapping, Service
-from .switches import FailureFields, PortForm, Switches, TimestampForm
+from .switches import PortForm, Switches, TimestampForm
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -13,44 +13,24 @@ def modify_answer(service: Service, switches: Switches) -> dict[str, Any]:
     """Return the body of PUT modify and POST create."""
     answer = _common(service, switches) | {
         "pool_id": service.pool_id,
-        "ip": service.ip or "",
         "ip_version": service.ip_version,
-        "enable_policy": service.enable_policy,
     }
-    for name in switches.modify_omits:
-        answer.pop(name, None)
-    return answer
+    return {name: value for name, value in answer.items() if name not in switches.modify_omits}
 
 
 def detail_answer(service: Service, switches: Switches) -> dict[str, Any]:
     """Return the body of GET detail: no pool_id and no ip_version, some fields more (API.md, section 1.2)."""
-    return _common(service, switches) | {
-        "ip": service.ip or "",
-        "enable_policy": service.enable_policy,
-        "cidr_type": service.cidr_type,
-        "connection_count": service.connection_count,
-        "public_border_group": service.public_border_group,
-        "supported_editions": ["basic", "profession"],
-        "error": _failures(service, switches),
-    }
+    return _read_answer(service, switches) | {"cidr_type": service.cidr_type}
 
 
 def list_entry(service: Service, switches: Switches) -> dict[str, Any]:
     """Return one element of `endpoint_services` (API.md, section 1.3)."""
-    return _common(service, switches) | {
-        "domain_id": service.domain_id,
-        "ip": service.ip or "",
-        "connection_count": service.connection_count,
-        "public_border_group": service.public_border_group,
-        "supported_editions": ["basic", "profession"],
-        "enable_policy": service.enable_policy,
-        "error": _failures(service, switches),
-    }
+    return _read_answer(service, switches) | {"domain_id": service.domain_id}
 
 
 def ports_answer(ports: tuple[PortMapping, ...], form: PortForm) -> list[dict[str, Any]]:
     """Return `ports` as JSON values, in either documented form."""
-    if form is PortForm.STRING:
+    if form == "string":
         return [{"client_port": str(c), "server_port": str(s), "protocol": p} for c, s, p in ports]
     return [{"client_port": c, "server_port": s, "protocol": p} for c, s, p in ports]
 
@@ -58,19 +38,22 @@ def ports_answer(ports: tuple[PortMapping, ...], form: PortForm) -> list[dict[st
 def timestamp(at_ms: int, form: TimestampForm) -> str:
     """Return a stored moment in either documented form; both mean UTC."""
     at = _EPOCH + timedelta(milliseconds=at_ms)
-    if form is TimestampForm.SECONDS_Z:
+    if form == "seconds_z":
         return at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return at.replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
-def milliseconds(text: str) -> int:
-    """Return the stored form of an ISO 8601 moment; one without a zone is UTC.
-
-    Raises ValueError when it is not one.
-    """
-    at = datetime.fromisoformat(text)
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return round((at - _EPOCH) / timedelta(milliseconds=1))
+def _read_answer(service: Service, switches: Switches) -> dict[str, Any]:
+    """Return what detail and list show alike."""
+    prefix = "" if switches.failure_fields == "code" else "error_"
+    return _common(service, switches) | {
+        "connection_count": service.connection_count,
+        "public_border_group": service.public_border_group,
+        "supported_editions": ["basic", "profession"],
+        "error": [
+            {f"{prefix}code": failure.code, f"{prefix}message": failure.message} for failure in service.error
+        ],
+    }
 
 
 def _common(service: Service, switches: Switches) -> dict[str, Any]:
@@ -83,25 +66,17 @@ def _common(service: Service, switches: Switches) -> dict[str, Any]:
         "vpc_id": service.vpc_id,
         "approval_enabled": service.approval_enabled,
         "status": service.status,
-        "service_type": _service_type(service, switches),
+        "service_type": switches.gateway_spelling if service.service_type == "gateway" else "interface",
         "created_at": timestamp(service.created_ms, switches.timestamp_form),
         "updated_at": timestamp(service.updated_ms, switches.timestamp_form),
         "project_id": service.project_id,
         "ports": ports_answer(service.ports, switches.port_form),
         "tcp_proxy": service.tcp_proxy,
-        "tags": [{"key": tag.key, "value": tag.value} for tag in service.tags],
+        "ip": service.ip or "",
+        "enable_policy": service.enable_policy,
+        "tags": [tag._asdict() for tag in service.tags],
         "description": service.description,
     }
     if service.vip_port_id is not None:
         answer["vip_port_id"] = service.vip_port_id
     return answer
-
-
-def _service_type(service: Service, switches: Switches) -> str:
-    return switches.gateway_spelling if service.service_type == "gateway" else service.service_type
-
-
-def _failures(service: Service, switches: Switches) -> list[dict[str, str]]:
-    if switches.failure_fields is FailureFields.CODE:
-        return [{"code": code, "message": message} for code, message in service.error]
-    return [{"error_code": code, "error_message": message} for code, message in service.error]

@@ -17,8 +17,7 @@ from bulk.core.model import (
     ServiceUpdate,
 )
 from bulk.core.plan import ordered, plan_target, steps
-from bulk.simulator.errors import Refusal
-from bulk.simulator.fleet import Fleet, Service
+from bulk.simulator.fleet import Fleet
 from bulk.simulator.lines import derived_id, from_line
 from bulk.simulator.rules import modified
 from bulk.simulator.switches import Switches
@@ -30,16 +29,16 @@ PAIRS = [(port, protocol) for port in range(1, 16) for protocol in Protocol]
 VPC_ID = derived_id("vpc", "")
 
 
-def port_map(pairs: list[tuple[int, Protocol]]) -> Ports:
+def port_map(claims: list[tuple[int, Protocol]]) -> Ports:
     """Give mappings to these server ports."""
     return tuple(
         PortMapping(client_port=1000 + n, server_port=port, protocol=protocol)
-        for n, (port, protocol) in enumerate(pairs)
+        for n, (port, protocol) in enumerate(claims)
     )
 
 
 def crowd(dice: Random) -> Fleet:
-    """Give a fleet in which nearly every pair behind three port_ids is held by somebody."""
+    """Give a fleet in which nearly every claim behind three port_ids is held by somebody."""
     free = {port_id: dice.sample(PAIRS, len(PAIRS)) for port_id in PORT_IDS}
     fleet = Fleet()
     for number in range(SERVICES):
@@ -52,9 +51,7 @@ def crowd(dice: Random) -> Fleet:
             "vpc_id": VPC_ID,
             "ports": ModifyBody(ports=mine).named()["ports"],
         }
-        service = from_line(line, region=PROJECT.region, number=number)
-        assert isinstance(service, Service)
-        fleet.put(service)
+        fleet.put(from_line(line, region=PROJECT.region, number=number))
     return fleet
 
 
@@ -110,11 +107,8 @@ def apply(changes: list[Change], fleet: Fleet) -> list[Change]:
         if step.change.action is Action.UPDATE:
             before = fleet.get(step.change.service_id)
             assert before is not None
-            after = modified(
-                before, step.body.named(), fleet=fleet, switches=Switches(), region=PROJECT.region
-            )
-            assert not isinstance(after, Refusal), after
-            fleet.put(after)
+            body, region = step.body.named(), PROJECT.region
+            fleet.put(modified(before, body, fleet=fleet, switches=Switches(), region=region))
             sent += [step.change] if step.is_last else []
     return sent
 
@@ -139,7 +133,7 @@ def test_a_plan_and_its_rollback_meet_no_refusal(seed: int, *, allow_parking: bo
 
 
 def test_the_crowds_are_crowded() -> None:
-    """The seeds above hold chains and circles, not only rows in nobody's way."""
+    """The seeds above hold chains and cycles, not only rows in nobody's way."""
     plans = []
     for seed in range(25):
         dice = Random(seed)

@@ -8,6 +8,7 @@ import pytest
 
 from bulk.simulator.auth import Caller, Key, Keyring, RawRequest, canonical_request, parse_sdk_date
 from bulk.simulator.errors import Refusal
+from tests.simulator_caller import outcome
 
 VECTORS = orjson.loads((Path(__file__).parent / "signing-vectors.json").read_bytes())["vectors"]
 DERIVED = "derived-v11"  # V11-HMAC-SHA256: VPCEP does not use it
@@ -29,7 +30,7 @@ def authenticated(vector: dict[str, Any], request: RawRequest) -> Caller | Refus
     key = Key(ak=given["ak"], sk=given["sk"], security_token=given["security_token"])
     now_s = parse_sdk_date(request.headers["x-sdk-date"])
     assert now_s is not None
-    return Keyring(keys={key.ak: key}).authenticate(request, now_s)
+    return outcome(Keyring(keys={key.ak: key}).authenticate, request, now_s)
 
 
 def by_name(vector: dict[str, Any]) -> str:

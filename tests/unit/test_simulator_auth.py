@@ -13,11 +13,12 @@ from bulk.simulator.auth import (
     RawRequest,
     Token,
     canonical_request,
+    check_project,
     parse_sdk_date,
-    project_mismatch,
     signature,
 )
 from bulk.simulator.errors import Refusal
+from tests.simulator_caller import outcome
 
 NOW_S = parse_sdk_date("20260115T083000Z") or 0.0
 KEY = Key(ak="AK1", sk="secret")
@@ -50,8 +51,8 @@ def message(outcome: Caller | Refusal) -> str:
 
 def test_a_right_signature_opens() -> None:
     """With a permanent key, and with a temporary one whose token is not even signed."""
-    assert keyring().authenticate(signed(), NOW_S) == Caller(name="AK1", project_id=None)
-    assert keyring().authenticate(signed(TEMPORARY), NOW_S) == Caller(name="AK2", project_id=None)
+    assert outcome(keyring().authenticate, signed(), NOW_S) == Caller(name="AK1", project_id=None)
+    assert outcome(keyring().authenticate, signed(TEMPORARY), NOW_S) == Caller(name="AK2", project_id=None)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_a_request_altered_after_signing_is_refused_with_the_canonical_request(
 ) -> None:
     """Method, path, query and body are all covered; the answer shows what the server computed."""
     request = replace(signed(), **tampered)
-    said = message(keyring().authenticate(request, NOW_S))
+    said = message(outcome(keyring().authenticate, request, NOW_S))
     assert canonical_request(request, ["host", "x-sdk-date"]) in said
 
 
@@ -76,9 +77,9 @@ def test_a_signed_header_that_changed_is_refused_and_an_unsigned_one_is_not() ->
     """Only headers named in SignedHeaders count."""
     request = signed()
     request.headers["content-type"] = "text/plain"
-    assert isinstance(keyring().authenticate(request, NOW_S), Caller)
+    assert isinstance(outcome(keyring().authenticate, request, NOW_S), Caller)
     request.headers["host"] = "elsewhere"
-    assert "canonical request" in message(keyring().authenticate(request, NOW_S))
+    assert "canonical request" in message(outcome(keyring().authenticate, request, NOW_S))
 
 
 def test_the_canonical_form_decodes_the_path_and_sorts_the_query() -> None:
@@ -93,13 +94,13 @@ def test_the_canonical_form_decodes_the_path_and_sorts_the_query() -> None:
 @pytest.mark.parametrize("off_s", [-CLOCK_TOLERANCE_S, 0, CLOCK_TOLERANCE_S])
 def test_a_clock_within_15_minutes_is_accepted(off_s: int) -> None:
     """On both sides."""
-    assert isinstance(keyring().authenticate(signed(), NOW_S + off_s), Caller)
+    assert isinstance(outcome(keyring().authenticate, signed(), NOW_S + off_s), Caller)
 
 
 @pytest.mark.parametrize("off_s", [-CLOCK_TOLERANCE_S - 1, CLOCK_TOLERANCE_S + 1])
 def test_a_clock_more_than_15_minutes_off_is_refused(off_s: int) -> None:
     """On both sides."""
-    assert "15 minutes" in message(keyring().authenticate(signed(), NOW_S + off_s))
+    assert "15 minutes" in message(outcome(keyring().authenticate, signed(), NOW_S + off_s))
 
 
 @pytest.mark.parametrize(
@@ -118,23 +119,23 @@ def test_a_clock_more_than_15_minutes_off_is_refused(off_s: int) -> None:
 )
 def test_whatever_is_wrong_with_a_signature_is_said(request_: RawRequest, reason: str) -> None:
     """Each is 401 APIGW.0301 with its own text."""
-    assert reason in message(keyring().authenticate(request_, NOW_S))
+    assert reason in message(outcome(keyring().authenticate, request_, NOW_S))
 
 
 def test_a_signed_header_that_did_not_arrive_is_named() -> None:
     """A proxy may have dropped it."""
     request = signed()
     del request.headers["host"]
-    assert "signed header not found: host" in message(keyring().authenticate(request, NOW_S))
+    assert "signed header not found: host" in message(outcome(keyring().authenticate, request, NOW_S))
 
 
 def test_a_temporary_key_ends_with_its_life() -> None:
     """And may be ended early."""
     ring = keyring()
-    assert "security token expires" in message(ring.authenticate(signed(TEMPORARY), NOW_S + 900))
+    assert "security token expires" in message(outcome(ring.authenticate, signed(TEMPORARY), NOW_S + 900))
     ring.expire_tokens()
-    assert "security token expires" in message(ring.authenticate(signed(TEMPORARY), NOW_S))
-    assert isinstance(ring.authenticate(signed(), NOW_S), Caller)
+    assert "security token expires" in message(outcome(ring.authenticate, signed(TEMPORARY), NOW_S))
+    assert isinstance(outcome(ring.authenticate, signed(), NOW_S), Caller)
 
 
 def test_the_sixth_failure_in_a_row_locks_a_key_for_five_minutes() -> None:
@@ -143,20 +144,20 @@ def test_the_sixth_failure_in_a_row_locks_a_key_for_five_minutes() -> None:
     wrong = signed(replace(KEY, sk="wrong"))
     for _ in range(3):
         for _ in range(5):
-            ring.authenticate(wrong, NOW_S)
-        assert isinstance(ring.authenticate(signed(), NOW_S), Caller)
+            outcome(ring.authenticate, wrong, NOW_S)
+        assert isinstance(outcome(ring.authenticate, signed(), NOW_S), Caller)
     for _ in range(6):
-        ring.authenticate(wrong, NOW_S)
-    assert "reach the limit" in message(ring.authenticate(signed(), NOW_S + LOCK_S - 1))
-    assert isinstance(ring.authenticate(signed(), NOW_S + LOCK_S), Caller)
+        outcome(ring.authenticate, wrong, NOW_S)
+    assert "reach the limit" in message(outcome(ring.authenticate, signed(), NOW_S + LOCK_S - 1))
+    assert isinstance(outcome(ring.authenticate, signed(), NOW_S + LOCK_S), Caller)
 
 
 def test_a_locked_key_does_not_lock_another() -> None:
     """Failures are counted per key."""
     ring = keyring()
     for _ in range(6):
-        ring.authenticate(signed(replace(KEY, sk="wrong")), NOW_S)
-    assert isinstance(ring.authenticate(signed(TEMPORARY), NOW_S), Caller)
+        outcome(ring.authenticate, signed(replace(KEY, sk="wrong")), NOW_S)
+    assert isinstance(outcome(ring.authenticate, signed(TEMPORARY), NOW_S), Caller)
 
 
 def token_request(value: str) -> RawRequest:
@@ -166,22 +167,22 @@ def token_request(value: str) -> RawRequest:
 
 def test_a_token_opens_its_project_until_it_ends() -> None:
     """After that the answer is 0307, which asks for a new one."""
-    caller = keyring().authenticate(token_request("t"), NOW_S)
+    caller = outcome(keyring().authenticate, token_request("t"), NOW_S)
     assert caller == Caller(name="token", project_id="p" * 32)
-    late = keyring().authenticate(token_request("t"), NOW_S + 60)
+    late = outcome(keyring().authenticate, token_request("t"), NOW_S + 60)
     assert isinstance(late, Refusal)
     assert (late.http, late.code) == (401, "APIGW.0307")
-    assert "decrypt token fail" in message(keyring().authenticate(token_request("u"), NOW_S))
+    assert "decrypt token fail" in message(outcome(keyring().authenticate, token_request("u"), NOW_S))
 
 
 def test_a_project_that_is_not_the_callers_is_refused() -> None:
     """A token for another project is 0307, an X-Project-Id of another project is 403."""
     ours, other = "p" * 32, "q" * 32
-    token = project_mismatch(Caller(name="t", project_id=ours), other, None)
-    header = project_mismatch(Caller(name="AK1", project_id=None), other, ours)
+    token = outcome(check_project, Caller(name="t", project_id=ours), other, None)
+    header = outcome(check_project, Caller(name="AK1", project_id=None), other, ours)
     assert token is not None
     assert (token.http, token.code) == (401, "APIGW.0307")
     assert header is not None
     assert (header.http, header.code) == (403, "EndPoint.0004")
-    assert project_mismatch(Caller(name="AK1", project_id=None), ours, ours) is None
-    assert project_mismatch(Caller(name="t", project_id=ours), ours, None) is None
+    assert outcome(check_project, Caller(name="AK1", project_id=None), ours, ours) is None
+    assert outcome(check_project, Caller(name="t", project_id=ours), ours, None) is None

@@ -86,7 +86,7 @@ def test_a_key_of_rates_is_a_kind_or_a_kind_after_or_a_code() -> None:
     plan = FaultPlan.model_validate(
         {"rates": {"reset": 0.1, "error_504_0013_after": 0.2, "EndPoint.2004": 0.3}}
     )
-    read = [(rule.kind, rule.after, rule.code, rule.rate, rule.times) for rule in plan.all_rules()]
+    read = [(rule.kind, rule.after, rule.code, rule.rate, rule.times) for rule in plan.all_rules]
     assert read == [
         (FaultKind.RESET, False, "", 0.1, None),
         (FaultKind.ERROR_504_0013, True, "", 0.2, None),

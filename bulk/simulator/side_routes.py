@@ -5,10 +5,11 @@ from urllib.parse import parse_qs
 
 from .auth import RawRequest
 from .errors import Refusal, gateway
+from .lines import to_line
 from .replies import Reply, json_reply
 from .world import World
 
-Handler = Callable[[World, RawRequest, float], Reply | Refusal]
+Handler = Callable[[World, RawRequest, float], Reply]
 
 _VERSION = {
     "id": "v1",
@@ -20,10 +21,12 @@ _VERSION = {
 }
 
 
-def aside(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
-    """Answer a request whose path is not below `/v1/`."""
+def side_route(world: World, request: RawRequest, now_s: float) -> Reply:
+    """Answer a request whose path is not below `/v1/`; raises Refusal."""
     handler = _HANDLERS.get((request.method, request.path))
-    return unknown_path(request) if handler is None else handler(world, request, now_s)
+    if handler is None:
+        raise unknown_path(request)
+    return handler(world, request, now_s)
 
 
 def unknown_path(request: RawRequest) -> Refusal:
@@ -33,37 +36,33 @@ def unknown_path(request: RawRequest) -> Refusal:
     )
 
 
-def _tokens(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
-    issued = world.iam.issue_token(request.body, now_s, life_s=world.vpcep.switches.token_life_s)
-    if isinstance(issued, Refusal):
-        return issued
-    token, described = issued
+def _tokens(world: World, request: RawRequest, now_s: float) -> Reply:
+    token, described = world.iam.issue_token(request.body, now_s, life_s=world.vpcep.switches.token_life_s)
     return json_reply(described, http=201, headers=(("X-Subject-Token", token.value),))
 
 
-def _projects(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
-    caller = world.keyring.authenticate(request, now_s)
-    if isinstance(caller, Refusal):
-        return caller
+def _projects(world: World, request: RawRequest, now_s: float) -> Reply:
+    world.keyring.authenticate(request, now_s)
     return json_reply(world.iam.project_list(parse_qs(request.query).get("name", [None])[0]))
 
 
-def _temporary_key(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
-    caller = world.keyring.authenticate(request, now_s)
-    if isinstance(caller, Refusal):
-        return caller
-    credential = world.iam.temporary_key(request.body, now_s)
-    return credential if isinstance(credential, Refusal) else json_reply(credential, http=201)
+def _temporary_key(world: World, request: RawRequest, now_s: float) -> Reply:
+    world.keyring.authenticate(request, now_s)
+    return json_reply(world.iam.temporary_key(request.body, now_s), http=201)
 
 
-def _metadata_token(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
+def _metadata_token(world: World, request: RawRequest, now_s: float) -> Reply:
     token = world.iam.metadata_token(request.headers.get("x-metadata-token-ttl-seconds"), now_s)
-    return token if isinstance(token, Refusal) else Reply(body=token.encode(), content_type="text/plain")
+    return Reply(body=token.encode(), content_type="text/plain")
 
 
-def _metadata_key(world: World, request: RawRequest, now_s: float) -> Reply | Refusal:
-    credential = world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s)
-    return credential if isinstance(credential, Refusal) else json_reply(credential)
+def _metadata_key(world: World, request: RawRequest, now_s: float) -> Reply:
+    return json_reply(world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s))
+
+
+def _applied(world: World, _request: RawRequest, _now_s: float) -> Reply:
+    lines = b",".join(applied.line() for applied in world.journal.applied)
+    return Reply(body=b'{"applied":[' + lines + b"]}")
 
 
 def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
@@ -81,7 +80,9 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
     ("PUT", "/meta-data/latest/api/token"): _metadata_token,
     ("GET", "/openstack/latest/securitykey"): _metadata_key,
-    ("GET", "/_simulator/applied"): lambda world, *_: Reply(body=world.applied_json()),
-    ("GET", "/_simulator/fleet"): lambda world, *_: Reply(body=world.fleet_json()),
+    ("GET", "/_simulator/applied"): _applied,
+    ("GET", "/_simulator/fleet"): lambda world, *_: json_reply(
+        {"services": list(map(to_line, world.vpcep.fleet))}
+    ),
     ("POST", "/_simulator/switches"): _switches,
 }
