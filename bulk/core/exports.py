@@ -28,7 +28,7 @@ class Selection:
     """A client or server port that one of the mappings must have."""
 
     def takes(self, state: ServiceState) -> bool:
-        """Say whether a service is exported."""
+        """Return whether a service is exported."""
         has_port = self.port is None or any(self.port in (m.client_port, m.server_port) for m in state.ports)
         return has_port and fnmatchcase(state.short_name, self.name)
 
@@ -43,11 +43,11 @@ class Edit:
     """The new number of a server port, by its old one; all at once, so that two may change places."""
 
     def __bool__(self) -> bool:
-        """Say whether anything is changed at all."""
+        """Return whether anything is changed at all."""
         return bool(self.add_ports or self.remove_ports or self.server_ports)
 
     def of(self, ports: Ports) -> Ports:
-        """Give the whole map after the edit, in the order of the live one."""
+        """Return the whole map after the edit, in the order of the live one."""
         left = [
             mapping._replace(server_port=self.server_ports.get(mapping.server_port, mapping.server_port))
             for mapping in ports

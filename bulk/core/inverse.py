@@ -1,10 +1,9 @@
 """Taking an applied change back.
 
 The inverse of a change starts from what was written. A run sends nothing to a service that is not what its
-plan saw; so a service that somebody edited since is `drifted` and stays as it is.
+plan saw; a service that somebody edited since is therefore `drifted` and stays as it is.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,16 @@ from bulk.core.model import MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceSta
 
 
 def inverse(change: Change, *, row: int) -> Change:
-    """Give the change, as row `row` of a rollback, that takes an applied change back.
+    """Return the change, as row `row` of a rollback, that takes an applied change back.
 
     It is refused where a field had no value before that a PUT could bring back.
     """
     restored = {name: _value(change.before, name) for name in change.body.given()}
-    reason = "; ".join(_gaps(restored))
+    reason = "; ".join(
+        f"{name} had no value before that a PUT could bring back; set it by hand"
+        for name, value in restored.items()
+        if value is None or (value in ("", ()) and name not in MAY_BE_EMPTY)
+    )
     body = ModifyBody(**restored)
     return replace(
         change,
@@ -33,7 +36,7 @@ def inverse(change: Change, *, row: int) -> Change:
 
 
 def written(change: Change) -> ServiceState | None:
-    """Give the service as an applied change left it; None where there was no service."""
+    """Return the service as an applied change left it; None where there was no service."""
     before = change.before
     if before is None:
         return None
@@ -51,14 +54,8 @@ def _value(before: ServiceState | None, name: str) -> Any:
     return getattr(before, name)
 
 
-def _gaps(restored: dict[str, Any]) -> Iterator[str]:
-    for name, value in restored.items():
-        if value is None or (value in ("", ()) and name not in MAY_BE_EMPTY):
-            yield f"{name} had no value before that a PUT could bring back; set it by hand"
-
-
 def _stored_name(before: ServiceState, short_name: str) -> str:
-    """Give the name in the form in which the service's name came: `region.name.id`, `region.id` or bare."""
+    """Return the name in the form in which the service's name came: `region.name.id`, `region.id` or bare."""
     region, dot, _ = (before.service_name or "").partition(".")
     if not dot:
         return short_name

@@ -53,11 +53,11 @@ def put(state: ServiceState, body: ModifyBody) -> ServiceState:
 PAIRS = [(port, Protocol.TCP) for port in range(1, 6)] + [(1, Protocol.UDP)]
 
 
-def port_map(pairs: Iterable[tuple[int, Protocol]]) -> tuple[PortMapping, ...]:
+def port_map(claims: Iterable[tuple[int, Protocol]]) -> tuple[PortMapping, ...]:
     """Give mappings to these server ports."""
     return tuple(
         PortMapping(client_port=100 + n, server_port=port, protocol=protocol)
-        for n, (port, protocol) in enumerate(pairs)
+        for n, (port, protocol) in enumerate(claims)
     )
 
 
@@ -219,7 +219,7 @@ def all_that_can_be_sent(fleet: Fleet, updates: Sequence[ServiceUpdate], parked:
 
 
 def has_rivals(fleet: Fleet, updates: Sequence[ServiceUpdate]) -> bool:
-    """Say whether two rows take the same pair that neither of them has."""
+    """Say whether two rows take the same claim that neither of them has."""
     taken = []
     for update in updates:
         after = put(fleet[update.service_id], update.body)
@@ -270,7 +270,7 @@ def all_with_hope(fleet: Fleet, asking: Sequence[ServiceUpdate]) -> set[int]:
 
 @given(job=jobs(), allow_parking=st.booleans())
 def test_a_refused_row_says_who_is_in_its_way(*, job: Job, allow_parking: bool) -> None:
-    """Every reason names the pair, and the service or the row that is in the way."""
+    """Every reason names the claim, and the service or the row that is in the way."""
     fleet, _ = job
     for change in planned(*job, allow_parking=allow_parking):
         if change.action is Action.REFUSE:

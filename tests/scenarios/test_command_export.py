@@ -44,8 +44,8 @@ def test_services_that_no_job_could_change_are_left_out_and_told(stage: Stage) -
     ]
     first, creating, gateway = exported.err.splitlines()
     assert first == "4 services exported"
-    assert creating.startswith(f"left out 1 service ({service_id(11)}): the service is creating")
-    assert gateway.startswith(f"left out 1 service ({service_id(12)}): the service is of type gateway")
+    assert creating.startswith(f"left out 1 service ({service_id(11)}): status is creating")
+    assert gateway.startswith(f"left out 1 service ({service_id(12)}): type is gateway, only interface")
 
 
 @pytest.mark.parametrize("stage", [{"fleet": MIXED}], indirect=True)

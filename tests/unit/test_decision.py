@@ -142,12 +142,12 @@ def test_a_client_port_is_led_elsewhere_by_removing_and_adding() -> None:
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        ({"remove_ports": "80:9999"}, "remove_ports names 80:9999/TCP, but the service has 80:8080/TCP"),
-        ({"add_ports": "80:9999"}, "add_ports names 80:9999/TCP, but the service has 80:8080/TCP"),
+        ({"remove_ports": "80:9999"}, "remove_ports names 80:9999/TCP, found 80:8080/TCP"),
+        ({"add_ports": "80:9999"}, "add_ports names 80:9999/TCP, found 80:8080/TCP"),
         ({"remove_ports": "80:8080 443:8443"}, "no mapping would be left"),
         ({"ports": ""}, "no mapping would be left"),
-        ({"ports": "1:1 1:2"}, "client_port 1/TCP would stand in 2 mappings"),
-        ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, but there is 80"),
+        ({"ports": "1:1 1:2"}, "client_port 1/TCP would be in 2 mappings"),
+        ({"ports": "1:1", "expect_ports": "80:8080"}, "expect_ports says 80:8080/TCP, found 80"),
         ({"ports": "1:1", "expect_ports": ""}, "expect_ports says no mapping"),
         ({"ports": " ".join(f"{n}:{n}" for n in range(1, MAPPINGS_MAX + 2))}, "201 mappings would result"),
     ],
@@ -181,13 +181,13 @@ def test_an_unknown_service_is_refused_with_the_target_named() -> None:
 @pytest.mark.parametrize(
     ("state", "reason"),
     [
-        ({"service_type": "gateway"}, "the service is of type gateway"),
-        ({"service_type": "gataway"}, "the service is of type gataway"),
-        ({"server_type": "SYSTEM"}, "its server_type SYSTEM is not that of a tenant's own service"),
-        ({"status": "creating"}, "the service is creating, and only an available one can be changed; wait"),
-        ({"status": "failed"}, "the service is failed"),
-        ({"status": "deleting"}, "the service is deleting"),
-        ({"status": "frozen"}, "the service is frozen"),
+        ({"service_type": "gateway"}, "type is gateway, only interface"),
+        ({"service_type": "gataway"}, "type is gataway, only interface"),
+        ({"server_type": "SYSTEM"}, "server_type is SYSTEM, which no service of a tenant has"),
+        ({"status": "creating"}, "status is creating, only available services change; wait"),
+        ({"status": "failed"}, "status is failed"),
+        ({"status": "deleting"}, "status is deleting"),
+        ({"status": "frozen"}, "status is frozen"),
     ],
 )
 @pytest.mark.parametrize("ports", ["1:1", "80:8080 443:8443"])

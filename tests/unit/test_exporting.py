@@ -34,8 +34,8 @@ TWICE = (*ports(22), PortMapping(client_port=1022, server_port=23))
 @pytest.mark.parametrize(
     ("live", "target", "edit", "reason"),
     [
-        (replace(LIVE, status="deleting"), PROJECT, Edit(), "the service is deleting"),
-        (replace(LIVE, service_type="gateway"), PROJECT, Edit(), "the service is of type gateway"),
+        (replace(LIVE, status="deleting"), PROJECT, Edit(), "status is deleting"),
+        (replace(LIVE, service_type="gateway"), PROJECT, Edit(), "type is gateway, only interface"),
         (replace(LIVE, id=ServiceId("web-1")), PROJECT, Edit(), 'service_id: "web-1" is not a UUID'),
         (replace(LIVE, ports=()), PROJECT, Edit(), "ports: an empty list of mappings"),
         (replace(LIVE, ports=TWICE), PROJECT, Edit(), "ports: 1022:23/TCP and 1022:22/TCP share"),

@@ -17,7 +17,7 @@ from bulk.core.model import (
     ServiceUpdate,
 )
 from bulk.core.plan import ordered, plan_target, steps
-from bulk.core.plan.pairs import held, wanted
+from bulk.core.plan.port_claims import held, wanted
 from tests.nouns import PROJECT, LiveList
 
 HTTP, HTTPS = 80, 443
@@ -114,7 +114,7 @@ def test_services_without_a_port_id_share_nothing() -> None:
 
 
 def test_a_service_that_moves_waits_for_room_where_it_goes() -> None:
-    """A pair is taken and freed behind the port_id where the service ends and where it stands."""
+    """A claim is taken and freed behind the port_id where the service ends and where it stands."""
     live = [service("a", 1), service("b", 1, on="Q"), service("c", 1, on="R")]
     changes = planned(live, rows(a=ModifyBody(port_id="Q"), b=ModifyBody(port_id="R"), c=(2,)))
     assert order(changes) == ["c", "b", "a"]
@@ -157,11 +157,11 @@ def test_naming_the_port_id_that_a_service_has_is_no_move() -> None:
         ),
         (
             {"a": (HTTPS,), "b": (HTTPS,)},
-            "whose row 2 leaves it there; choose another server_port",
+            "whose row 2 keeps it; choose another server_port",
         ),
         (
             {"a": (HTTPS,), "b": (HTTPS, 81)},
-            "whose row 2 leaves it there; choose another server_port",
+            "whose row 2 keeps it; choose another server_port",
         ),
         (
             {"a": (HTTPS,), "b": ()},
@@ -177,7 +177,7 @@ def test_naming_the_port_id_that_a_service_has_is_no_move() -> None:
 def test_a_pair_that_nobody_frees_is_refused_and_its_holder_named(
     wanted_by_row: dict[str, tuple[int, ...]], reason: str
 ) -> None:
-    """The reason says who holds the pair, why it stays there, and what to do."""
+    """The reason says who holds the claim, why it stays there, and what to do."""
     live = [service("a", HTTP), service("b", HTTPS), service("c", 90)]
     refused = by_service(planned(live, rows(**wanted_by_row)))["a"]
     assert refused.action is Action.REFUSE
@@ -190,34 +190,34 @@ def test_rows_that_take_the_same_pair_are_all_refused() -> None:
     changes = by_service(planned(live, rows(a=(9,), b=(9,), c=(2,), d=(5,))))
     assert [change.action for change in changes.values()].count(Action.REFUSE) == 3
     assert changes["a"].reason == (
-        "9/TCP on port_id P is also taken by row 2, and only one service may hold it; "
+        "9/TCP on port_id P is also taken by row 2, and only one service can hold it; "
         "choose another server_port in all rows but one"
     )
     assert "held by service b, whose row 2 is refused" in changes["c"].reason
     assert changes["d"].action is Action.UPDATE
 
 
-def test_a_swap_is_refused_with_the_circle_shown() -> None:
-    """Each arrow leads from who has a pair to who takes it."""
+def test_a_swap_is_refused_with_the_cycle_shown() -> None:
+    """Each arrow leads from who has a claim to who takes it."""
     live = [service("A", HTTP), service("B", HTTPS)]
     changes = planned(live, rows(A=(HTTPS,), B=(HTTP,)))
     assert {change.action for change in changes} == {Action.REFUSE}
     reason = (
-        "the rows wait for each other: A 80/TCP -> B 443/TCP -> A; "
-        "break the circle with --allow-parking, or free one of these pairs beforehand"
+        "the rows wait for each other in a cycle: A 80/TCP -> B 443/TCP -> A; "
+        "break the cycle with --allow-parking, or free one of these ports beforehand"
     )
     assert [change.reason for change in changes] == [reason, reason]
 
 
-def test_a_longer_circle_is_shown_in_the_direction_in_which_pairs_go() -> None:
+def test_a_longer_cycle_is_shown_in_the_direction_in_which_pairs_go() -> None:
     """A gives 1 to B, B gives 2 to C, C gives 3 to A."""
     live = [service("A", 1), service("B", 2), service("C", 3)]
     changes = planned(live, rows(A=(3,), B=(1,), C=(2,)))
     assert all("A 1/TCP -> B 2/TCP -> C 3/TCP -> A;" in change.reason for change in changes)
 
 
-def test_of_a_large_circle_only_the_beginning_is_shown() -> None:
-    """Each of its rows has the reason in the ledger, so that the reason must not grow with the circle."""
+def test_of_a_large_cycle_only_the_beginning_is_shown() -> None:
+    """Each of its rows has the reason in the ledger, so that the reason must not grow with the cycle."""
     live = [service(f"s{n:03}", n + 1) for n in range(300)]
     changes = planned(live, rows(**{f"s{n:03}": ((n + 1) % 300 + 1,) for n in range(300)}))
     assert len(changes) == 300
@@ -225,8 +225,8 @@ def test_of_a_large_circle_only_the_beginning_is_shown() -> None:
     assert all(" -> 292 more -> s000; " in change.reason for change in changes)
 
 
-def test_what_waits_for_a_refused_circle_is_refused_in_turn() -> None:
-    """A row outside the circle, or a circle of its own, is refused with the holder named."""
+def test_what_waits_for_a_refused_cycle_is_refused_in_turn() -> None:
+    """A row outside the cycle, or a cycle of its own, is refused with the holder named."""
     live = [service("A", 1), service("B", 2, 6), service("C", 3, 7), service("D", 4), service("E", 5)]
     changes = by_service(planned(live, rows(A=(2,), B=(1,), C=(4, 6), D=(3,), E=(7,))))
     assert {change.action for change in changes.values()} == {Action.REFUSE}
@@ -245,7 +245,7 @@ def test_with_parking_a_swap_takes_one_intermediate_put() -> None:
     assert parked.out_of_service == serving(HTTP)
     assert (parked.after, other.after_parked, other.after) == ((2,), (1,), ())
     assert parked.reason == (
-        "1000:80/TCP is out of service between two PUTs, which breaks A 80/TCP -> B 443/TCP -> A"
+        "1000:80/TCP is out of service between two PUTs, to break the cycle A 80/TCP -> B 443/TCP -> A"
     )
     sent = [
         (step.change.service_id, step.body.ports, step.is_last) for step in steps(changes, lambda _: False)
@@ -266,7 +266,7 @@ def test_a_service_that_would_be_left_with_nothing_is_led_to_an_unused_port() ->
 
 
 def test_one_parked_service_may_let_several_go_first() -> None:
-    """A stands in two circles: one intermediate PUT breaks both."""
+    """A stands in two cycles: one intermediate PUT breaks both."""
     live = [service("A", 1, 2, 22), service("B", 3), service("C", 4)]
     changes = planned(live, rows(A=(3, 4), B=(1,), C=(2,)), allow_parking=True)
     assert [(c.service_id, c.after, c.after_parked) for c in changes] == [
@@ -356,7 +356,7 @@ def test_what_waits_for_a_row_that_has_ended_goes_on_after_a_stop() -> None:
 
 
 def test_a_parked_service_may_wait_for_the_last_put_of_another() -> None:
-    """C stands in a circle with D and takes from A, which frees that at last only."""
+    """C stands in a cycle with D and takes from A, which frees that at last only."""
     live = [
         service("A", 1, 9),
         service("B", 2, consumers=9),

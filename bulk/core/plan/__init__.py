@@ -25,10 +25,10 @@ __all__ = [
 def plan_target(
     target: Target, updates: Collection[ServiceUpdate], live: Live, *, allow_parking: bool
 ) -> Iterator[Change]:
-    """Give one change for each row, each behind those that it waits for.
+    """Yield one change for each row, each behind those that it waits for.
 
-    `live` are all services of the target's project, from one list. Changes are given as soon as they are
-    known, so that they need not be held. As for the order, see `ordered`.
+    `live` are all services of the target's project, from one list. Changes come as soon as they are known,
+    so that they need not be kept. As for the order, see `ordered`.
     """
     groups = Groups(lambda: ((update.service_id, update.body) for update in updates), live)
     changes = (decide(update, live.get(update.service_id), target) for update in updates)
@@ -36,7 +36,7 @@ def plan_target(
 
 
 def ordered(changes: Collection[Change], live: Live, *, allow_parking: bool) -> Iterator[Change]:
-    """Give decided changes of one target, each behind those that it waits for.
+    """Yield decided changes of one target, each behind those that it waits for.
 
     Changes in nobody's way keep their order; a group of them that may be in each other's way comes where its
     last one stands. `live` are all services of the target's project.

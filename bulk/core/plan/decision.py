@@ -1,4 +1,4 @@
-"""What one row comes to against its live service: update, keep or refuse."""
+"""What one row means for its live service: update, keep or refuse."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -24,20 +24,20 @@ SERVER_TYPES = frozenset({"VM", "LB", "VIP", "BMS"})
 """The backends of a tenant's service; anything else is the operator's (API.md, section 7, trap 9)."""
 
 _WAY_OUT = {
-    "creating": "wait until it is available and plan again",
-    "deleting": "it is going away: take the row out of the job",
-    "failed": "mend or replace the service, then plan again",
+    "creating": "wait until it is available, then plan again",
+    "deleting": "take the row out of the job",
+    "failed": "repair or replace it, then plan again",
 }
 
 
 def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -> Change:
-    """Return the change that a row asks of a service, or why it is refused; `before` None: there is none.
+    """Return the change that a row asks of a service, or why it is refused; `before` None: no such service.
 
     The body names the fields that the row names and no others; `ports` is the full list that the API wants
     (API.md, section 2.1), computed from the live one where the row only adds and removes.
     """
     if before is None:
-        reason = f"there is no such service in {target}; check its id, region and project"
+        reason = f"no such service in {target}; check its id, region and project"
         return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
     body = _full_body(update, before.ports)
     action, reason = _decision(update, before, body)
@@ -67,30 +67,30 @@ def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
 
 
 def _foreign(before: ServiceState) -> Iterator[str]:
-    """Say why a service is not one that a tenant may change now."""
+    """Yield why a service is not one that a tenant may change now."""
     if before.service_type not in (None, CHANGEABLE_TYPE):
         yield (
-            f"the service is of type {before.service_type}, and only {CHANGEABLE_TYPE} ones can be changed; "
+            f"type is {before.service_type}, only {CHANGEABLE_TYPE} services change; "
             "take the row out of the job"
         )
     if before.server_type is not None and before.server_type not in SERVER_TYPES:
         yield (
-            f"its server_type {before.server_type} is not that of a tenant's own service; "
+            f"server_type is {before.server_type}, which no service of a tenant has; "
             "take the row out of the job"
         )
     if before.status != CHANGEABLE_STATUS:
-        way_out = _WAY_OUT.get(before.status, "see to it that it becomes available, then plan again")
-        yield f"the service is {before.status}, and only an {CHANGEABLE_STATUS} one can be changed; {way_out}"
+        way_out = _WAY_OUT.get(before.status, "make it available, then plan again")
+        yield f"status is {before.status}, only {CHANGEABLE_STATUS} services change; {way_out}"
 
 
 def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[str]:
-    """Return why what is to be added or removed does not fit what is there."""
+    """Yield why the mappings to add or remove do not fit the live ones."""
     add, remove = update.add_ports, update.remove_ports
     for mapping, found in _led_elsewhere(remove, live, besides=add) if remove else ():
         if mapping not in live:
-            yield f"remove_ports names {mapping}, but the service has {found}; name the mapping that is there"
+            yield f"remove_ports names {mapping}, found {found}; name the mapping that the service has"
     for mapping, found in _led_elsewhere(add, live, besides=remove) if add else ():
-        yield f"add_ports names {mapping}, but the service has {found}; name that in remove_ports as well"
+        yield f"add_ports names {mapping}, found {found}; name {found} in remove_ports as well"
 
 
 def _led_elsewhere(
@@ -105,33 +105,33 @@ def _led_elsewhere(
 
 
 def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[str]:
-    """Say that the service is not what the row was written for."""
+    """Yield that the service is not what the row was written for."""
     if update.expect_ports is not None and set(update.expect_ports) != set(live):
         yield (
-            f"expect_ports says {_written(update.expect_ports)}, but there is {_written(live)}; "
+            f"expect_ports says {_written(update.expect_ports)}, found {_written(live)}; "
             "find out who changed it, then correct the row"
         )
 
 
 def _unsendable(ports: Ports | None) -> Iterator[str]:
-    """Say why the API would not take this full list (API.md, sections 2.2 and 2.3)."""
+    """Yield why the API would refuse this full list (API.md, sections 2.2 and 2.3)."""
     if ports is None:
         return
     if not ports:
-        yield "no mapping would be left, and the API takes no empty list; leave at least one"
+        yield "no mapping would be left, the API accepts no empty list; keep at least one"
     if len(ports) > MAPPINGS_MAX:
-        yield f"{len(ports)} mappings would result, and the API takes at most {MAPPINGS_MAX}; remove some"
+        yield f"{len(ports)} mappings would result, the API accepts {MAPPINGS_MAX}; remove some as well"
     dialled = [_dialled(mapping) for mapping in ports]
     if len(set(dialled)) < len(dialled):
         [((client_port, protocol), count)] = Counter(dialled).most_common(1)
         yield (
-            f"client_port {client_port}/{protocol} would stand in {count} mappings; "
-            "name it once, so that its consumers reach one server_port"
+            f"client_port {client_port}/{protocol} would be in {count} mappings, "
+            "and its consumers can reach only one server_port; keep one of them"
         )
 
 
 def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
-    """Say what a reviewer should look at twice."""
+    """Yield what a reviewer should look at twice."""
     removed = set(before.ports) - set(before.ports if body.ports is None else body.ports)
     if removed and before.connection_count:
         count = before.connection_count

@@ -17,13 +17,13 @@ class Touch:
     """The port_ids that a row has to do with."""
 
     here: str | None = None
-    """Where its service stands."""
+    """The port_id of its service."""
     there: str | None = None
-    """Where it moves to; None where it stays."""
+    """The port_id that its service moves to; None where it stays."""
 
 
 def touch(body: ModifyBody, before: ServiceState | None) -> Touch:
-    """Give the port_ids that a PUT has to do with; `before` None: there is no such service."""
+    """Return the port_ids that a PUT has to do with; `before` None: there is no such service."""
     if before is None:
         return Touch()
     return Touch(here=before.port_id, there=None if body.port_id == before.port_id else body.port_id)
@@ -34,15 +34,15 @@ class Live(Protocol):
 
     @property
     def shared(self) -> Collection[str]:
-        """Give the port_ids behind which more than one service stands."""
+        """Return the port_ids behind which more than one service stands."""
         ...
 
     def get(self, service_id: ServiceId) -> ServiceState | None:
-        """Give a service; None where the project has none of this id."""
+        """Return a service; None where the project has none of this id."""
         ...
 
     def __iter__(self) -> Iterator[ServiceState]:
-        """Give every service."""
+        """Yield every service."""
         ...
 
 
@@ -53,7 +53,7 @@ class Groups:
     """Port_ids behind which rows may be in each other's way, joined where a row moves from one to another."""
 
     def __init__(self, wants: Callable[[], Iterable[Want]], live: Live) -> None:
-        """Take what gives the rows' services and bodies, perhaps twice, and the fleet."""
+        """Read the rows' services and bodies from `wants()`, perhaps twice, and the fleet."""
         self._joined: dict[str, str] = {}
         self.rows: Counter[str] = Counter()
         """How many rows there are in each group."""
@@ -65,7 +65,10 @@ class Groups:
             if body.port_id is not None and (before := live.get(service_id))
         }
         for move in moves.values():
-            self._join(move)
+            if move.here and move.there:
+                here, there = self._root(move.here), self._root(move.there)
+                if here != there:
+                    self._joined[here] = there
         contested = set(live.shared) | {move.there for move in moves.values() if move.there}
         contested = {self._root(port_id) for port_id in contested}
         if contested:
@@ -78,7 +81,7 @@ class Groups:
                 del self.neighbours[root]
 
     def _gather(self, contested: Collection[str], live: Iterable[ServiceState]) -> dict[ServiceId, str]:
-        """Find the services of each group; give the group of each."""
+        """Collect the services of each group; return the group of each service."""
         members: dict[ServiceId, str] = {}
         for state in live:
             if state.port_id and (root := self._root(state.port_id)) in contested:
@@ -87,7 +90,7 @@ class Groups:
         return members
 
     def of(self, touched: Touch) -> str | None:
-        """Give the name of the group that a row belongs to; None where it is in nobody's way."""
+        """Return the name of the group that a row belongs to; None where it is in nobody's way."""
         root = self._of(touched)
         return root if root in self.rows else None
 
@@ -99,9 +102,3 @@ class Groups:
             self._joined[port_id] = self._joined.get(next_id, next_id)  # halves the way for the next caller
             port_id = next_id
         return port_id
-
-    def _join(self, touched: Touch) -> None:
-        if touched.here and touched.there:
-            here, there = self._root(touched.here), self._root(touched.there)
-            if here != there:
-                self._joined[here] = there

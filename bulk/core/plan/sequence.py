@@ -23,7 +23,7 @@ class Step:
 
 
 def sequenced(changes: Iterable[Change]) -> Iterator[Change]:
-    """Give changes in the order of their rows, as far as what they wait for lets them.
+    """Yield changes in the order of their rows, as far as what they wait for lets them.
 
     `changes` come in the order of their rows and wait for one another only. A parked change comes just before
     the first that waits for its intermediate PUT.
@@ -39,7 +39,7 @@ def sequenced(changes: Iterable[Change]) -> Iterator[Change]:
 
 
 def _turns(changes: dict[int, Change]) -> Iterator[int]:
-    """Give the rows in the order of their last PUTs: each behind those that it waits for."""
+    """Yield the rows in the order of their last PUTs: each behind those that it waits for."""
     followers: dict[int, list[int]] = defaultdict(list)
     for row, change in changes.items():
         for holder in change.after:
@@ -56,10 +56,10 @@ def _turns(changes: dict[int, Change]) -> Iterator[int]:
 
 
 def steps(changes: Iterable[Change], has_ended: Callable[[int], bool]) -> Iterator[Step]:
-    """Give the PUTs of changes that come in the order of their plan, each behind those it waits for.
+    """Yield the PUTs of changes that come in the order of their plan, each behind those it waits for.
 
     Rows that have ended may be left out. The last PUT of a parked change is left out where a row that it
-    waits for is neither among the changes nor has ended: so it is never given too early.
+    waits for is neither among the changes nor has ended; it therefore never comes too early.
     """
     begun, given = _Rows(), _Rows()
     parked: list[Change] = []

@@ -1,4 +1,4 @@
-"""Circles in graphs and the fewest nodes that break them, against trying everything."""
+"""Cycles in graphs and the fewest nodes that break them, against trying everything."""
 
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulk.core.plan import circles as module
-from bulk.core.plan.circles import fewest_breakers, knots, shortest_circle
+from bulk.core.plan import cycles as module
+from bulk.core.plan.cycles import fewest_breakers, shortest_cycle, strong_components
 
 Graph = dict[int, tuple[int, ...]]
 
@@ -33,7 +33,7 @@ def reachable(graph: Graph, start: int) -> set[int]:
     return found
 
 
-def has_circle(graph: Graph, without: set[int]) -> bool:
+def has_cycle(graph: Graph, without: set[int]) -> bool:
     """Say whether nodes wait for each other once some are gone."""
     left = {n: [o for o in others if o not in without] for n, others in graph.items() if n not in without}
     try:
@@ -44,55 +44,55 @@ def has_circle(graph: Graph, without: set[int]) -> bool:
 
 
 def ring(length: int) -> Graph:
-    """Give one circle."""
+    """Give one cycle."""
     return {node: ((node + 1) % length,) for node in range(length)}
 
 
 @given(graphs())
-def test_a_knot_is_all_that_waits_for_each_other(graph: Graph) -> None:
-    """Two nodes are in one knot if and only if each waits for the other."""
+def test_a_component_is_all_that_waits_for_each_other(graph: Graph) -> None:
+    """Two nodes are in one component if and only if each waits for the other."""
     reach = {node: reachable(graph, node) for node in graph}
     expected = {
         frozenset(other for other in reach[node] if node in reach[other])
         for node in graph
         if node in reach[node]
     }
-    found = list(knots(graph))
-    assert {frozenset(knot) for knot in found} == expected
+    found = list(strong_components(graph))
+    assert {frozenset(component) for component in found} == expected
     assert len(found) == len(expected)
 
 
 @given(graphs())
-def test_a_knot_keeps_the_order_of_the_graph_and_its_own_arrows(graph: Graph) -> None:
-    """A knot is the graph's part, so that what is made of it does not depend on how it was found."""
-    for knot in knots(graph):
-        assert list(knot) == sorted(knot)
-        assert knot == {node: tuple(o for o in graph[node] if o in knot) for node in knot}
+def test_a_component_keeps_the_order_of_the_graph_and_its_own_arrows(graph: Graph) -> None:
+    """A component is the graph's part, so that what is made of it does not depend on how it was found."""
+    for component in strong_components(graph):
+        assert list(component) == sorted(component)
+        assert component == {node: tuple(o for o in graph[node] if o in component) for node in component}
 
 
 @given(graphs())
-def test_a_knot_comes_behind_those_it_waits_for(graph: Graph) -> None:
-    """Whoever goes through the knots in their order has already seen what each of them waits for."""
+def test_a_component_comes_behind_those_it_waits_for(graph: Graph) -> None:
+    """Whoever goes through the components in their order has already seen what each of them waits for."""
     seen: set[int] = set()
-    for knot in knots(graph):
-        others = {node for other in knots(graph) for node in other} - set(knot)
-        assert others & reachable(graph, next(iter(knot))) <= seen
-        seen |= set(knot)
+    for component in strong_components(graph):
+        others = {node for other in strong_components(graph) for node in other} - set(component)
+        assert others & reachable(graph, next(iter(component))) <= seen
+        seen |= set(component)
 
 
 @given(graphs(), st.data())
-def test_the_shortest_circle_is_one_and_none_is_shorter(graph: Graph, data: st.DataObject) -> None:
-    """The circle begins at the start and follows arrows back to it, past what is gone."""
+def test_the_shortest_cycle_is_one_and_none_is_shorter(graph: Graph, data: st.DataObject) -> None:
+    """The cycle begins at the start and follows arrows back to it, past what is gone."""
     assume(graph)
     start = data.draw(st.sampled_from(sorted(graph)))
     without = data.draw(st.sets(st.sampled_from(sorted(graph)))) - {start}
-    circle = shortest_circle(graph, start, without)
+    cycle = shortest_cycle(graph, start, without)
     left = {n: tuple(o for o in graph[n] if o not in without) for n in graph if n not in without}
     length = next((count for count in range(1, len(left) + 1) if start in walks(left, start, count)), 0)
-    assert len(circle) == length
-    if circle:
-        assert circle[0] == start
-        assert all(after in left[node] for node, after in zip(circle, (*circle[1:], start), strict=True))
+    assert len(cycle) == length
+    if cycle:
+        assert cycle[0] == start
+        assert all(after in left[node] for node, after in zip(cycle, (*cycle[1:], start), strict=True))
 
 
 def walks(graph: Graph, start: int, count: int) -> set[int]:
@@ -105,47 +105,47 @@ def walks(graph: Graph, start: int, count: int) -> set[int]:
 
 @given(graphs(), st.data())
 def test_the_breakers_are_the_fewest_and_of_those_the_cheapest(graph: Graph, data: st.DataObject) -> None:
-    """No smaller set of nodes breaks every circle of the knot, and no equally small one costs less."""
-    for knot in knots(graph):
-        cost = {node: data.draw(st.integers(0, 3)) for node in knot}
-        breakers = fewest_breakers(knot, cost)
-        assert not has_circle(knot, set(breakers))
+    """No smaller set of nodes breaks every cycle of the component, and no equally small one costs less."""
+    for component in strong_components(graph):
+        cost = {node: data.draw(st.integers(0, 3)) for node in component}
+        breakers = fewest_breakers(component, cost)
+        assert not has_cycle(component, set(breakers))
         for count in range(len(breakers) + 1):
-            for some in combinations(knot, count):
-                if not has_circle(knot, set(some)):
+            for some in combinations(component, count):
+                if not has_cycle(component, set(some)):
                     assert count == len(breakers)
                     assert sum(map(cost.__getitem__, some)) >= sum(map(cost.__getitem__, breakers))
 
 
 @given(graph=graphs(10))
-def test_in_a_large_knot_no_breaker_is_superfluous(graph: Graph) -> None:
+def test_in_a_large_component_no_breaker_is_superfluous(graph: Graph) -> None:
     """Beyond what can be tried out, the breakers still break everything, and none of them could stay."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "EXACT_NODES_MAX", 0)
-        for knot in knots(graph):
-            breakers = set(fewest_breakers(knot, dict.fromkeys(knot, 0)))
-            assert not has_circle(knot, breakers)
-            assert all(has_circle(knot, breakers - {breaker}) for breaker in breakers)
+        for component in strong_components(graph):
+            breakers = set(fewest_breakers(component, dict.fromkeys(component, 0)))
+            assert not has_cycle(component, breakers)
+            assert all(has_cycle(component, breakers - {breaker}) for breaker in breakers)
 
 
 def test_a_large_ring_needs_one_breaker() -> None:
-    """The simplest large knot is solved exactly, and in time that grows with its size only."""
+    """The simplest large component is solved exactly, and in time that grows with its size only."""
     assert len(fewest_breakers(ring(20_000), dict.fromkeys(range(20_000), 0))) == 1
 
 
-def test_in_a_large_knot_the_costliest_are_spared() -> None:
+def test_in_a_large_component_the_costliest_are_spared() -> None:
     """Of a large ring the cheapest node breaks it."""
     cost = {node: 0 if node == 13 else 5 for node in range(30)}
     assert fewest_breakers(ring(30), cost) == {13}
 
 
 def test_a_row_of_swaps_needs_at_most_twice_the_fewest() -> None:
-    """The stated bound, on a knot of 40 nodes in which each swaps with the next."""
+    """The stated bound, on a component of 40 nodes in which each swaps with the next."""
     nodes = range(40)
     graph = {n: tuple(o for o in (n - 1, n + 1) if o in nodes) for n in nodes}
     assert 20 <= len(fewest_breakers(graph, dict.fromkeys(nodes, 0))) <= 40
 
 
-def test_a_long_chain_is_no_knot() -> None:
+def test_a_long_chain_is_no_component() -> None:
     """No depth of waiting is too deep."""
-    assert list(knots({node: (node + 1,) for node in range(20_000)} | {20_000: ()})) == []
+    assert list(strong_components({node: (node + 1,) for node in range(20_000)} | {20_000: ()})) == []

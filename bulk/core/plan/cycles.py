@@ -1,4 +1,4 @@
-"""Circles in a graph of who waits for whom, and the fewest nodes whose going first breaks them all.
+"""Cycles in a graph of who waits for whom, and the fewest nodes whose going first breaks them all.
 
 A graph gives each node and the nodes that it waits for, all of them nodes of the graph too; its order is the
 order of every answer, so that the same plan always comes out the same.
@@ -17,8 +17,8 @@ EXACT_NODES_MAX = 12
 """Up to this size every set of nodes is tried: 4,095 at most, each in microseconds."""
 
 
-def knots(graph: Graph[N]) -> Iterator[dict[N, tuple[N, ...]]]:
-    """Give the largest parts in which every node waits, by way of others, for every node of the part.
+def strong_components(graph: Graph[N]) -> Iterator[dict[N, tuple[N, ...]]]:
+    """Yield the largest parts in which every node waits, by way of others, for every node of the part.
 
     These are the strongly connected components of more than one node (Tarjan 1972, without recursion), as
     graphs of their own.
@@ -51,8 +51,8 @@ def knots(graph: Graph[N]) -> Iterator[dict[N, tuple[N, ...]]]:
                         yield _part(graph, sorted(members, key=rank.__getitem__))
 
 
-def shortest_circle(graph: Graph[N], start: N, without: Collection[N] = ()) -> tuple[N, ...]:
-    """Give a shortest way from `start` back to it, each waiting for the next; empty where there is none.
+def shortest_cycle(graph: Graph[N], start: N, without: Collection[N] = ()) -> tuple[N, ...]:
+    """Return a shortest way from `start` back to it, each waiting for the next; empty where there is none.
 
     Nodes in `without` count as gone.
     """
@@ -62,47 +62,45 @@ def shortest_circle(graph: Graph[N], start: N, without: Collection[N] = ()) -> t
         node = queue.popleft()
         for other in graph[node]:
             if other == start:
-                return _way(came_from, start, node)
+                way = [node]
+                while way[-1] != start:
+                    way.append(came_from[way[-1]])
+                return tuple(reversed(way))
             if other not in came_from and other not in without:
                 came_from[other] = node
                 queue.append(other)
     return ()
 
 
-def fewest_breakers(knot: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
-    """Give the fewest nodes without which no circle is left, the cheapest where several sets are as small.
+def fewest_breakers(component: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
+    """Return the fewest nodes without which no cycle is left, the cheapest where several sets are as small.
 
     No node of the answer is superfluous. Exact up to `EXACT_NODES_MAX` nodes; beyond, never more than L times
-    the fewest, where L is the length of the longest circle that `_disjoint_circles` takes: each of them needs
-    a node of its own.
+    the fewest, where L is the length of the longest of the disjoint cycles that `_few_breakers` takes: each
+    of them needs a node of its own.
     """
-    if len(knot) > EXACT_NODES_MAX:
-        return _few_breakers(knot, cost)
-    sets = (nodes for size in range(1, len(knot)) for nodes in combinations(knot, size))
-    best = next(nodes for nodes in sets if _breaks(knot, nodes))
-    as_small = (nodes for nodes in combinations(knot, len(best)) if _breaks(knot, nodes))
+    if len(component) > EXACT_NODES_MAX:
+        return _few_breakers(component, cost)
+    sets = (nodes for size in range(1, len(component)) for nodes in combinations(component, size))
+    best = next(nodes for nodes in sets if _breaks(component, nodes))
+    as_small = (nodes for nodes in combinations(component, len(best)) if _breaks(component, nodes))
     return frozenset(min(as_small, key=lambda nodes: sum(cost[node] for node in nodes)))
 
 
-def _few_breakers(knot: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
-    """Take every node of disjoint circles, then do without each that is not needed, the costliest first."""
-    breakers = _disjoint_circles(knot)
+def _few_breakers(component: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
+    """Take every node of disjoint cycles, then do without each that is not needed, the costliest first."""
+    breakers: set[N] = set()
+    for start in component:
+        if start not in breakers:
+            breakers.update(shortest_cycle(component, start, breakers))
     for node in sorted(breakers, key=lambda node: -cost[node]):
-        if not shortest_circle(knot, node, breakers):
+        if not shortest_cycle(component, node, breakers):
             breakers.remove(node)
     return frozenset(breakers)
 
 
-def _disjoint_circles(knot: Graph[N]) -> set[N]:
-    nodes: set[N] = set()
-    for start in knot:
-        if start not in nodes:
-            nodes.update(shortest_circle(knot, start, nodes))
-    return nodes
-
-
-def _breaks(knot: Graph[N], nodes: Collection[N]) -> bool:
-    left = {node: [other for other in others if other not in nodes] for node, others in knot.items()}
+def _breaks(component: Graph[N], nodes: Collection[N]) -> bool:
+    left = {node: [other for other in others if other not in nodes] for node, others in component.items()}
     try:
         TopologicalSorter(left).prepare()
     except CycleError:
@@ -122,10 +120,3 @@ def _cut(stack: list[N], lowest: dict[N, int], node: N) -> list[N]:
 def _part(graph: Graph[N], members: list[N]) -> dict[N, tuple[N, ...]]:
     inside = frozenset(members)
     return {node: tuple(other for other in graph[node] if other in inside) for node in members}
-
-
-def _way(came_from: Mapping[N, N], start: N, end: N) -> tuple[N, ...]:
-    way = [end]
-    while way[-1] != start:
-        way.append(came_from[way[-1]])
-    return tuple(reversed(way))
