@@ -26,7 +26,7 @@ CodeKey = NewType("CodeKey", str)
 
 
 class NoReply(StrEnum):
-    """The word that stands for an error code where no usable reply came."""
+    """The code on record where no usable reply came."""
 
     CONNECT_FAILED = "connect_failed"
     CONNECT_TIMEOUT = "connect_timeout"
@@ -58,35 +58,30 @@ class ErrorCode:
 
 
 def known(code: str) -> ErrorCode | None:
-    """Give what is documented about a code; None for an unknown one."""
+    """Return what is documented about a code; None for an unknown one."""
     return CODES.get(_key(code))
 
 
 def classify(code: str, http: int) -> CodeClass:
-    """Give the class of a refusal: by its code where that is known, else by its HTTP status."""
+    """Return the class of a refusal: by its code where that is known, else by its HTTP status."""
     found = known(code)
     return found.kind if found else _BY_STATUS.get(http, RETRYABLE if http >= _SERVER_ERROR else PERMANENT)
 
 
 def ends_run(code: str, http: int) -> bool:
-    """Tell whether every other request would be refused like this one."""
+    """Return whether every other request would be refused like this one."""
     found = known(code)
-    return found.ends_run if found else classify(code, http) is AUTH or _is_redirect(http)
+    return found.ends_run if found else classify(code, http) is AUTH or http // 100 == _REDIRECT_CLASS
 
 
 def advice_for(code: str, http: int | None) -> str:
-    """Give one sentence on what to do about a refusal, or about the lack of a reply."""
+    """Return one sentence on what to do about a refusal, or about the lack of a reply."""
     if code in _NO_REPLY_ADVICE:
         return _NO_REPLY_ADVICE[code]
     if found := known(code):
         return found.advice
     status = http or 0
-    return _REDIRECT_ADVICE if _is_redirect(status) else _CLASS_ADVICE[classify(code, status)]
-
-
-def _is_redirect(http: int) -> bool:
-    """Tell whether something sends us elsewhere, which the API never does and we never follow."""
-    return http // 100 == _REDIRECT_CLASS
+    return _REDIRECT_ADVICE if status // 100 == _REDIRECT_CLASS else _CLASS_ADVICE[classify(code, status)]
 
 
 def _key(code: str) -> CodeKey:
@@ -95,6 +90,7 @@ def _key(code: str) -> CodeKey:
 
 
 _REDIRECT_CLASS = 3
+"""Something sends us elsewhere, which the API never does and we never follow."""
 _SERVER_ERROR = 500
 
 _REDIRECT_ADVICE = "check --endpoint and HTTPS_PROXY: something redirects, which the API never does"
@@ -183,17 +179,18 @@ _ADVICE = MappingProxyType(
 )
 
 
-def _documented(code: str, http: int, kind: CodeClass, meaning: str) -> ErrorCode:
-    key = _key(code)
-    return ErrorCode(
-        code=code,
-        http=http,
-        kind=kind,
-        meaning=meaning,
-        advice=_ADVICE.get(key, _CLASS_ADVICE[kind]),
-        ends_run=kind is AUTH or key in _WHOLE_RUN,
-    )
-
-
-CODES = MappingProxyType({_key(row[0]): _documented(*row) for row in ROWS})
+CODES = MappingProxyType(
+    {
+        key: ErrorCode(
+            code=code,
+            http=http,
+            kind=kind,
+            meaning=meaning,
+            advice=_ADVICE.get(key, _CLASS_ADVICE[kind]),
+            ends_run=kind is AUTH or key in _WHOLE_RUN,
+        )
+        for code, http, kind, meaning in ROWS
+        for key in [_key(code)]
+    }
+)
 """Every documented code by the form in which codes are compared."""

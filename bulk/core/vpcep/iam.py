@@ -11,10 +11,10 @@ from bulk.core.model import Abort, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.refusals import server_clock
-from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded, unanswered
+from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
 
 TOKEN_LIFE_S = 86_400.0
-"""What API.md, section 4.1, promises; stands in where a reply states nothing."""
+"""What the document promises; stands in where a reply does not state it."""
 
 T = TypeVar("T")
 
@@ -30,30 +30,28 @@ class Project:
 
 
 def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
-    """Give the token of `POST /v3/auth/tokens`; its end is counted on this machine's clock."""
+    """Return the token of `POST /v3/auth/tokens`; its end is counted on this machine's clock."""
     return _understood(got, _token)
 
 
 def projects(got: Answer | Lost) -> tuple[Project, ...] | Retry | Abort:
-    """Give the projects of `GET /v3/projects`."""
+    """Return the projects of `GET /v3/projects`."""
     return _understood(got, _projects)
 
 
 def temporary_key(got: Answer | Lost) -> KeyPair | Retry | Abort:
-    """Give the keys of the metadata service's `securitykey`."""
+    """Return the keys of the metadata service's `securitykey`."""
     return _understood(got, _key)
 
 
 def metadata_token(got: Answer | Lost) -> str | Retry | Abort:
-    """Give the token with which the metadata service is asked."""
+    """Return the token with which the metadata service is asked."""
     return _understood(got, _metadata_token)
 
 
 def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | Abort:
-    if isinstance(got, Lost):
-        return _of_a_read(unanswered(got))
-    if not succeeded(got):
-        return _of_a_read(refused(got))
+    if isinstance(got, Lost) or not succeeded(got):
+        return _no_success(refused(got))
     try:
         return read(got)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -61,7 +59,7 @@ def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | 
         return Retry(reply=Reply(http=got.http, code=NoReply.UNREADABLE_REPLY, message=message, ms=got.ms))
 
 
-def _of_a_read(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Retry | Abort:
+def _no_success(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Retry | Abort:
     """Return what a verdict means here, where nothing is written and no row is to blame."""
     match verdict:
         case Abort() | Retry():
@@ -82,7 +80,7 @@ def _token(got: Answer) -> Token:
 
 
 def _life_s(got: Answer) -> float:
-    """Give how long the token lives by the server's own clock, so that ours may be wrong."""
+    """Return how long the token lives by the server's own clock, so that ours may be wrong."""
     try:
         token = orjson.loads(got.body)["token"]
         begin = _seconds(token["issued_at"]) if "issued_at" in token else server_clock(got.headers) or got.now
@@ -120,6 +118,6 @@ def _is_header_value(text: str) -> bool:
 
 
 def _seconds(text: str) -> float:
-    """Give seconds since 1970 of a UTC time, with or without a fraction and a `Z`."""
+    """Return seconds since 1970 of a UTC time, with or without a fraction and a `Z`."""
     time = datetime.fromisoformat(text)
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()

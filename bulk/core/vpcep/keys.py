@@ -21,7 +21,7 @@ class KeyPair:
 
     @property
     def confidential(self) -> tuple[str, ...]:
-        """Give the texts that nobody may see."""
+        """Return the texts that nobody may see."""
         return tuple(text for text in (self.sk, self.security_token) if text)
 
 
@@ -35,7 +35,7 @@ class Token:
 
     @property
     def confidential(self) -> tuple[str, ...]:
-        """Give the texts that nobody may see."""
+        """Return the texts that nobody may see."""
         return (self.value,)
 
 
@@ -58,7 +58,7 @@ class Stamp:
         self._signer = Signer(ak=secret.ak, sk=secret.sk, headers=self._headers)
 
     def headers(self, request: Request, now: float) -> dict[str, str]:
-        """Give all headers of one request that leaves at `now` (wall clock, seconds since 1970).
+        """Return all headers of one request that leaves at `now` (wall clock, seconds since 1970).
 
         A signature is good for 15 minutes around its date, so it is made when the request leaves and
         again on every attempt (API.md, section 4.2).
@@ -72,7 +72,7 @@ class Stamp:
         return {**self._headers, DATE_HEADER: date, "Authorization": signature}
 
     def hide_in(self, body: bytes) -> bytes:
-        """Give a reply's body without what it may repeat of the proof."""
+        """Return a reply's body without what it may repeat of the proof."""
         for text in self.secret.confidential:
             body = body.replace(text.encode(), b"[redacted]")
         return body

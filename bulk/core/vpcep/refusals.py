@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
 
 def error_in(body: bytes) -> Facts:
-    """Give code, message and request id of an error body in any of its forms (API.md, section 3.3).
+    """Return code, message and request id of an error body in any of its forms (API.md, section 3.3).
 
     A numeric code, as Keystone's, repeats the status and is no code; a body that is no JSON gives
     its text as the message.
@@ -69,7 +69,7 @@ def error_in(body: bytes) -> Facts:
 
 
 def clean(text: str, chars_max: int) -> str:
-    """Give text that is safe to show: one line, without secrets and control characters, bounded."""
+    """Return text that is safe to show: one line, without secrets and control characters, bounded."""
     if text.replace("-", "").isalnum() and len(text) <= chars_max:
         return text  # an id, as most texts here are: there is nothing to clean
     shown = _USER_INFO.sub("//[redacted]@", _SECRET.sub(r"\1[redacted]", text[:_SEARCHED_CHARS_MAX]))
@@ -78,7 +78,7 @@ def clean(text: str, chars_max: int) -> str:
 
 
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
-    """Give the seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); None without it.
+    """Return the seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); None without it.
 
     A date counts from the reply's own `Date`, or from `now` where that is missing.
     """
@@ -92,7 +92,7 @@ def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def stated_limit(message: str) -> Limit | None:
-    """Give the limit that the refusal's text states; None where it states none."""
+    """Return the limit that the refusal's text states; None where it states none."""
     found = _LIMIT.search(message)
     if not found:
         return None
@@ -105,7 +105,7 @@ def stated_limit(message: str) -> Limit | None:
 
 
 def server_clock(headers: Mapping[str, str]) -> float | None:
-    """Give the server's wall clock by its `Date` header, in seconds since 1970."""
+    """Return the server's wall clock by its `Date` header, in seconds since 1970."""
     return _http_date(headers.get("Date", ""))
 
 
@@ -117,7 +117,7 @@ def _http_date(text: str) -> float | None:
 
 
 def _levels(json: Any) -> Iterator[dict[str, Any]]:
-    """Give the objects in which a code may stand, outermost first."""
+    """Return the objects in which a code may stand, outermost first."""
     for level in json if isinstance(json, list) else [json]:
         if isinstance(level, dict):
             yield level

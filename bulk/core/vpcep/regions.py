@@ -6,33 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from types import MappingProxyType
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from bulk.core.errors import UsageError
 
-_WITH_IAM = """
-cn-north-1 cn-north-2 cn-north-4 cn-north-9 cn-north-12 cn-east-2 cn-east-3 cn-east-4 cn-east-5
-cn-south-1 cn-south-2 cn-southwest-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4
-af-south-1 la-north-2 la-south-2 na-mexico-1 sa-brazil-1 tr-west-1 me-east-1 ae-ad-1
-my-kualalumpur-1 ru-moscow-1 eu-west-0
-"""
-_WITHOUT_IAM = """
-eu-west-101 cn-south-4 cn-north-11 cn-southwest-3 ap-southeast-5 af-north-1 ru-northwest-2
-"""
-
-WITH_IAM = frozenset(_WITH_IAM.split())
+WITH_IAM = frozenset({
+    "cn-north-1", "cn-north-2", "cn-north-4", "cn-north-9", "cn-north-12", "cn-east-2", "cn-east-3",
+    "cn-east-4", "cn-east-5", "cn-south-1", "cn-south-2", "cn-southwest-2", "ap-southeast-1",
+    "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "af-south-1", "la-north-2", "la-south-2",
+    "na-mexico-1", "sa-brazil-1", "tr-west-1", "me-east-1", "ae-ad-1", "my-kualalumpur-1",
+    "ru-moscow-1", "eu-west-0",
+})  # fmt: skip
 """Regions with an IAM of their own; the others are served by the cloud's global IAM."""
 
-REGIONS = WITH_IAM | frozenset(_WITHOUT_IAM.split())
+REGIONS = WITH_IAM | {
+    "eu-west-101", "cn-south-4", "cn-north-11", "cn-southwest-3", "ap-southeast-5", "af-north-1",
+    "ru-northwest-2",
+}  # fmt: skip
 
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 """A host name (RFC 1123); others stand in the URL as Punycode."""
 
-METADATA_HOST = "169.254.169.254"
+_METADATA_HOST = "169.254.169.254"
 """Link-local: reaches the host of this machine and nobody else (API.md, section 4.4)."""
 
 _ELSEWHERE = MappingProxyType({"eu-west-101": "myhuaweicloud.eu"})
-_GLOBAL_IAM = "https://iam.myhuaweicloud.com"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -47,15 +45,15 @@ class Endpoint:
     loopback: bool
 
     def __str__(self) -> str:
-        """Give the address without a slash at its end."""
+        """Return the address without a slash at its end."""
         return f"{self.scheme}://{self.authority}"
 
 
-METADATA = Endpoint(scheme="http", host=METADATA_HOST, authority=METADATA_HOST, loopback=False)
+METADATA = Endpoint(scheme="http", host=_METADATA_HOST, authority=_METADATA_HOST, loopback=False)
 
 
 def endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint:
-    """Give the VPC endpoint service's address in `region`.
+    """Return the VPC endpoint service's address in `region`.
 
     `override` (the `--endpoint` flag) goes first, then `HUAWEICLOUD_SDK_REGION_VPCEP_<REGION>` of
     `env`, then the table. Raises UsageError for an unknown region and for an unsafe address.
@@ -66,7 +64,7 @@ def endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _N
 
 
 def iam_endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint:
-    """Give the address of the IAM that knows `region`.
+    """Return the address of the IAM that knows `region`.
 
     `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
     `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM.
@@ -76,36 +74,28 @@ def iam_endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] 
 
 
 def parse_endpoint(address: str) -> Endpoint:
-    """Give the address `https://host[:port]`; plain http only to this machine.
+    """Return the address `https://host[:port]`; plain http only to this machine.
 
     Raises UsageError for everything else: another scheme, a path, a user name, a bad port.
     """
-    parts = _split(address)
+    try:
+        parts = urlsplit(address.strip())
+        port = parts.port  # reading it is what checks it
+    except ValueError as error:
+        raise _unusable(address, f"cannot be read ({error})") from None
     host = (parts.hostname or "").lower()
-    if parts.scheme not in {"http", "https"} or not _is_host(host):
+    ip = _ip_address(host)
+    if parts.scheme not in {"http", "https"} or not (ip or _NAME.fullmatch(host)):
         raise _unusable(address, "is no http or https address")
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise _unusable(address, "has more than a host and a port")
-    if parts.scheme == "http" and not _is_loopback(host):
+    loopback = host == "localhost" if ip is None else ip.is_loopback
+    if parts.scheme == "http" and not loopback:
         raise _unusable(address, "is plain http to another machine, which would show the credentials")
-    return Endpoint(
-        scheme=parts.scheme, host=host, authority=_authority(parts, host), loopback=_is_loopback(host)
-    )
-
-
-def _split(address: str) -> SplitResult:
-    try:
-        parts = urlsplit(address.strip())
-        parts.port  # noqa: B018 - reading it is what checks it
-    except ValueError as error:
-        raise _unusable(address, f"cannot be read ({error})") from None
-    return parts
-
-
-def _authority(parts: SplitResult, host: str) -> str:
     shown = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]
-    return shown if parts.port in {None, usual} else f"{shown}:{parts.port}"
+    authority = shown if port in {None, usual} else f"{shown}:{port}"
+    return Endpoint(scheme=parts.scheme, host=host, authority=authority, loopback=loopback)
 
 
 def _unusable(address: str, why: str) -> UsageError:
@@ -113,16 +103,7 @@ def _unusable(address: str, why: str) -> UsageError:
     return UsageError(f"endpoint {shown!r} {why}", hint="write https://host[:port], or http://127.0.0.1:port")
 
 
-def _is_host(text: str) -> bool:
-    return bool(_NAME.fullmatch(text)) or _address(text) is not None
-
-
-def _is_loopback(host: str) -> bool:
-    address = _address(host)
-    return host == "localhost" if address is None else address.is_loopback
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -142,4 +123,6 @@ def _vpcep(region: str) -> str:
 def _iam(region: str) -> str:
     if region in _ELSEWHERE:
         return f"https://iam.{region}.{_ELSEWHERE[region]}"
-    return f"https://iam.{region}.myhuaweicloud.com" if region in WITH_IAM else _GLOBAL_IAM
+    return (
+        f"https://iam.{region}.myhuaweicloud.com" if region in WITH_IAM else "https://iam.myhuaweicloud.com"
+    )

@@ -40,7 +40,7 @@ from bulk.core.vpcep.refusals import (
 from bulk.core.vpcep.services import listed_service, service
 
 CLOCK_SKEW_MAX_S = 60.0
-"""A clock that is this far off is named in the hint; the server accepts 15 minutes (API.md, section 4.2)."""
+"""A clock that is this far off is reported; the server bears 15 minutes (API.md, section 4.2)."""
 
 OK, REDIRECT, NOT_THERE, REQUEST_TIMEOUT, SERVER_ERROR = 200, 300, 404, 408, 500
 
@@ -75,15 +75,13 @@ class Lost:
 
     @property
     def reply(self) -> Reply:
-        """Give the facts in the words of the ledger."""
+        """Return the facts in the words of the ledger."""
         return Reply(code=self.code, message=self.message, ms=self.ms)
 
 
 def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
-    """Give what became of the PUT for `service_id`."""
-    if isinstance(got, Lost):
-        return unanswered(got)
-    if not succeeded(got):
+    """Return what became of the PUT for `service_id`."""
+    if isinstance(got, Lost) or not succeeded(got):
         return refused(got)
     try:
         state = service(orjson.loads(got.body))
@@ -95,23 +93,25 @@ def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
 
 
 def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
-    """Give one service, or Missing where the API does not have it."""
+    """Return one service, or Missing where the API does not have it."""
     verdict = modified(got, service_id)
     match verdict:
         case Doubt(reply=reply):
             return Retry(reply=reply)
-        case Reject(reply=reply) if _is_missing(reply):
-            return Missing(reply=reply)
+        case Reject(reply=reply):
+            found = known(reply.code)
+            is_missing = found.code in MISSING if found else reply.http == NOT_THERE
+            return Missing(reply=reply) if is_missing else verdict
         case _:
             return verdict
 
 
 def listed(got: Answer | Lost) -> ListVerdict:
-    """Give one page of services with the count of all."""
-    if isinstance(got, Lost):
-        return _again(unanswered(got))
-    if not succeeded(got):
-        return _again(refused(got))
+    """Return one page of services with the count of all."""
+    if isinstance(got, Lost) or not succeeded(got):
+        verdict = refused(got)
+        # Reading twice does no harm, so no read is ever in doubt.
+        return Retry(reply=verdict.reply) if isinstance(verdict, Doubt) else verdict
     try:
         services, total_count = _page(orjson.loads(got.body))
     except ValueError as error:
@@ -131,19 +131,24 @@ def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
 
 
 def succeeded(got: Answer) -> bool:
-    """Tell whether the status is one of success."""
+    """Return whether the status is one of success."""
     return OK <= got.http < REDIRECT
 
 
-def refused(got: Answer) -> Throttled | Retry | Doubt | Reject | Abort:
-    """Give what a reply that is no success means, in the sense of a PUT."""
+def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Abort:
+    """Return what a reply that is no success, or the lack of one, means in the sense of a PUT."""
+    if isinstance(got, Lost):
+        return _lost(got)
     reply = refusal_reply(got)
     kind = classify(reply.code, got.http)
     if THROTTLED in {kind, classify("", got.http)}:
         wait_s = retry_after_s(got.headers, got.now)
         return Throttled(reply=reply, retry_after_s=wait_s, limit=stated_limit(reply.message))
     if got.http >= SERVER_ERROR:
-        return Reject(reply=reply) if _documented_as_permanent(reply) else Doubt(reply=reply)
+        # Two codes come with a 504 that is no timeout: the document calls them permanent.
+        found = known(reply.code)
+        is_permanent = found is not None and found.http == reply.http and found.kind is PERMANENT
+        return Reject(reply=reply) if is_permanent else Doubt(reply=reply)
     if got.http == REQUEST_TIMEOUT:
         return Doubt(reply=reply)
     if ends_run(reply.code, got.http):
@@ -152,7 +157,7 @@ def refused(got: Answer) -> Throttled | Retry | Doubt | Reject | Abort:
 
 
 def refusal_reply(got: Answer) -> Reply:
-    """Give the facts of a refusal: code, message and request id out of body and headers."""
+    """Return the facts of a refusal: code, message and request id out of body and headers."""
     facts = error_in(got.body)
     return Reply(
         http=got.http,
@@ -163,31 +168,14 @@ def refusal_reply(got: Answer) -> Reply:
     )
 
 
-def unanswered(lost: Lost) -> Abort | Retry | Doubt:
-    """Return what it means for a PUT that no usable reply came."""
+def _lost(lost: Lost) -> Abort | Retry | Doubt:
     if lost.hopeless:
         return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
     return Doubt(reply=lost.reply) if lost.sent else Retry(reply=lost.reply)
 
 
-def _again(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Throttled | Retry | Reject | Abort:
-    """Give the verdict on a read: asking twice does no harm."""
-    return Retry(reply=verdict.reply) if isinstance(verdict, Doubt) else verdict
-
-
 def _success(got: Answer) -> Reply:
     return Reply(http=got.http, request_id=_request_id(got), ms=got.ms)
-
-
-def _documented_as_permanent(reply: Reply) -> bool:
-    """Tell whether this is one of the two 504 that are no timeouts."""
-    found = known(reply.code)
-    return found is not None and found.http == reply.http and found.kind is PERMANENT
-
-
-def _is_missing(reply: Reply) -> bool:
-    found = known(reply.code)
-    return found.code in MISSING if found else reply.http == NOT_THERE
 
 
 def _hint(reply: Reply, got: Answer) -> str:

@@ -22,17 +22,17 @@ class Request:
 
     @property
     def url_tail(self) -> str:
-        """Give what follows the endpoint's address in the URL."""
+        """Return what follows the endpoint's address in the URL."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
 def services_path(project_id: str) -> str:
-    """Give the path under which all services of a project are; the requests below begin with it."""
+    """Return the path under which all services of a project are; the requests below begin with it."""
     return f"/v1/{quote(project_id, safe='')}/vpc-endpoint-services"
 
 
 def list_services(path: str, *, offset: int, limit: int) -> Request:
-    """Give `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
+    """Return `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
 
     Source: API.md, section 1.3 (`limit` 1-1000, `offset` below the total).
     """
@@ -41,17 +41,17 @@ def list_services(path: str, *, offset: int, limit: int) -> Request:
 
 
 def show_service(path: str, service_id: ServiceId) -> Request:
-    """Give `GET …/vpc-endpoint-services/{id}` (API.md, section 1.2)."""
+    """Return `GET …/vpc-endpoint-services/{id}` (API.md, section 1.2)."""
     return Request(method="GET", path=f"{path}/{service_id}")
 
 
 def modify_service(path: str, service_id: ServiceId, body: ModifyBody) -> Request:
-    """Give `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (API.md, section 1.1)."""
+    """Return `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (API.md, section 1.1)."""
     return Request(method="PUT", path=f"{path}/{service_id}", body=orjson.dumps(body.named()))
 
 
 def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:
-    """Give `POST /v3/auth/tokens` for a token of one project (API.md, section 4.1).
+    """Return `POST /v3/auth/tokens` for a token of one project (API.md, section 4.1).
 
     Without `project_id` the token is for the project that is named like the region.
     """
@@ -63,7 +63,7 @@ def password_token(*, user: str, password: str, domain: str, region: str, projec
 
 
 def list_projects(region: str) -> Request:
-    """Give `GET /v3/projects?name={region}` of IAM (API.md, section 4.3)."""
+    """Return `GET /v3/projects?name={region}` of IAM (API.md, section 4.3)."""
     return Request(method="GET", path="/v3/projects", query=canonical_query([("name", region)]))
 
 

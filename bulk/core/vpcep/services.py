@@ -17,7 +17,7 @@ _PROTOCOLS = frozenset(Protocol)
 
 
 def service(json: Any) -> ServiceState:
-    """Give the service that a JSON object describes; raise ValueError saying what is not understood."""
+    """Return the service that a JSON object describes; raise ValueError saying what is not understood."""
     if not isinstance(json, dict):
         raise ValueError("this is no service object")  # noqa: TRY004 - bad input, not a bad call
     get = json.get
@@ -43,7 +43,7 @@ def service(json: Any) -> ServiceState:
 
 
 def listed_service(json: Any) -> ServiceState:
-    """Give one entry of the list; one that has an id and no more sense is `UNREADABLE`.
+    """Return one entry of the list; one that has an id and no more sense is `UNREADABLE`.
 
     One odd service must not hide all others of the project. Raises ValueError without an id.
     """
@@ -78,7 +78,7 @@ def _ports(json: Any) -> Ports:
 
 @lru_cache(maxsize=65_536, typed=True)
 def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
-    """Give the mapping; a fleet has few different ones, so that each is understood once."""
+    """Return the mapping; a fleet has few different ones, so that each is understood once."""
     name = "TCP" if protocol is None else str(protocol).upper()
     if name not in _PROTOCOLS:
         raise ValueError(f"protocol {name!r} is neither TCP nor UDP")
@@ -103,7 +103,7 @@ def _text(json: Any) -> str | None:
 
 
 def _word(json: Any) -> str | None:
-    """Give a text of which a fleet has few different ones, kept once."""
+    """Return a text of which a fleet has few different ones, kept once."""
     return intern(json) if type(json) is str else None
 
 

@@ -36,7 +36,7 @@ class Signer:
         self._key = sk.encode()
 
     def authorization(self, *, method: str, path: str, query: str, date: str, body: bytes) -> str:
-        """Give the `Authorization` header of one request.
+        """Return the `Authorization` header of one request.
 
         `path` and `query` are in canonical form (`canonical_path`, `canonical_query`), `date` is the
         value of `X-Sdk-Date`, `body` exactly the bytes that are sent.
@@ -48,17 +48,17 @@ class Signer:
 
 
 def canonical_path(path: str) -> str:
-    """Give the path as it is signed: decoded, each segment encoded afresh, a slash at its end."""
+    """Return the path as it is signed: decoded, each segment encoded afresh, a slash at its end."""
     return quote(unquote(path.removesuffix("/")), safe="/~") + "/"
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Give the query as it is signed and sent: sorted by name, then value, and fully encoded."""
+    """Return the query as it is signed and sent: sorted by name, then value, and fully encoded."""
     return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(pairs))
 
 
 def sdk_date(now: float) -> str:
-    """Give `X-Sdk-Date` (`20260115T083000Z`) of a wall clock in seconds since 1970."""
+    """Return `X-Sdk-Date` (`20260115T083000Z`) of a wall clock in seconds since 1970."""
     return _sdk_date(int(now))
 
 
