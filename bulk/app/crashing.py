@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from signal import SIGKILL
 
 from bulk.adapters.ledger import fold
 from bulk.adapters.victim import kill_when
 from bulk.app.ledgers import reading
-from bulk.app.play import FULL_SPEED, Play, Trouble, applied_on, broken, strays_of, unheard
+from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, ignored, mismatches
 from bulk.app.rolling_back import roll_back
 from bulk.app.staging import Stage, staged
 from bulk.core.errors import BulkError
@@ -21,20 +22,22 @@ _HELD_S = 2.0
 _VICTIM_PER_S_MIN = 10
 
 
-async def crash(play: Play, trouble: Trouble) -> tuple[Check, ...]:
+async def crash(context: RehearsalContext, trouble: Trouble) -> tuple[Check, ...]:
     """Kill a run in its middle, go on with it, roll it back."""
-    puts = sum(2 if change.parking else 1 for change in play.updates())
+    puts = sum(2 if change.parking else 1 for change in context.updates())
     if not puts:
         nothing = "there is nothing to send"
-        return tuple(Check(name=name, held=None, told=nothing) for name in ("kill and resume", "rollback"))
+        return tuple(Check(name=name, held=None, detail=nothing) for name in ("kill and resume", "rollback"))
     middle = puts // 2 + 1
     flags = replace(trouble, faults=_holding_back(trouble.faults, middle), limits=()).flags()
-    async with staged(play.plan, play.folder / "crash", play.job, play.around, flags=flags) as stage:
+    async with staged(
+        context.plan, context.folder / "crash", context.job, context.around, flags=flags
+    ) as stage:
         snapshot = stage.fleet()
-        play.operator.told("rehearsing a kill -9 and the resume")
-        resume = await _resume(play, stage, await _killed(stage, middle, puts))
-        play.operator.told("rehearsing the rollback")
-        return resume, await _rollback(play, stage, snapshot)
+        context.operator.told("rehearsing a kill -9 and the resume")
+        resume = await _resume(context, stage, await _killed(stage, middle, puts))
+        context.operator.told("rehearsing the rollback")
+        return resume, await _rollback(context, stage, snapshot)
 
 
 def _holding_back(faults: Json, nth: int) -> Json:
@@ -51,54 +54,56 @@ async def _killed(stage: Stage, nth: int, puts: int) -> str:
 
     rate = max(_VICTIM_PER_S_MIN, 2 * puts)
     words = ("apply", str(stage.ledger), "--yes", "--quiet", "--rate", f"{rate}/s")
-    victim = await kill_when(words, env=stage.around.env, is_time=is_time)
-    if not victim.killed:
+    if await kill_when(words, env=stage.around.env, is_time=is_time) != -SIGKILL:
         return ""
     in_doubt = fold(stage.ledger).counts()[Outcome.IN_DOUBT]
     return f"killed at PUT {nth} of {puts} with {counted(in_doubt, 'row')} in doubt"
 
 
-async def _resume(play: Play, stage: Stage, killed: str) -> Check:
+async def _resume(context: RehearsalContext, stage: Stage, killed: str) -> Check:
     name = "kill and resume"
     try:
-        applied = await applied_on(play, stage, FULL_SPEED)
+        applied = await applied_on(context, stage, FULL_SPEED)
     except BulkError as error:
-        return Check(name=name, held=False, told=f"{killed}; {error.message}", exit_code=error.exit_code)
-    strays, duplicates = strays_of(stage), (await stage.practice.stats())["duplicates"]
+        return Check(name=name, held=False, detail=f"{killed}; {error.message}", exit_code=error.exit_code)
+    mismatched, duplicates = mismatches(stage), (await stage.practice.stats())["duplicates"]
     counts = fold(stage.ledger).counts()
-    holds = not strays and not duplicates and not counts[Outcome.IN_DOUBT]
+    holds = not mismatched and not duplicates and not counts[Outcome.IN_DOUBT]
     return Check(
         name=name,
         held=holds if killed or not holds else None,
-        told=f"{killed or 'the run had ended before it could be killed'}; gone on with: {tallied(counts)}"
-        + broken(strays, duplicates),
+        detail=f"{killed or 'the run had ended before it could be killed'}; gone on with: {tallied(counts)}"
+        + broken(mismatched, duplicates),
         exit_code=applied.exit_code,
     )
 
 
-async def _rollback(play: Play, stage: Stage, snapshot: Mapping[ServiceId, ServiceState]) -> Check:
+async def _rollback(
+    context: RehearsalContext, stage: Stage, snapshot: Mapping[ServiceId, ServiceState]
+) -> Check:
     name = "rollback"
     if not fold(stage.ledger).counts()[Outcome.APPLIED]:
-        return Check(name=name, held=None, told="nothing was applied that could be taken back")
+        return Check(name=name, held=None, detail="nothing was applied that could be taken back")
     try:
         applied = await roll_back(
             stage.ledger,
             FULL_SPEED,
             around=stage.around,
-            operator=play.operator,
-            told=unheard,
+            operator=context.operator,
+            told=ignored,
             only=frozenset(),
         )
     except BulkError as error:
-        return Check(name=name, held=False, told=error.message, exit_code=error.exit_code)
+        return Check(name=name, held=False, detail=error.message, exit_code=error.exit_code)
     live = stage.fleet()
     changed = {id_ for id_, before in snapshot.items() if before.differences(live[id_], DRIFT_FIELDS)}
-    strays = changed - _not_as_asked(stage.ledger) - _not_as_asked(applied.ledger)
+    mismatched = changed - _not_as_asked(stage.ledger) - _not_as_asked(applied.ledger)
     same = counted(len(snapshot) - len(changed), "service")
     return Check(
         name=name,
-        held=not strays,
-        told=f"{same} of {len(snapshot):,} as in the snapshot, field by field" + broken(sorted(strays), 0),
+        held=not mismatched,
+        detail=f"{same} of {len(snapshot):,} as in the snapshot, field by field"
+        + broken(sorted(mismatched), 0),
         exit_code=applied.exit_code,
     )
 

@@ -23,7 +23,7 @@ from bulk.core.reports.words import counted
 FULL = Rate(requests=1_000_000, period_s=1)
 """Faster than anything here can be."""
 FULL_SPEED: Flags = {"rate": str(FULL)}
-_STRAYS_SHOWN = 5
+_SHOWN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Trouble:
     limits: tuple[str, ...] = ()
 
     def flags(self) -> tuple[str, ...]:
-        """Give the simulator's flags."""
+        """Return the simulator's flags."""
         limits = (part for limit in self.limits for part in ("--limit", limit))
         return ("--faults", orjson.dumps(self.faults).decode(), *limits)
 
@@ -53,7 +53,7 @@ def trouble(faults: str, limits: tuple[str, ...]) -> Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Play:
+class RehearsalContext:
     """What all parts of a rehearsal share."""
 
     plan: Path
@@ -64,18 +64,20 @@ class Play:
     operator: Operator
 
     def updates(self) -> Iterator[Change]:
-        """Give the changes to send, in the order of the plan."""
+        """Return the changes to send, in the order of the plan."""
         changes = map(self.reader.change, self.reader.progress.order)
         return (change for change in changes if change.action is Action.UPDATE)
 
 
-async def applied_on(play: Play, stage: Stage, flags: Flags) -> Applied:
+async def applied_on(context: RehearsalContext, stage: Stage, flags: Flags) -> Applied:
     """Run the plan of a stage, or go on with its run."""
-    return await apply_ledger(stage.ledger, flags, around=stage.around, operator=play.operator, told=unheard)
+    return await apply_ledger(
+        stage.ledger, flags, around=stage.around, operator=context.operator, told=ignored
+    )
 
 
-def strays_of(stage: Stage) -> list[ServiceId]:
-    """Give the services that are not what the ledger says of them."""
+def mismatches(stage: Stage) -> list[ServiceId]:
+    """Return the services that are not what the ledger says of them."""
     live = stage.fleet()
     with reading(stage.ledger) as reader:
         outcome = reader.progress.outcome
@@ -89,16 +91,16 @@ def strays_of(stage: Stage) -> list[ServiceId]:
         ]
 
 
-def broken(strays: Sequence[ServiceId], duplicates: int) -> str:
-    """Say what is not as promised; nothing where all is."""
-    told = ""
-    if strays:
-        few = ", ".join(strays[:_STRAYS_SHOWN])
-        told += f"; {counted(len(strays), 'service')} not as the ledger says: {few}"
+def broken(mismatched: Sequence[ServiceId], duplicates: int) -> str:
+    """Return what is not as promised, to follow what went well; empty where everything is."""
+    problems = ""
+    if mismatched:
+        few = ", ".join(mismatched[:_SHOWN_MAX])
+        problems += f"; {counted(len(mismatched), 'service')} not as the ledger says: {few}"
     if duplicates:
-        told += f"; {counted(duplicates, 'PUT')} that had landed sent again"
-    return told
+        problems += f"; {counted(duplicates, 'PUT')} that had landed sent again"
+    return problems
 
 
-def unheard(_: Json) -> None:
-    """Hear a record and say nothing: a rehearsal's log is no news."""
+def ignored(_: Json) -> None:
+    """Do nothing with a record: the log of a rehearsal is of no interest."""

@@ -24,28 +24,17 @@ from bulk.app.crashing import crash
 from bulk.app.forecast import WORKERS_MAX
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
-from bulk.app.play import FULL, FULL_SPEED, Play, Trouble, applied_on, broken, strays_of
+from bulk.app.play import FULL, FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, mismatches
 from bulk.app.session import Operator
 from bulk.app.staging import staged
 from bulk.app.surroundings import Surroundings
 from bulk.core.concurrency import sizing, workers
 from bulk.core.errors import ExitCode
-from bulk.core.job import CAUTIOUS_RATE, Rate
-from bulk.core.ledger.records import Json
+from bulk.core.job import CAUTIOUS_RATE
 from bulk.core.model import Outcome
 from bulk.core.plan import steps
-from bulk.core.rehearsal import (
-    Check,
-    Measure,
-    Prediction,
-    Rehearsal,
-    Timetable,
-    Trial,
-    predicted,
-)
+from bulk.core.rehearsal import Check, Measurement, Prediction, Rehearsal, Timetable, measured, predicted
 from bulk.core.reports.words import tallied
-
-_TOO_FAST = ("APIGW.0308", "EndPoint.0022")
 
 
 async def rehearse(
@@ -58,77 +47,61 @@ async def rehearse(
     """
     with reading(plan) as reader, TemporaryDirectory(prefix="bulk-") as folder:
         job, _ = job_of_ledger(reader.progress, flags)
-        play = Play(plan=plan, reader=reader, folder=Path(folder), job=job, around=around, operator=operator)
+        context = RehearsalContext(
+            plan=plan, reader=reader, folder=Path(folder), job=job, around=around, operator=operator
+        )
         operator.told("rehearsing the run")
-        trial, counts, run = await _trial(play, trouble)
+        trial, counts, run = await _trial(context, trouble)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
-            checks += await crash(play, trouble)
+            checks += await crash(context, trouble)
         return Rehearsal(
             job=reader.progress.run["job"],
             digest=(reader.progress.planned or {})["digest"],
             counts=counts,
             trial=trial,
             limited=bool(trouble.limits),
-            prediction=_predicted(play, trial),
-            parked=tuple(change for change in play.updates() if change.parking),
+            prediction=_predicted(context, trial),
+            parked=tuple(change for change in context.updates() if change.parking),
             checks=tuple(checks),
         )
 
 
-def _predicted(play: Play, trial: Trial) -> Prediction:
+def _predicted(context: RehearsalContext, trial: Measurement) -> Prediction:
     answered_s = trial.latency.p50_ms / 1000 if trial.latency else 0.0
 
     def on_paper(rate_per_s: float, slower_s: float) -> Timetable:
         known = sizing(WORKERS_MAX)._replace(latency_s=answered_s + slower_s)
         return Timetable(
-            steps(play.updates(), lambda _: False),
+            steps(context.updates(), lambda _: False),
             rate_per_s=rate_per_s,
-            workers=play.job.pace.concurrency or workers(known, rate_per_s),
+            workers=context.job.pace.concurrency or workers(known, rate_per_s),
             hold_s=trial.hold_s + slower_s,
         )
 
     at_full_speed = trial.rate_per_s == FULL.per_s
-    asked = play.job.pace.rate or (CAUTIOUS_RATE if at_full_speed else None)
+    asked = context.job.pace.rate or (CAUTIOUS_RATE if at_full_speed else None)
     return predicted(trial, rate_per_s=asked.per_s if asked else trial.rate_per_s, timetable=on_paper)
 
 
-async def _trial(play: Play, trouble: Trouble) -> tuple[Trial, Mapping[Outcome, int], Check]:
+async def _trial(
+    context: RehearsalContext, trouble: Trouble
+) -> tuple[Measurement, Mapping[Outcome, int], Check]:
     flags = {} if trouble.limits else FULL_SPEED
     async with staged(
-        play.plan, play.folder / "trial", play.job, play.around, flags=trouble.flags()
+        context.plan, context.folder / "trial", context.job, context.around, flags=trouble.flags()
     ) as stage:
-        applied = await applied_on(play, stage, flags)
+        applied = await applied_on(context, stage, flags)
         stats = await stage.practice.stats()
-        strays = strays_of(stage)
+        mismatched = mismatches(stage)
     progress = fold(stage.ledger)
-    told = tallied(progress.counts()) + (f"; {applied.message}" if applied.message else "")
+    ended = tallied(progress.counts()) + (f"; {applied.message}" if applied.message else "")
     check = Check(
         name="run",
-        held=not strays and not stats["duplicates"],
-        told=told + broken(strays, stats["duplicates"]),
+        held=not mismatched and not stats["duplicates"],
+        detail=ended + broken(mismatched, stats["duplicates"]),
         exit_code=applied.exit_code,
     )
-    rate = play.job.pace.rate if trouble.limits else FULL
-    return _measured(stage.ledger, stats, rate), progress.counts(), check
-
-
-def _measured(ledger: Path, stats: Json, rate: Rate | None) -> Trial:
-    """Give what the trial took; without a rate that was given, it was held to what it reached."""
-    measure = Measure()
-    for _, record in records(ledger):
-        measure.step(record)
-    requests: Mapping[str, int] = stats["requests"]
-    return Trial(
-        duration_s=measure.duration_s,
-        rate_per_s=rate.per_s if rate else measure.reached_per_s,
-        puts=measure.puts,
-        sent=measure.sent,
-        lists=requests.get("list", 0),
-        requests=sum(requests.values()),
-        refusals=sum(stats["refusals"].get(code, 0) for code in _TOO_FAST),
-        hold_s=measure.hold_s,
-        latency=measure.latency,
-        faults=stats["faults"],
-        gap_s=measure.gap_s,
-    )
+    rate = context.job.pace.rate if trouble.limits else FULL
+    run = (record for _, record in records(stage.ledger))
+    return measured(run, stats, rate_per_s=rate.per_s if rate else None), progress.counts(), check

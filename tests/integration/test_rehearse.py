@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.adapters.victim import Victim, kill_when
+from bulk.adapters.victim import kill_when
 from bulk.app import crashing
 from bulk.cli.main import main
 
@@ -126,8 +126,8 @@ def test_a_cap_of_the_run_does_not_stand_against_its_rollback(
     asked = {"service_id": service_id(1), "ports": [mapping(1001, 1), mapping(1002, 2)]}
     (folder / "services.jsonl").write_bytes(orjson.dumps(asked))
 
-    async def too_late(*_: object, **__: object) -> Victim:
-        return Victim(killed=False, exit_code=0, said="")
+    async def too_late(*_: object, **__: object) -> int:
+        return 0
 
     monkeypatch.setattr(crashing, "kill_when", too_late)
     monkeypatch.setattr(crashing, "_HELD_S", 0.0)
@@ -169,14 +169,12 @@ def test_wrong_flags_are_exit_2(
 
 
 async def test_a_process_that_ends_by_itself_was_not_killed() -> None:
-    """What it said and how it ended is told."""
+    """Its own exit code is returned, that of wrong usage here."""
 
     async def never() -> bool:
         return False
 
-    victim = await kill_when(["apply"], env=os.environ, is_time=never)
-    assert not victim.killed
-    assert victim.exit_code == 2 or "Usage" in victim.said
+    assert await kill_when(["apply"], env=os.environ, is_time=never) == 2
 
 
 async def test_a_process_is_killed_even_when_its_watcher_is_cancelled() -> None:

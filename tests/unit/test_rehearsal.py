@@ -11,13 +11,13 @@ from bulk.core.model import Action, Change, ModifyBody, Outcome, Target
 from bulk.core.plan import steps
 from bulk.core.rehearsal import (
     Check,
-    Measure,
+    Measurement,
     Prediction,
     Rehearsal,
     Timetable,
-    Trial,
     expected,
     fleet_line,
+    measured,
     practised,
     predicted,
 )
@@ -30,9 +30,9 @@ def on_paper(changes: Iterable[Change], *, rate_per_s: float, workers: int, hold
     return Timetable(puts, rate_per_s=rate_per_s, workers=workers, hold_s=hold_s)
 
 
-def trial(**given: object) -> Trial:
+def trial(**given: object) -> Measurement:
     """Give a trial of ten PUTs in half a second, at full speed and without any trouble."""
-    plain = Trial(
+    plain = Measurement(
         duration_s=0.5,
         rate_per_s=1e6,
         puts=10,
@@ -94,7 +94,7 @@ class TestPrediction:
     """From a trial to the real run."""
 
     @staticmethod
-    def of(made: Trial, rate_per_s: float) -> Prediction:
+    def of(made: Measurement, rate_per_s: float) -> Prediction:
         """Predict for ten rows that wait for nobody."""
 
         def paper(paced_per_s: float, slower_s: float) -> Timetable:
@@ -143,13 +143,17 @@ def reply(**members: object) -> Json:
     return {"http": 200, "code": "", "message": "", "request_id": "", "ms": 40, **members}
 
 
-class TestMeasure:
-    """What the ledger tells of a rehearsed run."""
+class TestMeasured:
+    """What the ledger shows of a rehearsed run."""
+
+    @staticmethod
+    def of(*records: Json) -> Measurement:
+        """Return what a run took that had no rate of its own."""
+        return measured(records, {"requests": {}, "refusals": {}, "faults": {}}, rate_per_s=None)
 
     def test_a_put_has_its_worker_from_its_first_intent_to_its_outcome(self) -> None:
         """A repeat and the wait for it belong to the PUT."""
-        measure = Measure()
-        for record in (
+        run = self.of(
             told(0, "session"),
             told(1, "intent", row=1, attempt=1),
             told(1.5, "attempt", row=1, attempt=1, verdict="retry", **reply(http=503)),
@@ -157,30 +161,39 @@ class TestMeasure:
             told(3, "outcome", row=1, outcome="applied", **reply()),
             told(3, "outcome", row=2, outcome="already", **reply(http=None)),
             told(4, "end", reason="finished"),
-        ):
-            measure.step(record)
-        assert (measure.puts, measure.sent, measure.hold_s) == (1, 2, 2.0)
-        assert (measure.duration_s, measure.reached_per_s) == (4.0, 0.5)
-        assert measure.latency
-        assert measure.latency.replies == 2
+        )
+        assert (run.puts, run.sent, run.hold_s) == (1, 2, 2.0)
+        assert (run.duration_s, run.rate_per_s) == (4.0, 0.5)
+        assert run.latency
+        assert run.latency.replies == 2
 
     def test_the_gap_of_a_parked_row_ends_with_its_outcome(self) -> None:
         """A parked row is two PUTs; the time between them is not its worker's."""
-        measure = Measure()
-        for record in (
+        run = self.of(
             told(0, "session"),
             told(1, "intent", row=1, attempt=1, purpose="park"),
             told(2, "attempt", row=1, attempt=1, verdict="parked", **reply()),
             told(8, "intent", row=1, attempt=2),
             told(9, "outcome", row=1, outcome="applied", **reply()),
-        ):
-            measure.step(record)
-        assert measure.gap_s == {1: 7.0}
-        assert (measure.puts, measure.hold_s) == (2, 1.0)
+        )
+        assert run.gap_s == {1: 7.0}
+        assert (run.puts, run.hold_s) == (2, 1.0)
 
     def test_nothing_measured_divides_by_nothing(self) -> None:
         """A run without a PUT has no averages."""
-        assert (Measure().hold_s, Measure().reached_per_s, Measure().latency) == (0.0, 1.0, None)
+        run = self.of()
+        assert (run.hold_s, run.rate_per_s, run.latency) == (0.0, 1.0, None)
+
+    def test_the_simulator_counts_requests_and_refusals_of_both_kinds(self) -> None:
+        """Two codes say: too fast; a rate that was given stands as it is."""
+        stats = {
+            "requests": {"list": 2, "modify": 5},
+            "refusals": {"APIGW.0308": 1, "EndPoint.0022": 2, "EndPoint.0001": 4},
+            "faults": {"reset": 1},
+        }
+        run = measured([], stats, rate_per_s=7.0)
+        assert (run.lists, run.requests, run.refusals, run.rate_per_s) == (2, 7, 3, 7.0)
+        assert run.faults == {"reset": 1}
 
 
 class TestSnapshot:
@@ -271,13 +284,13 @@ class TestExit:
 
     def test_what_held_or_was_not_rehearsed_is_fine(self) -> None:
         """Nothing was broken."""
-        assert self.of(Check(name="run", held=True, told=""), Check(name="rollback", held=None, told="")) is (
-            ExitCode.OK
-        )
+        assert self.of(
+            Check(name="run", held=True, detail=""), Check(name="rollback", held=None, detail="")
+        ) is (ExitCode.OK)
 
     def test_a_broken_promise_outweighs_all_else(self) -> None:
         """Failed rows are the run's business, a broken promise is ours."""
-        failed = Check(name="run", held=True, told="", exit_code=ExitCode.SOME_FAILED)
-        broken = Check(name="rollback", held=False, told="")
+        failed = Check(name="run", held=True, detail="", exit_code=ExitCode.SOME_FAILED)
+        broken = Check(name="rollback", held=False, detail="")
         assert self.of(failed, broken) is ExitCode.CANNOT_RUN
         assert self.of(failed) is ExitCode.SOME_FAILED

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bulk.core.model import ModifyBody, Outcome
-from bulk.core.rehearsal import Check, Prediction, Rehearsal, Trial
+from bulk.core.rehearsal import Check, Measurement, Prediction, Rehearsal
 from bulk.core.rehearsal.report import as_json, lines
 from bulk.core.reports.timeline import Latency
 from bulk.core.reports.words import plain
@@ -18,7 +18,7 @@ def rehearsal() -> Rehearsal:
         job="move-ssh",
         digest="sha256:ab",
         counts={Outcome.APPLIED: 2, Outcome.FAILED: 0},
-        trial=Trial(
+        trial=Measurement(
             duration_s=1.5,
             rate_per_s=1e6,
             puts=3,
@@ -42,9 +42,9 @@ def rehearsal() -> Rehearsal:
         ),
         parked=(PARKED,),
         checks=(
-            Check(name="run", held=True, told="2 applied"),
-            Check(name="kill and resume", held=False, told="1 PUT that had landed sent again"),
-            Check(name="rollback", held=None, told="nothing\nwas applied"),
+            Check(name="run", held=True, detail="2 applied"),
+            Check(name="kill and resume", held=False, detail="1 PUT that had landed sent again"),
+            Check(name="rollback", held=None, detail="nothing\nwas applied"),
         ),
     )
 

@@ -9,16 +9,16 @@ from bulk.core.rehearsal.timetable import Timetable
 from bulk.core.reports.timeline import Latency
 
 ANSWER_S = (0.0, 0.1, 1.0)
-"""What an answer of the API is taken to last: at best, as a rule, at worst."""
+"""How long an answer of the API is assumed to take: at best, as a rule, at worst."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
+class Measurement:
     """What the rehearsed run took."""
 
     duration_s: float
     rate_per_s: float
-    """The pace it was held to."""
+    """The pace that limited it."""
     puts: int
     """PUTs that had to be brought to their end."""
     sent: int
@@ -28,7 +28,7 @@ class Trial:
     requests: int
     """Requests of every kind."""
     refusals: int
-    """Answers that said: too fast."""
+    """Requests that were throttled."""
     hold_s: float
     """How long a PUT had its worker on average."""
     latency: Latency | None
@@ -54,12 +54,12 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A promise that was put to the test."""
+    """A promise that was tested."""
 
     name: str
     held: bool | None
-    """None where it could not be put to the test."""
-    told: str
+    """None where it could not be tested."""
+    detail: str
     exit_code: ExitCode = ExitCode.OK
     """Of the command that did it."""
 
@@ -72,7 +72,7 @@ class Rehearsal:
     digest: str
     """Of the plan that was rehearsed."""
     counts: Mapping[Outcome, int]
-    trial: Trial
+    trial: Measurement
     limited: bool
     """The trial ran in real time against a limit; else as fast as it could."""
     prediction: Prediction
@@ -82,16 +82,16 @@ class Rehearsal:
 
     @property
     def exit_code(self) -> ExitCode:
-        """Give CANNOT_RUN where a promise was broken, else what the commands ended with, the run's first."""
+        """Return CANNOT_RUN where a promise was broken, else the first exit code that is not OK, if any."""
         if any(check.held is False for check in self.checks):
             return ExitCode.CANNOT_RUN
         return next((check.exit_code for check in self.checks if check.exit_code), ExitCode.OK)
 
 
 def predicted(
-    trial: Trial, *, rate_per_s: float, timetable: Callable[[float, float], Timetable]
+    trial: Measurement, *, rate_per_s: float, timetable: Callable[[float, float], Timetable]
 ) -> Prediction:
-    """Give what the real run would take, as far as a trial on this machine can tell.
+    """Return what the real run would take, as far as a trial on this machine can tell.
 
     `timetable` gives the run on paper for a rate and for the seconds by which answers are slower than in the
     trial. What the trial took is the base: it has all waits in it, for limits, repeats and lost answers.

@@ -1,68 +1,56 @@
-"""What a rehearsed run shows of its own speed, from its ledger's records."""
+"""What a rehearsed run shows of its own speed, from its ledger's records and the simulator's counts."""
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from bulk.core.ledger.records import Json, Verb
-from bulk.core.reports.timeline import Latency, Timeline
+from bulk.core.rehearsal.findings import Measurement
+from bulk.core.reports.timeline import Timeline
+
+_TOO_FAST = ("APIGW.0308", "EndPoint.0022")
 
 
-class Measure:
-    """Takes in a ledger's records one by one."""
+def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) -> Measurement:
+    """Return what a run took, by its ledger's records and by the `stats` of the simulator that served it.
 
-    def __init__(self) -> None:
-        self.gap_s: dict[int, float] = {}
-        """For each parked row: from the answer to its intermediate PUT to its outcome."""
-        self.puts = 0
-        """PUTs brought to their end, however often they were sent."""
-        self.sent = 0
-        """PUTs sent, with those sent again."""
-        self._timeline = Timeline()
-        self._since_s: dict[int, float] = {}
-        self._parked_s: dict[int, float] = {}
-        self._held_s = 0.0
-
-    def step(self, record: Json) -> None:
-        """Take in the next record."""
-        self._timeline.step(record)
+    A run without a rate of its own (`rate_per_s` None) was held to the pace that it reached.
+    """
+    timeline = Timeline()
+    sent = puts = 0
+    held_s = 0.0
+    began_s: dict[int, float] = {}
+    parked_s: dict[int, float] = {}
+    gap_s: dict[int, float] = {}
+    for record in records:
+        timeline.step(record)
+        now_s = datetime.fromisoformat(record["at"]).timestamp()
         match record:
             case {"type": "intent", "row": row}:
-                self.sent += 1
-                self._since_s.setdefault(row, _seconds(record))
+                sent += 1
+                began_s.setdefault(row, now_s)
+                continue
             case {"type": "attempt", "row": row, "verdict": Verb.PARKED}:
-                self._parked_s[row] = self._done(row, record)
-            case {"type": "outcome", "row": row} if row in self._since_s:
-                now_s = self._done(row, record)
-                if row in self._parked_s:
-                    self.gap_s[row] = now_s - self._parked_s.pop(row)
+                parked_s[row] = now_s
+            case {"type": "outcome", "row": row} if row in began_s:
+                if row in parked_s:
+                    gap_s[row] = now_s - parked_s.pop(row)
             case _:
-                pass
-
-    @property
-    def duration_s(self) -> float:
-        """Give how long sessions were at work."""
-        return self._timeline.length_s
-
-    @property
-    def reached_per_s(self) -> float:
-        """Give how many PUTs were sent in a second."""
-        return self.sent / self.duration_s if self.sent and self.duration_s else 1.0
-
-    @property
-    def hold_s(self) -> float:
-        """Give how long a PUT had its worker on average: with its repeats, waits and reads."""
-        return self._held_s / self.puts if self.puts else 0.0
-
-    @property
-    def latency(self) -> Latency | None:
-        """Give the percentiles of the answers' times; None without an answer."""
-        return self._timeline.latency()
-
-    def _done(self, row: int, record: Json) -> float:
-        now_s = _seconds(record)
-        self._held_s += now_s - self._since_s.pop(row)
-        self.puts += 1
-        return now_s
-
-
-def _seconds(record: Json) -> float:
-    return datetime.fromisoformat(record["at"]).timestamp()
+                continue
+        held_s += now_s - began_s.pop(row)
+        puts += 1
+    duration_s = timeline.length_s
+    reached_per_s = sent / duration_s if sent and duration_s else 1.0
+    requests: Mapping[str, int] = stats["requests"]
+    return Measurement(
+        duration_s=duration_s,
+        rate_per_s=rate_per_s or reached_per_s,
+        puts=puts,
+        sent=sent,
+        lists=requests.get("list", 0),
+        requests=sum(requests.values()),
+        refusals=sum(stats["refusals"].get(code, 0) for code in _TOO_FAST),
+        hold_s=held_s / puts if puts else 0.0,
+        latency=timeline.latency(),
+        faults=stats["faults"],
+        gap_s=gap_s,
+    )

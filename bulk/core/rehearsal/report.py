@@ -27,7 +27,7 @@ _VERDICT = {
 
 
 def lines(rehearsal: Rehearsal) -> Iterator[Line]:
-    """Give what was found, the prediction first."""
+    """Return what was found, the prediction first."""
     yield text(f"{printable(rehearsal.job)}: rehearsal of the plan {rehearsal.digest}", Style.STRONG)
     yield _titled("Predicted duration", _predicted(rehearsal.prediction))
     yield _titled("Rehearsed", _rehearsed(rehearsal))
@@ -39,7 +39,7 @@ def lines(rehearsal: Rehearsal) -> Iterator[Line]:
 
 
 def as_json(rehearsal: Rehearsal) -> Json:
-    """Give the same facts for machines; durations in seconds, `held` null for what was not rehearsed."""
+    """Return the same facts for machines; durations in seconds, `held` null for what was not rehearsed."""
     trial, prediction = rehearsal.trial, rehearsal.prediction
     return {
         "job": rehearsal.job,
@@ -63,7 +63,7 @@ def as_json(rehearsal: Rehearsal) -> Json:
         "rows": {outcome.value: count for outcome, count in rehearsal.counts.items()},
         "gaps": [_gap_json(rehearsal, change) for change in rehearsal.parked],
         "checks": [
-            {"name": check.name, "held": check.held, "told": check.told} for check in rehearsal.checks
+            {"name": check.name, "held": check.held, "told": check.detail} for check in rehearsal.checks
         ],
         "exit_code": int(rehearsal.exit_code),
     }
@@ -94,7 +94,7 @@ def _rehearsed(rehearsal: Rehearsal) -> str:
 
 
 def _gap(rehearsal: Rehearsal, change: Change) -> Line:
-    """Give how long the mappings of a parked service are out of order."""
+    """Return how long the mappings of a parked service are out of order."""
     expected_s, most_s, rehearsed_s = _gap_s(rehearsal, change.row)
     rehearsed = f"; {duration(rehearsed_s)} in the rehearsal" if rehearsed_s is not None else ""
     return (
@@ -123,7 +123,7 @@ def _gap_s(rehearsal: Rehearsal, row: int) -> tuple[float, float, float | None]:
 
 def _check(check: Check) -> Line:
     sigil, verdict, style = _VERDICT[check.held]
-    return (Span(f"{sigil} {check.name}: {verdict}", style), Span(f"; {printable(check.told)}"))
+    return (Span(f"{sigil} {check.name}: {verdict}", style), Span(f"; {printable(check.detail)}"))
 
 
 def _titled(title: str, words: str) -> Line:

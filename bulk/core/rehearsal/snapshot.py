@@ -8,7 +8,7 @@ from bulk.core.model import AS_ASKED, Action, Change, Outcome, ServiceState
 
 
 def practised(change: Change) -> Change:
-    """Give the change as it can be rehearsed: without a profile, its service in the simulator's own forms.
+    """Return the change as it can be rehearsed: without a profile, its service in the simulator's own forms.
 
     The simulator has one account; it tells no empty ids, and a service's name always in its stored form,
     while the API's examples show bare names as well (API.md, sections 1.1 and 1.2).
@@ -31,14 +31,14 @@ def _stored(state: ServiceState, region: str) -> ServiceState:
 
 
 def fleet_line(change: Change) -> Json | None:
-    """Give the line of a fleet file for a practised change's service; None where a run never looks at it."""
+    """Return a practised change's service as a line of a fleet file; None where no run looks at it."""
     if change.before is None or change.action is Action.REFUSE:
         return None
     return state_json(change.before) | {"project_id": change.target.project_id}
 
 
 def expected(change: Change, outcome: Outcome) -> ServiceState | None:
-    """Give the service as a row that ended so must have left it; None where the outcome does not say.
+    """Return the service as a row that ended so must have left it; None where the outcome does not say.
 
     A service that somebody else changed meanwhile may be anything.
     """

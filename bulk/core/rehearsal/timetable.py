@@ -66,7 +66,7 @@ class Timetable:
 
 
 def _first(step: Step) -> Iterator[_Put]:
-    """Give the PUTs that must have ended before this one may leave."""
+    """Return the PUTs that must have ended before this one may leave."""
     if step.is_last:
         yield from ((row, False) for row in (*step.change.after_parked, step.change.row))
         yield from ((row, True) for row in step.change.after)
