@@ -22,11 +22,11 @@ class SystemClock:
     __slots__ = ()
 
     def now(self) -> float:
-        """Give the wall clock: seconds since 1970-01-01 UTC."""
+        """Return the wall clock: seconds since 1970-01-01 UTC."""
         return time.time()
 
     def monotonic(self) -> float:
-        """Give seconds from a fixed but unknown start, never going back."""
+        """Return seconds from a fixed but unknown start, never going back."""
         return time.monotonic()
 
     async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
@@ -42,14 +42,5 @@ class SystemClock:
         return asyncio.get_running_loop().call_later(wait_s, callback)
 
 
-class SystemDice:
+class SystemDice(random.SystemRandom):
     """Numbers that nobody can foretell: backoff jitter must differ between machines."""
-
-    __slots__ = ("_random",)
-
-    def __init__(self) -> None:
-        self._random = random.SystemRandom()
-
-    def random(self) -> float:
-        """Give a number from 0 (included) to 1 (excluded)."""
-        return self._random.random()

@@ -1,4 +1,4 @@
-"""Where credentials are looked for, in this order; the first place that has some is used.
+"""The places where credentials may be, in the order of the search; the first that has some is used.
 
 1. the section of the credentials file that `--profile` names, and then nothing else
 2. `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`
@@ -24,6 +24,8 @@ from bulk.core.errors import CredentialsError
 from bulk.core.vpcep.keys import KeyPair, Secret, Token
 
 FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
+_SDK_KEYS = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
+_TERRAFORM_KEYS = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ class Found:
     place: str
     """Where they were found, to be named in messages."""
     account: str
-    """What shares one budget at the API: the account where it is named, else a digest of the key."""
+    """Requests of one account share one budget at the API: its name, else a digest of the key."""
     project_id: str = ""
     """Empty where none was named."""
     iam_endpoint: str = ""
@@ -60,14 +62,19 @@ class Found:
 
 
 def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -> Found:
-    """Give the credentials to use.
+    """Return the credentials to use.
 
     Raises CredentialsError where a profile does not exist, a pair is incomplete or a file unreadable.
-    The agency is the last resort and is not asked here: whether there is one shows when it is used.
+    The agency is the last resort and is not asked here; its first use shows whether it exists.
     """
     path = Path(env.get(FILE_VARIABLE) or home / ".huaweicloud" / "credentials").expanduser()
     if profile:
-        return _from_profile(path, profile)
+        if found := _from_file(path, profile):
+            return found
+        raise CredentialsError(
+            f"no credentials for profile {profile!r} in {path}",
+            hint=f"add a section [{profile}] with ak and sk to it, or leave --profile out",
+        )
     return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
 
 
@@ -75,23 +82,19 @@ def _from_variables(env: Mapping[str, str]) -> Found | None:
     given = {
         name: value.strip() for name, value in env.items() if name.startswith(("HUAWEICLOUD_SDK_", "HW_"))
     }
-    sources = (_sdk_keys, _ready_token, _terraform_keys, _password)
-    found = next((found for source in sources if (found := source(given))), None)
-    return found and replace(found, project_id=_project_id(given), account=_account(given) or found.account)
-
-
-def _sdk_keys(given: Mapping[str, str]) -> Found | None:
-    names = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
-    return _keys(given, names, place="the environment (HUAWEICLOUD_SDK_AK)")
-
-
-def _terraform_keys(given: Mapping[str, str]) -> Found | None:
-    names = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
-    return _keys(given, names, place="the environment (HW_ACCESS_KEY)")
+    found = (
+        _keys(given, _SDK_KEYS, place="the environment (HUAWEICLOUD_SDK_AK)")
+        or _ready_token(given)
+        or _keys(given, _TERRAFORM_KEYS, place="the environment (HW_ACCESS_KEY)")
+        or _password(given)
+    )
+    accounts = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
+    account = next((given[name] for name in accounts if given.get(name)), "")
+    return found and replace(found, project_id=_project_id(given), account=account or found.account)
 
 
 def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
-    """Give the key pair under the names of its AK, SK and security token; None where neither is set."""
+    """Return the key pair under the names of its AK, SK and security token; None where neither is set."""
     ak, sk, token = (_sendable(given.get(name, ""), name, place) for name in names)
     _all_or_none(given, names[:2], place)
     if not ak:
@@ -119,21 +122,6 @@ def _project_id(given: Mapping[str, str]) -> str:
     return given.get("HUAWEICLOUD_SDK_PROJECT_ID") or given.get("HW_PROJECT_ID", "")
 
 
-def _account(given: Mapping[str, str]) -> str:
-    names = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
-    return next((given[name] for name in names if given.get(name)), "")
-
-
-def _from_profile(path: Path, profile: str) -> Found:
-    found = _from_file(path, profile)
-    if found is None:
-        raise CredentialsError(
-            f"there are no credentials for profile {profile!r} in {path}",
-            hint=f"add a section [{profile}] with ak and sk to it, or leave --profile out",
-        )
-    return found
-
-
 def _from_file(path: Path, section: str) -> Found | None:
     config = _read(path)
     if not config.has_section(section):
@@ -158,7 +146,7 @@ def _read(path: Path) -> ConfigParser:
         # The parser's own message quotes the line, which may be the secret.
         why = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise CredentialsError(
-            f"the credentials file {path} cannot be read: {why}", hint="correct it, or move it away"
+            f"the credentials file {path} cannot be read: {why}", hint="correct the file, or move it away"
         ) from None
     return config
 
@@ -181,12 +169,12 @@ def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -
 
 
 def _sendable(text: str, name: str, place: str) -> str:
-    """Give a text that may stand in a header."""
+    """Return a text that may stand in a header."""
     if text.isascii() and (text.isprintable() or not text):
         return text
     raise CredentialsError(
-        f"{name} in {place} has characters that no key has",
-        hint="copy it again, without line ends and quotes",
+        f"{name} in {place} has a character that no key contains",
+        hint="copy it again, without line breaks and quotes",
     )
 
 

@@ -1,4 +1,4 @@
-"""Who asks, as time goes by: credentials that are renewed before they end, and the project they are for."""
+"""Credentials that are renewed before they end, and the project that they are for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
 
 
 class Credential:
-    """The secret in force for one target, renewed before it ends; one renewal serves all who wait."""
+    """The secret in force for one target, renewed before it ends; one renewal serves all that wait."""
 
     def __init__(
         self, *, account: str, now: Callable[[], float], secret: Secret, renew: Renewal | None
@@ -53,13 +53,13 @@ class Credential:
         self._take(secret)
 
     def current(self, now: float) -> Secret | None:
-        """Give the secret in force; None when it is due for renewal."""
+        """Return the secret in force; None when it is due for renewal."""
         return self._secret if now < self._renew_at else None
 
     async def renewed(self, refused: Secret | None = None) -> Secret | Retry | Abort:
-        """Give another secret than the one that was refused, or why there is none.
+        """Return another secret than the one that was refused, or why there is none.
 
-        Who comes during a renewal gets what it brings. A renewal that the cloud says no to is the
+        A caller that comes during a renewal gets its result. A renewal that the cloud refuses is the
         last one: wrong passwords lock the account.
         """
         flight = self._flights
@@ -76,16 +76,13 @@ class Credential:
         if isinstance(got, Abort):
             return got
         if isinstance(got, Retry):
-            return got if refused or not self._still_good() else self._serve_on()
+            end = self._secret.expires_at
+            if refused or (end is not None and end <= self._now()):
+                return got
+            self._renew_at = self._now() + RENEWAL_PAUSE_S
+            return self._secret
         self._take(got)
         return got
-
-    def _still_good(self) -> bool:
-        return self._secret.expires_at is None or self._now() < self._secret.expires_at
-
-    def _serve_on(self) -> Secret:
-        self._renew_at = self._now() + RENEWAL_PAUSE_S
-        return self._secret
 
     def _take(self, secret: Secret) -> None:
         now = self._now()
@@ -104,7 +101,7 @@ async def open_credential(
     project_id: str = "",
     metadata: Endpoint = METADATA,
 ) -> Credential:
-    """Give a credential whose first secret is at hand.
+    """Return a credential that has its first secret.
 
     Tokens are for `project_id`, or for the project named like the region. Raises CredentialsError
     where the cloud does not accept what was found, or where there is nothing; CannotRun where IAM
@@ -131,7 +128,7 @@ async def open_credential(
 
 
 async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endpoint, region: str) -> str:
-    """Give the id of the project that is named like the region (API.md, section 4.3).
+    """Return the id of the project that is named like the region (API.md, section 4.3).
 
     Raises CredentialsError where there is none, where there are several, or where IAM does not accept
     the credentials; CannotRun where it cannot be reached.
@@ -139,7 +136,7 @@ async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endp
     secret = credential.current(wire.clock.now()) or await credential.renewed()
     got = secret if isinstance(secret, Retry | Abort) else await _projects(secret, wire, iam_endpoint, region)
     if isinstance(got, Retry | Abort):
-        raise _not_told(f"the project of region {region} could not be looked up", got)
+        raise _no_answer(f"cannot look up the project of region {region}", got)
     if len(got) == 1:
         return got[0].id
     raise CredentialsError(
@@ -194,13 +191,13 @@ async def _metadata(wire: Wire, route: Route, request: Request, headers: dict[st
 def _unusable(found: Found, verdict: Retry | Abort) -> BulkError:
     if isinstance(found.source, Agency):
         return CredentialsError(
-            f"there are no credentials; looked at {found.place}",
+            f"no credentials found in {found.place}",
             hint="set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or name a profile with --profile",
         )
-    return _not_told(f"no token for the user in {found.place}", verdict)
+    return _no_answer(f"no token for the user of {found.place}", verdict)
 
 
-def _not_told(what: str, verdict: Retry | Abort) -> BulkError:
+def _no_answer(what: str, verdict: Retry | Abort) -> BulkError:
     said = " ".join(filter(None, (verdict.reply.code, verdict.reply.message))) or f"HTTP {verdict.reply.http}"
     if isinstance(verdict, Abort):
         return CredentialsError(f"{what}: {said}", hint=verdict.hint)

@@ -14,7 +14,7 @@ class Lines:
         """What was last read, and where it stands."""
 
     def at(self, offset: int) -> bytes:
-        """Give the line that begins at `offset`, without its end; the file must have it whole."""
+        """Return the line that begins at `offset`, without its end; the file must have it whole."""
         begin = offset - self._near_at
         end = self._near.find(b"\n", begin) if begin >= 0 else -1
         if end < 0:

@@ -13,7 +13,7 @@ PARTIAL = ".partial"
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Callable[[str], object]]:
-    """Give what writes text to a new file, which gets its name when the block ends without an error.
+    """Yield a function that writes to a new file, which gets its name when the block ends without an error.
 
     Raises UsageError where the name is taken, and CannotRun where the file cannot be written.
     """
@@ -35,4 +35,4 @@ def new_file(path: Path) -> Iterator[Callable[[str], object]]:
 
 
 def _taken(path: Path) -> UsageError:
-    return UsageError(f"{path} exists", hint="choose another name; no file is ever replaced")
+    return UsageError(f"{path} exists", hint="choose another name; bulk never replaces a file")

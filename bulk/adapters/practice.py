@@ -36,7 +36,7 @@ class Practice:
     sk: str = field(repr=False)
 
     async def stats(self) -> dict[str, Any]:
-        """Give what the simulator has counted: requests by operation, refusals by code, duplicates."""
+        """Return what the simulator has counted: requests by operation, refusals by code, duplicates."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/_simulator/stats") as reply:
             counts: dict[str, Any] = orjson.loads(await reply.read())
             return counts
@@ -74,7 +74,7 @@ def _sow(seed: Path, fleet: Path) -> None:
     except OSError as error:
         raise CannotRun(
             f"{error.filename}: {error.strerror}",
-            hint="`fleet` in job.toml names its first fleet",
+            hint="`fleet` in job.toml must name the fleet file to begin with",
         ) from error
 
 

@@ -16,10 +16,20 @@ from bulk.core.errors import Interrupted
 T = TypeVar("T")
 
 
-def _caught() -> tuple[signal.Signals, ...]:
-    """Give the signals that are heeded: that the terminal is gone, too, unless `nohup` says otherwise."""
+@contextmanager
+def _caught() -> Iterator[tuple[signal.Signals, ...]]:
+    """Yield the signals to catch in the block; the handlers before it are in force again afterwards.
+
+    HUP, that the terminal is gone, is one of them unless `nohup` has it ignored.
+    """
     is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-    return (signal.SIGINT, signal.SIGTERM, *(() if is_ignored else (signal.SIGHUP,)))
+    caught = (signal.SIGINT, signal.SIGTERM, *(() if is_ignored else (signal.SIGHUP,)))
+    before = [signal.getsignal(number) for number in caught]
+    try:
+        yield caught
+    finally:
+        for number, handler in zip(caught, before, strict=True):
+            signal.signal(number, handler)
 
 
 class _Signals:
@@ -45,7 +55,7 @@ _heeded: ContextVar[_Signals] = ContextVar("_heeded")
 
 
 async def heeding(command: Coroutine[Any, Any, T]) -> T:
-    """Give what a command gives; raise Interrupted where a signal has ended it."""
+    """Return what a command returns; raise Interrupted where a signal has ended it."""
     with _installed() as signals:
         try:
             return await command
@@ -72,19 +82,18 @@ def stop_signals(first: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 @contextmanager
 def _installed() -> Iterator[_Signals]:
-    """Let signals arrive while the block runs; what was installed before is in force again afterwards."""
-    loop, signals, caught = asyncio.get_running_loop(), _Signals(asyncio.current_task()), _caught()
-    before = [signal.getsignal(number) for number in caught]
-    for number in caught:
-        loop.add_signal_handler(number, signals.arrived, number)
-    token = _heeded.set(signals)
-    try:
-        yield signals
-    finally:
-        _heeded.reset(token)
-        for number, installed in zip(caught, before, strict=True):
-            loop.remove_signal_handler(number)
-            signal.signal(number, installed)
+    """Let signals arrive while the block runs."""
+    loop, signals = asyncio.get_running_loop(), _Signals(asyncio.current_task())
+    with _caught() as caught:
+        for number in caught:
+            loop.add_signal_handler(number, signals.arrived, number)
+        token = _heeded.set(signals)
+        try:
+            yield signals
+        finally:
+            _heeded.reset(token)
+            for number in caught:
+                loop.remove_signal_handler(number)
 
 
 @contextmanager
@@ -94,10 +103,7 @@ def raising_signals() -> Iterator[None]:
     def raised(number: int, _: object) -> None:
         raise Interrupted(signal.Signals(number))
 
-    caught = _caught()
-    before = [signal.signal(number, raised) for number in caught]
-    try:
+    with _caught() as caught:
+        for number in caught:
+            signal.signal(number, raised)
         yield
-    finally:
-        for number, installed in zip(caught, before, strict=True):
-            signal.signal(number, installed)

@@ -26,24 +26,24 @@ class Snapshot:
         self.shared: set[str] = set()
         """The port_ids behind which more than one service stands."""
         self._port_ids: set[int] = set()
-        """Of each port_id its hash: eight bytes tell a million of them apart well enough to look closer."""
+        """The hash of each port_id: eight bytes distinguish a million of them well enough to look closer."""
         self._kept: dict[ServiceId, ServiceState] = {}
         self._places: dict[ServiceId, int] = {}
         self._spilt: _Spilt | None = None
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return this snapshot."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the file go."""
+        """Close the file, which removes it."""
         if self._spilt:
             self._spilt.close()
 
     def add(self, state: ServiceState) -> None:
-        """Take in one service; one that was added before is replaced."""
+        """Add one service; one that was added before is replaced."""
         if port_id := state.port_id:
             if hash(port_id) in self._port_ids:
                 self.shared.add(port_id)
@@ -55,7 +55,7 @@ class Snapshot:
         self._places[state.id] = self._spilt.add(state)
 
     def get(self, service_id: ServiceId) -> ServiceState | None:
-        """Give a service; None where the project has none of this id."""
+        """Return a service; None where the project has none of this id."""
         if (state := self._kept.get(service_id)) is not None:
             return state
         offset = self._places.get(service_id)
@@ -66,7 +66,7 @@ class Snapshot:
         return len(self._kept) + len(self._places)
 
     def __iter__(self) -> Iterator[ServiceState]:
-        """Give every service."""
+        """Yield every service."""
         yield from self._kept.values()
         if self._spilt:
             yield from map(self._spilt.at, self._places.values())
@@ -82,13 +82,13 @@ class _Spilt:
         self.close = self._file.close
 
     def add(self, state: ServiceState) -> int:
-        """Take in a service and give its place."""
+        """Add a service and return its place."""
         line, place = orjson.dumps(state_json(state)) + b"\n", self._end
         self._file.write(line)
         self._end += len(line)
         return place
 
     def at(self, place: int) -> ServiceState:
-        """Give the service at a place."""
+        """Return the service at a place."""
         self._file.flush()
         return state_of(orjson.loads(self._line_at(place)))

@@ -1,4 +1,4 @@
-"""Whether the cloud accepts a secret: found out by one request, before others follow."""
+"""Whether the cloud accepts a secret: one request shows it before others follow."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -12,8 +12,8 @@ _FREE: AbstractAsyncContextManager[None] = nullcontext()
 class Trial:
     """What is known of one secret.
 
-    More than five refused signatures in a row lock a key for five minutes (API.md, section 4.2). So
-    until one request with it was answered, others wait for their turn; once it was refused, none leaves.
+    More than five refused signatures in a row lock a key for five minutes (API.md, section 4.2).
+    Therefore, until one request with it is answered, the others wait; once it was refused, none leaves.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Trial:
         self._is_over = False
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Give what is to be held while a request is under way."""
+        """Return the lock that a request holds until it is answered; none once an answer is known."""
         return _FREE if self._is_over else self._lock
 
     def answered(self, verdict: object) -> None:

@@ -1,7 +1,7 @@
-"""A ledger looked at closely: whether it keeps its promises, and what befell one service."""
+"""A ledger looked at closely: whether it keeps its promises, and what happened to one service."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from bulk.adapters.ledger import records
@@ -13,6 +13,8 @@ from bulk.core.ledger.records import Json
 from bulk.core.reports.meant import service_meant
 from bulk.core.reports.story import story
 from bulk.core.reports.words import Line
+
+_FIRST_BYTES_MAX = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +44,13 @@ def audit_ledger(path: Path) -> Audited:
 
 
 def _looks_like_one(path: Path) -> bool:
-    """Say whether the first line has a sum, as every line of a ledger; true of an empty file, too."""
+    """Return whether the first line has a sum, as every line of a ledger; an empty file passes as well."""
     try:
         with path.open("rb") as file:
             first = file.readline(_FIRST_BYTES_MAX)
     except OSError:
-        return True  # reading it will say why
+        return True  # the error of reading it says why
     return not first or b',"sum":"' in first
-
-
-_FIRST_BYTES_MAX = 1_048_576
 
 
 def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
@@ -64,33 +63,26 @@ def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
 
 
 def find_service(path: Path, given: str) -> str:
-    """Give the id in a ledger that is meant by an id or the beginning of one.
+    """Return the id in a ledger that is meant by an id or the beginning of one.
 
     Raises UsageError with the nearest ids where there is no such service or there are several.
     """
-    meant = service_meant(given, (record["service_id"] for record in _changes(path)))
+    plan = takewhile(lambda record: record["type"] != "planned", (r for _, r in records(path, whole=False)))
+    changes = (record for record in plan if record["type"] == "change")
+    meant = service_meant(given, (change["service_id"] for change in changes))
     if isinstance(meant, str):
         return meant
     hint = f"did you mean {' or '.join(meant)}?" if meant else f"`bulk report {path} --output csv` has all"
     raise UsageError(f"{path}: {given!r} is not the id of one of its services", hint=hint)
 
 
-def _changes(path: Path) -> Iterator[Json]:
-    for _, record in records(path, whole=False):
-        if record["type"] == "planned":
-            return
-        if record["type"] == "change":
-            yield record
-
-
 def story_of(path: Path, service_id: str) -> tuple[Line, ...]:
-    """Give a service's story line by line; raises LedgerDamaged."""
-    told = story((record for _, record in records(path)), service_id, advice=advice)
-    return tuple(told)
+    """Return a service's story line by line; raises LedgerDamaged."""
+    return tuple(story((record for _, record in records(path)), service_id, advice=advice))
 
 
 def records_of(path: Path, service_id: str) -> tuple[Json, ...]:
-    """Give the records of a service's row as they are in the ledger; raises LedgerDamaged."""
+    """Return the records of a service's row as they are in the ledger; raises LedgerDamaged."""
     found: list[Json] = []
     for _, record in records(path):
         is_plan = not found and record["type"] == "change" and record["service_id"] == service_id

@@ -44,7 +44,7 @@ async def plan_ledger(
 async def _moved(
     reader: LedgerReader, reach: Reach[C], around: Surroundings
 ) -> dict[int, ServiceState | None]:
-    """Give the rows left whose service is not what the plan saw, with what it is; None for gone."""
+    """Return the rows left whose service is not what the plan saw, with what it is; None for gone."""
     moved: dict[int, ServiceState | None] = {}
 
     async def look(target: Target, rows: Iterable[int]) -> None:

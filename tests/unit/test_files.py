@@ -94,7 +94,7 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     """The part of the path that does not exist is named."""
     with pytest.raises(UsageError) as failure:
         find_job(str(tmp_path / "no" / "x.csv"))
-    assert f"there is no folder {tmp_path / 'no'}" in said(failure)
+    assert f"no such folder: {tmp_path / 'no'}" in said(failure)
 
 
 def test_a_folder_without_job_toml_is_told(tmp_path: Path) -> None:
@@ -123,12 +123,19 @@ def test_the_name_of_a_job_file_shows_its_format(rows: str, form: Format) -> Non
     assert format_of(rows) is form
 
 
-@pytest.mark.parametrize("rows", ["a.xlsx", "a", "-"])
+@pytest.mark.parametrize("rows", ["a.txt", "a", "-"])
 def test_a_format_that_the_name_does_not_show_has_to_be_given(rows: str) -> None:
     """It is never guessed from the content."""
     with pytest.raises(UsageError) as failure:
         format_of(rows)
     assert "--format" in said(failure)
+
+
+def test_a_workbook_is_to_be_saved_as_csv() -> None:
+    """What a spreadsheet program saves by itself is no text, whatever --format could say."""
+    with pytest.raises(UsageError) as failure:
+        format_of("fleet.XLSX", None)
+    assert said(failure) == 'fleet.XLSX is a workbook; save the sheet as "CSV UTF-8" and name that file'
 
 
 def test_the_digest_is_of_all_bytes_however_they_are_read(tmp_path: Path) -> None:
@@ -167,7 +174,7 @@ def test_rows_that_are_no_file_are_told(tmp_path: Path, rows: str, words: str) -
 class Unreadable(io.BytesIO):
     """A file on a disk that fails."""
 
-    def read(self, size: int | None = -1) -> NoReturn:
+    def readline(self, size: int | None = -1) -> NoReturn:
         """Fail."""
         raise OSError(5, "Input/output error", size)
 

@@ -8,7 +8,7 @@ from bulk.core.pacing.quota import QUOTA, WINDOWS_S, early, quota_per_s, stated,
 from bulk.core.pacing.states import OWED_MAX, RAMP, Hold, Pacing, Refused, Why
 
 WIDE = 1.3
-"""A probe that came this far above the cycle's mean went too fast for the mean to tell the limit."""
+"""A probe that came this far above the cycle's mean went too fast for the mean to show the limit."""
 LEAN = 1 / 8
 """How far, on a logarithmic scale, a cut leans from the cycle's mean to the rate that was refused."""
 EARLY_PAUSE = 0.05
@@ -43,20 +43,20 @@ SHORT = 0.1
 
 def cut(state: Pacing, event: Refused, now: float) -> Pacing:
     """Slow down to what was accepted in the cycle, per second, and to what the refusal states."""
-    told = stated(event)
-    if told is None and (begun := early(state)):
+    limit = stated(event)
+    if limit is None and (begun := early(state)):
         pause_s = max(event.throttled.retry_after_s or 0.0, EARLY_PAUSE * begun.window_s)
         hold = Hold(until_s=now + pause_s, refusals=1)
         return state._replace(hold=hold, sustained_per_s=0.0)
     rate_per_s, unsure = _estimate(state, event.granted_at)
-    if told:
-        state = state._replace(limit=told, why=Why.STATED)
-        if state.rate_per_s > quota_per_s(told):
-            rate_per_s, unsure = quota_per_s(told), 0.0
+    if limit:
+        state = state._replace(limit=limit, why=Why.STATED)
+        if state.rate_per_s > quota_per_s(limit):
+            rate_per_s, unsure = quota_per_s(limit), 0.0
     charge = 0 if state.growth == RAMP else _charge(unsure)
     carried = round(state.owed * charge / CHARGE)  # a poorly known limit has to be tried soon
-    if told:
-        charge *= 2  # who is told the limit has less reason to try it
+    if limit:
+        charge *= 2  # a stated limit gives less reason to try it
     return state._replace(
         rate_per_s=rate_per_s,
         sustained_per_s=0.0,
@@ -115,7 +115,7 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
 
 
 def _estimate(state: Pacing, granted_at: float) -> tuple[float, float]:
-    """Give the limit as far as the cycle tells it, and by what share that is unsure.
+    """Return the limit as far as the cycle shows it, and by what share that is unsure.
 
     The mean of the cycle is a lower bound: the server began it with nothing saved up. The rate itself was
     refused, but a bucket that had filled up may have carried it for a while.
@@ -134,7 +134,7 @@ def _estimate(state: Pacing, granted_at: float) -> tuple[float, float]:
 
 
 def _knock_at(state: Pacing, now: float) -> float:
-    """Give when to knock next: when a window should open, if that is soon, else ever later."""
+    """Return when to knock next: when a window should open, if that is soon, else ever later."""
     shut_s = now - state.shut_at
     wait_s = max(KNOCK_S_MIN, shut_s * (PATIENCE if state.cycle_accepted > MANY else PATIENCE_SMALL))
     if state.why is Why.STATED and state.limit:
@@ -144,7 +144,7 @@ def _knock_at(state: Pacing, now: float) -> float:
 
 
 def _openings(state: Pacing, now: float) -> tuple[float, ...]:
-    """Give when a window may open: each turn of a known one, else after each usual length."""
+    """Return when a window may open: each turn of a known one, else after each usual length."""
     if state.limit and state.window_at < inf:
         window_s = state.limit.window_s
         turns = (now - state.window_at) // window_s + 1
@@ -154,7 +154,7 @@ def _openings(state: Pacing, now: float) -> tuple[float, ...]:
 
 
 def _seen_window(state: Pacing, opened_at: float) -> Limit | None:
-    """Give the usual window that the cycle fits: longer than the last refusal, no longer than the opening.
+    """Return the usual window that the cycle fits: longer than the last refusal, no longer than the opening.
 
     Where several fit, as after a long `Retry-After`, it is the longest.
     """
@@ -168,7 +168,7 @@ def _seen_window(state: Pacing, opened_at: float) -> Limit | None:
 
 
 def _charge(unsure: float) -> int:
-    """Give what a refusal costs: all of `CHARGE` where the limit is known to 5 %, else fewer requests."""
+    """Return what a refusal costs: all of `CHARGE` where the limit is known to 5 %, else fewer requests."""
     return round(max(CHARGE_MIN, min(CHARGE, PAID_BY_UNSURE / max(unsure, GROWTH_MIN))))
 
 

@@ -36,14 +36,14 @@ GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 
 
 def begin(learned: Limit | None) -> Pacing:
-    """Give the state to start from; a learned limit only ever makes it start slower."""
+    """Return the state to start from; a learned limit only ever makes it start slower."""
     if learned is None:
         return Pacing()
     return Pacing(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
 
 
 def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
-    """Give the state after an acceptance: it ends a push-back, counts, and may end a round."""
+    """Return the state after an acceptance: it ends a push-back, counts, and may end a round."""
     granted_at = event.granted_at
     if granted_at <= state.cut_at:
         counts = state.refusals <= 1 and granted_at >= state.cycle_at
@@ -66,7 +66,7 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
 
 
 def refused(state: Pacing, event: Refused, now: float) -> Pacing:
-    """Give the state after a refusal: an echo, a cut, or a knock at a window that is still shut."""
+    """Return the state after a refusal: an echo, a cut, or a knock at a window that is still shut."""
     if event.granted_at <= state.cut_at:
         return state._replace(owed=min(OWED_MAX, state.owed + state.charge))
     state = _begun(state, event.granted_at)
@@ -123,7 +123,7 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
 
 
 def _ceiling_per_s(state: Pacing) -> float:
-    """Give how fast a probe may become: up to a learned limit, or a little over a known window."""
+    """Return how fast a probe may become: up to a learned limit, or a little over a known window."""
     if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
         return max(state.rate_per_s, quota_per_s(state.limit))
     if (known := window(state)) is None:
