@@ -108,7 +108,9 @@ class Server:
         admitted = self.world.limits.admit(now_s, is_write=raw.method != "GET")
         switches = self.world.vpcep.switches
         try:
-            await asyncio.sleep(switches.latency_s + switches.jitter_s * self._dice.random())
+            # Without a delay no request comes between, so a concurrency limit counts real overlaps only.
+            if delay_s := switches.latency_s + switches.jitter_s * self._dice.random():
+                await asyncio.sleep(delay_s)
             return await self._answered(request, raw, replace(call, query=raw.query, body=raw.body))
         finally:
             for limit in admitted:
@@ -125,9 +127,13 @@ class Server:
                 self._edit(fault)
                 return self._carried_out(call)
             case FaultKind.SLOW:
-                served = self._carried_out(call) if fault.after else None
-                await asyncio.sleep(fault.delay_s)
-                return served or self._carried_out(call)
+                if not fault.after:
+                    await asyncio.sleep(fault.delay_s)
+                try:
+                    return self._carried_out(call)
+                finally:  # a refusal is as slow as a success
+                    if fault.after:
+                        await asyncio.sleep(fault.delay_s)
             case FaultKind.TRUNCATED_BODY:
                 return await self._truncated(request, self._carried_out(call))
             case kind if kind in CORRUPTING:

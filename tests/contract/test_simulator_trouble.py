@@ -128,6 +128,28 @@ async def test_a_slow_answer_is_the_right_one(*, after: bool) -> None:
             await waiting
 
 
+@pytest.mark.parametrize("after", [False, True])
+async def test_a_refusal_is_as_slow_as_a_success(*, after: bool) -> None:
+    """A request that comes later is answered while the refused one still waits."""
+    faults = once("slow", after=after, delay_s=60.0, method="PUT")
+    async with calling(fleet=[line(1)], faults=faults) as caller:
+        waiting = asyncio.ensure_future(caller.put(1, {"ports": []}))
+        while caller.simulator.stats["faults"] != {"slow": 1}:  # noqa: ASYNC110 -- the server has no event to wait for
+            await asyncio.sleep(0)
+        assert (await caller.ask("GET", service_path(1))).http == 200
+        assert not waiting.done()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+@pytest.mark.parametrize("body", [BODY, {"ports": []}], ids=["accepted", "refused"])
+async def test_a_fault_after_a_request_is_the_answer_whatever_became_of_it(body: dict[str, object]) -> None:
+    """A client that meets the fault cannot tell an accepted request from a refused one."""
+    async with calling(fleet=[line(1)], faults=once("error_500", after=True)) as caller:
+        assert (await caller.put(1, body)).code == "EndPoint.0001"
+
+
 async def test_somebody_else_can_change_a_service_at_an_exact_moment() -> None:
     """Here between the first and the second page of a list: an entry comes twice, and one is skipped."""
     plan = {
