@@ -134,7 +134,7 @@ def test_a_format_that_the_name_does_not_show_has_to_be_given(rows: str) -> None
 def test_a_workbook_is_to_be_saved_as_csv() -> None:
     """What a spreadsheet program saves by itself is no text, whatever --format could say."""
     with pytest.raises(UsageError) as failure:
-        format_of("fleet.XLSX", None)
+        format_of("fleet.XLSX")
     assert said(failure) == 'fleet.XLSX is a workbook; save the sheet as "CSV UTF-8" and name that file'
 
 
