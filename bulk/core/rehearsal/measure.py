@@ -11,13 +11,9 @@ _TOO_FAST = ("APIGW.0308", "EndPoint.0022")
 
 
 def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) -> Measurement:
-    """Return what a run took, by its ledger's records and by the `stats` of the simulator that served it.
-
-    A run without a rate of its own (`rate_per_s` None) was held to the pace that it reached.
-    """
+    """Return what a run took; without a rate of its own, it was held to the pace that it reached."""
     timeline = Timeline()
-    sent = puts = 0
-    held_s = 0.0
+    sent, puts, held_s = 0, 0, 0.0
     began_s: dict[int, float] = {}
     parked_s: dict[int, float] = {}
     gap_s: dict[int, float] = {}
@@ -38,11 +34,10 @@ def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) 
                 continue
         held_s += now_s - began_s.pop(row)
         puts += 1
-    duration_s = timeline.length_s
-    reached_per_s = sent / duration_s if sent and duration_s else 1.0
+    reached_per_s = sent / timeline.length_s if sent and timeline.length_s else 1.0
     requests: Mapping[str, int] = stats["requests"]
     return Measurement(
-        duration_s=duration_s,
+        duration_s=timeline.length_s,
         rate_per_s=rate_per_s or reached_per_s,
         puts=puts,
         sent=sent,
