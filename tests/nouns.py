@@ -10,31 +10,40 @@ from hypothesis import strategies as st
 from bulk.core.footprint import Footprint
 from bulk.core.ledger.records import (
     Attempt,
-    BrakeReason,
+    AttemptResult,
+    DecidedBy,
+    Decision,
     End,
-    Ended,
     Intent,
     Note,
+    OutcomeRecord,
+    Pace,
     Planned,
     Purpose,
     Record,
+    Ruling,
     Run,
     Session,
-    Verb,
 )
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Action,
     Change,
+    Hold,
+    LaneName,
+    Limit,
     ModifyBody,
     Outcome,
     PortMapping,
     Ports,
     Protocol,
     Reply,
+    RequestKind,
     ServiceId,
     ServiceState,
     ServiceUpdate,
     Target,
+    Why,
 )
 
 PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
@@ -93,9 +102,22 @@ def run_record(job: str = "services.csv") -> Run:
     return Run(run_id="r1", version="0", job=job, job_sha256="00", options={}, targets=[])
 
 
-def session_record(pid: int = 4711) -> Session:
-    """Give the record that a process writes when it begins to work."""
-    return Session(host="bastion", pid=pid, user="ops", settings={})
+def session_record(pid: int = 4711, **counts: int) -> Session:
+    """Return the record that a process writes when it begins to work; outcomes not given are 0."""
+    return Session(
+        host="bastion", pid=pid, user="ops", settings={}, digest="sha256:ab", counts=every_count(**counts)
+    )
+
+
+def end_record(*reasons: BrakeReason, **counts: int) -> End:
+    """Return the end of a session that these reasons stopped; outcomes not given are 0."""
+    held = reasons or (BrakeReason.FINISHED,)
+    return End(reason=held[0], reasons=held, digest="sha256:ab", counts=every_count(**counts))
+
+
+def every_count(**counts: int) -> dict[str, int]:
+    """Return the number of rows by outcome; those not given are 0."""
+    return dict.fromkeys((outcome.value for outcome in Outcome), 0) | counts
 
 
 # Strategies
@@ -170,6 +192,7 @@ changes = st.builds(
     parking=st.none() | bodies,
     after_parked=st.lists(rows, max_size=3).map(tuple),
 )
+_spans = st.floats(0, 3600)
 _jsons = st.dictionaries(texts, st.none() | st.booleans() | counts | texts, max_size=3)
 _tallies = st.dictionaries(st.sampled_from([outcome.value for outcome in Outcome]), counts, max_size=9)
 RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
@@ -186,18 +209,20 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
     Planned: st.builds(
         Planned, rows=counts, counts=_tallies, pages=st.lists(counts, max_size=3), digest=texts
     ),
-    Session: st.builds(Session, host=texts, pid=counts, user=texts, settings=_jsons),
+    Session: st.builds(
+        Session, host=texts, pid=counts, user=texts, settings=_jsons, digest=texts, counts=_tallies
+    ),
     Intent: st.builds(Intent, row=rows, attempt=counts, purpose=st.sampled_from(Purpose)),
     Attempt: st.builds(
         Attempt,
         row=rows,
         attempt=counts,
-        verdict=st.sampled_from(Verb),
+        verdict=st.sampled_from(AttemptResult),
         reply=replies,
-        hold_s=st.floats(0, 3600),
+        hold_s=_spans,
     ),
-    Ended: st.builds(
-        Ended,
+    OutcomeRecord: st.builds(
+        OutcomeRecord,
         row=rows,
         outcome=st.sampled_from(Outcome),
         reply=replies,
@@ -205,7 +230,34 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         observed=st.none() | states,
     ),
     Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
-    End: st.builds(End, reason=st.sampled_from(BrakeReason), counts=_tallies),
+    Pace: st.builds(
+        Pace,
+        lane=st.builds(LaneName, host=texts, region=texts, account=texts),
+        kind=st.sampled_from(RequestKind),
+        rate_per_s=_spans,
+        limit=st.none() | st.builds(Limit, requests=counts, window_s=_spans, policy=texts),
+        why=st.none() | st.sampled_from(Why),
+        hold=st.sampled_from(Hold),
+        left_s=_spans,
+    ),
+    Decision: st.builds(
+        Decision,
+        by=st.sampled_from(DecidedBy),
+        what=texts,
+        reason=texts,
+        user=texts,
+        host=texts,
+        id=texts,
+        wave=st.none() | counts,
+        ruling=st.none() | st.sampled_from(Ruling),
+    ),
+    End: st.builds(
+        End,
+        reason=st.sampled_from(BrakeReason),
+        reasons=st.lists(st.sampled_from(BrakeReason), max_size=2).map(tuple),
+        digest=texts,
+        counts=_tallies,
+    ),
 }
 """Any record of each type."""
 

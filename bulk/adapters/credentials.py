@@ -54,7 +54,7 @@ class Found:
     place: str
     """Where they were found, to be named in messages."""
     account: str
-    """Requests of one account share one budget at the API: its name, else a digest of the key."""
+    """What shares one budget at the API: the account where it is named, else the key's end and a digest."""
     project_id: str = ""
     """Empty where none was named."""
     iam_endpoint: str = ""
@@ -99,7 +99,11 @@ def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) 
     _all_or_none(given, names[:2], place)
     if not ak:
         return None
-    return Found(source=KeyPair(ak=ak, sk=sk, security_token=token), place=place, account=f"ak-{_digest(ak)}")
+    return Found(
+        source=KeyPair(ak=ak, sk=sk, security_token=token),
+        place=place,
+        account=_key_name(ak),
+    )
 
 
 def _ready_token(given: Mapping[str, str]) -> Found | None:
@@ -176,6 +180,11 @@ def _sendable(text: str, name: str, place: str) -> str:
         f"{name} in {place} has a character that no key contains",
         hint="copy it again, without line breaks and quotes",
     )
+
+
+def _key_name(ak: str) -> str:
+    """Return the last characters of a key of 20, by which its owner knows it again, and a digest of it."""
+    return f"ak-{ak[16:][-4:]}-{_digest(ak)}"
 
 
 def _digest(secret: str) -> str:

@@ -44,6 +44,11 @@ class ReadClient:
         self._trial = Trial()
 
     @property
+    def host(self) -> str:
+        """Return the API's host, with its port where that is not the usual one."""
+        return self._route.endpoint.authority
+
+    @property
     def account(self) -> str:
         """Give what shares one budget at the API with every other client of the same account."""
         return self._credential.account

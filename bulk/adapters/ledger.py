@@ -23,6 +23,7 @@ import orjson
 from bulk.adapters.lines import Lines
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
+from bulk.core.ledger.format2 import modern
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     Json,
@@ -78,7 +79,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
                 if not line.endswith(b"\n"):
                     return
                 offset = chain.size_bytes
-                yield offset, chain.unseal(line, whole=whole)
+                yield offset, modern(chain.unseal(line, whole=whole))
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"

@@ -7,7 +7,7 @@ file that cannot be read or makes no sense is as good as none, and one that cann
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -15,7 +15,8 @@ from typing import Any
 
 import orjson
 
-from bulk.core.model import Limit
+from bulk.core.ledger.records import limit_of
+from bulk.core.model import LaneName, Limit, RequestKind
 
 AGE_S_MAX = 30 * 86_400.0
 """Older than this, a quota has probably been changed."""
@@ -31,17 +32,15 @@ class Learned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What shares one limit: an account in a region, reads and writes apart."""
+    """What shares one limit: a lane's requests of one kind."""
 
-    account: str
-    region: str
-    kind: str
-    """`reads` or `writes`."""
+    lane: LaneName
+    kind: RequestKind
 
     @property
     def digest(self) -> str:
-        """Give a name for it that does not tell the account: 32 hex digits."""
-        whole = f"{self.account}\0{self.region}\0{self.kind}"
+        """Return a name for it that does not show the account: 32 hex digits."""
+        whole = "\0".join((*self.lane, self.kind))
         return blake2b(whole.encode(), digest_size=16).hexdigest()
 
 
@@ -69,11 +68,9 @@ class LearnedLimits:
         """Keep the limit of a budget, found at the wall clock `now`: whole or not at all."""
         text = orjson.dumps(
             {
-                "region": budget.region,
+                "region": budget.lane.region,
                 "kind": budget.kind,
-                "requests": limit.requests,
-                "window_s": limit.window_s,
-                "policy": limit.policy,
+                **asdict(limit),
                 "at": now,
             }
         )
@@ -87,7 +84,7 @@ class LearnedLimits:
 
 def _parsed(raw: Any, now: float) -> Learned:
     """Give what a file says; raises ValueError, TypeError or KeyError where it makes no sense."""
-    limit = Limit(requests=int(raw["requests"]), window_s=float(raw["window_s"]), policy=str(raw["policy"]))
+    limit = limit_of(raw)
     if limit.requests < 1 or not 0 < limit.window_s <= AGE_S_MAX:
         raise ValueError(limit)
     return Learned(limit=limit, age_s=now - float(raw["at"]))

@@ -20,7 +20,7 @@ from typing import Protocol
 from asyncio_throttle.throttler import Throttler
 
 from bulk.adapters.clock import Timer
-from bulk.core.model import Throttled
+from bulk.core.model import Throttled, Wait
 from bulk.core.pacing import Accepted, Event, Pacing, Refused, reason, step
 
 PACE = 0.992
@@ -100,8 +100,8 @@ class Limiter(Throttler):
             if not (turn := self._waiters.popleft()).done():
                 turn.set_result(None)
 
-    def reason(self) -> str:
-        """Say what the next request waits for: `rate`, or the server's push-back with its end."""
+    def reason(self) -> Wait:
+        """Return what the next request waits for: the rate, or the server's push-back with its end."""
         return reason(self.pacing, self._clock.monotonic())
 
     def _learn(self, event: Event) -> None:

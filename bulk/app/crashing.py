@@ -13,7 +13,7 @@ from bulk.app.rolling_back import roll_back
 from bulk.app.staging import Stage, staged
 from bulk.core.errors import BulkError
 from bulk.core.ledger.records import Json
-from bulk.core.model import AS_ASKED, DRIFT_FIELDS, Outcome, ServiceId, ServiceState
+from bulk.core.model import DRIFT_FIELDS, Outcome, ServiceId, ServiceState
 from bulk.core.rehearsal import Check
 from bulk.core.reports.words import counted, tallied
 
@@ -111,6 +111,5 @@ async def _rollback(
 def _not_as_asked(ledger: Path) -> set[ServiceId]:
     with reading(ledger) as reader:
         progress = reader.progress
-        return {
-            reader.change(row).service_id for row in progress.order if progress.outcome(row) not in AS_ASKED
-        }
+        rows = (row for row in progress.order if not progress.outcome(row).facts.as_asked)
+        return {reader.change(row).service_id for row in rows}

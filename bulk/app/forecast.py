@@ -6,7 +6,8 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.guards import Finding, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.ledger.progress import Progress
-from bulk.core.model import Action, known_target
+from bulk.core.ledger.records import target_of
+from bulk.core.model import Action
 from bulk.core.plan import Estimate, estimate_of
 
 WORKERS_MAX = 64
@@ -50,7 +51,7 @@ def _lists(progress: Progress) -> int:
     refused, the last one those that were sent.
     """
     listed = (progress.planned or {}).get("pages", ())
-    targets = (known_target(**json) for json in progress.run["targets"])
+    targets = map(target_of, progress.run["targets"])
     pages = dict(zip(targets, listed, strict=False))
     changed = progress.targets_with(Action.UPDATE)
     looks = (changed | progress.targets_with(Action.KEEP), changed)

@@ -15,8 +15,8 @@ from bulk.app.jobs import Endpoint
 from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.errors import UsageError
 from bulk.core.job import SIMULATOR, Pace
-from bulk.core.model import Target
-from bulk.core.pacing import Pacing, Why, auto, believed, fixed
+from bulk.core.model import LaneName, RequestKind, Target, Why
+from bulk.core.pacing import Pacing, auto, believed, fixed
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -78,14 +78,16 @@ class Reach(Generic[C]):
                 Contact(
                     target=resolved,
                     client=client,
-                    reads=self._pace(client.account, target.region, "reads"),
-                    writes=self._pace(client.account, target.region, "writes"),
+                    reads=self._pace(client, target, RequestKind.READS),
+                    writes=self._pace(client, target, RequestKind.WRITES),
                 ),
             )
         return self._contacts[target]
 
-    def _pace(self, account: str, region: str, kind: str) -> Limiter:
-        budget = Budget(account=account, region=region, kind=kind)
+    def _pace(self, client: C, target: Target, kind: RequestKind) -> Limiter:
+        host = SIMULATOR if self._is_practice else client.host
+        lane = LaneName(host=host, region=target.region, account=client.account)
+        budget = Budget(lane=lane, kind=kind)
         if budget not in self.paces:
             self.paces[budget] = Limiter(
                 self._pacing(budget),

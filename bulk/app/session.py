@@ -22,16 +22,15 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import BrakeReason, End, Note, Session
-from bulk.core.model import AS_ASKED, Outcome, Target
-from bulk.core.pacing import Pacing, believed, in_words, reason
+from bulk.core.ledger.records import End, Pace, Session, target_of
+from bulk.core.ledger.stops import BrakeReason, exit_code
+from bulk.core.model import Hold, RequestKind, Wait
+from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.engine.brake import Brake
 from bulk.engine.run import Run
 from bulk.engine.session import Lane, Limits, Tools
 
-RATE = "rate"
-"""What `reason` says while nothing but the rate itself holds requests back."""
 _NOT_CONFIRMED = "not confirmed; nothing was sent"
 
 
@@ -45,18 +44,15 @@ class Watched:
     """Monotonic seconds."""
     paces: Mapping[Budget, Limiter]
 
-    def holds(self) -> tuple[str, ...]:
-        """Say why the run is waiting right now, pace by pace."""
-        told = ((budget.kind, pace.reason()) for budget, pace in self.paces.items())
-        return tuple(f"{kind} wait: {reason}" for kind, reason in told if reason != RATE)
+    def holds(self) -> Iterator[tuple[RequestKind, Wait]]:
+        """Return why requests of a kind wait right now, but for those that only keep to the rate."""
+        for budget, pace in self.paces.items():
+            if (wait := pace.reason()).hold is not Hold.RATE:
+                yield budget.kind, wait
 
-    def rates(self) -> tuple[str, ...]:
-        """Say how fast the writes may go now, and the limit believed in."""
-        return tuple(
-            f"{pace.pacing.rate_per_s:.3g}/s allowed"
-            for budget, pace in self.paces.items()
-            if budget.kind == "writes"
-        )
+    def rates_per_s(self) -> Iterator[float]:
+        """Return how fast the writes may go now, lane by lane."""
+        return (pace.rate_per_s for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
 
 
 class Operator(Protocol):
@@ -115,10 +111,17 @@ async def work_on(
     closes_in_s = _window(job, around)
     lanes = {}
     for json in progress.run["targets"]:
-        contact = await reach.contact(Target(**json))
+        contact = await reach.contact(target_of(json))
         lanes[contact.target] = Lane(fleet=contact.client, reads=contact.reads, writes=contact.writes)
     await ledger.write(
-        Session(host=socket.gethostname(), pid=os.getpid(), user=_user(), settings=settings_json(job))
+        Session(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            user=_user(),
+            settings=settings_json(job),
+            digest=ledger.digest,
+            counts=_counts(progress),
+        )
     )
     if begins:
         await ledger.publish()
@@ -132,7 +135,7 @@ async def work_on(
             limits=_limits(job, progress),
         )
     )
-    reach.told = lambda budget, pacing: ledger.put(_pace_note(budget, pacing, around))
+    reach.told = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
     with (
         stop_signals(lambda number: _interrupt(brake, number)),
         _deadline(closes_in_s, brake, around),
@@ -143,18 +146,24 @@ async def work_on(
         await _run(run, ledger, brake)
     reach.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
-    return Applied(ledger=ledger.path, exit_code=exit_code(brake, progress), message=brake.message)
+    return Applied(
+        ledger=ledger.path, exit_code=exit_code(brake.reasons, progress.counts()), message=brake.message
+    )
 
 
-def _pace_note(budget: Budget, pacing: Pacing, around: Surroundings) -> Note:
-    """Give the rate, the limit believed in and why, as a record; writes are what a report draws."""
-    message = f"rate {pacing.rate_per_s:.4g}/s"
-    if known := believed(pacing):
-        limit, why = known
-        message += f"; limit {limit.requests / limit.window_s:.4g}/s, {why}: {in_words(limit)}"
-    if (waiting := reason(pacing, around.clock.monotonic())) != RATE:
-        message += f"; {waiting}"
-    return Note(about="pace" if budget.kind == "writes" else "pace of reads", message=message)
+def _pace(budget: Budget, pacing: Pacing, now: float) -> Pace:
+    """Return a pace as it is from now on (monotonic seconds)."""
+    limit, why = believed(pacing) or (None, None)
+    wait = reason(pacing, now)
+    return Pace(
+        lane=budget.lane,
+        kind=budget.kind,
+        rate_per_s=round(pacing.rate_per_s, 3),
+        limit=limit,
+        why=why,
+        hold=wait.hold,
+        left_s=round(wait.left_s, 3),
+    )
 
 
 async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
@@ -169,8 +178,12 @@ async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
 
 
 def _end(brake: Brake, ledger: LedgerFile) -> End:
-    counts = {outcome.value: count for outcome, count in ledger.progress.counts().items()}
-    return End(reason=brake.reason, counts=counts)
+    reasons = brake.reasons or (BrakeReason.FINISHED,)
+    return End(reason=reasons[0], reasons=reasons, digest=ledger.digest, counts=_counts(ledger.progress))
+
+
+def _counts(progress: Progress) -> dict[str, int]:
+    return {outcome.value: rows for outcome, rows in progress.counts().items()}
 
 
 def _limits(job: Job, progress: Progress) -> Limits:
@@ -224,28 +237,3 @@ def _deadline(closes_in_s: float | None, brake: Brake, around: Surroundings) -> 
 def _interrupt(brake: Brake, number: Signals) -> None:
     reason = BrakeReason.INTERRUPTED if number == SIGINT else BrakeReason.TERMINATED
     brake.pull(reason, f"{number.name}: nothing new was sent, requests in flight were waited for")
-
-
-_CODES: Mapping[BrakeReason, ExitCode] = {
-    BrakeReason.INTERRUPTED: ExitCode.INTERRUPTED,
-    BrakeReason.TERMINATED: ExitCode.TERMINATED,
-    BrakeReason.ABORTED: ExitCode.CANNOT_RUN,
-    BrakeReason.FAILURE_LIMIT: ExitCode.SAFETY_LIMIT,
-    BrakeReason.CANARY: ExitCode.SAFETY_LIMIT,
-    BrakeReason.SIDE_EFFECT: ExitCode.SAFETY_LIMIT,
-    BrakeReason.UNREACHED: ExitCode.STOPPED_EARLY,
-    BrakeReason.WINDOW: ExitCode.WINDOW_ENDED,
-    BrakeReason.STRICT: ExitCode.REFUSED,
-}
-
-
-def exit_code(brake: Brake, progress: Progress) -> ExitCode:
-    """Give the exit code that says how a session ended."""
-    if brake:
-        return _CODES[brake.reason]
-    counts = progress.counts()
-    if sum(counts[outcome] for outcome in AS_ASKED) == progress.rows:
-        return ExitCode.OK
-    if counts[Outcome.IN_DOUBT]:
-        return ExitCode.IN_DOUBT
-    return ExitCode.STOPPED_EARLY if counts[Outcome.NOT_ATTEMPTED] else ExitCode.SOME_FAILED

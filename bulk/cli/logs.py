@@ -8,10 +8,11 @@ from typing import Any, assert_never
 import structlog
 
 from bulk.cli.options import LogForm
+from bulk.core.reports.remarks import remark
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")
-LOUD = frozenset({"note", "session", "end"})
+LOUD = frozenset({"note", "pace", "decision", "session", "end"})
 """Record types logged without -v; the others come once per row."""
 
 
@@ -50,6 +51,8 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[st
     def log(record: dict[str, Any]) -> None:
         if not quiet and (verbose or record["type"] in LOUD):
             logged = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
+            if record["type"] in {"pace", "decision"}:
+                logged["message"] = remark(record)
             structlog.get_logger().info(record["type"], **logged)
 
     return log

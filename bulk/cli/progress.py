@@ -14,7 +14,9 @@ from rich.text import Text
 
 from bulk.app.session import Watched
 from bulk.cli.output import on_the_side
-from bulk.core.reports.words import SIGIL, duration, figure
+from bulk.core.model import Sigil
+from bulk.core.pacing.describe import wait_text
+from bulk.core.reports.words import duration, figure
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
@@ -43,16 +45,18 @@ def status_line(watched: Watched, per_s: float) -> str:
     progress = watched.progress
     left = progress.rows - progress.ended
     parts = [f"{figure(progress.ended)}/{figure(progress.rows)}"]
-    parts.append(", ".join([f"{per_s:.1f}/s", *watched.rates()]))
+    allowed = (f"{rate_per_s:.3g}/s allowed" for rate_per_s in watched.rates_per_s())
+    parts.append(", ".join([f"{per_s:.1f}/s", *allowed]))
     if left and per_s > 0:
         parts.append(f"{duration(left / per_s)} left")
-    failed = sum(count for outcome, count in progress.counts().items() if SIGIL[outcome] == "!" and count)
+    counts = progress.counts().items()
+    failed = sum(rows for outcome, rows in counts if outcome.facts.sigil is Sigil.WRONG)
     if failed:
         codes = ", ".join(
             f"{code or 'other'} {count}" for code, count in Counter(dict(progress.codes)).most_common(3)
         )
         parts.append(f"{figure(failed)} not as asked" + (f" ({codes})" if codes else ""))
-    parts.extend(watched.holds())
+    parts.extend(f"{kind} wait for {wait_text(wait)}" for kind, wait in watched.holds())
     return " | ".join(parts)
 
 

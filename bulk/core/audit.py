@@ -11,12 +11,9 @@ from enum import StrEnum
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint
-from bulk.core.ledger.progress import Progress, Stage
-from bulk.core.ledger.records import Json, change_of
+from bulk.core.ledger.progress import NOT_ASKED, Progress, Stage
+from bulk.core.ledger.records import FORMAT, Json, change_of
 from bulk.core.model import Action
-
-_NOT_ASKED = {Stage.WAITING, Stage.ANSWERED, Stage.PARKED}
-"""Where a row stands that has no outcome and no PUT under way."""
 
 
 class Promise(StrEnum):
@@ -35,7 +32,7 @@ class Promise(StrEnum):
     OUTCOME = "outcome"
     """Each row ends once, as its PUTs allow, and the outcomes sum to the rows (P3)."""
     SESSION = "session"
-    """All was done within a session, and what a session counted at its end is what was written (P2, P4)."""
+    """All was done within a session, and what its two ends say of the run is what was written (P2, P4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +125,8 @@ class Audit:
                 yield from self._planned(record)
             case "session":
                 self._in_session = True
+                if record.get("format", 0) >= FORMAT:  # before, a session did not say where the run stands
+                    yield from self._repeated(record)
             case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
                 yield Promise.SESSION, f"holds a record `{record['type']}` outside a session"
             case "intent":
@@ -165,9 +164,16 @@ class Audit:
     def _end(self, record: Json) -> Iterator[tuple[Promise, str]]:
         self._in_session = False
         self._sessions_ended += 1
+        yield from self._repeated(record)
+
+    def _repeated(self, record: Json) -> Iterator[tuple[Promise, str]]:
+        """Return what a session or its end says of the run besides itself, where that is not so."""
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
         if Counter(record["counts"]) != Counter(counts):
             yield Promise.SESSION, _differ(record["counts"], counts)
+        digest = (self.progress.planned or {})["digest"]
+        if record.get("digest", digest) != digest:  # format 2 did not name it here
+            yield Promise.SESSION, f"names the plan {record['digest']}, not {digest}"
 
     def _stage_of(self, record: Json) -> Stage:
         row = record.get("row") or 0  # a note names one or none
@@ -180,7 +186,7 @@ class Audit:
         """Name the promise that a record breaks by a step that it may not take."""
         stage = self._stage_of(record)
         match record["type"]:
-            case "run" | "note":
+            case "run" | "note" | "pace" | "decision":
                 return Promise.CHAIN
             case _ if stage is Stage.UNPLANNED:
                 return Promise.PLAN
@@ -188,7 +194,7 @@ class Audit:
                 return Promise.INTENT
             case "intent" if stage is Stage.ASKED:
                 return Promise.ALONE
-            case "outcome" if stage in _NOT_ASKED:
+            case "outcome" if stage in NOT_ASKED:
                 return Promise.INTENT
             case _:
                 return Promise.OUTCOME

@@ -1,6 +1,7 @@
 """What a plan reaches: the figures that limits are held against and that a summary shows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 from bulk.core.model import Action, Change
 
@@ -37,3 +38,11 @@ class Footprint:
             self.added += len(change.added)
             self.removed += len(change.removed)
             self.consumers += change.before.connection_count or 0
+
+
+_FIGURES = tuple(figure.name for figure in fields(Footprint))
+
+
+def footprint_of(json: Mapping[str, int]) -> Footprint:
+    """Return a footprint read back from JSON; members that this version does not know are passed over."""
+    return Footprint(**{name: json[name] for name in _FIGURES if name in json})

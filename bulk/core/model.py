@@ -6,8 +6,8 @@ Field names of services and port mappings are the API's own (`PUT
 
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
-from functools import cache, lru_cache
-from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, dataclass_transform
+from functools import cache, cached_property, lru_cache
+from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, assert_never, dataclass_transform
 
 T = TypeVar("T")
 
@@ -115,6 +115,23 @@ class Target(NamedTuple):
 
 
 known_target = cache(Target)  # equal targets are one object, however many rows name them
+
+
+class LaneName(NamedTuple):
+    """What tells a lane from another one: whatever shares one rate limit at the API has the same."""
+
+    host: str
+    """Of the API, or `simulator`."""
+    region: str
+    account: str
+    """The account's id or name, or the end of its access key; never the whole key."""
+
+
+class RequestKind(StrEnum):
+    """What the API counts apart."""
+
+    READS = "reads"
+    WRITES = "writes"
 
 
 @noun
@@ -284,12 +301,57 @@ SIDE_EFFECT_FIELDS = _fields_of(Comparison.SIDE_EFFECTS)
 DISPLAY_FIELDS = _fields_of(Comparison.DISPLAY)
 
 
+# The facts of a closed set stand beside its members, in one `match` that ends in `assert_never`: the type
+# checker then refuses a member without facts. It does not check the arguments of an enum's `__init__`, nor
+# whether a table has every member.
+
+
+class Sigil(StrEnum):
+    """The first character of a row's line in a report: `grep '^!'` finds all that went wrong."""
+
+    TO_CHANGE = "~"
+    DONE = "+"
+    ALREADY_RIGHT = "="
+    WRONG = "!"
+    UNKNOWN = "?"
+    NOT_SENT = "-"
+
+
+@noun
+class Facts:
+    """How reports show what the plan decided for a row, or how the row ended."""
+
+    sigil: Sigil
+    phrase: str
+    """How a person says it: `already right`."""
+    as_asked: bool = False
+    """Whether the service is then what the row wants."""
+
+    @property
+    def needs_person(self) -> bool:
+        """Return whether somebody has to look at such a row."""
+        return self.sigil in {Sigil.WRONG, Sigil.UNKNOWN}
+
+
 class Action(StrEnum):
     """What the plan decided for a row."""
 
     UPDATE = "update"
     KEEP = "keep"
     REFUSE = "refuse"
+
+    @cached_property
+    def facts(self) -> Facts:
+        """Return how reports show it."""
+        match self:
+            case Action.UPDATE:
+                return Facts(sigil=Sigil.TO_CHANGE, phrase="to update")
+            case Action.KEEP:
+                return Facts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
+            case Action.REFUSE:
+                return Facts(sigil=Sigil.WRONG, phrase="refused")
+            case _:
+                assert_never(self)
 
 
 @noun
@@ -382,9 +444,30 @@ class Outcome(StrEnum):
     NOT_ATTEMPTED = "not_attempted"
     """Never written: the run stopped before this row."""
 
-
-AS_ASKED = frozenset({Outcome.APPLIED, Outcome.ALREADY})
-"""Outcomes after which the service is what the row wants."""
+    @cached_property
+    def facts(self) -> Facts:
+        """Return how reports show it."""
+        match self:
+            case Outcome.APPLIED:
+                return Facts(sigil=Sigil.DONE, phrase="applied", as_asked=True)
+            case Outcome.ALREADY:
+                return Facts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
+            case Outcome.FAILED:
+                return Facts(sigil=Sigil.WRONG, phrase="failed")
+            case Outcome.REFUSED:
+                return Facts(sigil=Sigil.WRONG, phrase="refused")
+            case Outcome.DRIFTED:
+                return Facts(sigil=Sigil.WRONG, phrase="drifted")
+            case Outcome.CONFLICT:
+                return Facts(sigil=Sigil.WRONG, phrase="in conflict")
+            case Outcome.IN_DOUBT:
+                return Facts(sigil=Sigil.UNKNOWN, phrase="in doubt")
+            case Outcome.BLOCKED:
+                return Facts(sigil=Sigil.WRONG, phrase="blocked")
+            case Outcome.NOT_ATTEMPTED:
+                return Facts(sigil=Sigil.NOT_SENT, phrase="not attempted")
+            case _:
+                assert_never(self)
 
 
 @noun
@@ -410,6 +493,68 @@ class Limit:
     window_s: float
     policy: str = ""
     """`user`, `ip`, `api` or `app`."""
+
+
+class Why(StrEnum):
+    """Where the belief in a limit comes from."""
+
+    GIVEN = "given"
+    """A person gave the rate."""
+    LEARNED = "learned"
+    """An earlier run found it."""
+    STATED = "stated"
+    """A refusal states it."""
+    FOUND = "found"
+    """It follows from what was accepted."""
+
+
+class Hold(StrEnum):
+    """Why a run or a row waits right now."""
+
+    RATE = "rate"
+    """Nothing but the rate: its turn has not come."""
+    PUSH_BACK = "push_back"
+    """The server takes no more for a while."""
+    PREDECESSOR = "predecessor"
+    """Another row goes first."""
+    PARKING = "parking"
+    """Another row has to be parked first."""
+    SETTLE = "settle"
+    """A PUT whose reply was lost may still take effect; then its service is read."""
+    BACKOFF = "backoff"
+    """A failed attempt is not repeated at once."""
+
+    @property
+    def words(self) -> str:
+        """Return what is waited for, as a person says it."""
+        match self:
+            case Hold.RATE:
+                return "its turn"
+            case Hold.PUSH_BACK:
+                return "the server's push-back"
+            case Hold.PREDECESSOR:
+                return "a predecessor"
+            case Hold.PARKING:
+                return "the parking of a predecessor"
+            case Hold.SETTLE:
+                return "the settle time and a read"
+            case Hold.BACKOFF:
+                return "the backoff after a failed attempt"
+            case _:
+                assert_never(self)
+
+
+@noun
+class Wait:
+    """A hold with what is known about it."""
+
+    hold: Hold
+    left_s: float = 0.0
+    """How long it lasts at least; 0 where that is not known."""
+    limit: Limit | None = None
+    """The server's limit behind it."""
+    row: int | None = None
+    """The predecessor."""
 
 
 @noun

@@ -18,8 +18,9 @@ from itertools import islice
 
 from bulk.core.errors import BulkError, FleetUnreadable
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import BrakeReason, Purpose
-from bulk.core.model import AS_ASKED, Change, Outcome, Reply
+from bulk.core.ledger.records import Purpose
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Change, Outcome, Reply
 from bulk.core.plan import Step, steps
 from bulk.engine.crew import Crew
 from bulk.engine.puts import put_for
@@ -107,7 +108,7 @@ class Run:
             if self._ledger.change(row).parking:  # a cycle is begun and ended in one go
                 first |= self._tied_to(row)
         await self._send([row for row in self._progress.unsent() if row in first])
-        if any(self._progress.outcome(row) not in AS_ASKED for row in first):
+        if not all(map(self._is_as_asked, first)):
             told = f"not all of the first {len(first)} rows ended as asked"
             self._brake.pull(BrakeReason.CANARY, told)
 
@@ -174,9 +175,8 @@ class Run:
 
     @property
     def _is_cut_off(self) -> bool:
-        """Say whether nothing can be sent any more, whatever should be."""
-        is_aborted = bool(self._brake) and self._brake.reason is BrakeReason.ABORTED
-        return is_aborted or self._sender.is_cut_off
+        """Return whether nothing can be sent any more, whatever should be."""
+        return BrakeReason.ABORTED in self._brake.reasons or self._sender.is_cut_off
 
     async def _row(self, step: Step) -> None:
         change = step.change
@@ -231,7 +231,7 @@ class Run:
         return next((row for row in tied if self._has_ended(row) and not self._is_as_asked(row)), None)
 
     def _is_as_asked(self, row: int) -> bool:
-        return self._progress.outcome(row) in AS_ASKED
+        return self._progress.outcome(row).facts.as_asked
 
     async def _predecessor_in_the_way(self, change: Change) -> int | None:
         """Wait for the rows that must go first; give the first that did not do what it had to."""

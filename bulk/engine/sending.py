@@ -8,7 +8,8 @@ from typing import assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.guards import side_effects
-from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Note, Purpose, Verb
+from bulk.core.ledger.records import Attempt, AttemptResult, Intent, Note, OutcomeRecord, Purpose
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     SETTLING_FIELDS,
     Abort,
@@ -118,18 +119,21 @@ class Sender:
             case Doubt():
                 return await self._doubt(put, attempt, reply)
             case Throttled(retry_after_s=hold_s):
-                await self._ledger.write(_attempt(row, attempt, Verb.THROTTLED, reply, hold_s=hold_s or 0.0))
+                await self._ledger.write(
+                    _attempt(row, attempt, AttemptResult.THROTTLED, reply, hold_s=hold_s or 0.0)
+                )
                 return True
             case Retry(counts=counts):
-                verb = Verb.UNREACHED if self._is_deserted else Verb.RETRY if counts else Verb.RENEWED
-                await self._ledger.write(_attempt(row, attempt, verb, reply))
+                blamed = AttemptResult.RETRY if counts else AttemptResult.RENEWED
+                result = AttemptResult.UNREACHED if self._is_deserted else blamed
+                await self._ledger.write(_attempt(row, attempt, result, reply))
                 return await self._again(put, reply)
             case Reject() if self._leaves_parked(put):
-                await self._ledger.write(_attempt(row, attempt, Verb.REJECTED, reply))
+                await self._ledger.write(_attempt(row, attempt, AttemptResult.REJECTED, reply))
             case Reject():
                 await self._failed(put, reply)
             case Abort(hint=hint):
-                await self._ledger.write(_attempt(row, attempt, Verb.ABORT, reply))
+                await self._ledger.write(_attempt(row, attempt, AttemptResult.ABORT, reply))
                 self._abort(reply, hint)
             case _:
                 assert_never(verdict)
@@ -142,7 +146,7 @@ class Sender:
                 self.end(row, Outcome.APPLIED, reply)
             case Purpose.PARK:
                 attempts = self._progress.open[row].attempts
-                await self._ledger.write(_attempt(row, attempts, Verb.PARKED, reply))
+                await self._ledger.write(_attempt(row, attempts, AttemptResult.PARKED, reply))
             case Purpose.RESTORE:
                 self.end(row, Outcome.BLOCKED, replace(_RESTORED, request_id=reply.request_id))
             case _:
@@ -215,7 +219,7 @@ class Sender:
     # In doubt
 
     async def _doubt(self, put: Put, attempt: int, reply: Reply) -> bool:
-        await self._ledger.write(_attempt(put.change.row, attempt, Verb.DOUBT, reply))
+        await self._ledger.write(_attempt(put.change.row, attempt, AttemptResult.DOUBT, reply))
         await self._clock.sleep(self._limits.settle_s)
         return await self._read_back(put, reply)
 
@@ -240,7 +244,7 @@ class Sender:
                 if put.change.target not in self._looked_at:
                     await self._look_for_side_effects(put, live)
             case Done(state=live) if put.before and not put.before.differences(live, SETTLING_FIELDS):
-                await self._ledger.write(_attempt(row, opened.attempts, Verb.UNAPPLIED, found.reply))
+                await self._ledger.write(_attempt(row, opened.attempts, AttemptResult.UNAPPLIED, found.reply))
                 return await self._again(put, reply)
             case Done(state=live):
                 self.end(row, Outcome.CONFLICT, reply, observed=live)
@@ -271,7 +275,9 @@ class Sender:
         """
         if opened := self._progress.open.get(row):
             attempts = opened.attempts
-        self._ledger.put(Ended(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed))
+        self._ledger.put(
+            OutcomeRecord(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed)
+        )
         if outcome in {Outcome.FAILED, Outcome.CONFLICT}:
             self._failures += 1
             limit = self._limits.failures_max
@@ -279,5 +285,5 @@ class Sender:
                 self._brake.pull(BrakeReason.FAILURE_LIMIT, f"{self._failures} rows failed, {limit} may")
 
 
-def _attempt(row: int, attempt: int, verb: Verb, reply: Reply, *, hold_s: float = 0.0) -> Attempt:
-    return Attempt(row=row, attempt=attempt, verdict=verb, reply=reply, hold_s=hold_s)
+def _attempt(row: int, attempt: int, result: AttemptResult, reply: Reply, *, hold_s: float = 0.0) -> Attempt:
+    return Attempt(row=row, attempt=attempt, verdict=result, reply=reply, hold_s=hold_s)

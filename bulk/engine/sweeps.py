@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import Ended, Note
+from bulk.core.ledger.records import Note, OutcomeRecord
 from bulk.core.model import DRIFT_FIELDS, Action, Change, Done, Missing, Outcome, Reply, ServiceState, Target
 from bulk.engine.interfaces import PlanReader
 from bulk.engine.puts import before_last
@@ -125,11 +125,11 @@ class DriftSweep:
         ledger, action = self._tools.ledger, self._progress.action(row)
         if action is Action.REFUSE:
             reply = Reply(code="refused", message=ledger.change(row).reason)
-            ledger.put(Ended(row=row, outcome=Outcome.REFUSED, reply=reply))
+            ledger.put(OutcomeRecord(row=row, outcome=Outcome.REFUSED, reply=reply))
         elif drift and not drift.as_asked:
             ledger.put(_drifted(row, drift))
         elif drift or action is Action.KEEP:
-            ledger.put(Ended(row=row, outcome=Outcome.ALREADY))
+            ledger.put(OutcomeRecord(row=row, outcome=Outcome.ALREADY))
         else:
             return
         self._fates[row - 1] = _SETTLED
@@ -151,14 +151,14 @@ async def _list(tools: Tools, target: Target, see: Callable[[ServiceState], None
     await list_services(target, lane.fleet, lane.reads, tools.patience, see)
 
 
-def _drifted(row: int, drift: Drift) -> Ended:
+def _drifted(row: int, drift: Drift) -> OutcomeRecord:
     if drift.observed is None:
         message = "the service is gone since the plan"
     else:
         moved = drift.before.differences(drift.observed, DRIFT_FIELDS) if drift.before else ()
         message = f"moved since the plan: {', '.join(moved)}"
     reply = Reply(code="drifted", message=message)
-    return Ended(row=row, outcome=Outcome.DRIFTED, reply=reply, observed=drift.observed)
+    return OutcomeRecord(row=row, outcome=Outcome.DRIFTED, reply=reply, observed=drift.observed)
 
 
 async def verify_sweep(tools: Tools, sender: Sender) -> None:

@@ -27,7 +27,7 @@ from bulk.adapters.ledger import (
 )
 from bulk.core.errors import LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.records import Ended, Intent, Json, Note
+from bulk.core.ledger.records import Intent, Json, Note, OutcomeRecord
 from bulk.core.model import Outcome
 from tests.fakes import FakeClock, FastDisk, inline, planned_ledger, write_plan
 from tests.nouns import change
@@ -67,7 +67,7 @@ async def written(folder: Path, rows: int = 2) -> Path:
     ledger = await planned_ledger(folder, [change(row + 1) for row in range(rows)])
     async with ledger:
         await ledger.write(Intent(row=1, attempt=1))
-        await ledger.write(Ended(row=1, outcome=Outcome.APPLIED))
+        await ledger.write(OutcomeRecord(row=1, outcome=Outcome.APPLIED))
         await ledger.write(Intent(row=2, attempt=1))
     return ledger.path
 
@@ -125,7 +125,7 @@ async def test_a_waiter_wakes_only_after_its_sync(tmp_path: Path) -> None:
     path = await written(tmp_path)
     disk = SlowDisk()
     async with opened(path, disk) as ledger:
-        writing = asyncio.create_task(ledger.write(Ended(row=2, outcome=Outcome.APPLIED)))
+        writing = asyncio.create_task(ledger.write(OutcomeRecord(row=2, outcome=Outcome.APPLIED)))
         writing.add_done_callback(lambda _: disk.story.append("woken"))
         await asyncio.to_thread(disk.begun.wait, 10)
         assert not writing.done()
@@ -223,7 +223,7 @@ async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> N
     async with await planned_ledger(tmp_path, [*changes, change(1)]) as ledger:
         assert [ledger.change(row) for row in (1, 2, 3)] == [change(1), changes[1], change(3)]
         assert ledger.outcome(3) is None
-        await ledger.write(Ended(row=3, outcome=Outcome.ALREADY))
+        await ledger.write(OutcomeRecord(row=3, outcome=Outcome.ALREADY))
         found = ledger.outcome(3)
         assert found
         assert found["outcome"] == "already"
@@ -482,7 +482,8 @@ from bulk.core.ledger.records import Session
 
 async def hold():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
-        await ledger.write(Session(host="elsewhere", pid=os.getpid(), user="ops", settings={}))
+        told = dict(pid=os.getpid(), user="ops", settings={}, digest="", counts={})
+        await ledger.write(Session(host="elsewhere", **told))
         print(os.getpid(), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

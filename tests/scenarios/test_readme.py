@@ -22,8 +22,8 @@ from bulk.cli.main import app
 from bulk.core.errors import ExitCode
 from bulk.core.job import SETTINGS, Job, Setting, flag_of, read_job
 from bulk.core.ledger import records
-from bulk.core.model import Outcome
-from bulk.core.reports.words import SIGIL
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Outcome, Sigil
 from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS
 from tests.scenarios.stage import Stage
 from tests.simulator_caller import PROJECT, mapping
@@ -172,8 +172,21 @@ def _flags() -> dict[str, set[str]]:
 
 
 def test_the_exit_codes_are_those_of_the_code() -> None:
-    """Each once, in order."""
-    assert [int(row[0]) for row in table("Exit")] == [code.value for code in ExitCode]
+    """Each once, in order, with the words of every reason to stop that exits so."""
+    meanings = {int(code): meaning for code, meaning in table("Exit")}
+    assert list(meanings) == [code.value for code in ExitCode]
+    for reason in BrakeReason:
+        if reason is not BrakeReason.FINISHED:
+            assert reason.facts.words in meanings[reason.facts.exit_code], reason
+
+
+def test_the_order_of_the_exit_codes_is_that_of_the_code() -> None:
+    """First what ends the command itself, then the reasons to stop in their order, then what is left."""
+    (told,) = re.findall(r"^Where several hold, the first of these counts: (.*?)\. ", README, re.MULTILINE)
+    stops = [reason.facts.exit_code for reason in BrakeReason if reason is not BrakeReason.FINISHED]
+    left = [ExitCode.IN_DOUBT, ExitCode.SOME_FAILED]
+    expected = list(dict.fromkeys(map(int, [*stops, *left])))
+    assert [int(code) for code in re.findall(r"\d+", told)] == [1, *expected]
 
 
 def test_the_columns_are_those_of_a_job_file() -> None:
@@ -265,7 +278,7 @@ def test_the_variables_are_those_that_the_code_reads() -> None:
 
 
 def test_the_ledger_is_told_type_by_type_and_outcome_by_outcome() -> None:
-    """All nine of each."""
+    """Every type of record and every outcome, and no other."""
     types = {kind.type for kind in vars(records).values() if isinstance(kind, type) and hasattr(kind, "type")}
     assert {coded(row[0])[0] for row in table("Record (`type`)")} == types | {"change"}
     assert {coded(row[0])[0] for row in table("Outcome")} == {outcome.value for outcome in Outcome}
@@ -273,7 +286,7 @@ def test_the_ledger_is_told_type_by_type_and_outcome_by_outcome() -> None:
 
 def test_the_sigils_are_those_of_the_reports() -> None:
     """Each with a meaning, and no other."""
-    assert {coded(row[0])[0] for row in table("Sigil")} == set(SIGIL.values())
+    assert {coded(row[0])[0] for row in table("Sigil")} == set(Sigil)
 
 
 def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:

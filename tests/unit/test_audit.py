@@ -8,20 +8,21 @@ import pytest
 from bulk.core.audit import Audit, Breach, Promise
 from bulk.core.ledger.records import (
     Attempt,
-    BrakeReason,
-    End,
-    Ended,
+    AttemptResult,
+    DecidedBy,
+    Decision,
     Intent,
     Note,
+    OutcomeRecord,
+    Pace,
     Purpose,
     Record,
     Run,
-    Verb,
     record_json,
     record_type,
 )
-from bulk.core.model import Action, Outcome, Reply
-from tests.nouns import change, planned, run_record, session_record
+from bulk.core.model import Action, LaneName, Outcome, Reply, RequestKind
+from tests.nouns import change, end_record, planned, run_record, session_record
 
 OK = Reply(http=200, request_id="r", ms=5)
 NO_ANSWER = Reply(code="timeout")
@@ -32,18 +33,14 @@ PLAN: tuple[Record, ...] = (
     change(2),
     KEPT,
     planned(change(1), change(2), KEPT),
-    session_record(),
+    session_record(not_attempted=3),
 )
 """Lines 1 to 6."""
 INTENT = Intent(row=1, attempt=1)
-THROTTLED = Attempt(row=1, attempt=1, verdict=Verb.THROTTLED, reply=Reply(http=429))
-APPLIED = Ended(row=1, outcome=Outcome.APPLIED, reply=OK, attempts=1)
-
-
-def counted(**rows: int) -> End:
-    """Give the end of a session with these counts, all others being 0."""
-    counts = dict.fromkeys((outcome.value for outcome in Outcome), 0) | rows
-    return End(reason=BrakeReason.FINISHED, counts=counts)
+THROTTLED = Attempt(row=1, attempt=1, verdict=AttemptResult.THROTTLED, reply=Reply(http=429))
+APPLIED = OutcomeRecord(row=1, outcome=Outcome.APPLIED, reply=OK, attempts=1)
+PACE = Pace(lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0)
+DECISION = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
 
 
 def line(number: int, record: Record) -> dict[str, Any]:
@@ -65,19 +62,19 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
     """Throttling, a doubt, a resume after a death, a conflict found later: all of it is legal."""
     audit, breach = audited(
         *PLAN,
-        Ended(row=3, outcome=Outcome.ALREADY),
+        OutcomeRecord(row=3, outcome=Outcome.ALREADY),
         INTENT,
         THROTTLED,
         Intent(row=1, attempt=2),
-        Attempt(row=1, attempt=2, verdict=Verb.DOUBT, reply=NO_ANSWER),
-        session_record(pid=2),
-        Attempt(row=1, attempt=2, verdict=Verb.UNAPPLIED, reply=OK),
+        Attempt(row=1, attempt=2, verdict=AttemptResult.DOUBT, reply=NO_ANSWER),
+        session_record(pid=2, in_doubt=1, already=1, not_attempted=1),
+        Attempt(row=1, attempt=2, verdict=AttemptResult.UNAPPLIED, reply=OK),
         Intent(row=1, attempt=3),
         replace(APPLIED, attempts=3),
         Intent(row=2, attempt=1),
-        Ended(row=2, outcome=Outcome.FAILED, reply=Reply(http=400, code="EndPoint.3044"), attempts=1),
-        Ended(row=1, outcome=Outcome.CONFLICT),
-        counted(conflict=1, failed=1, already=1),
+        OutcomeRecord(row=2, outcome=Outcome.FAILED, reply=Reply(http=400, code="EndPoint.3044"), attempts=1),
+        OutcomeRecord(row=1, outcome=Outcome.CONFLICT),
+        end_record(conflict=1, failed=1, already=1),
     )
     assert breach is None
     assert {proof.promise: proof.fact for proof in audit.proofs()} == {
@@ -93,7 +90,7 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
 
 def test_a_parked_row_counts_its_puts_on() -> None:
     """The intermediate PUT of a broken cycle is the row's first, the last one its second."""
-    parked = Attempt(row=1, attempt=1, verdict=Verb.PARKED, reply=OK)
+    parked = Attempt(row=1, attempt=1, verdict=AttemptResult.PARKED, reply=OK)
     _, breach = audited(
         *PLAN,
         Intent(row=1, attempt=1, purpose=Purpose.PARK),
@@ -106,14 +103,16 @@ def test_a_parked_row_counts_its_puts_on() -> None:
 
 def test_a_row_that_moved_after_it_was_throttled_needs_no_count() -> None:
     """An outcome for which nothing was sent says 0 PUTs, whatever was refused before."""
-    _, breach = audited(*PLAN, INTENT, THROTTLED, Ended(row=1, outcome=Outcome.DRIFTED))
+    _, breach = audited(*PLAN, INTENT, THROTTLED, OutcomeRecord(row=1, outcome=Outcome.DRIFTED))
     assert breach is None
 
 
 @pytest.mark.parametrize("attempts", [0, 1])
 def test_an_applied_row_that_was_found_otherwise_afterwards_breaks_no_promise(attempts: int) -> None:
     """The verify sweep ends it once more, and says how often it had been sent, or not."""
-    conflict = Ended(row=1, outcome=Outcome.CONFLICT, reply=Reply(code="unverified"), attempts=attempts)
+    conflict = OutcomeRecord(
+        row=1, outcome=Outcome.CONFLICT, reply=Reply(code="unverified"), attempts=attempts
+    )
     _, breach = audited(*PLAN, INTENT, APPLIED, conflict)
     assert breach is None
 
@@ -129,8 +128,8 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "a second run": (Promise.CHAIN, "line 7 is a second `run`", (*PLAN, run_record())),
     "a newer format": (
         Promise.CHAIN,
-        "line 1 says format 3; this version reads format 2",
-        (replace(run_record(), format=3),),
+        "line 1 says format 4; this version reads formats 2 and 3",
+        (replace(run_record(), format=4),),
     ),
     "a note first": (
         Promise.CHAIN,
@@ -203,12 +202,12 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "failed with a reply to no intent": (
         Promise.INTENT,
         "line 7 tells of a PUT of row 1 that was never written down",
-        (*PLAN, Ended(row=1, outcome=Outcome.FAILED, reply=Reply(http=400))),
+        (*PLAN, OutcomeRecord(row=1, outcome=Outcome.FAILED, reply=Reply(http=400))),
     ),
     "blocked after PUTs that were not written down": (
         Promise.INTENT,
         "line 7 tells of a PUT of row 1 that was never written down",
-        (*PLAN, Ended(row=1, outcome=Outcome.BLOCKED, attempts=1)),
+        (*PLAN, OutcomeRecord(row=1, outcome=Outcome.BLOCKED, attempts=1)),
     ),
     "two PUTs alive": (
         Promise.ALONE,
@@ -243,7 +242,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "given up while in doubt": (
         Promise.OUTCOME,
         "line 8 takes row 1 from ASKED to DRIFTED",
-        (*PLAN, INTENT, Ended(row=1, outcome=Outcome.DRIFTED, attempts=1)),
+        (*PLAN, INTENT, OutcomeRecord(row=1, outcome=Outcome.DRIFTED, attempts=1)),
     ),
     "a PUT before the session": (
         Promise.SESSION,
@@ -253,17 +252,37 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "a PUT after the session": (
         Promise.SESSION,
         "line 8 holds a record `intent` outside a session",
-        (*PLAN, counted(not_attempted=3), INTENT),
+        (*PLAN, end_record(not_attempted=3), INTENT),
     ),
     "counts that are not those of the lines": (
         Promise.SESSION,
         "line 9 counts 2 applied, 1 not_attempted, but the lines before it are 1 applied, 2 not_attempted",
-        (*PLAN, INTENT, APPLIED, counted(applied=2, not_attempted=1)),
+        (*PLAN, INTENT, APPLIED, end_record(applied=2, not_attempted=1)),
     ),
     "no counts at all": (
         Promise.SESSION,
         "line 7 counts nothing, but the lines before it are 3 not_attempted",
-        (*PLAN, counted()),
+        (*PLAN, end_record()),
+    ),
+    "a session that misstates where the run stands": (
+        Promise.SESSION,
+        "line 6 counts 3 applied, but the lines before it are 3 not_attempted",
+        (*PLAN[:5], session_record(applied=3)),
+    ),
+    "a session on another plan": (
+        Promise.SESSION,
+        "line 6 names the plan sha256:cd, not sha256:ab",
+        (*PLAN[:5], replace(PLAN[5], digest="sha256:cd")),
+    ),
+    "the end of a session on another plan": (
+        Promise.SESSION,
+        "line 7 names the plan sha256:cd, not sha256:ab",
+        (*PLAN, replace(end_record(not_attempted=3), digest="sha256:cd")),
+    ),
+    "a session of a newer format": (
+        Promise.PLAN,
+        "line 6 says format 4; this version reads formats 2 and 3",
+        (*PLAN[:5], replace(PLAN[5], format=4)),
     ),
 }
 
@@ -285,7 +304,9 @@ def test_a_broken_promise_is_told_by_name_and_line(case: str) -> None:
         (THROTTLED, {"verdict": "maybe"}),
         (APPLIED, {"outcome": "fine"}),
         (Note(about="", message=""), {"type": "rumour"}),
-        (counted(), {"counts": 7}),
+        (PACE, {"kind": "both"}),
+        (DECISION, {"ruling": "maybe"}),
+        (end_record(), {"counts": 7}),
     ],
 )
 def test_what_is_no_record_breaks_the_chain(record: Record, spoilt: dict[str, object]) -> None:
@@ -309,9 +330,9 @@ def test_rows_may_have_gaps() -> None:
         Run(run_id="r", version="0", job="j", job_sha256="", options={}, targets=[]),
         change(7),
         planned(change(7)),
-        session_record(),
+        session_record(not_attempted=1),
         Intent(row=7, attempt=1),
         replace(APPLIED, row=7),
-        counted(applied=1),
+        end_record(applied=1),
     )
     assert breach is None

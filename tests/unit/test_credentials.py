@@ -76,14 +76,17 @@ def test_temporary_keys_and_project_come_with_the_variables(tmp_path: Path) -> N
     assert found.project_id == "77"
 
 
-def test_account_is_the_named_one_else_a_digest(tmp_path: Path) -> None:
-    """What shares one budget is told apart without showing the key."""
+def test_account_is_the_named_one_else_the_end_of_the_key_and_a_digest(tmp_path: Path) -> None:
+    """What shares one budget is known apart without showing the key, and its owner knows it again."""
     named = find_credentials(env={**SDK, "HW_DOMAIN_NAME": "acme"}, home=tmp_path)
     unnamed, other = (find_credentials(env=env, home=tmp_path) for env in (SDK, TERRAFORM))
     assert named.account == "acme"
     assert find_credentials(env=USER, home=tmp_path).account == "acme"
     assert unnamed.account != other.account
     assert "AK1" not in unnamed.account
+    long = find_credentials(env={**SDK, "HUAWEICLOUD_SDK_AK": "AKIDSIMULATOR0000042"}, home=tmp_path)
+    assert long.account.startswith("ak-0042-")
+    assert "SIM" not in long.account
 
 
 @pytest.mark.parametrize(

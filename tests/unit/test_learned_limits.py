@@ -7,11 +7,12 @@ import orjson
 import pytest
 
 from bulk.adapters.limits import AGE_S_MAX, Budget, Learned, LearnedLimits, state_folder
-from bulk.core.model import Limit
+from bulk.core.model import LaneName, Limit, RequestKind
 
 NOW = 1_768_465_800.0
-WRITES = Budget(account="d41d8cd98f00", region="cn-north-4", kind="writes")
-READS = Budget(account="d41d8cd98f00", region="cn-north-4", kind="reads")
+LANE = LaneName(host="vpcep.cn-north-4.myhuaweicloud.com", region="cn-north-4", account="d41d8cd98f00")
+WRITES = Budget(lane=LANE, kind=RequestKind.WRITES)
+READS = Budget(lane=LANE, kind=RequestKind.READS)
 USER = Limit(requests=60, window_s=60.0, policy="user")
 
 
@@ -22,11 +23,12 @@ def test_a_limit_comes_back_with_its_age(tmp_path: Path) -> None:
 
 
 def test_each_budget_has_its_own_limit(tmp_path: Path) -> None:
-    """Accounts, regions and kinds never mix, also where their names run into each other."""
+    """Hosts, accounts, regions and kinds never mix, also where their names run into each other."""
     limits = LearnedLimits(tmp_path)
     limits.write(WRITES, USER, NOW)
     assert limits.read(READS, NOW) is None
-    assert limits.read(Budget(account="d41d8cd98f00cn", region="-north-4", kind="writes"), NOW) is None
+    for lane in (LANE._replace(region="cn-north-", account="4d41d8cd98f00"), LANE._replace(host="127.0.0.1")):
+        assert limits.read(Budget(lane=lane, kind=RequestKind.WRITES), NOW) is None
 
 
 def test_the_last_limit_counts(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_the_account_is_in_no_file_and_nobody_else_may_read(tmp_path: Path) -> N
     """The name is a digest, the content tells region and kind, the mode is private."""
     LearnedLimits(tmp_path).write(WRITES, USER, NOW)
     path = next((tmp_path / "limits").iterdir())
-    assert WRITES.account not in path.name
+    assert LANE.account not in path.name
     assert orjson.loads(path.read_bytes()) == {
         "region": "cn-north-4",
         "kind": "writes",

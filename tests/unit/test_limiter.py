@@ -10,8 +10,8 @@ import pytest
 from asyncio_throttle import Throttler
 
 from bulk.adapters.throttle import PACE, Limiter
-from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Hold, Pacing, auto, fixed
+from bulk.core.model import Hold, Limit, Reply, Throttled, Wait
+from bulk.core.pacing import Pacing, PushBack, auto, fixed
 from tests.limiters import StillClock
 
 REPLY = Reply(http=429, code="APIGW.0308")
@@ -160,10 +160,10 @@ async def test_a_refusal_holds_everybody() -> None:
         line.limiter.refused(0.0, refusal(retry_after_s=30.0))
         await line.pass_time(29.9)
         assert list(line.grants) == [0]
-        assert line.limiter.reason() == "server push-back: 0 s left"
+        assert line.limiter.reason() == Wait(hold=Hold.PUSH_BACK, left_s=pytest.approx(0.1))
         await line.pass_time(0.1)
         assert line.grants[1] == pytest.approx(30.0)
-        assert line.limiter.reason() == "rate"
+        assert line.limiter.reason() == Wait(hold=Hold.RATE)
         await line.pass_time(INTERVAL_S - 0.002)
         assert list(line.grants) == [0, 1]
         await line.pass_time(1.0)
@@ -208,7 +208,7 @@ async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
     """Who waited for the answer to a knock need not wait out the time between knocks."""
     shut = Pacing(
         rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
-        hold=Hold(until_s=0.0, refusals=2),
+        hold=PushBack(until_s=0.0, refusals=2),
     )  # fmt: skip
     async with queue(shut) as line:
         await line.join(2)

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Accepted, Event, Pacing, Refused, Why, auto, step
+from bulk.core.model import Limit, Reply, Throttled, Why
+from bulk.core.pacing import Accepted, Event, Pacing, Refused, auto, step
 
 REPLY = Reply(http=400, code="EndPoint.0022")
 TRIP_S = 0.1

@@ -10,26 +10,25 @@ from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.progress import NOTES_MAX, Progress, Stage
 from bulk.core.ledger.records import (
     Attempt,
-    BrakeReason,
-    End,
-    Ended,
+    AttemptResult,
     Intent,
     Json,
     Note,
+    OutcomeRecord,
     Planned,
     Purpose,
     Record,
-    Verb,
     record_json,
     record_type,
 )
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, Outcome, Reply
-from tests.nouns import PROJECT, change, run_record, session_record
+from tests.nouns import PROJECT, change, end_record, run_record, session_record
 
 INTENT = Intent(row=1, attempt=1)
-ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in Verb}
+ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in AttemptResult}
 ENDS = {
-    outcome: Ended(row=1, outcome=outcome, reply=Reply(code="EndPoint.0001"))
+    outcome: OutcomeRecord(row=1, outcome=outcome, reply=Reply(code="EndPoint.0001"))
     for outcome in Outcome
     if outcome not in {Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED}
 }
@@ -37,8 +36,8 @@ ENDS = {
 PATHS: dict[str, tuple[Record, ...]] = {
     "waiting": (),
     "asked": (INTENT,),
-    "answered": (INTENT, ANSWERS[Verb.RETRY]),
-    "parked": (Intent(row=1, attempt=1, purpose=Purpose.PARK), ANSWERS[Verb.PARKED]),
+    "answered": (INTENT, ANSWERS[AttemptResult.RETRY]),
+    "parked": (Intent(row=1, attempt=1, purpose=Purpose.PARK), ANSWERS[AttemptResult.PARKED]),
     "applied": (INTENT, ENDS[Outcome.APPLIED]),
     "already": (ENDS[Outcome.ALREADY],),
     "failed": (INTENT, ENDS[Outcome.FAILED]),
@@ -52,7 +51,7 @@ PATHS: dict[str, tuple[Record, ...]] = {
 UNSENT = {"already", "refused", "drifted", "blocked", "failed"}
 STEPS: dict[str, set[str]] = {
     "waiting": {"intent", *UNSENT},
-    "asked": {*Verb, "applied", "failed", "conflict"},
+    "asked": {*AttemptResult, "applied", "failed", "conflict"},
     "answered": {"intent", *UNSENT},
     "parked": {"intent", *UNSENT, "conflict"},
     "applied": {"conflict"},
@@ -148,7 +147,7 @@ def test_a_second_put_while_the_first_is_in_doubt_is_refused_by_name() -> None:
 @pytest.mark.parametrize("row", [0, -1, 3, 10**9])
 def test_a_record_of_an_unplanned_row_is_refused(row: int) -> None:
     """Rows are 1 to the number planned."""
-    for record in (Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.ALREADY)):
+    for record in (Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=Outcome.ALREADY)):
         with pytest.raises(LedgerDamaged, match=rf"^line 6 speaks of row {row}, which is not planned"):
             planned(2).tell(record)
 
@@ -168,9 +167,9 @@ def test_a_row_left_out_of_the_plan_takes_no_step() -> None:
     [
         session_record(),
         INTENT,
-        ANSWERS[Verb.RETRY],
+        ANSWERS[AttemptResult.RETRY],
         ENDS[Outcome.ALREADY],
-        End(reason=BrakeReason.WINDOW, counts={}),
+        end_record(BrakeReason.WINDOW),
     ],
 )
 def test_nothing_is_done_before_the_plan_is_complete(early: Record) -> None:
@@ -191,8 +190,8 @@ def test_the_run_comes_first_and_once() -> None:
 
 def test_a_newer_format_is_refused_by_its_number() -> None:
     """An old program must not misread a newer ledger."""
-    with pytest.raises(LedgerDamaged, match=r"^line 1 says format 3; this version reads format 2"):
-        Story().step({"at": "", "type": "run", "format": 3})
+    with pytest.raises(LedgerDamaged, match=r"^line 1 says format 4; this version reads formats 2 and 3"):
+        Story().step({"at": "", "type": "run", "format": 4})
     with pytest.raises(LedgerDamaged) as caught:
         Story().step({"at": "", "type": "run", "format": 1})
     assert "--new-run" in caught.value.hint
@@ -243,17 +242,17 @@ def test_a_line_with_missing_or_strange_members_is_damage_not_a_crash(json: Json
 @pytest.mark.parametrize(
     ("verb", "tries"),
     [
-        (Verb.RETRY, 1),
-        (Verb.DOUBT, 1),
-        (Verb.UNAPPLIED, 0),
-        (Verb.THROTTLED, 0),
-        (Verb.RENEWED, 0),
-        (Verb.ABORT, 0),
-        (Verb.PARKED, 0),
-        (Verb.REJECTED, 0),
+        (AttemptResult.RETRY, 1),
+        (AttemptResult.DOUBT, 1),
+        (AttemptResult.UNAPPLIED, 0),
+        (AttemptResult.THROTTLED, 0),
+        (AttemptResult.RENEWED, 0),
+        (AttemptResult.ABORT, 0),
+        (AttemptResult.PARKED, 0),
+        (AttemptResult.REJECTED, 0),
     ],
 )
-def test_only_answers_that_blame_the_row_cost_it_a_try(verb: Verb, tries: int) -> None:
+def test_only_answers_that_blame_the_row_cost_it_a_try(verb: AttemptResult, tries: int) -> None:
     """Neither throttling, nor a renewed token, nor a kill before the answer (unapplied without a doubt)."""
     progress = planned().tell(INTENT, ANSWERS[verb])
     assert (progress.open[1].attempts, progress.open[1].tries) == (1, tries)
@@ -262,22 +261,24 @@ def test_only_answers_that_blame_the_row_cost_it_a_try(verb: Verb, tries: int) -
 def test_a_doubt_costs_one_try_whether_or_not_it_is_settled() -> None:
     """Reading that the service is as before is no second failure."""
     story = planned()
-    assert story.tell(INTENT, ANSWERS[Verb.DOUBT]).stage(1) is Stage.ASKED
-    assert story.tell(ANSWERS[Verb.UNAPPLIED]).open[1].tries == 1
+    assert story.tell(INTENT, ANSWERS[AttemptResult.DOUBT]).stage(1) is Stage.ASKED
+    assert story.tell(ANSWERS[AttemptResult.UNAPPLIED]).open[1].tries == 1
 
 
 def test_parking_begins_the_tries_anew_and_stays_known() -> None:
     """The last PUT of a parked row has its own tries, and a refusal of it leaves the row parked."""
     story = planned()
-    story.tell(INTENT, ANSWERS[Verb.RETRY], INTENT, ANSWERS[Verb.PARKED])
+    story.tell(INTENT, ANSWERS[AttemptResult.RETRY], INTENT, ANSWERS[AttemptResult.PARKED])
     assert (story.progress.open[1].tries, story.progress.open[1].parked) == (0, True)
-    assert story.tell(INTENT, ANSWERS[Verb.THROTTLED]).stage(1) is Stage.PARKED
+    assert story.tell(INTENT, ANSWERS[AttemptResult.THROTTLED]).stage(1) is Stage.PARKED
 
 
 def test_each_purpose_has_its_own_tries() -> None:
     """Restoring begins anew, however often the change was tried; what was rejected stays known."""
     story = planned()
-    story.tell(*PATHS["parked"], INTENT, ANSWERS[Verb.RETRY], INTENT, ANSWERS[Verb.REJECTED])
+    story.tell(
+        *PATHS["parked"], INTENT, ANSWERS[AttemptResult.RETRY], INTENT, ANSWERS[AttemptResult.REJECTED]
+    )
     assert (story.progress.open[1].tries, story.progress.open[1].rejected) == (1, True)
     story.tell(Intent(row=1, attempt=4, purpose=Purpose.RESTORE))
     assert (story.progress.open[1].tries, story.progress.open[1].purpose) == (0, Purpose.RESTORE)
@@ -295,7 +296,7 @@ def test_only_a_restored_row_goes_from_asked_to_blocked() -> None:
 def test_the_time_of_the_last_intent_is_kept() -> None:
     """When a doubt may be settled counts from the last PUT."""
     story = planned()
-    story.tell(INTENT, ANSWERS[Verb.RETRY])
+    story.tell(INTENT, ANSWERS[AttemptResult.RETRY])
     story.tell(Intent(row=1, attempt=2), at="2026-01-15T08:31:00.000Z")
     assert story.progress.open[1].asked_at == "2026-01-15T08:31:00.000Z"
     assert story.progress.open[1].attempts == 2
@@ -310,8 +311,10 @@ def test_an_ended_row_is_no_longer_open() -> None:
 def test_puts_refusals_and_failures_by_code_are_counted() -> None:
     """Each intent is a PUT, each throttled answer a refusal, each failure has its code."""
     story = planned(2)
-    story.tell(INTENT, ANSWERS[Verb.THROTTLED], INTENT, ENDS[Outcome.FAILED])
-    story.tell(Intent(row=2, attempt=1), Ended(row=2, outcome=Outcome.CONFLICT, reply=Reply(code="x")))
+    story.tell(INTENT, ANSWERS[AttemptResult.THROTTLED], INTENT, ENDS[Outcome.FAILED])
+    story.tell(
+        Intent(row=2, attempt=1), OutcomeRecord(row=2, outcome=Outcome.CONFLICT, reply=Reply(code="x"))
+    )
     assert (story.progress.sent, story.progress.refusals) == (3, 1)
     assert dict(story.progress.codes) == {"EndPoint.0001": 1}
 
@@ -321,9 +324,9 @@ def test_the_places_of_changes_and_last_outcomes_are_known() -> None:
     story = planned(2)
     assert list(story.progress.change_at[:2]) == [100, 200]
     assert list(story.progress.outcome_at[:2]) == [0, 0]
-    story.tell(Intent(row=2, attempt=1), Ended(row=2, outcome=Outcome.APPLIED))
+    story.tell(Intent(row=2, attempt=1), OutcomeRecord(row=2, outcome=Outcome.APPLIED))
     assert list(story.progress.outcome_at[:2]) == [0, 600]
-    story.tell(Ended(row=2, outcome=Outcome.CONFLICT))
+    story.tell(OutcomeRecord(row=2, outcome=Outcome.CONFLICT))
     assert list(story.progress.outcome_at[:2]) == [0, 700]
 
 
@@ -340,9 +343,9 @@ def test_a_run_is_finished_when_every_row_ended_and_the_last_session_said_so() -
     """A row left, another reason, or no `end` yet: not finished."""
     story = planned()
     assert not story.progress.finished
-    assert not story.tell(End(reason=BrakeReason.FINISHED, counts={})).finished
-    assert not story.tell(*PATHS["applied"], End(reason=BrakeReason.INTERRUPTED, counts={})).finished
-    assert story.tell(End(reason=BrakeReason.FINISHED, counts={})).finished
+    assert not story.tell(end_record()).finished
+    assert not story.tell(*PATHS["applied"], end_record(BrakeReason.INTERRUPTED)).finished
+    assert story.tell(end_record()).finished
     assert len(story.progress.ends) == 3
 
 
@@ -377,8 +380,8 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
 def _next(stage: str, step: str, *, parked: bool) -> str:
     if step == "intent":
         return "asked"
-    if step == Verb.DOUBT:
+    if step == AttemptResult.DOUBT:
         return stage
-    if step in set(Verb):
+    if step in set(AttemptResult):
         return "parked" if parked else "answered"
     return step

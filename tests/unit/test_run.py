@@ -12,7 +12,8 @@ import pytest
 from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.core.errors import CredentialsError, FleetUnreadable, LedgerFailed
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import BrakeReason, Intent, Json
+from bulk.core.ledger.records import Intent, Json
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
     Action,
@@ -207,7 +208,7 @@ async def test_an_abort_pulls_the_brake_and_what_is_in_flight_is_recorded(tmp_pa
     assert session.outcomes[:2] == [APPLIED, LEFT]
     assert session.outcomes.count(APPLIED) == len(session.fleet.asked) - 1
     assert session.outcomes[-1] is LEFT
-    assert session.brake.reason is BrakeReason.ABORTED
+    assert session.brake.reasons == (BrakeReason.ABORTED,)
     assert session.brake.message == "APIGW.0301: signature does not match; check the secret key"
     assert fold(session.ledger.path).stage(2) is Stage.ANSWERED
 
@@ -289,7 +290,7 @@ async def test_a_refused_reader_in_doubt_pulls_the_brake(tmp_path: Path) -> None
     session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, workers=1)
     session.fleet.reads[service_id(1)] = [Abort(reply=LOCKED, hint="check the secret key")]
     await session.run()
-    assert (session.outcomes, session.brake.reason) == ([IN_DOUBT, LEFT], BrakeReason.ABORTED)
+    assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.ABORTED,))
 
 
 async def test_a_wrong_echo_is_read_back_before_anything_is_believed(tmp_path: Path) -> None:
@@ -603,14 +604,17 @@ async def test_the_brake_frees_whoever_waits_for_a_predecessor(tmp_path: Path) -
     assert session.outcomes == [LEFT, LEFT, LEFT]
 
 
-async def test_the_first_reason_to_stop_is_the_one_told() -> None:
-    """A signal after an abort changes nothing, and everybody is released once."""
+async def test_the_brake_remembers_every_reason_that_it_was_pulled_for() -> None:
+    """They stand in the order in which they are reported, each with its first message; one pull releases."""
     brake, released = Brake(), list[int]()
     brake.on_pull(lambda: released.append(1))
-    assert (bool(brake), brake.reason) == (False, BrakeReason.FINISHED)
-    brake.pull(BrakeReason.ABORTED, "first")
-    brake.pull(BrakeReason.INTERRUPTED, "second")
-    assert (bool(brake), brake.reason, brake.message, released) == (True, BrakeReason.ABORTED, "first", [1])
+    assert (bool(brake), brake.reasons, brake.message) == (False, (), "")
+    for reason in (BrakeReason.ABORTED, BrakeReason.INTERRUPTED, BrakeReason.ABORTED):
+        brake.pull(reason, f"{reason} {len(brake.reasons)}")
+    assert bool(brake)
+    assert brake.reasons == (BrakeReason.INTERRUPTED, BrakeReason.ABORTED)
+    assert brake.message == "interrupted 1; aborted 0"
+    assert released == [1]
 
 
 # The drift sweep
@@ -669,7 +673,7 @@ async def test_strict_sends_nothing_once_a_service_moved(tmp_path: Path, stage: 
     asked = len(session.fleet.asked)
     session.fleet.services[service_id(2)] = state(2, 99)
     await session.run()
-    assert session.brake.reason is BrakeReason.STRICT
+    assert session.brake.reasons == (BrakeReason.STRICT,)
     assert session.brake.message == "1 services moved since the plan (rows 2); nothing was sent"
     assert len(session.fleet.asked) == asked
     assert session.outcomes[1] is LEFT
@@ -760,7 +764,7 @@ async def test_an_api_that_cannot_be_reached_stops_the_run_and_fails_no_row(tmp_
     gone: dict[int, list[Answer]] = {row: [is_unreached] * 100 for row in range(1, 9)}
     session = await ran(tmp_path, rows(*range(1, 9)), gone)
     assert session.outcomes == [LEFT] * 8
-    assert session.brake.reason is BrakeReason.UNREACHED
+    assert session.brake.reasons == (BrakeReason.UNREACHED,)
     assert "could not be reached" in session.brake.message
     assert "connect_failed" in session.brake.message
     assert session.clock.elapsed_s >= SILENCE_S
@@ -855,7 +859,7 @@ async def test_a_list_that_fails_midway_stops_the_run_and_loses_no_outcome(tmp_p
     with pytest.raises(CredentialsError, match="signature does not match"):
         await session.run()
     assert session.outcomes == [APPLIED, LEFT]
-    assert session.brake.reason is BrakeReason.ABORTED
+    assert session.brake.reasons == (BrakeReason.ABORTED,)
 
 
 async def test_a_stop_before_the_run_begins_sends_nothing(tmp_path: Path) -> None:
@@ -909,7 +913,7 @@ async def test_no_row_fails_in_an_outage_however_many_workers_there_are(tmp_path
     gone: dict[int, list[Answer]] = {row: [is_unreached] * 100 for row in range(1, 31)}
     session = await ran(tmp_path, rows(*gone), gone, workers=workers)
     assert session.outcomes == [LEFT] * 30
-    assert session.brake.reason is BrakeReason.UNREACHED
+    assert session.brake.reasons == (BrakeReason.UNREACHED,)
 
 
 # What nobody asked for
@@ -924,7 +928,7 @@ async def test_a_first_put_that_changes_more_than_asked_stops_the_run(tmp_path: 
 
     changes = [replace(change(row), before=replace(state(row, 1), description="")) for row in (1, 2)]
     session = await ran(tmp_path, changes, {1: [renames]}, workers=1)
-    assert (session.outcomes, session.brake.reason) == ([APPLIED, LEFT], BrakeReason.SIDE_EFFECT)
+    assert (session.outcomes, session.brake.reasons) == ([APPLIED, LEFT], (BrakeReason.SIDE_EFFECT,))
     assert session.brake.message.endswith("description")
     assert session.told(1, "note")[0]["about"] == "side_effect"
 
@@ -945,7 +949,7 @@ async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> Non
     session = await ran(tmp_path, rows(1, 2, 3, 4), {2: [answer]}, canary_rows=2)
     assert session.outcomes[0] is APPLIED
     assert session.outcomes[2:] == [LEFT, LEFT]
-    assert session.brake.reason is BrakeReason.CANARY
+    assert session.brake.reasons == (BrakeReason.CANARY,)
     assert session.brake.message == "not all of the first 2 rows ended as asked"
 
 
@@ -954,7 +958,7 @@ async def test_a_canary_left_in_doubt_stops_the_run(tmp_path: Path) -> None:
     session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, canary_rows=1)
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
-    assert (session.outcomes, session.brake.reason) == ([IN_DOUBT, LEFT], BrakeReason.CANARY)
+    assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.CANARY,))
 
 
 async def test_the_run_stops_when_more_rows_failed_than_may(tmp_path: Path) -> None:
@@ -962,7 +966,7 @@ async def test_the_run_stops_when_more_rows_failed_than_may(tmp_path: Path) -> N
     answers: dict[int, list[Answer]] = {1: [is_rejected], 3: [meets_another_writer(state(3, 9))]}
     session = await ran(tmp_path, rows(1, 2, 3, 4), answers, failures_max=1, workers=1)
     assert session.outcomes == [FAILED, APPLIED, CONFLICT, LEFT]
-    assert session.brake.reason is BrakeReason.FAILURE_LIMIT
+    assert session.brake.reasons == (BrakeReason.FAILURE_LIMIT,)
     assert session.brake.message == "2 rows failed, 1 may"
 
 

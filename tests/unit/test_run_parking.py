@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bulk.adapters.ledger import LedgerFile, fold, records
-from bulk.core.ledger.records import BrakeReason
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Change, ModifyBody, Outcome, Reject, ServiceId
 from bulk.engine.brake import Brake
 from bulk.engine.read import Patience
@@ -191,7 +191,7 @@ async def test_an_abort_in_a_ring_is_finished_by_the_next_session(
     """Credentials that fail in the middle leave a parked service, and resuming ends it."""
     answers: dict[int, list[Answer]] = {1: [lands, is_aborted], 2: []} if row == 1 else {2: [is_aborted]}
     turned = await (await parking(tmp_path, ring(2), answers)).session(workers=workers)
-    assert turned.brake.reason is BrakeReason.ABORTED
+    assert turned.brake.reasons == (BrakeReason.ABORTED,)
     await turned.session(workers=workers)
     assert turned.outcomes == [Outcome.APPLIED] * 2
     assert turned.as_asked()
@@ -260,7 +260,7 @@ async def test_a_strict_run_sends_nothing_though_a_service_is_parked(tmp_path: P
     puts = turned.puts()
     turned.fleet.services[service_id(2)] = moved = state(2, 2, 5555)
     await turned.session(workers=1, strict=True)
-    assert turned.brake.reason is BrakeReason.STRICT
+    assert turned.brake.reasons == (BrakeReason.STRICT,)
     assert turned.puts() == puts
     assert turned.fleet.services[service_id(2)] == moved
 
@@ -272,7 +272,7 @@ async def test_a_stop_with_a_parked_service_ends_though_nobody_is_there_any_more
     turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
     await turned.session(workers=1)
     assert turned.clock.elapsed_s < 10 * SILENCE_S
-    assert turned.brake.reason is BrakeReason.INTERRUPTED
+    assert turned.brake.reasons == (BrakeReason.INTERRUPTED, BrakeReason.UNREACHED)
     turned.fleet.answers.clear()
     turned.fleet.on_put = lambda _: None
     assert (await turned.session(workers=1)).outcomes == [Outcome.APPLIED] * 2

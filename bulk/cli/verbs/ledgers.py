@@ -1,7 +1,7 @@
 """The verbs that look at a ledger and nothing else: `bulk status`, `bulk report`."""
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import REPORTS, choice, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, show_report
 from bulk.core.errors import ExitCode
 
 
@@ -21,14 +21,13 @@ def status(
     return ExitCode.OK
 
 
-def report(ledger: options.Run, output_form: options.Output = "table") -> int:
+def report(ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import ledgers
 
-    choice(output_form, *REPORTS)
     path = ledgers.latest_ledger(ledger)
     with ledgers.reading(path) as reader:
-        with_timeline = output_form not in {"table", "csv"}
+        with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)
         show_report(whole, output_form, more=f"bulk report {path} --output csv")
     return ExitCode.OK

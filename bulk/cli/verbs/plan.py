@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import REPORTS, choice, digest_of, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, digest_of, ids_of, show_report
 from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def plan(
     expect_digest: options.ExpectDigest = None,
     out: options.Out = "",
     detailed_exitcode: options.DetailedExitcode = False,
-    output_form: options.Output = "table",
+    output_form: ReportOutput = ReportForm.TABLE,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -29,7 +29,6 @@ def plan(
     from bulk.app import comparing, jobs, ledgers, planning, surroundings
     from bulk.cli import logs, running
 
-    choice(output_form, *REPORTS)
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
     def shown(report: "Report") -> None:

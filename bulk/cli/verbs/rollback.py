@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import REPORTS, choice, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, ids_of, show_report
 from bulk.core.errors import ExitCode
 
 
@@ -16,7 +16,7 @@ def rollback(
     only: options.Only = None,
     yes: options.Yes = False,
     out: options.Out = "",
-    output_form: options.Output = "table",
+    output_form: ReportOutput = ReportForm.TABLE,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -26,7 +26,6 @@ def rollback(
     from bulk.app import rolling_back, surroundings
     from bulk.cli import logs, running, terminal
 
-    choice(output_form, *REPORTS)
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     around, ids = surroundings.system(), ids_of(only)
     if apply:

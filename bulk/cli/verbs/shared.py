@@ -1,7 +1,10 @@
 """What several verbs share: words turned into values, and reports shown."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, assert_never
+
+from typer import Option
 
 from bulk.cli import output
 from bulk.core.errors import UsageError
@@ -10,8 +13,21 @@ if TYPE_CHECKING:
     from bulk.core.model import Issue
     from bulk.core.reports.model import Report
 
-REPORTS = ("table", "json", "csv", "md", "html")
-"""Forms of a report."""
+
+class ReportForm(StrEnum):
+    """Forms of a report; `show_report` writes each."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MD = "md"
+    HTML = "html"
+
+
+ReportOutput = Annotated[
+    ReportForm,
+    Option("--output", envvar="BULK_OUTPUT", help="Form of the report.", rich_help_panel="What is said"),
+]
 
 
 def show_issues(issues: "tuple[Issue, ...]") -> None:
@@ -63,26 +79,28 @@ def choice(value: str, *choices: str) -> str:
     return value
 
 
-def show_report(report: "Report", form: str, *, more: str) -> None:
+def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
     """Write a report to stdout; `more` is the command that gives what a table leaves out."""
-    match choice(form, *REPORTS):
-        case "json":
+    match form:
+        case ReportForm.TABLE:
+            from bulk.core.reports import as_table
+
+            output.show(as_table.lines(report, more=more))
+        case ReportForm.JSON:
             from bulk.core.reports import as_json
 
             output.write(as_json.render(report))
-        case "csv":
+        case ReportForm.CSV:
             from bulk.core.reports import as_csv
 
             output.write(as_csv.render(report))
-        case "md":
+        case ReportForm.MD:
             from bulk.core.reports import as_markdown
 
             output.write(as_markdown.render(report))
-        case "html":
+        case ReportForm.HTML:
             from bulk.core.reports import as_html
 
             output.write(as_html.render(report))
         case _:
-            from bulk.core.reports import as_table
-
-            output.show(as_table.lines(report, more=more))
+            assert_never(form)

@@ -25,13 +25,22 @@ from enum import IntEnum
 from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.footprint import Footprint
-from bulk.core.ledger.records import FORMAT, BrakeReason, Json, Purpose, Verb
+from bulk.core.footprint import Footprint, footprint_of
+from bulk.core.ledger.records import (
+    READABLE,
+    AttemptResult,
+    Json,
+    Purpose,
+    decision_of,
+    pace_of,
+    target_of,
+)
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, Outcome, Target
 
 
 class Stage(IntEnum):
-    """Where a row stands; the ended ones mirror `Outcome`."""
+    """Where a row stands; each outcome that is written has a stage of its name, see `_follows`."""
 
     UNPLANNED = 0
     WAITING = 1
@@ -47,22 +56,43 @@ class Stage(IntEnum):
     BLOCKED = 11
 
 
+NOT_ASKED = frozenset({Stage.WAITING, Stage.ANSWERED, Stage.PARKED})
+"""Where a row stands that has no outcome and no PUT under way."""
+
+
+def _follows(outcome: Outcome) -> frozenset[Stage]:
+    """Return the stages from which a row may end so; none for what is never written."""
+    match outcome:
+        case Outcome.APPLIED:
+            return frozenset({Stage.ASKED})
+        case Outcome.ALREADY | Outcome.REFUSED | Outcome.DRIFTED:
+            return NOT_ASKED
+        case Outcome.FAILED | Outcome.BLOCKED:
+            return NOT_ASKED | {Stage.ASKED}
+        case Outcome.CONFLICT:
+            return frozenset({Stage.ASKED, Stage.PARKED, Stage.APPLIED})
+        case Outcome.IN_DOUBT | Outcome.NOT_ATTEMPTED:
+            return frozenset()
+        case _:
+            assert_never(outcome)
+
+
 _STAGES = tuple(Stage)
 _ACTIONS = tuple(Action)
 _ACTION_NUMBERS = {action.value: number for number, action in enumerate(_ACTIONS)}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
-_ENDED = {stage: Outcome(stage.name.lower()) for stage in Stage if stage >= Stage.APPLIED}
-_STAGE = {outcome: stage for stage, outcome in _ENDED.items()}
-
-_UNSENT = {Stage.ALREADY, Stage.FAILED, Stage.REFUSED, Stage.DRIFTED, Stage.BLOCKED}
-_LEGAL: dict[Stage, set[Stage]] = {
+_STAGE = {outcome: Stage[outcome.name] for outcome in Outcome if _follows(outcome)}
+_ENDED = {stage: outcome for outcome, stage in _STAGE.items()}
+_OPEN_MOVES = {
     Stage.UNPLANNED: {Stage.WAITING},
-    Stage.WAITING: {Stage.ASKED, *_UNSENT},
-    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED, Stage.APPLIED, Stage.FAILED, Stage.CONFLICT, Stage.BLOCKED},
-    Stage.ANSWERED: {Stage.ASKED, *_UNSENT},
-    Stage.PARKED: {Stage.ASKED, *_UNSENT, Stage.CONFLICT},
-    Stage.APPLIED: {Stage.CONFLICT},
-    **{ended: set() for ended in _STAGES[Stage.ALREADY :]},
+    Stage.WAITING: {Stage.ASKED},
+    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED},
+    Stage.ANSWERED: {Stage.ASKED},
+    Stage.PARKED: {Stage.ASKED},
+}
+_LEGAL = {
+    before: {*_OPEN_MOVES.get(before, ()), *(_STAGE[ended] for ended in _STAGE if before in _follows(ended))}
+    for before in Stage
 }
 
 
@@ -92,7 +122,8 @@ class Progress:
         self.sessions: list[Json] = []
         self.ends: list[Json] = []
         self.notes: list[Json] = []
-        """The last `NOTES_MAX` of them."""
+        """The last `NOTES_MAX` notes and changes of pace."""
+        self.decisions: list[Json] = []
         self.last_at = ""
         self.targets: list[Target] = []
         self.order: array[int] = array("I")
@@ -125,6 +156,8 @@ class Progress:
             "attempt": self._attempt,
             "outcome": self._outcome,
             "note": self._note,
+            "pace": self._pace,
+            "decision": self._decision,
             "end": self._end,
         }
 
@@ -205,8 +238,8 @@ class Progress:
 
     @property
     def footprint(self) -> Footprint:
-        """Give what the plan reaches."""
-        return Footprint(**self.planned["footprint"]) if self.planned else Footprint()
+        """Return what the plan reaches."""
+        return footprint_of(self.planned["footprint"]) if self.planned else Footprint()
 
     def unsent(self) -> Iterator[int]:
         """Give the rows without an outcome that a PUT is for, in the order of the plan."""
@@ -222,11 +255,7 @@ class Progress:
     def _run(self, record: Json, _: int) -> None:
         if self.run:
             raise _illegal(record, "is a second `run`")
-        if record["format"] != FORMAT:
-            raise LedgerDamaged(
-                f"line {record['n'] + 1} says format {record['format']}; this version reads format {FORMAT}",
-                hint="finish that run with the version that began it, or begin another one with --new-run",
-            )
+        _check_format(record, record["format"])
         self.run = record
 
     def _change(self, record: Json, offset: int) -> None:
@@ -254,7 +283,7 @@ class Progress:
         name = tuple(json.values())
         if (number := self._target_numbers.get(name)) is None:
             number = self._target_numbers[name] = len(self.targets)
-            self.targets.append(Target(**json))
+            self.targets.append(target_of(json))
         return number
 
     def _planned(self, record: Json, _: int) -> None:
@@ -262,10 +291,11 @@ class Progress:
             raise _illegal(record, "is a second `planned`")
         if record["rows"] != self.rows:
             raise _illegal(record, "does not count the changes before it")
-        Footprint(**record["footprint"])
+        footprint_of(record["footprint"])
         self.planned = record
 
     def _session(self, record: Json, _: int) -> None:
+        _check_format(record, record.get("format", READABLE[0]))  # format 2 did not name it here
         self._earlier_s = self.work_s
         self.sessions.append(record)
 
@@ -284,23 +314,28 @@ class Progress:
         if self._stage_of(record) is not Stage.ASKED:
             raise _illegal(record, f"answers row {record['row']}, which was not asked")
         known = self.open[record["row"]]
-        verb = Verb(record["verdict"])
-        match verb:
-            case Verb.DOUBT:
+        result = AttemptResult(record["verdict"])
+        match result:
+            case AttemptResult.DOUBT:
                 known.tries += 1
                 return
-            case Verb.RETRY:
+            case AttemptResult.RETRY:
                 known.tries += 1
-            case Verb.THROTTLED:
+            case AttemptResult.THROTTLED:
                 self.refusals += 1
-            case Verb.PARKED:
+            case AttemptResult.PARKED:
                 known.parked, known.tries = True, 0
-            case Verb.REJECTED:
+            case AttemptResult.REJECTED:
                 known.rejected = True
-            case Verb.ABORT | Verb.RENEWED | Verb.UNREACHED | Verb.UNAPPLIED:
+            case (
+                AttemptResult.ABORT
+                | AttemptResult.RENEWED
+                | AttemptResult.UNREACHED
+                | AttemptResult.UNAPPLIED
+            ):
                 pass
             case _:
-                assert_never(verb)
+                assert_never(result)
         self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
 
     def _outcome(self, record: Json, offset: int) -> None:
@@ -321,7 +356,17 @@ class Progress:
         self.notes.append(record)
         del self.notes[:-NOTES_MAX]
 
+    def _pace(self, record: Json, offset: int) -> None:
+        pace_of(record)
+        self._note(record, offset)
+
+    def _decision(self, record: Json, _: int) -> None:
+        decision_of(record)
+        self.decisions.append(record)
+
     def _end(self, record: Json, _: int) -> None:
+        for reason in (record["reason"], *record.get("reasons", ())):
+            BrakeReason(reason)
         self.ends.append(record)
 
     def _stage_of(self, record: Json) -> Stage:
@@ -344,10 +389,19 @@ class Progress:
         self._tally[stage] += 1
 
 
+def _check_format(record: Json, said: object) -> None:
+    if said not in READABLE:
+        raise LedgerDamaged(
+            f"line {record['n'] + 1} says format {said}; this version reads formats {_READABLE}",
+            hint="finish that run with the version that began it, or begin another one with --new-run",
+        )
+
+
 def _seconds(began_at: str, ended_at: str) -> float:
     return (datetime.fromisoformat(ended_at) - datetime.fromisoformat(began_at)).total_seconds()
 
 
+_READABLE = " and ".join(map(str, READABLE))
 _SPARE_ROWS = 4096
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
 NOTES_MAX = 1000

@@ -4,25 +4,32 @@ One record is one line: `{"n":7,"at":"2026-01-15T08:30:00.123Z","type":"intent",
 type means is said at its class; `n`, `at`, `type` and `sum` belong to the line (`chain.py`).
 """
 
-from dataclasses import MISSING, field, fields, replace
+from dataclasses import MISSING, asdict, field, fields, replace
 from enum import StrEnum
+from functools import cached_property
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, assert_never
 
 import orjson
 
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     BODY_FIELDS,
     STATE_FIELDS,
     Action,
     Change,
+    Hold,
+    LaneName,
+    Limit,
     ModifyBody,
     Outcome,
     Ports,
     Reply,
+    RequestKind,
     ServiceState,
     ServiceUpdate,
     Target,
+    Why,
     known_target,
     noun,
     port_mapping,
@@ -30,25 +37,12 @@ from bulk.core.model import (
     value_json,
 )
 
-FORMAT = 2
-"""Version of the ledger's format; a reader refuses any other."""
+FORMAT = 3
+"""Version of the format that is written."""
+READABLE = (2, FORMAT)
+"""Versions that are read; any other is refused."""
 
 Json: TypeAlias = dict[str, Any]
-
-
-class BrakeReason(StrEnum):
-    """Why a session stopped; FINISHED where nothing is left to do."""
-
-    FINISHED = "finished"
-    INTERRUPTED = "interrupted"
-    TERMINATED = "terminated"
-    ABORTED = "aborted"
-    FAILURE_LIMIT = "failure_limit"
-    CANARY = "canary"
-    WINDOW = "window"
-    STRICT = "strict"
-    SIDE_EFFECT = "side_effect"
-    UNREACHED = "unreached"
 
 
 class Purpose(StrEnum):
@@ -61,7 +55,17 @@ class Purpose(StrEnum):
     """A parked service gets back what it had."""
 
 
-class Verb(StrEnum):
+@noun
+class AttemptFacts:
+    """What a reply that did not end the row means for it."""
+
+    meaning: str
+    """As a person says it."""
+    hold: Hold | None = None
+    """What the row waits for then; None where it waits for nothing, or has nothing left to send."""
+
+
+class AttemptResult(StrEnum):
     """What a reply that did not end the row meant."""
 
     THROTTLED = "throttled"
@@ -78,6 +82,35 @@ class Verb(StrEnum):
     """The API said no to the last PUT of a parked service, which now gets back what it had."""
     PARKED = "parked"
     """The intermediate PUT of a cycle was applied; the last one must follow."""
+
+    @cached_property
+    def facts(self) -> AttemptFacts:
+        """Return what it means, and what the row then waits for."""
+        match self:
+            case AttemptResult.THROTTLED:
+                return AttemptFacts(meaning="too fast; costs the row no attempt", hold=Hold.PUSH_BACK)
+            case AttemptResult.RETRY:
+                return AttemptFacts(meaning="surely not applied; to be sent again", hold=Hold.BACKOFF)
+            case AttemptResult.RENEWED:
+                return AttemptFacts(meaning="the token had expired and was renewed; to be sent again")
+            case AttemptResult.UNREACHED:
+                meaning = "the API could not be reached by any row; to be sent again"
+                return AttemptFacts(meaning=meaning, hold=Hold.BACKOFF)
+            case AttemptResult.ABORT:
+                return AttemptFacts(meaning="the API would say this to every row; the run stops")
+            case AttemptResult.DOUBT:
+                return AttemptFacts(meaning="perhaps applied; only reading can tell", hold=Hold.SETTLE)
+            case AttemptResult.UNAPPLIED:
+                meaning = "read: the service is as before; to be sent again"
+                return AttemptFacts(meaning=meaning, hold=Hold.BACKOFF)
+            case AttemptResult.REJECTED:
+                meaning = "the last step of a cycle is refused; the service gets back what it had"
+                return AttemptFacts(meaning=meaning)
+            case AttemptResult.PARKED:
+                meaning = "the intermediate step of a cycle is done; the last one must follow"
+                return AttemptFacts(meaning=meaning)
+            case _:
+                assert_never(self)
 
 
 @noun
@@ -111,13 +144,19 @@ class Planned:
 
 @noun
 class Session:
-    """A process began to work on the plan."""
+    """A process began to work on the plan: where the run stands is at the head of its records, too."""
 
     type: ClassVar[str] = "session"
+    format: int = FORMAT
+    """Of the records from here on; the run may have begun in an earlier one."""
     host: str
     pid: int
     user: str
     settings: Json
+    digest: str
+    """Of the plan."""
+    counts: dict[str, int]
+    """Of outcomes, then."""
 
 
 @noun
@@ -137,13 +176,13 @@ class Attempt:
     type: ClassVar[str] = "attempt"
     row: int
     attempt: int
-    verdict: Verb
+    verdict: AttemptResult
     reply: Reply
     hold_s: float = 0.0
 
 
 @noun
-class Ended:
+class OutcomeRecord:
     """How a row ended, with what was observed where that is not what was asked."""
 
     type: ClassVar[str] = "outcome"
@@ -156,7 +195,7 @@ class Ended:
 
 @noun
 class Note:
-    """A word for whoever reads the ledger: a warning, a change of pace, a command."""
+    """A word for whoever reads the ledger, such as a warning."""
 
     type: ClassVar[str] = "note"
     about: str
@@ -165,15 +204,73 @@ class Note:
 
 
 @noun
+class Pace:
+    """How fast the requests of one kind may leave in a lane from now on, and what holds them."""
+
+    type: ClassVar[str] = "pace"
+    lane: LaneName
+    kind: RequestKind
+    rate_per_s: float
+    limit: Limit | None = None
+    """The server's limit as it is believed to be."""
+    why: Why | None = None
+    """Where the belief in the limit comes from."""
+    hold: Hold = Hold.RATE
+    left_s: float = 0.0
+    """How long the hold lasts, as far as known."""
+
+
+class DecidedBy(StrEnum):
+    """Who decides about a run."""
+
+    OPERATOR = "operator"
+    JUDGE = "judge"
+    LIMIT = "limit"
+
+
+class Ruling(StrEnum):
+    """What is said of a wave."""
+
+    GO = "go"
+    STOP = "stop"
+    UNSURE = "unsure"
+
+
+@noun
+class Decision:
+    """A person's, a judge's or a limit's word about the run; no verb of this version writes one."""
+
+    type: ClassVar[str] = "decision"
+    by: DecidedBy
+    what: str
+    """`pause`, `rate`, `wave`, `stop` …"""
+    reason: str
+    user: str = ""
+    host: str = ""
+    id: str = ""
+    """What a later command calls it by."""
+    wave: int | None = None
+    ruling: Ruling | None = None
+
+
+@noun
 class End:
-    """Why the session stopped, and the counts of outcomes then."""
+    """Why the session stopped, and where the run stood then."""
 
     type: ClassVar[str] = "end"
     reason: BrakeReason
+    """The first of them."""
+    reasons: tuple[BrakeReason, ...]
+    """All of them, in the order in which they are reported."""
+    digest: str
+    """Of the plan."""
     counts: dict[str, int]
+    """Of outcomes."""
 
 
-Record: TypeAlias = Run | Change | Planned | Session | Intent | Attempt | Ended | Note | End
+Record: TypeAlias = (
+    Run | Change | Planned | Session | Intent | Attempt | OutcomeRecord | Pace | Decision | Note | End
+)
 
 
 def ports_of(json: list[Json]) -> Ports:
@@ -263,7 +360,7 @@ def asks_for_ports_of(line: bytes, state: ServiceState) -> bool:
 
 def change_of(json: Json) -> Change:
     """Return the change of a `change` record; formats before 3 have nothing `asked`."""
-    body, target = body_of(json["body"]), known_target(**json["target"])
+    body, target = body_of(json["body"]), target_of(json["target"])
     update = ServiceUpdate(
         row=json["row"],
         place=json["place"],
@@ -296,9 +393,55 @@ def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
     return replace(update, body=replace(update.body, **body) if body else update.body, **others)
 
 
+def target_of(json: Json) -> Target:
+    """Return a target from its JSON; members that a later version added are passed over."""
+    return known_target(region=json["region"], project_id=json["project_id"], profile=json["profile"])
+
+
 def target_json(target: Target) -> Json:
     """Give a target as JSON."""
     return {"region": target.region, "project_id": target.project_id, "profile": target.profile}
+
+
+def limit_of(json: Json) -> Limit:
+    """Return a limit read back from its members; raise KeyError, TypeError or ValueError where it is none."""
+    return Limit(
+        requests=int(json["requests"]), window_s=float(json["window_s"]), policy=_text(json, "policy")
+    )
+
+
+def pace_of(json: Json) -> Pace:
+    """Return a `pace` record read back; raise KeyError, TypeError or ValueError where it is none."""
+    lane, limit, why = json["lane"], json["limit"], json["why"]
+    return Pace(
+        lane=LaneName(*(_text(lane, name) for name in LaneName._fields)),
+        kind=RequestKind(json["kind"]),
+        rate_per_s=float(json["rate_per_s"]),
+        limit=limit_of(limit) if limit else None,
+        why=Why(why) if why else None,
+        hold=Hold(json["hold"]),
+        left_s=float(json["left_s"]),
+    )
+
+
+def decision_of(json: Json) -> Decision:
+    """Return a `decision` record read back; raise KeyError, TypeError or ValueError where it is none."""
+    wave, ruling = json.get("wave"), json.get("ruling")
+    return Decision(
+        by=DecidedBy(json["by"]),
+        what=_text(json, "what"),
+        reason=_text(json, "reason"),
+        wave=None if wave is None else int(wave),
+        ruling=Ruling(ruling) if ruling else None,
+        **{name: _text(json, name) for name in ("user", "host", "id") if name in json},
+    )
+
+
+def _text(json: Json, name: str) -> str:
+    value = json[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: {value!r}")
+    return value
 
 
 def _reply_json(reply: Reply) -> Json:
@@ -321,11 +464,16 @@ def record_json(record: Record) -> Json:
             return json if record.purpose is Purpose.CHANGE else {**json, "purpose": record.purpose.value}
         case Attempt():
             json = {"row": record.row, "attempt": record.attempt, "verdict": record.verdict.value}
-            return {**json, **_reply_json(record.reply), "hold_s": record.hold_s}
-        case Ended():
+            hold = {"hold": record.verdict.facts.hold, "hold_s": record.hold_s}
+            return {**json, **_reply_json(record.reply), **hold}
+        case OutcomeRecord():
             json = {"row": record.row, "outcome": record.outcome.value, **_reply_json(record.reply)}
             json["attempts"] = record.attempts
             return {**json, "observed": state_json(record.observed)} if record.observed else json
+        case Pace():
+            json = {member.name: getattr(record, member.name) for member in fields(record)}
+            limit = asdict(record.limit) if record.limit else None
+            return {**json, "lane": record.lane._asdict(), "limit": limit}
         case _:
             return {member.name: getattr(record, member.name) for member in fields(record)}
 

@@ -1,27 +1,26 @@
 """How fast requests may leave: `(state, event, time) -> state`, without a clock and without a wait.
 
 A rate is given by a person (`fixed`) or found (`auto`). The state says the rate now (`rate_per_s`) and
-until when nothing may leave (`hold`); `believed` and `reason` put the rest into words.
+until when nothing may leave (`hold`); `believed` and `reason` return the rest as values, `describe` has
+the words for them.
 """
 
 from typing import assert_never
 
 from bulk.core.model import Limit
 from bulk.core.pacing import search
-from bulk.core.pacing.states import Accepted, Event, Hold, Pacing, Refused, Why
-from bulk.core.pacing.words import believed, in_words, reason
+from bulk.core.pacing.describe import believed, reason
+from bulk.core.pacing.states import Accepted, Event, Pacing, PushBack, Refused
 
 __all__ = [
     "Accepted",
     "Event",
-    "Hold",
     "Pacing",
+    "PushBack",
     "Refused",
-    "Why",
     "auto",
     "believed",
     "fixed",
-    "in_words",
     "reason",
     "step",
 ]

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from math import inf, sqrt
 
-from bulk.core.model import Limit
+from bulk.core.model import Limit, Why
 from bulk.core.pacing.quota import QUOTA, WINDOWS_S, early, quota_per_s, stated, window
-from bulk.core.pacing.states import OWED_MAX, RAMP, Hold, Pacing, Refused, Why
+from bulk.core.pacing.states import OWED_MAX, RAMP, Pacing, PushBack, Refused
 
 WIDE = 1.3
 """A probe that came this far above the cycle's mean went too fast for the mean to show the limit."""
@@ -46,7 +46,7 @@ def cut(state: Pacing, event: Refused, now: float) -> Pacing:
     limit = stated(event)
     if limit is None and (begun := early(state)):
         pause_s = max(event.throttled.retry_after_s or 0.0, EARLY_PAUSE * begun.window_s)
-        hold = Hold(until_s=now + pause_s, refusals=1)
+        hold = PushBack(until_s=now + pause_s, refusals=1)
         return state._replace(hold=hold, sustained_per_s=0.0)
     rate_per_s, unsure = _estimate(state, event.granted_at)
     if limit:
@@ -86,7 +86,7 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
     """Come back after the knocking, at the rate that the whole cycle, shut time included, amounts to."""
     fresh = state._replace(
         refusals=0,
-        hold=Hold(),
+        hold=PushBack(),
         spacing_s=0.0,
         cycle_at=state.cut_at,
         cycle_accepted=1,

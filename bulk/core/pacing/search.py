@@ -14,10 +14,10 @@ All of it rests on figures that survive any latency, since a server refuses and 
 from dataclasses import replace
 from math import inf
 
-from bulk.core.model import Limit
+from bulk.core.model import Limit, Why
 from bulk.core.pacing.pushback import GROWTH_MIN, cut, reopened, shut
 from bulk.core.pacing.quota import early, quota_per_s, window
-from bulk.core.pacing.states import OWED_MAX, RAMP, START_PER_S, Accepted, Hold, Pacing, Refused, Why
+from bulk.core.pacing.states import OWED_MAX, RAMP, START_PER_S, Accepted, Pacing, PushBack, Refused
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
@@ -74,7 +74,7 @@ def refused(state: Pacing, event: Refused, now: float) -> Pacing:
     fresh = state._replace(
         cut_at=now + ECHO * (now - event.granted_at),
         refusals=state.refusals + 1,
-        hold=Hold(until_s=now + wait_s, refusals=state.refusals + 1),
+        hold=PushBack(until_s=now + wait_s, refusals=state.refusals + 1),
     )
     if state.refusals == 0:
         fresh = cut(fresh._replace(shut_at=event.granted_at), event, now)
@@ -133,7 +133,7 @@ def _ceiling_per_s(state: Pacing) -> float:
 
 def _mixed(state: Pacing, granted_at: float) -> Pacing:
     """Take a refusal that stood alone as `too fast`: the server had nothing left when it spoke."""
-    fresh = state._replace(refusals=0, hold=Hold(), round_at=granted_at, round_accepted=0)
+    fresh = state._replace(refusals=0, hold=PushBack(), round_at=granted_at, round_accepted=0)
     if early(state):
         return fresh
     if state.why is Why.STATED:

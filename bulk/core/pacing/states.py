@@ -1,10 +1,9 @@
 """The states and events of pacing; every time is in monotonic seconds."""
 
-from enum import StrEnum
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from bulk.core.model import Limit, Throttled, noun
+from bulk.core.model import Limit, Throttled, Why, noun
 
 START_PER_S = 10.0
 """First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
@@ -14,22 +13,9 @@ OWED_MAX = 300
 """The most accepted requests that refusals may cost before the next probe."""
 
 
-class Why(StrEnum):
-    """Where the belief in a limit comes from."""
-
-    GIVEN = "given"
-    """A person gave the rate."""
-    LEARNED = "learned"
-    """An earlier run found it."""
-    STATED = "stated"
-    """A refusal states it."""
-    FOUND = "found"
-    """It follows from what was accepted."""
-
-
 @noun
-class Hold:
-    """A stretch of time in which nothing may leave."""
+class PushBack:
+    """The server's push-back: a stretch of time in which nothing may leave."""
 
     until_s: float = -inf
     """When it ends."""
@@ -43,7 +29,7 @@ class Pacing(NamedTuple):
     rate_per_s: float = START_PER_S
     cap_per_s: float = inf
     """The rate that a person gave, never exceeded; infinite where it is to be found."""
-    hold: Hold = Hold()
+    hold: PushBack = PushBack()
     limit: Limit | None = None
     """The limit believed in as a window; None where only a rate is known."""
     why: Why = Why.FOUND

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from bulk.core.ledger.records import Json, Verb
+from bulk.core.ledger.records import AttemptResult, Json
 from bulk.core.rehearsal.findings import Measurement
 from bulk.core.reports.timeline import Timeline
 
@@ -25,7 +25,7 @@ def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) 
                 sent += 1
                 began_s.setdefault(row, now_s)
                 continue
-            case {"type": "attempt", "row": row, "verdict": Verb.PARKED}:
+            case {"type": "attempt", "row": row, "verdict": AttemptResult.PARKED}:
                 parked_s[row] = now_s
             case {"type": "outcome", "row": row} if row in began_s:
                 if row in parked_s:

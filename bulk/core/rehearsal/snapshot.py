@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bulk.core.inverse import written
 from bulk.core.ledger.records import Json, state_json
-from bulk.core.model import AS_ASKED, Action, Change, Outcome, ServiceState
+from bulk.core.model import Action, Change, Outcome, ServiceState
 
 
 def practised(change: Change) -> Change:
@@ -44,4 +44,4 @@ def expected(change: Change, outcome: Outcome) -> ServiceState | None:
     """
     if outcome in {Outcome.DRIFTED, Outcome.CONFLICT, Outcome.IN_DOUBT}:
         return None
-    return written(change) if outcome in AS_ASKED else change.before
+    return written(change) if outcome.facts.as_asked else change.before

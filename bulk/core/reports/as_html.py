@@ -17,19 +17,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bulk.core.model import Action, Outcome, Target
 from bulk.core.reports.chart import chart_of
 from bulk.core.reports.model import Report
+from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
-from bulk.core.reports.status import STOPPED
 from bulk.core.reports.summary import estimated
 from bulk.core.reports.totals import Tally, Totals
-from bulk.core.reports.words import PHRASE, SIGIL, counted, duration, figure, told
+from bulk.core.reports.words import counted, duration, figure, style_of, told
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""
 
 TARGETS_SHOWN = 12
-
-_TONE = {"~": "change", "=": "faint", "!": "bad", "+": "good", "?": "bad", "-": "faint"}
-"""The page's class for each sigil."""
 
 
 def render(report: Report) -> Iterator[str]:
@@ -65,12 +62,11 @@ def _figures(report: Report, totals: Totals) -> dict[str, Any]:
     return {
         "totals": totals,
         "counts": counts,
-        "attention": sum(rows for result, rows in counts.items() if _TONE[SIGIL[result]] == "bad"),
+        "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),
         "estimate": estimated(report.estimate) if report.estimate else "",
         "chart": chart_of(report.timeline) if report.timeline else None,
         "latency": report.timeline.latency() if report.timeline else None,
         "notes": report.notes[-NOTES_SHOWN:],
-        "stopped": STOPPED,
         "targets_shown": TARGETS_SHOWN,
     }
 
@@ -108,9 +104,14 @@ def _results() -> dict[str, list[str]]:
     """Give sigil, phrase and class of each way a row can stand, those that need a person first."""
     every: list[Action | Outcome] = [*Action, *Outcome]
     return {
-        result.value: [SIGIL[result], PHRASE[result], _TONE[SIGIL[result]]]
-        for result in sorted(every, key=lambda result: _TONE[SIGIL[result]] != "bad")
+        result.value: [result.facts.sigil, result.facts.phrase, _tone(result)]
+        for result in sorted(every, key=lambda result: not result.facts.needs_person)
     }
+
+
+def _tone(result: Action | Outcome) -> str:
+    """Return the page's class for a result."""
+    return style_of(result).name.lower()
 
 
 def _json(value: object) -> str:
@@ -138,9 +139,8 @@ def _environment() -> Environment:
         "figure": figure,
         "counted": counted,
         "duration": duration,
-        "sigil": SIGIL.__getitem__,
-        "phrase": PHRASE.__getitem__,
         "moment": lambda at: f"{at[:10]} {at[11:19]} UTC",
-        "tone": lambda result: _TONE[SIGIL[result]],
+        "remark": remark,
+        "tone": _tone,
     }
     return environment

@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import orjson
 
-from bulk.core.ledger.records import Json, state_json, target_json
+from bulk.core.ledger.records import Json, decision_of, record_json, state_json, target_json
 from bulk.core.model import Action, Outcome, ports_json
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
-from bulk.core.reports.timeline import Timeline
+from bulk.core.reports.timeline import PacePoint, Timeline
 from bulk.core.reports.totals import Tally, Totals
 
 FORMAT = 1
@@ -38,6 +38,7 @@ def head_json(report: Report) -> Json:
         "digest": report.digest,
         "planned_at": report.planned_at,
         "sessions": [asdict(sitting) for sitting in report.sittings],
+        "decisions": [{"at": json["at"], **asdict(decision_of(json))} for json in report.decisions],
         "estimate": _estimate_json(report.estimate) if report.estimate else None,
     }
 
@@ -102,10 +103,14 @@ def timeline_json(timeline: Timeline) -> Json:
         "length_s": round(timeline.length_s, 3),
         "bar_s": timeline.bar_s,
         "bars": [asdict(bar) for bar in timeline.bars()],
-        "pace": [asdict(point) for point in timeline.pace],
+        "pace": [_pace_json(point) for point in timeline.pace],
         "sessions_at_s": timeline.sessions,
         "latency": asdict(latency) if latency else None,
     }
+
+
+def _pace_json(point: PacePoint) -> Json:
+    return {"at_s": point.at_s, "limit_per_s": point.limit_per_s, **record_json(point.pace)}
 
 
 def _estimate_json(estimate: Estimate) -> Json:

@@ -8,7 +8,7 @@ from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.summary import summary
 from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import PHRASE, SIGIL, plain, printable
+from bulk.core.reports.words import plain, printable
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~@!&])")
 _WRONG_HEAD = "| | Service | Name | Place | Why |\n|---|---|---|---|---|\n"
@@ -56,11 +56,8 @@ def _change_line(row: Row) -> str:
 
 
 def _line(row: Row, *cells: str) -> str:
-    service = (
-        f"`{SIGIL[row.result]}` {PHRASE[row.result]}",
-        escaped(row.change.service_id),
-        escaped(row.name),
-    )
+    facts = row.result.facts
+    service = (f"`{facts.sigil}` {facts.phrase}", escaped(row.change.service_id), escaped(row.name))
     return f"| {' | '.join((*service, *cells))} |\n"
 
 

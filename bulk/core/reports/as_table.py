@@ -6,7 +6,7 @@ from bulk.core.model import Action, Ports
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.summary import summary
-from bulk.core.reports.words import SIGIL, Line, Span, Style, counted, printable, style_of, text
+from bulk.core.reports.words import Line, Span, Style, counted, printable, style_of, text
 
 ROWS_SHOWN = 50
 """Rows of each kind that a terminal can stand."""
@@ -36,7 +36,7 @@ def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None = _MAPP
     change, style = row.change, style_of(row.result)
     place = change.update.place + (f", {change.target}" if many_targets else "")
     return (
-        Span(f"{SIGIL[row.result]} ", style),
+        Span(f"{row.result.facts.sigil} ", style),
         Span(f"{printable(change.service_id):36}", style if row.wrong else Style.PLAIN),
         Span(f"  {printable(row.name):{_NAME_WIDTH}} "),
         *_difference(row, mappings_shown),

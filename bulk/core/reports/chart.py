@@ -33,7 +33,7 @@ class Chart:
     refused: tuple[Rect, ...]
     """They stand on top of the accepted ones."""
     pace: str
-    """An SVG path; empty where no note told the rate."""
+    """An SVG path; empty where no record says the rate."""
     limit: str
     """An SVG path of the limit believed in; empty where none was."""
     sessions: tuple[float, ...]
@@ -49,7 +49,7 @@ def chart_of(timeline: Timeline) -> Chart:
     """Give the drawing of a timeline."""
     bars = timeline.bars()
     length_s = len(bars) * timeline.bar_s
-    rates = [point.rate_per_s for point in timeline.pace]
+    rates = [point.pace.rate_per_s for point in timeline.pace]
     top = _round_up(max(*rates, *(bar.accepted_per_s + bar.refused_per_s for bar in bars), 0.0))
     step, unit = WIDTH / len(bars), HEIGHT / top
 
@@ -76,7 +76,7 @@ def chart_of(timeline: Timeline) -> Chart:
         refused=tuple(
             rect(i, bar.accepted_per_s, bar.refused_per_s) for i, bar in enumerate(bars) if bar.refused_per_s
         ),
-        pace=steps([(point.at_s, point.rate_per_s) for point in timeline.pace]),
+        pace=steps([(point.at_s, point.pace.rate_per_s) for point in timeline.pace]),
         limit=steps([(p.at_s, p.limit_per_s) for p in timeline.pace if p.limit_per_s is not None]),
         sessions=tuple(round(at_s / length_s * WIDTH, 2) for at_s in timeline.sessions[1:]),
         top_per_s=top,

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json
+from bulk.core.ledger.records import Json, target_of
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Target
 from bulk.core.plan import Estimate
+from bulk.core.reports.remarks import reasons_of, reasons_text
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
@@ -25,7 +27,14 @@ class Sitting:
     ended_at: str = ""
     """Empty while it works, and where it died."""
     reason: str = ""
-    """Why it stopped, as `BrakeReason` names it."""
+    """Why it stopped: the first of the reasons, as `BrakeReason` names it."""
+    reasons: tuple[BrakeReason, ...] = ()
+    """All of them, in the order in which they are reported."""
+
+    @property
+    def why(self) -> str:
+        """Return why it stopped, as a person says it; nothing while it works, and where it died."""
+        return reasons_text(self.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,8 @@ class Report:
     refusals: int = 0
     """Replies that said: too fast."""
     notes: tuple[Json, ...] = ()
+    """Notes and changes of pace, the last ones."""
+    decisions: tuple[Json, ...] = ()
 
     @property
     def ran(self) -> bool:
@@ -65,8 +76,8 @@ class Report:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """Give the targets of the job."""
-        return tuple(Target(**target) for target in self.run["targets"])
+        """Return the targets of the job."""
+        return tuple(map(target_of, self.run["targets"]))
 
 
 def report_of(
@@ -92,6 +103,7 @@ def report_of(
         sent=progress.sent,
         refusals=progress.refusals,
         notes=tuple(progress.notes),
+        decisions=tuple(progress.decisions),
     )
 
 
@@ -107,7 +119,7 @@ def sittings_of(progress: Progress) -> tuple[Sitting, ...]:
             user=session["user"],
             **next(
                 (
-                    {"ended_at": end["at"], "reason": end["reason"]}
+                    {"ended_at": end["at"], "reason": end["reason"], "reasons": reasons_of(end)}
                     for end in progress.ends
                     if session["n"] < end["n"] < next_start
                 ),

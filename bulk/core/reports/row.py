@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bulk.core.ledger.records import Json, state_of
-from bulk.core.model import AS_ASKED, DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
-from bulk.core.reports.words import SIGIL, told
+from bulk.core.model import DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
+from bulk.core.reports.words import told
 from bulk.core.rows.columns import ColumnKind, names_of
 
 TEXTS = names_of(ColumnKind.TEXT)  # the free texts, such as a note, which every report gives back
@@ -41,8 +41,8 @@ class Row:
 
     @property
     def wrong(self) -> bool:
-        """Say whether a person has to look at this row."""
-        return SIGIL[self.result] in "!?"
+        """Return whether a person has to look at this row."""
+        return self.result.facts.needs_person
 
     @property
     def name(self) -> str:
@@ -59,7 +59,8 @@ class Row:
         """Give the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
             return "a PUT left and its answer is not known; resuming settles it by reading"
-        return self.reply.message or ("" if self.outcome in AS_ASKED else self.change.reason)
+        is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
+        return self.reply.message or ("" if is_as_asked else self.change.reason)
 
     @property
     def code(self) -> str:

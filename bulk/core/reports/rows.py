@@ -8,7 +8,6 @@ from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, Outcome
 from bulk.core.reports.row import Row
 from bulk.core.reports.totals import Mappings, Totals
-from bulk.core.reports.words import SIGIL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +43,7 @@ class Rows:
             action, outcome = progress.action(row), self._outcome(row)
             actions[action] += 1
             outcomes[outcome] += 1
-            if SIGIL[outcome or action] in "!?":
+            if (outcome or action).facts.needs_person:
                 kind = wrong
             elif action is Action.UPDATE:
                 kind = changing

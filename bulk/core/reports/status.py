@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import assert_never
 
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import BrakeReason, Json
+from bulk.core.ledger.records import Json
 from bulk.core.reports.model import sittings_of
+from bulk.core.reports.remarks import remark
 from bulk.core.reports.words import (
-    PHRASE,
-    SIGIL,
     Line,
     Span,
     Style,
@@ -32,29 +32,18 @@ class State(StrEnum):
     STOPPED = "stopped"
     FINISHED = "finished"
 
-
-_STYLE = {
-    State.INCOMPLETE: Style.BAD,
-    State.PLANNED: Style.STRONG,
-    State.RUNNING: Style.STRONG,
-    State.DIED: Style.BAD,
-    State.STOPPED: Style.BAD,
-    State.FINISHED: Style.GOOD,
-}
-
-STOPPED = {
-    BrakeReason.FINISHED: "rows were left without an outcome",
-    BrakeReason.INTERRUPTED: "interrupted (INT)",
-    BrakeReason.TERMINATED: "terminated (TERM)",
-    BrakeReason.ABORTED: "the API would have said no to every row",
-    BrakeReason.FAILURE_LIMIT: "too many rows failed",
-    BrakeReason.CANARY: "the first rows did not end as asked",
-    BrakeReason.WINDOW: "the window ended",
-    BrakeReason.STRICT: "a row was refused or moved since the plan, and the run is strict",
-    BrakeReason.UNREACHED: "the API could not be reached any more",
-    BrakeReason.SIDE_EFFECT: "a PUT changed what no row asked for",
-}
-"""Why a session stopped, as a person says it."""
+    @property
+    def style(self) -> Style:
+        """Return how it looks."""
+        match self:
+            case State.PLANNED | State.RUNNING:
+                return Style.STRONG
+            case State.INCOMPLETE | State.DIED | State.STOPPED:
+                return Style.BAD
+            case State.FINISHED:
+                return Style.GOOD
+            case _:
+                assert_never(self)
 
 
 def state_of_run(progress: Progress, *, alive: bool) -> State:
@@ -76,7 +65,7 @@ def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
     yield (
         Span(printable(progress.run.get("job", "a job unknown yet")), Style.STRONG),
         Span(": "),
-        Span(state.value, _STYLE[state]),
+        Span(state.value, state.style),
         Span(printable(_since(progress, state))),
     )
     if progress.planned:
@@ -95,7 +84,7 @@ def _since(progress: Progress, state: State) -> str:
     who = f", process {last.pid} of {last.user} on {last.host} since {last.began_at}"
     match state:
         case State.STOPPED:
-            return f" at {last.ended_at}: {STOPPED[BrakeReason(last.reason)]}"
+            return f" at {last.ended_at}: {last.why}"
         case State.FINISHED:
             return f" at {last.ended_at}"
         case _:
@@ -107,7 +96,8 @@ def _counts(progress: Progress) -> Iterator[Line]:
     yield text(f"{figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}")
     for outcome, rows in progress.counts().items():
         if rows:
-            yield text(f"  {SIGIL[outcome]} {figure(rows):>9} {PHRASE[outcome]}", style_of(outcome))
+            facts = outcome.facts
+            yield text(f"  {facts.sigil} {figure(rows):>9} {facts.phrase}", style_of(outcome))
 
 
 def _codes(progress: Progress) -> Iterator[Line]:
@@ -116,10 +106,10 @@ def _codes(progress: Progress) -> Iterator[Line]:
 
 
 def _last_word(progress: Progress, state: State) -> Iterator[Line]:
-    """Give the latest note: while it runs, what it is waiting for."""
+    """Give the latest note or change of pace: while it runs, what it is waiting for."""
     if progress.notes and state is not State.FINISHED:
-        note = progress.notes[-1]
-        yield text(printable(f"{note['at']} {note['about']}: {note['message']}"), Style.FAINT)
+        last = progress.notes[-1]
+        yield text(printable(f"{last['at']} {remark(last)}"), Style.FAINT)
 
 
 def _next(state: State, resume: str) -> Iterator[Line]:

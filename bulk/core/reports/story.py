@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 
-from bulk.core.ledger.records import Json, Verb, change_of
-from bulk.core.model import Change, Outcome
+from bulk.core.ledger.records import AttemptResult, Json, change_of, pace_of
+from bulk.core.model import Change, Hold, Outcome, RequestKind, Wait
+from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
+from bulk.core.reports.remarks import pace_text, reasons_of, reasons_text, remark
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.words import (
-    PHRASE,
-    SIGIL,
     Line,
     Span,
     Style,
@@ -19,26 +19,6 @@ from bulk.core.reports.words import (
     style_of,
     text,
 )
-
-_MEANING = {
-    Verb.THROTTLED: "too fast; costs the row no attempt",
-    Verb.RETRY: "surely not applied; to be sent again",
-    Verb.RENEWED: "the token had expired and was renewed; to be sent again",
-    Verb.UNREACHED: "the API could not be reached by any row; to be sent again",
-    Verb.ABORT: "the API would say this to every row; the run stops",
-    Verb.DOUBT: "perhaps applied; only reading can tell",
-    Verb.UNAPPLIED: "read: the service is as before; to be sent again",
-    Verb.REJECTED: "the last step of a cycle is refused; the service gets back what it had",
-    Verb.PARKED: "the intermediate step of a cycle is done; the last one must follow",
-}
-"""What a reply that did not end the row meant."""
-
-_WAIT = {
-    Verb.THROTTLED: "the server's push-back",
-    Verb.RETRY: "the backoff after a failed attempt",
-    Verb.UNAPPLIED: "the settle time, a read and the backoff",
-}
-"""What the next PUT of the row waits for after such a reply."""
 
 
 def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
@@ -62,7 +42,7 @@ class _Teller:
         self.outcome: Outcome | None = None
         self._advice = advice
         self._asked = False
-        self._waits: list[str] = []
+        self._waits: list[Wait] = []
         self._pace = ""
         self._last_s: float | None = None
         self._steps_of_row: dict[str, Callable[[Json], Line]] = {
@@ -70,13 +50,14 @@ class _Teller:
             "intent": self._sent,
             "attempt": self._answered,
             "outcome": self._concluded,
-            "note": lambda note: _said(f"{note['about']}: {note['message']}"),
+            "note": lambda note: _said(remark(note)),
         }
         self._steps_around: dict[str, Callable[[Json], Line]] = {
             "session": self._session,
             "attempt": self._predecessor_parked,
             "outcome": self._predecessor,
-            "note": self._paced,
+            "pace": self._paced,
+            "decision": self._decided,
             "end": self._stopped,
         }
 
@@ -110,25 +91,25 @@ class _Teller:
         )
 
     def _sent(self, record: Json) -> Line:
-        waits = "; ".join((*self._waits, f"its turn{self._pace}"))
+        waits = "; ".join(map(wait_text, (*self._waits, Wait(hold=Hold.RATE)))) + self._pace
         self._waits.clear()
         self._asked = True
         return _said(f"PUT {record['attempt']} leaves, having waited for {waits}")
 
     def _answered(self, record: Json) -> Line:
-        verb, hold_s = Verb(record["verdict"]), record["hold_s"]
-        self._asked = verb is Verb.DOUBT
-        if wait := _WAIT.get(verb):
-            self._waits.append(wait)
+        result, hold_s = AttemptResult(record["verdict"]), record["hold_s"]
+        self._asked = result is AttemptResult.DOUBT
+        if result.facts.hold:
+            self._waits.append(Wait(hold=result.facts.hold))
         hold = f"; the server asks to wait {duration(hold_s)}" if hold_s else ""
-        return _said(f"{_reply(record)}: {_MEANING[verb]}{hold}", Style.CHANGE)
+        return _said(f"{_reply(record)}: {result.facts.meaning}{hold}", Style.CHANGE)
 
     def _concluded(self, record: Json) -> Line:
         self.outcome = Outcome(record["outcome"])
         self._asked = False
         row = row_of(self.change, self.outcome, record)
         sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
-        told = [f"{SIGIL[self.outcome]} {PHRASE[self.outcome]}{sent}", _reply(record)]
+        told = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
         told += [f'{moved.field} is "{moved.after}", not "{moved.before}"' for moved in row.moved]
         told += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
         return _said("; ".join(filter(None, told)), style_of(self.outcome))
@@ -140,22 +121,31 @@ class _Teller:
     def _predecessor(self, record: Json) -> Line:
         if record["row"] not in self.change.after:
             return ()
-        self._waits.append(f"row {record['row']}")
-        return _said(f"row {record['row']}, which goes first, ended: {PHRASE[Outcome(record['outcome'])]}")
+        self._waits.append(Wait(hold=Hold.PREDECESSOR, row=record["row"]))
+        ended = Outcome(record["outcome"]).facts.phrase
+        return _said(f"row {record['row']}, which goes first, ended: {ended}")
 
     def _predecessor_parked(self, record: Json) -> Line:
-        if record["row"] not in self.change.after_parked or record["verdict"] != Verb.PARKED:
+        if record["row"] not in self.change.after_parked or record["verdict"] != AttemptResult.PARKED:
             return ()
-        self._waits.append(f"row {record['row']} to be parked")
+        self._waits.append(Wait(hold=Hold.PARKING, row=record["row"]))
         return _said(f"row {record['row']} has been parked")
 
     def _paced(self, record: Json) -> Line:
-        if record["about"] == "pace":
-            self._pace = f" ({record['message']})"
+        pace = pace_of(record)
+        if pace.kind is RequestKind.WRITES and pace.lane.region in {self.change.target.region, ""}:
+            self._pace = f" ({pace_text(pace)})"
         return ()
 
+    def _decided(self, record: Json) -> Line:
+        return () if self.outcome else _said(remark(record))
+
     def _stopped(self, record: Json) -> Line:
-        return () if self.outcome else _said(f"the session stops: {record['reason']}", Style.CHANGE)
+        return (
+            ()
+            if self.outcome
+            else _said(f"the session stops: {reasons_text(reasons_of(record))}", Style.CHANGE)
+        )
 
 
 def _said(words: str, style: Style = Style.PLAIN) -> Line:

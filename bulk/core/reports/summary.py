@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report
+from bulk.core.reports.remarks import remark
 from bulk.core.reports.totals import Mappings, Totals
 from bulk.core.reports.words import Line, Span, Style, counted, duration, figure, printable, tallied
 
@@ -24,6 +25,8 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _mappings_line(totals.applied, to_come=False)
         yield _titled("Sent", effort(report))
         yield from failures(report, totals.codes)
+    for decision in report.decisions:
+        yield (Span(printable(f"{decision['at']} {remark(decision)}")),)
     if report.estimate:
         yield _estimate_line(report.estimate)
     yield _titled("Digest", report.digest)

@@ -3,19 +3,17 @@
 Time counts only while a session is at work: sessions stand side by side, the pauses between them left out.
 """
 
-import re
 from array import array
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 
-from bulk.core.ledger.records import Json, Verb
+from bulk.core.ledger.records import AttemptResult, Json, Pace, pace_of
+from bulk.core.model import RequestKind
 
 _BARS_MAX = 120
 _BAR_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
 """Widths that a person can divide by."""
-_RATE = re.compile(r"\brate ([\d.]*\d)/s")
-_LIMIT = re.compile(r"\blimit ([\d.]*\d)/s")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +26,16 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PacePoint:
-    """From this moment on the run meant to send so fast."""
+    """From this moment on a lane's PUTs were meant to leave so fast."""
 
     at_s: float
-    rate_per_s: float
-    limit_per_s: float | None
-    """The server's limit as it was believed to be then."""
+    pace: Pace
+
+    @property
+    def limit_per_s(self) -> float | None:
+        """Return the server's limit as it was believed to be then."""
+        limit = self.pace.limit
+        return limit.requests / limit.window_s if limit else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ class Timeline:
             case "attempt" | "outcome" if record["row"] in self._asked:
                 self._asked.remove(record["row"])
                 self._reply(record)
-            case "note" if self.sessions and record["about"] == "pace":
+            case "pace" if self.sessions:
                 self._pace(record)
             case "end":
                 self._move_on(record)
@@ -120,21 +122,15 @@ class Timeline:
 
     def _reply(self, record: Json) -> None:
         second = int(self._move_on(record))
-        refused = record.get("verdict") == Verb.THROTTLED
+        refused = record.get("verdict") == AttemptResult.THROTTLED
         if record["http"] is not None:
             (self._refused if refused else self._accepted)[second] += 1
             self._ms.append(record["ms"])
 
     def _pace(self, record: Json) -> None:
-        if rate := _RATE.search(record["message"]):
-            limit = _LIMIT.search(record["message"])
-            self.pace.append(
-                PacePoint(
-                    at_s=self._move_on(record),
-                    rate_per_s=float(rate[1]),
-                    limit_per_s=float(limit[1]) if limit else None,
-                )
-            )
+        pace = pace_of(record)
+        if pace.kind is RequestKind.WRITES:
+            self.pace.append(PacePoint(at_s=self._move_on(record), pace=pace))
 
     def _move_on(self, record: Json) -> float:
         self._last_s = max(self._last_s, self._earlier_s + _seconds(record) - self._began)

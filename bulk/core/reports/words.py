@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, assert_never
 
-from bulk.core.model import Action, Outcome
+from bulk.core.model import Action, Outcome, Sigil
 
 
 class Style(StrEnum):
@@ -29,54 +29,24 @@ class Span(NamedTuple):
 Line: TypeAlias = tuple[Span, ...]
 """One line of the terminal, without its newline."""
 
-SIGIL: Mapping[Action | Outcome, str] = {
-    Action.UPDATE: "~",
-    Action.KEEP: "=",
-    Action.REFUSE: "!",
-    Outcome.APPLIED: "+",
-    Outcome.ALREADY: "=",
-    Outcome.FAILED: "!",
-    Outcome.REFUSED: "!",
-    Outcome.DRIFTED: "!",
-    Outcome.CONFLICT: "!",
-    Outcome.BLOCKED: "!",
-    Outcome.IN_DOUBT: "?",
-    Outcome.NOT_ATTEMPTED: "-",
-}
-"""The first character of a row's line: `grep '^!'` finds all that went wrong."""
-
-PHRASE: Mapping[Action | Outcome, str] = {
-    Action.UPDATE: "to update",
-    Action.KEEP: "already right",
-    Action.REFUSE: "refused",
-    Outcome.APPLIED: "applied",
-    Outcome.ALREADY: "already right",
-    Outcome.FAILED: "failed",
-    Outcome.REFUSED: "refused",
-    Outcome.DRIFTED: "drifted",
-    Outcome.CONFLICT: "in conflict",
-    Outcome.IN_DOUBT: "in doubt",
-    Outcome.BLOCKED: "blocked",
-    Outcome.NOT_ATTEMPTED: "not attempted",
-}
-"""How a person says it."""
-
-_STYLE = {
-    "~": Style.CHANGE,
-    "=": Style.FAINT,
-    "!": Style.BAD,
-    "+": Style.GOOD,
-    "?": Style.BAD,
-    "-": Style.FAINT,
-}
-
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 
 
 def style_of(result: Action | Outcome) -> Style:
-    """Give the style of what the plan decided or how a row ended."""
-    return _STYLE[SIGIL[result]]
+    """Return the style of what the plan decided or how a row ended; the page's class is its name."""
+    sigil = result.facts.sigil
+    match sigil:
+        case Sigil.TO_CHANGE:
+            return Style.CHANGE
+        case Sigil.DONE:
+            return Style.GOOD
+        case Sigil.WRONG | Sigil.UNKNOWN:
+            return Style.BAD
+        case Sigil.ALREADY_RIGHT | Sigil.NOT_SENT:
+            return Style.FAINT
+        case _:
+            assert_never(sigil)
 
 
 def plain(line: Line) -> str:
@@ -105,8 +75,8 @@ def counted(number: int, noun: str) -> str:
 
 
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
-    """Give `250 applied, 3 failed`: what there is none of is left out."""
-    return ", ".join(f"{figure(count)} {PHRASE[result]}" for result, count in counts.items() if count)
+    """Return `250 applied, 3 failed`: what there is none of is left out."""
+    return ", ".join(f"{figure(count)} {result.facts.phrase}" for result, count in counts.items() if count)
 
 
 def duration(length_s: float) -> str:

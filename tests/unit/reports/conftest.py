@@ -12,33 +12,38 @@ from bulk.core.footprint import Footprint
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     Attempt,
-    BrakeReason,
+    AttemptResult,
     End,
-    Ended,
     Intent,
     Json,
     Note,
+    OutcomeRecord,
+    Pace,
     Planned,
     Record,
     Run,
     Session,
-    Verb,
     record_json,
     record_type,
 )
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Action,
     Change,
+    LaneName,
+    Limit,
     ModifyBody,
     Outcome,
     PortMapping,
     Ports,
     Protocol,
     Reply,
+    RequestKind,
     ServiceId,
     ServiceState,
     ServiceUpdate,
     Target,
+    Why,
 )
 from bulk.core.reports.model import Report, report_of
 from bulk.core.reports.row import Row, row_of
@@ -81,7 +86,7 @@ class Written:
             self.records.append(json)
             if isinstance(record, Change):
                 self.changes[record.row] = record
-            elif isinstance(record, Ended):
+            elif isinstance(record, OutcomeRecord):
                 self.ended[record.row] = json
         return self
 
@@ -105,26 +110,30 @@ class Written:
 
     def session(self, *, after_s: float = 1.0) -> "Written":
         """Append the start of a session."""
-        return self.put(Session(host="bastion", pid=123, user="ops", settings={}), after_s=after_s)
+        digest, counts = self._standing()
+        session = Session(host="bastion", pid=123, user="ops", settings={}, digest=digest, counts=counts)
+        return self.put(session, after_s=after_s)
 
     def applied(self, row: int, *, ms: int = 30) -> "Written":
         """Append an intent and its good end."""
         reply = Reply(http=200, request_id=f"req-{row}", ms=ms)
         return self.put(
-            Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.APPLIED, reply=reply, attempts=1)
+            Intent(row=row, attempt=1),
+            OutcomeRecord(row=row, outcome=Outcome.APPLIED, reply=reply, attempts=1),
         )
 
     def throttled(self, row: int, *, hold_s: float = 0.0) -> "Written":
         """Append an intent and its refusal for going too fast."""
         reply = Reply(http=429, code="APIGW.0308", message="too fast", request_id="req-t", ms=3)
-        attempt = Attempt(row=row, attempt=1, verdict=Verb.THROTTLED, reply=reply, hold_s=hold_s)
+        attempt = Attempt(row=row, attempt=1, verdict=AttemptResult.THROTTLED, reply=reply, hold_s=hold_s)
         return self.put(Intent(row=row, attempt=1), attempt)
 
     def failed(self, row: int, code: str, message: str = "no") -> "Written":
         """Append an intent and the API's no."""
         reply = Reply(http=400, code=code, message=message, request_id=f"req-{row}", ms=12)
         return self.put(
-            Intent(row=row, attempt=1), Ended(row=row, outcome=Outcome.FAILED, reply=reply, attempts=1)
+            Intent(row=row, attempt=1),
+            OutcomeRecord(row=row, outcome=Outcome.FAILED, reply=reply, attempts=1),
         )
 
     def unsent(
@@ -133,13 +142,26 @@ class Written:
         """Append the end of a row that no PUT was sent for."""
         code = "" if outcome is Outcome.ALREADY else outcome.value
         return self.put(
-            Ended(row=row, outcome=outcome, reply=Reply(code=code, message=message), observed=observed)
+            OutcomeRecord(
+                row=row, outcome=outcome, reply=Reply(code=code, message=message), observed=observed
+            )
         )
 
-    def end(self, reason: BrakeReason = BrakeReason.FINISHED) -> "Written":
-        """Append the end of the session."""
+    def end(self, *reasons: BrakeReason) -> "Written":
+        """Append the end of the session; without a reason it is finished."""
+        held = reasons or (BrakeReason.FINISHED,)
+        digest, counts = self._standing()
+        return self.put(End(reason=held[0], reasons=held, digest=digest, counts=counts))
+
+    def _standing(self) -> tuple[str, dict[str, int]]:
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
-        return self.put(End(reason=reason, counts=counts))
+        return (self.progress.planned or {})["digest"], counts
+
+    def paced(self, rate_per_s: float, limit: Limit | None = None, **fields: Any) -> "Written":
+        """Append a change of pace of the lane in TARGET's region, of writes unless `fields` say otherwise."""
+        lane = LaneName(host="simulator", region=TARGET.region, account="ops")
+        given = {"lane": lane, "kind": RequestKind.WRITES, "why": Why.FOUND if limit else None} | fields
+        return self.put(Pace(rate_per_s=rate_per_s, limit=limit, **given))
 
     def noted(self, about: str, message: str, row: int | None = None) -> "Written":
         """Append a note."""

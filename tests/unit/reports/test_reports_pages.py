@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from bulk.core.model import Action, Outcome, Target
+from bulk.core.model import Action, Limit, Outcome, Target
 from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_markdown
 from bulk.core.reports.chart import Rect, chart_of
@@ -60,7 +60,7 @@ def test_the_page_of_a_run_shows_sessions_failures_and_the_timeline(
 ) -> None:
     """How it ended, what failed and what to do, how fast it went, who ran it."""
     written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2, 3))).session()
-    written.noted("pace", "rate 10/s; limit 20/s").applied(1).end().session().failed(2, "EndPoint.3044")
+    written.paced(10, Limit(requests=20, window_s=1.0)).applied(1).end().session().failed(2, "EndPoint.3044")
     html = page(written)
     for words in (
         "what to do about EndPoint.3044",
@@ -188,7 +188,8 @@ def test_the_pace_is_a_staircase_and_no_line_leaves_the_box(
 ) -> None:
     """A rate holds until the next; a limit above the upper edge is drawn at the edge."""
     written.planned(change(1, "1:1/TCP", "2:2/TCP")).session()
-    written.noted("pace", "rate 5/s; limit 400/s").noted("pace", "rate 2/s; limit 400/s").end().session()
+    fast = Limit(requests=400, window_s=1.0)
+    written.paced(5, fast).paced(2, fast).end().session()
     chart = chart_of(written.timeline)
     assert chart.top_per_s == 5
     assert chart.pace == "M250.0 0.0H500.0V60.0H1000.0"

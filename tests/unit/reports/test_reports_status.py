@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import BrakeReason, Intent
-from bulk.core.model import Outcome
-from bulk.core.reports.status import STOPPED, State, as_json, lines, state_of_run
+from bulk.core.ledger.records import Intent
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Hold, Limit, Outcome, Why
+from bulk.core.reports.status import State, as_json, lines, state_of_run
 from bulk.core.reports.words import plain
 
 if TYPE_CHECKING:
@@ -39,7 +38,13 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
 ) -> None:
     """A second terminal sees progress, refusals and the latest note without touching the run."""
     written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
-    written.applied(1).throttled(2).noted("pace", "held: limit 60 per minute, 12 s left")
+    written.applied(1).throttled(2).paced(
+        0.99,
+        Limit(requests=60, window_s=60.0),
+        why=Why.STATED,
+        hold=Hold.PUSH_BACK,
+        left_s=12.0,
+    )
     assert told(written, alive=True) == [
         (
             "services.csv: running, process 123 of ops on bastion since 2026-01-15T08:30:05.000Z, "
@@ -49,7 +54,10 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
         "  +         1 applied",
         "  -         1 not attempted",
         "2 PUTs sent, 1 refusal for going too fast",
-        "2026-01-15T08:30:10.000Z pace: held: limit 60 per minute, 12 s left",
+        (
+            "2026-01-15T08:30:10.000Z pace of writes (cn-north-4 at simulator, account ops): 0.99/s; "
+            "limit 60 per minute, stated; the server's push-back: 12 s left"
+        ),
     ]
 
 
@@ -80,7 +88,7 @@ def test_a_finished_run_offers_nothing_more_to_do(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
     """All rows ended and the session said so: no command, no stale note."""
-    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().noted("pace", "slow").applied(1).end()
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().paced(1).applied(1).end()
     assert told(written)[0] == "services.csv: finished at 2026-01-15T08:30:08.000Z"
     assert told(written)[-1] == "1 PUT sent, 0 refusals for going too fast"
 
@@ -106,12 +114,6 @@ def test_a_second_session_that_died_hides_the_first_ones_end(
     assert state_of_run(written.progress, alive=False) is State.STOPPED
     written.session()
     assert state_of_run(written.progress, alive=False) is State.DIED
-
-
-@pytest.mark.parametrize("reason", BrakeReason)
-def test_every_reason_to_stop_has_its_words(reason: BrakeReason) -> None:
-    """A reason added to the ledger must be told to a person too."""
-    assert STOPPED[reason]
 
 
 def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Callable[..., Change]") -> None:

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Verb
-from bulk.core.model import ModifyBody, Outcome, Reply
-from bulk.core.reports.story import _MEANING, story
+from bulk.core.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Intent, OutcomeRecord
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import ModifyBody, Outcome, Reply, RequestKind
+from bulk.core.reports.story import story
 from bulk.core.reports.words import plain
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ def test_a_story_tells_every_wait_with_its_reason(
 ) -> None:
     """Predecessors, the pace, push-back and backoff: each PUT says what it had waited for."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "81:81/TCP", "80:80/TCP", after=(1,)))
-    written.session().noted("pace", "rate 10/s").applied(1).throttled(2, hold_s=12)
+    written.session().paced(10).paced(9, kind=RequestKind.READS).applied(1).throttled(2, hold_s=12)
     retry = Reply(code="connect_failed", message="refused")
-    written.put(Intent(row=2, attempt=2), Attempt(row=2, attempt=2, verdict=Verb.RETRY, reply=retry))
+    written.put(Intent(row=2, attempt=2), Attempt(row=2, attempt=2, verdict=AttemptResult.RETRY, reply=retry))
     written.put(Intent(row=2, attempt=3))
     written.put(
-        Ended(row=2, outcome=Outcome.APPLIED, reply=Reply(http=200, request_id="r", ms=9), attempts=3)
+        OutcomeRecord(row=2, outcome=Outcome.APPLIED, reply=Reply(http=200, request_id="r", ms=9), attempts=3)
     )
     written.end()
     assert told(written, 2) == [
@@ -45,15 +46,15 @@ def test_a_story_tells_every_wait_with_its_reason(
         ),
         "+0.0 s  planned from services.csv:3: update, after row 1",
         "+2.0 s  a session begins: process 123 of ops on bastion",
-        "+3.0 s  row 1, which goes first, ended: applied",
-        "+1.0 s  PUT 1 leaves, having waited for row 1; its turn (rate 10/s)",
+        "+4.0 s  row 1, which goes first, ended: applied",
+        "+1.0 s  PUT 1 leaves, having waited for a predecessor: row 1; its turn (10/s)",
         (
             "+1.0 s  429 APIGW.0308 too fast (3 ms, request req-t): too fast; costs the row no attempt;"
             " the server asks to wait 12 s"
         ),
-        "+1.0 s  PUT 2 leaves, having waited for the server's push-back; its turn (rate 10/s)",
+        "+1.0 s  PUT 2 leaves, having waited for the server's push-back; its turn (10/s)",
         "+1.0 s  connect_failed refused: surely not applied; to be sent again",
-        "+1.0 s  PUT 3 leaves, having waited for the backoff after a failed attempt; its turn (rate 10/s)",
+        "+1.0 s  PUT 3 leaves, having waited for the backoff after a failed attempt; its turn (10/s)",
         "+1.0 s  + applied after 3 PUTs; 200 (9 ms, request r)",
     ]
 
@@ -65,11 +66,13 @@ def test_a_row_that_waits_for_a_parked_one_says_so(
     parked = change(1, "80:80/TCP", "81:81/TCP", parking=ModifyBody(ports=()), after=(2,))
     written.planned(parked, change(2, "81:81/TCP", "80:80/TCP", after_parked=(1,))).session()
     written.throttled(1).put(Intent(row=1, attempt=2))
-    written.put(Attempt(row=1, attempt=2, verdict=Verb.PARKED, reply=Reply(http=200, ms=9))).applied(2)
+    written.put(Attempt(row=1, attempt=2, verdict=AttemptResult.PARKED, reply=Reply(http=200, ms=9))).applied(
+        2
+    )
     lines = told(written, 2)
     assert lines[1].endswith("planned from services.csv:3: update, after row 1 is parked")
     assert lines[3] == "+4.0 s  row 1 has been parked"
-    assert lines[4] == "+1.0 s  PUT 1 leaves, having waited for row 1 to be parked; its turn"
+    assert lines[4] == "+1.0 s  PUT 1 leaves, having waited for the parking of a predecessor: row 1; its turn"
 
 
 def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[..., Change]") -> None:
@@ -100,17 +103,20 @@ def test_a_drifted_row_shows_both_states(
 
 @pytest.mark.parametrize(
     ("verdict", "end"),
-    [(Verb.DOUBT, "? in doubt: a PUT left"), (Verb.ABORT, "- not ended: no PUT of it is under way")],
+    [
+        (AttemptResult.DOUBT, "? in doubt: a PUT left"),
+        (AttemptResult.ABORT, "- not ended: no PUT of it is under way"),
+    ],
 )
 def test_a_story_without_an_end_says_where_the_row_stands(
-    written: "Written", change: "Callable[..., Change]", verdict: Verb, end: str
+    written: "Written", change: "Callable[..., Change]", verdict: AttemptResult, end: str
 ) -> None:
     """A doubt stays one until it is read; other answers leave nothing under way."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP")).session()
     written.put(Intent(row=1, attempt=1), Attempt(row=1, attempt=1, verdict=verdict, reply=Reply(http=502)))
     written.applied(2).end(BrakeReason.ABORTED)
     assert told(written, 1)[-1].startswith(end)
-    assert told(written, 1)[-2].endswith("the session stops: aborted")
+    assert told(written, 1)[-2].endswith("the session stops: the API would have said no to every row")
 
 
 def test_after_the_row_ended_other_sessions_are_not_its_story(
@@ -132,7 +138,14 @@ def test_a_service_that_no_row_names_has_no_story(
     assert list(story(written.records, "another", advice=str)) == []
 
 
-@pytest.mark.parametrize("verdict", Verb)
-def test_every_verdict_of_an_attempt_has_its_words(verdict: Verb) -> None:
-    """A verdict added to the ledger must be told to a person too."""
-    assert _MEANING[verdict]
+def test_every_stop_and_every_decision_before_the_end_is_part_of_the_history(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """All reasons of a stop are named; what is decided after the row ended is not about it."""
+    pause = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call", user="ann", host="bastion1")
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().put(pause)
+    written.end(BrakeReason.FAILURE_LIMIT, BrakeReason.WINDOW).session().applied(1).put(pause)
+    lines = told(written, 1)
+    assert lines[3].endswith("decision of operator ann on bastion1: pause (bridge call)")
+    assert lines[4].endswith("the session stops: too many rows failed; the window ended")
+    assert lines[-1].endswith("+ applied after 1 PUT; 200 (30 ms, request req-1)")

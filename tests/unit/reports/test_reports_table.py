@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from bulk.core.ledger.records import Ended, Intent
+from bulk.core.ledger.records import Intent, OutcomeRecord
 from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import Estimate
 from bulk.core.reports.as_table import ROWS_SHOWN, lines, row_line
@@ -102,7 +102,9 @@ def test_after_the_run_each_row_tells_how_it_ended(
     written.unsent(4, Outcome.DRIFTED, "moved since the plan: ports", observed=service(4, "9:9/TCP"))
     written.unsent(5, Outcome.BLOCKED, "row 3, which must go first, did not end as asked")
     written.applied(7).put(
-        Ended(row=7, outcome=Outcome.CONFLICT, reply=Reply(code="unverified"), observed=service(7, "8:8/TCP"))
+        OutcomeRecord(
+            row=7, outcome=Outcome.CONFLICT, reply=Reply(code="unverified"), observed=service(7, "8:8/TCP")
+        )
     )
     written.put(Intent(row=6, attempt=1))
     told = shown(written.report())

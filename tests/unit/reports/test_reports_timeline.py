@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from bulk.core.ledger.records import Attempt, BrakeReason, Ended, Intent, Verb
-from bulk.core.model import Outcome, Reply
-from bulk.core.reports.timeline import Latency, PacePoint, Timeline
+from bulk.core.ledger.records import Attempt, AttemptResult, Intent, OutcomeRecord
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Limit, Outcome, Reply, RequestKind
+from bulk.core.reports.timeline import Latency, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,15 +56,12 @@ def test_a_run_of_years_is_still_drawn() -> None:
     assert len(timeline.bars()) == 366
 
 
-def test_notes_on_the_pace_give_rate_and_limit(written: "Written", change: "Callable[..., Change]") -> None:
-    """Only a note on the pace that names a rate moves the line; a plan's notes come before time begins."""
-    written.planned(change(1, "1:1/TCP", "2:2/TCP")).noted("pace", "rate 5/s").session()
-    written.noted("pace", "rate 18.5/s; limit 20/s as the refusal stated").noted("pace", "rate 10/s")
-    written.noted("pace", "window shut").noted("doubt", "rate 1/s", row=1)
-    assert written.timeline.pace == [
-        PacePoint(at_s=1, rate_per_s=18.5, limit_per_s=20),
-        PacePoint(at_s=2, rate_per_s=10, limit_per_s=None),
-    ]
+def test_the_pace_of_writes_gives_rate_and_limit(written: "Written", change: "Callable[..., Change]") -> None:
+    """The pace of reads does not move the line; one before the first session comes before time begins."""
+    written.planned(change(1, "1:1/TCP", "2:2/TCP")).paced(5).session()
+    written.paced(18.5, Limit(requests=40, window_s=2.0)).paced(10).paced(1, kind=RequestKind.READS)
+    points = [(point.at_s, point.pace.rate_per_s, point.limit_per_s) for point in written.timeline.pace]
+    assert points == [(1, 18.5, 20), (2, 10, None)]
 
 
 def test_latency_percentiles_are_of_the_nearest_rank(
@@ -83,11 +81,11 @@ def test_a_doubt_settled_by_reading_is_one_reply(written: "Written", change: "Ca
     reply = Reply(http=502, ms=40)
     written.put(
         Intent(row=1, attempt=1),
-        Attempt(row=1, attempt=1, verdict=Verb.DOUBT, reply=reply),
-        Ended(row=1, outcome=Outcome.APPLIED, reply=reply, attempts=1),
+        Attempt(row=1, attempt=1, verdict=AttemptResult.DOUBT, reply=reply),
+        OutcomeRecord(row=1, outcome=Outcome.APPLIED, reply=reply, attempts=1),
     )
     lost = Reply(code="timeout")
-    written.put(Intent(row=2, attempt=1), Attempt(row=2, attempt=1, verdict=Verb.DOUBT, reply=lost))
+    written.put(Intent(row=2, attempt=1), Attempt(row=2, attempt=1, verdict=AttemptResult.DOUBT, reply=lost))
     latency = written.timeline.latency()
     assert latency is not None
     assert latency.replies == 1

@@ -4,7 +4,7 @@ import pytest
 
 from bulk.core.model import Action, Issue, Outcome
 from bulk.core.reports import issues
-from bulk.core.reports.words import PHRASE, SIGIL, counted, duration, plain, printable, style_of, text, told
+from bulk.core.reports.words import Style, counted, duration, plain, printable, style_of, text, told
 
 ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
 
@@ -41,10 +41,10 @@ def test_text_from_outside_is_one_line_without_what_steers_a_terminal() -> None:
 
 @pytest.mark.parametrize("result", [*Action, *Outcome])
 def test_every_action_and_outcome_has_sigil_phrase_and_style(result: Action | Outcome) -> None:
-    """The tables of words are complete."""
-    assert len(SIGIL[result]) == 1
-    assert PHRASE[result]
-    assert style_of(result) is not None
+    """What a person has to look at stands out, and nothing else does."""
+    assert len(result.facts.sigil) == 1
+    assert result.facts.phrase
+    assert (style_of(result) is Style.BAD) == result.facts.needs_person
 
 
 def test_values_are_told_as_the_job_file_would_write_them() -> None:

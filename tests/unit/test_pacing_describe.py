@@ -1,10 +1,12 @@
-"""What a pacing state believes and waits for, as the display and the ledger say it."""
+"""What a pacing state believes and waits for, and the words for it."""
 
 import pytest
 
-from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Hold, Pacing, Refused, Why, auto, believed, fixed, in_words, reason, step
+from bulk.core.model import Hold, Limit, Reply, Throttled, Wait, Why
+from bulk.core.pacing import Pacing, PushBack, Refused, auto, believed, fixed, reason, step
+from bulk.core.pacing.describe import limit_text, wait_text
 
+RATE = Wait(hold=Hold.RATE)
 USER = Limit(requests=60, window_s=60.0, policy="user")
 
 
@@ -30,14 +32,33 @@ def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
 
 def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
     """A hold names the limit and how long it still lasts."""
-    assert reason(fixed(20.0), 100.0) == "rate"
+    assert reason(fixed(20.0), 100.0) == RATE
     refusal = Refused(
         granted_at=100.0, throttled=Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
     )
     held = step(fixed(20.0), refusal, 100.0)
-    assert reason(held, 100.0) == "server push-back: limit 60 per minute (user), 12 s left"
-    assert reason(held, 112.0) == "rate"
-    assert reason(Pacing(hold=Hold(until_s=5.0, refusals=2)), 0.0) == "server push-back: 5 s left"
+    assert reason(held, 100.0) == Wait(hold=Hold.PUSH_BACK, left_s=12.0, limit=USER)
+    assert reason(held, 112.0) == RATE
+    assert reason(Pacing(hold=PushBack(until_s=5.0, refusals=2)), 0.0).left_s == 5.0
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [
+        (RATE, "its turn"),
+        (
+            Wait(hold=Hold.PUSH_BACK, left_s=12.0, limit=USER),
+            "the server's push-back: limit 60 per minute (user), 12 s left",
+        ),
+        (Wait(hold=Hold.PREDECESSOR, row=7), "a predecessor: row 7"),
+        (Wait(hold=Hold.PARKING, row=7), "the parking of a predecessor: row 7"),
+        (Wait(hold=Hold.SETTLE), "the settle time and a read"),
+        (Wait(hold=Hold.BACKOFF), "the backoff after a failed attempt"),
+    ],
+)
+def test_a_wait_is_put_into_words(wait: Wait, words: str) -> None:
+    """What is waited for, and then whatever is known about it."""
+    assert wait_text(wait) == words
 
 
 @pytest.mark.parametrize(
@@ -52,4 +73,4 @@ def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
 )
 def test_a_limit_is_put_into_words(limit: Limit, words: str) -> None:
     """Windows have the names that people use."""
-    assert in_words(limit) == words
+    assert limit_text(limit) == words

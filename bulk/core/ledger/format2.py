@@ -1,0 +1,42 @@
+"""What format 2 wrote otherwise, read as format 3 has it: the pace stood in notes, as prose.
+
+This may go once no run that version 0.1.0 began is left to be read, with `2` in `records.READABLE`.
+"""
+
+import re
+
+from bulk.core.ledger.records import Json, Pace, record_json
+from bulk.core.model import Hold, LaneName, Limit, RequestKind, Why
+
+_KINDS = {"pace": RequestKind.WRITES, "pace of reads": RequestKind.READS}
+_WINDOWS_S = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]\d+)?"
+_PACE = re.compile(
+    rf"rate (?P<rate>{_NUMBER})/s"
+    rf"(?:; limit \S+/s, (?P<why>{'|'.join(Why)}): (?P<requests>\d+) per"
+    rf" (?:(?P<window>{_NUMBER}) s|(?P<unit>{'|'.join(_WINDOWS_S)}))(?: \((?P<policy>\w+)\))?)?"
+    r"(?:; server push-back: .*?(?P<left>\d+) s left)?"
+)
+
+
+def modern(record: Json) -> Json:
+    """Return a record as format 3 has it: a note of format 2 about the pace becomes a `pace`."""
+    if record.get("type") != "note":
+        return record
+    kind, found = _KINDS.get(str(record.get("about"))), _PACE.fullmatch(str(record.get("message")))
+    if kind is None or found is None:
+        return record
+    limit = None
+    if found["why"]:
+        window_s = float(found["window"]) if found["window"] else _WINDOWS_S[found["unit"]]
+        limit = Limit(requests=int(found["requests"]), window_s=window_s, policy=found["policy"] or "")
+    pace = Pace(
+        lane=LaneName(host="", region="", account=""),  # the note did not say
+        kind=kind,
+        rate_per_s=float(found["rate"]),
+        limit=limit,
+        why=Why(found["why"]) if found["why"] else None,
+        hold=Hold.PUSH_BACK if found["left"] else Hold.RATE,
+        left_s=float(found["left"] or 0),
+    )
+    return {**{name: record[name] for name in ("n", "at")}, "type": pace.type, **record_json(pace)}

@@ -1,0 +1,96 @@
+"""Why a session stopped, and how it then exits.
+
+A bug or a failing disk comes before all of this: it ends the session as an exception, with exit code 1.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from functools import cached_property
+from typing import assert_never
+
+from bulk.core.errors import ExitCode
+from bulk.core.model import Outcome, noun
+
+
+@noun
+class StopFacts:
+    """What a reason to stop means."""
+
+    exit_code: ExitCode
+    words: str
+    """Why the session stopped, as a person says it."""
+
+
+class BrakeReason(StrEnum):
+    """Why a session stopped.
+
+    Where several reasons hold, the first in this order is reported first and gives the exit code: what needs
+    a person's decision, then a person's or a clock's stop, then what the same command overcomes.
+    """
+
+    FAILURE_LIMIT = "failure_limit"
+    CANARY = "canary"
+    SIDE_EFFECT = "side_effect"
+    STRICT = "strict"
+    INTERRUPTED = "interrupted"
+    TERMINATED = "terminated"
+    WINDOW = "window"
+    ABORTED = "aborted"
+    UNREACHED = "unreached"
+    FINISHED = "finished"
+    """Nothing stood in the way to its end; no brake is pulled for it."""
+
+    @cached_property
+    def facts(self) -> StopFacts:
+        """Return what the reason means; how a finished session exits depends on its rows as well."""
+        match self:
+            case BrakeReason.FAILURE_LIMIT:
+                return StopFacts(exit_code=ExitCode.SAFETY_LIMIT, words="too many rows failed")
+            case BrakeReason.CANARY:
+                return StopFacts(
+                    exit_code=ExitCode.SAFETY_LIMIT, words="the first rows did not all end as asked"
+                )
+            case BrakeReason.SIDE_EFFECT:
+                return StopFacts(exit_code=ExitCode.SAFETY_LIMIT, words="a PUT changed what no row asked for")
+            case BrakeReason.STRICT:
+                words = "a row was refused or moved since the plan, and the run is strict"
+                return StopFacts(exit_code=ExitCode.REFUSED, words=words)
+            case BrakeReason.INTERRUPTED:
+                return StopFacts(exit_code=ExitCode.INTERRUPTED, words="interrupted (INT)")
+            case BrakeReason.TERMINATED:
+                return StopFacts(exit_code=ExitCode.TERMINATED, words="terminated (TERM)")
+            case BrakeReason.WINDOW:
+                return StopFacts(exit_code=ExitCode.WINDOW_ENDED, words="the window ended")
+            case BrakeReason.ABORTED:
+                return StopFacts(
+                    exit_code=ExitCode.CANNOT_RUN, words="the API would have said no to every row"
+                )
+            case BrakeReason.UNREACHED:
+                return StopFacts(
+                    exit_code=ExitCode.STOPPED_EARLY, words="the API could not be reached any more"
+                )
+            case BrakeReason.FINISHED:
+                return StopFacts(exit_code=ExitCode.OK, words="it came to its end")
+            case _:
+                assert_never(self)
+
+
+def ranked(reasons: Iterable[BrakeReason]) -> tuple[BrakeReason, ...]:
+    """Return reasons in the order in which they are reported."""
+    given = set(reasons)
+    return tuple(reason for reason in BrakeReason if reason in given)
+
+
+def exit_code(reasons: Iterable[BrakeReason], counts: Mapping[Outcome, int]) -> ExitCode:
+    """Return how a session exits that was stopped for these reasons and left its rows so.
+
+    It is OK only where every row is as asked and no reason stands against it.
+    """
+    for reason in ranked(reasons):
+        return reason.facts.exit_code
+    if counts[Outcome.IN_DOUBT]:
+        return ExitCode.IN_DOUBT
+    if counts[Outcome.NOT_ATTEMPTED]:
+        return ExitCode.STOPPED_EARLY
+    is_as_asked = all(outcome.facts.as_asked or not rows for outcome, rows in counts.items())
+    return ExitCode.OK if is_as_asked else ExitCode.SOME_FAILED

@@ -1,0 +1,56 @@
+"""What a ledger holds for a person to read, each in one line: notes, changes of pace, decisions, stops."""
+
+from collections.abc import Iterable
+
+from bulk.core.ledger.records import Decision, Json, Pace, decision_of, pace_of
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Hold, Wait
+from bulk.core.pacing.describe import limit_text, wait_text
+
+
+def remark(record: Json) -> str:
+    """Return in one line what a `note`, a `pace` or a `decision` says."""
+    match record["type"]:
+        case "pace":
+            pace = pace_of(record)
+            return f"pace of {pace.kind}{_lane_text(pace)}: {pace_text(pace)}"
+        case "decision":
+            return f"decision of {_decision_text(decision_of(record))}"
+        case _:
+            return f"{record['about']}: {record['message']}"
+
+
+def pace_text(pace: Pace) -> str:
+    """Return `1.98/s; limit 4 per 2 s (user), stated; the server's push-back: 2 s left`."""
+    parts = [f"{pace.rate_per_s:.4g}/s"]
+    if pace.limit:
+        parts.append(f"limit {limit_text(pace.limit)}, {pace.why}")
+    if pace.hold is not Hold.RATE:
+        parts.append(wait_text(Wait(hold=pace.hold, left_s=pace.left_s)))
+    return "; ".join(parts)
+
+
+def reasons_of(end: Json) -> tuple[BrakeReason, ...]:
+    """Return every reason that an `end` record names; in format 2 it names one."""
+    return tuple(map(BrakeReason, end.get("reasons", (end["reason"],))))
+
+
+def reasons_text(reasons: Iterable[BrakeReason]) -> str:
+    """Return why a session stopped."""
+    return "; ".join(reason.facts.words for reason in reasons)
+
+
+def _lane_text(pace: Pace) -> str:
+    """Return where and whose the pace is; nothing where format 2 did not say."""
+    lane = pace.lane
+    return f" ({lane.region} at {lane.host}, account {lane.account})" if lane.host else ""
+
+
+def _decision_text(decision: Decision) -> str:
+    """Return `operator ann on bastion1: pause (bridge call) [c7f2]`."""
+    wave = "" if decision.wave is None else f" {decision.wave}"
+    return (
+        f"{decision.by}{decision.user and f' {decision.user}'}{decision.host and f' on {decision.host}'}: "
+        f"{decision.what}{wave}{f', {decision.ruling}' if decision.ruling else ''} ({decision.reason})"
+        f"{decision.id and f' [{decision.id}]'}"
+    )
