@@ -112,7 +112,7 @@ def session_record(pid: int = 4711, **counts: int) -> Session:
 def end_record(*reasons: BrakeReason, **counts: int) -> End:
     """Return the end of a session that these reasons stopped; outcomes not given are 0."""
     held = reasons or (BrakeReason.FINISHED,)
-    return End(reason=held[0], reasons=held, digest="sha256:ab", counts=every_count(**counts))
+    return End(reason=held[0], reasons=list(held), digest="sha256:ab", counts=every_count(**counts))
 
 
 def every_count(**counts: int) -> dict[str, int]:
@@ -254,7 +254,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
     End: st.builds(
         End,
         reason=st.sampled_from(BrakeReason),
-        reasons=st.lists(st.sampled_from(BrakeReason), max_size=2).map(tuple),
+        reasons=st.lists(st.sampled_from(BrakeReason), max_size=2),
         digest=texts,
         counts=_tallies,
     ),

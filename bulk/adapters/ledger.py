@@ -79,7 +79,8 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
                 if not line.endswith(b"\n"):
                     return
                 offset = chain.size_bytes
-                yield offset, modern(chain.unseal(line, whole=whole))
+                record = chain.unseal(line, whole=whole)
+                yield offset, modern(record) if record.get("type") == "note" else record
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
@@ -222,8 +223,7 @@ class LedgerFile(LedgerReader):
     @property
     def digest(self) -> str:
         """Give the digest of the changes written so far, or of the fixed plan."""
-        planned = self.progress.planned
-        return str(planned["digest"]) if planned else self._chain.digest
+        return self.progress.digest or self._chain.digest
 
     async def write(self, record: Record) -> None:
         """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""

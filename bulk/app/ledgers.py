@@ -15,7 +15,7 @@ from bulk.core.errors import Refused, UsageError
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Outcome, ServiceState
 from bulk.core.plan import Estimate
-from bulk.core.reports.model import Report, Row, Rows, report_of, row_of
+from bulk.core.reports.model import Report, Row, Rows, row_of
 from bulk.core.reports.timeline import Timeline
 from bulk.core.vpcep.codes import advice_for
 
@@ -42,7 +42,7 @@ def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
     The timeline takes another reading of the whole file.
     """
     timeline = None
-    if with_timeline:
+    if with_timeline and reader.progress.sessions:
         timeline = Timeline()
         for _, record in records(path, whole=False):
             timeline.step(record)
@@ -65,12 +65,13 @@ def plan_report(
         return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
 
     rows = Rows(progress, row_at, moved)
-    return report_of(progress, rows, advice=advice, estimate=estimate, timeline=timeline)
+    before_run = None if progress.sessions else estimate
+    return Report(progress=progress, rows=rows, advice=advice, estimate=before_run, timeline=timeline)
 
 
 def must_be_approved(reader: LedgerReader, digest: str) -> None:
     """Raise Refused where the plan has another digest than the one approved; `sha256:` does not count."""
-    planned = str((reader.progress.planned or {}).get("digest", ""))
+    planned = reader.progress.digest
     if digest and digest.removeprefix("sha256:") != planned.removeprefix("sha256:"):
         raise Refused(
             f"the plan's digest is {planned}, not {digest}; nothing was sent",

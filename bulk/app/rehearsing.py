@@ -57,7 +57,7 @@ async def rehearse(
             checks += await crash(context, trouble)
         return Rehearsal(
             job=reader.progress.run["job"],
-            digest=(reader.progress.planned or {})["digest"],
+            digest=reader.progress.digest,
             counts=counts,
             trial=trial,
             limited=bool(trouble.limits),

@@ -179,7 +179,12 @@ async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
 
 def _end(brake: Brake, ledger: LedgerFile) -> End:
     reasons = brake.reasons or (BrakeReason.FINISHED,)
-    return End(reason=reasons[0], reasons=reasons, digest=ledger.digest, counts=_counts(ledger.progress))
+    return End(
+        reason=reasons[0],
+        reasons=[reason.value for reason in reasons],
+        digest=ledger.digest,
+        counts=_counts(ledger.progress),
+    )
 
 
 def _counts(progress: Progress) -> dict[str, int]:

@@ -14,6 +14,8 @@ SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credent
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")
 LOUD = frozenset({"note", "pace", "decision", "session", "end"})
 """Record types logged without -v; the others come once per row."""
+IN_WORDS = frozenset({"pace", "decision"})
+"""Record types that a person reads as a sentence; as JSON they have their fields."""
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -49,11 +51,11 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[st
     )
 
     def log(record: dict[str, Any]) -> None:
-        if not quiet and (verbose or record["type"] in LOUD):
-            logged = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
-            if record["type"] in {"pace", "decision"}:
-                logged["message"] = remark(record)
-            structlog.get_logger().info(record["type"], **logged)
+        kind = record["type"]
+        if not quiet and (verbose or kind in LOUD):
+            is_sentence = form is LogForm.TEXT and kind in IN_WORDS
+            fields = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
+            structlog.get_logger().info(kind, **({"message": remark(record)} if is_sentence else fields))
 
     return log
 

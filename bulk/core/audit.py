@@ -91,11 +91,11 @@ class Audit:
 
     def proofs(self) -> Iterator[Proof]:
         """Give what a ledger without a breach has proven."""
-        progress, planned = self.progress, self.progress.planned or {}
+        progress = self.progress
         counts = [f"{rows:,} {outcome.value}" for outcome, rows in progress.counts().items() if rows]
         facts = {
             Promise.CHAIN: f"none of {self._lines:,} lines is missing, edited or out of order",
-            Promise.PLAN: f"{progress.rows:,} rows, fixed as {planned['digest']} before anything was sent",
+            Promise.PLAN: f"{progress.rows:,} rows, fixed as {progress.digest} before anything was sent",
             Promise.INTENT: f"PUTs sent: {progress.sent:,}, each written down before it left",
             Promise.ALONE: "no row had two PUTs alive at once",
             Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
@@ -171,7 +171,7 @@ class Audit:
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
         if Counter(record["counts"]) != Counter(counts):
             yield Promise.SESSION, _differ(record["counts"], counts)
-        digest = (self.progress.planned or {})["digest"]
+        digest = self.progress.digest
         if record.get("digest", digest) != digest:  # format 2 did not name it here
             yield Promise.SESSION, f"names the plan {record['digest']}, not {digest}"
 

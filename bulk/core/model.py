@@ -118,13 +118,15 @@ known_target = cache(Target)  # equal targets are one object, however many rows 
 
 
 class LaneName(NamedTuple):
-    """What tells a lane from another one: whatever shares one rate limit at the API has the same."""
+    """What tells a lane from another one: whatever shares one rate limit at the API has the same.
+
+    The host is the API's, or `simulator`. The account is an id or a name, or the end of an access key with a
+    digest of it, never the whole key.
+    """
 
     host: str
-    """Of the API, or `simulator`."""
     region: str
     account: str
-    """The account's id or name, or the end of its access key; never the whole key."""
 
 
 class RequestKind(StrEnum):
@@ -319,13 +321,14 @@ class Sigil(StrEnum):
 
 @noun
 class Facts:
-    """How reports show what the plan decided for a row, or how the row ended."""
+    """How reports show what the plan decided for a row, or how the row ended: sigil and words.
+
+    `as_asked` says whether the service then is what the row wants.
+    """
 
     sigil: Sigil
     phrase: str
-    """How a person says it: `already right`."""
     as_asked: bool = False
-    """Whether the service is then what the row wants."""
 
     @property
     def needs_person(self) -> bool:
@@ -452,18 +455,12 @@ class Outcome(StrEnum):
                 return Facts(sigil=Sigil.DONE, phrase="applied", as_asked=True)
             case Outcome.ALREADY:
                 return Facts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
-            case Outcome.FAILED:
-                return Facts(sigil=Sigil.WRONG, phrase="failed")
-            case Outcome.REFUSED:
-                return Facts(sigil=Sigil.WRONG, phrase="refused")
-            case Outcome.DRIFTED:
-                return Facts(sigil=Sigil.WRONG, phrase="drifted")
+            case Outcome.FAILED | Outcome.REFUSED | Outcome.DRIFTED | Outcome.BLOCKED:
+                return Facts(sigil=Sigil.WRONG, phrase=self.value)
             case Outcome.CONFLICT:
                 return Facts(sigil=Sigil.WRONG, phrase="in conflict")
             case Outcome.IN_DOUBT:
                 return Facts(sigil=Sigil.UNKNOWN, phrase="in doubt")
-            case Outcome.BLOCKED:
-                return Facts(sigil=Sigil.WRONG, phrase="blocked")
             case Outcome.NOT_ATTEMPTED:
                 return Facts(sigil=Sigil.NOT_SENT, phrase="not attempted")
             case _:
@@ -511,18 +508,12 @@ class Why(StrEnum):
 class Hold(StrEnum):
     """Why a run or a row waits right now."""
 
-    RATE = "rate"
-    """Nothing but the rate: its turn has not come."""
+    RATE = "rate"  # its turn has not come, and nothing else is in the way
     PUSH_BACK = "push_back"
-    """The server takes no more for a while."""
     PREDECESSOR = "predecessor"
-    """Another row goes first."""
     PARKING = "parking"
-    """Another row has to be parked first."""
-    SETTLE = "settle"
-    """A PUT whose reply was lost may still take effect; then its service is read."""
+    SETTLE = "settle"  # a PUT whose reply was lost may still take effect until then
     BACKOFF = "backoff"
-    """A failed attempt is not repeated at once."""
 
     @property
     def words(self) -> str:
@@ -546,15 +537,12 @@ class Hold(StrEnum):
 
 @noun
 class Wait:
-    """A hold with what is known about it."""
+    """A hold, as far as known with its length, the server's limit behind it, the row that goes first."""
 
     hold: Hold
     left_s: float = 0.0
-    """How long it lasts at least; 0 where that is not known."""
     limit: Limit | None = None
-    """The server's limit behind it."""
     row: int | None = None
-    """The predecessor."""
 
 
 @noun

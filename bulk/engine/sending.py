@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.guards import side_effects
+from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import Attempt, AttemptResult, Intent, Note, OutcomeRecord, Purpose
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
@@ -225,8 +225,7 @@ class Sender:
 
     async def settle(self, put: Put) -> bool:
         """Settle the doubt that an earlier session left; say whether the PUT is to be sent again."""
-        asked_at = datetime.fromisoformat(self._progress.open[put.change.row].asked_at)
-        since_s = max(0.0, self._clock.now() - asked_at.timestamp())
+        since_s = max(0.0, self._clock.now() - moment_s(self._progress.open[put.change.row].asked_at))
         await self._clock.sleep(max(0.0, self._limits.settle_s - since_s))
         return await self._read_back(put, _LOST)
 

@@ -12,6 +12,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
+from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
     Action,
     Change,
@@ -27,7 +28,7 @@ from bulk.core.model import (
 )
 from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_json
-from bulk.core.reports.model import Report, Sitting
+from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 
 CHROMIUM = shutil.which("chromium")
@@ -183,22 +184,18 @@ def row(number: int, action: Action, *, name: str = "", outcome: Outcome | None 
 
 
 def report(rows: list[Row], **fields: Any) -> Report:
-    """Give a report of these rows."""
-    run = {
+    """Return a report of these rows; `run` and `notes` are what the ledger holds besides."""
+    progress = Progress()
+    progress.notes = fields.pop("notes", [])
+    progress.planned = {"digest": "sha256:" + "cd" * 32, "at": "2026-01-15T08:30:00.123Z"}
+    progress.run = {
         "job": "services",
         "job_sha256": "ab" * 32,
         "run_id": "0123456789abcdef",
         "version": "0.1.0",
         "targets": [{"region": TARGET.region, "project_id": TARGET.project_id, "profile": ""}],
-    }
-    return Report(
-        run=run | fields.pop("run", {}),
-        digest="sha256:" + "cd" * 32,
-        planned_at="2026-01-15T08:30:00.123Z",
-        rows=rows,
-        advice=lambda code: f"what to do about {code}",
-        **fields,
-    )
+    } | fields.pop("run", {})
+    return Report(progress=progress, rows=rows, advice=lambda code: f"what to do about {code}", **fields)
 
 
 def plan() -> Report:
@@ -223,15 +220,12 @@ def ran() -> Report:
         row(4, Action.KEEP, outcome=Outcome.ALREADY),
         row(5, Action.REFUSE, name="held", outcome=Outcome.REFUSED, reason="80/TCP is held"),
     ]
-    sitting = Sitting(
-        began_at="2026-01-15T08:31:00.000Z",
-        host="bastion",
-        pid=7,
-        user="ops",
-        ended_at="2026-01-15T08:32:00.000Z",
-        reason="finished",
-    )
-    return report(rows, sittings=(sitting,), sent=2)
+    applied = report(rows)
+    session = {"n": 9, "at": "2026-01-15T08:31:00.000Z", "host": "bastion", "pid": 7, "user": "ops"}
+    applied.progress.sessions = [session]
+    applied.progress.ends = [{"n": 20, "at": "2026-01-15T08:32:00.000Z", "reason": "finished"}]
+    applied.progress.sent = 2
+    return applied
 
 
 # What holds
@@ -355,7 +349,11 @@ async def test_names_that_try_to_be_markup_stay_names(page: Page) -> None:
         ),
     ]
     await page.open(
-        report(hostile, run={"job": HOSTILE}, notes=({"at": "", "about": HOSTILE, "message": HOSTILE},))
+        report(
+            hostile,
+            run={"job": HOSTILE},
+            notes=[{"at": "", "type": "note", "about": HOSTILE, "message": HOSTILE}],
+        )
     )
     await page.js("expand.click()")
     assert await page.js("typeof hacked") == "undefined"

@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
     Action,
     Change,
@@ -75,8 +76,7 @@ ROWS = st.builds(
 @given(rows=st.lists(ROWS, min_size=1, max_size=5, unique_by=lambda row: row.change.service_id))
 def test_a_csv_report_reloads_as_the_job_it_reports_on(rows: list[Row]) -> None:
     """Targets, bodies and notes come back as planned, hostile cells too; the outcome is passed over."""
-    run = {"job": "j", "targets": []}
-    report = Report(run=run, digest="", planned_at="", rows=rows, advice=str)
+    report = Report(progress=Progress(), rows=rows, advice=str)
     lines = "".join(as_csv.render(report)).encode().splitlines(keepends=True)
     read = list(read_rows(lines, name="r.csv", format=Format.CSV, default=Target(region="", project_id="")))
     assert [type(row) for row in read] == [ServiceUpdate] * len(rows), read

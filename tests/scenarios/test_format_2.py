@@ -107,6 +107,7 @@ def test_a_run_of_format_2_is_finished(stage: Stage, old: Old) -> None:
     assert stage.outcomes() == old.finished
     assert len(stage.applied) == old.sent
     assert stage.bulk("audit", ledger).code == ExitCode.OK
+    assert (stage.records("run")[0]["format"], stage.records("session")[-1]["format"]) == (2, 3)
 
 
 @pytest.mark.parametrize("stage", [{"fleet": fleet("throttled")}], indirect=True)

@@ -14,7 +14,6 @@ from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
     Decision,
-    End,
     Json,
     OutcomeRecord,
     Pace,
@@ -64,8 +63,6 @@ def read_back(kind: type[Any], json: Json) -> Any:
         return reader(json)
     if kind is Attempt:
         assert members.pop("hold") == AttemptResult(json["verdict"]).facts.hold
-    if kind is End:
-        members["reasons"] = tuple(members["reasons"])
     if kind in {Attempt, OutcomeRecord}:
         members["reply"] = Reply(**{name: members.pop(name) for name in Reply.__slots__})
     if members.get("observed"):

@@ -34,6 +34,11 @@ def _timestamp(ms: int) -> str:
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def moment_s(at: str) -> float:
+    """Return the seconds since 1970 that a record's `at` names: what `timestamp` made text of."""
+    return datetime.fromisoformat(at).timestamp()
+
+
 def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
     """Give the line (with its newline) of a whole record, and its `sum`."""
     content = orjson.dumps(json)[:-1]

@@ -19,13 +19,11 @@ _PACE = re.compile(
 )
 
 
-def modern(record: Json) -> Json:
-    """Return a record as format 3 has it: a note of format 2 about the pace becomes a `pace`."""
-    if record.get("type") != "note":
-        return record
-    kind, found = _KINDS.get(str(record.get("about"))), _PACE.fullmatch(str(record.get("message")))
+def modern(note: Json) -> Json:
+    """Return a note as format 3 has it: one of format 2 about the pace becomes a `pace`."""
+    kind, found = _KINDS.get(str(note.get("about"))), _PACE.fullmatch(str(note.get("message")))
     if kind is None or found is None:
-        return record
+        return note
     limit = None
     if found["why"]:
         window_s = float(found["window"]) if found["window"] else _WINDOWS_S[found["unit"]]
@@ -39,4 +37,4 @@ def modern(record: Json) -> Json:
         hold=Hold.PUSH_BACK if found["left"] else Hold.RATE,
         left_s=float(found["left"] or 0),
     )
-    return {**{name: record[name] for name in ("n", "at")}, "type": pace.type, **record_json(pace)}
+    return {**{name: note[name] for name in ("n", "at")}, "type": pace.type, **record_json(pace)}

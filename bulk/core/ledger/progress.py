@@ -20,12 +20,12 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum
 from typing import assert_never
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint, footprint_of
+from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import (
     READABLE,
     AttemptResult,
@@ -156,7 +156,7 @@ class Progress:
             "attempt": self._attempt,
             "outcome": self._outcome,
             "note": self._note,
-            "pace": self._pace,
+            "pace": self._note,
             "decision": self._decision,
             "end": self._end,
         }
@@ -234,7 +234,19 @@ class Progress:
     @property
     def work_s(self) -> float:
         """Give how long sessions have been at work, the pauses between them left out."""
-        return self._earlier_s + (_seconds(self.sessions[-1]["at"], self.last_at) if self.sessions else 0.0)
+        if not self.sessions:
+            return 0.0
+        return self._earlier_s + moment_s(self.last_at) - moment_s(self.sessions[-1]["at"])
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the plan; nothing while the plan is not complete."""
+        return str(self.planned["digest"]) if self.planned else ""
+
+    @property
+    def planned_at(self) -> str:
+        """Return when the plan was complete."""
+        return str(self.planned["at"]) if self.planned else ""
 
     @property
     def footprint(self) -> Footprint:
@@ -353,12 +365,10 @@ class Progress:
         return is_asked and self.open[record["row"]].purpose is not Purpose.RESTORE
 
     def _note(self, record: Json, _: int) -> None:
+        if record["type"] == "pace":
+            pace_of(record)  # raises where it is none
         self.notes.append(record)
         del self.notes[:-NOTES_MAX]
-
-    def _pace(self, record: Json, offset: int) -> None:
-        pace_of(record)
-        self._note(record, offset)
 
     def _decision(self, record: Json, _: int) -> None:
         decision_of(record)
@@ -395,10 +405,6 @@ def _check_format(record: Json, said: object) -> None:
             f"line {record['n'] + 1} says format {said}; this version reads formats {_READABLE}",
             hint="finish that run with the version that began it, or begin another one with --new-run",
         )
-
-
-def _seconds(began_at: str, ended_at: str) -> float:
-    return (datetime.fromisoformat(ended_at) - datetime.fromisoformat(began_at)).total_seconds()
 
 
 _READABLE = " and ".join(map(str, READABLE))

@@ -57,12 +57,10 @@ class Purpose(StrEnum):
 
 @noun
 class AttemptFacts:
-    """What a reply that did not end the row means for it."""
+    """What a reply that did not end the row means, and what the row waits for then, if for anything."""
 
     meaning: str
-    """As a person says it."""
     hold: Hold | None = None
-    """What the row waits for then; None where it waits for nothing, or has nothing left to send."""
 
 
 class AttemptResult(StrEnum):
@@ -71,44 +69,43 @@ class AttemptResult(StrEnum):
     THROTTLED = "throttled"
     RETRY = "retry"
     RENEWED = "renewed"
-    """An expired token was renewed; the row is not to blame."""
     UNREACHED = "unreached"
-    """Nobody was there, for this row or any other; the row is not to blame."""
     ABORT = "abort"
     DOUBT = "doubt"
     UNAPPLIED = "unapplied"
-    """Reading has shown that the service still is as before."""
     REJECTED = "rejected"
-    """The API said no to the last PUT of a parked service, which now gets back what it had."""
     PARKED = "parked"
-    """The intermediate PUT of a cycle was applied; the last one must follow."""
 
     @cached_property
     def facts(self) -> AttemptFacts:
-        """Return what it means, and what the row then waits for."""
+        """Return what it means, as a person says it, and what the row then waits for."""
         match self:
             case AttemptResult.THROTTLED:
                 return AttemptFacts(meaning="too fast; costs the row no attempt", hold=Hold.PUSH_BACK)
             case AttemptResult.RETRY:
                 return AttemptFacts(meaning="surely not applied; to be sent again", hold=Hold.BACKOFF)
-            case AttemptResult.RENEWED:
+            case AttemptResult.RENEWED:  # the row is not to blame
                 return AttemptFacts(meaning="the token had expired and was renewed; to be sent again")
-            case AttemptResult.UNREACHED:
-                meaning = "the API could not be reached by any row; to be sent again"
-                return AttemptFacts(meaning=meaning, hold=Hold.BACKOFF)
+            case AttemptResult.UNREACHED:  # nor here
+                return AttemptFacts(
+                    meaning="the API could not be reached by any row; to be sent again", hold=Hold.BACKOFF
+                )
             case AttemptResult.ABORT:
                 return AttemptFacts(meaning="the API would say this to every row; the run stops")
             case AttemptResult.DOUBT:
                 return AttemptFacts(meaning="perhaps applied; only reading can tell", hold=Hold.SETTLE)
             case AttemptResult.UNAPPLIED:
-                meaning = "read: the service is as before; to be sent again"
-                return AttemptFacts(meaning=meaning, hold=Hold.BACKOFF)
+                return AttemptFacts(
+                    meaning="read: the service is as before; to be sent again", hold=Hold.BACKOFF
+                )
             case AttemptResult.REJECTED:
-                meaning = "the last step of a cycle is refused; the service gets back what it had"
-                return AttemptFacts(meaning=meaning)
+                return AttemptFacts(
+                    meaning="the last step of a cycle is refused; the service gets back what it had"
+                )
             case AttemptResult.PARKED:
-                meaning = "the intermediate step of a cycle is done; the last one must follow"
-                return AttemptFacts(meaning=meaning)
+                return AttemptFacts(
+                    meaning="the intermediate step of a cycle is done; the last one must follow"
+                )
             case _:
                 assert_never(self)
 
@@ -144,19 +141,19 @@ class Planned:
 
 @noun
 class Session:
-    """A process began to work on the plan: where the run stands is at the head of its records, too."""
+    """A process began to work on the plan, whose digest it names, with these counts of outcomes.
+
+    The format is that of the records from here on; the run may have begun in an earlier one.
+    """
 
     type: ClassVar[str] = "session"
     format: int = FORMAT
-    """Of the records from here on; the run may have begun in an earlier one."""
     host: str
     pid: int
     user: str
     settings: Json
     digest: str
-    """Of the plan."""
     counts: dict[str, int]
-    """Of outcomes, then."""
 
 
 @noun
@@ -205,19 +202,19 @@ class Note:
 
 @noun
 class Pace:
-    """How fast the requests of one kind may leave in a lane from now on, and what holds them."""
+    """How fast the requests of one kind may leave in a lane from now on, and what holds them for how long.
+
+    The limit is the server's as it is believed to be, and `why` where that belief comes from.
+    """
 
     type: ClassVar[str] = "pace"
     lane: LaneName
     kind: RequestKind
     rate_per_s: float
     limit: Limit | None = None
-    """The server's limit as it is believed to be."""
     why: Why | None = None
-    """Where the belief in the limit comes from."""
     hold: Hold = Hold.RATE
     left_s: float = 0.0
-    """How long the hold lasts, as far as known."""
 
 
 class DecidedBy(StrEnum):
@@ -238,7 +235,10 @@ class Ruling(StrEnum):
 
 @noun
 class Decision:
-    """A person's, a judge's or a limit's word about the run; no verb of this version writes one."""
+    """A person's, a judge's or a limit's word about the run, and the id by which a command may name it.
+
+    No verb of this version writes one; what a later version decided is kept and shown.
+    """
 
     type: ClassVar[str] = "decision"
     by: DecidedBy
@@ -248,24 +248,19 @@ class Decision:
     user: str = ""
     host: str = ""
     id: str = ""
-    """What a later command calls it by."""
     wave: int | None = None
     ruling: Ruling | None = None
 
 
 @noun
 class End:
-    """Why the session stopped, and where the run stood then."""
+    """Why the session stopped: every reason, the first one by itself as well; the counts of outcomes then."""
 
     type: ClassVar[str] = "end"
     reason: BrakeReason
-    """The first of them."""
-    reasons: tuple[BrakeReason, ...]
-    """All of them, in the order in which they are reported."""
+    reasons: list[str]
     digest: str
-    """Of the plan."""
     counts: dict[str, int]
-    """Of outcomes."""
 
 
 Record: TypeAlias = (
@@ -464,8 +459,8 @@ def record_json(record: Record) -> Json:
             return json if record.purpose is Purpose.CHANGE else {**json, "purpose": record.purpose.value}
         case Attempt():
             json = {"row": record.row, "attempt": record.attempt, "verdict": record.verdict.value}
-            hold = {"hold": record.verdict.facts.hold, "hold_s": record.hold_s}
-            return {**json, **_reply_json(record.reply), **hold}
+            json["hold"], json["hold_s"] = record.verdict.facts.hold, record.hold_s
+            return {**json, **_reply_json(record.reply)}
         case OutcomeRecord():
             json = {"row": record.row, "outcome": record.outcome.value, **_reply_json(record.reply)}
             json["attempts"] = record.attempts

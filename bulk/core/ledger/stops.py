@@ -14,11 +14,10 @@ from bulk.core.model import Outcome, noun
 
 @noun
 class StopFacts:
-    """What a reason to stop means."""
+    """What a reason to stop means: how the session exits, and why it stopped as a person says it."""
 
     exit_code: ExitCode
     words: str
-    """Why the session stopped, as a person says it."""
 
 
 class BrakeReason(StrEnum):
@@ -37,8 +36,7 @@ class BrakeReason(StrEnum):
     WINDOW = "window"
     ABORTED = "aborted"
     UNREACHED = "unreached"
-    FINISHED = "finished"
-    """Nothing stood in the way to its end; no brake is pulled for it."""
+    FINISHED = "finished"  # nothing stood in the way; no brake is pulled for it
 
     @cached_property
     def facts(self) -> StopFacts:
@@ -53,8 +51,10 @@ class BrakeReason(StrEnum):
             case BrakeReason.SIDE_EFFECT:
                 return StopFacts(exit_code=ExitCode.SAFETY_LIMIT, words="a PUT changed what no row asked for")
             case BrakeReason.STRICT:
-                words = "a row was refused or moved since the plan, and the run is strict"
-                return StopFacts(exit_code=ExitCode.REFUSED, words=words)
+                return StopFacts(
+                    exit_code=ExitCode.REFUSED,
+                    words="a row was refused or moved since the plan, and the run is strict",
+                )
             case BrakeReason.INTERRUPTED:
                 return StopFacts(exit_code=ExitCode.INTERRUPTED, words="interrupted (INT)")
             case BrakeReason.TERMINATED:

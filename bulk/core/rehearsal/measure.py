@@ -1,8 +1,8 @@
 """What a rehearsed run shows of its own speed, from its ledger's records and the simulator's counts."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 
+from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import AttemptResult, Json
 from bulk.core.rehearsal.findings import Measurement
 from bulk.core.reports.timeline import Timeline
@@ -19,7 +19,7 @@ def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) 
     gap_s: dict[int, float] = {}
     for record in records:
         timeline.step(record)
-        now_s = datetime.fromisoformat(record["at"]).timestamp()
+        now_s = moment_s(record["at"])
         match record:
             case {"type": "intent", "row": row}:
                 sent += 1

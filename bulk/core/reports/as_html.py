@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bulk.core.model import Action, Outcome, Target
 from bulk.core.reports.chart import chart_of
-from bulk.core.reports.model import Report
+from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
 from bulk.core.reports.summary import estimated
@@ -60,13 +60,15 @@ def _figures(report: Report, totals: Totals) -> dict[str, Any]:
     """Give what the page says above the list of services."""
     counts: Mapping[Any, int] = totals.actions if totals.outcomes is None else totals.outcomes
     return {
+        "progress": report.progress,
+        "sittings": sittings_of(report.progress),
         "totals": totals,
         "counts": counts,
         "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),
         "estimate": estimated(report.estimate) if report.estimate else "",
         "chart": chart_of(report.timeline) if report.timeline else None,
         "latency": report.timeline.latency() if report.timeline else None,
-        "notes": report.notes[-NOTES_SHOWN:],
+        "notes": report.progress.notes[-NOTES_SHOWN:],
         "targets_shown": TARGETS_SHOWN,
     }
 

@@ -8,7 +8,7 @@ import orjson
 from bulk.core.ledger.records import Json, decision_of, record_json, state_json, target_json
 from bulk.core.model import Action, Outcome, ports_json
 from bulk.core.plan import Estimate
-from bulk.core.reports.model import Report
+from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.row import Row
 from bulk.core.reports.timeline import PacePoint, Timeline
 from bulk.core.reports.totals import Tally, Totals
@@ -30,15 +30,15 @@ def render(report: Report) -> Iterator[str]:
 
 def head_json(report: Report) -> Json:
     """Give what the report is about."""
-    run = report.run
+    progress = report.progress
     return {
         "format": FORMAT,
         "kind": "run" if report.ran else "plan",
-        **{name: run[name] for name in ("job", "job_sha256", "run_id", "version", "targets")},
-        "digest": report.digest,
-        "planned_at": report.planned_at,
-        "sessions": [asdict(sitting) for sitting in report.sittings],
-        "decisions": [{"at": json["at"], **asdict(decision_of(json))} for json in report.decisions],
+        **{name: progress.run[name] for name in ("job", "job_sha256", "run_id", "version", "targets")},
+        "digest": progress.digest,
+        "planned_at": progress.planned_at,
+        "sessions": [asdict(sitting) for sitting in sittings_of(progress)],
+        "decisions": [{"at": json["at"], **asdict(decision_of(json))} for json in progress.decisions],
         "estimate": _estimate_json(report.estimate) if report.estimate else None,
     }
 
@@ -54,8 +54,8 @@ def totals_json(report: Report, totals: Totals) -> Json:
             "mappings_applied": asdict(totals.applied),
             "consumers": totals.consumers,
             "parked": totals.parked,
-            "puts_sent": report.sent,
-            "refusals": report.refusals,
+            "puts_sent": report.progress.sent,
+            "refusals": report.progress.refusals,
         },
         "failures": [
             {"code": code, "rows": rows, "advice": report.advice(code)} for code, rows in totals.codes.items()

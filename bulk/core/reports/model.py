@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, target_of
+from bulk.core.ledger.records import target_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Target
 from bulk.core.plan import Estimate
@@ -13,7 +13,7 @@ from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 
-__all__ = ["Report", "Row", "Rows", "Sitting", "report_of", "row_of", "sittings_of"]
+__all__ = ["Report", "Row", "Rows", "Sitting", "row_of", "sittings_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,72 +39,31 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The facts of one report."""
+    """The facts of one report: what the ledger adds up to, its rows, and what else is known."""
 
-    run: Json
-    """The ledger's first record: job, job_sha256, run_id, version, options, targets."""
-    digest: str
-    """What a reviewer signs."""
-    planned_at: str
+    progress: Progress
     rows: Rows
     advice: Callable[[str], str]
     """What to do about an error code."""
-    sittings: tuple[Sitting, ...] = ()
     estimate: Estimate | None = None
     """None once the run has begun: it is about the whole plan."""
     timeline: Timeline | None = None
     """None before the run, and where nobody asked for it."""
-    work_s: float = 0.0
-    """How long sessions have been at work."""
-    sent: int = 0
-    """PUTs sent."""
-    refusals: int = 0
-    """Replies that said: too fast."""
-    notes: tuple[Json, ...] = ()
-    """Notes and changes of pace, the last ones."""
-    decisions: tuple[Json, ...] = ()
 
     @property
     def ran(self) -> bool:
-        """Say whether this is a report of a run, not of a plan."""
-        return bool(self.sittings)
+        """Return whether this is a report of a run, not of a plan."""
+        return bool(self.progress.sessions)
 
     @property
     def title(self) -> str:
-        """Give the report's heading."""
-        return f"{self.run['job']}: {'report of the run' if self.ran else 'plan, not yet applied'}"
+        """Return the report's heading."""
+        return f"{self.progress.run['job']}: {'report of the run' if self.ran else 'plan, not yet applied'}"
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """Return the targets of the job."""
-        return tuple(map(target_of, self.run["targets"]))
-
-
-def report_of(
-    progress: Progress,
-    rows: Rows,
-    *,
-    advice: Callable[[str], str],
-    estimate: Estimate | None = None,
-    timeline: Timeline | None = None,
-) -> Report:
-    """Give the report of a ledger whose plan is complete."""
-    planned = progress.planned or {}
-    return Report(
-        run=progress.run,
-        digest=planned.get("digest", ""),
-        planned_at=planned.get("at", ""),
-        rows=rows,
-        advice=advice,
-        sittings=sittings_of(progress),
-        estimate=None if progress.sessions else estimate,
-        timeline=timeline if progress.sessions else None,
-        work_s=progress.work_s,
-        sent=progress.sent,
-        refusals=progress.refusals,
-        notes=tuple(progress.notes),
-        decisions=tuple(progress.decisions),
-    )
+        return tuple(map(target_of, self.progress.run["targets"]))
 
 
 def sittings_of(progress: Progress) -> tuple[Sitting, ...]:

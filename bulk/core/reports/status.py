@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import assert_never
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
@@ -32,18 +31,15 @@ class State(StrEnum):
     STOPPED = "stopped"
     FINISHED = "finished"
 
-    @property
-    def style(self) -> Style:
-        """Return how it looks."""
-        match self:
-            case State.PLANNED | State.RUNNING:
-                return Style.STRONG
-            case State.INCOMPLETE | State.DIED | State.STOPPED:
-                return Style.BAD
-            case State.FINISHED:
-                return Style.GOOD
-            case _:
-                assert_never(self)
+
+_STYLE = {
+    State.INCOMPLETE: Style.BAD,
+    State.PLANNED: Style.STRONG,
+    State.RUNNING: Style.STRONG,
+    State.DIED: Style.BAD,
+    State.STOPPED: Style.BAD,
+    State.FINISHED: Style.GOOD,
+}
 
 
 def state_of_run(progress: Progress, *, alive: bool) -> State:
@@ -65,7 +61,7 @@ def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
     yield (
         Span(printable(progress.run.get("job", "a job unknown yet")), Style.STRONG),
         Span(": "),
-        Span(state.value, state.style),
+        Span(state.value, _STYLE[state]),
         Span(printable(_since(progress, state))),
     )
     if progress.planned:
@@ -131,7 +127,7 @@ def as_json(progress: Progress, *, alive: bool) -> Json:
         "state": state_of_run(progress, alive=alive),
         "job": progress.run.get("job"),
         "run_id": progress.run.get("run_id"),
-        "digest": (progress.planned or {}).get("digest"),
+        "digest": progress.digest or None,
         "rows": progress.rows,
         "ended": progress.ended,
         "outcomes": {outcome.value: rows for outcome, rows in counts.items()},

@@ -1,8 +1,8 @@
 """One service's whole story in the ledger's order: what was planned, each wait and its reason, the end."""
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
 
+from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import AttemptResult, Json, change_of, pace_of
 from bulk.core.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.core.pacing.describe import wait_text
@@ -63,7 +63,7 @@ class _Teller:
 
     def stamped(self, record: Json, line: Line) -> Line:
         """Give the line behind its time and what has passed since the line before."""
-        now_s = datetime.fromisoformat(record["at"]).timestamp()
+        now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
         return (Span(f"{record['at']}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)

@@ -25,17 +25,18 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _mappings_line(totals.applied, to_come=False)
         yield _titled("Sent", effort(report))
         yield from failures(report, totals.codes)
-    for decision in report.decisions:
+    for decision in report.progress.decisions:
         yield (Span(printable(f"{decision['at']} {remark(decision)}")),)
     if report.estimate:
         yield _estimate_line(report.estimate)
-    yield _titled("Digest", report.digest)
+    yield _titled("Digest", report.progress.digest)
 
 
 def effort(report: Report) -> str:
     """Give how many PUTs the run took, how often it was too fast, and how long it worked."""
-    told = f"{counted(report.sent, 'PUT')}, {counted(report.refusals, 'refusal')} for going too fast"
-    return f"{told}, in {duration(report.work_s)}" if report.ran else told
+    progress = report.progress
+    told = f"{counted(progress.sent, 'PUT')}, {counted(progress.refusals, 'refusal')} for going too fast"
+    return f"{told}, in {duration(progress.work_s)}" if report.ran else told
 
 
 def estimated(estimate: Estimate) -> str:

@@ -6,8 +6,8 @@ Time counts only while a session is at work: sessions stand side by side, the pa
 from array import array
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 
+from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import AttemptResult, Json, Pace, pace_of
 from bulk.core.model import RequestKind
 
@@ -116,7 +116,7 @@ class Timeline:
 
     def _session(self, record: Json) -> None:
         self._earlier_s = self._last_s
-        self._began = _seconds(record)
+        self._began = moment_s(record["at"])
         self._asked.clear()
         self.sessions.append(self._earlier_s)
 
@@ -133,9 +133,5 @@ class Timeline:
             self.pace.append(PacePoint(at_s=self._move_on(record), pace=pace))
 
     def _move_on(self, record: Json) -> float:
-        self._last_s = max(self._last_s, self._earlier_s + _seconds(record) - self._began)
+        self._last_s = max(self._last_s, self._earlier_s + moment_s(record["at"]) - self._began)
         return self._last_s
-
-
-def _seconds(record: Json) -> float:
-    return datetime.fromisoformat(record["at"]).timestamp()

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias, assert_never
+from typing import NamedTuple, TypeAlias
 
 from bulk.core.model import Action, Outcome, Sigil
 
@@ -29,24 +29,22 @@ class Span(NamedTuple):
 Line: TypeAlias = tuple[Span, ...]
 """One line of the terminal, without its newline."""
 
+_STYLE = {
+    Sigil.TO_CHANGE: Style.CHANGE,
+    Sigil.DONE: Style.GOOD,
+    Sigil.ALREADY_RIGHT: Style.FAINT,
+    Sigil.WRONG: Style.BAD,
+    Sigil.UNKNOWN: Style.BAD,
+    Sigil.NOT_SENT: Style.FAINT,
+}
+
 _INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 
 
 def style_of(result: Action | Outcome) -> Style:
     """Return the style of what the plan decided or how a row ended; the page's class is its name."""
-    sigil = result.facts.sigil
-    match sigil:
-        case Sigil.TO_CHANGE:
-            return Style.CHANGE
-        case Sigil.DONE:
-            return Style.GOOD
-        case Sigil.WRONG | Sigil.UNKNOWN:
-            return Style.BAD
-        case Sigil.ALREADY_RIGHT | Sigil.NOT_SENT:
-            return Style.FAINT
-        case _:
-            assert_never(sigil)
+    return _STYLE[result.facts.sigil]
 
 
 def plain(line: Line) -> str:

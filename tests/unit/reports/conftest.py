@@ -45,7 +45,7 @@ from bulk.core.model import (
     Target,
     Why,
 )
-from bulk.core.reports.model import Report, report_of
+from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
@@ -151,7 +151,7 @@ class Written:
         """Append the end of the session; without a reason it is finished."""
         held = reasons or (BrakeReason.FINISHED,)
         digest, counts = self._standing()
-        return self.put(End(reason=held[0], reasons=held, digest=digest, counts=counts))
+        return self.put(End(reason=held[0], reasons=list(held), digest=digest, counts=counts))
 
     def _standing(self) -> tuple[str, dict[str, int]]:
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
@@ -177,10 +177,10 @@ class Written:
 
     def report(self, **more: Any) -> Report:
         """Give the report of what has been written."""
-        return report_of(
-            self.progress,
-            self.rows(),
-            timeline=self.timeline,
+        return Report(
+            progress=self.progress,
+            rows=self.rows(),
+            timeline=self.timeline if self.progress.sessions else None,
             advice=lambda code: f"what to do about {code}",
             **more,
         )

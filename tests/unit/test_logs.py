@@ -1,0 +1,47 @@
+"""Log lines on stderr, one for each ledger record that is not one of many."""
+
+import orjson
+import pytest
+
+from bulk.cli.logs import configure
+from bulk.core.ledger.records import DecidedBy, Decision, Intent, Json, Pace, Record, record_json, record_type
+from bulk.core.model import LaneName, RequestKind
+
+LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
+PACE = Pace(lane=LANE, kind=RequestKind.WRITES, rate_per_s=10.0)
+DECISION = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
+
+
+def logged(record: Record, capsys: pytest.CaptureFixture[str], **settings: object) -> str:
+    """Return what stderr has of a record."""
+    json: Json = {"n": 7, "at": "", "type": record_type(record), **record_json(record)}
+    configure(**({"form": "text", "verbosity": 0, "quiet": False} | settings))(json)  # type: ignore[arg-type]
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (PACE, "pace of writes (cn-north-4 at simulator, account ops): 10/s"),
+        (DECISION, "decision of operator: pause (bridge call)"),
+    ],
+)
+def test_what_a_person_reads_as_a_sentence_is_logged_as_one(
+    record: Record, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line; for machines it has its fields instead."""
+    text = logged(record, capsys)
+    assert text.count("\n") == 1
+    assert words in text
+    machine = orjson.loads(logged(record, capsys, form="json"))
+    assert {name: machine[name] for name in record_json(record)} == record_json(record)
+
+
+def test_a_record_of_a_single_row_is_logged_only_where_that_is_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """And nothing is where it is to be quiet."""
+    intent = Intent(row=1, attempt=1)
+    assert logged(intent, capsys) == ""
+    assert "row=1" in logged(intent, capsys, verbosity=1)
+    assert logged(DECISION, capsys, quiet=True) == ""
