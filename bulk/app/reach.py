@@ -54,8 +54,8 @@ class Reach(Generic[C]):
         self._learned = LearnedLimits(state_folder(around.env, around.home))
         self._contacts: dict[Target, Contact[C]] = {}
         self.paces: dict[Budget, Limiter] = {}
-        self.told: Callable[[Budget, Pacing], None] = _unheard
-        """Who hears that a pace has changed its mind about the server's limit."""
+        self.notify: Callable[[Budget, Pacing], None] = _ignored
+        """Called when the hold of a pace, or its belief in the server's limit, has changed."""
 
     async def contact(self, target: Target) -> Contact[C]:
         """Give the contact of a target; raises CredentialsError, UsageError, CannotRun."""
@@ -92,7 +92,7 @@ class Reach(Generic[C]):
             self.paces[budget] = Limiter(
                 self._pacing(budget),
                 clock=self._around.clock,
-                changed=lambda pacing: self.told(budget, pacing),
+                changed=lambda pacing: self.notify(budget, pacing),
             )
         return self.paces[budget]
 
@@ -114,7 +114,7 @@ class Reach(Generic[C]):
                     pass
 
 
-def _unheard(_: Budget, __: Pacing) -> None:
+def _ignored(_: Budget, __: Pacing) -> None:
     pass
 
 

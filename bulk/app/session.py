@@ -135,7 +135,7 @@ async def work_on(
             limits=_limits(job, progress),
         )
     )
-    reach.told = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
+    reach.notify = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
     with (
         stop_signals(lambda number: _interrupt(brake, number)),
         _deadline(closes_in_s, brake, around),

@@ -428,7 +428,7 @@ _FEW = 8
 
 
 class Outcome(StrEnum):
-    """How a row ended; the counts of all nine sum to the rows of the job at every exit."""
+    """How a row ended; the counts of all of them sum to the rows of the job at every exit."""
 
     APPLIED = "applied"
     ALREADY = "already"

@@ -11,10 +11,13 @@ from bulk.core.ledger.progress import NOTES_MAX, Progress, Stage
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
+    DecidedBy,
+    Decision,
     Intent,
     Json,
     Note,
     OutcomeRecord,
+    Pace,
     Planned,
     Purpose,
     Record,
@@ -22,8 +25,9 @@ from bulk.core.ledger.records import (
     record_type,
 )
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Outcome, Reply
+from bulk.core.model import Action, LaneName, Outcome, Reply, RequestKind
 from tests.nouns import PROJECT, change, end_record, run_record, session_record
+from tests.nouns import planned as planned_record
 
 INTENT = Intent(row=1, attempt=1)
 ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in AttemptResult}
@@ -234,6 +238,43 @@ def test_a_line_with_missing_or_strange_members_is_damage_not_a_crash(json: Json
     """Whoever forges the sums still meets a message with the line."""
     with pytest.raises(LedgerDamaged, match=r"^line 5 is no record of this format"):
         planned().step(json)
+
+
+def test_members_that_a_later_version_adds_are_passed_over() -> None:
+    """In every record, and in the target and the figures of a plan."""
+    story = Story()
+    records = (run_record(), change(1), planned_record(change(1)), session_record(), INTENT, end_record())
+    for record in records:
+        json = {"at": "", "type": record_type(record), **record_json(record), "later": 1}
+        for name in {"target", "footprint"} & json.keys():
+            json[name] = {**json[name], "later": 1}
+        story.step(json)
+    assert story.progress.targets == [change(1).target]
+    assert story.progress.footprint.changes == 1
+
+
+@pytest.mark.parametrize(
+    "json",
+    [
+        {"type": "pace", "lane": {}, "kind": "writes"},
+        {"type": "decision", "by": "somebody", "what": "pause", "reason": ""},
+        {"type": "end", "reason": "tired", "counts": {}},
+        {"type": "end", "reason": "window", "reasons": ["window", "tired"], "counts": {}},
+    ],
+)
+def test_members_that_are_known_must_make_sense(json: Json) -> None:
+    """Here only a forger gets to, since the chain holds every line."""
+    with pytest.raises(LedgerDamaged, match=r"^line 5 is no record of this format"):
+        planned().step({"at": "", **json})
+
+
+def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
+    """A long run under a tight limit must not make a person's word unknown."""
+    story, pause = planned(), Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
+    pace = Pace(lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0)
+    story.tell(pause, *[pace] * (NOTES_MAX + 1))
+    assert [record["type"] for record in story.progress.decisions] == ["decision"]
+    assert len(story.progress.notes) == NOTES_MAX
 
 
 # What is remembered of an open row

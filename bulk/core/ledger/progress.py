@@ -213,7 +213,7 @@ class Progress:
         return _ENDED.get(stage, Outcome.NOT_ATTEMPTED)
 
     def counts(self) -> dict[Outcome, int]:
-        """Give the number of rows by outcome; all nine, summing to `rows`."""
+        """Return the number of rows by outcome, of every one; they sum to `rows`."""
         counts = dict.fromkeys(Outcome, 0)
         for stage, outcome in _ENDED.items():
             counts[outcome] = self._tally[stage]

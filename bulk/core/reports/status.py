@@ -102,7 +102,7 @@ def _codes(progress: Progress) -> Iterator[Line]:
 
 
 def _last_word(progress: Progress, state: State) -> Iterator[Line]:
-    """Give the latest note or change of pace: while it runs, what it is waiting for."""
+    """Return the latest note or change of pace: while it runs, what it is waiting for."""
     if progress.notes and state is not State.FINISHED:
         last = progress.notes[-1]
         yield text(printable(f"{last['at']} {remark(last)}"), Style.FAINT)

@@ -109,10 +109,10 @@ class _Teller:
         self._asked = False
         row = row_of(self.change, self.outcome, record)
         sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
-        told = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
-        told += [f'{moved.field} is "{moved.after}", not "{moved.before}"' for moved in row.moved]
-        told += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
-        return _said("; ".join(filter(None, told)), style_of(self.outcome))
+        parts = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
+        parts += [f'{moved.field} is "{moved.after}", not "{moved.before}"' for moved in row.moved]
+        parts += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
+        return _said("; ".join(filter(None, parts)), style_of(self.outcome))
 
     def _session(self, record: Json) -> Line:
         who = f"process {record['pid']} of {record['user']} on {record['host']}"

@@ -33,10 +33,10 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
 
 
 def effort(report: Report) -> str:
-    """Give how many PUTs the run took, how often it was too fast, and how long it worked."""
+    """Return how many PUTs the run took, how often it was too fast, and how long it worked."""
     progress = report.progress
-    told = f"{counted(progress.sent, 'PUT')}, {counted(progress.refusals, 'refusal')} for going too fast"
-    return f"{told}, in {duration(progress.work_s)}" if report.ran else told
+    sent = f"{counted(progress.sent, 'PUT')}, {counted(progress.refusals, 'refusal')} for going too fast"
+    return f"{sent}, in {duration(progress.work_s)}" if report.ran else sent
 
 
 def estimated(estimate: Estimate) -> str:

@@ -24,7 +24,7 @@ class Totals:
     rows: int
     actions: dict[Action, int]
     outcomes: dict[Outcome, int] | None
-    """All nine, summing to `rows`; None while the plan has not been applied."""
+    """Of every one, summing to `rows`; None while the plan has not been applied."""
     planned: Mappings
     """Over the rows to update."""
     applied: Mappings
