@@ -4,6 +4,7 @@ import orjson
 import pytest
 
 from bulk.cli.logs import configure
+from bulk.cli.options import LogForm
 from bulk.core.ledger.records import DecidedBy, Decision, Intent, Json, Pace, Record, record_json, record_type
 from bulk.core.model import LaneName, RequestKind
 
@@ -12,10 +13,17 @@ PACE = Pace(lane=LANE, kind=RequestKind.WRITES, rate_per_s=10.0)
 DECISION = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
 
 
-def logged(record: Record, capsys: pytest.CaptureFixture[str], **settings: object) -> str:
+def logged(
+    record: Record,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    form: LogForm = LogForm.TEXT,
+    verbose: bool = False,
+    quiet: bool = False,
+) -> str:
     """Return what stderr has of a record."""
     json: Json = {"n": 7, "at": "", "type": record_type(record), **record_json(record)}
-    configure(**({"form": "text", "verbosity": 0, "quiet": False} | settings))(json)  # type: ignore[arg-type]
+    configure(form=form, verbose=verbose, quiet=quiet)(json)
     return capsys.readouterr().err
 
 
@@ -33,7 +41,7 @@ def test_what_a_person_reads_as_a_sentence_is_logged_as_one(
     text = logged(record, capsys)
     assert text.count("\n") == 1
     assert words in text
-    machine = orjson.loads(logged(record, capsys, form="json"))
+    machine = orjson.loads(logged(record, capsys, form=LogForm.JSON))
     assert {name: machine[name] for name in record_json(record)} == record_json(record)
 
 
@@ -43,5 +51,5 @@ def test_a_record_of_a_single_row_is_logged_only_where_that_is_asked_for(
     """And nothing is where it is to be quiet."""
     intent = Intent(row=1, attempt=1)
     assert logged(intent, capsys) == ""
-    assert "row=1" in logged(intent, capsys, verbosity=1)
+    assert "row=1" in logged(intent, capsys, verbose=True)
     assert logged(DECISION, capsys, quiet=True) == ""
