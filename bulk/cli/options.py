@@ -264,10 +264,6 @@ DetailedExitcode = Annotated[
         help="Exit with 2 where there are changes, with 0 where there are none.",
     ),
 ]
-Output = Annotated[
-    str,
-    flag("--output", group=Group.OUTPUT, metavar="table|json|csv|md|html", help="Form of the report."),
-]
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Form of the result.")
 ]

@@ -4,10 +4,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
-from typer import Option
-
 from bulk.cli import output
+from bulk.cli.options import flag
 from bulk.core.errors import UsageError
+from bulk.core.job.settings import Group
 
 if TYPE_CHECKING:
     from bulk.core.model import Issue
@@ -26,7 +26,7 @@ class ReportForm(StrEnum):
 
 ReportOutput = Annotated[
     ReportForm,
-    Option("--output", envvar="BULK_OUTPUT", help="Form of the report.", rich_help_panel="What is said"),
+    flag("--output", group=Group.OUTPUT, metavar="|".join(ReportForm), help="Form of the report."),
 ]
 
 
