@@ -41,9 +41,7 @@ class Terminal:
         """Ask whether to do it; only `yes` is a yes."""
         if self._yes:
             return True
-        sys.stderr.write(f"Change {counted(changes, 'service')}? Only yes goes ahead: ")
-        sys.stderr.flush()
-        return _typed().strip().lower() == "yes"
+        return _answer(f"Change {counted(changes, 'service')}? Only yes goes ahead: ").lower() == "yes"
 
     def watching(self, watched: Watched) -> AbstractContextManager[None]:
         """Show the run while the block runs."""
@@ -68,7 +66,9 @@ class Terminal:
             output.told(f"ledger: {applied.ledger}")
 
 
-def _typed() -> str:
-    """Read a line; a signal ends the waiting, which the event loop's own handlers would only take note of."""
-    with raising_signals():
-        return sys.stdin.readline()
+def _answer(question: str) -> str:
+    """Return the line that is typed; a signal ends the waiting, of which the loop would only take note."""
+    with raising_signals():  # first of all: Ctrl-C may come as soon as the question can be read
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        return sys.stdin.readline().strip()
