@@ -77,7 +77,7 @@ def takes(*names: str) -> Callable[[V], V]:
     def with_flags(verb: V) -> V:
         signature = inspect.signature(verb)
         own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
-        flags = [_flag_of(name, setting) for name, setting in SETTINGS.items() if name in names]
+        flags = [_flag_of(name, SETTINGS[name]) for name in sorted(names, key=[*SETTINGS].index)]
         keywords = sorted((each.replace(kind=each.KEYWORD_ONLY) for each in (*own, *flags)), key=_panel)
         verb.__signature__ = signature.replace(parameters=keywords)  # type: ignore[attr-defined]  # Typer reads it
         return verb

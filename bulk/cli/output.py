@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from typing import Literal
 
 import orjson
-from rich.console import Console
-from rich.text import Text
 
 from bulk.core.reports.words import Line, plain
 
@@ -22,6 +20,9 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
             stream.write(plain(line) + "\n")
         stream.flush()
         return
+    from rich.console import Console  # only a terminal needs it
+    from rich.text import Text
+
     console = Console(file=stream, highlight=False, soft_wrap=True, width=None)
     for line in lines:
         console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))

@@ -109,7 +109,7 @@ def test_a_verb_without_words_shows_its_help(argv: list[str], stage: Stage) -> N
 def test_help_says_what_the_command_is_for_and_loads_nothing_heavy() -> None:
     """No event loop, no HTTP client, no validation library: `--help` answers at once."""
     out = loads_none_of(
-        {"aiohttp", "asyncio", "pydantic", "jinja2", "structlog", "tomllib", "bulk.app"}, "--help"
+        {"aiohttp", "asyncio", "pydantic", "rich", "structlog", "tomllib", "bulk.app"}, "--help"
     )
     assert "Nothing changes without" in out
 

@@ -40,7 +40,7 @@ class Setting:
     * group, short_flag: where `--help` shows its flag, and a short form of it
     * help: what it means, in one sentence of Markdown, for `--help`, editors and the README
     * details: what editors and the README say besides
-    * default_text: what editors and the README say of a default that depends
+    * default_text: what the README says of a default that depends
     * example: a value as job.toml may have it
     * has_flag: whether the command line has a flag and the environment a variable for it
     """
@@ -68,7 +68,7 @@ def setting(form: Form[T], default: T = MISSING, **facts: Any) -> T:  # type: ig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """Where the services are that rows without columns of their own mean, and where the API is."""
+    """The target of rows that do not name theirs, and the address of the API."""
 
     profile: str = setting(
         forms.PROFILE,
