@@ -150,6 +150,7 @@ def test_a_line_says_what_was_asked_where_the_body_does_not() -> None:
     """An edit and an expectation, and that the row named no ports; a plain row's line says nothing of it."""
     plain = change(1)
     assert "asked" not in record_json(plain)
+    assert "asked" not in record_json(replace(plain, body=replace(plain.body)))
     edit = replace(plain.update, body=ModifyBody(), add_ports=ports(2), expect_ports=())
     assert asked(replace(plain, update=edit)) == {
         "ports": None,

@@ -318,8 +318,10 @@ def _change_json(change: Change) -> Json:
         json["parking"] = change.parking.named()
     if change.after_parked:
         json["after_parked"] = list(change.after_parked)
-    if update.body is not change.body or _asked(update) != _NOTHING_ASKED:
-        json["asked"] = _asked_json(change)
+    # The look before spares most rows, which ask for nothing but their body, the comparison field by field.
+    is_plain = update.body is change.body and _asked(update) == _NOTHING_ASKED
+    if not is_plain and (asked := _asked_json(change)):
+        json["asked"] = asked
     return json
 
 
@@ -327,7 +329,7 @@ def _asked_json(change: Change) -> Json:
     """Return what the row asks that its body does not show: edits, expectations, what it leaves out."""
     update, mine, sent = change.update, change.update.body, change.body
     asked = {name: getattr(mine, name) for name in BODY_FIELDS if getattr(mine, name) != getattr(sent, name)}
-    asked |= {name: value for name, no in _ASKED.items() if (value := getattr(update, name)) != no}
+    asked |= {name: value for name, nothing in _ASKED.items() if (value := getattr(update, name)) != nothing}
     return {name: value_json(value) for name, value in asked.items()}
 
 
