@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -19,8 +20,12 @@ ROWS = 60
 
 
 def written_bytes(stage: Stage) -> int:
-    """Give how much there is of ledgers and of what is to become one."""
-    return sum(path.stat().st_size for path in stage.folder.glob("runs/*.ledger.jsonl*"))
+    """Return the size of all ledgers, and of those that do not have their name yet."""
+    size = 0
+    for path in stage.folder.glob("runs/*.ledger.jsonl*"):
+        with suppress(FileNotFoundError):  # it took its name after the folder was listed
+            size += path.stat().st_size
+    return size
 
 
 def kill(stage: Stage, job: str, more_bytes: int) -> None:

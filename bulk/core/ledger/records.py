@@ -318,7 +318,7 @@ def _change_json(change: Change) -> Json:
         json["parking"] = change.parking.named()
     if change.after_parked:
         json["after_parked"] = list(change.after_parked)
-    # The look before spares most rows, which ask for nothing but their body, the comparison field by field.
+    # Most rows ask for nothing but their body; this spares them the comparison field by field.
     is_plain = update.body is change.body and _asked(update) == _NOTHING_ASKED
     if not is_plain and (asked := _asked_json(change)):
         json["asked"] = asked
