@@ -114,7 +114,7 @@ class Target(NamedTuple):
         return f"{self.profile}@{place}" if self.profile else place
 
 
-known_target = cache(Target)  # equal targets are one object, however many rows name them
+known_target = cache(Target)  # equal targets are one object; by position: names take longer
 
 
 class LaneName(NamedTuple):

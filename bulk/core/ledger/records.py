@@ -392,7 +392,7 @@ def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
 
 def target_of(json: Json) -> Target:
     """Return a target from its JSON; members that a later version added are passed over."""
-    return known_target(region=json["region"], project_id=json["project_id"], profile=json["profile"])
+    return known_target(json["region"], json["project_id"], json["profile"])
 
 
 def target_json(target: Target) -> Json:

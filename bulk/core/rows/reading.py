@@ -129,4 +129,4 @@ def _target(values: dict[str, Any], default: Target) -> Target:
     region, profile = values.get("region", default.region), values.get("profile", default.profile)
     at_home = (region, profile) == (default.region, default.profile)
     project_id = values.get("project_id", default.project_id if at_home else "")
-    return known_target(region=region, project_id=project_id, profile=profile)
+    return known_target(region, project_id, profile)
