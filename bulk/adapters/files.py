@@ -156,11 +156,11 @@ def open_rows(rows: str, *, folder: Path) -> Iterator[RowsFile]:
         yield RowsFile(file, name=str(path))
 
 
-def ledger_path(folder: Path, job_name: str, started_at: datetime) -> Path:
-    """Return the path of the ledger of a run: `runs/<job>-<UTC start>.ledger.jsonl` beside the job."""
+def ledger_path(runs: Path, name: str, started_at: datetime) -> Path:
+    """Return the path of the ledger of a run: `<name>-<UTC start>.ledger.jsonl` in the folder `runs`."""
     started = started_at.astimezone(UTC)
     milliseconds = started.microsecond // 1000
-    return folder / RUNS / f"{job_name}-{started:%Y%m%dT%H%M%S}.{milliseconds:03}Z{LEDGER_SUFFIX}"
+    return runs / f"{name}-{started:%Y%m%dT%H%M%S}.{milliseconds:03}Z{LEDGER_SUFFIX}"
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from signal import SIGKILL
 
 from bulk.adapters.ledger import fold
 from bulk.adapters.victim import kill_when
+from bulk.app.applying import apply_from
 from bulk.app.ledgers import reading
 from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, ignored, mismatches
-from bulk.app.rolling_back import roll_back
+from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.staging import Stage, staged
 from bulk.core.errors import BulkError
 from bulk.core.ledger.records import Json
@@ -85,14 +86,10 @@ async def _rollback(
     if not fold(stage.ledger).counts()[Outcome.APPLIED]:
         return Check(name=name, held=None, detail="nothing was applied that could be taken back")
     try:
-        applied = await roll_back(
-            stage.ledger,
-            FULL_SPEED,
-            around=stage.around,
-            operator=context.operator,
-            told=ignored,
-            only=frozenset(),
-        )
+        with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
+            applied = await apply_from(
+                source, FULL_SPEED, around=stage.around, operator=context.operator, on_record=ignored
+            )
     except BulkError as error:
         return Check(name=name, held=False, detail=error.message, exit_code=error.exit_code)
     live = stage.fleet()

@@ -1,15 +1,26 @@
 """From a JOB argument to its settings and its rows, or to everything that is wrong with it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
+from bulk.app.sources import Endpoint, PlanSource
 from bulk.core.errors import JobInvalid
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
-from bulk.core.model import Issue
+from bulk.core.model import (
+    Action,
+    Change,
+    InvalidRow,
+    Issue,
+    ModifyBody,
+    ServiceId,
+    ServiceUpdate,
+    Target,
+)
+from bulk.core.plan import Live, plan_target
 from bulk.core.rows import Sifted, Survey, read_rows, sift, survey
 
 Flags = Mapping[str, Any]
@@ -17,32 +28,38 @@ Flags = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files."""
+class JobFileSource(PlanSource[ServiceUpdate]):
+    """A job with all its rows read; nothing is known of the fleet yet."""
 
-    url: str = ""
-    seed: str = ""
-    """The simulator's fleet before the first run."""
-    fleet: str = ""
-    """The simulator's fleet as the runs leave it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenedJob:
-    """A job with its settings and all its rows read; nothing is known of the fleet yet."""
-
-    job: Job
-    folder: Path
-    """What its paths are relative to, and where its `runs/` are."""
-    endpoint: Endpoint
     rows: Sifted
-    sha256: str
-    """Of the job file."""
-    only: tuple[str, ...] = ()
-    """The service ids that `--limit` named; empty where it named none."""
+
+    origin: ClassVar[str] = "the job file"
+    way_out: ClassVar[str] = ", or leave it so with --new-run"
+
+    def usable_rows(self) -> tuple[ServiceUpdate, ...]:
+        """Return the valid rows; raise JobInvalid where there are others, unless the job skips them."""
+        if self.rows.file_issues or (self.rows.invalid and not self.job.skip_invalid):
+            raise JobInvalid(self.rows.issues)
+        return self.rows.updates
+
+    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[Change]:
+        """Return what each row asks of its live service, each change behind those that it waits for."""
+        return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
+
+    def unusable(self) -> Iterator[Change]:
+        """Return a refused change for each invalid row."""
+        return (_refused(row, self.job.where.target) for row in self.rows.invalid)
 
 
-def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset()) -> OpenedJob:
+def _refused(row: InvalidRow, target: Target) -> Change:
+    update = ServiceUpdate(
+        row=row.row, place=row.place, target=target, service_id=ServiceId(row.service_id), body=ModifyBody()
+    )
+    reason = "; ".join(f"{issue.field}: {issue.message}" for issue in row.issues)
+    return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
+
+
+def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset()) -> JobFileSource:
     """Read a job whole; `only` keeps the rows of these service ids.
 
     Raises UsageError where the argument means no job, and JobInvalid for a job.toml or flags that
@@ -54,13 +71,14 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
         form = job.format or format_of(job.rows)
         rows = sift(read_rows(file.lines(), name=file.name, format=form, default=job.where.target))
         sha256 = file.sha256()
-    return OpenedJob(
+    return JobFileSource(
+        name=job.name,
         job=job,
-        folder=found.folder,
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
-        rows=_only(rows, only),
+        runs=found.folder / RUNS,
         sha256=sha256,
         only=tuple(sorted(only)),
+        rows=_only(rows, only),
     )
 
 

@@ -72,7 +72,7 @@ class RehearsalContext:
 async def applied_on(context: RehearsalContext, stage: Stage, flags: Flags) -> Applied:
     """Run the plan of a stage, or go on with its run."""
     return await apply_ledger(
-        stage.ledger, flags, around=stage.around, operator=context.operator, told=ignored
+        stage.ledger, flags, around=stage.around, operator=context.operator, on_record=ignored
     )
 
 

@@ -11,7 +11,7 @@ from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
 from bulk.adapters.wire import Timeouts, Wire, open_wire
-from bulk.app.jobs import Endpoint
+from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.errors import UsageError
 from bulk.core.job import SIMULATOR, Pace

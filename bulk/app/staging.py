@@ -10,7 +10,7 @@ import orjson
 
 from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
-from bulk.app.jobs import Endpoint
+from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings, stripped
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.chain import Chain

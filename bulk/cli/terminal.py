@@ -52,14 +52,14 @@ class Terminal:
         if not self._quiet:
             output.told(message)
 
-    def sum_up(self, applied: Applied, *, command: str) -> None:
-        """Say why the run stopped and, where rows are left, the command that goes on."""
+    def sum_up(self, applied: Applied) -> None:
+        """Show why the run stopped and, where rows are left, the command that goes on."""
         kept = applied.ledger.exists()  # a plan to which nobody said yes is not
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
-            output.told(f"to go on: {resume if kept else command}")
+            output.told(f"to go on: {resume if kept else 'the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
             output.told("what has moved stays so: to plan anew, apply the job with --new-run")
         if kept:

@@ -1,7 +1,6 @@
 """The estimate counts the requests that a run really makes, whatever the fleets are."""
 
 import asyncio
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,18 +8,16 @@ from tempfile import TemporaryDirectory
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from bulk.adapters.clock import SystemClock, SystemDice
 from bulk.app.applying import apply_ledger
 from bulk.app.comparing import plan_ledger
 from bulk.app.jobs import Flags, open_job
-from bulk.app.planning import plan_job
-from bulk.app.rolling_back import plan_rollback
-from bulk.app.session import Watched
+from bulk.app.planning import plan_from
+from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import ExitCode
-from bulk.core.reports.model import Report
 from bulk.simulator import Simulator
 from tests.simulator_caller import line, mapping, service_id
+from tests.use_cases import Yes, leading_to, passed_over
 
 SIZES = (0, 1, 1_000, 1_001, 2_500)
 """Services of a project: none, one, and what fits into pages exactly, nearly and not at all."""
@@ -75,27 +72,6 @@ EVERY_SIZE = [
 ]
 
 
-class Yes:
-    """An operator who agrees to everything."""
-
-    def show_plan(self, report: Report) -> None:
-        """Look away."""
-
-    def show_result(self, report: Report, ledger: Path) -> None:
-        """Look away."""
-
-    def confirms(self, changes: int) -> bool:
-        """Agree."""
-        return changes > 0
-
-    def watching(self, watched: Watched) -> AbstractContextManager[None]:  # noqa: ARG002
-        """Look away."""
-        return nullcontext()
-
-    def told(self, message: str) -> None:
-        """Look away."""
-
-
 @given(st.lists(PROJECTS, min_size=1, max_size=4, unique_by=lambda project: project.number))
 @example(EVERY_SIZE)
 @settings(max_examples=10, phases=(Phase.explicit, Phase.generate))  # to shrink a fleet takes minutes
@@ -113,33 +89,20 @@ async def _plan_run_and_take_back(projects: list[Project], folder: Path) -> None
     fleet = [service for project in projects for service in project.fleet()]
     places = {f"cn-north-4_{project.number}": project.id for project in projects}
     async with Simulator(fleet=fleet, projects=places) as simulator:
-        around = _around(simulator, folder)
-        fresh = await plan_job(opened, around=around, out=plan, shown=_passed_over)
-        saved = await plan_ledger(plan, {}, around=around, shown=_passed_over)
+        around = leading_to(simulator, folder)
+        fresh = await plan_from(opened, around=around, out=plan, shown=passed_over)
+        saved = await plan_ledger(plan, {}, around=around, shown=passed_over)
         assert saved.estimate == fresh.estimate
         assert await _requests_of_a_run(plan, simulator, around) == fresh.estimate.requests
         if fresh.changes:
-            undone = await plan_rollback(
-                plan, {}, around=around, only=frozenset(), out=back, shown=_passed_over
-            )
+            with run_to_roll_back(plan, {}, only=frozenset(), at_rest=True) as source:
+                undone = await plan_from(source, around=around, out=back, shown=passed_over)
             assert await _requests_of_a_run(back, simulator, around) == undone.estimate.requests
-
-
-def _around(simulator: Simulator, home: Path) -> Surroundings:
-    identity = simulator.identity
-    keys = {"AK": identity.ak, "SK": identity.sk, "IAM_ENDPOINT": simulator.url}
-    keys["REGION_VPCEP_CN_NORTH_4"] = simulator.url
-    env = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-    return Surroundings(env=env, home=home, clock=SystemClock(), dice=SystemDice())
 
 
 async def _requests_of_a_run(plan: Path, simulator: Simulator, around: Surroundings) -> int:
     """Apply a plan and return the requests that the simulator counted meanwhile."""
     before = sum(simulator.stats["requests"].values())
-    applied = await apply_ledger(plan, {}, around=around, operator=Yes(), told=_passed_over)
+    applied = await apply_ledger(plan, {}, around=around, operator=Yes(), on_record=passed_over)
     assert applied.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
     return sum(simulator.stats["requests"].values()) - before
-
-
-def _passed_over(_: object) -> None:
-    pass

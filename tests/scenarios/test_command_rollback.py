@@ -95,6 +95,7 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert stopped.code == ExitCode.SAFETY_LIMIT
     other = stage.bulk("rollback", run, "--only", service_id(1), "--apply", "--yes")
     assert other.code == ExitCode.REFUSED
+    assert "--limit is not the one that" in other.err
     again = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "9")
     assert again.code == ExitCode.SOME_FAILED
     assert "going on with" in again.err
@@ -102,13 +103,15 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
 
 
 def test_a_rollback_asks_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No terminal: 2. A no: 5."""
-    stage.apply(stage.job(wide([1])))
+    """No terminal: 2. A no: 5, and what goes on is the same command, with all its words."""
+    stage.apply(stage.job(wide([1, 2])))
     run = str(stage.ledger)
     assert stage.bulk("rollback", run, "--apply").code == ExitCode.USAGE
     monkeypatch.setattr(sys, "stdin", Typed("no\n"))
-    assert stage.bulk("rollback", run, "--apply").code == ExitCode.STOPPED_EARLY
-    assert len(stage.applied) == 1
+    refused = stage.bulk("rollback", run, "--only", service_id(1), "--apply")
+    assert refused.code == ExitCode.STOPPED_EARLY
+    assert "to go on: the same command again" in refused.err
+    assert len(stage.applied) == 2
 
 
 NEIGHBOURS = [line(n, port_id=SHARED, ports=[mapping(80, 100 + n)]) for n in (1, 2, 3)]
@@ -153,5 +156,6 @@ def test_a_ledger_that_is_none_cannot_be_taken_back(stage: Stage) -> None:
     """Exit 1 for a file of something else, 2 for none at all, 2 where nothing was applied."""
     assert stage.bulk("rollback", stage.file("x", "hello\n")).code == ExitCode.CANNOT_RUN
     assert stage.bulk("rollback", "nowhere").code == ExitCode.USAGE
+    assert stage.bulk("rollback", "nowhere", "--apply", "--yes").code == ExitCode.USAGE
     stage.bulk("plan", stage.job(wide([1])), "--out", "p")
     assert stage.bulk("rollback", str(Path("p"))).code == ExitCode.USAGE

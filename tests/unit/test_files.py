@@ -204,4 +204,4 @@ def test_a_ledger_is_named_after_the_job_and_its_start(tmp_path: Path) -> None:
     """The start is in UTC, so that names sort as runs followed each other."""
     started_at = datetime(2026, 1, 15, 10, 30, 0, 12_345, tzinfo=timezone(timedelta(hours=8)))
     expected = tmp_path / "runs" / "move-ssh-20260115T023000.012Z.ledger.jsonl"
-    assert ledger_path(tmp_path, "move-ssh", started_at) == expected
+    assert ledger_path(tmp_path / "runs", "move-ssh", started_at) == expected

@@ -39,19 +39,19 @@ def apply(
         if limit is not None or ledger:
             raise UsageError("a ledger is applied as it is", hint="--limit and --ledger go with a JOB")
         use_case = applying.apply_ledger(
-            Path(job), flags, around=around, operator=operator, told=log, expect_digest=digest
+            Path(job), flags, around=around, operator=operator, on_record=log, expect_digest=digest
         )
     else:
-        use_case = applying.apply_job(
+        use_case = applying.apply_from(
             jobs.open_job(job, flags, only=ids_of(limit)),
             flags,
             around=around,
             operator=operator,
-            told=log,
+            on_record=log,
             new_run=new_run,
             ledger=Path(ledger) if ledger else None,
             expect_digest=digest,
         )
     applied = running.run(use_case)
-    operator.sum_up(applied, command=f"bulk apply {job}" + (" --yes" if yes else ""))
+    operator.sum_up(applied)
     return applied.exit_code

@@ -1,11 +1,10 @@
 """`bulk plan`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bulk.cli import options, output
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, digest_of, ids_of, show_report
+from bulk.cli import options
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, digest_of, ids_of, show_report
 from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,13 +39,8 @@ def plan(
             raise UsageError("a saved plan is shown as it is", hint="--out and --limit go with a JOB")
         use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
     else:
-        opened, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
-        use_case = planning.plan_job(opened, around=around, out=saved, shown=shown, expect_digest=digest)
+        source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
+        use_case = planning.plan_from(source, around=around, out=saved, shown=shown, expect_digest=digest)
     planned = running.run(use_case)
-    if out:
-        output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
-    for finding in planned.findings:
-        output.complain(str(finding))
-    if planned.findings:
-        return ExitCode.REFUSED
-    return ExitCode.USAGE if detailed_exitcode and planned.changes else ExitCode.OK
+    ended = conclude(planned, out)
+    return ExitCode.USAGE if detailed_exitcode and planned.changes and not ended else ended

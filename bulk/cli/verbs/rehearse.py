@@ -61,9 +61,9 @@ async def _rehearsed(
     plan, onlooker = Path(job), Onlooker(quiet=quiet)
     with TemporaryDirectory(prefix="bulk-") as folder:
         if not ledgers.is_ledger(job):
-            opened, flags = jobs.open_job(job, flags, only=only), {}
+            source, flags = jobs.open_job(job, flags, only=only), {}
             plan = Path(folder) / "plan.ledger.jsonl"
-            await planning.plan_job(opened, around=around, out=plan, shown=lambda _: None)
+            await planning.plan_from(source, around=around, out=plan, shown=lambda _: None)
         return await rehearsing.rehearse(plan, flags, trouble=trouble, around=around, operator=onlooker)
 
 

@@ -1,15 +1,17 @@
 """What several verbs share: words turned into values, and reports shown."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
 from bulk.cli import output
 from bulk.cli.options import flag
-from bulk.core.errors import UsageError
+from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
 
 if TYPE_CHECKING:
+    from bulk.app.forecast import Forecast
     from bulk.core.model import Issue
     from bulk.core.reports.model import Report
 
@@ -104,3 +106,12 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
             output.write(as_html.render(report))
         case _:
             assert_never(form)
+
+
+def conclude(planned: "Forecast", out: str) -> ExitCode:
+    """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
+    if out:
+        output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
+    for finding in planned.findings:
+        output.complain(str(finding))
+    return ExitCode.REFUSED if planned.findings else ExitCode.OK

@@ -1,0 +1,73 @@
+"""What a plan is made from.
+
+Planning and applying (`planning`, `applying`) know a PlanSource and nothing of where its changes come from.
+There are two: a job file (`jobs`), and the ledger of a run that is rolled back (`rolling_back`). Another one,
+such as the failed rows of a run, is one class more.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+
+from bulk.core.job import Job
+from bulk.core.model import Change, ServiceUpdate, Target
+from bulk.core.plan import Live
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files.
+
+    `seed` is the simulator's fleet before the first run, `fleet` is the fleet as the runs leave it.
+    """
+
+    url: str = ""
+    seed: str = ""
+    fleet: str = ""
+
+
+# A row of a source: what is wanted of a service, or a change that the live fleet only puts in order.
+R = TypeVar("R", ServiceUpdate, Change)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSource(ABC, Generic[R]):
+    """Where the changes of a plan come from, and the settings under which they are planned and sent.
+
+    * name: that of its runs; only one run of this name is at work at a time
+    * runs: the folder of their ledgers
+    * sha256: digest of what the rows are read from, to tell whether an open run was planned from the same
+    * only: the service ids that the plan is limited to, sorted; empty where it is not limited
+    * settle_s: seconds to wait before the fleet is read, because a PUT may still take effect
+
+    And for messages: `origin` is what `sha256` is the digest of, and `way_out` is what can be done, besides
+    finishing it, about an open run of something else.
+    """
+
+    name: str
+    job: Job
+    endpoint: Endpoint
+    runs: Path
+    sha256: str
+    only: tuple[str, ...] = ()
+    settle_s: float = 0.0
+
+    origin: ClassVar[str]
+    way_out: ClassVar[str] = ""
+
+    @abstractmethod
+    def usable_rows(self) -> Iterable[R]:
+        """Return the rows to plan, in their order.
+
+        Raises JobInvalid, Refused or UsageError where no plan may be made from this source.
+        """
+
+    @abstractmethod
+    def changes(self, target: Target, rows: Collection[R], live: Live) -> Iterator[Change]:
+        """Return one change for each row of a target, each behind those that it waits for."""
+
+    def unusable(self) -> Iterable[Change]:
+        """Return a refused change for each row that is planned without looking at its service."""
+        return ()
