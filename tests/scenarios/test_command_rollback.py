@@ -1,5 +1,6 @@
 """`bulk rollback`, and the order around shared port_ids: the fleet is where it was, and never in between."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -82,6 +83,22 @@ def test_a_rollback_can_be_saved_and_applied_as_a_plan(stage: Stage) -> None:
     ended = stage.bulk("rollback", str(stage.ledger), "--out", "back.plan", "--output", "json")
     assert [row["service_id"] for row in orjson.loads(ended.out)["rows"]] == [service_id(1)]
     assert stage.apply("back.plan").code == ExitCode.OK
+    assert stage.ports(1) == [(80, 8001), (443, 9001)]
+
+
+def test_a_plan_is_either_saved_or_applied(stage: Stage) -> None:
+    """`--out` with `--apply` is wrong usage, before anything is read; what the message advises works."""
+    stage.apply(stage.job(wide([1])))
+    run = str(stage.ledger)
+    both = stage.bulk("rollback", run, "--apply", "--yes", "--out", "back.plan")
+    assert both.code == ExitCode.USAGE
+    assert "leave out --apply to save the plan" in both.err
+    assert len(stage.applied) == 1
+    assert len(stage.ledgers) == 1
+    saved = stage.bulk("rollback", run, "--out", "back.plan")
+    (advice,) = re.findall("bulk apply back.plan", both.err)
+    assert advice in saved.err
+    assert stage.bulk(*advice.split()[1:], "--yes").code == ExitCode.OK
     assert stage.ports(1) == [(80, 8001), (443, 9001)]
 
 

@@ -1,11 +1,13 @@
 """`bulk rollback`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, ids_of, show_report
+from bulk.core.errors import UsageError
 
 
 @options.takes("endpoint", "rate", "concurrency", "max_failures", "window", "strict", "allow_parking")
@@ -25,6 +27,12 @@ def rollback(
     from bulk.app import applying, planning, rolling_back, surroundings
     from bulk.cli import logs, running, terminal
 
+    if apply and out:
+        raise UsageError(
+            "--out saves a plan and --apply runs one",
+            hint="leave out --apply to save the plan, and run it with "
+            f"`bulk apply {shlex.quote(out)}`; leave out --out (BULK_OUT) to run it now",
+        )
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     around = surroundings.system()
     with rolling_back.run_to_roll_back(Path(ledger), flags, only=ids_of(only), at_rest=apply) as source:
