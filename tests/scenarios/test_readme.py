@@ -195,13 +195,20 @@ def test_the_columns_are_those_of_a_job_file() -> None:
     long = [
         [f"`{name}`", column.takes, f"long CSV: {column.meaning}"] for name, column in MAPPING_COLUMNS.items()
     ]
-    assert table("Column") == [*wide[:2], *long, *wide[2:]]
+    must_hold("Column", [*wide[:2], *long, *wide[2:]])
 
 
 def test_the_keys_are_the_table_of_settings() -> None:
     """Each row word for word: the key, its flags, its default and what it means."""
-    for row, (name, setting) in zip(table("Key"), SETTINGS.items(), strict=True):
-        assert row == _row(name, setting)
+    must_hold("Key", [_row(name, setting) for name, setting in SETTINGS.items()])
+
+
+def must_hold(heading: str, rows: list[list[str]]) -> None:
+    """Fail unless the table has these rows in this order; name each line to be written or removed."""
+    found = table(heading)
+    missing = [f"write: | {' | '.join(row)} |" for row in rows if row not in found]
+    superfluous = [f"remove: | {' | '.join(row)} |" for row in found if row not in rows]
+    assert found == rows, "\n".join([f"the table {heading} of README.md:", *superfluous, *missing])
 
 
 def _row(name: str, setting: Setting) -> list[str]:

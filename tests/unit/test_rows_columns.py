@@ -1,8 +1,14 @@
 """The one table of columns, and the model whose fields it fills."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
+import pytest
+
+from bulk.core.ledger.progress import Progress
 from bulk.core.model import ModifyBody, PortMapping, ServiceUpdate, Target
+from bulk.core.reports import as_csv, as_html, as_json
+from bulk.core.reports.model import Report
+from bulk.core.reports.row import Row
 from bulk.core.rows.columns import (
     COLUMNS,
     CSV_COLUMNS,
@@ -11,6 +17,7 @@ from bulk.core.rows.columns import (
     ColumnKind,
     names_of,
 )
+from tests.nouns import change
 
 NO_COLUMNS = {"row", "place", "target", "body"}
 """Fields of an update that are made of other things than one cell."""
@@ -21,7 +28,29 @@ def test_every_field_of_an_update_is_a_column_and_every_column_a_field() -> None
     own = [field.name for field in fields(ServiceUpdate) if field.name not in NO_COLUMNS]
     body = [f"body.{field.name}" for field in fields(ModifyBody)]
     target = [f"target.{name}" for name in Target._fields]
-    assert sorted(column.path for column in COLUMNS.values()) == sorted([*own, *body, *target])
+    columns, model = {column.path for column in COLUMNS.values()}, {*own, *body, *target}
+    assert columns == model, (
+        f"columns without a field in bulk/core/model.py: {sorted(columns - model)}; "
+        f"fields without a column in bulk/core/rows/columns.py: {sorted(model - columns)}"
+    )
+
+
+def test_a_free_text_that_is_not_given_is_empty() -> None:
+    """Reports write it as it is, and a cell that is blank says nothing."""
+    defaults = {field.name: field.default for field in fields(ServiceUpdate)}
+    assert {defaults[COLUMNS[name].path] for name in names_of(ColumnKind.TEXT)} == {""}
+
+
+@pytest.mark.parametrize("name", names_of(ColumnKind.TEXT))
+def test_a_free_text_comes_back_in_the_reports(name: str) -> None:
+    """With its value, in CSV, JSON and on the page; a kind that no report takes would lose it."""
+    planned = change(1)
+    update = replace(planned.update, **{name: "brought back"})
+    progress = Progress()
+    progress.run = {**dict.fromkeys(("job", "job_sha256", "run_id", "version"), ""), "targets": []}
+    report = Report(progress=progress, rows=[Row(change=replace(planned, update=update))], advice=str)  # type: ignore[arg-type]
+    for render in (as_csv.render, as_json.render, as_html.render):
+        assert "brought back" in "".join(render(report))
 
 
 def test_the_columns_of_the_long_layout_are_the_fields_of_a_mapping() -> None:
