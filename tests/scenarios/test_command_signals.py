@@ -91,12 +91,13 @@ def test_a_signal_while_it_plans_leaves_nothing_behind(number: signal.Signals, s
 
 def test_the_second_of_two_runs_at_once_ends_with_8(stage: Stage) -> None:
     """Whether it names the job or the ledger; it changes nothing, and the first goes on."""
-    job = stage.job(wide(range(1, 6)))
-    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 1.0, "method": "PUT", "times": None}]})
+    job = stage.job(wide(range(1, 6)), concurrency=1)
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 2.0, "method": "PUT", "times": None}]})
     with stage.child("apply", job, "--yes") as process:
         until(lambda: sent(stage), process)
         second, third = stage.run_child("apply", job, "--yes"), stage.apply(str(stage.ledger))
         assert stage.status()["state"] == "running"
+        stage.order(faults={})
         process.communicate(timeout=WAIT_S)
     assert (second.code, third.code) == (ExitCode.BUSY, ExitCode.BUSY)
     assert f"pid {process.pid} on " in third.err
