@@ -50,16 +50,16 @@ class ReadClient:
 
     @property
     def account(self) -> str:
-        """Give what shares one budget at the API with every other client of the same account."""
+        """Return the name of the budget that all clients of one account share at the API."""
         return self._credential.account
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
-        """Give `limit` services (1 to 1,000) from `offset` on, oldest first."""
+        """Return `limit` services (1 to 1,000) from `offset` on, oldest first."""
         request = list_services(self._path, offset=offset, limit=limit)
         return await self._ask(request, listed, LIST_BYTES_MAX)
 
     async def show(self, service_id: ServiceId) -> ShowVerdict:
-        """Give one service as the detail request tells it."""
+        """Return one service as the detail request shows it."""
         request = show_service(self._path, service_id)
         return await self._ask(request, lambda got: shown(got, service_id), REPLY_BYTES_MAX)
 
@@ -98,7 +98,7 @@ class ReadClient:
         return self._stamp
 
     async def _renewed(self, verdict: Abort, secret: Secret) -> Retry | Abort:
-        """Give the row another try with a new secret; a new one that was refused as well is the end."""
+        """Return a retry with a renewed secret; a renewed secret that was refused as well ends the run."""
         fresh = secret is not self._accepted and secret is self._credential.current(self._wire.clock.now())
         if fresh or not self._credential.renewable:
             return verdict
@@ -110,7 +110,7 @@ class Client(ReadClient):
     """Reads and changes the services of one project."""
 
     async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
-        """Send one PUT and say what its answer, or the lack of one, means."""
+        """Send one PUT and return what its answer, or the lack of one, means."""
         request = modify_service(self._path, service_id, body)
         return await self._ask(request, lambda got: modified(got, service_id), REPLY_BYTES_MAX)
 
@@ -118,7 +118,7 @@ class Client(ReadClient):
 async def connect(
     kind: type[C], *, target: Target, wire: Wire, env: Mapping[str, str], home: Path, endpoint: str = ""
 ) -> C:
-    """Give a client for a target: credentials found, project looked up, nothing of the fleet read yet.
+    """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
     `endpoint` stands in for the region's own. Raises UsageError for an unknown region or an unsafe
     endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
@@ -135,7 +135,7 @@ async def connect(
 
 
 def _checked(project_id: str) -> str:
-    """Give a project id, or none, that may stand in a path and in a header."""
+    """Return a project id, or none, that may stand in a path and in a header."""
     if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", project_id):
         return project_id
     raise UsageError(f"{project_id!r} is no project id", hint="write its 32 hex digits")

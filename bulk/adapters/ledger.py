@@ -1,9 +1,9 @@
 """The ledger as a file: append-only, locked by its one writer, durable by group commit.
 
 Appends queue up; one thread writes and syncs whatever has queued, and those who wait for their record
-wake when it is down. A slow disk so costs latency, not throughput. After a failed write or sync nothing
-is tried again: what the kernel then holds of the file cannot be known (Rebello et al., "Can Applications
-Recover from fsync Failures?", USENIX ATC 2020).
+wake when it is durable. A slow disk therefore costs latency, not throughput. After a failed write or sync
+nothing is tried again: what the kernel then holds of the file cannot be known (Rebello et al., "Can
+Applications Recover from fsync Failures?", USENIX ATC 2020).
 """
 
 import asyncio
@@ -44,14 +44,14 @@ _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
 Told = Callable[[Json], None]
-"""Who hears of each record once it is durable."""
+"""A callback that gets each record once it is durable."""
 
 
 class Disk(Protocol):
     """What makes bytes durable; both raise OSError."""
 
     def write(self, fd: int, content: bytes) -> int:
-        """Write some of the content and give how many bytes."""
+        """Write some of the content and return the number of bytes."""
         ...
 
     def sync(self, fd: int) -> None:
@@ -67,7 +67,7 @@ class SystemDisk:
 
 
 def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> Iterator[tuple[int, Json]]:
-    """Give each record with its byte offset, verified by `chain`; a torn last line is passed over.
+    """Return each record with its byte offset, verified by `chain`; a torn last line is passed over.
 
     Changes come `whole` or only their heads. Raises LedgerDamaged with the line's number, and UsageError
     where the file cannot be read.
@@ -90,7 +90,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
 
 
 def fold(path: Path, chain: Chain | None = None) -> Progress:
-    """Give what the ledger adds up to, without locking it: of a live, dead or finished run.
+    """Return the folded state of a ledger, without locking it, of a live, dead or finished run.
 
     Raises LedgerDamaged, also for a file without a complete plan, and UsageError.
     """
@@ -109,7 +109,7 @@ def fold(path: Path, chain: Chain | None = None) -> Progress:
 
 
 def is_live(path: Path) -> bool:
-    """Say whether a process holds the ledger now."""
+    """Return whether a process holds the ledger now."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -127,22 +127,22 @@ class LedgerReader:
         self._line_at = Lines(fd).at
 
     def change(self, row: int) -> Change:
-        """Give the planned change of a row."""
+        """Return the planned change of a row."""
         return change_of(self._record(self.progress.change_at[row - 1]))
 
     def saw(self, row: int, state: ServiceState) -> bool:
-        """Say whether the plan saw the row's service exactly so; False does not say that it has moved."""
+        """Return whether the plan surely saw the row's service like this; False leaves it open."""
         return shows_before(self._line_at(self.progress.change_at[row - 1]), state)
 
     def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
-        """Say whether a row asks of this service for the ports it has, and for nothing else.
+        """Return whether a row surely asks for the ports that this service has, and for nothing else.
 
-        False does not say otherwise.
+        False leaves it open.
         """
         return asks_for_ports_of(self._line_at(self.progress.change_at[row - 1]), state)
 
     def outcome(self, row: int) -> Json | None:
-        """Give the last `outcome` record of a row; None while it has none."""
+        """Return the last `outcome` record of a row; None while it has none."""
         offset = self.progress.outcome_at[row - 1]
         return self._record(offset) if offset else None
 
@@ -194,7 +194,7 @@ class LedgerFile(LedgerReader):
     def open(
         cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
     ) -> Self:
-        """Open an existing ledger to go on with it: lock, verify, fold, cut a torn last line.
+        """Open an existing ledger to continue it: lock, verify, fold, cut a torn last line.
 
         Raises LedgerBusy, LedgerDamaged, UsageError.
         """
@@ -222,7 +222,7 @@ class LedgerFile(LedgerReader):
 
     @property
     def digest(self) -> str:
-        """Give the digest of the changes written so far, or of the fixed plan."""
+        """Return the digest of the changes written so far, or of the fixed plan."""
         return self.progress.digest or self._chain.digest
 
     async def write(self, record: Record) -> None:
@@ -245,7 +245,7 @@ class LedgerFile(LedgerReader):
         await waiter
 
     async def publish(self) -> None:
-        """Give the ledger its name, now that its plan is durable; raise UsageError where that is taken."""
+        """Move the ledger to its name, since its plan is durable; raise UsageError if the name is taken."""
         try:
             _rename_new(self.path.with_name(self.path.name + PARTIAL), self.path)
             _sync_folder(self.path.parent)
@@ -262,13 +262,13 @@ class LedgerFile(LedgerReader):
             self.path.with_name(self.path.name + PARTIAL).unlink()
 
     async def __aenter__(self) -> Self:
-        """Give the ledger itself."""
+        """Return the ledger itself."""
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Bring down what has queued, then close the file, which frees the lock."""
+        """Write what has queued, then close the file, which frees the lock."""
         try:
             if self._lines or self._committing or not kind:
                 await self.flush()
@@ -335,7 +335,7 @@ class LedgerFile(LedgerReader):
             self._commit_soon()
 
     def _tell(self, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
-        with suppress(OSError):  # who listens may have gone; what is written is written
+        with suppress(OSError):  # the listener may have gone; what is written is written
             for json, _, _ in batch:
                 if json:
                     self._told(json)

@@ -45,7 +45,7 @@ class Budget:
 
 
 def state_folder(env: Mapping[str, str], home: Path) -> Path:
-    """Give where this program keeps its state (XDG Base Directory Specification, `XDG_STATE_HOME`)."""
+    """Return the folder of this program's state (XDG Base Directory Specification, `XDG_STATE_HOME`)."""
     named = Path(env.get("XDG_STATE_HOME", ""))
     return (named if named.is_absolute() else home / ".local" / "state") / "bulk"
 
@@ -57,7 +57,7 @@ class LearnedLimits:
         self._folder = folder / "limits"
 
     def read(self, budget: Budget, now: float) -> Learned | None:
-        """Give what is known of a budget at the wall clock `now`, unless it is too old."""
+        """Return the learned limits of a budget at the wall clock `now`, unless they are too old."""
         try:
             learned = _parsed(orjson.loads(self._path(budget).read_bytes()), now)
         except (OSError, ValueError, TypeError, KeyError, OverflowError):
@@ -83,7 +83,7 @@ class LearnedLimits:
 
 
 def _parsed(raw: Any, now: float) -> Learned:
-    """Give what a file says; raises ValueError, TypeError or KeyError where it makes no sense."""
+    """Return the content of a file; raises ValueError, TypeError or KeyError where it makes no sense."""
     limit = limit_of(raw)
     if limit.requests < 1 or not 0 < limit.window_s <= AGE_S_MAX:
         raise ValueError(limit)

@@ -37,7 +37,7 @@ class Clock(Protocol):
     """What the limiter needs of a clock."""
 
     def monotonic(self) -> float:
-        """Give seconds from a fixed but unknown start, never going back."""
+        """Return seconds from a fixed but unknown start, never going back."""
         ...
 
     def call_later(self, wait_s: float, callback: Callable[[], None]) -> Timer:
@@ -56,7 +56,7 @@ class Limiter(Throttler):
     def __init__(
         self, pacing: Pacing, *, clock: Clock, changed: Callable[[Pacing], None] = lambda _pacing: None
     ) -> None:
-        """Take the pacing state to start from, the clock, and who is told when hold or belief change."""
+        """Take the pacing state to start from, the clock, and a callback for changes of hold or belief."""
         super().__init__(rate_limit=ceil(pacing.rate_per_s), period=PERIOD_S)
         self.pacing = pacing
         self._clock = clock
@@ -89,7 +89,7 @@ class Limiter(Throttler):
 
     @property
     def rate_per_s(self) -> float:
-        """Give the rate now."""
+        """Return the rate now."""
         return self.pacing.rate_per_s
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ class Trial:
 
     def __init__(self) -> None:
         self.refusal: Abort | None = None
-        """What the cloud said when it did not accept the secret."""
+        """The cloud's answer when it did not accept the secret."""
         self._lock = asyncio.Lock()
         self._is_over = False
 

@@ -11,7 +11,7 @@ _LOOK_EVERY_S = 0.01
 async def kill_when(
     arguments: Sequence[str], *, env: Mapping[str, str], is_time: Callable[[], Awaitable[bool]]
 ) -> int:
-    """Run `bulk` with these arguments; kill it with SIGKILL once `is_time` says so, or let it end.
+    """Run `bulk` with these arguments; kill it with SIGKILL once `is_time` returns true, or let it end.
 
     Return the exit code: -SIGKILL where it was still at work and was killed.
     """

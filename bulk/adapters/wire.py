@@ -35,11 +35,11 @@ class Clock(Protocol):
     """The two clocks that a request needs."""
 
     def now(self) -> float:
-        """Give the wall clock: seconds since 1970-01-01 UTC."""
+        """Return the wall clock: seconds since 1970-01-01 UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Give seconds from a fixed but unknown start."""
+        """Return seconds from a fixed but unknown start."""
         ...
 
 
@@ -113,11 +113,11 @@ class Wire:
         self._trials: dict[Secret, Trial] = {}
 
     def trial(self, secret: Secret) -> Trial:
-        """Give what all clients of the run know of a secret."""
+        """Return the state of a secret that all clients of the run share."""
         return self._trials.setdefault(secret, Trial())
 
     def route(self, endpoint: Endpoint) -> Route:
-        """Give the way to an endpoint: by the proxy that the environment names, to this machine directly."""
+        """Return the way to an endpoint: through the environment's proxy, but to this machine directly."""
         direct = endpoint.loopback or _is_exempt(endpoint.host, self._proxies.get("no", ""))
         proxy = None if direct else self._proxies.get(endpoint.scheme) or self._proxies.get("all")
         return Route(endpoint=endpoint, base=str(endpoint), proxy=proxy)
@@ -178,7 +178,7 @@ async def open_wire(
 
 
 def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
-    """Give the bytes of a request (RFC 9112, section 2.1)."""
+    """Return the bytes of a request (RFC 9112, section 2.1)."""
     fields = {**headers, **HEADERS}
     if request.body or request.method != "GET":
         fields["Content-Length"] = str(len(request.body))
@@ -209,7 +209,7 @@ def _too_large(body_bytes_max: int, ms: int) -> Lost:
 
 
 def _proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """Give the proxies by scheme, and under `no` the hosts that need none."""
+    """Return the proxies by scheme, and under `no` the hosts that need none."""
     found = {name.lower(): value for name, value in env.items() if value and name.lower().endswith("_proxy")}
     return {
         name.removesuffix("_proxy"): value if name == "no_proxy" or "://" in value else f"http://{value}"
@@ -218,7 +218,7 @@ def _proxies(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_exempt(host: str, no_proxy: str) -> bool:
-    """Tell whether `NO_PROXY` names the host, a domain above it, or everything."""
+    """Return whether `NO_PROXY` names the host, a domain above it, or everything."""
     names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
     return any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in names)
 

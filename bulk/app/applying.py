@@ -1,4 +1,4 @@
-"""Applying: the open run of a source gone on with, a new one begun, or exactly a saved plan run."""
+"""Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ async def apply_from(
     ledger: Path | None = None,
     expect_digest: str = "",
 ) -> Applied:
-    """Go on with the open run of this source, or plan, show, ask and run.
+    """Continue the open run of this source, or plan, show, ask and run.
 
     Raises Refused where the open run was planned from something else, and LedgerBusy where it is at work.
     """
@@ -67,7 +67,7 @@ async def apply_ledger(
     on_record: Told,
     expect_digest: str = "",
 ) -> Applied:
-    """Run exactly a saved plan, or go on with a run, from its ledger and nothing else."""
+    """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, told=on_record) as ledger:
         must_be_approved(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)

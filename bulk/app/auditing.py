@@ -1,4 +1,4 @@
-"""A ledger looked at closely: whether it keeps its promises, and what happened to one service."""
+"""A ledger looked at closely: whether it keeps its promises, and the history of one service."""
 
 from dataclasses import dataclass
 from itertools import takewhile
@@ -49,7 +49,7 @@ def _looks_like_one(path: Path) -> bool:
         with path.open("rb") as file:
             first = file.readline(_FIRST_BYTES_MAX)
     except OSError:
-        return True  # the error of reading it says why
+        return True  # reading it then raises the error that explains why
     return not first or b',"sum":"' in first
 
 

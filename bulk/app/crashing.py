@@ -24,7 +24,7 @@ _VICTIM_PER_S_MIN = 10
 
 
 async def crash(context: RehearsalContext, trouble: Trouble) -> tuple[Check, ...]:
-    """Kill a run in its middle, go on with it, roll it back."""
+    """Kill a run in its middle, continue it, roll it back."""
     puts = sum(2 if change.parking else 1 for change in context.updates())
     if not puts:
         nothing = "there is nothing to send"
@@ -48,7 +48,7 @@ def _holding_back(faults: Json, nth: int) -> Json:
 
 
 async def _killed(stage: Stage, nth: int, puts: int) -> str:
-    """Let a process work until its n-th PUT is with the server, and kill it; say how that went, "" if not."""
+    """Kill a process once its n-th PUT is with the server; return what happened, "" if it ended before."""
 
     async def is_time() -> bool:
         return int((await stage.practice.stats())["requests"].get("modify", 0)) >= nth

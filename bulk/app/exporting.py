@@ -93,7 +93,7 @@ def _settings(flags: Flags) -> FleetSettings:
 
 
 def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> ServiceUpdate | str:
-    """Give the row that makes a service what the edit asks, or why it gets none.
+    """Return the row that edits a service, or the reason why it gets no row.
 
     An edited row holds only while the map is the one that the edit was made from.
     """
@@ -115,7 +115,7 @@ def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> S
 
 
 def _unwritable(update: ServiceUpdate) -> str:
-    """Say why no job file could hold a row; empty where one can."""
+    """Return the reason why no job file could hold a row; empty where one can."""
     readings = ((name, COLUMNS[name].form.of_json(value)) for name, value in row_json(update).items())
     problems = (
         f"{name}: {problem.message}"

@@ -11,9 +11,9 @@ from bulk.core.model import Action
 from bulk.core.plan import Estimate, estimate_of
 
 WORKERS_MAX = 64
-"""Requests in flight at most where the job does not say."""
+"""Requests in flight at most where the job sets none."""
 _LATENCY_S = 0.1
-"""What one request is taken to last, where nothing is known."""
+"""Duration of a request that is assumed where none was measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Forecast:
 
     changes: int
     findings: tuple[Finding, ...]
-    """What stands against applying it."""
+    """The limits that it exceeds."""
     estimate: Estimate
 
 

@@ -83,7 +83,7 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
 
 
 def name_of(argument: str) -> tuple[Path, str]:
-    """Give the folder of a job and its name; raises UsageError where the argument means no job.
+    """Return the folder of a job and its name; raises UsageError where the argument means no job.
 
     A job file that the `job.toml` beside it names is that job's.
     """
@@ -99,7 +99,7 @@ def name_of(argument: str) -> tuple[Path, str]:
 
 
 def survey_job(argument: str, flags: Flags) -> Survey:
-    """Read a job offline and give its count of rows and its issues; a million rows take little memory."""
+    """Read a job offline and return its count of rows and its issues; a million rows take little memory."""
     found = find_job(argument)
     job = _settings(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:

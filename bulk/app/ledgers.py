@@ -1,4 +1,4 @@
-"""What a ledger alone can tell: where a run stands, and its report."""
+"""What a ledger alone shows: the state of a run, and its report."""
 
 import os
 import re
@@ -32,12 +32,12 @@ def reading(path: Path) -> Iterator[LedgerReader]:
 
 
 def status(path: Path) -> tuple[Progress, bool]:
-    """Give what the ledger adds up to, and whether a process works on it now."""
+    """Return the folded state of a ledger, and whether a process works on it now."""
     return fold(path), is_live(path)
 
 
 def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
-    """Give the report of a ledger; its rows are read as they are gone through.
+    """Return the report of a ledger; its rows are read as they are gone through.
 
     The timeline takes another reading of the whole file.
     """
@@ -56,7 +56,7 @@ def plan_report(
     timeline: Timeline | None = None,
     moved: Mapping[int, ServiceState | None] = MappingProxyType({}),
 ) -> Report:
-    """Give the report of a ledger that is open already; rows whose service `moved` since stand as drifted."""
+    """Return the report of an open ledger; rows whose service `moved` since are shown as drifted."""
     progress = reader.progress
 
     def row_at(row: int) -> Row:
@@ -80,7 +80,7 @@ def must_be_approved(reader: LedgerReader, digest: str) -> None:
 
 
 def advice(code: str) -> str:
-    """Say what to do about an error code, whatever its HTTP status was."""
+    """Return the advice for an error code, whatever its HTTP status was."""
     return advice_for(code, None)
 
 
@@ -95,7 +95,7 @@ class OpenRun:
 
 
 def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
-    """Give the latest run of a job if it is still open: in `ledger`, or in the folder `runs`."""
+    """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`."""
     known = sorted(runs.glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
     for path in known if ledger is None else [ledger] if ledger.exists() else []:
         progress = fold(path)
@@ -108,7 +108,7 @@ def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None
 
 
 def is_ledger(argument: str) -> bool:
-    """Say whether an argument names a ledger rather than a job, by its first bytes."""
+    """Return whether an argument names a ledger rather than a job, by its first bytes."""
     try:
         with Path(argument).open("rb") as file:
             return file.read(len(_FIRST)) == _FIRST
@@ -120,7 +120,7 @@ _FIRST = b'{"n":0,"at":'
 
 
 def latest_ledger(argument: str) -> Path:
-    """Give the ledger that is meant: itself, the latest of a job, or the latest below this folder."""
+    """Return the ledger that an argument names: itself, a job's latest, or the latest below this folder."""
     path = Path(argument)
     if argument and path.is_file() and (is_ledger(argument) or path.name.endswith(LEDGER_SUFFIX)):
         return path

@@ -40,7 +40,7 @@ async def plan_from(
     shown: Callable[[Report], None],
     expect_digest: str = "",
 ) -> Forecast:
-    """Make a plan with a client that cannot write, show it, and save it where `out` says.
+    """Make a plan with a client that cannot write, show it, and save it to `out`.
 
     A plan that is not saved leaves nothing behind; one with another digest than the expected one is shown,
     but not saved, and Refused is raised.

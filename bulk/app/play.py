@@ -1,4 +1,4 @@
-"""What all parts of a rehearsal share: the plan, the troubles, and what a ledger says of its fleet."""
+"""What all parts of a rehearsal share: the plan, the troubles, and a ledger's statements about its fleet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,14 +70,14 @@ class RehearsalContext:
 
 
 async def applied_on(context: RehearsalContext, stage: Stage, flags: Flags) -> Applied:
-    """Run the plan of a stage, or go on with its run."""
+    """Run the plan of a stage, or continue its run."""
     return await apply_ledger(
         stage.ledger, flags, around=stage.around, operator=context.operator, on_record=ignored
     )
 
 
 def mismatches(stage: Stage) -> list[ServiceId]:
-    """Return the services that are not what the ledger says of them."""
+    """Return the services that are not as the ledger states."""
     live = stage.fleet()
     with reading(stage.ledger) as reader:
         outcome = reader.progress.outcome
@@ -92,7 +92,7 @@ def mismatches(stage: Stage) -> list[ServiceId]:
 
 
 def broken(mismatched: Sequence[ServiceId], duplicates: int) -> str:
-    """Return what is not as promised, to follow what went well; empty where everything is."""
+    """Return what is not as promised, to be appended to what went well; empty where all is."""
     problems = ""
     if mismatched:
         few = ", ".join(mismatched[:_SHOWN_MAX])

@@ -33,7 +33,7 @@ class Contact(Generic[C]):
 
 
 class Reach(Generic[C]):
-    """Gives each target its contact, made at first sight; `C` says whether anything can be written."""
+    """The contact of each target, made when it is first asked for; `C` states whether it can write."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Reach(Generic[C]):
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
 
     async def contact(self, target: Target) -> Contact[C]:
-        """Give the contact of a target; raises CredentialsError, UsageError, CannotRun."""
+        """Return the contact of a target; raises CredentialsError, UsageError, CannotRun."""
         if target not in self._contacts:
             if not target.region:
                 raise UsageError(

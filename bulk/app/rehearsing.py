@@ -9,7 +9,7 @@ Two stages, each with a copy of the plan and a simulator with its own fleet, in 
 
 * the trial: one run from the first PUT to the last, with the faults and against the limit that were asked
   for; in real time against a limit, else as fast as it can, the job's rate being reckoned with on paper
-* the crash: a real process killed by SIGKILL in the middle of its PUTs, the run then gone on with and then
+* the crash: a real process killed by SIGKILL in the middle of its PUTs, the run then continued and then
   rolled back; with the faults, as fast as it can, without the limit
 
 The given ledger is only read, and nothing here knows the real endpoint.
@@ -40,7 +40,7 @@ from bulk.core.reports.words import tallied
 async def rehearse(
     plan: Path, flags: Flags, *, trouble: Trouble, around: Surroundings, operator: Operator
 ) -> Rehearsal:
-    """Rehearse the plan of a ledger and say what the real run would take and what has held.
+    """Rehearse the plan of a ledger; return the real run's expected duration and what has held.
 
     Raises what `apply` would raise for this plan before its first PUT (Refused, JobInvalid), UsageError for
     faults and limits that the simulator does not know, and LedgerDamaged.

@@ -32,7 +32,7 @@ class Stage:
     _fleet: Path
 
     def fleet(self) -> dict[ServiceId, ServiceState]:
-        """Give every service as it is now."""
+        """Return every service as it is now."""
         with self._fleet.open("rb") as lines:
             states = (service(orjson.loads(line)) for line in lines)
             return {state.id: state for state in states}  # the last line of a service counts
@@ -51,7 +51,7 @@ async def staged(
 
 
 def _sow(plan: Path, fleet: Path) -> Iterator[str]:
-    """Write the plan's snapshot as a fleet file; give the flags that tell the region of its projects."""
+    """Write the plan's snapshot as a fleet file; return the flags that name the region of its projects."""
     regions: dict[str, str] = {}
     fleet.parent.mkdir()
     with fleet.open("xb") as file:
@@ -65,7 +65,7 @@ def _sow(plan: Path, fleet: Path) -> Iterator[str]:
 
 
 def _places(regions: Mapping[str, str]) -> Iterator[str]:
-    """Give the region of most projects as the default, and by name only those of other regions."""
+    """Return the region of most projects as the default, and by name only those of other regions."""
     for default, _ in Counter(regions.values()).most_common(1):
         yield from ("--region", default)
         for project_id, region in regions.items():
@@ -83,7 +83,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
 
 
 def _staged(record: Json, options: Json, digest: str) -> Json:
-    """Give a record of the plan as the stage has it, without its `sum`."""
+    """Return a record of the plan in the form for the stage, without its `sum`."""
     bare = {name: value for name, value in record.items() if name != "sum"}
     match record["type"]:
         case "run":
@@ -96,7 +96,7 @@ def _staged(record: Json, options: Json, digest: str) -> Json:
 
 
 def _plan(ledger: Path) -> Iterator[Json]:
-    """Give the records that make a ledger's plan, not those of the runs on it."""
+    """Return the records that make a ledger's plan, not those of the runs on it."""
     for _, record in records(ledger):
         yield record
         if record["type"] == "planned":
@@ -104,7 +104,7 @@ def _plan(ledger: Path) -> Iterator[Json]:
 
 
 def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:
-    """Give surroundings that lead to the simulator only, and whose home is not the user's."""
+    """Return surroundings that lead to the simulator only and have a home of their own."""
     env = stripped(around.env) | {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),

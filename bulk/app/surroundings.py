@@ -21,11 +21,11 @@ class Surroundings:
 
     @property
     def patience(self) -> Patience:
-        """Give what repeating a request needs."""
+        """Return the clock, the sleep and the dice that repeating a request needs."""
         return Patience(clock=self.clock, dice=self.dice)
 
     def local_time(self) -> datetime:
-        """Give the time now, with the machine's zone."""
+        """Return the time now, with the machine's zone."""
         return datetime.fromtimestamp(self.clock.now()).astimezone()
 
 
@@ -34,10 +34,10 @@ OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")
 
 
 def stripped(env: Mapping[str, str]) -> dict[str, str]:
-    """Give the variables without those that speak of real endpoints and accounts."""
+    """Return the variables without those that lead to real endpoints and accounts."""
     return {name: value for name, value in env.items() if not name.startswith(OURS)}
 
 
 def system() -> Surroundings:
-    """Give the machine's own."""
+    """Return the environment of this machine."""
     return Surroundings(env=os.environ, home=Path.home(), clock=SystemClock(), dice=SystemDice())

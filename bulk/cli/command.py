@@ -15,7 +15,7 @@ from bulk.core.job.forms import shown
 EPILOG = """The variable of a flag is `BULK_` and its name, such as `BULK_MAX_FAILURES`; `--yes`, `--apply`
 and `--new-run` have none. A flag beats its variable, which beats job.toml."""
 
-# What the variable of a switch may say, in upper and lower case.
+# The words for a switch's variable, in upper and lower case.
 _SWITCH = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
     ("0", "false", "f", "no", "n", "off"), False
 )

@@ -51,7 +51,7 @@ app.command(cls=Verb, add_help_option=False, context_settings={"ignore_unknown_o
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and give its exit code; no traceback reaches the user."""
+    """Run one command and return its exit code; no traceback reaches the user."""
     try:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt):
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _explained(error: Exception) -> int:
-    """Say what ended the command and what to do next; give the exit code for it."""
+    """Write on stderr what ended the command and what to do next; return its exit code."""
     match error:
         case typer.TyperException():
             error.show()  # type: ignore[attr-defined]  # its subclasses have it

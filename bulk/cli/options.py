@@ -53,8 +53,8 @@ def flag(
 ) -> Any:
     """Return a flag of the command line; without a metavar it is a switch.
 
-    Its variable is `BULK_` and its name, which `--help` says once for all. Another one is shown with the
-    flag. Words of consent have none (None): what stands in an environment was not said for this run.
+    Its variable is `BULK_` and its name, which `--help` explains once for all flags. Another one is shown
+    with the flag. Words of consent have none (None): a variable is no consent to this run.
     """
     rule = f"BULK_{names[-1].partition('/')[0].strip('-').replace('-', '_').upper()}"
     return Option(
@@ -71,7 +71,7 @@ def flag(
 def takes(*names: str) -> Callable[[V], V]:
     """Let a verb take a flag and a variable for each of these settings (decorator).
 
-    They come in the verb's `**flags`. None is a flag that was not given: what job.toml says holds.
+    They come in the verb's `**flags`. None is a flag that was not given: job.toml's value holds.
     """
 
     def with_flags(verb: V) -> V:

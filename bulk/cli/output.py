@@ -56,12 +56,12 @@ def write_json(value: object) -> None:
 
 
 def complain(message: str, hint: str = "") -> None:
-    """Say on stderr what went wrong and what to do next."""
+    """Write on stderr what went wrong and what to do next."""
     with on_the_side("stderr"):
         sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
 
 
 def told(message: str) -> None:
-    """Say something on stderr."""
+    """Write a message on stderr."""
     with on_the_side("stderr"):
         sys.stderr.write(message + "\n")

@@ -31,7 +31,7 @@ class Speed:
         self._seen: list[tuple[float, int]] = [(watched.now(), watched.progress.ended)]
 
     def per_s(self) -> float:
-        """Give the speed now."""
+        """Return the speed now."""
         now, ended = self._watched.now(), self._watched.progress.ended
         self._seen.append((now, ended))
         while now - self._seen[0][0] > _RATE_OVER_S:
@@ -41,7 +41,7 @@ class Speed:
 
 
 def status_line(watched: Watched, per_s: float) -> str:
-    """Give where the run stands in one line, the reason for waiting always named."""
+    """Return the progress of the run in one line, with the reason for waiting."""
     progress = watched.progress
     left = progress.rows - progress.ended
     parts = [f"{figure(progress.ended)}/{figure(progress.rows)}"]

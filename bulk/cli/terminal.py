@@ -1,4 +1,4 @@
-"""The person at the terminal: is shown the plan, asked, and told how it went."""
+"""The person at the terminal, who sees the plan, is asked, and sees the result."""
 
 import shlex
 import sys
@@ -48,13 +48,13 @@ class Terminal:
         return progress.shown(watched, quiet=self._quiet)
 
     def told(self, message: str) -> None:
-        """Say something on stderr."""
+        """Write a message on stderr."""
         if not self._quiet:
             output.told(message)
 
     def sum_up(self, applied: Applied) -> None:
         """Show why the run stopped and, where rows are left, the command that goes on."""
-        kept = applied.ledger.exists()  # a plan to which nobody said yes is not
+        kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:

@@ -22,17 +22,17 @@ class Promise(StrEnum):
     CHAIN = "chain"
     """No line is missing, edited or out of order, and the plan has its digest (P5)."""
     PLAN = "plan"
-    """All changes were down before anything was sent, and nothing was sent that they do not say (P1)."""
+    """All changes were recorded before anything was sent, and nothing else was sent (P1)."""
     INTENT = "intent"
-    """Each PUT was written down before it left (P1)."""
+    """Each PUT was recorded before it left (P1)."""
     ALONE = "alone"
-    """No row had two PUTs alive at once (P3)."""
+    """No row had two PUTs in flight at once (P3)."""
     NUMBER = "number"
-    """The PUTs of each row are numbered 1, 2, 3 …, and its answers and its outcome say the same."""
+    """The PUTs of each row are numbered 1, 2, 3 …, and so are its answers and its outcome."""
     OUTCOME = "outcome"
     """Each row ends once, as its PUTs allow, and the outcomes sum to the rows (P3)."""
     SESSION = "session"
-    """All was done within a session, and what its two ends say of the run is what was written (P2, P4)."""
+    """All was done within a session, whose two ends state the right counts and digest (P2, P4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Breach:
 
     promise: Promise
     line: int
-    """From 1."""
+    """Number of its line, from 1."""
     message: str
     """`line 7 …`."""
 
@@ -52,7 +52,7 @@ class Proof:
 
     promise: Promise
     fact: str
-    """With its figures."""
+    """The fact that shows it, with its figures."""
 
 
 class Audit:
@@ -69,7 +69,7 @@ class Audit:
         self._in_session = False
 
     def step(self, record: Json, offset: int) -> Breach | None:
-        """Take in the next record, which stands at byte `offset`; give the promise that it breaks."""
+        """Take in the next record, which stands at byte `offset`; return the promise that it breaks."""
         self._lines += 1
         try:
             broken = next(self._objections(record, offset), None)
@@ -82,7 +82,7 @@ class Audit:
         return self._breach(broken[0], f"line {self._lines} {broken[1]}") if broken else None
 
     def breach_at_end(self) -> Breach | None:
-        """Give the promise that a ledger breaks by ending here."""
+        """Return the promise that a ledger breaks by ending here."""
         if self.progress.planned:
             return None
         return self._breach(
@@ -90,7 +90,7 @@ class Audit:
         )
 
     def proofs(self) -> Iterator[Proof]:
-        """Give what a ledger without a breach has proven."""
+        """Return the proofs of a ledger without a breach."""
         progress = self.progress
         counts = [f"{rows:,} {outcome.value}" for outcome, rows in progress.counts().items() if rows]
         facts = {
@@ -113,7 +113,7 @@ class Audit:
     # What a fold passes over
 
     def _objections(self, record: Json, offset: int) -> Iterator[tuple[Promise, str]]:
-        """Take the step, then give each promise that it breaks all the same."""
+        """Take the step, then yield each promise that it breaks nevertheless."""
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
         had_ended = self._stage_of(record) is Stage.APPLIED
@@ -125,7 +125,7 @@ class Audit:
                 yield from self._planned(record)
             case "session":
                 self._in_session = True
-                if record.get("format", 0) >= FORMAT:  # before, a session did not say where the run stands
+                if record.get("format", 0) >= FORMAT:  # earlier ones did not state digest and counts
                     yield from self._repeated(record)
             case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
                 yield Promise.SESSION, f"holds a record `{record['type']}` outside a session"
@@ -167,7 +167,7 @@ class Audit:
         yield from self._repeated(record)
 
     def _repeated(self, record: Json) -> Iterator[tuple[Promise, str]]:
-        """Return what a session or its end says of the run besides itself, where that is not so."""
+        """Yield each wrong statement about the run in a `session` or `end` record."""
         counts = {outcome.value: rows for outcome, rows in self.progress.counts().items()}
         if Counter(record["counts"]) != Counter(counts):
             yield Promise.SESSION, _differ(record["counts"], counts)

@@ -12,7 +12,7 @@ DOUBLINGS_MAX = 20
 
 
 def backoff_s(tries: int, roll: float) -> float:
-    """Give the wait in seconds after `tries` attempts: `roll` x BASE_S x 2^(tries - 1), at most CAP_S.
+    """Return the wait in seconds after `tries` attempts: `roll` x BASE_S x 2^(tries - 1), at most CAP_S.
 
     `tries` counts from 1, `roll` goes from 0 (included) to 1 (excluded).
     """

@@ -52,12 +52,12 @@ Event: TypeAlias = Answered | Failed
 
 
 def sizing(cap: int) -> Sizing:
-    """Give the state that knows nothing yet and allows up to `cap` workers."""
+    """Return the state that knows nothing yet and allows up to `cap` workers."""
     return Sizing(cap=cap, allowed=float(cap))
 
 
 def step(state: Sizing, event: Event) -> Sizing:
-    """Give the state after one request."""
+    """Return the state after one request."""
     settling = max(0, state.settling - 1)
     match event:
         case Answered():
@@ -71,7 +71,7 @@ def step(state: Sizing, event: Event) -> Sizing:
 
 
 def workers(state: Sizing, rate_per_s: float) -> int:
-    """Give how many workers keep `rate_per_s`: at least one, at most what is allowed."""
+    """Return the number of workers that keep `rate_per_s`: at least one, at most what is allowed."""
     wanted = ceil(HEADROOM * rate_per_s * state.latency_s) + SPARE
     return max(1, min(wanted, int(state.allowed)))
 

@@ -22,7 +22,7 @@ from bulk.core.model import Issue
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status says; the README's table is checked against this."""
+    """What a command's exit status means; a test compares the README's table with this."""
 
     OK = 0
     CANNOT_RUN = 1

@@ -24,7 +24,7 @@ class Footprint:
 
     @property
     def kept(self) -> int:
-        """Give how many mappings of the services to change stay as they are."""
+        """Return the number of mappings that the services to change keep as they are."""
         return self.mappings - self.removed
 
     def add(self, change: Change) -> None:

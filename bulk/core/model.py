@@ -73,7 +73,7 @@ class PortMapping(NamedTuple):
     protocol: Protocol = Protocol.TCP
 
     def __str__(self) -> str:
-        """Give `8081:22/TCP`, the form of the wide CSV layout."""
+        """Return `8081:22/TCP`, the form of the wide CSV layout."""
         return f"{self.client_port}:{self.server_port}/{self.protocol._value_}"
 
 
@@ -82,12 +82,12 @@ Ports: TypeAlias = tuple[PortMapping, ...]
 
 @lru_cache(65_536)
 def port_mapping(client_port: int, server_port: int, protocol: str) -> PortMapping:
-    """Give the mapping of these values; a fleet has few different ones, so each is made and kept once."""
+    """Return the mapping of these values; a fleet has few different ones, so each is made and kept once."""
     return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
 
 
 def ports_json(ports: Ports) -> list[dict[str, Any]]:
-    """Give the API's form of `ports`."""
+    """Return the API's form of `ports`."""
     return [
         {"client_port": client_port, "server_port": server_port, "protocol": protocol._value_}
         for client_port, server_port, protocol in ports
@@ -109,7 +109,7 @@ class Target(NamedTuple):
     """Name of a credentials profile; empty means the default chain."""
 
     def __str__(self) -> str:
-        """Give `region/project_id`, with the profile in front where one is named."""
+        """Return `region/project_id`, with the profile in front where one is named."""
         place = f"{self.region}/{self.project_id or '(project of the region)'}"
         return f"{self.profile}@{place}" if self.profile else place
 
@@ -118,7 +118,7 @@ known_target = cache(Target)  # equal targets are one object; by position: names
 
 
 class LaneName(NamedTuple):
-    """What tells a lane from another one: whatever shares one rate limit at the API has the same.
+    """What distinguishes a lane from another: all that shares one rate limit at the API has the same name.
 
     The host is the API's, or `simulator`. The account is an id or a name, or the end of an access key with a
     digest of it, never the whole key.
@@ -148,7 +148,7 @@ class Issue:
     hint: str
 
     def __str__(self) -> str:
-        """Give the one line that a person reads."""
+        """Return the issue as one line for a person."""
         subject = f"{self.field}: " if self.field else ""
         return f"{self.place}: {subject}{self.message}; {self.hint}"
 
@@ -241,7 +241,7 @@ class ServiceState:
 
     @property
     def short_name(self) -> str:
-        """Give the part of `service_name` that a PUT may change."""
+        """Return the part of `service_name` that a PUT may change."""
         parts = (self.service_name or "").split(".")
         if len(parts) >= 3:  # noqa: PLR2004 - region.name.id (API.md, section 1.1)
             return ".".join(parts[1:-1])
@@ -388,23 +388,23 @@ class Change:
 
     @property
     def added(self) -> Ports:
-        """Give the mappings that the PUT brings."""
+        """Return the mappings that the PUT adds."""
         return _minus(self._wanted, self._present)
 
     @property
     def removed(self) -> Ports:
-        """Give the mappings that the PUT takes away."""
+        """Return the mappings that the PUT removes."""
         return _minus(self._present, self._wanted)
 
     @property
     def kept(self) -> Ports:
-        """Give the mappings that are there before and after."""
+        """Return the mappings that are there before and after."""
         wanted = set(self._wanted)
         return tuple(m for m in self._present if m in wanted)
 
     @property
     def out_of_service(self) -> Ports:
-        """Give the mappings that are gone between the intermediate PUT and the last one."""
+        """Return the mappings that are gone between the intermediate PUT and the last one."""
         return _minus(self._present, self.parking.ports or ()) if self.parking else ()
 
     @property
@@ -433,9 +433,9 @@ class Outcome(StrEnum):
     APPLIED = "applied"
     ALREADY = "already"
     FAILED = "failed"
-    """The API said no."""
+    """The API rejected it."""
     REFUSED = "refused"
-    """The plan said no."""
+    """The plan refused it."""
     DRIFTED = "drifted"
     """The service moved since the plan; nothing was sent."""
     CONFLICT = "conflict"
@@ -517,7 +517,7 @@ class Hold(StrEnum):
 
     @property
     def words(self) -> str:
-        """Return what is waited for, as a person says it."""
+        """Return in words what is waited for."""
         match self:
             case Hold.RATE:
                 return "its turn"
@@ -580,14 +580,14 @@ class Doubt:
 
 @noun
 class Reject:
-    """The API said no to this row; sending it again would not help."""
+    """The API rejected this row; sending it again would not help."""
 
     reply: Reply
 
 
 @noun
 class Abort:
-    """The API will say no to every row: bad credentials, wrong project."""
+    """The API will reject every row: bad credentials, wrong project."""
 
     reply: Reply
     hint: str

@@ -14,6 +14,6 @@ from bulk.cli.verbs.rollback import rollback
 from bulk.cli.verbs.why import why
 
 ALL = (check, plan, apply, status, report, rollback, rehearse, export, audit, why)
-"""In the order in which `bulk --help` names them; `simulator`, whose words are its own, comes last."""
+"""The order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
 ANSWER_WITHOUT_WORDS = (check, status, export)
-"""Verbs that do something without any argument."""
+"""Verbs that need no argument."""

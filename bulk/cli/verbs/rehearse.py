@@ -80,7 +80,7 @@ class Onlooker:
         """Show nothing: the rehearsal's own report does."""
 
     def confirms(self, changes: int) -> bool:  # noqa: ARG002 - an operator is told them
-        """Say yes."""
+        """Return True: nobody is asked."""
         return True
 
     def watching(self, watched: "Watched") -> AbstractContextManager[None]:
@@ -90,6 +90,6 @@ class Onlooker:
         return progress.shown(watched, quiet=self._quiet)
 
     def told(self, message: str) -> None:
-        """Say something on stderr."""
+        """Write a message on stderr."""
         if not self._quiet:
             output.told(message)

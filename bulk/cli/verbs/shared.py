@@ -75,7 +75,7 @@ def _ids_in(limit: str) -> frozenset[str]:
 
 
 def choice(value: str, *choices: str) -> str:
-    """Give the value if it is one of the choices."""
+    """Return the value if it is one of the choices."""
     if value not in choices:
         raise UsageError(f"{value!r} is not one of {', '.join(choices)}", hint="see --help")
     return value

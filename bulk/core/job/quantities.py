@@ -11,7 +11,7 @@ class Rate:
 
     requests: int
     period_s: int
-    """1, 60 or 3600."""
+    """Length of the period: 1, 60 or 3600."""
 
     @property
     def per_s(self) -> float:
@@ -46,7 +46,7 @@ class Daily:
     start: time
     end: time
     is_utc: bool = False
-    """Else local time."""
+    """Whether its times are UTC; else they are local."""
 
     def closes_at(self, now: datetime) -> datetime | None:
         """Return when the window that is open at `now` (with its zone) closes; None where it is not open."""

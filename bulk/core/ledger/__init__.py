@@ -1,1 +1,1 @@
-"""What a ledger says, without the file: its records, its chain, its progress."""
+"""The content of a ledger, without the file: its records, its chain, its progress."""

@@ -20,11 +20,11 @@ GENESIS = "0" * _SUM_HEX
 """What the first line's `sum` is chained to."""
 _CHANGE = b'"type":"change"'
 _TYPE_WITHIN = 80
-"""Bytes within which a line tells its type: `n` and `at` stand before it."""
+"""Bytes within which a line shows its type: `n` and `at` stand before it."""
 
 
 def timestamp(now: float) -> str:
-    """Give wall-clock seconds as UTC with milliseconds: `2026-01-15T08:30:00.123Z`."""
+    """Return wall-clock seconds as UTC with milliseconds: `2026-01-15T08:30:00.123Z`."""
     return _timestamp(round(now * 1_000_000) // 1000)
 
 
@@ -40,7 +40,7 @@ def moment_s(at: str) -> float:
 
 
 def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
-    """Give the line (with its newline) of a whole record, and its `sum`."""
+    """Return the line (with its newline) of a whole record, and its `sum`."""
     content = orjson.dumps(json)[:-1]
     total = _sum(previous, content)
     return b'%b,"sum":"%b"}\n' % (content, total.encode()), total
@@ -62,9 +62,9 @@ class Chain:
         self._digest = hashlib.sha256()
 
     def unseal(self, line: bytes, *, whole: bool = True) -> Json:
-        """Give the record of a whole line (with its newline); raise LedgerDamaged naming the line.
+        """Return the record of a whole line (with its newline); raise LedgerDamaged naming the line.
 
-        Of a change it gives only the head unless it is to be `whole`, which takes three times as long.
+        Of a change it returns only the head unless `whole` is true, which takes three times as long.
         """
         content = line[: -_TAIL - 1]
         total = _sum(self.sum, content)
@@ -88,7 +88,7 @@ class Chain:
         return json
 
     def add(self, json: Json) -> bytes:
-        """Give the line of the next record, whose `n` must be this chain's, and count it in."""
+        """Return the line of the next record, whose `n` must be this chain's, and count it in."""
         line, total = seal(json, previous=self.sum)
         self._count(line, total)
         if json["type"] == "change":
@@ -104,7 +104,7 @@ class Chain:
 
     @property
     def digest(self) -> str:
-        """Give the digest of the changes so far: what a reviewer approves."""
+        """Return the digest of the changes so far: what a reviewer approves."""
         return f"sha256:{self._digest.hexdigest()}"
 
     def _damaged(self, what: str) -> LedgerDamaged:

@@ -132,7 +132,7 @@ class Progress:
         self.codes: Counter[str] = Counter()
         """Failed rows by error code."""
         self.refusals = 0
-        """Replies that said: too fast."""
+        """Replies by which the API throttled a request."""
         self.sent = 0
         """PUTs sent (intents written)."""
         self.change_at: array[int] = array("Q")
@@ -183,19 +183,19 @@ class Progress:
 
     @property
     def rows(self) -> int:
-        """Give the number of rows planned."""
+        """Return the number of rows planned."""
         return len(self.order)
 
     def stage(self, row: int) -> Stage:
-        """Give where a row stands."""
+        """Return the stage of a row."""
         return _STAGES[self._stages[row - 1]]
 
     def action(self, row: int) -> Action:
-        """Give what the plan decided for a row."""
+        """Return the action that the plan decided on for a row."""
         return _ACTIONS[self._actions[row - 1]]
 
     def target(self, row: int) -> Target:
-        """Give the target of a row."""
+        """Return the target of a row."""
         return self.targets[self._target_of[row - 1]]
 
     def targets_with(self, action: Action) -> set[Target]:
@@ -206,7 +206,7 @@ class Progress:
         return {self.targets[number] for stage, decided, number in seen if stage and decided == wanted}
 
     def outcome(self, row: int) -> Outcome:
-        """Give how a row ended, or why it has not."""
+        """Return how a row ended, or why it has not ended."""
         stage = self.stage(row)
         if stage is Stage.ASKED:
             return Outcome.IN_DOUBT
@@ -223,17 +223,17 @@ class Progress:
 
     @property
     def ended(self) -> int:
-        """Give the number of rows that have an outcome."""
+        """Return the number of rows that have an outcome."""
         return sum(self._tally[stage] for stage in _ENDED)
 
     @property
     def finished(self) -> bool:
-        """Say whether every row has its outcome and the last session said so."""
+        """Return whether every row has its outcome and the last session recorded its end so."""
         return bool(self.ends) and self.ends[-1]["reason"] == BrakeReason.FINISHED and self.ended == self.rows
 
     @property
     def work_s(self) -> float:
-        """Give how long sessions have been at work, the pauses between them left out."""
+        """Return the seconds that sessions have been at work, without the pauses between them."""
         if not self.sessions:
             return 0.0
         return self._earlier_s + moment_s(self.last_at) - moment_s(self.sessions[-1]["at"])
@@ -254,12 +254,12 @@ class Progress:
         return footprint_of(self.planned["footprint"]) if self.planned else Footprint()
 
     def unsent(self) -> Iterator[int]:
-        """Give the rows without an outcome that a PUT is for, in the order of the plan."""
+        """Return the rows without an outcome that need a PUT, in the order of the plan."""
         stages, actions, update = self._stages, self._actions, _ACTION_NUMBERS[Action.UPDATE]
         return (row for row in self.order if stages[row - 1] < Stage.APPLIED and actions[row - 1] == update)
 
     def unended(self) -> Iterator[int]:
-        """Give the rows without an outcome, in the order of the plan."""
+        """Return the rows without an outcome, in the order of the plan."""
         return (row for row in self.order if self._stages[row - 1] < Stage.APPLIED)
 
     # The steps

@@ -78,7 +78,7 @@ class AttemptResult(StrEnum):
 
     @cached_property
     def facts(self) -> AttemptFacts:
-        """Return what it means, as a person says it, and what the row then waits for."""
+        """Return its meaning in words, and what the row then waits for."""
         match self:
             case AttemptResult.THROTTLED:
                 return AttemptFacts(meaning="too fast; costs the row no attempt", hold=Hold.PUSH_BACK)
@@ -226,7 +226,7 @@ class DecidedBy(StrEnum):
 
 
 class Ruling(StrEnum):
-    """What is said of a wave."""
+    """The ruling on a wave."""
 
     GO = "go"
     STOP = "stop"
@@ -274,7 +274,7 @@ def ports_of(json: list[Json]) -> Ports:
 
 
 def state_json(state: ServiceState) -> Json:
-    """Give a service as JSON: the fields that are known."""
+    """Return a service as JSON: the fields that are known."""
     json = {name: value for name in STATE_FIELDS if (value := getattr(state, name)) is not None}
     json["ports"] = ports_json(state.ports)
     return json
@@ -334,7 +334,7 @@ def _asked_json(change: Change) -> Json:
 
 
 def head_of_change(line: bytes) -> bytes:
-    """Give the JSON of a `change` line as far as its `note`: all but the service before and the bodies.
+    """Return the JSON of a `change` line as far as its `note`: all but the service before and the bodies.
 
     No text has in it what this looks for, since a quotation mark within a text is escaped.
     """
@@ -342,14 +342,14 @@ def head_of_change(line: bytes) -> bytes:
 
 
 def shows_before(line: bytes, state: ServiceState) -> bool:
-    """Say whether the plan saw the service exactly so, by a `change` line; False does not say otherwise."""
+    """Return whether a `change` line surely shows the service like this; False leaves it open."""
     return b',"before":%b,"body":' % orjson.dumps(state_json(state)) in line
 
 
 def asks_for_ports_of(line: bytes, state: ServiceState) -> bool:
-    """Say whether a `change` line asks of this service for the ports it has, and for nothing else.
+    """Return whether a `change` line surely asks for the ports that this service has, and for nothing else.
 
-    False does not say otherwise.
+    False leaves it open.
     """
     asked = b',"body":{"ports":%b}' % orjson.dumps(ports_json(state.ports))
     return asked in line and b',"service_id":%b,' % orjson.dumps(state.id) in line
@@ -396,7 +396,7 @@ def target_of(json: Json) -> Target:
 
 
 def target_json(target: Target) -> Json:
-    """Give a target as JSON."""
+    """Return a target as JSON."""
     return {"region": target.region, "project_id": target.project_id, "profile": target.profile}
 
 
@@ -452,7 +452,7 @@ def _reply_json(reply: Reply) -> Json:
 
 
 def record_json(record: Record) -> Json:
-    """Give the members of a record besides `n`, `at`, `type` and `sum`."""
+    """Return the members of a record besides `n`, `at`, `type` and `sum`."""
     match record:
         case Change():
             return _change_json(record)
@@ -476,5 +476,5 @@ def record_json(record: Record) -> Json:
 
 
 def record_type(record: Record) -> str:
-    """Give the `type` member of a record."""
+    """Return the `type` member of a record."""
     return "change" if isinstance(record, Change) else record.type

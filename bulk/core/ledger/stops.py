@@ -14,7 +14,7 @@ from bulk.core.model import Outcome, noun
 
 @noun
 class StopFacts:
-    """What a reason to stop means: how the session exits, and why it stopped as a person says it."""
+    """What a reason to stop means: the exit code of the session, and the reason in words."""
 
     exit_code: ExitCode
     words: str

@@ -27,17 +27,17 @@ __all__ = [
 
 
 def fixed(rate_per_s: float) -> Pacing:
-    """Give the state that holds exactly this rate, and goes below it only while the server takes less."""
+    """Return the state that holds exactly this rate, and goes below it only while the server takes less."""
     return Pacing(rate_per_s=rate_per_s, cap_per_s=rate_per_s)
 
 
 def auto(learned: Limit | None = None) -> Pacing:
-    """Give the state that searches; a limit learned earlier only ever makes it start slower."""
+    """Return the state that searches; a limit learned earlier only ever makes it start slower."""
     return search.begin(learned)
 
 
 def step(state: Pacing, event: Event, now: float) -> Pacing:
-    """Give the state after `event`, which became known at `now` (monotonic seconds)."""
+    """Return the state after `event`, which became known at `now` (monotonic seconds)."""
     match event:
         case Accepted():
             return search.accepted(state, event, now)

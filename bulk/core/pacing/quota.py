@@ -13,22 +13,22 @@ EARLY = 0.1
 
 
 def quota_per_s(limit: Limit) -> float:
-    """Give the rate that stays just under the limit."""
+    """Return the rate that stays just under the limit."""
     return QUOTA * limit.requests / limit.window_s
 
 
 def window(state: Pacing) -> Limit | None:
-    """Give the limit believed in, if it is a window long enough to be seen as one."""
+    """Return the limit believed in, if it is a window long enough to be seen as one."""
     return state.limit if state.limit and state.limit.window_s >= WINDOWS_S[0] else None
 
 
 def early(state: Pacing) -> Limit | None:
-    """Give the window believed in, if it has only just begun."""
+    """Return the window believed in, if it has only just begun."""
     known = window(state)
     return known if known and state.cycle_accepted < EARLY * known.requests else None
 
 
 def stated(event: Refused) -> Limit | None:
-    """Give the limit that a refusal states, if it makes sense."""
+    """Return the limit that a refusal states, if it makes sense."""
     limit = event.throttled.limit
     return limit if limit and limit.requests > 0 and limit.window_s > 0 else None

@@ -91,7 +91,7 @@ class Rehearsal:
 def predicted(
     trial: Measurement, *, rate_per_s: float, timetable: Callable[[float, float], Timetable]
 ) -> Prediction:
-    """Return what the real run would take, as far as a trial on this machine can tell.
+    """Return the expected duration of the real run, as far as a trial on this machine can show.
 
     `timetable` gives the run on paper for a rate and for the seconds by which answers are slower than in the
     trial. What the trial took is the base: it has all waits in it, for limits, repeats and lost answers.

@@ -35,12 +35,12 @@ class _Echo:
     """A file that hands back what is written to it, so that `csv.writer` gives its line."""
 
     def write(self, line: str) -> str:
-        """Give the line."""
+        """Return the line that the csv module writes."""
         return line
 
 
 def render(report: Report) -> Iterator[str]:
-    """Give the CSV line by line: the header, then one line a row, in the order of the plan."""
+    """Return the CSV line by line: the header, then one line a row, in the order of the plan."""
     writer = csv.writer(_Echo(), lineterminator="\n")
     yield writer.writerow(HEADER)
     for row in report.rows:
@@ -56,5 +56,5 @@ def _cells(row: Row) -> Iterator[str | int]:
 
 
 def neutral(cell: str) -> str:
-    """Give a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell

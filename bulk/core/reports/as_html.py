@@ -30,7 +30,7 @@ TARGETS_SHOWN = 12
 
 
 def render(report: Report) -> Iterator[str]:
-    """Give the page piece by piece; each row is held as its JSON until the totals above are known."""
+    """Return the page piece by piece; each row is held as its JSON until the totals above are known."""
     tally = Tally()
     targets: dict[Target, int] = {}
     rows = [_json(_cells(row, targets)) for row in tally.counting(report.rows)]
@@ -57,7 +57,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def _figures(report: Report, totals: Totals) -> dict[str, Any]:
-    """Give what the page says above the list of services."""
+    """Return the facts that the page shows above the list of services."""
     counts: Mapping[Any, int] = totals.actions if totals.outcomes is None else totals.outcomes
     return {
         "progress": report.progress,
@@ -74,7 +74,7 @@ def _figures(report: Report, totals: Totals) -> dict[str, Any]:
 
 
 def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
-    """Give one row as the script takes it apart; `targets` numbers each target when it is first seen."""
+    """Return one row in the form that the script reads; `targets` numbers each target at first sight."""
     change, reply = row.change, row.reply
     return [
         change.row,
@@ -103,7 +103,7 @@ def _contrasts(contrasts: tuple[Contrast, ...]) -> list[list[str]]:
 
 
 def _results() -> dict[str, list[str]]:
-    """Give sigil, phrase and class of each way a row can stand, those that need a person first."""
+    """Return sigil, phrase and class of each result, those that need a person first."""
     every: list[Action | Outcome] = [*Action, *Outcome]
     return {
         result.value: [result.facts.sigil, result.facts.phrase, _tone(result)]
@@ -117,12 +117,12 @@ def _tone(result: Action | Outcome) -> str:
 
 
 def _json(value: object) -> str:
-    """Give JSON that can stand in a script element: without `<` nothing in it ends the element."""
+    """Return JSON that can stand in a script element: without `<` nothing in it ends the element."""
     return orjson.dumps(value).decode().replace("<", "\\u003c")
 
 
 def _own(name: str, file: str) -> dict[str, str]:
-    """Give one of our own files as it is, and the hash by which the page's policy knows it."""
+    """Return one of our own files unchanged, and the hash by which the page's policy admits it."""
     content = files(__package__).joinpath("page", file).read_text()
     digest = b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return {name: content, f"{name}_hash": digest}

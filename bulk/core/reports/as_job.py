@@ -24,7 +24,7 @@ _others = attrgetter(*(COLUMNS[name].path for name in _OTHERS))
 
 
 def head(layout: Layout) -> str:
-    """Give what stands before the first row: the header of a CSV."""
+    """Return the text before the first row: the header of a CSV."""
     return "" if layout is Layout.JSONL else _line(("service_id", *_PORTS[layout], *_OTHERS))
 
 
@@ -39,7 +39,7 @@ def row(update: ServiceUpdate, layout: Layout) -> str:
 
 
 def row_json(update: ServiceUpdate) -> dict[str, Any]:
-    """Return one row as the object of a line of JSON Lines; what is not said is left out."""
+    """Return one row as the object of a line of JSON Lines; empty fields are left out."""
     values = (update.service_id, update.body.ports or (), *_others(update))
     said = zip(("service_id", "ports", *_OTHERS), values, strict=True)
     return {name: value_json(value) for name, value in said if value not in (None, "")}

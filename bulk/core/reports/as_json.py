@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 def render(report: Report) -> Iterator[str]:
-    """Give the JSON piece by piece: the head, the rows, then `totals` and what else the rows add up to."""
+    """Return the JSON piece by piece: the head, the rows, then `totals` and other sums over the rows."""
     tally = Tally()
     yield f'{_dumps(head_json(report))[:-1]},\n"rows":['
     separator = "\n"
@@ -29,7 +29,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def head_json(report: Report) -> Json:
-    """Give what the report is about."""
+    """Return the head of the report: its job, its state, its targets."""
     progress = report.progress
     return {
         "format": FORMAT,
@@ -44,7 +44,7 @@ def head_json(report: Report) -> Json:
 
 
 def totals_json(report: Report, totals: Totals) -> Json:
-    """Give what the rows add up to, and how the run went."""
+    """Return the totals of the rows, and how the run went."""
     return {
         "totals": {
             "rows": totals.rows,
@@ -65,7 +65,7 @@ def totals_json(report: Report, totals: Totals) -> Json:
 
 
 def row_json(row: Row) -> Json:
-    """Give one row whole."""
+    """Return one row whole."""
     change, reply = row.change, row.reply
     return {
         "row": change.row,
@@ -97,7 +97,7 @@ def row_json(row: Row) -> Json:
 
 
 def timeline_json(timeline: Timeline) -> Json:
-    """Give how the run went over time."""
+    """Return the course of the run over time."""
     latency = timeline.latency()
     return {
         "length_s": round(timeline.length_s, 3),

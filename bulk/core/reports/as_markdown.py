@@ -18,7 +18,7 @@ _CHANGE_HEAD = (
 
 
 def render(report: Report) -> Iterator[str]:
-    """Give the Markdown piece by piece; one line a row is held until the totals above are known."""
+    """Return the Markdown piece by piece; one line a row is held until the totals above are known."""
     tally, wrong, changes = Tally(), list[str](), list[str]()
     for row in tally.counting(report.rows):
         if row.wrong:
@@ -33,7 +33,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def escaped(foreign: str) -> str:
-    """Give text from the API or the job such that Markdown shows it as it is."""
+    """Return text from the API or the job escaped, so that Markdown shows it unchanged."""
     return _MARKUP.sub(r"\\\1", printable(foreign))
 
 

@@ -16,7 +16,7 @@ _NAME_WIDTH = 16
 
 
 def lines(report: Report, *, more: str) -> Iterator[Line]:
-    """Give the table line by line, its summary last.
+    """Return the table line by line, its summary last.
 
     A long one is cut to the first rows that change and the first that are wrong; `more` is the command that
     gives all.
@@ -32,7 +32,7 @@ def lines(report: Report, *, more: str) -> Iterator[Line]:
 
 
 def row_line(row: Row, *, many_targets: bool, mappings_shown: int | None = _MAPPINGS_SHOWN) -> Line:
-    """Give one row: sigil, service, name, what changes, why, and where it stands in the job file."""
+    """Return one row: sigil, service, name, what changes, why, and where it stands in the job file."""
     change, style = row.change, style_of(row.result)
     place = change.update.place + (f", {change.target}" if many_targets else "")
     return (
@@ -65,7 +65,7 @@ def _mappings(sigil: str, ports: Ports, shown: int | None, style: Style) -> Iter
 
 
 def _explanation(row: Row) -> Iterator[Span]:
-    """Give what became of the row, where that needs words."""
+    """Return the explanation of how the row ended, where one is needed."""
     if row.turn and row.outcome is None:
         yield Span(f" {row.turn}", Style.CHANGE if row.change.parking else Style.FAINT)
     if row.wrong:

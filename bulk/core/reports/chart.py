@@ -33,7 +33,7 @@ class Chart:
     refused: tuple[Rect, ...]
     """They stand on top of the accepted ones."""
     pace: str
-    """An SVG path; empty where no record says the rate."""
+    """An SVG path; empty where no record states the rate."""
     limit: str
     """An SVG path of the limit believed in; empty where none was."""
     sessions: tuple[float, ...]
@@ -46,7 +46,7 @@ class Chart:
 
 
 def chart_of(timeline: Timeline) -> Chart:
-    """Give the drawing of a timeline."""
+    """Return the drawing of a timeline."""
     bars = timeline.bars()
     length_s = len(bars) * timeline.bar_s
     rates = [point.pace.rate_per_s for point in timeline.pace]
@@ -62,7 +62,7 @@ def chart_of(timeline: Timeline) -> Chart:
         )
 
     def steps(points: list[tuple[float, float]]) -> str:
-        """Give a staircase: each value holds until the next."""
+        """Return a staircase: each value holds until the next."""
         if not points:
             return ""
         told = [
@@ -86,7 +86,7 @@ def chart_of(timeline: Timeline) -> Chart:
 
 
 def _round_up(per_s: float) -> float:
-    """Give the next 1, 2 or 5 times a power of ten: what an axis ends with."""
+    """Return the next 1, 2 or 5 times a power of ten, the end of an axis."""
     if per_s <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(per_s))

@@ -11,7 +11,7 @@ _PLACE = re.compile(r"\A(.*?)(?::(\d+))?(?::(\d+))?\Z", re.DOTALL)
 
 
 def lines(issues: Sequence[Issue], *, rows: int) -> Iterator[Line]:
-    """Give one line an issue, in the compilers' `file:line:column: …` form, and one that sums up.
+    """Return one line for each issue, in the compilers' form `file:line:column: …`, and their count.
 
     `rows` is 0 where they were not counted.
     """
@@ -30,7 +30,7 @@ def lines(issues: Sequence[Issue], *, rows: int) -> Iterator[Line]:
 
 
 def as_json(issues: Sequence[Issue], *, rows: int) -> Json:
-    """Give the issues for machines, each place taken apart as far as it is known."""
+    """Return the issues for machines, each place taken apart as far as it is known."""
     return {"valid": not issues, "rows": rows, "issues": [_issue_json(issue) for issue in issues]}
 
 

@@ -10,7 +10,7 @@ LIKENESS_MIN = 4
 
 
 def service_meant(given: str, ids: Iterable[str]) -> str | tuple[str, ...]:
-    """Give the id that is equal to `given`, or the only one that begins so; else the nearest ids, best first.
+    """Return the id that equals `given`, or the only one that begins with it; else the nearest, best first.
 
     `ids` are gone through once, and only the nearest are kept.
     """
@@ -27,7 +27,7 @@ def service_meant(given: str, ids: Iterable[str]) -> str | tuple[str, ...]:
 
 
 def _likeness(one: str, other: str) -> int:
-    """Give how many characters agree from the front and from the back."""
+    """Return the number of characters that agree from the front and from the back."""
     return _common(one, other) + _common(one[::-1], other[::-1])
 
 

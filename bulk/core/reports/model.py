@@ -1,4 +1,4 @@
-"""One report for before and after the run: the facts that every renderer tells in its own form."""
+"""One report for before and after the run: the facts that every renderer shows in its own form."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Sitting:
 
     @property
     def why(self) -> str:
-        """Return why it stopped, as a person says it; nothing while it works, and where it died."""
+        """Return why it stopped, in words; empty while it works, and where it died."""
         return reasons_text(self.reasons)
 
 
@@ -67,7 +67,7 @@ class Report:
 
 
 def sittings_of(progress: Progress) -> tuple[Sitting, ...]:
-    """Give the sessions of a ledger, each with the end that belongs to it, if it came to one."""
+    """Return the sessions of a ledger, each with the end that belongs to it, if it came to one."""
     starts = [session["n"] for session in progress.sessions]
     until = [*starts[1:], float("inf")]
     return tuple(

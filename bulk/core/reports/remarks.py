@@ -9,7 +9,7 @@ from bulk.core.pacing.describe import limit_text, wait_text
 
 
 def remark(record: Json) -> str:
-    """Return in one line what a `note`, a `pace` or a `decision` says."""
+    """Return a `note`, a `pace` or a `decision` in one line."""
     match record["type"]:
         case "pace":
             pace = pace_of(record)
@@ -41,7 +41,7 @@ def reasons_text(reasons: Iterable[BrakeReason]) -> str:
 
 
 def _lane_text(pace: Pace) -> str:
-    """Return where and whose the pace is; nothing where format 2 did not say."""
+    """Return the lane of a pace; empty where format 2 did not state it."""
     lane = pace.lane
     return f" ({lane.region} at {lane.host}, account {lane.account})" if lane.host else ""
 

@@ -36,7 +36,7 @@ class Row:
 
     @property
     def result(self) -> Action | Outcome:
-        """Give how the row ended or, before the run, what the plan decided."""
+        """Return how the row ended or, before the run, what the plan decided."""
         return self.outcome or self.change.action
 
     @property
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Give the service's short name, as far as known."""
+        """Return the service's short name, as far as known."""
         return self.change.before.short_name if self.change.before else ""
 
     @property
@@ -56,7 +56,7 @@ class Row:
 
     @property
     def why(self) -> str:
-        """Give the reason for the row's end or, before the run, the plan's warning about it."""
+        """Return the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
             return "a PUT left and its answer is not known; resuming settles it by reading"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
@@ -64,12 +64,12 @@ class Row:
 
     @property
     def code(self) -> str:
-        """Give the error code, where it says more than the outcome."""
+        """Return the error code, where it adds something to the outcome."""
         return "" if self.reply.code == self.result.value else self.reply.code
 
     @property
     def turn(self) -> str:
-        """Give whom the row has to wait for, and what is out of service while it is parked."""
+        """Return the rows that it waits for, and the mappings that are out of service while it is parked."""
         change, gap = self.change, told(self.change.out_of_service)
         told_parts = (
             f"after row {_listed(change.after)}" if change.after else "",
@@ -80,14 +80,14 @@ class Row:
 
     @property
     def settings(self) -> tuple[Contrast, ...]:
-        """Give the fields besides `ports` that the PUT changes."""
+        """Return the fields besides `ports` that the PUT changes."""
         before = self.change.before
         found = _mismatches(before, self.change.body) if before else ()
         return tuple(Contrast(field=f, before=has, after=wanted) for f, has, wanted in found if f != "ports")
 
     @property
     def moved(self) -> tuple[Contrast, ...]:
-        """Give the fields found otherwise than expected: as planned if drifted, else as asked."""
+        """Return the fields found different: from the plan if the row drifted, else from what it asked."""
         before, found = self.change.before, self.observed
         if found is None:
             return ()
@@ -112,7 +112,7 @@ def _listed(rows: tuple[int, ...]) -> str:
 
 
 def row_of(change: Change, outcome: Outcome | None, ended: Json | None) -> Row:
-    """Give a row from its change, its outcome (None before the run) and its `outcome` record, if any."""
+    """Return a row from its change, its outcome (None before the run) and its `outcome` record, if any."""
     if ended is None:
         return Row(change=change, outcome=outcome)
     members = ("http", "code", "message", "request_id", "ms")

@@ -29,11 +29,11 @@ class Rows:
         self._moved = moved
 
     def __iter__(self) -> Iterator[Row]:
-        """Give every row."""
+        """Return every row."""
         return map(self._row_at, self._progress.order)
 
     def glance(self, rows_max: int) -> Glance:
-        """Give up to so many rows of each kind, and the totals of all, reading few of them."""
+        """Return up to `shown` rows of each kind and the totals of all rows, and read few of them."""
         progress = self._progress
         actions: Counter[Action] = Counter()
         outcomes: Counter[Outcome | None] = Counter()
@@ -71,7 +71,7 @@ class Rows:
         return self._progress.outcome(row) if self._progress.sessions else None
 
     def _applied(self, count: int) -> Mappings:
-        """Give the mappings of the applied rows: added up, or what the others leave of the planned ones."""
+        """Return the mappings of the applied rows: added up, or what the others leave of the planned ones."""
         planned = self._progress.footprint
         few = count <= planned.changes / 2
         added = removed = kept = 0

@@ -43,7 +43,7 @@ _STYLE = {
 
 
 def state_of_run(progress: Progress, *, alive: bool) -> State:
-    """Give what has become of a run; `alive` says that a process holds the ledger's lock."""
+    """Return the state of a run; `alive` means that a process holds the ledger's lock."""
     if alive:
         return State.RUNNING
     if progress.planned is None:
@@ -56,7 +56,7 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
 
 
 def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
-    """Give the status line by line; `resume` is the command that goes on where this run stands."""
+    """Return the status line by line; `resume` is the command that continues this run."""
     state = state_of_run(progress, alive=alive)
     yield (
         Span(printable(progress.run.get("job", "a job unknown yet")), Style.STRONG),
@@ -121,7 +121,7 @@ def _next(state: State, resume: str) -> Iterator[Line]:
 
 
 def as_json(progress: Progress, *, alive: bool) -> Json:
-    """Give the status for machines."""
+    """Return the status for machines."""
     counts = progress.counts()
     return {
         "state": state_of_run(progress, alive=alive),

@@ -22,7 +22,7 @@ from bulk.core.reports.words import (
 
 
 def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
-    """Give the story of one service line by line; nothing where no row of the ledger names it."""
+    """Return the story of one service line by line; nothing where no row of the ledger names it."""
     teller: _Teller | None = None
     for record in records:
         if teller is None and record["type"] == "change" and record["service_id"] == service_id:
@@ -62,14 +62,14 @@ class _Teller:
         }
 
     def stamped(self, record: Json, line: Line) -> Line:
-        """Give the line behind its time and what has passed since the line before."""
+        """Return the line with its time and the time since the line before in front."""
         now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
         return (Span(f"{record['at']}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
 
     def open_end(self) -> Line:
-        """Give where a row without an outcome stands."""
+        """Return the state of a row without an outcome."""
         if self._asked:
             return text(
                 "? in doubt: a PUT left and its answer is not known; resuming settles it by reading",
@@ -78,7 +78,7 @@ class _Teller:
         return text("- not ended: no PUT of it is under way")
 
     def tell(self, record: Json) -> Line:
-        """Give what a record says about the row; nothing where it says nothing."""
+        """Return the line for a record; empty where it does not concern the row."""
         steps = self._steps_of_row if record.get("row") == self.change.row else self._steps_around
         step = steps.get(record["type"])
         return step(record) if step else ()
@@ -153,7 +153,7 @@ def _said(words: str, style: Style = Style.PLAIN) -> Line:
 
 
 def _reply(record: Json) -> str:
-    """Give the facts of a reply: `429 APIGW.0308 too fast (12 ms, request 0f6c…)`; nothing without one."""
+    """Return the facts of a reply, `429 APIGW.0308 too fast (12 ms, request 0f6c…)`; empty without one."""
     told = " ".join(str(part) for part in (record["http"], record["code"], record["message"]) if part)
     facts = [f"{record['ms']} ms"] if record["http"] else []
     facts += [f"request {record['request_id']}"] if record["request_id"] else []

@@ -10,7 +10,7 @@ from bulk.core.reports.words import Line, Span, Style, counted, duration, figure
 
 
 def summary(report: Report, totals: Totals) -> Iterator[Line]:
-    """Give rows, mappings, effort or estimate, failures by code, and the digest."""
+    """Return rows, mappings, effort or estimate, failures by code, and the digest."""
     of = f" of {counted(totals.rows, 'row')} in {counted(len(report.targets), 'target')}"
     if totals.outcomes is None:
         yield _titled("Plan", tallied(totals.actions) + of)
@@ -40,7 +40,7 @@ def effort(report: Report) -> str:
 
 
 def estimated(estimate: Estimate) -> str:
-    """Give what the run is expected to take, and whether that fits the window."""
+    """Return the expected requests and duration of the run, and whether they fit the window."""
     told = (
         f"{counted(estimate.requests, 'request')}, about {duration(estimate.duration_s)} "
         f"at {estimate.rate_per_s:g}/s"
@@ -52,7 +52,7 @@ def estimated(estimate: Estimate) -> str:
 
 
 def failures(report: Report, codes: dict[str, int]) -> Iterator[Line]:
-    """Give each error code with its failed rows and what to do about it."""
+    """Return each error code with the number of its failed rows and the advice for it."""
     for code, rows in codes.items():
         yield (
             Span(f"! {printable(code) or 'no code'}: ", Style.BAD),

@@ -84,16 +84,16 @@ class Timeline:
 
     @property
     def length_s(self) -> float:
-        """Give how long sessions have been at work."""
+        """Return the seconds that sessions have been at work."""
         return self._last_s
 
     @property
     def bar_s(self) -> int:
-        """Give the width of a bar, such that there are few enough to look at."""
+        """Return the seconds of a bar, long enough that a reader can take in all bars."""
         return next((width for width in _BAR_S if self._last_s / width < _BARS_MAX), _BAR_S[-1])
 
     def bars(self) -> tuple[Bar, ...]:
-        """Give replies per second, from the first session's start to the last record."""
+        """Return replies per second, from the first session's start to the last record."""
         accepted, refused = (self._in_bars(counts) for counts in (self._accepted, self._refused))
         return tuple(
             Bar(accepted_per_s=accepted[bar] / self.bar_s, refused_per_s=refused[bar] / self.bar_s)
@@ -101,7 +101,7 @@ class Timeline:
         )
 
     def latency(self) -> Latency | None:
-        """Give the percentiles of the replies' times; None without a reply."""
+        """Return the percentiles of the replies' times; None without a reply."""
         ranked = sorted(self._ms)
         if not ranked:
             return None

@@ -50,7 +50,7 @@ class Tally:
         self._parked = 0
 
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Give the same rows, each counted before it is given."""
+        """Return the same rows, each counted before it is passed on."""
         for row in rows:
             self._count(row)
             yield row
@@ -70,7 +70,7 @@ class Tally:
                 self._applied.update(counts)
 
     def totals(self) -> Totals:
-        """Give the sums over the rows that have gone past."""
+        """Return the totals of the rows counted until now."""
         rows = sum(self._actions.values())
         return Totals(
             rows=rows,

@@ -48,27 +48,27 @@ def style_of(result: Action | Outcome) -> Style:
 
 
 def plain(line: Line) -> str:
-    """Give the text of a line without its styles."""
+    """Return the text of a line without its styles."""
     return "".join(span.text for span in line)
 
 
 def text(words: str = "", style: Style = Style.PLAIN) -> Line:
-    """Give a line of one style."""
+    """Return a line of one style."""
     return (Span(words, style),)
 
 
 def printable(foreign: str) -> str:
-    """Give text from the API or the job on one line, without what steers a terminal or reverses text."""
+    """Return text from the API or the job on one line, without what steers a terminal or reverses text."""
     return _INVISIBLE.sub("", _BREAKS.sub(" ", foreign))
 
 
 def figure(number: int) -> str:
-    """Give `12,345`."""
+    """Return `12,345`."""
     return f"{number:,}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Give `1 row` or `12,345 rows`."""
+    """Return `1 row` or `12,345 rows`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
@@ -78,7 +78,7 @@ def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
 
 
 def duration(length_s: float) -> str:
-    """Give a length of time as a person says it: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 05 min`."""
+    """Return a length of time as a person writes it: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 05 min`."""
     if length_s < 10:  # noqa: PLR2004 - below ten seconds tenths matter
         return f"{length_s:.1f} s"
     minutes, seconds = divmod(round(length_s), 60)
@@ -91,7 +91,7 @@ def duration(length_s: float) -> str:
 
 
 def told(value: object) -> str:
-    """Give a field's value as text: ports as `8081:22/TCP 8082:23/UDP`, a missing value as nothing."""
+    """Return a field's value as text: ports as `8081:22/TCP 8082:23/UDP`, a missing value as nothing."""
     if isinstance(value, str):  # by far the most; matching a class takes three times as long
         return value
     match value:

@@ -40,7 +40,7 @@ class CellReader:
         ]
 
     def draft(self, record: AnyRecord) -> Draft:
-        """Give the valid values of a record's cells, and the issues of the others."""
+        """Return the valid values of a record's cells, and the issues of the others."""
         draft = Draft(line=record.line)
         if isinstance(record, BrokenRecord):
             fault = record.fault
@@ -87,15 +87,15 @@ class CellReader:
         return Problem(message=message, hint="write the empty cells too")
 
     def cell(self, record: Record, column: str) -> str:
-        """Give a cell without the blanks around it; empty where the file has no such column."""
+        """Return a cell without the blanks around it; empty where the file has no such column."""
         position = self._position.get(column)
         return "" if position is None else record.cells[position].strip()
 
     def cell_issue(self, record: Record, column: str, problem: Problem) -> Issue:
-        """Give the issue of a problem with the cell of a column."""
+        """Return the issue of a problem with the cell of a column."""
         return self.issue(record, self._position.get(column, 0), column, problem)
 
     def issue(self, record: Record, position: int, column: str, problem: Problem) -> Issue:
-        """Give the issue of a problem with the cell at a position."""
+        """Return the issue of a problem with the cell at a position."""
         below, at = place_of_cell(record.text, self._delimiter, position)
         return issue_at(self.name, record.line + below, at, column, problem)

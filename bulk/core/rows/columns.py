@@ -1,4 +1,4 @@
-"""The columns of a job file, each said once: its words, its readings, its JSON Schema, its part of a row.
+"""The columns of a job file, each written once: its words, its readings, its JSON Schema, its part of a row.
 
 Whatever names columns takes them from here: header, layouts, JSON Lines, schema, rules, export, reports, and
 by a test the README. A new column is an entry here, a field in `model.py` and a line in the README; it opens
@@ -24,7 +24,7 @@ class ColumnKind(Enum):
     BODY = auto()  # a field of the PUT's body: what the service is to have
     EDIT = auto()  # what the PUT's `ports` are computed from, together with the live ones
     EXPECTATION = auto()  # what must be true of the service now, or the row is refused
-    TARGET = auto()  # where the service is; where nothing is said, the job's own target holds
+    TARGET = auto()  # where the service is; where it names nothing, the job's own target holds
     TEXT = auto()  # free text for people, which comes back in every report
 
 
@@ -78,7 +78,7 @@ def _text(takes: str, read: Callable[[str], Any], pattern: str, **limits: int) -
 
 
 def _matching(takes: str, pattern: str, *, fault: str, hint: str) -> Form:
-    """Return the form of a text of which a pattern says all there is to say."""
+    """Return the form of a text that a pattern describes completely."""
     return _text(takes, values.matching(pattern, fault=fault, hint=hint), pattern)
 
 

@@ -30,9 +30,9 @@ def wide_drafts(records: Iterable[AnyRecord], header: Header, name: str) -> Iter
 
 
 def long_drafts(records: Iterable[AnyRecord], header: Header, name: str) -> Iterator[Draft]:
-    """Give one draft for the consecutive lines of each service.
+    """Return one draft for the consecutive lines of each service.
 
-    A line whose service cannot be told may be a part of the services above and below it, whose
+    A line whose service cannot be recognized may be a part of the services above and below it, whose
     maps would then lack a mapping, which a PUT would delete: it spoils both.
     """
     reader = CellReader(header, name)
@@ -107,7 +107,7 @@ class _LongRow:
         self.draft.issues.append(self._reader.cell_issue(record, column, problem))
 
     def close(self) -> Draft:
-        """Give the whole row."""
+        """Return the whole row."""
         if self._mappings:
             self.draft.values["ports"] = tuple(self._mappings.values())
         return self.draft

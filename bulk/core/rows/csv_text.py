@@ -91,7 +91,7 @@ def _quote_fault(line: str, error: csv.Error) -> Fault:
 
 
 def place_of_cell(text: str, delimiter: str, position: int) -> tuple[int, int]:
-    """Give (lines below the record's first, column) where the content of a cell starts.
+    """Return (lines below the record's first, column) where the content of a cell starts.
 
     `position` counts cells from 0; one that the record does not have is at its end.
     """

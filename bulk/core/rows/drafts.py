@@ -25,10 +25,10 @@ class Draft:
     """Valid values by column."""
     issues: list[Issue] = field(default_factory=list)
     has_unread: bool = False
-    """Whether a column that no one knows says something here."""
+    """Whether the row has a value below an unknown column."""
 
 
 def issue_at(name: str, line: int, column: int, subject: str, problem: Problem) -> Issue:
-    """Give a problem its place: `file:line:column`."""
+    """Return the issue of a problem, with its place: `file:line:column`."""
     place = f"{name}:{line}:{column}"
     return Issue(place=place, field=subject + problem.part, message=problem.message, hint=problem.hint)

@@ -28,7 +28,7 @@ class Header:
 
     @property
     def is_long(self) -> bool:
-        """Tell whether each line holds one mapping."""
+        """Return whether each line holds one mapping."""
         return not set(self.names).isdisjoint(MAPPING_COLUMNS)
 
 
@@ -63,7 +63,7 @@ def _not_a_header(line: str) -> Problem | None:
 
 
 def _split(line: str) -> tuple[str, tuple[str, ...]]:
-    """Give the delimiter under which most columns are known, and the names it makes."""
+    """Return the delimiter under which most columns are known, and the names it makes."""
     splits = {
         delimiter: tuple(cell.strip() for cell in next(csv.reader([line], delimiter=delimiter)))
         for delimiter in _DELIMITERS

@@ -20,7 +20,7 @@ _KEY_END = re.compile(r'"\s*:')
 
 
 def json_drafts(lines: Iterable[NumberedLine], name: str) -> Iterator[Draft]:
-    """Give one draft for each line."""
+    """Return one draft for each line."""
     for number, line in lines:
         if not says_something(line):
             continue
@@ -72,7 +72,7 @@ def _unusable(key: str, raw: Any) -> Wrong:
 
 
 def _perhaps_repeats(line: str, count: int) -> bool:
-    """Tell whether the line may name more than `count` fields, quickly where no string has a colon."""
+    """Return whether the line may name more than `count` fields, quickly where no string has a colon."""
     return line.count(":") != count and len(_KEY_END.findall(line)) != count
 
 
@@ -83,7 +83,7 @@ def _field_count(fields: dict[str, Any]) -> int:
 
 
 def _keys(line: str) -> Iterator[tuple[int, int, str, int]]:
-    """Give (depth, number of its object, key, column of its value) of every field, in order."""
+    """Return (depth, number of its object, key, column of its value) of every field, in order."""
     opened, enclosing, text = 0, [0], ""
     for token in _TOKEN.finditer(line):
         match token[0]:

@@ -39,7 +39,7 @@ NumberedLine: TypeAlias = tuple[int, str | Fault]
 
 
 def not_a_text_file(start: bytes) -> Problem | None:
-    """Say what a file is that begins with `start`, where that is plainly no text; else None."""
+    """Return what kind of file begins with `start` where that is clearly not text; else None."""
     for magic, what, hint in _MAGIC:
         if start.startswith(magic):
             return Problem(message=f"the file is {what}, not text", hint=hint)
@@ -49,7 +49,7 @@ def not_a_text_file(start: bytes) -> Problem | None:
 
 
 def numbered(pieces: Iterable[bytes]) -> Iterator[NumberedLine]:
-    """Give (number from 1, text with its end) of each line.
+    """Return (number from 1, text with its end) of each line.
 
     `pieces` are lines with their ends. A line longer than LINE_BYTES_MAX may come in several pieces.
     """
@@ -73,7 +73,7 @@ _BLANK_OR_COMMENT = ("", "#")
 
 
 def says_something(line: str | Fault) -> bool:
-    """Tell whether a line counts: it is neither blank nor a `#` comment."""
+    """Return whether a line counts, that is, is neither blank nor a `#` comment."""
     return isinstance(line, Fault) or line.lstrip()[:1] not in _BLANK_OR_COMMENT
 
 

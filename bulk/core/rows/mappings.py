@@ -146,7 +146,7 @@ def _object_problems(entry: dict[str, Any]) -> Iterable[Problem]:
 
 
 def _together(parts: Sequence[PortMapping | Wrong], *, name_parts: bool = False) -> Ports | Wrong:
-    """Give the mappings if each is one and the rules for all of them hold; else every reason why not."""
+    """Return the mappings if each is valid and the rules for all of them hold; else every reason why not."""
     mappings = [part for part in parts if isinstance(part, PortMapping)]
     problems: list[Problem] = []
     if len(mappings) != len(parts):
@@ -162,7 +162,7 @@ def _together(parts: Sequence[PortMapping | Wrong], *, name_parts: bool = False)
 
 
 def too_many(count: int) -> Problem:
-    """Say that one service has more mappings than the API takes."""
+    """Return the issue of a service with more mappings than the API accepts."""
     return Problem(message=f"{count} mappings", hint=f"the API takes at most {MAPPINGS_MAX} in one service")
 
 
@@ -177,7 +177,7 @@ def _repeats(mappings: Iterable[PortMapping]) -> Iterable[Problem]:
 
 
 def repeated(mapping: PortMapping, earlier: PortMapping) -> Problem:
-    """Say that a service maps one (client_port, protocol) twice."""
+    """Return the issue of a service that maps one (client_port, protocol) twice."""
     if mapping == earlier:
         return Problem(message=f"{mapping} is given twice", hint="keep one of them")
     return Problem(

@@ -33,13 +33,13 @@ _ASKS_NOTHING = Problem(
 
 
 def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Target) -> Iterator[Row]:  # noqa: A002
-    """Give the rows of a job file in the order of the file, and what is wrong with it.
+    """Return the rows of a job file in the order of the file, and the issues of the file.
 
     `lines` are the file's lines with their ends (a line over `lines.LINE_BYTES_MAX` may come in
     pieces); `name` stands in every place. `default` is the target of rows that name none: its
     project_id holds for rows of its own region and profile only.
 
-    After the last row come those that stand against each other (a service named twice, a server
+    After the last row come the rows that conflict with each other (a service named twice, a server
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
     before, perhaps as a ServiceUpdate. The later word holds; `sift` settles that.
 
@@ -50,7 +50,7 @@ def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Tar
 
 
 def judge(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | InvalidRow | Issue]:  # noqa: A002
-    """Give every row as a numbered draft with all its issues, then those that stand against each other."""
+    """Return every row as a numbered draft with all its issues, then the rows that conflict."""
     contests = Contests(name)
     row, is_readable = 0, True
     for draft in _drafts(lines, name, format):

@@ -23,7 +23,7 @@ _BUCKETS = 256
 
 
 class Spot(NamedTuple):
-    """Where a row says something."""
+    """Where a value of a row stands."""
 
     row: int
     line: int
@@ -31,13 +31,13 @@ class Spot(NamedTuple):
 
 
 def packed_spot(row: int, line: int, column: int) -> bytes:
-    """Give eight bytes: 28 bits each for row and line, 8 for the column, which is 255 where it is more."""
+    """Return eight bytes: 28 bits each for row and line, 8 for the column, which is 255 where it is more."""
     shown = min(column, _COLUMN_MAX)
     return ((row << _LINE_BITS | line) << _COLUMN_BITS | shown).to_bytes(_SPOT_BYTES)
 
 
 def unpacked_spot(packed: bytes) -> Spot:
-    """Give back what was packed."""
+    """Return the spot that was packed."""
     rest, column = divmod(int.from_bytes(packed), 1 << _COLUMN_BITS)
     row, line = divmod(rest, 1 << _LINE_BITS)
     return Spot(row=row, line=line, column=column)
@@ -56,7 +56,7 @@ class Repeats:
         self._buckets[crc32(key) % _BUCKETS].extend(key + rest)
 
     def groups(self) -> Iterator[tuple[bytes, list[bytes]]]:
-        """Give each key that was added more than once, with what went with it, in order."""
+        """Return each key that was added more than once, with its values, in order."""
         for bucket in self._buckets:
             entries = [
                 bytes(bucket[at : at + self._entry_bytes]) for at in range(0, len(bucket), self._entry_bytes)
@@ -71,7 +71,7 @@ class Repeats:
 
 
 class Contests:
-    """Watches the rows of one file go by, and tells at its end which of them stand against each other."""
+    """Watches the rows of one file, and returns at its end those that conflict with each other."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -92,7 +92,7 @@ class Contests:
                 self._claims.add(claim, spot + key)
 
     def withdrawn(self) -> Iterator[InvalidRow]:
-        """Give every row that stands against another, each with where the other is."""
+        """Return every row that conflicts with another, each with the place of the other."""
         for key, rests in self._services.groups():
             service_id = _unpacked_id(key)
             wants = [(unpacked_spot(rest), service_id) for rest in rests]
@@ -128,7 +128,7 @@ def _unpacked_id(packed: bytes) -> str:
 
 
 def _claims(values: dict[str, Any]) -> Iterator[bytes]:
-    """Give what the row's mappings take on its port_id: id, server port, protocol, each once."""
+    """Return the claims of the row's mappings on its port_id: id, server port, protocol, each once."""
     port_id = _packed_id(values["port_id"])
     mappings: tuple[PortMapping, ...] = values.get("ports", ()) + values.get("add_ports", ())
     for server_port, protocol in {(m.server_port, m.protocol) for m in mappings}:

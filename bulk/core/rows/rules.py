@@ -12,7 +12,7 @@ EXCLUSIVE = (("port_id", "ip"), ("vip_port_id", "ip"), ("ports", "add_ports"), (
 
 
 def row_problems(values: dict[str, Any]) -> Iterator[tuple[str, Problem]]:
-    """Give (column, problem) of each rule that the valid values of one row break together."""
+    """Return (column, problem) of each rule that the valid values of one row break together."""
     for one, other in EXCLUSIVE:
         if one in values and other in values:
             yield other, Problem(message=f"not together with {one}", hint="keep one of the two")

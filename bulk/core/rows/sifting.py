@@ -23,7 +23,7 @@ class Sifted:
 
     @property
     def issues(self) -> tuple[Issue, ...]:
-        """Give all issues, those of the file first."""
+        """Return all issues, those of the file first."""
         return self.file_issues + tuple(issue for row in self.invalid for issue in row.issues)
 
 

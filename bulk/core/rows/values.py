@@ -35,12 +35,12 @@ class Wrong:
 
 
 def wrong(message: str, hint: str) -> Wrong:
-    """Give a `Wrong` with one reason."""
+    """Return a `Wrong` with one reason."""
     return Wrong((Problem(message=message, hint=hint),))
 
 
 def shown(value: Any) -> str:
-    """Give a value as a message may show it: quoted, printable, at most 60 characters."""
+    """Return a value as a message may show it: quoted, printable, at most 60 characters."""
     if not isinstance(value, str):
         return _cut(orjson.dumps(value).decode())
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[: SHOWN_CHARS_MAX + 1])
@@ -103,7 +103,7 @@ PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def project_id(text: str) -> str | Wrong:
-    """Give a project id: 32 lower-case hex digits without dashes (API.md, section 1)."""
+    """Return a project id: 32 lower-case hex digits without dashes (API.md, section 1)."""
     if PROJECT_ID.fullmatch(text):
         return text
     plain = text.lower().replace("-", "")
@@ -112,7 +112,7 @@ def project_id(text: str) -> str | Wrong:
 
 
 def description(text: str) -> str | Wrong:
-    """Give a description: at most 128 characters, none of them `<` or `>` or a control character."""
+    """Return a description: at most 128 characters, none of them `<` or `>` or a control character."""
     if len(text) > DESCRIPTION_CHARS_MAX:
         return wrong(f"{len(text)} characters", f"the API takes at most {DESCRIPTION_CHARS_MAX}")
     if "<" in text or ">" in text:
@@ -123,7 +123,7 @@ def description(text: str) -> str | Wrong:
 
 
 def note(text: str) -> str | Wrong:
-    """Give a note, which no one but the reports will see: they make it safe to show."""
+    """Return a note, which only the reports show; they make it safe to show."""
     return wrong("it has a NUL character in it", "delete that character") if "\0" in text else text
 
 

@@ -42,7 +42,7 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DO
 
 
 class Facts(NamedTuple):
-    """What an error body says, each perhaps empty."""
+    """The parts of an error body, each perhaps empty."""
 
     code: str
     message: str
