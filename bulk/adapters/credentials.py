@@ -73,7 +73,7 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
             return found
         raise CredentialsError(
             f"no credentials for profile {profile!r} in {path}",
-            hint=f"add a section [{profile}] with ak and sk to it, or leave --profile out",
+            hint=f"add a section [{profile}] with ak and sk to it, or name another profile",
         )
     return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
 

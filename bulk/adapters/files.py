@@ -105,7 +105,7 @@ def _job_files(folder: Path) -> list[str]:
 def format_of(rows: str) -> Format:
     """Return the format of a job file by its name; raise UsageError where the name does not show it."""
     if rows == STDIN:
-        raise UsageError("standard input has no file name to take the format from", hint=_SAY_FORMAT)
+        raise UsageError("standard input has no file name that shows the format", hint=_SAY_FORMAT)
     suffix = Path(rows).suffix.lower()
     if suffix in _FORMATS:
         return _FORMATS[suffix]

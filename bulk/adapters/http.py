@@ -138,4 +138,4 @@ def _checked(project_id: str) -> str:
     """Return a project id, or none, that may stand in a path and in a header."""
     if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", project_id):
         return project_id
-    raise UsageError(f"{project_id!r} is no project id", hint="write its 32 hex digits")
+    raise UsageError(f"{project_id!r} is not a project id", hint="write its 32 hex digits")

@@ -142,7 +142,9 @@ async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endp
     raise CredentialsError(
         f"region {region} has {len(got) or 'no'} projects for these credentials"
         + "".join(f"\n  {project.id}  {project.name}" for project in got),
-        hint="name one with --project-id",
+        hint="name one with --project-id"
+        if got
+        else "check the region and the account, or name a project with --project-id",
     )
 
 

@@ -9,6 +9,7 @@ Applications Recover from fsync Failures?", USENIX ATC 2020).
 import asyncio
 import fcntl
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,7 @@ from bulk.core.ledger.records import (
     shows_before,
 )
 from bulk.core.model import Change, ServiceState
+from bulk.core.text import counted
 
 PARTIAL = ".partial"
 """Ending of a ledger whose plan is not complete yet."""
@@ -103,7 +105,7 @@ def fold(path: Path, chain: Chain | None = None) -> Progress:
     if not progress.planned:
         raise LedgerDamaged(
             f"{path}: holds no complete plan",
-            hint="it is no ledger, or its planning was cut short; plan anew",
+            hint="it is not a ledger, or its planning was interrupted; plan anew",
         )
     return progress
 
@@ -218,7 +220,9 @@ class LedgerFile(LedgerReader):
         torn_bytes = os.fstat(self._fd).st_size - self._chain.size_bytes
         if torn_bytes:
             os.ftruncate(self._fd, self._chain.size_bytes)
-            self.put(Note(about="torn", message=f"cut {torn_bytes} bytes of an unfinished line"))
+            self.put(
+                Note(about="torn", message=f"cut an unfinished last line of {counted(torn_bytes, 'byte')}")
+            )
 
     @property
     def digest(self) -> str:
@@ -252,7 +256,7 @@ class LedgerFile(LedgerReader):
             _sync_folder(self.path.parent.parent)
         except OSError as error:
             raise LedgerFailed(
-                f"{self.path}: cannot take this name: {error.strerror}",
+                f"{self.path}: cannot be created: {error.strerror}",
                 hint="choose a place on a local disk with --ledger or --out",
             ) from error
 
@@ -322,7 +326,7 @@ class LedgerFile(LedgerReader):
             self._fail(
                 LedgerFailed(
                     f"{self.path}: cannot append: {error.strerror}; no further PUT was sent",
-                    hint="make room or mend the disk, then the same command continues",
+                    hint="free some space or repair the disk, then run the same command to continue",
                 ),
                 batch,
             )
@@ -377,7 +381,8 @@ def _lock(fd: int, path: Path) -> None:
         os.close(fd)
         raise LedgerBusy(
             f"{path}: another run works on this ledger{_holder(path)}",
-            hint="wait for it, or stop it and run the same command; `bulk status` shows it",
+            hint="wait for it, or stop it and run the same command; "
+            f"`bulk status {shlex.quote(str(path))}` shows it",
         ) from error
 
 
@@ -416,4 +421,4 @@ def _sync_folder(path: Path) -> None:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} exists", hint="choose another name; a plan never overwrites a ledger")
+    return UsageError(f"{path} already exists", hint="choose another name; a plan never overwrites a ledger")

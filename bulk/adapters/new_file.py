@@ -35,4 +35,4 @@ def new_file(path: Path) -> Iterator[Callable[[str], object]]:
 
 
 def _taken(path: Path) -> UsageError:
-    return UsageError(f"{path} exists", hint="choose another name; bulk never replaces a file")
+    return UsageError(f"{path} already exists", hint="choose another name; bulk never replaces a file")

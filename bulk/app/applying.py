@@ -1,5 +1,6 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
+import shlex
 from pathlib import Path
 
 from bulk.adapters.files import ledger_path
@@ -33,7 +34,7 @@ async def apply_from(
     with only_run(source.runs, source.name):
         if not new_run and (open_run := find_run(source.runs, source.name, ledger)):
             _must_be_of(source, open_run)
-            operator.told(f"going on with {open_run.path}")
+            operator.told(f"continuing with {open_run.path}")
             return await apply_ledger(
                 open_run.path,
                 flags,
@@ -53,8 +54,8 @@ def _must_be_of(source: PlanSource[R], open_run: OpenRun) -> None:
     if (open_run.job_sha256, open_run.only) != (source.sha256, source.only):
         what = source.origin if open_run.only == source.only else "--limit"
         raise Refused(
-            f"{source.name}: {what} is not the one that {open_run.path} began with",
-            hint=f"finish that run with `bulk apply {open_run.path}`{source.way_out}",
+            f"{source.name}: {what} is not the same as when {open_run.path} began; nothing was sent",
+            hint=f"finish that run with `bulk apply {shlex.quote(str(open_run.path))}`{source.way_out}",
         )
 
 

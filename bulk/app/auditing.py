@@ -1,5 +1,6 @@
 """A ledger looked at closely: whether it keeps its promises, and the history of one service."""
 
+import shlex
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -31,10 +32,10 @@ class Audited:
 def audit_ledger(path: Path) -> Audited:
     """Prove a ledger, in one pass and without locking it.
 
-    Raises UsageError where it cannot be read, or is no ledger at all.
+    Raises UsageError where it cannot be read, or is not a ledger at all.
     """
     if not _looks_like_one(path):
-        raise UsageError(f"{path}: is no ledger", hint="name a ledger file (`runs/….ledger.jsonl`)")
+        raise UsageError(f"{path} is not a ledger", hint="name a ledger file (`runs/….ledger.jsonl`)")
     chain, audit = Chain(), Audit()
     breach = _first_breach(path, chain, audit) or audit.breach_at_end()
     if breach:
@@ -72,8 +73,12 @@ def find_service(path: Path, given: str) -> str:
     meant = service_meant(given, (change["service_id"] for change in changes))
     if isinstance(meant, str):
         return meant
-    hint = f"did you mean {' or '.join(meant)}?" if meant else f"`bulk report {path} --output csv` has all"
-    raise UsageError(f"{path}: {given!r} is not the id of one of its services", hint=hint)
+    hint = (
+        f"did you mean {' or '.join(meant)}?"
+        if meant
+        else f"`bulk report {shlex.quote(str(path))} --output csv` lists all"
+    )
+    raise UsageError(f"{path}: {given!r} does not identify one of its services", hint=hint)
 
 
 def story_of(path: Path, service_id: str) -> tuple[Line, ...]:

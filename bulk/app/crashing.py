@@ -27,7 +27,7 @@ async def crash(context: RehearsalContext, trouble: Trouble) -> tuple[Check, ...
     """Kill a run in its middle, continue it, roll it back."""
     puts = sum(2 if change.parking else 1 for change in context.updates())
     if not puts:
-        nothing = "there is nothing to send"
+        nothing = "nothing has to be sent"
         return tuple(Check(name=name, held=None, detail=nothing) for name in ("kill and resume", "rollback"))
     middle = puts // 2 + 1
     flags = replace(trouble, faults=_holding_back(trouble.faults, middle), limits=()).flags()
@@ -73,7 +73,7 @@ async def _resume(context: RehearsalContext, stage: Stage, killed: str) -> Check
     return Check(
         name=name,
         held=holds if killed or not holds else None,
-        detail=f"{killed or 'the run had ended before it could be killed'}; gone on with: {tallied(counts)}"
+        detail=f"{killed or 'the run had ended before it could be killed'}; continued: {tallied(counts)}"
         + broken(mismatched, duplicates),
         exit_code=applied.exit_code,
     )
@@ -84,7 +84,7 @@ async def _rollback(
 ) -> Check:
     name = "rollback"
     if not fold(stage.ledger).counts()[Outcome.APPLIED]:
-        return Check(name=name, held=None, detail="nothing was applied that could be taken back")
+        return Check(name=name, held=None, detail="nothing was applied, so nothing can be rolled back")
     try:
         with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
             applied = await apply_from(

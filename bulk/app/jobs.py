@@ -34,7 +34,7 @@ class JobFileSource(PlanSource[ServiceUpdate]):
     rows: Sifted
 
     origin: ClassVar[str] = "the job file"
-    way_out: ClassVar[str] = ", or leave it so with --new-run"
+    way_out: ClassVar[str] = ", or leave it as it is with --new-run"
 
     def usable_rows(self) -> tuple[ServiceUpdate, ...]:
         """Return the valid rows; raise JobInvalid where there are others, unless the job skips them."""

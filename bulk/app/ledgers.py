@@ -137,6 +137,7 @@ def latest_ledger(argument: str) -> Path:
         ]
     if not ledgers:
         raise UsageError(
-            f"no run of {argument or 'any job below this folder'} is known", hint="name a ledger file"
+            f"found no run of {argument or 'any job below this folder'}",
+            hint="name a ledger file, or begin a run with `bulk apply`",
         )
     return max(ledgers, key=lambda ledger: ledger.stat().st_mtime)

@@ -18,7 +18,7 @@ from bulk.core.job import Job, Rate
 from bulk.core.ledger.records import Json
 from bulk.core.model import DRIFT_FIELDS, Action, Change, ServiceId
 from bulk.core.rehearsal import expected
-from bulk.core.reports.words import counted
+from bulk.core.text import counted
 
 FULL = Rate(requests=1_000_000, period_s=1)
 """Faster than anything here can be."""
@@ -96,9 +96,9 @@ def broken(mismatched: Sequence[ServiceId], duplicates: int) -> str:
     problems = ""
     if mismatched:
         few = ", ".join(mismatched[:_SHOWN_MAX])
-        problems += f"; {counted(len(mismatched), 'service')} not as the ledger says: {few}"
+        problems += f"; {counted(len(mismatched), 'service')} not as the ledger states: {few}"
     if duplicates:
-        problems += f"; {counted(duplicates, 'PUT')} that had landed sent again"
+        problems += f"; {counted(duplicates, 'PUT')} sent again after taking effect"
     return problems
 
 

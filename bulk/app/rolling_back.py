@@ -1,6 +1,7 @@
 """Rolling back: a run's ledger as the source of a plan, which is the inverse of what the run applied."""
 
 import hashlib
+import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class LedgerSource(PlanSource[Change]):
         if any(row.parked or row.purpose is Purpose.PARK for row in progress.open.values()):
             raise Refused(
                 "a service is parked between two PUTs of this run",
-                hint=f"finish the run first: `bulk apply {self.path}`",
+                hint=f"finish the run first: `bulk apply {shlex.quote(str(self.path))}`",
             )
         sent = (row for row in reversed(progress.order) if progress.outcome(row) in _TAKEN_BACK)
         applied = [
@@ -52,7 +53,7 @@ class LedgerSource(PlanSource[Change]):
         if missing or not applied:
             raise UsageError(
                 f"nothing was applied to {', '.join(sorted(missing)) or 'any service'}",
-                hint=f"`bulk report {self.path}` shows what the run did",
+                hint=f"`bulk report {shlex.quote(str(self.path))}` shows what the run did",
             )
         return [inverse(change, row=number) for number, change in enumerate(applied, 1)]
 
@@ -70,7 +71,7 @@ def run_to_roll_back(
     With `at_rest` a run that is at work is refused with LedgerBusy. Raises UsageError and LedgerDamaged.
     """
     # Asked before the ledger is read: a run that ends in between would leave rows that nobody has seen.
-    if at_rest and path.exists() and is_live(path):
+    if at_rest and path.is_file() and is_live(path):
         raise LedgerBusy(f"{path}: this run is at work", hint="stop it first, then roll it back")
     with reading(path) as reader:
         progress = reader.progress

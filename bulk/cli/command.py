@@ -21,18 +21,33 @@ _SWITCH = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromk
 )
 
 
+class FromVariable(str):  # noqa: SLOT000 - `place` is the reason for the class
+    """A text that came from a variable, whose name is its `place` in messages."""
+
+    place: str
+
+
+def place_of(value: str, flag: str) -> str:
+    """Return what a message calls the place of a value: its variable if it came from one, else the flag."""
+    return getattr(value, "place", flag)
+
+
 class Conversion:
     """The way from text to the type of a parameter; Typer's own imports pydantic for it (80 ms)."""
 
     def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
         """Return the value of a parameter; raises UsageError with the choices that there are."""
         kind = param.type_descriptor.annotation
+        is_variable = getattr(ctx.get_parameter_source(param.name), "name", "") == "ENVIRONMENT"
+        if is_variable and kind is str:
+            value = FromVariable(value)
+            value.place = param.envvar
+            return value
         if value is None or isinstance(value, get_origin(kind) or kind):
             return value
         try:
             return _SWITCH[value.strip().lower()] if kind is bool else kind(value)
         except (KeyError, ValueError) as error:
-            is_variable = ctx.get_parameter_source(param.name).name == "ENVIRONMENT"
             place = param.envvar if is_variable else param.opts[-1]
             choices = "true, false" if kind is bool else ", ".join(kind)
             message = f"{place}: {shown(value)} is not one of {choices}"

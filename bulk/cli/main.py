@@ -1,5 +1,6 @@
 """The command `bulk`: from words to a use case, from its end to an exit code."""
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -15,7 +16,7 @@ from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 
-Nothing changes without `apply` and a yes. The same command again goes on where a run stopped.
+Nothing changes without `apply` and a yes. The same command again continues a run that stopped.
 """
 
 app = typer.Typer(
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
         return ExitCode.INTERRUPTED
     except Interrupted as signal:
         output.told(
-            f"{signal}: ended at once; what was recorded is kept, and the same command goes on from it"
+            f"{signal}: ended at once. What was recorded is kept; the same command continues from there"
         )
         return signal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
@@ -79,22 +80,21 @@ def _explained(error: Exception) -> int:
             return error.exit_code
         case OSError() if not isinstance(error, BrokenPipeError):
             output.complain(
-                f"{error.filename or 'standard output'}: {error.strerror or error}", "make room and repeat"
+                f"{error.filename or 'standard output'}: {error.strerror or error}",
+                "free some space and repeat"
+                if error.errno in {errno.ENOSPC, errno.EDQUOT}
+                else "check the path and its permissions",
             )
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - else it fails once more at the exit
             return ExitCode.CANNOT_RUN
         case BrokenPipeError():
             sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read us has gone
             return ExitCode.OK
+        case _ if os.environ.get("BULK_TRACEBACK"):
+            raise error
         case _:
-            return _of_its_own(error)
-
-
-def _of_its_own(error: Exception) -> int:
-    if os.environ.get("BULK_TRACEBACK"):
-        raise error
-    output.complain(
-        f"an error of its own: {type(error).__name__}: {error}",
-        "what was recorded is safe; set BULK_TRACEBACK=1, run it again and report what it prints",
-    )
-    return ExitCode.CANNOT_RUN
+            output.complain(
+                f"a bug in bulk: {type(error).__name__}: {error}",
+                "what was recorded is safe; run it again with BULK_TRACEBACK=1 and report what it prints",
+            )
+            return ExitCode.CANNOT_RUN

@@ -98,7 +98,7 @@ def _panel(parameter: inspect.Parameter) -> int:
 
 
 _A_JOB = "a .csv or .jsonl file, `-` for standard input, a job.toml, or a folder that holds one"
-_A_RUN = "The ledger of a run or a saved plan; or a job, whose latest run is meant."
+_A_RUN = "The ledger of a run or of a saved plan; or a job, which means its latest run."
 
 OptionalJob = Annotated[str, Argument(metavar="JOB", help=f"A job: {_A_JOB}.", show_default=False)]
 JobOrLedger = Annotated[
@@ -117,14 +117,14 @@ LedgerPath = Annotated[
     str, Argument(metavar="LEDGER", help="The ledger of a run, such as `runs/….ledger.jsonl`.")
 ]
 ServiceIdArgument = Annotated[
-    str, Argument(metavar="SERVICE_ID", help="The id of one service, or the beginning of it.")
+    str, Argument(metavar="SERVICE_ID", help="The id of a service, or its first characters.")
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 
 _IDS: dict[str, Any] = {
     "group": Group.WHAT,
     "metavar": "ID,ID|@FILE",
-    "help": "Only these services; FILE has one id a line.",
+    "help": "Only these services; FILE has one id per line.",
 }
 Limit = Annotated[str | None, flag("--limit", **_IDS)]
 Only = Annotated[str | None, flag("--only", "--limit", **_IDS)]
@@ -145,7 +145,7 @@ NewRun = Annotated[
     flag(
         "--new-run",
         group=Group.WHAT,
-        help="Leave the open run of this job as it is and begin another.",
+        help="Leave the open run of this job as it is and begin a new one.",
         variable=None,
     ),
 ]
@@ -155,7 +155,7 @@ ExpectDigest = Annotated[
         "--expect-digest",
         group=Group.WHAT,
         metavar="DIGEST",
-        help="Refuse every plan but the one with this digest.",
+        help="Refuse any plan that does not have this digest.",
     ),
 ]
 NamePattern = Annotated[
@@ -190,7 +190,7 @@ AddPorts = Annotated[
 RemovePorts = Annotated[
     str,
     flag(
-        "--remove-ports", group=Group.WHAT, metavar="MAPPINGS", help="Take these mappings out of every map."
+        "--remove-ports", group=Group.WHAT, metavar="MAPPINGS", help="Remove these mappings from every map."
     ),
 ]
 ServerPorts = Annotated[
@@ -199,7 +199,7 @@ ServerPorts = Annotated[
         "--map",
         group=Group.WHAT,
         metavar="OLD=NEW",
-        help="Renumber this server port in every map: `22=2222`; may be given several times.",
+        help="Renumber this server port in every map: `22=2222`; can be given several times.",
     ),
 ]
 Faults = Annotated[
@@ -208,7 +208,7 @@ Faults = Annotated[
         "--faults",
         group=Group.LIMITS,
         metavar="JSON|FILE",
-        help='What goes wrong in the rehearsal, as for `bulk simulator`: `{"rates": {"reset_after": 0.01}}`.',
+        help='Faults of the rehearsal, as `bulk simulator` takes them: `{"rates": {"reset_after": 0.01}}`.',
     ),
 ]
 Limiter = Annotated[
@@ -217,13 +217,11 @@ Limiter = Annotated[
         "--limiter",
         group=Group.LIMITS,
         metavar="SPEC",
-        help="A limit that the rehearsal meets in real time, as for `bulk simulator`: `token:20/s`; may be "
-        "given several times.",
+        help="A rate limit for the rehearsal, which then runs in real time, as `bulk simulator` takes it: "
+        "`token:20/s`; can be given several times.",
     ),
 ]
-Yes = Annotated[
-    bool, flag("-y", "--yes", group=Group.OUTPUT, help="Go ahead without a question.", variable=None)
-]
+Yes = Annotated[bool, flag("-y", "--yes", group=Group.OUTPUT, help="Go ahead without asking.", variable=None)]
 Out = Annotated[
     str, flag("--out", group=Group.OUTPUT, metavar="LEDGER", help="Save the plan in this new file.")
 ]
@@ -244,7 +242,7 @@ ExportFormat = Annotated[
         group=Group.OUTPUT,
         metavar="|".join(Layout),
         variable="BULK_EXPORT_FORMAT",
-        help="CSV with one mapping a line, CSV with one service a line, or JSON Lines.",
+        help="CSV with one mapping per line, CSV with one service per line, or JSON Lines.",
     ),
 ]
 LedgerOption = Annotated[
@@ -261,11 +259,11 @@ DetailedExitcode = Annotated[
     flag(
         "--detailed-exitcode",
         group=Group.OUTPUT,
-        help="Exit with 2 where there are changes, with 0 where there are none.",
+        help="Exit with 2 if the plan has changes, with 0 if it has none.",
     ),
 ]
 PlainOutput = Annotated[
-    PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Form of the result.")
+    PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")
 ]
 Schema = Annotated[
     SchemaOf | None,
@@ -282,8 +280,8 @@ LogFormat = Annotated[
         "--log-format",
         group=Group.OUTPUT,
         metavar="|".join(LogForm),
-        help="Form of the log lines on stderr.",
+        help="Format of the log lines on stderr.",
     ),
 ]
 Verbose = Annotated[bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record of the ledger.")]
-Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="No progress, no log.")]
+Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="Show no progress and no log.")]

@@ -11,18 +11,20 @@ from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports import as_table
 from bulk.core.reports.model import Report
-from bulk.core.reports.words import counted
+from bulk.core.text import counted
 
 
 class Terminal:
     """An operator who reads stdout and stderr and types."""
 
-    def __init__(self, *, yes: bool, quiet: bool, can_ask: bool) -> None:
+    def __init__(self, *, yes: bool, quiet: bool, can_ask: bool, dry_run: str, whole_plan: str) -> None:
+        """Take `dry_run`, how to see the plan only, and `whole_plan`, the command that shows every row."""
         if not (yes or can_ask):
             raise UsageError(
-                "there is no terminal to ask for a yes",
-                hint="add --yes to go ahead, or -n to see the plan only",
+                "nobody can be asked here (standard input is not a terminal); nothing was sent",
+                hint=f"add --yes to go ahead, or {dry_run} to see the plan only",
             )
+        self._whole_plan = whole_plan
         self._yes = yes
         self._quiet = quiet
 
@@ -30,12 +32,12 @@ class Terminal:
         """Show what would be done."""
         if not self._quiet:
             with output.on_the_side("stdout"):
-                output.show(as_table.lines(report, more="`bulk plan JOB --output csv` gives all"))
+                output.show(as_table.lines(report, more=self._whole_plan))
 
     def show_result(self, report: Report, ledger: Path) -> None:
         """Show how the run went."""
         with output.on_the_side("stdout"):
-            output.show(as_table.lines(report, more=f"bulk report {ledger} --output csv"))
+            output.show(as_table.lines(report, more=f"bulk report {shlex.quote(str(ledger))} --output csv"))
 
     def confirms(self, changes: int) -> bool:
         """Ask whether to do it; only `yes` is a yes."""
@@ -59,9 +61,11 @@ class Terminal:
             output.told(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
-            output.told(f"to go on: {resume if kept else 'the same command again'}")
+            output.told(f"to continue: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
-            output.told("what has moved stays so: to plan anew, apply the job with --new-run")
+            output.told(
+                "rows that moved stay drifted in this run; to plan them anew, apply the job with --new-run"
+            )
         if kept:
             output.told(f"ledger: {applied.ledger}")
 

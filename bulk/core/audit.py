@@ -14,6 +14,7 @@ from bulk.core.footprint import Footprint
 from bulk.core.ledger.progress import NOT_ASKED, Progress, Stage
 from bulk.core.ledger.records import FORMAT, Json, change_of
 from bulk.core.model import Action
+from bulk.core.text import counted
 
 
 class Promise(StrEnum):
@@ -77,7 +78,7 @@ class Audit:
             is_record = damaged.__cause__ is None
             return self._breach(self._broken_by(record) if is_record else Promise.CHAIN, damaged.message)
         except (KeyError, TypeError, ValueError) as error:  # only a forger who recomputes sums gets here
-            what = f"is no record of this format ({type(error).__name__}: {error})"
+            what = f"is not a record of this format ({type(error).__name__}: {error})"
             broken = Promise.CHAIN, what
         return self._breach(broken[0], f"line {self._lines} {broken[1]}") if broken else None
 
@@ -86,23 +87,26 @@ class Audit:
         if self.progress.planned:
             return None
         return self._breach(
-            Promise.PLAN, f"after {self._lines:,} lines the ledger ends, and its plan is not complete"
+            Promise.PLAN, f"the ledger ends after {counted(self._lines, 'line')}, before its plan is complete"
         )
 
     def proofs(self) -> Iterator[Proof]:
         """Return the proofs of a ledger without a breach."""
         progress = self.progress
-        counts = [f"{rows:,} {outcome.value}" for outcome, rows in progress.counts().items() if rows]
+        counts = [
+            f"{count:,} {outcome.facts.phrase}" for outcome, count in progress.counts().items() if count
+        ]
+        rows = counted(progress.rows, "row")
         facts = {
-            Promise.CHAIN: f"none of {self._lines:,} lines is missing, edited or out of order",
-            Promise.PLAN: f"{progress.rows:,} rows, fixed as {progress.digest} before anything was sent",
-            Promise.INTENT: f"PUTs sent: {progress.sent:,}, each written down before it left",
-            Promise.ALONE: "no row had two PUTs alive at once",
+            Promise.CHAIN: f"none of {counted(self._lines, 'line')} is missing, edited or out of order",
+            Promise.PLAN: f"{rows}, fixed as {progress.digest} before anything was sent",
+            Promise.INTENT: f"{counted(progress.sent, 'PUT')} sent, each recorded before it left",
+            Promise.ALONE: "no row had two PUTs in flight at once",
             Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
-            Promise.OUTCOME: f"{progress.rows:,} rows = {' + '.join(counts) or 'none'}",
+            Promise.OUTCOME: f"{rows}: {' + '.join(counts) or 'none'}",
             Promise.SESSION: (
-                f"sessions: {len(progress.sessions):,}, of which {self._sessions_ended:,} came to their end "
-                "with the right counts"
+                f"{counted(len(progress.sessions), 'session')}, {self._sessions_ended:,} ended with the "
+                f"right counts, {len(progress.sessions) - self._sessions_ended:,} without an end"
             ),
         }
         return (Proof(promise=promise, fact=facts[promise]) for promise in Promise)
@@ -203,14 +207,14 @@ class Audit:
 def _outcome(record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
     attempts = record["attempts"]
     if not sent and (attempts or record["http"] is not None):
-        yield Promise.INTENT, f"tells of a PUT of row {record['row']} that was never written down"
+        yield Promise.INTENT, f"reports a PUT of row {record['row']} that was never recorded"
     if attempts not in (0, sent):
-        yield Promise.NUMBER, f"says that row {record['row']} had {attempts} PUTs, not {sent}"
+        yield Promise.NUMBER, f"states {counted(attempts, 'PUT')} of row {record['row']}, not {sent}"
 
 
-def _differ(said: Mapping[str, int], written: Mapping[str, int]) -> str:
-    return f"counts {_told(said)}, but the lines before it are {_told(written)}"
+def _differ(stated: Mapping[str, int], written: Mapping[str, int]) -> str:
+    return f"counts {_as_text(stated)}, but the lines before it have {_as_text(written)}"
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _as_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{rows} {outcome}" for outcome, rows in counts.items() if rows) or "nothing"

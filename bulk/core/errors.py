@@ -19,6 +19,7 @@ from enum import IntEnum
 from signal import SIGINT, Signals
 
 from bulk.core.model import Issue
+from bulk.core.text import counted
 
 
 class ExitCode(IntEnum):
@@ -62,7 +63,7 @@ class JobInvalid(BulkError):
     exit_code = ExitCode.INVALID
 
     def __init__(self, issues: tuple[Issue, ...]) -> None:
-        problems = "1 issue" if len(issues) == 1 else f"{len(issues)} issues"
+        problems = counted(len(issues), "issue")
         super().__init__(f"the job is invalid: {problems}; nothing was sent", hint="correct them and repeat")
         self.issues = issues
 

@@ -3,24 +3,25 @@
 from dataclasses import dataclass
 
 from bulk.core.footprint import Footprint
-from bulk.core.job import Guards
+from bulk.core.job import Guards, flag_of
 from bulk.core.model import SIDE_EFFECT_FIELDS, ModifyBody, ServiceState
+from bulk.core.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A limit that a plan exceeds, and what to add to the command so that it may."""
+    """A limit that a plan exceeds, and what to add to the command to allow it."""
 
-    what: str
-    figure: int
+    excess: str
+    """What the plan would do, with its number: `the plan would remove 100 mappings`."""
+    setting: str
+    """The setting by its name in job.toml, since its value may come from there, a flag or a variable."""
     limit: int
     remedy: str
 
     def __str__(self) -> str:
         """Return the line that a person reads."""
-        return (
-            f"the plan has {self.figure} {self.what}, the limit is {self.limit}; to go ahead: {self.remedy}"
-        )
+        return f"{self.excess}, {self.setting} allows {self.limit or 'none'}; {self.remedy}"
 
 
 def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
@@ -29,19 +30,30 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
     removed = guards.max_removed.of(footprint.mappings) if guards.max_removed else None
     consumers, refused = guards.max_consumers, 0 if guards.strict else None
     measured = (
-        ("services to change", footprint.changes, changes, f"--max-changes {footprint.changes}"),
-        ("mappings to remove", footprint.removed, removed, f"--max-removed {footprint.removed}"),
-        (_CONNECTED, footprint.consumers, consumers, f"--max-consumers {footprint.consumers}"),
-        ("refused rows", footprint.refused, refused, "correct them, or add --no-strict"),
+        ("max_changes", changes, footprint.changes, "the plan would change", "service"),
+        ("max_removed", removed, footprint.removed, "the plan would remove", "mapping"),
+        (
+            "max_consumers",
+            consumers,
+            footprint.consumers,
+            "the services to change have",
+            "connected consumer",
+        ),
+        ("strict", refused, footprint.refused, "the plan refuses", "row"),
     )
     return tuple(
-        Finding(what=what, figure=figure, limit=limit, remedy=remedy)
-        for what, figure, limit, remedy in measured
-        if limit is not None and figure > limit
+        Finding(
+            excess=f"{what} {counted(number, noun)}",
+            setting=setting,
+            limit=limit,
+            remedy=_STRICT_REMEDY if setting == "strict" else f"to allow it: {flag_of(setting)} {number}",
+        )
+        for setting, limit, number, what, noun in measured
+        if limit is not None and number > limit
     )
 
 
-_CONNECTED = "consumers connected to services to change"
+_STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 
 def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[str, ...]:

@@ -441,7 +441,7 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
 async def test_project_id_that_fits_no_path_is_refused(tmp_path: Path) -> None:
     """It would reach another address than the one shown."""
     async with reach(tmp_path) as place:
-        with pytest.raises(UsageError, match="no project id"):
+        with pytest.raises(UsageError, match="is not a project id"):
             await place.client(project_id="a/../b")
 
 

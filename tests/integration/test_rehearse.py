@@ -115,7 +115,7 @@ def test_a_promise_that_does_not_hold_is_exit_1(tmp_path: Path, capsys: pytest.C
     faults = orjson.dumps({"rules": [rule]}).decode()
     assert main(["rehearse", str(folder), "--faults", faults, "-q"]) == 1
     told = capsys.readouterr().out
-    assert f"! run: DID NOT HOLD; 1 failed; 1 service not as the ledger says: {service_id(1)}" in told
+    assert f"! run: DID NOT HOLD; 1 failed; 1 service not as the ledger states: {service_id(1)}" in told
 
 
 def test_a_cap_of_the_run_does_not_stand_against_its_rollback(
@@ -147,7 +147,7 @@ def test_a_plan_that_changes_nothing_has_nothing_to_kill(
     assert main(["rehearse", str(folder), "-q"]) == 0
     told = capsys.readouterr().out
     assert "Rows: 1 already right" in told
-    assert "- kill and resume: not rehearsed; there is nothing to send" in told
+    assert "- kill and resume: not rehearsed; nothing has to be sent" in told
 
 
 @pytest.mark.parametrize(

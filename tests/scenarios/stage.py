@@ -153,7 +153,7 @@ class Stage:
         code = main(list(argv))
         said = self.capsys.readouterr()
         assert "Traceback" not in said.out + said.err
-        assert "an error of its own" not in said.err, said.err
+        assert "a bug in bulk" not in said.err, said.err
         return Ended(code=code, out=said.out, err=said.err)
 
     def apply(self, *argv: str) -> Ended:

@@ -70,7 +70,8 @@ def test_standard_input_is_a_job_file(stage: Stage, monkeypatch: pytest.MonkeyPa
     piped(JSONL, monkeypatch)
     refused = stage.bulk("apply", "-", "--format", "jsonl")
     assert refused.code == ExitCode.USAGE
-    assert "no terminal to ask for a yes" in refused.err
+    assert "nobody can be asked here (standard input is not a terminal); nothing was sent" in refused.err
+    assert "add --yes to go ahead, or -n to see the plan only" in refused.err
 
 
 def test_rows_may_add_remove_and_expect(stage: Stage) -> None:
@@ -142,7 +143,7 @@ def test_the_same_command_goes_on_where_a_run_stopped(stage: Stage) -> None:
     """With the same ledger; what was applied is not sent again."""
     job = stopped(stage)
     ended = stage.apply(job, "--max-failures", "9")
-    assert "going on with" in ended.err
+    assert "continuing with" in ended.err
     assert ended.code == ExitCode.SOME_FAILED
     assert stage.outcomes() == {"applied": 4, "failed": 1}
     assert len(stage.ledgers) == 1
@@ -251,7 +252,7 @@ def test_too_many_failures_stop_the_run_with_6(stage: Stage) -> None:
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert stage.outcomes() == {"failed": 3, "not_attempted": 7}
     assert "stopped: 3 rows failed, 2 may" in ended.err
-    assert f"to go on: bulk apply {stage.ledger} --yes" in ended.err
+    assert f"to continue: bulk apply {stage.ledger} --yes" in ended.err
 
 
 def test_a_canary_that_dies_stops_the_run_with_6(stage: Stage) -> None:

@@ -36,7 +36,7 @@ def test_a_true_ledger_proves_every_promise(stage: Stage) -> None:
     ended = stage.bulk("audit", str(ledger))
     assert (ended.code, ended.err) == (ExitCode.OK, "")
     assert [told.partition(":")[0] for told in ended.out.splitlines()] == [f"+ {name}" for name in PROMISES]
-    assert "10 rows = 9 applied + 1 failed" in ended.out
+    assert "10 rows: 9 applied + 1 failed" in ended.out
     told = orjson.loads(stage.bulk("audit", str(ledger), "--output", "json").out)
     assert (told["sound"], told["breach"], told["torn_bytes"]) == (True, None, 0)
     assert [proof["promise"] for proof in told["proofs"]] == PROMISES
@@ -67,7 +67,7 @@ def test_a_file_that_is_no_ledger_is_called_so(content: str, stage: Stage) -> No
     path = stage.file("other.txt", content)
     ended = stage.bulk("audit", path)
     assert ended.code == ExitCode.USAGE
-    assert f"{path}: is no ledger" in ended.err
+    assert f"{path} is not a ledger" in ended.err
 
 
 def test_a_torn_last_line_is_passed_over_and_told(stage: Stage) -> None:
@@ -77,15 +77,15 @@ def test_a_torn_last_line_is_passed_over_and_told(stage: Stage) -> None:
         file.write(b'{"n":99')
     ended = stage.bulk("audit", str(ledger))
     assert ended.code == ExitCode.OK
-    assert ended.err == "7 bytes of an unfinished last line were passed over\n"
+    assert ended.err == "ignored an unfinished last line of 7 bytes\n"
 
 
 def test_a_ledger_whose_plan_was_cut_short_proves_nothing(stage: Stage) -> None:
-    """As is told of an empty file, and of one that is no ledger."""
+    """As is told of an empty file, and of one that is not a ledger."""
     ledger = applied(stage)
     lines = ledger.read_bytes().splitlines(keepends=True)
     short, empty = stage.file("short.jsonl", b"".join(lines[:4]).decode()), stage.file("empty.jsonl", "")
-    assert stage.bulk("audit", short).out.startswith("! plan is broken: after 4 lines the ledger ends")
+    assert stage.bulk("audit", short).out.startswith("! plan is broken: the ledger ends after 4 lines")
     assert stage.bulk("audit", empty).code == ExitCode.CANNOT_RUN
     assert stage.bulk("audit", "missing.jsonl").code == ExitCode.USAGE
 
@@ -102,9 +102,9 @@ def test_why_tells_a_service_in_order_from_the_plan_to_its_end(stage: Stage) -> 
     assert told[0].startswith(f"~ {change['service_id']}")
     assert "planned from" in told[1]
     assert [line.partition("  +")[2].partition("  ")[2][:14] for line in told[3:6]] == [
-        "PUT 1 leaves, ",
+        "PUT 1 is sent ",
         "429 APIGW.0308",
-        "PUT 2 leaves, ",
+        "PUT 2 is sent ",
     ]
     assert "+ applied after 2 PUTs" in told[-1]
     machine = stage.bulk("why", str(ledger), change["service_id"], "--output", "json")
@@ -156,4 +156,4 @@ def test_why_tells_of_a_plan_that_was_cut_short_too(stage: Stage) -> None:
     lines = applied(stage).read_bytes().splitlines(keepends=True)
     ended = stage.bulk("why", stage.file("short.jsonl", b"".join(lines[:4]).decode()), service_id(1))
     assert ended.code == ExitCode.OK
-    assert ended.out.endswith("- not ended: no PUT of it is under way\n")
+    assert ended.out.endswith("- not ended: no PUT is in flight\n")

@@ -85,9 +85,9 @@ def test_check_reads_standard_input(stage: Stage, monkeypatch: pytest.MonkeyPatc
             ["apply", "services.csv", "--log-format", "xml"],
             '--log-format: "xml" is not one of text, json',
         ),
-        (["report", "services.csv"], "no run of services.csv is known"),
+        (["report", "services.csv"], "found no run of services.csv"),
         (["report", "services.csv", "--output", "pdf"], '--output: "pdf" is not one of table, json, csv'),
-        (["status"], "no run of any job below this folder is known"),
+        (["status"], "found no run of any job below this folder"),
         (["status", "nowhere.ledger.jsonl"], "no such file"),
         (["no-such-verb"], "No such command"),
     ],
@@ -150,7 +150,7 @@ def test_a_bug_is_told_in_two_lines_and_shows_its_traceback_on_request(
     path = stage.file("services.csv", wide([1]))
     assert main(["check", path]) == ExitCode.CANNOT_RUN
     told = capsys.readouterr().err.splitlines()
-    assert told[0] == "bulk: an error of its own: RuntimeError: the sky has fallen"
+    assert told[0] == "bulk: a bug in bulk: RuntimeError: the sky has fallen"
     assert "BULK_TRACEBACK=1" in told[1]
     monkeypatch.setenv("BULK_TRACEBACK", "1")
     with pytest.raises(RuntimeError):

@@ -106,7 +106,7 @@ def test_an_export_goes_to_a_new_file_once_and_reads_the_list_once(stage: Stage)
     assert len(written.splitlines()) == 21
     again = stage.bulk("export", "--out", "fleet.csv")
     assert again.code == ExitCode.USAGE
-    assert "fleet.csv exists" in again.err
+    assert "fleet.csv already exists" in again.err
     assert Path("fleet.csv").read_text() == written
     assert stage.applied == []
 
@@ -127,9 +127,9 @@ def test_an_empty_project_gives_a_header_alone(stage: Stage) -> None:
         (["--port", "ssh"], "--port: 'ssh' is not a port"),
         (["--map", "22"], "--map: '' is not a port"),
         (["--map", "22=99999999"], "--map: '99999999' is not a port"),
-        (["--map", "22=1", "--map", "22=2"], "22 is given two new numbers"),
+        (["--map", "22=1", "--map", "22=2"], "--map gives port 22 two new numbers"),
         (["--add-ports", "80"], '--add-ports: "80" is not a mapping'),
-        (["--add-ports", "1:1", "--remove-ports", "1:1"], "1:1/TCP is both to be added and to be removed"),
+        (["--add-ports", "1:1", "--remove-ports", "1:1"], "1:1/TCP is in --add-ports and in --remove-ports"),
         (["--format", "xml"], '--format: "xml" is not one of long, wide, jsonl'),
     ],
 )

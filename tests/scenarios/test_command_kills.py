@@ -113,7 +113,7 @@ def test_the_demo_tells_one_story(stage: Stage, demo: str) -> None:
     assert kinds.count("outcome") < 310
     ended = stage.apply(demo, "--rate", "2000/s")
     assert ended.code == ExitCode.OK, ended.err
-    assert f"going on with {ledger}" in ended.err
+    assert f"continuing with {ledger}" in ended.err
     assert stage.outcomes(ledger) == {"applied": 298, "already": 12}
     assert simulators(stage.folder) == []
     again = stage.apply(demo, "--rate", "2000/s")

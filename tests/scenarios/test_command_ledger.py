@@ -39,7 +39,7 @@ def test_the_pace_is_a_record_of_fields(stage: Stage) -> None:
     (throttled, *_) = [one for one in stage.records("attempt") if one["verdict"] == "throttled"]
     assert (throttled["hold"], throttled["hold_s"]) == ("push_back", 1)
     history = stage.bulk("why", str(stage.ledger), service_id(throttled["row"])).out
-    assert "having waited for the server's push-back; its turn (" in history
+    assert "after waiting for the server's push-back; its turn (" in history
     assert "limit 4 per second (user), stated)" in history
 
 

@@ -122,7 +122,7 @@ def test_a_run_at_work_is_running_and_a_dead_one_has_died(played: Stage) -> None
     path = played.folder / "cut.ledger.jsonl"
     path.write_bytes(b"".join(content[:before_the_end]))
     assert played.bulk("status", str(path)).out.startswith("job: died")
-    assert "to go on: bulk apply" in played.bulk("status", str(path)).out
+    assert "to continue: bulk apply" in played.bulk("status", str(path)).out
     ledger = LedgerFile.open(path, now=lambda: 0.0)
     try:
         assert played.bulk("status", str(path)).out.startswith("job: running")
@@ -141,7 +141,7 @@ def test_a_stopped_run_says_why_and_how_it_goes_on(stage: Stage) -> None:
     out = stage.bulk("status").out
     assert "job: stopped at " in out
     assert "too many rows failed" in out
-    assert "to go on: bulk apply " in out
+    assert "to continue: bulk apply " in out
 
 
 @pytest.mark.parametrize("verb", ["status", "report", "apply", "plan"])
@@ -164,7 +164,7 @@ def test_a_torn_last_line_is_cut_and_told(played: Stage) -> None:
     assert played.bulk("status", str(path)).out.startswith("job: died")
     played.order(faults={})
     played.apply(str(path))
-    assert "cut 17 bytes" in played.records("note")[0]["message"]
+    assert "cut an unfinished last line of 17 bytes" in played.records("note")[0]["message"]
 
 
 @pytest.mark.parametrize("verb", ["status", "report"])

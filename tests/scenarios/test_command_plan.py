@@ -79,7 +79,7 @@ def test_a_plan_never_overwrites_a_file(stage: Stage) -> None:
     stage.file("night.plan", "mine")
     ended = stage.bulk("plan", job, "--out", "night.plan")
     assert ended.code == ExitCode.USAGE
-    assert "night.plan exists" in ended.err
+    assert "night.plan already exists" in ended.err
     assert Path("night.plan").read_text() == "mine"
 
 
@@ -207,7 +207,7 @@ def test_a_limit_of_the_plan_ends_with_7_and_names_the_flag(
     for verb in ("plan", "apply"):
         ended = stage.bulk(verb, job, flag, low, *(["--yes"] if verb == "apply" else []))
         assert ended.code == ExitCode.REFUSED
-        assert f"to go ahead: {flag} " in ended.err
+        assert f"to allow it: {flag} " in ended.err
     assert stage.applied == []
     assert stage.apply(job, flag, enough).code == ExitCode.OK
 

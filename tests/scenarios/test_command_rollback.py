@@ -112,10 +112,10 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert stopped.code == ExitCode.SAFETY_LIMIT
     other = stage.bulk("rollback", run, "--only", service_id(1), "--apply", "--yes")
     assert other.code == ExitCode.REFUSED
-    assert "--limit is not the one that" in other.err
+    assert "--limit is not the same as when" in other.err
     again = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "9")
     assert again.code == ExitCode.SOME_FAILED
-    assert "going on with" in again.err
+    assert "continuing with" in again.err
     assert stage.outcomes() == {"applied": 2, "failed": 1}
 
 
@@ -127,7 +127,7 @@ def test_a_rollback_asks_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sys, "stdin", Typed("no\n"))
     refused = stage.bulk("rollback", run, "--only", service_id(1), "--apply")
     assert refused.code == ExitCode.STOPPED_EARLY
-    assert "to go on: the same command again" in refused.err
+    assert "to continue: run the same command again" in refused.err
     assert len(stage.applied) == 2
 
 

@@ -81,6 +81,43 @@ def test_a_variable_that_no_switch_understands_is_named(
         flags_of()
 
 
+def test_a_value_of_a_variable_that_cannot_be_used_is_an_issue_of_the_variable(
+    flags_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader corrects what was set; the flag, which wins, is named where it was given."""
+
+    def place(*argv: str) -> str:
+        issues = read_job(b'rows = "x.csv"', name="job.toml", flags=flags_of(*argv))
+        assert not isinstance(issues, Job)
+        (issue,) = issues
+        return issue.place
+
+    monkeypatch.setenv("BULK_RATE", "foo")
+    assert place() == "BULK_RATE"
+    assert place("--rate", "bar") == "--rate"
+
+
+@pytest.mark.parametrize(
+    ("verb", "variable", "value", "message"),
+    [
+        ("check", "BULK_REGION", "Beijing", 'BULK_REGION: "Beijing" is not a region'),
+        ("plan", "BULK_LIMIT", ",", "BULK_LIMIT ',' names no service"),
+        ("plan", "BULK_LIMIT", "@none", "BULK_LIMIT @none: No such file or directory"),
+        ("apply", "BULK_EXPECT_DIGEST", " ", "BULK_EXPECT_DIGEST is empty"),
+        ("export", "BULK_EXPORT_PORT", "x", "BULK_EXPORT_PORT: 'x' is not a port"),
+        ("export", "BULK_ADD_PORTS", "x", 'BULK_ADD_PORTS: "x" is not a mapping'),
+    ],
+)
+def test_a_message_names_the_variable_that_a_value_came_from(
+    verb: str, variable: str, value: str, message: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line has no such flag, so that its name would lead nowhere."""
+    monkeypatch.setenv(variable, value)
+    job = stage.job(wide([1]))
+    ended = stage.bulk(verb, *([] if verb == "export" else [job]), *(["--yes"] if verb == "apply" else []))
+    assert message in ended.out + ended.err
+
+
 @pytest.mark.parametrize("verb", ["plan", "apply", "rehearse"])
 def test_a_verb_that_plans_takes_every_setting_that_has_a_flag(verb: str) -> None:
     """But for the window of a rehearsal, which may be at any time of day."""

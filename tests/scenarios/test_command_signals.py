@@ -45,7 +45,7 @@ def test_the_first_signal_lets_requests_in_flight_end(
     assert process.returncode == code
     assert "Rows: " in out
     assert f"stopped: {number.name}" in err
-    assert f"to go on: bulk apply {stage.ledger} --yes" in err
+    assert f"to continue: bulk apply {stage.ledger} --yes" in err
     outcomes = stage.outcomes()
     assert outcomes.keys() == {"applied", "not_attempted"}
     assert outcomes["applied"] == len(stage.applied)
@@ -231,7 +231,7 @@ def test_ctrl_c_at_a_terminal_lets_the_run_end_cleanly(stage: Stage) -> None:
         screen.type("\x03")
         assert screen.end() == ExitCode.INTERRUPTED
     assert "not attempted" in screen.text
-    assert "to go on: bulk apply" in screen.text
+    assert "to continue: bulk apply" in screen.text
 
 
 def test_no_color_means_no_colour(stage: Stage) -> None:

@@ -182,7 +182,7 @@ def test_the_exit_codes_are_those_of_the_code() -> None:
 
 def test_the_order_of_the_exit_codes_is_that_of_the_code() -> None:
     """First what ends the command itself, then the reasons to stop in their order, then what is left."""
-    (told,) = re.findall(r"^Where several hold, the first of these counts: (.*?)\. ", README, re.MULTILINE)
+    (told,) = re.findall(r"^Where several apply, the first of these counts: (.*?)\. ", README, re.MULTILINE)
     stops = [reason.facts.exit_code for reason in BrakeReason if reason is not BrakeReason.FINISHED]
     left = [ExitCode.IN_DOUBT, ExitCode.SOME_FAILED]
     expected = list(dict.fromkeys(map(int, [*stops, *left])))

@@ -103,7 +103,7 @@ def test_the_one_off_job_is_refused_where_a_line_was_forgotten(sample: Sample) -
     rows.write_text(re.sub(r"^.*,2222,22,TCP,.*\n", "", rows.read_text(), count=1, flags=re.MULTILINE))
     ended = job.bulk("plan", str(job.folder))
     assert ended.code == ExitCode.REFUSED
-    assert "23 mappings to remove, the limit is 22" in ended.err
+    assert "would remove 23 mappings, max_removed allows 22" in ended.err
 
 
 def test_the_nightly_job_changes_only_what_is_not_right_yet(sample: Sample) -> None:
@@ -146,5 +146,5 @@ def test_the_window_job_sends_nothing_where_a_service_is_not_as_approved(sample:
     rows.write_text(rows.read_text().replace("5432:5509 9187:9509,", "5432:5509,", 1))
     ended = job.apply(str(job.folder))
     assert ended.code == ExitCode.REFUSED
-    assert "1 refused rows" in ended.err
+    assert "the plan refuses 1 row" in ended.err
     assert not job.ledgers

@@ -80,11 +80,11 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
     assert {proof.promise: proof.fact for proof in audit.proofs()} == {
         Promise.CHAIN: "none of 19 lines is missing, edited or out of order",
         Promise.PLAN: "3 rows, fixed as sha256:ab before anything was sent",
-        Promise.INTENT: "PUTs sent: 4, each written down before it left",
-        Promise.ALONE: "no row had two PUTs alive at once",
+        Promise.INTENT: "4 PUTs sent, each recorded before it left",
+        Promise.ALONE: "no row had two PUTs in flight at once",
         Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
-        Promise.OUTCOME: "3 rows = 1 already + 1 failed + 1 conflict",
-        Promise.SESSION: "sessions: 2, of which 1 came to their end with the right counts",
+        Promise.OUTCOME: "3 rows: 1 already right + 1 failed + 1 in conflict",
+        Promise.SESSION: "2 sessions, 1 ended with the right counts, 1 without an end",
     }
 
 
@@ -121,14 +121,14 @@ def test_a_saved_plan_is_sound_and_a_plan_of_nothing_too() -> None:
     """Nothing sent is nothing broken."""
     audit, breach = audited(run_record(), planned())
     assert breach is None
-    assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == ["0 rows = none"]
+    assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == ["0 rows: none"]
 
 
 BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     "a second run": (Promise.CHAIN, "line 7 is a second `run`", (*PLAN, run_record())),
     "a newer format": (
         Promise.CHAIN,
-        "line 1 says format 4; this version reads formats 2 and 3",
+        "line 1 states format 4; this version of bulk reads formats 2 and 3",
         (replace(run_record(), format=4),),
     ),
     "a note first": (
@@ -144,14 +144,14 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "a plan that miscounts its actions": (
         Promise.PLAN,
-        "line 5 counts 3 update, but the lines before it are 2 update, 1 keep",
+        "line 5 counts 3 update, but the lines before it have 2 update, 1 keep",
         (*PLAN[:4], replace(planned(change(1), change(2), KEPT), counts={"update": 3})),
     ),
     "a plan that misstates what it reaches": (
         Promise.PLAN,
         (
             "line 5 counts 3 rows, 9 changes, 2 mappings, 2 added, 2 removed, "
-            "but the lines before it are 3 rows, 2 changes, 2 mappings, 2 added, 2 removed"
+            "but the lines before it have 3 rows, 2 changes, 2 mappings, 2 added, 2 removed"
         ),
         (
             *PLAN[:4],
@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "a PUT of a row that is not planned": (
         Promise.PLAN,
-        "line 7 speaks of row 4, which is not planned",
+        "line 7 names row 4, which is not in the plan",
         (*PLAN, Intent(row=4, attempt=1)),
     ),
     "a PUT of a row that was right": (
@@ -178,15 +178,15 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
         "line 7 sends row 3, which the plan does not change",
         (*PLAN, Intent(row=3, attempt=1)),
     ),
-    "no plan": (Promise.PLAN, "after 4 lines the ledger ends, and its plan is not complete", PLAN[:4]),
+    "no plan": (Promise.PLAN, "the ledger ends after 4 lines, before its plan is complete", PLAN[:4]),
     "an answer without an intent": (
         Promise.INTENT,
-        "line 7 answers row 1, which was not asked",
+        "line 7 answers row 1, for which no PUT was in flight",
         (*PLAN, THROTTLED),
     ),
     "two answers to one intent": (
         Promise.INTENT,
-        "line 9 answers row 1, which was not asked",
+        "line 9 answers row 1, for which no PUT was in flight",
         (*PLAN, INTENT, THROTTLED, THROTTLED),
     ),
     "applied without an intent": (
@@ -201,12 +201,12 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "failed with a reply to no intent": (
         Promise.INTENT,
-        "line 7 tells of a PUT of row 1 that was never written down",
+        "line 7 reports a PUT of row 1 that was never recorded",
         (*PLAN, OutcomeRecord(row=1, outcome=Outcome.FAILED, reply=Reply(http=400))),
     ),
     "blocked after PUTs that were not written down": (
         Promise.INTENT,
-        "line 7 tells of a PUT of row 1 that was never written down",
+        "line 7 reports a PUT of row 1 that was never recorded",
         (*PLAN, OutcomeRecord(row=1, outcome=Outcome.BLOCKED, attempts=1)),
     ),
     "two PUTs alive": (
@@ -226,7 +226,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "an outcome that miscounts the PUTs": (
         Promise.NUMBER,
-        "line 8 says that row 1 had 2 PUTs, not 1",
+        "line 8 states 2 PUTs of row 1, not 1",
         (*PLAN, INTENT, replace(APPLIED, attempts=2)),
     ),
     "sent again after its end": (
@@ -256,17 +256,17 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "counts that are not those of the lines": (
         Promise.SESSION,
-        "line 9 counts 2 applied, 1 not_attempted, but the lines before it are 1 applied, 2 not_attempted",
+        "line 9 counts 2 applied, 1 not_attempted, but the lines before it have 1 applied, 2 not_attempted",
         (*PLAN, INTENT, APPLIED, end_record(applied=2, not_attempted=1)),
     ),
     "no counts at all": (
         Promise.SESSION,
-        "line 7 counts nothing, but the lines before it are 3 not_attempted",
+        "line 7 counts nothing, but the lines before it have 3 not_attempted",
         (*PLAN, end_record()),
     ),
     "a session that misstates where the run stands": (
         Promise.SESSION,
-        "line 6 counts 3 applied, but the lines before it are 3 not_attempted",
+        "line 6 counts 3 applied, but the lines before it have 3 not_attempted",
         (*PLAN[:5], session_record(applied=3)),
     ),
     "a session on another plan": (
@@ -281,7 +281,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "a session of a newer format": (
         Promise.PLAN,
-        "line 6 says format 4; this version reads formats 2 and 3",
+        "line 6 states format 4; this version of bulk reads formats 2 and 3",
         (*PLAN[:5], replace(PLAN[5], format=4)),
     ),
 }

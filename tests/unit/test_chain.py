@@ -122,7 +122,7 @@ def test_a_forged_line_that_is_not_json_is_refused() -> None:
 @pytest.mark.parametrize("record", [{"type": "planned"}, {"type": "planned", "digest": None}])
 def test_a_forged_plan_without_a_digest_is_refused(record: Json) -> None:
     """A missing digest is another digest."""
-    with pytest.raises(LedgerDamaged, match=r"^line 1 gives another digest"):
+    with pytest.raises(LedgerDamaged, match=r"^line 1 states another digest"):
         read(forged({"n": 0, **record}))
 
 
@@ -133,7 +133,7 @@ def test_a_forged_change_cannot_stay_out_of_the_digest(*, whole: bool) -> None:
     twice = b'{"n":0,"at":"","type":"change","type":"note","before":null'
     total = hashlib.blake2b(GENESIS.encode() + twice, digest_size=16).hexdigest().encode()
     for line in (forged(late)[0], twice + b',"sum":"' + total + b'"}\n'):
-        with pytest.raises(LedgerDamaged, match=r"^line 1 is no record of this format"):
+        with pytest.raises(LedgerDamaged, match=r"^line 1 is not a record of this format"):
             Chain().unseal(line, whole=whole)
 
 
@@ -169,7 +169,7 @@ def test_a_plan_with_another_digest_is_refused() -> None:
     """`planned` must give the digest of exactly the changes before it."""
     digest = read(lines_of(*CHANGES)).digest
     assert read(lines_of(*CHANGES, {"type": "planned", "digest": digest})).n == 3
-    with pytest.raises(LedgerDamaged, match=r"^line 3 gives another digest"):
+    with pytest.raises(LedgerDamaged, match=r"^line 3 states another digest"):
         read(lines_of(*CHANGES, {"type": "planned", "digest": "sha256:0"}))
 
 

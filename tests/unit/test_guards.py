@@ -10,8 +10,6 @@ from bulk.core.job import Guards, Share
 from bulk.core.model import Action, Change, ModifyBody, ServiceState
 from tests.nouns import change, ports, service_id, state
 
-CONNECTED = "consumers connected to services to change"
-
 
 def footprint(*changes: Change) -> Footprint:
     """Add changes up."""
@@ -45,28 +43,31 @@ def test_a_footprint_counts_what_is_to_change_and_not_what_is_kept_or_refused() 
     [
         (
             Guards(max_changes=Share(number=1)),
-            "the plan has 2 services to change, the limit is 1; to go ahead: --max-changes 2",
+            "the plan would change 2 services, max_changes allows 1; to allow it: --max-changes 2",
         ),
         (
             Guards(max_changes=Share(number=49, is_percent=True)),
-            "the plan has 2 services to change, the limit is 1; to go ahead: --max-changes 2",
+            "the plan would change 2 services, max_changes allows 1; to allow it: --max-changes 2",
         ),
         (
             Guards(max_removed=Share(number=49, is_percent=True)),
-            "the plan has 2 mappings to remove, the limit is 1; to go ahead: --max-removed 2",
+            "the plan would remove 2 mappings, max_removed allows 1; to allow it: --max-removed 2",
         ),
         (
             Guards(max_consumers=6),
-            f"the plan has 7 {CONNECTED}, the limit is 6; to go ahead: --max-consumers 7",
+            (
+                "the services to change have 7 connected consumers, max_consumers allows 6; "
+                "to allow it: --max-consumers 7"
+            ),
         ),
         (
             Guards(strict=True),
-            "the plan has 1 refused rows, the limit is 0; to go ahead: correct them, or add --no-strict",
+            "the plan refuses 1 row, strict allows none; correct each, or add --no-strict to send the others",
         ),
     ],
 )
 def test_a_plan_beyond_a_cap_is_told_the_figure_and_what_lifts_it(guards: Guards, message: str) -> None:
-    """One line says what there is, what may be, and how to allow it."""
+    """One line has the figure, the limit, and how to allow it."""
     assert [str(finding) for finding in findings(PLAN, guards)] == [message]
 
 

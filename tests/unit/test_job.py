@@ -251,7 +251,7 @@ BAD_SETTINGS = [
     ("rate", '"0/s"', "is not a rate"),
     ("rate", "20", "is not a rate"),
     ("concurrency", "0", "write 1 to 1000, or auto"),
-    ("concurrency", '"many"', "is not a number in flight"),
+    ("concurrency", '"many"', "is not a number of PUTs in flight"),
     ("attempts", '"five"', "is not a number of attempts; write 1 to 100"),
     ("attempts", "0", "write 1 to 100"),
     ("connect_timeout_s", "0", "write a number from 0.001 to 3600"),
@@ -285,13 +285,13 @@ BAD_SETTINGS = [
     ("strict", "1", "1 is not true or false"),
     ("format", '"xlsx"', '"xlsx" is not one of csv, jsonl; write csv or jsonl'),
     ("format", "[1]", "[1] is not one of csv, jsonl"),
-    ("name", '"../x"', 'is not a name; write such as "move-ssh"'),
+    ("name", '"../x"', 'is not a name; write, for example, "move-ssh"'),
     ("region", '"Beijing"', "is not a region"),
     ("project_id", '"web"', "is not a project id"),
     ("simulator", "5", '5 is not a table; write { fleet = "fleet.jsonl" }'),
-    ("rows", '""', '"" is not the name of a file; write such as "services.csv"'),
+    ("rows", '""', '"" is not the name of a file; write, for example, "services.csv"'),
     ("rat", "5", "unknown key; did you mean rate?"),
-    ("colour", "5", "unknown key; known are rows, name"),
+    ("colour", "5", "unknown key; known keys: rows, name"),
 ]
 
 
@@ -308,7 +308,7 @@ def test_an_issue_has_the_place_of_the_setting_and_what_to_write(key: str, value
 def test_an_issue_of_a_flag_has_its_name_as_the_place() -> None:
     """Flags are judged by the same rules, and stand in the order of the table."""
     assert issues_of("", rows="x.csv", max_failures="x%", region="Beijing") == [
-        '--region: "Beijing" is not a region; write such as "cn-north-4"',
+        '--region: "Beijing" is not a region; write, for example, "cn-north-4"',
         '--max-failures: "x%" is not a count or a percentage; write 10 or 5%',
     ]
 
@@ -354,12 +354,14 @@ def test_a_setting_below_the_header_of_a_table_belongs_above_it(key: str, meant:
 def test_a_key_like_none_that_is_known_is_answered_with_the_known_ones() -> None:
     """In a table, with those of the table."""
     (issue,) = issues_of('rows = "x"\n[simulator]\ncolour = 5\n')
-    assert issue == "job.toml:3:1: simulator.colour: unknown key; known are fleet"
+    assert issue == "job.toml:3:1: simulator.colour: unknown key; known keys: fleet"
 
 
 def test_a_job_needs_rows() -> None:
     """A job without a job file is none."""
-    assert issues_of("") == ['job.toml:1:1: rows: the key is missing; write such as rows = "services.csv"']
+    assert issues_of("") == [
+        'job.toml:1:1: rows: the key is missing; add, for example, rows = "services.csv"'
+    ]
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def rehearsal() -> Rehearsal:
         parked=(PARKED,),
         checks=(
             Check(name="run", held=True, detail="2 applied"),
-            Check(name="kill and resume", held=False, detail="1 PUT that had landed sent again"),
+            Check(name="kill and resume", held=False, detail="1 PUT sent again after taking effect"),
             Check(name="rollback", held=None, detail="nothing\nwas applied"),
         ),
     )
@@ -54,7 +54,10 @@ def test_the_table_tells_the_prediction_with_its_range() -> None:
     assert [plain(line) for line in lines(rehearsal())] == [
         "move-ssh: rehearsal of the plan sha256:ab",
         "Predicted duration: 30 s at 10/s (2.0 s to 1 min 30 s; answers taken to last 0.1 s, 0 to 1 s)",
-        "Rehearsed: 1.5 s at full speed, 7 requests, 4 PUTs for 3, 1 refusal, faults: error_500 2, reset 1",
+        (
+            "Rehearsed: 1.5 s at full speed, 7 requests, 4 PUTs for 3, throttled 1 time, "
+            "faults: error_500 2, reset 1"
+        ),
         "Rows: 2 applied",
         (
             f"~ parked {service_id(1)}: 1001:1/TCP out of service for 0.6 s, at most 4.0 s; "
@@ -62,7 +65,7 @@ def test_the_table_tells_the_prediction_with_its_range() -> None:
         ),
         "",
         "+ run: held; 2 applied",
-        "! kill and resume: DID NOT HOLD; 1 PUT that had landed sent again",
+        "! kill and resume: DID NOT HOLD; 1 PUT sent again after taking effect",
         "- rollback: not rehearsed; nothing was applied",
     ]
 

@@ -90,8 +90,8 @@ def test_a_service_does_not_stand_against_itself() -> None:
 def test_many_rows_of_one_service_are_told_in_few_words() -> None:
     """Each row names one other place and says how many more there are."""
     sifted = sift(rows_of(*[f"{A},1:2"] * 5))
-    assert sifted.issues[0].message.endswith("at s.csv:3:1, and 3 times more")
-    assert sifted.issues[4].message.endswith("at s.csv:2:1, and 3 times more")
+    assert sifted.issues[0].message.endswith("at s.csv:3:1, and 3 more")
+    assert sifted.issues[4].message.endswith("at s.csv:2:1, and 3 more")
 
 
 def test_the_check_for_repeats_keeps_24_bytes_a_row() -> None:

@@ -1,5 +1,6 @@
 """`bulk apply`."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ def apply(
     quiet: options.Quiet = False,
     **flags: Any,
 ) -> int:
-    """Plan, show, ask and run; or run exactly a saved plan; or go on with a run that stopped."""
+    """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
     from bulk.app import applying, jobs, ledgers, surroundings
     from bulk.cli import logs, running, terminal
 
@@ -32,12 +33,21 @@ def apply(
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    operator = terminal.Terminal(yes=yes, quiet=quiet, can_ask=job != "-" and sys.stdin.isatty())
+    operator = terminal.Terminal(
+        yes=yes,
+        quiet=quiet,
+        can_ask=job != "-" and sys.stdin.isatty(),
+        dry_run="-n",
+        whole_plan=f"bulk plan {shlex.quote(job)} --output csv",
+    )
     around = surroundings.system()
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
         if limit is not None or ledger:
-            raise UsageError("a ledger is applied as it is", hint="--limit and --ledger go with a JOB")
+            raise UsageError(
+                f"{job} is a ledger; --limit and --ledger need a job",
+                hint="leave them out: a ledger is applied as it is",
+            )
         use_case = applying.apply_ledger(
             Path(job), flags, around=around, operator=operator, on_record=log, expect_digest=digest
         )

@@ -19,12 +19,13 @@ def check(
     """Check every row of a job, offline: all problems at once, with file:line:column."""
     from bulk.app.jobs import survey_job
     from bulk.core.reports import issues as issues_report
+    from bulk.core.text import counted
 
     if schema:
         output.write_json(_schema(schema))
         return ExitCode.OK
     if not job:
-        raise UsageError("JOB is missing", hint="see --help")
+        raise UsageError("JOB is missing", hint="name a job file or its folder; see `bulk check --help`")
     rows, omitted = 0, 0
     found: tuple[Issue, ...]
     try:
@@ -37,7 +38,7 @@ def check(
     else:
         output.show(issues_report.lines(found, rows=rows))
         if omitted:
-            output.told(f"and {omitted} issues more")
+            output.told(f"and {counted(omitted, 'more issue')}")
     return ExitCode.INVALID if found else ExitCode.OK
 
 

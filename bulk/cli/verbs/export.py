@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
+from bulk.cli.command import place_of
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.exports import Layout
 
@@ -34,7 +35,7 @@ def export(
     from bulk.core.exports import Selection
 
     wanted = exporting.Export(
-        selection=Selection(name=name, port=_port("--port", port) if port else None),
+        selection=Selection(name=name, port=_port(place_of(port, "--port"), port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
         layout=layout,
     )
@@ -51,12 +52,12 @@ def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
     from bulk.core.exports import Edit
 
     edit = Edit(
-        add_ports=_ports("--add-ports", add_ports),
-        remove_ports=_ports("--remove-ports", remove_ports),
+        add_ports=_ports(place_of(add_ports, "--add-ports"), add_ports),
+        remove_ports=_ports(place_of(remove_ports, "--remove-ports"), remove_ports),
         server_ports=_renumbering(server_ports),
     )
     if both := set(edit.add_ports) & set(edit.remove_ports):
-        raise UsageError(f"{min(both)} is both to be added and to be removed", hint="keep one of the two")
+        raise UsageError(f"{min(both)} is in --add-ports and in --remove-ports", hint="keep one of the two")
     return edit
 
 
@@ -77,7 +78,7 @@ def _renumbering(pairs: list[str]) -> dict[int, int]:
         old, _, new = pair.partition("=")
         old_port, new_port = _port("--map", old), _port("--map", new)
         if numbers.setdefault(old_port, new_port) != new_port:
-            raise UsageError(f"--map: {old_port} is given two new numbers", hint="keep one of them")
+            raise UsageError(f"--map gives port {old_port} two new numbers", hint="keep one of them")
     return numbers
 
 
@@ -88,7 +89,7 @@ def _port(flag: str, text: str) -> int:
     if digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) <= PORT_MAX:
         return int(digits)
     example = "22=2222" if flag == "--map" else "22"
-    hint = f"write whole numbers from 1 to {PORT_MAX}, such as {flag} {example}"
+    hint = f"write whole numbers from 1 to {PORT_MAX}, such as {example}"
     raise UsageError(f"{flag}: {text!r} is not a port", hint=hint)
 
 

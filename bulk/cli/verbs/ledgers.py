@@ -1,5 +1,7 @@
 """The verbs that look at a ledger and nothing else: `bulk status`, `bulk report`."""
 
+import shlex
+
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, show_report
 from bulk.core.errors import ExitCode
@@ -17,7 +19,7 @@ def status(
     if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": str(path), **status_report.as_json(progress, alive=alive)})
     else:
-        output.show(status_report.lines(progress, alive=alive, resume=f"bulk apply {path}"))
+        output.show(status_report.lines(progress, alive=alive, resume=f"bulk apply {shlex.quote(str(path))}"))
     return ExitCode.OK
 
 
@@ -29,5 +31,5 @@ def report(ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE) ->
     with ledgers.reading(path) as reader:
         with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)
-        show_report(whole, output_form, more=f"bulk report {path} --output csv")
+        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv")
     return ExitCode.OK

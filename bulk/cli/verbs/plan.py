@@ -1,5 +1,6 @@
 """`bulk plan`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,12 +32,15 @@ def plan(
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
     def shown(report: "Report") -> None:
-        show_report(report, output_form, more=f"bulk plan {job} --output csv")
+        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv")
 
     around, digest = surroundings.system(), digest_of(expect_digest)
     if ledgers.is_ledger(job):
         if out or limit is not None:
-            raise UsageError("a saved plan is shown as it is", hint="--out and --limit go with a JOB")
+            raise UsageError(
+                f"{job} is a saved plan; --out and --limit need a job",
+                hint="leave them out: a saved plan is shown as it is",
+            )
         use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
     else:
         source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None

@@ -37,7 +37,13 @@ def rollback(
     around = surroundings.system()
     with rolling_back.run_to_roll_back(Path(ledger), flags, only=ids_of(only), at_rest=apply) as source:
         if apply:
-            operator = terminal.Terminal(yes=yes, quiet=quiet, can_ask=sys.stdin.isatty())
+            operator = terminal.Terminal(
+                yes=yes,
+                quiet=quiet,
+                can_ask=sys.stdin.isatty(),
+                dry_run="leave out --apply",
+                whole_plan=f"bulk rollback {shlex.quote(ledger)} --output csv",
+            )
             applied = running.run(
                 applying.apply_from(source, flags, around=around, operator=operator, on_record=log)
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
 from bulk.cli import output
+from bulk.cli.command import place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
@@ -28,7 +29,7 @@ class ReportForm(StrEnum):
 
 ReportOutput = Annotated[
     ReportForm,
-    flag("--output", group=Group.OUTPUT, metavar="|".join(ReportForm), help="Form of the report."),
+    flag("--output", group=Group.OUTPUT, metavar="|".join(ReportForm), help="Format of the report."),
 ]
 
 
@@ -48,7 +49,10 @@ def ids_of(limit: str | None) -> frozenset[str]:
         return frozenset()
     ids = _ids_in(limit)
     if not ids:
-        raise UsageError(f"--limit {limit!r} names no service", hint="name one at least, or leave it out")
+        raise UsageError(
+            f"{place_of(limit, '--limit')} {str(limit)!r} names no service",
+            hint="name at least one, or leave it out",
+        )
     return ids
 
 
@@ -59,7 +63,8 @@ def digest_of(expected: str | None) -> str:
     digest = expected.strip().removeprefix("sha256:")
     if not digest:
         raise UsageError(
-            "--expect-digest is empty", hint="give the digest that was approved, or leave it out"
+            f"{place_of(expected, '--expect-digest')} is empty",
+            hint="write the digest that was approved, or leave it out",
         )
     return digest
 
@@ -70,15 +75,11 @@ def _ids_in(limit: str) -> frozenset[str]:
     try:
         lines = Path(limit[1:]).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--limit {limit}: {error}", hint="name a text file with one id a line") from error
+        why = error.strerror if isinstance(error, OSError) else "not a text file"
+        raise UsageError(
+            f"{place_of(limit, '--limit')} {limit}: {why}", hint="name a text file with one id per line"
+        ) from error
     return frozenset(line.strip().lower() for line in lines if line.strip())
-
-
-def choice(value: str, *choices: str) -> str:
-    """Return the value if it is one of the choices."""
-    if value not in choices:
-        raise UsageError(f"{value!r} is not one of {', '.join(choices)}", hint="see --help")
-    return value
 
 
 def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
@@ -111,7 +112,7 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
 def conclude(planned: "Forecast", out: str) -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
     if out:
-        output.told(f"the plan is saved; to run exactly it: bulk apply {shlex.quote(out)}")
+        output.told(f"the plan is saved; to run exactly this plan: bulk apply {shlex.quote(out)}")
     for finding in planned.findings:
         output.complain(str(finding))
     return ExitCode.REFUSED if planned.findings else ExitCode.OK

@@ -87,7 +87,7 @@ def shown(raw: object) -> str:
 
 
 def _text(pattern: str, what: str, example: str, metavar: str) -> Form[str]:
-    hint = f'write such as "{example}"'
+    hint = f'write, for example, "{example}"'
     return Form(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, metavar=metavar)
 
 
@@ -164,7 +164,7 @@ RATE = Form(
 CONCURRENCY = Form(
     pattern=r"auto|\s*([1-9][0-9]{0,2}|1000)\s*",
     value=lambda found: int(found[1]) if found[1] else None,
-    what="a number in flight",
+    what="a number of PUTs in flight",
     hint="write 1 to 1000, or auto",
     metavar="N|auto",
     types=(int,),

@@ -109,7 +109,7 @@ class Pace:
         forms.RATE,
         None,
         group=Group.LIMITS,
-        help="Requests of one kind (reads, writes) per account and region: `20/s`, `100/m`, `5/h`; "
+        help="Requests of one kind (reads or writes) per account and region: `20/s`, `100/m`, `5/h`; "
         "`auto` finds the API's limit.",
         details="`auto` starts slowly, stays just under the limit, and keeps it in `~/.local/state/bulk` "
         "for the next run.",
@@ -119,7 +119,7 @@ class Pace:
         forms.CONCURRENCY,
         None,
         group=Group.LIMITS,
-        help="PUTs in flight at most, 1 to 1000; `auto` allows as many as the rate needs.",
+        help="Most PUTs in flight at once, 1 to 1000; `auto` allows as many as the rate needs.",
         example=16,
         short_flag="-j",
     )
@@ -132,13 +132,18 @@ class Pace:
         has_flag=False,
     )
     connect_timeout_s: float = setting(
-        forms.TIMEOUT, 10.0, group=Group.LIMITS, help="Seconds to connect.", example=10, has_flag=False
+        forms.TIMEOUT,
+        10.0,
+        group=Group.LIMITS,
+        help="Time limit to connect, in seconds.",
+        example=10,
+        has_flag=False,
     )
     read_timeout_s: float = setting(
         forms.TIMEOUT,
         30.0,
         group=Group.LIMITS,
-        help="Seconds between two parts of a reply.",
+        help="Time limit between two parts of a reply, in seconds.",
         example=30,
         has_flag=False,
     )
@@ -146,7 +151,7 @@ class Pace:
         forms.TIMEOUT,
         60.0,
         group=Group.LIMITS,
-        help="Seconds for one request in all.",
+        help="Time limit for a whole request, in seconds.",
         example=60,
         has_flag=False,
     )
@@ -189,22 +194,22 @@ class Guards:
         forms.SHARE,
         None,
         group=Group.LIMITS,
-        help="Refuse a plan that changes more services: a count, or a percentage of the rows.",
+        help="Refuse a plan that changes more services than this: a count, or a percentage of the rows.",
         example="10%",
     )
     max_removed: Share | None = setting(
         forms.SHARE,
         None,
         group=Group.LIMITS,
-        help="Refuse a plan that removes more mappings: a count, or a percentage of what the services to "
-        "change have.",
+        help="Refuse a plan that removes more mappings than this: a count, or a percentage of what the "
+        "services to change have.",
         example="5%",
     )
     max_consumers: int | None = setting(
         forms.COUNT,
         None,
         group=Group.LIMITS,
-        help="Refuse a plan whose services to change have more connected endpoints.",
+        help="Refuse a plan whose services to change have more connected endpoints than this.",
         example=500,
     )
 
@@ -239,7 +244,7 @@ class Job:
         "job",
         group=Group.WHAT,
         help="Name of the job, a part of its ledgers' names.",
-        default_text="that of the file or folder",
+        default_text="the name of the file or folder",
         example="move-ssh",
         has_flag=False,
     )
@@ -247,14 +252,14 @@ class Job:
         forms.FORMAT,
         None,
         group=Group.WHAT,
-        help="Format of the job file, `csv` or `jsonl`; else its name decides.",
+        help="Format of the job file, `csv` or `jsonl`; without it the file name decides.",
         example="csv",
     )
     skip_invalid: bool = setting(
         forms.SWITCH,
         default=False,
         group=Group.WHAT,
-        help="Go on without the rows that are invalid.",
+        help="Continue without the invalid rows.",
         example=True,
     )
     where: Where = Where()

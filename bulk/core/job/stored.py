@@ -58,15 +58,16 @@ def read_settings(
     """Return a dataclass of settings as stored values and flags make it, or every issue of both.
 
     Flags have the names of settings, and win over what is stored. None and empty text mean that a flag was
-    not given; False and 0 are values. The place of an issue is the flag (`--max-failures`) or, for a stored
-    value, what `place` returns for its keys.
+    not given; False and 0 are values. The place of an issue is the `place` of the
+    given value (its variable) or the flag (`--max-failures`); for a stored value, it is what `place` returns
+    for its keys.
     """
     given = {name: value for name, value in flags.items() if value is not None and value != ""}
     read = _read(kind, {**stored, **given})
     if not isinstance(read, list):
         return read
     return tuple(
-        replace(issue, place=flag_of(keys[0]))
+        replace(issue, place=getattr(given[keys[0]], "place", flag_of(keys[0])))
         if keys[0] in given
         else replace(issue, place=place(keys), field=".".join(keys))
         for keys, issue in read
@@ -91,7 +92,7 @@ def _value(keys: Keys, settings: Mapping[str, Setting], raw: object) -> Any:
     if setting is None:
         value = _unknown(keys, settings)
     elif raw is MISSING:
-        value = wrong("the key is missing", f'write such as {keys[-1]} = "{setting.example}"')
+        value = wrong("the key is missing", f'add, for example, {keys[-1]} = "{setting.example}"')
     else:
         value = setting.form.read(raw)
     return [(keys, value)] if isinstance(value, Issue) else value
@@ -104,7 +105,7 @@ def _unknown(keys: Keys, settings: Mapping[str, Setting]) -> Issue:
     if tables and (near := get_close_matches(key, SETTINGS, n=1)):
         header = f"[{'.'.join(tables)}]"
         return wrong(f"unknown key below {header}", f"write {near[0]} above the line {header}")
-    return wrong("unknown key", f"known are {', '.join(settings)}")
+    return wrong("unknown key", f"known keys: {', '.join(settings)}")
 
 
 def _assembled(kind: type[Any], values: Mapping[str, Any]) -> Any:

@@ -79,11 +79,11 @@ class Chain:
         if json.get("n") != self.n:
             raise self._damaged(f"has number {json.get('n')}, not {self.n}")
         if is_change is not (kind == "change"):
-            raise self._damaged("is no record of this format")
+            raise self._damaged("is not a record of this format")
         if is_change:
             self._plan(content)
         elif kind == "planned" and json.get("digest") != self.digest:
-            raise self._damaged("gives another digest than the changes before it")
+            raise self._damaged("states another digest than the changes before it have")
         self._count(line, total)
         return json
 

@@ -170,7 +170,7 @@ class Progress:
             step(record, offset)
             self.last_at = record["at"]
         except (KeyError, TypeError, ValueError) as error:
-            what = f"is no record of this format ({type(error).__name__}: {error})"
+            what = f"is not a record of this format ({type(error).__name__}: {error})"
             raise _illegal(record, what) from error
 
     def _check_order(self, record: Json) -> None:
@@ -324,7 +324,7 @@ class Progress:
 
     def _attempt(self, record: Json, _: int) -> None:
         if self._stage_of(record) is not Stage.ASKED:
-            raise _illegal(record, f"answers row {record['row']}, which was not asked")
+            raise _illegal(record, f"answers row {record['row']}, for which no PUT was in flight")
         known = self.open[record["row"]]
         result = AttemptResult(record["verdict"])
         match result:
@@ -383,7 +383,7 @@ class Progress:
         row = record["row"]
         stage: Stage = _STAGES[self._stages[row - 1]] if 1 <= row <= len(self._stages) else Stage.UNPLANNED
         if stage is Stage.UNPLANNED and record["type"] != "change":
-            raise _illegal(record, f"speaks of row {row}, which is not planned")
+            raise _illegal(record, f"names row {row}, which is not in the plan")
         return stage
 
     def _move(self, record: Json, stage: Stage) -> None:
@@ -402,8 +402,8 @@ class Progress:
 def _check_format(record: Json, said: object) -> None:
     if said not in READABLE:
         raise LedgerDamaged(
-            f"line {record['n'] + 1} says format {said}; this version reads formats {_READABLE}",
-            hint="finish that run with the version that began it, or begin another one with --new-run",
+            f"line {record['n'] + 1} states format {said}; this version of bulk reads formats {_READABLE}",
+            hint="finish that run with the version that began it, or begin a new one with --new-run",
         )
 
 
@@ -417,5 +417,5 @@ NOTES_MAX = 1000
 def _illegal(record: Json, what: str) -> LedgerDamaged:
     return LedgerDamaged(
         f"line {record['n'] + 1} {what}",
-        hint="the ledger tells a story that cannot be; restore it from a copy",
+        hint="the ledger contradicts itself; restore it from a copy",
     )

@@ -81,7 +81,7 @@ class AttemptResult(StrEnum):
         """Return its meaning in words, and what the row then waits for."""
         match self:
             case AttemptResult.THROTTLED:
-                return AttemptFacts(meaning="too fast; costs the row no attempt", hold=Hold.PUSH_BACK)
+                return AttemptFacts(meaning="throttled; costs the row no attempt", hold=Hold.PUSH_BACK)
             case AttemptResult.RETRY:
                 return AttemptFacts(meaning="surely not applied; to be sent again", hold=Hold.BACKOFF)
             case AttemptResult.RENEWED:  # the row is not to blame
@@ -91,16 +91,16 @@ class AttemptResult(StrEnum):
                     meaning="the API could not be reached by any row; to be sent again", hold=Hold.BACKOFF
                 )
             case AttemptResult.ABORT:
-                return AttemptFacts(meaning="the API would say this to every row; the run stops")
+                return AttemptFacts(meaning="the API would answer this to every row; the run stops")
             case AttemptResult.DOUBT:
-                return AttemptFacts(meaning="perhaps applied; only reading can tell", hold=Hold.SETTLE)
+                return AttemptFacts(meaning="perhaps applied; a read will show it", hold=Hold.SETTLE)
             case AttemptResult.UNAPPLIED:
                 return AttemptFacts(
                     meaning="read: the service is as before; to be sent again", hold=Hold.BACKOFF
                 )
             case AttemptResult.REJECTED:
                 return AttemptFacts(
-                    meaning="the last step of a cycle is refused; the service gets back what it had"
+                    meaning="the last step of a cycle failed; the service gets back the mappings it had"
                 )
             case AttemptResult.PARKED:
                 return AttemptFacts(

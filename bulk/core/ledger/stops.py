@@ -62,15 +62,13 @@ class BrakeReason(StrEnum):
             case BrakeReason.WINDOW:
                 return StopFacts(exit_code=ExitCode.WINDOW_ENDED, words="the window ended")
             case BrakeReason.ABORTED:
-                return StopFacts(
-                    exit_code=ExitCode.CANNOT_RUN, words="the API would have said no to every row"
-                )
+                return StopFacts(exit_code=ExitCode.CANNOT_RUN, words="the API would have rejected every row")
             case BrakeReason.UNREACHED:
                 return StopFacts(
                     exit_code=ExitCode.STOPPED_EARLY, words="the API could not be reached any more"
                 )
             case BrakeReason.FINISHED:
-                return StopFacts(exit_code=ExitCode.OK, words="it came to its end")
+                return StopFacts(exit_code=ExitCode.OK, words="it finished")
             case _:
                 assert_never(self)
 

@@ -84,7 +84,7 @@ def _rehearsed(rehearsal: Rehearsal) -> str:
         f"{duration(trial.duration_s)} {how}",
         counted(trial.requests, "request"),
         f"{counted(trial.sent, 'PUT')} for {figure(trial.puts)}",
-        counted(trial.refusals, "refusal"),
+        f"throttled {counted(trial.refusals, 'time')}",
     ]
     if trial.faults:
         parts.append(

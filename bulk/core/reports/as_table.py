@@ -70,10 +70,9 @@ def _explanation(row: Row) -> Iterator[Span]:
         yield Span(f" {row.turn}", Style.CHANGE if row.change.parking else Style.FAINT)
     if row.wrong:
         yield Span(printable(f" {row.result.value} {row.code}".rstrip() + ": "), style_of(row.result))
-        yield Span(printable(row.why) or "no reason was recorded")
-        for contrast in row.moved:
-            found = f'; {contrast.field} is "{contrast.after}", not "{contrast.before}"'
-            yield Span(printable(found), Style.CHANGE)
+        yield Span(printable(row.why) or ("" if row.moved else "no reason was recorded"))
+        found = [f'found {each.field} "{each.after}", expected "{each.before}"' for each in row.moved]
+        yield Span(printable("; ".join(["", *found] if row.why else found)), Style.CHANGE)
         if row.reply.request_id:
             yield Span(printable(f" [request {row.reply.request_id}]"), Style.FAINT)
     elif row.why:

@@ -58,7 +58,7 @@ class Row:
     def why(self) -> str:
         """Return the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
-            return "a PUT left and its answer is not known; resuming settles it by reading"
+            return "a PUT was sent and its answer is unknown; the next session finds out by reading"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
         return self.reply.message or ("" if is_as_asked else self.change.reason)
 

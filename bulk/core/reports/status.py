@@ -7,16 +7,7 @@ from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.reports.model import sittings_of
 from bulk.core.reports.remarks import remark
-from bulk.core.reports.words import (
-    Line,
-    Span,
-    Style,
-    counted,
-    figure,
-    printable,
-    style_of,
-    text,
-)
+from bulk.core.reports.words import Line, Span, Style, counted, figure, printable, style_of, text
 
 
 class State(StrEnum):
@@ -59,15 +50,15 @@ def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
     """Return the status line by line; `resume` is the command that continues this run."""
     state = state_of_run(progress, alive=alive)
     yield (
-        Span(printable(progress.run.get("job", "a job unknown yet")), Style.STRONG),
+        Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
         Span(": "),
         Span(state.value, _STYLE[state]),
         Span(printable(_since(progress, state))),
     )
     if progress.planned:
         yield from _counts(progress)
-        refusals = counted(progress.refusals, "refusal")
-        yield text(f"{counted(progress.sent, 'PUT')} sent, {refusals} for going too fast")
+        throttled = counted(progress.refusals, "time")
+        yield text(f"{counted(progress.sent, 'PUT')} sent, throttled {throttled}")
         yield from _codes(progress)
         yield from _last_word(progress, state)
     yield from _next(state, resume)
@@ -113,7 +104,7 @@ def _next(state: State, resume: str) -> Iterator[Line]:
         case State.PLANNED:
             yield text(f"to apply: {resume}")
         case State.DIED | State.STOPPED:
-            yield text(f"to go on: {resume}")
+            yield text(f"to continue: {resume}")
         case State.INCOMPLETE:
             yield text("the plan is incomplete and cannot be applied; plan anew")
         case _:

@@ -9,16 +9,7 @@ from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
 from bulk.core.reports.remarks import pace_text, reasons_of, reasons_text, remark
 from bulk.core.reports.row import Row, row_of
-from bulk.core.reports.words import (
-    Line,
-    Span,
-    Style,
-    counted,
-    duration,
-    printable,
-    style_of,
-    text,
-)
+from bulk.core.reports.words import Line, Span, Style, counted, duration, printable, style_of, text
 
 
 def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
@@ -71,11 +62,8 @@ class _Teller:
     def open_end(self) -> Line:
         """Return the state of a row without an outcome."""
         if self._asked:
-            return text(
-                "? in doubt: a PUT left and its answer is not known; resuming settles it by reading",
-                Style.BAD,
-            )
-        return text("- not ended: no PUT of it is under way")
+            return text(f"? in doubt: {Row(change=self.change, outcome=Outcome.IN_DOUBT).why}", Style.BAD)
+        return text("- not ended: no PUT is in flight")
 
     def tell(self, record: Json) -> Line:
         """Return the line for a record; empty where it does not concern the row."""
@@ -94,7 +82,7 @@ class _Teller:
         waits = "; ".join(map(wait_text, (*self._waits, Wait(hold=Hold.RATE)))) + self._pace
         self._waits.clear()
         self._asked = True
-        return _said(f"PUT {record['attempt']} leaves, having waited for {waits}")
+        return _said(f"PUT {record['attempt']} is sent after waiting for {waits}")
 
     def _answered(self, record: Json) -> Line:
         result, hold_s = AttemptResult(record["verdict"]), record["hold_s"]
@@ -110,20 +98,20 @@ class _Teller:
         row = row_of(self.change, self.outcome, record)
         sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
         parts = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
-        parts += [f'{moved.field} is "{moved.after}", not "{moved.before}"' for moved in row.moved]
+        parts += [f'found {moved.field} "{moved.after}", expected "{moved.before}"' for moved in row.moved]
         parts += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
         return _said("; ".join(filter(None, parts)), style_of(self.outcome))
 
     def _session(self, record: Json) -> Line:
         who = f"process {record['pid']} of {record['user']} on {record['host']}"
-        return () if self.outcome else _said(f"a session begins: {who}")
+        return () if self.outcome else _said(f"a session began: {who}")
 
     def _predecessor(self, record: Json) -> Line:
         if record["row"] not in self.change.after:
             return ()
         self._waits.append(Wait(hold=Hold.PREDECESSOR, row=record["row"]))
         ended = Outcome(record["outcome"]).facts.phrase
-        return _said(f"row {record['row']}, which goes first, ended: {ended}")
+        return _said(f"row {record['row']}, which must go first, ended as: {ended}")
 
     def _predecessor_parked(self, record: Json) -> Line:
         if record["row"] not in self.change.after_parked or record["verdict"] != AttemptResult.PARKED:
@@ -144,7 +132,7 @@ class _Teller:
         return (
             ()
             if self.outcome
-            else _said(f"the session stops: {reasons_text(reasons_of(record))}", Style.CHANGE)
+            else _said(f"the session stopped: {reasons_text(reasons_of(record))}", Style.CHANGE)
         )
 
 

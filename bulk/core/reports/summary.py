@@ -16,7 +16,9 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _titled("Plan", tallied(totals.actions) + of)
         yield _mappings_line(totals.planned, to_come=True)
         if totals.consumers:
-            yield _titled("Consumers", f"{counted(totals.consumers, 'endpoint')} connected to what changes")
+            yield _titled(
+                "Consumers", f"{counted(totals.consumers, 'endpoint')} connected to services that change"
+            )
         if totals.parked:
             gap = f"{counted(totals.parked, 'service')} without some mappings for a while, to break cycles"
             yield (Span("Parking: ", Style.STRONG), Span(gap, Style.CHANGE))
@@ -33,9 +35,9 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
 
 
 def effort(report: Report) -> str:
-    """Return how many PUTs the run took, how often it was too fast, and how long it worked."""
+    """Return how many PUTs the run sent, how often it was throttled, and how long it worked."""
     progress = report.progress
-    sent = f"{counted(progress.sent, 'PUT')}, {counted(progress.refusals, 'refusal')} for going too fast"
+    sent = f"{counted(progress.sent, 'PUT')}, throttled {counted(progress.refusals, 'time')}"
     return f"{sent}, in {duration(progress.work_s)}" if report.ran else sent
 
 

@@ -10,6 +10,7 @@ from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record, place_of_ce
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.header import Header
 from bulk.core.rows.values import Problem, Wrong, shown
+from bulk.core.text import counted
 
 Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
 """Position, column and reading of each column that has a rule of its own."""
@@ -17,7 +18,7 @@ Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
 _MADE_TEXT = re.compile(r"'+[=+\-@\t\r]")
 """One apostrophe in front keeps spreadsheets from running the cell; it is not part of the value."""
 
-_NAMELESS = Problem(message="a cell below no column name", hint="name its column, or empty the cell")
+_NAMELESS = Problem(message="a cell in a column without a name", hint="name the column, or empty the cell")
 
 
 class CellReader:
@@ -81,7 +82,7 @@ class CellReader:
             draft.issues.append(self.issue(record, position, "service_id", MISSING_ID))
 
     def _ragged(self, count: int) -> Problem:
-        message = f"{count} cells where the header has {self._width}"
+        message = f"{counted(count, 'cell')} where the header has {self._width}"
         if count > self._width:
             return Problem(message=message, hint=f"put a cell with {shown(self._delimiter)} in it in quotes")
         return Problem(message=message, hint="write the empty cells too")

@@ -115,28 +115,28 @@ COLUMNS = {
             name="ports",
             kind=ColumnKind.BODY,
             form=_filled_ports(
-                "the API refuses a service without mappings; leave ports out, or name those to go "
+                "the API refuses a service without mappings; leave ports out, or name the mappings to remove "
                 "in remove_ports"
             ),
-            meaning="the whole new map: what it lacks is removed",
+            meaning="the whole new map: a mapping that is not in it is removed",
         ),
         Column(
             name="add_ports",
             kind=ColumnKind.EDIT,
             form=_filled_ports("name the mappings to add, or leave add_ports out"),
-            meaning="added to the live map; those there already stay",
+            meaning="mappings to add to the live map; those already there stay",
         ),
         Column(
             name="remove_ports",
             kind=ColumnKind.EDIT,
             form=_filled_ports("name the mappings to remove, or leave remove_ports out"),
-            meaning="taken off the live map; those gone already are fine",
+            meaning="mappings to remove from the live map; those already gone are fine",
         ),
         Column(
             name="expect_ports",
             kind=ColumnKind.EXPECTATION,
             form=_PORTS,
-            meaning="change the service only if its map is this now",
+            meaning="change the service only if this is its map now",
         ),
         Column(
             name="region",
@@ -243,7 +243,7 @@ COLUMNS = {
             name="note",
             kind=ColumnKind.TEXT,
             form=replace(_text("text", values.note, r"[^\u0000]*"), of_text=values.note),
-            meaning="free text of yours; comes back in the reports",
+            meaning="your own text; the reports show it",
         ),
     )
 }
@@ -266,7 +266,7 @@ MAPPING_COLUMNS = {
         MappingColumn(
             name="protocol",
             takes="`TCP`, `UDP`",
-            meaning="the transport; TCP where it is left out",
+            meaning="the transport; TCP if it is left out",
             schema={"type": "string", "pattern": "^(?:[Tt][Cc][Pp]|[Uu][Dd][Pp])$"},
             is_required=False,
         ),
@@ -301,5 +301,5 @@ def unknown_column(name: str, known: Iterable[str]) -> Problem:
     names = tuple(known)
     lower = name.strip().lower()
     near = [_OTHER_NAMES[lower]] if lower in _OTHER_NAMES else get_close_matches(lower, names, n=1)
-    hint = f"did you mean {near[0]}?" if near and near[0] in names else f"known are {', '.join(names)}"
+    hint = f"did you mean {near[0]}?" if near and near[0] in names else f"known columns: {', '.join(names)}"
     return Problem(message=f"unknown column {values.shown(name)}", hint=hint)

@@ -19,7 +19,7 @@ _SAYS_NOTHING = Problem(
     message="the line has neither a mapping nor a setting", hint="complete it, or delete the line"
 )
 _DIFFERS = Problem(
-    message="not what an earlier line of this service says",
+    message="differs from an earlier line of this service",
     hint="write it the same on each line, or once and leave the others blank",
 )
 

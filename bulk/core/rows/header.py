@@ -55,7 +55,7 @@ def _not_a_header(line: str) -> Problem | None:
     if not line:
         return Problem(message="the file is empty", hint=_HEADER_HINT)
     if line.lstrip().startswith(("{", "[")):
-        hint = "name the file .jsonl, or say --format jsonl"
+        hint = "name the file .jsonl, or add --format jsonl"
         return Problem(message="this looks like JSON Lines, not CSV", hint=hint)
     if "\r" in line.rstrip("\r\n"):
         return Problem(message="lines end with CR alone", hint="save the file with LF or CRLF line ends")
@@ -76,11 +76,11 @@ def _layout_problems(names: tuple[str, ...]) -> Iterator[Problem]:
     if "service_id" not in names:
         yield Problem(message="the column service_id is missing", hint=_HEADER_HINT)
     for repeated in {name for name in names if name and names.count(name) > 1}:
-        yield Problem(message=f"the column {shown(repeated)} is there twice", hint="keep one of them")
+        yield Problem(message=f"the column {shown(repeated)} occurs twice", hint="keep one of them")
     mapping_columns = [name for name in MAPPING_COLUMNS if name in names]
     if mapping_columns and "ports" in names:
-        hint = "give one mapping a line in those columns, or all in ports"
-        yield Problem(message=f"both ports and {mapping_columns[0]} are there", hint=hint)
+        hint = "write one mapping per line in those columns, or all of them in ports"
+        yield Problem(message=f"the header has both ports and {mapping_columns[0]}", hint=hint)
     for column in MAPPING_COLUMNS.values():
         if mapping_columns and column.is_required and column.name not in names:
             hint = f"the long layout is {_LONG}"

@@ -13,7 +13,7 @@ from bulk.core.rows.lines import Fault, NumberedLine, says_something
 from bulk.core.rows.values import Problem, Wrong, shown
 
 _READINGS = {name: column.form.of_json for name, column in COLUMNS.items()}
-_NULL = Problem(message="null", hint="leave the field out where nothing is meant")
+_NULL = Problem(message="null", hint="leave the field out to keep the setting as it is")
 _OBJECT_HINT = 'write one object a line: {"service_id": "…", "ports": [{"client_port": 8081, …}]}'
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]')
 _KEY_END = re.compile(r'"\s*:')

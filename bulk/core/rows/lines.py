@@ -20,7 +20,7 @@ _MAGIC = (
     (b"\x1f\x8b", "compressed with gzip", "unpack it first: gunzip -c FILE | bulk … -"),
     (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first: zstd -dc FILE | bulk … -"),
     (b"BZh", "compressed with bzip2", "unpack it first: bzip2 -dc FILE | bulk … -"),
-    (b"PAR1", "a Parquet file", "write it out as CSV or JSON Lines"),
+    (b"PAR1", "a Parquet file", "export it as CSV or JSON Lines"),
     (b"%PDF-", "a PDF document", _CSV_HINT),
     (b"\xff\xfe", "encoded as UTF-16", "save it as CSV UTF-8"),
     (b"\xfe\xff", "encoded as UTF-16", "save it as CSV UTF-8"),
@@ -44,7 +44,7 @@ def not_a_text_file(start: bytes) -> Problem | None:
         if start.startswith(magic):
             return Problem(message=f"the file is {what}, not text", hint=hint)
     if b"\0" in start[:LINE_BYTES_MAX]:
-        return Problem(message="the file begins with NUL bytes: UTF-16, or no text at all", hint=_CSV_HINT)
+        return Problem(message="the file begins with NUL bytes: UTF-16, or not text at all", hint=_CSV_HINT)
     return None
 
 

@@ -28,7 +28,7 @@ _ID_AND_ONE = 2
 _NO_ROWS = Problem(message="the file has no rows", hint="write one row for each service to change")
 _ASKS_NOTHING = Problem(
     message="the row asks for no change",
-    hint="give ports, add_ports, remove_ports or a setting, or delete the row",
+    hint="write ports, add_ports, remove_ports or a setting, or delete the row",
 )
 
 

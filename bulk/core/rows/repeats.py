@@ -105,7 +105,7 @@ class Contests:
     def _opposed(
         self, wants: list[tuple[Spot, str]], field: str, message: str, hint: str
     ) -> Iterator[InvalidRow]:
-        more = f", and {len(wants) - 2} times more" if len(wants) > 2 else ""  # noqa: PLR2004 - beyond a pair
+        more = f", and {len(wants) - 2} more" if len(wants) > 2 else ""  # noqa: PLR2004 - beyond a pair
         for spot, service_id in wants:
             other = wants[1][0] if spot == wants[0][0] else wants[0][0]
             there = f"{self._name}:{other.line}:{other.column}"

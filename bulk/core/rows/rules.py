@@ -15,7 +15,7 @@ def row_problems(values: dict[str, Any]) -> Iterator[tuple[str, Problem]]:
     """Return (column, problem) of each rule that the valid values of one row break together."""
     for one, other in EXCLUSIVE:
         if one in values and other in values:
-            yield other, Problem(message=f"not together with {one}", hint="keep one of the two")
+            yield other, Problem(message=f"cannot be combined with {one}", hint="keep one of the two")
     if both := set(values.get("add_ports", ())) & set(values.get("remove_ports", ())):
-        message = f"{min(both)} is both to be added and to be removed"
+        message = f"{min(both)} is in add_ports and in remove_ports"
         yield "remove_ports", Problem(message=message, hint="keep one of the two")

@@ -116,15 +116,15 @@ def description(text: str) -> str | Wrong:
     if len(text) > DESCRIPTION_CHARS_MAX:
         return wrong(f"{len(text)} characters", f"the API takes at most {DESCRIPTION_CHARS_MAX}")
     if "<" in text or ">" in text:
-        return wrong("it has < or > in it, which the API refuses", "write it without them")
+        return wrong("it contains < or >, which the API refuses", "write it without them")
     if found := _CONTROL.search(text):
-        return wrong(f"it has the control character U+{ord(found[0]):04X} in it", "delete that character")
+        return wrong(f"it contains the control character U+{ord(found[0]):04X}", "delete that character")
     return text
 
 
 def note(text: str) -> str | Wrong:
     """Return a note, which only the reports show; they make it safe to show."""
-    return wrong("it has a NUL character in it", "delete that character") if "\0" in text else text
+    return wrong("it contains a NUL character", "delete that character") if "\0" in text else text
 
 
 CONTROLS = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f"

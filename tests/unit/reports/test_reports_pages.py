@@ -65,7 +65,7 @@ def test_the_page_of_a_run_shows_sessions_failures_and_the_timeline(
     for words in (
         "what to do about EndPoint.3044",
         "<svg",
-        "it works still, or died",
+        "still at work, or died",
         "Notes (1)",
         "Not ended",
     ):

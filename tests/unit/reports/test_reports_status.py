@@ -28,7 +28,7 @@ def test_a_saved_plan_says_how_to_apply_it(written: "Written", change: "Callable
         "services.csv: planned, last written 2026-01-15T08:30:03.000Z",
         "0 of 1 row done (0 %)",
         "  -         1 not attempted",
-        "0 PUTs sent, 0 refusals for going too fast",
+        "0 PUTs sent, throttled 0 times",
         "to apply: bulk apply L",
     ]
 
@@ -53,7 +53,7 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
         "1 of 2 rows done (50 %)",
         "  +         1 applied",
         "  -         1 not attempted",
-        "2 PUTs sent, 1 refusal for going too fast",
+        "2 PUTs sent, throttled 1 time",
         (
             "2026-01-15T08:30:10.000Z pace of writes (cn-north-4 at simulator, account ops): 0.99/s; "
             "limit 60 per minute, stated; the server's push-back: 12 s left"
@@ -69,7 +69,7 @@ def test_a_dead_run_shows_its_rows_in_doubt_and_how_to_go_on(
     lines_told = told(written)
     assert lines_told[0].startswith("services.csv: died, process 123")
     assert "  ?         1 in doubt" in lines_told
-    assert lines_told[-1] == "to go on: bulk apply L"
+    assert lines_told[-1] == "to continue: bulk apply L"
 
 
 def test_a_stopped_run_says_why_and_which_codes_failed(
@@ -81,7 +81,7 @@ def test_a_stopped_run_says_why_and_which_codes_failed(
     lines_told = told(written)
     assert lines_told[0].endswith(": too many rows failed")
     assert "! EndPoint.3044: 1 row" in lines_told
-    assert lines_told[-1] == "to go on: bulk apply L"
+    assert lines_told[-1] == "to continue: bulk apply L"
 
 
 def test_a_finished_run_offers_nothing_more_to_do(
@@ -90,13 +90,13 @@ def test_a_finished_run_offers_nothing_more_to_do(
     """All rows ended and the session said so: no command, no stale note."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().paced(1).applied(1).end()
     assert told(written)[0] == "services.csv: finished at 2026-01-15T08:30:08.000Z"
-    assert told(written)[-1] == "1 PUT sent, 0 refusals for going too fast"
+    assert told(written)[-1] == "1 PUT sent, throttled 0 times"
 
 
 def test_a_plan_that_was_never_completed_cannot_be_applied(written: "Written") -> None:
     """Killed while planning, or not even begun: the way out is a new plan."""
     assert told(written) == [
-        "a job unknown yet: incomplete",
+        "unknown job: incomplete",
         "the plan is incomplete and cannot be applied; plan anew",
     ]
 

@@ -45,16 +45,16 @@ def test_a_story_tells_every_wait_with_its_reason(
             "  (services.csv:3, cn-north-4/6e9dfd51d1124e8d8498dce894923a0d)"
         ),
         "+0.0 s  planned from services.csv:3: update, after row 1",
-        "+2.0 s  a session begins: process 123 of ops on bastion",
-        "+4.0 s  row 1, which goes first, ended: applied",
-        "+1.0 s  PUT 1 leaves, having waited for a predecessor: row 1; its turn (10/s)",
+        "+2.0 s  a session began: process 123 of ops on bastion",
+        "+4.0 s  row 1, which must go first, ended as: applied",
+        "+1.0 s  PUT 1 is sent after waiting for a predecessor: row 1; its turn (10/s)",
         (
-            "+1.0 s  429 APIGW.0308 too fast (3 ms, request req-t): too fast; costs the row no attempt;"
+            "+1.0 s  429 APIGW.0308 too fast (3 ms, request req-t): throttled; costs the row no attempt;"
             " the server asks to wait 12 s"
         ),
-        "+1.0 s  PUT 2 leaves, having waited for the server's push-back; its turn (10/s)",
+        "+1.0 s  PUT 2 is sent after waiting for the server's push-back; its turn (10/s)",
         "+1.0 s  connect_failed refused: surely not applied; to be sent again",
-        "+1.0 s  PUT 3 leaves, having waited for the backoff after a failed attempt; its turn (10/s)",
+        "+1.0 s  PUT 3 is sent after waiting for the backoff after a failed attempt; its turn (10/s)",
         "+1.0 s  + applied after 3 PUTs; 200 (9 ms, request r)",
     ]
 
@@ -72,7 +72,7 @@ def test_a_row_that_waits_for_a_parked_one_says_so(
     lines = told(written, 2)
     assert lines[1].endswith("planned from services.csv:3: update, after row 1 is parked")
     assert lines[3] == "+4.0 s  row 1 has been parked"
-    assert lines[4] == "+1.0 s  PUT 1 leaves, having waited for the parking of a predecessor: row 1; its turn"
+    assert lines[4] == "+1.0 s  PUT 1 is sent after waiting for the parking of a predecessor: row 1; its turn"
 
 
 def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[..., Change]") -> None:
@@ -84,7 +84,7 @@ def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[...
     lines = told(written, 1)
     assert lines[1] == "+0.0 s  planned from services.csv:2: update: watch out"
     assert lines[3] == "+1.0 s  doubt: cannot be read"
-    assert lines[4] == "+2.0 s  PUT 1 leaves, having waited for its turn"
+    assert lines[4] == "+2.0 s  PUT 1 is sent after waiting for its turn"
     assert lines[5].endswith(
         "! failed after 1 PUT; 400 EndPoint.3044 clash (12 ms, request req-1); what to do about EndPoint.3044"
     )
@@ -97,15 +97,15 @@ def test_a_drifted_row_shows_both_states(
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
     written.unsent(1, Outcome.DRIFTED, "moved since the plan: ports", observed=service(1, "9:9/TCP"))
     assert told(written, 1)[-1].endswith(
-        '! drifted; drifted moved since the plan: ports; ports is "9:9/TCP", not "80:80/TCP"'
+        '! drifted; drifted moved since the plan: ports; found ports "9:9/TCP", expected "80:80/TCP"'
     )
 
 
 @pytest.mark.parametrize(
     ("verdict", "end"),
     [
-        (AttemptResult.DOUBT, "? in doubt: a PUT left"),
-        (AttemptResult.ABORT, "- not ended: no PUT of it is under way"),
+        (AttemptResult.DOUBT, "? in doubt: a PUT was sent"),
+        (AttemptResult.ABORT, "- not ended: no PUT is in flight"),
     ],
 )
 def test_a_story_without_an_end_says_where_the_row_stands(
@@ -116,7 +116,7 @@ def test_a_story_without_an_end_says_where_the_row_stands(
     written.put(Intent(row=1, attempt=1), Attempt(row=1, attempt=1, verdict=verdict, reply=Reply(http=502)))
     written.applied(2).end(BrakeReason.ABORTED)
     assert told(written, 1)[-1].startswith(end)
-    assert told(written, 1)[-2].endswith("the session stops: the API would have said no to every row")
+    assert told(written, 1)[-2].endswith("the session stopped: the API would have rejected every row")
 
 
 def test_after_the_row_ended_other_sessions_are_not_its_story(
@@ -147,5 +147,5 @@ def test_every_stop_and_every_decision_before_the_end_is_part_of_the_history(
     written.end(BrakeReason.FAILURE_LIMIT, BrakeReason.WINDOW).session().applied(1).put(pause)
     lines = told(written, 1)
     assert lines[3].endswith("decision of operator ann on bastion1: pause (bridge call)")
-    assert lines[4].endswith("the session stops: too many rows failed; the window ended")
+    assert lines[4].endswith("the session stopped: too many rows failed; the window ended")
     assert lines[-1].endswith("+ applied after 1 PUT; 200 (30 ms, request req-1)")

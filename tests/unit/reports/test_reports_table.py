@@ -69,7 +69,7 @@ def test_the_summary_of_a_plan_counts_rows_mappings_and_consumers(
     assert shown(written.report())[4:] == [
         "Plan: 2 to update, 1 already right of 3 rows in 1 target",
         "Mappings: 2 to be added, 2 to be removed, 1 kept",
-        "Consumers: 2 endpoints connected to what changes",
+        "Consumers: 2 endpoints connected to services that change",
         "Digest: sha256:" + "cd" * 32,
     ]
 
@@ -110,17 +110,20 @@ def test_after_the_run_each_row_tells_how_it_ended(
     told = shown(written.report())
     assert [line[0] for line in told[:8]] == ["+", "=", "!", "!", "!", "?", "!", "-"]
     assert " failed EndPoint.3044: ports clash [request req-3]  (" in told[2]
-    assert ' drifted: moved since the plan: ports; ports is "9:9/TCP", not "80:80/TCP"  (' in told[3]
+    assert ' drifted: moved since the plan: ports; found ports "9:9/TCP", expected "80:80/TCP"  (' in told[3]
     assert " blocked: row 3, which must go first" in told[4]
-    assert " in_doubt: a PUT left and its answer is not known; resuming settles it by reading  (" in told[5]
-    assert ' conflict unverified: no reason was recorded; ports is "8:8/TCP", not "7:7/TCP"  (' in told[6]
+    assert (
+        " in_doubt: a PUT was sent and its answer is unknown; the next session finds out by reading  ("
+        in told[5]
+    )
+    assert ' conflict unverified: found ports "8:8/TCP", expected "7:7/TCP"  (' in told[6]
     assert told[9:] == [
         (
             "Rows: 1 applied, 1 already right, 1 failed, 1 drifted, 1 in conflict, 1 in doubt, 1 blocked,"
             " 1 not attempted of 8 rows in 1 target"
         ),
         "Mappings: 1 added, 1 removed, 0 kept",
-        "Sent: 4 PUTs, 0 refusals for going too fast, in 11 s",
+        "Sent: 4 PUTs, throttled 0 times, in 11 s",
         "! EndPoint.3044: 1 row; what to do about EndPoint.3044",
         "Digest: sha256:" + "cd" * 32,
     ]
