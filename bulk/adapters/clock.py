@@ -1,4 +1,4 @@
-"""The machine's clocks, its timer and its dice: what the engine and the limiter take as arguments."""
+"""The machine's clocks, its timer and its dice: what a run and the limiter take as arguments."""
 
 import asyncio
 import random

@@ -46,7 +46,7 @@ class Clock(Protocol):
 
 
 class Limiter(Throttler):
-    """Grants requests one by one at the rate of its pacing state; satisfies the engine's `Pace`.
+    """Grants requests one by one at the rate of its pacing state; satisfies `Pace` of `bulk.run`.
 
     Guaranteed of the times of its grants, whatever happens to the clock, the rate and the waiters:
     never more than the rate (rounded up) in any one second, never more than a tenth of the rate plus

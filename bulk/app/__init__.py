@@ -1,1 +1,1 @@
-"""The use cases behind the verbs; the only place where engine and adapters meet."""
+"""The use cases behind the verbs; the only place where `run` and the adapters meet."""

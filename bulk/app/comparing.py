@@ -13,8 +13,9 @@ from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, ServiceState, Target
 from bulk.core.reports.model import Report
-from bulk.engine.read import at_once, by_target, list_services
-from bulk.engine.sweeps import Drift, compare
+from bulk.run.listing import compare
+from bulk.run.reading import at_once, by_target, list_services
+from bulk.run.row import Drift
 
 C = TypeVar("C", bound=ReadClient)
 

@@ -20,7 +20,7 @@ from bulk.core.reports.as_job import head, row, row_json
 from bulk.core.reports.words import printable
 from bulk.core.rows.columns import COLUMNS
 from bulk.core.rows.values import Wrong
-from bulk.engine.read import list_services
+from bulk.run.reading import list_services
 
 UNCHANGED = "the edit does not change it"
 

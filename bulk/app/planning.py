@@ -24,7 +24,7 @@ from bulk.core.ledger.records import Planned, Run, target_json
 from bulk.core.model import Change, Target
 from bulk.core.plan import list_requests
 from bulk.core.reports.model import Report
-from bulk.engine.read import in_turn, list_services
+from bulk.run.reading import in_turn, list_services
 
 C = TypeVar("C", bound=ReadClient)
 

@@ -23,11 +23,12 @@ C = TypeVar("C", bound=ReadClient)
 
 @dataclass(slots=True, kw_only=True)
 class Contact(Generic[C]):
-    """One target's client and the paces that it shares."""
+    """One target's client, and the lane and paces that it shares."""
 
     target: Target
     """With its project_id looked up."""
     client: C
+    lane: LaneName
     reads: Limiter
     writes: Limiter
 
@@ -73,20 +74,21 @@ class Reach(Generic[C]):
                 endpoint=self._url,
             )
             resolved = target._replace(project_id=client.project_id)
+            host = SIMULATOR if self._is_practice else client.host
+            lane = LaneName(host=host, region=target.region, account=client.account)
             self._contacts[target] = self._contacts.setdefault(
                 resolved,
                 Contact(
                     target=resolved,
                     client=client,
-                    reads=self._pace(client, target, RequestKind.READS),
-                    writes=self._pace(client, target, RequestKind.WRITES),
+                    lane=lane,
+                    reads=self._pace(lane, RequestKind.READS),
+                    writes=self._pace(lane, RequestKind.WRITES),
                 ),
             )
         return self._contacts[target]
 
-    def _pace(self, client: C, target: Target, kind: RequestKind) -> Limiter:
-        host = SIMULATOR if self._is_practice else client.host
-        lane = LaneName(host=host, region=target.region, account=client.account)
+    def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
         budget = Budget(lane=lane, kind=kind)
         if budget not in self.paces:
             self.paces[budget] = Limiter(

@@ -27,9 +27,9 @@ from bulk.core.ledger.stops import BrakeReason, exit_code
 from bulk.core.model import Hold, RequestKind, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
-from bulk.engine.brake import Brake
-from bulk.engine.run import Run
-from bulk.engine.session import Lane, Limits, Tools
+from bulk.run.brake import Brake
+from bulk.run.interfaces import Limits, TargetClient
+from bulk.run.pump import Pump, RunContext
 
 _NOT_CONFIRMED = "not confirmed; nothing was sent"
 
@@ -109,10 +109,12 @@ async def work_on(
     if changes and not operator.confirms(changes):
         return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
     closes_in_s = _window(job, around)
-    lanes = {}
+    clients = {}
     for json in progress.run["targets"]:
         contact = await reach.contact(target_of(json))
-        lanes[contact.target] = Lane(fleet=contact.client, reads=contact.reads, writes=contact.writes)
+        clients[contact.target] = TargetClient(
+            fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
+        )
     await ledger.write(
         Session(
             host=socket.gethostname(),
@@ -126,10 +128,10 @@ async def work_on(
     if begins:
         await ledger.publish()
     brake = Brake()
-    run = Run(
-        Tools(
+    run = Pump(
+        RunContext(
             ledger=ledger,
-            lanes=lanes,
+            clients=clients,
             brake=brake,
             patience=around.patience,
             limits=_limits(job, progress),
@@ -166,7 +168,7 @@ def _pace(budget: Budget, pacing: Pacing, now: float) -> Pace:
     )
 
 
-async def _run(run: Run, ledger: LedgerFile, brake: Brake) -> None:
+async def _run(run: Pump, ledger: LedgerFile, brake: Brake) -> None:
     try:
         await run()
     except LedgerFailed:

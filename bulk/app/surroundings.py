@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from bulk.adapters.clock import SystemClock, SystemDice
-from bulk.engine.read import Patience
+from bulk.run.reading import Patience
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,10 @@ class LaneName(NamedTuple):
     region: str
     account: str
 
+    def __str__(self) -> str:
+        """Return the name that a person reads; an account is never named."""
+        return f"lane {self.region}"
+
 
 class RequestKind(StrEnum):
     """What the API counts apart."""

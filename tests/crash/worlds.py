@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.core.model import Action, Change, Outcome
-from bulk.engine.brake import Brake
-from bulk.engine.read import Patience
-from bulk.engine.run import Run
-from bulk.engine.session import Lane, Limits, Tools
+from bulk.run.brake import Brake
+from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.pump import Pump, RunContext
+from bulk.run.reading import Patience
 from tests.crash.plug import Crash, Plug, Plugged, PluggedDisk, until_dead
 from tests.fakes import (
     Answer,
@@ -66,11 +66,15 @@ class World:
     async def _run(self, ledger: LedgerFile, plug: Plug) -> None:
         await ledger.write(session_record())
         pace = Plugged(FakePace(), plug)
-        lane = Lane(fleet=Plugged(self.fleet, plug), reads=pace, writes=pace)
+        lane = TargetClient(
+            lane=LaneName("h", "cn-north-4", "a"), fleet=Plugged(self.fleet, plug), reads=pace, writes=pace
+        )
         patience = Patience(clock=Plugged(self.clock, plug), dice=FixedDice())
         limits = Limits(workers=self.workers)
-        tools = Tools(ledger=ledger, lanes={PROJECT: lane}, brake=Brake(), patience=patience, limits=limits)
-        await Run(tools)()
+        tools = RunContext(
+            ledger=ledger, clients={PROJECT: lane}, brake=Brake(), patience=patience, limits=limits
+        )
+        await Pump(tools)()
 
 
 @dataclass

@@ -499,14 +499,14 @@ def test_nobody_at_the_endpoint_ends_with_1(stage: Stage) -> None:
     assert stage.ledgers == []
 
 
-def test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_1(stage: Stage) -> None:
+def test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_5(stage: Stage) -> None:
     """The plan was made, the second look fails: nothing is sent, and the same command goes on."""
     job = stage.job(wide([1, 2]))
     stage.order(faults=fault("error_500", method="GET", nth=2, times=None))
     ended = stage.apply(job)
-    assert ended.code == ExitCode.CANNOT_RUN
+    assert ended.code == ExitCode.STOPPED_EARLY
     assert stage.applied == []
-    assert stage.records("end")[0]["reason"] == "aborted"
+    assert stage.records("end")[0]["reason"] == "unreadable"
     stage.order(faults={})
     assert stage.apply(job).code == ExitCode.OK
     assert stage.outcomes() == {"applied": 2}

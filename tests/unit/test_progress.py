@@ -288,6 +288,7 @@ def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
         (AttemptResult.UNAPPLIED, 0),
         (AttemptResult.THROTTLED, 0),
         (AttemptResult.RENEWED, 0),
+        (AttemptResult.NOT_SENT, 0),
         (AttemptResult.ABORT, 0),
         (AttemptResult.PARKED, 0),
         (AttemptResult.REJECTED, 0),
@@ -332,16 +333,6 @@ def test_only_a_restored_row_goes_from_asked_to_blocked() -> None:
     assert story.tell(ENDS[Outcome.BLOCKED]).outcome(1) is Outcome.BLOCKED
     with pytest.raises(LedgerDamaged, match=r"^line 6 blocks row 1 while a PUT of it is in doubt"):
         planned().tell(INTENT, ENDS[Outcome.BLOCKED])
-
-
-def test_the_time_of_the_last_intent_is_kept() -> None:
-    """When a doubt may be settled counts from the last PUT."""
-    story = planned()
-    story.tell(INTENT, ANSWERS[AttemptResult.RETRY])
-    story.tell(Intent(row=1, attempt=2), at="2026-01-15T08:31:00.000Z")
-    assert story.progress.open[1].asked_at == "2026-01-15T08:31:00.000Z"
-    assert story.progress.open[1].attempts == 2
-    assert story.progress.last_at == "2026-01-15T08:31:00.000Z"
 
 
 def test_an_ended_row_is_no_longer_open() -> None:

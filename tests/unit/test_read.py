@@ -18,7 +18,7 @@ from bulk.core.model import (
     ServiceState,
     Throttled,
 )
-from bulk.engine.read import (
+from bulk.run.reading import (
     PAGE_SERVICES,
     PAGES_AT_ONCE,
     READ_TRIES,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bulk.adapters.ledger import LedgerFile, fold, records
-from bulk.core.errors import CredentialsError, FleetUnreadable, LedgerFailed
+from bulk.core.errors import LedgerFailed
 from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Intent, Json
 from bulk.core.ledger.stops import BrakeReason
@@ -29,11 +29,11 @@ from bulk.core.model import (
     Target,
     Verdict,
 )
-from bulk.engine.brake import Brake
-from bulk.engine.read import READ_TRIES, Patience
-from bulk.engine.run import Run
-from bulk.engine.sending import SILENCE_S
-from bulk.engine.session import Lane, Limits, Tools
+from bulk.run.brake import Brake
+from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.lane import SILENCE_S
+from bulk.run.pump import Pump, RunContext
+from bulk.run.reading import READ_TRIES, Patience
 from tests.fakes import (
     LOCKED,
     NO,
@@ -80,17 +80,22 @@ class Session:
     brake: Brake = field(default_factory=Brake)
     limits: Limits = field(default_factory=lambda: Limits(workers=3))
     roll: float = 0.5
-    more_lanes: dict[Target, Lane] = field(default_factory=dict)
+    more_lanes: dict[Target, TargetClient] = field(default_factory=dict)
 
     async def run(self) -> "Session":
         """Run to the end and close the ledger."""
-        lanes = {PROJECT: Lane(fleet=self.fleet, reads=self.reads, writes=self.writes), **self.more_lanes}
+        lanes = {
+            PROJECT: TargetClient(
+                lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=self.reads, writes=self.writes
+            ),
+            **self.more_lanes,
+        }
         patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
         async with self.ledger, asyncio.timeout(10):
-            tools = Tools(
-                ledger=self.ledger, lanes=lanes, brake=self.brake, patience=patience, limits=self.limits
+            tools = RunContext(
+                ledger=self.ledger, clients=lanes, brake=self.brake, patience=patience, limits=self.limits
             )
-            await Run(tools)()
+            await Pump(tools)()
         return self
 
     @property
@@ -691,22 +696,34 @@ async def test_strict_lets_an_unmoved_fleet_pass(tmp_path: Path) -> None:
     assert (await ran(tmp_path, rows(1, 2), strict=True)).outcomes == [APPLIED, APPLIED]
 
 
-async def test_an_unreadable_fleet_ends_the_run_before_any_put(tmp_path: Path) -> None:
-    """What cannot be compared is not changed."""
-    session = await prepared(tmp_path, rows(1))
+async def test_an_unreadable_fleet_ends_its_lane_before_any_put(tmp_path: Path) -> None:
+    """What cannot be compared is not changed; the lane of another account goes on."""
+    session, elsewhere = await two_projects(tmp_path)
     session.fleet.lists = [Reject(reply=NO)]
-    with pytest.raises(FleetUnreadable):
-        await session.run()
-    assert session.fleet.asked == []
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([LEFT, APPLIED], [])
+    assert elsewhere.landed == [service_id(2)]
+    assert session.brake.reasons == (BrakeReason.UNREADABLE,)
+    assert session.brake.message.startswith("lane cn-north-4: ")
+
+
+async def test_an_unreadable_fleet_ends_the_whole_of_a_strict_run(tmp_path: Path) -> None:
+    """One lane whose services nobody has seen may hold the one that moved."""
+    session, elsewhere = await two_projects(tmp_path)
+    session.limits = replace(session.limits, strict=True)
+    session.fleet.lists = [Reject(reply=NO)]
+    await session.run()
+    assert (session.outcomes, elsewhere.asked) == ([LEFT, LEFT], [])
+    assert session.brake.reasons == (BrakeReason.UNREADABLE,)
 
 
 async def test_refused_credentials_end_the_run_at_the_first_read(tmp_path: Path) -> None:
     """One request is all that a wrong key costs: five bad ones lock it."""
     session = await prepared(tmp_path, rows(*range(1, 9)))
     session.fleet.lists = [Abort(reply=LOCKED, hint="check the secret key")]
-    with pytest.raises(CredentialsError):
-        await session.run()
+    await session.run()
     assert (session.fleet.pages, session.fleet.asked) == ([0], [])
+    assert session.brake.reasons == (BrakeReason.ABORTED,)
 
 
 async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
@@ -716,13 +733,19 @@ async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
     ledger = await planned_ledger(tmp_path, changes)
     fleets = {PROJECT: fleet_of(changes[:1]), other: fleet_of(changes[1:])}
     lanes = {
-        target: Lane(fleet=fleet, reads=FakePace(), writes=FakePace()) for target, fleet in fleets.items()
+        target: TargetClient(
+            lane=LaneName("h", "cn-north-4", target.project_id),
+            fleet=fleet,
+            reads=FakePace(),
+            writes=FakePace(),
+        )
+        for target, fleet in fleets.items()
     }
     patience = Patience(clock=FakeClock(), dice=FixedDice())
     async with ledger:
         limits = Limits(workers=2)
-        tools = Tools(ledger=ledger, lanes=lanes, brake=Brake(), patience=patience, limits=limits)
-        await Run(tools)()
+        tools = RunContext(ledger=ledger, clients=lanes, brake=Brake(), patience=patience, limits=limits)
+        await Pump(tools)()
     assert fleets[PROJECT].landed == [service_id(1)]
     assert fleets[other].landed == [service_id(2)]
     assert fleets[PROJECT].pages == fleets[other].pages == [0, 0]
@@ -734,7 +757,9 @@ async def two_projects(folder: Path) -> tuple[Session, FakeFleet]:
     changes = [change(1), replace(change(2), target=other)]
     session = await prepared(folder, changes, workers=1)
     elsewhere = fleet_of(changes[1:])
-    session.more_lanes[other] = Lane(fleet=elsewhere, reads=FakePace(), writes=FakePace())
+    session.more_lanes[other] = TargetClient(
+        lane=LaneName("h", "cn-north-4", "b"), fleet=elsewhere, reads=FakePace(), writes=FakePace()
+    )
     return session, elsewhere
 
 
@@ -856,8 +881,7 @@ async def test_a_list_that_fails_midway_stops_the_run_and_loses_no_outcome(tmp_p
     session = await prepared(tmp_path, rows(1, 2))
     session.fleet = fleet = slow_list(rows(1, 2), verdict=Abort(reply=LOCKED, hint="check the secret key"))
     fleet.on_put = lambda _: fleet.go.set()
-    with pytest.raises(CredentialsError, match="signature does not match"):
-        await session.run()
+    await session.run()
     assert session.outcomes == [APPLIED, LEFT]
     assert session.brake.reasons == (BrakeReason.ABORTED,)
 
@@ -881,18 +905,20 @@ async def test_a_service_is_not_parked_before_those_that_wait_for_it_were_looked
     assert session.outcomes == [APPLIED, APPLIED]
 
 
-async def test_no_service_is_parked_while_another_project_may_yet_be_unreadable(tmp_path: Path) -> None:
-    """The list that fails stops the run; a service parked by then would stay so."""
+async def test_a_ring_is_turned_though_another_lane_is_unreadable(tmp_path: Path) -> None:
+    """Nothing that the ring waits for stands in that lane, so nothing can leave a service parked."""
     other = Target(region="cn-north-4", project_id="f" * 32)
     changes = [*ring(2), replace(change(10), target=other)]
     session = await prepared(tmp_path, changes)
+    session.fleet = fleet_of(changes[:2])
     session.fleet.shares_ports = True
     elsewhere = fleet_of(changes[2:])
     elsewhere.lists = [Reject(reply=NO)]
-    session.more_lanes[other] = Lane(fleet=elsewhere, reads=FakePace(), writes=FakePace())
-    with pytest.raises(FleetUnreadable):
-        await session.run()
-    assert session.fleet.asked == []
+    session.more_lanes[other] = TargetClient(
+        lane=LaneName("h", "cn-north-4", "b"), fleet=elsewhere, reads=FakePace(), writes=FakePace()
+    )
+    await session.run()
+    assert (session.outcomes, elsewhere.asked) == ([APPLIED, APPLIED, LEFT], [])
 
 
 async def test_rows_in_doubt_need_not_wait_for_the_list(tmp_path: Path) -> None:
@@ -1056,3 +1082,114 @@ async def test_a_fleet_with_every_trouble_at_once_ends_as_asked(tmp_path: Path) 
     session = await ran(tmp_path, changes, {row: troubles[row % 5] for row in range(1, 61)}, workers=8)
     assert session.outcomes == [APPLIED] * 60
     assert sorted(session.fleet.landed) == [service_id(row) for row in range(1, 61)]
+
+
+# Lanes
+
+
+def lane_of(fleet: FakeFleet, region: str, account: str = "a") -> TargetClient:
+    """Return what reaches a target in a lane of its own."""
+    return TargetClient(fleet=fleet, lane=LaneName("h", region, account), reads=FakePace(), writes=FakePace())
+
+
+async def three_lanes(folder: Path, **settings: Any) -> tuple[Session, list[FakeFleet]]:
+    """Return a session over four rows in each of three lanes, of which the last has another key."""
+    targets = [PROJECT, *(Target(region=region, project_id="f" * 32) for region in ("r2", "r3"))]
+    changes = [replace(change(row), target=targets[(row - 1) // 4]) for row in range(1, 13)]
+    session = await prepared(folder, changes, **settings)
+    fleets = [session.fleet, fleet_of(changes[4:8]), fleet_of(changes[8:])]
+    session.more_lanes = {
+        targets[1]: lane_of(fleets[1], "r2"),
+        targets[2]: lane_of(fleets[2], "r3", account="b"),
+    }
+    return session, fleets
+
+
+async def test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing(tmp_path: Path) -> None:
+    """No row is failed for it, the brake and a note name it, and the next session goes on with it."""
+    session, [_, gone, _] = await three_lanes(tmp_path)
+    gone.answers = {service_id(row): [is_unreached] * 100 for row in range(5, 9)}
+    await session.run()
+    assert session.outcomes == [APPLIED] * 4 + [LEFT] * 4 + [APPLIED] * 4
+    assert session.brake.reasons == (BrakeReason.UNREACHED,)
+    assert session.brake.message.startswith("lane r2: the API could not be reached")
+    notes = [r["message"] for _, r in records(session.ledger.path) if r["type"] == "note"]
+    assert notes == [session.brake.message]
+    gone.answers.clear()
+    fresh = {
+        target: lane_of(client.fleet, client.lane.region, client.lane.account)
+        for target, client in session.more_lanes.items()
+    }
+    assert (await again(session, brake=Brake(), more_lanes=fresh).run()).outcomes == [APPLIED] * 12
+
+
+async def test_a_refused_key_ends_its_lanes_and_no_other(tmp_path: Path) -> None:
+    """Five bad signatures lock a key: its lane in another region stops too, that of another key does not."""
+    session, [_, same_key, _] = await three_lanes(tmp_path, workers=1)
+    session.fleet.answers = {service_id(1): [is_aborted]}
+    same_key.on_put = lambda _: pytest.fail("sent with a refused key")
+    session.more_lanes = {
+        target: replace(client, reads=session.reads) for target, client in session.more_lanes.items()
+    }
+    same_key.lists = [Retry(reply=UNREACHED)] * 3  # so that it comes second
+    await session.run()
+    assert session.outcomes == [LEFT] * 8 + [APPLIED] * 4
+    assert session.brake.reasons == (BrakeReason.ABORTED,)
+
+
+async def test_rows_that_settle_or_back_off_hold_no_place_in_flight(tmp_path: Path) -> None:
+    """With one PUT at a time the others are sent while the first two rows wait."""
+    session = await prepared(tmp_path, rows(*range(1, 7)), {1: [lands_unheard], 2: [is_busy]}, workers=1)
+    ended, go = list[int](), asyncio.Event()
+
+    class Slow(FakeClock):
+        async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+            await go.wait()
+            await super().sleep(wait_s, wake=wake)
+
+    def arrived(_: ServiceId) -> None:
+        ended.extend(session.order()[-1:])
+        if len(session.fleet.asked) == 5:
+            go.set()
+
+    session.clock, session.fleet.on_put = Slow(), arrived
+    await session.run()
+    assert session.outcomes == [APPLIED] * 6
+    assert session.order() == [1, 2, 3, 4, 5, 6, 2]
+
+
+async def test_a_put_whose_intent_is_on_disk_when_the_run_stops_does_not_leave(tmp_path: Path) -> None:
+    """It is recorded as not sent, which costs the row nothing, and the next session sends it."""
+    session = await prepared(tmp_path, rows(1, 2), workers=2)
+    stopped = session.brake
+
+    class Stopping(FastDisk):
+        def sync(self, fd: int) -> None:
+            super().sync(fd)
+            if b'"type":"intent"' in session.ledger.path.read_bytes():
+                stopped.pull(BrakeReason.INTERRUPTED, "INT")
+
+    session.ledger._disk = Stopping()
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([LEFT, LEFT], [])
+    assert [r["verdict"] for r in session.told(1, "attempt")] == ["not_sent"]
+    assert fold(session.ledger.path).open[1].tries == 0
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
+
+
+async def test_an_outcome_that_cannot_be_written_ends_the_run(tmp_path: Path) -> None:
+    """P6: a run that can record nothing ends, though the failure comes while nobody waits for the ledger."""
+    disk = FastDisk()
+    ledger = await planned_ledger(tmp_path, rows(1, 2, 3), disk=disk)
+
+    class LastWaits(FakeFleet):
+        async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
+            while len(self.asked) == 2 and not ledger._failure:
+                disk.full = len(self.landed) == 2
+                await asyncio.sleep(0)
+            return await super().modify(service_id, body)
+
+    fleet = LastWaits(services=fleet_of(rows(1, 2, 3)).services)
+    with pytest.raises(LedgerFailed, match="No space left on device"):
+        await Session(ledger=ledger, fleet=fleet).run()
+    assert len(fleet.landed) == 3

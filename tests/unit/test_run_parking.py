@@ -9,11 +9,11 @@ import pytest
 from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Change, ModifyBody, Outcome, Reject, ServiceId
-from bulk.engine.brake import Brake
-from bulk.engine.read import Patience
-from bulk.engine.run import Run
-from bulk.engine.sending import SILENCE_S
-from bulk.engine.session import Lane, Limits, Tools
+from bulk.run.brake import Brake
+from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.lane import SILENCE_S
+from bulk.run.pump import Pump, RunContext
+from bulk.run.reading import Patience
 from tests.fakes import (
     NO,
     Answer,
@@ -52,17 +52,21 @@ class Parking:
         if self.ledger._fd < 0:
             self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
             self.brake, self.writes = Brake(), FakePace()
-        lanes = {PROJECT: Lane(fleet=self.fleet, reads=FakePace(), writes=self.writes)}
-        tools = Tools(
+        lanes = {
+            PROJECT: TargetClient(
+                lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=FakePace(), writes=self.writes
+            )
+        }
+        tools = RunContext(
             ledger=self.ledger,
-            lanes=lanes,
+            clients=lanes,
             brake=self.brake,
             patience=Patience(clock=self.clock, dice=FixedDice()),
             limits=Limits(workers=workers, canary_rows=canary_rows, strict=strict),
         )
         try:
             async with self.ledger, asyncio.timeout(10):
-                await Run(tools)()
+                await Pump(tools)()
         finally:
             self.ledger._fd = -1
         return self
@@ -215,7 +219,7 @@ async def test_a_service_parked_by_an_earlier_session_is_finished_whatever_stops
     answers: dict[int, list[Answer]] = {1: [lands_unheard], 2: []} if doubt else {2: [is_aborted]}
     turned = await parking(tmp_path, [*ring(2), stranger(10)], answers)
     if doubt:
-        turned.fleet.reads = {service_id(1): [Reject(reply=NO), Reject(reply=NO)]}
+        turned.fleet.reads = {service_id(1): [Reject(reply=NO)]}
         turned.fleet.on_put = lambda _: turned.brake.pull(BrakeReason.INTERRUPTED, "INT")
     await turned.session(workers=1)
     assert turned.fleet.landed == [service_id(1)]

@@ -7,7 +7,7 @@ from bulk.cli.progress import status_line
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Hold, LaneName, Limit, Reply, RequestKind, Throttled, Wait
 from bulk.core.pacing import fixed
-from bulk.engine.brake import Brake
+from bulk.run.brake import Brake
 from tests.limiters import StillClock
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")

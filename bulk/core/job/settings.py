@@ -119,7 +119,8 @@ class Pace:
         forms.CONCURRENCY,
         None,
         group=Group.LIMITS,
-        help="Most PUTs in flight at once, 1 to 1000; `auto` allows as many as the rate needs.",
+        help="Most PUTs in flight at once per account and region, 1 to 1000; `auto` allows as many as the "
+        "rate needs.",
         example=16,
         short_flag="-j",
     )

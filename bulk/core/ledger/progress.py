@@ -19,7 +19,7 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import IntEnum
 from typing import assert_never
 
@@ -36,7 +36,7 @@ from bulk.core.ledger.records import (
     target_of,
 )
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Outcome, Target
+from bulk.core.model import Action, Outcome, Target, noun
 
 
 class Stage(IntEnum):
@@ -96,21 +96,55 @@ _LEGAL = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
+@noun
 class OpenRow:
-    """What is remembered of a row between its first intent and its outcome."""
+    """What is remembered of a row between its first intent and its outcome: the fold of its PUTs so far."""
 
-    attempts: int
-    """PUTs sent so far."""
-    tries: int
+    attempts: int = 0
+    """PUTs sent so far, those withdrawn before they left included."""
+    tries: int = 0
     """Answers that count against the row: throttling does not, nor a kill before the answer."""
-    asked_at: str
-    """When the last intent was written."""
     purpose: Purpose = Purpose.CHANGE
     """What the last PUT was for."""
     parked: bool = False
     rejected: bool = False
     """The API said no to the last PUT of a parked service."""
+
+
+NOT_BEGUN = OpenRow()
+
+
+def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
+    """Return what is known of a row once a PUT of it is about to leave; each purpose has its own tries."""
+    return OpenRow(
+        attempts=attempt,
+        tries=known.tries if purpose is known.purpose else 0,
+        purpose=purpose,
+        parked=known.parked,
+        rejected=known.rejected,
+    )
+
+
+def after_attempt(known: OpenRow, result: AttemptResult) -> OpenRow:
+    """Return what is known of a row once it was answered, or read, without an end."""
+    match result:
+        case AttemptResult.DOUBT | AttemptResult.RETRY:
+            return replace(known, tries=known.tries + 1)
+        case AttemptResult.PARKED:
+            return replace(known, parked=True, tries=0)
+        case AttemptResult.REJECTED:
+            return replace(known, rejected=True)
+        case (
+            AttemptResult.ABORT
+            | AttemptResult.NOT_SENT
+            | AttemptResult.RENEWED
+            | AttemptResult.THROTTLED
+            | AttemptResult.UNAPPLIED
+            | AttemptResult.UNREACHED
+        ):
+            return known
+        case _:
+            assert_never(result)
 
 
 class Progress:
@@ -315,40 +349,17 @@ class Progress:
         row = record["row"]
         self._move(record, Stage.ASKED)
         self.sent += 1
-        if (known := self.open.get(row)) is None:
-            known = self.open[row] = OpenRow(attempts=0, tries=0, asked_at="")
-        known.attempts, known.asked_at = record["attempt"], record["at"]
         purpose = Purpose(record["purpose"]) if "purpose" in record else Purpose.CHANGE
-        if purpose is not known.purpose:
-            known.purpose, known.tries = purpose, 0
+        self.open[row] = after_intent(self.open.get(row, NOT_BEGUN), record["attempt"], purpose)
 
     def _attempt(self, record: Json, _: int) -> None:
+        row, result = record["row"], AttemptResult(record["verdict"])
         if self._stage_of(record) is not Stage.ASKED:
-            raise _illegal(record, f"answers row {record['row']}, for which no PUT was in flight")
-        known = self.open[record["row"]]
-        result = AttemptResult(record["verdict"])
-        match result:
-            case AttemptResult.DOUBT:
-                known.tries += 1
-                return
-            case AttemptResult.RETRY:
-                known.tries += 1
-            case AttemptResult.THROTTLED:
-                self.refusals += 1
-            case AttemptResult.PARKED:
-                known.parked, known.tries = True, 0
-            case AttemptResult.REJECTED:
-                known.rejected = True
-            case (
-                AttemptResult.ABORT
-                | AttemptResult.RENEWED
-                | AttemptResult.UNREACHED
-                | AttemptResult.UNAPPLIED
-            ):
-                pass
-            case _:
-                assert_never(result)
-        self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
+            raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
+        known = self.open[row] = after_attempt(self.open[row], result)
+        self.refusals += result is AttemptResult.THROTTLED
+        if result is not AttemptResult.DOUBT:
+            self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
 
     def _outcome(self, record: Json, offset: int) -> None:
         row, outcome = record["row"], _OUTCOMES[record["outcome"]]

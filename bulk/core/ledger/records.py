@@ -70,6 +70,7 @@ class AttemptResult(StrEnum):
     RETRY = "retry"
     RENEWED = "renewed"
     UNREACHED = "unreached"
+    NOT_SENT = "not_sent"
     ABORT = "abort"
     DOUBT = "doubt"
     UNAPPLIED = "unapplied"
@@ -89,6 +90,10 @@ class AttemptResult(StrEnum):
             case AttemptResult.UNREACHED:  # nor here
                 return AttemptFacts(
                     meaning="the API could not be reached by any row; to be sent again", hold=Hold.BACKOFF
+                )
+            case AttemptResult.NOT_SENT:
+                return AttemptFacts(
+                    meaning="withdrawn before it left, as the run was stopped; to be sent again"
                 )
             case AttemptResult.ABORT:
                 return AttemptFacts(meaning="the API would answer this to every row; the run stops")

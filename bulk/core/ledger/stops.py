@@ -36,6 +36,7 @@ class BrakeReason(StrEnum):
     WINDOW = "window"
     ABORTED = "aborted"
     UNREACHED = "unreached"
+    UNREADABLE = "unreadable"
     FINISHED = "finished"  # nothing stood in the way; no brake is pulled for it
 
     @cached_property
@@ -67,6 +68,8 @@ class BrakeReason(StrEnum):
                 return StopFacts(
                     exit_code=ExitCode.STOPPED_EARLY, words="the API could not be reached any more"
                 )
+            case BrakeReason.UNREADABLE:
+                return StopFacts(exit_code=ExitCode.STOPPED_EARLY, words="the services could not be listed")
             case BrakeReason.FINISHED:
                 return StopFacts(exit_code=ExitCode.OK, words="it finished")
             case _:

@@ -26,7 +26,7 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
-from bulk.engine.interfaces import Clock, Dice, FleetReader, Pace
+from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
 
 PAGE_SERVICES = 1000
 """The API's largest `limit` (API.md, section 1.3)."""
@@ -52,7 +52,7 @@ class Patience:
 
 
 def by_target(progress: Progress, rows: Iterable[int]) -> Mapping[Target, "array[int]"]:
-    """Give rows by their target, in their order."""
+    """Return rows by their target, in their order."""
     rows_of: dict[Target, array[int]] = {}
     for row in rows:
         target = progress.target(row)
@@ -147,12 +147,12 @@ class _Scan:
 
     @property
     def distinct(self) -> int:
-        """Give how many services were named."""
+        """Return how many services were named."""
         return len(set(self._hashes))
 
     @property
     def is_whole(self) -> bool:
-        """Say whether as many were named as were ever counted, and none was deleted meanwhile."""
+        """Return whether as many were named as were ever counted, and none was deleted meanwhile."""
         return self.distinct >= self.total_count == self._highest_count
 
 
@@ -179,7 +179,7 @@ async def _each_page(
 async def _page(
     target: Target, reader: FleetReader, pace: Pace, patience: Patience, offset: int, *, is_ahead: bool
 ) -> Page:
-    """Give one page; where the list shrank, one that was asked for ahead is refused and counts as empty."""
+    """Return one page; where the list shrank, one that was asked for ahead is refused and counts as empty."""
 
     def ask() -> Awaitable[ListVerdict]:
         return reader.list_page(offset=offset, limit=PAGE_SERVICES)
@@ -191,10 +191,10 @@ async def _page(
         case Reject(reply=reply) if is_ahead and offset:
             return Page(reply=reply, services=(), total_count=0)
         case Abort(reply=reply, hint=hint):
-            raise CredentialsError(f"{target}: {_told(reply)}", hint=hint)
+            raise CredentialsError(f"{target}: {_as_text(reply)}", hint=hint)
         case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):
             raise FleetUnreadable(
-                f"{target}: the services could not be listed: {_told(reply)}",
+                f"{target}: the services could not be listed: {_as_text(reply)}",
                 hint="check region, project and network, then run the same command again",
             )
         case _:
@@ -204,7 +204,7 @@ async def _page(
 async def show_service(
     reader: FleetReader, service_id: ServiceId, pace: Pace, patience: Patience
 ) -> ShowVerdict:
-    """Give one service as the detail request tells it, or why it cannot be read."""
+    """Return one service as the detail request shows it, or why it cannot be read."""
 
     def ask() -> Awaitable[ShowVerdict]:
         return reader.show(service_id)
@@ -233,7 +233,7 @@ async def _patiently(ask: Callable[[], Awaitable[Answer]], pace: Pace, patience:
                 return answer
 
 
-def _told(reply: Reply) -> str:
+def _as_text(reply: Reply) -> str:
     parts = (f"http {reply.http}" if reply.http else "", reply.code, reply.message)
-    told = " ".join(part for part in parts if part)
-    return f"{told} (request id {reply.request_id})" if reply.request_id else told
+    text = " ".join(part for part in parts if part)
+    return f"{text} (request id {reply.request_id})" if reply.request_id else text

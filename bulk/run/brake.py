@@ -1,6 +1,5 @@
-"""Why a run is stopping; workers look at it, nothing is ever cancelled by it."""
+"""Why a run is to stop, said from outside or by the run; it is looked at, nothing is ever cancelled by it."""
 
-import asyncio
 from collections.abc import Callable
 
 from bulk.core.ledger.stops import BrakeReason, ranked
@@ -13,10 +12,8 @@ class Brake:
     """
 
     def __init__(self) -> None:
-        self.pulled = asyncio.Event()
-        """Set from the first pull on; sleeps that need not last wake by it."""
         self._messages: dict[BrakeReason, str] = {}
-        self._released: list[Callable[[], object]] = []
+        self._listeners: list[Callable[[], object]] = []
 
     @property
     def reasons(self) -> tuple[BrakeReason, ...]:
@@ -28,20 +25,19 @@ class Brake:
         """Return what stopped the run, reason by reason; nothing where nothing did."""
         return "; ".join(self._messages[reason] for reason in self.reasons)
 
-    def on_pull(self, release: Callable[[], object]) -> None:
-        """Have `release` called at the pull, to wake those who wait for something else; now, if that was."""
-        self._released.append(release)
+    def on_pull(self, listener: Callable[[], object]) -> None:
+        """Have `listener` called at the first pull; at once where that has been."""
+        self._listeners.append(listener)
         if self:
-            release()
+            listener()
 
     def pull(self, reason: BrakeReason, message: str) -> None:
         """Stop the run: what is in flight ends and is recorded, nothing new begins."""
         is_first = not self
         self._messages.setdefault(reason, message)
         if is_first:
-            self.pulled.set()
-            for release in self._released:
-                release()
+            for listener in self._listeners:
+                listener()
 
     def __bool__(self) -> bool:
         """Return whether it has been pulled."""

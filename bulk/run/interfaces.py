@@ -1,16 +1,18 @@
-"""What the engine needs from outside: a fleet to read, a fleet to write, a pace, a ledger, a clock, dice.
+"""What a run needs from outside: a fleet to read, a fleet to write, a pace, a ledger, a clock, dice, limits.
 
 Reading and writing are two types: `plan` and the other verbs that promise to change nothing hold a client
 that has no method to write with, so that no flag, branch or mistake can break the promise.
 """
 
 import asyncio
+from dataclasses import dataclass
 from typing import Protocol
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json, Record
 from bulk.core.model import (
     Change,
+    LaneName,
     ListVerdict,
     ModifyBody,
     ServiceId,
@@ -25,11 +27,11 @@ class FleetReader(Protocol):
     """The services of one target, to be read only; one call is one request, never a retry."""
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
-        """Give one page of the list, oldest service first."""
+        """Return one page of the list, oldest service first."""
         ...
 
     async def show(self, service_id: ServiceId) -> ShowVerdict:
-        """Give one service as the detail request tells it."""
+        """Return one service as the detail request shows it."""
         ...
 
 
@@ -37,7 +39,7 @@ class Fleet(FleetReader, Protocol):
     """The services of one target, to be read and changed."""
 
     async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
-        """Send one PUT and say what its answer, or the lack of one, means."""
+        """Send one PUT and return what its answer, or the lack of one, means."""
         ...
 
 
@@ -62,7 +64,7 @@ class Pace(Protocol):
 
     @property
     def rate_per_s(self) -> float:
-        """Give the rate now."""
+        """Return the rate now."""
         ...
 
     def close(self) -> None:
@@ -75,41 +77,37 @@ class PlanReader(Protocol):
 
     @property
     def progress(self) -> Progress:
-        """Give what the durable records add up to."""
+        """Return what the durable records add up to."""
         ...
 
     def change(self, row: int) -> Change:
-        """Give the planned change of a row."""
+        """Return the planned change of a row."""
         ...
 
     def saw(self, row: int, state: ServiceState) -> bool:
-        """Say whether the plan saw the row's service exactly so; False does not say that it has moved."""
+        """Return whether the plan surely saw the row's service exactly so; False may also mean unknown."""
+        ...
+
+    def outcome(self, row: int) -> Json | None:
+        """Return the last `outcome` record of a row; None while it has none."""
         ...
 
 
 class Ledger(PlanReader, Protocol):
     """Where everything is written down before it counts."""
 
-    async def write(self, record: Record) -> None:
-        """Return once the record is durable; raise LedgerFailed if it cannot be made so."""
-        ...
-
     def put(self, record: Record) -> None:
-        """Queue a record that nobody waits for; it is durable before any later `write` returns."""
+        """Queue a record; it is durable before any later `flush` returns."""
         ...
 
     async def flush(self) -> None:
         """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
         ...
 
-    def outcome(self, row: int) -> Json | None:
-        """Give the last `outcome` record of a row; None while it has none."""
-        ...
-
     def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
-        """Say whether a row asks of this service for the ports it has, and for nothing else.
+        """Return whether a row surely asks of this service for the ports it has, and for nothing else.
 
-        False does not say otherwise.
+        False may also mean unknown.
         """
         ...
 
@@ -118,11 +116,11 @@ class Clock(Protocol):
     """Time, as an argument."""
 
     def now(self) -> float:
-        """Give the wall clock: seconds since 1970-01-01 UTC."""
+        """Return the wall clock: seconds since 1970-01-01 UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Give seconds from a fixed but unknown start, never going back."""
+        """Return seconds from a fixed but unknown start, never going back."""
         ...
 
     async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
@@ -134,5 +132,33 @@ class Dice(Protocol):
     """Randomness, as an argument."""
 
     def random(self) -> float:
-        """Give a number from 0 (included) to 1 (excluded)."""
+        """Return a number from 0 (included) to 1 (excluded)."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetClient:
+    """What reaches one target: its client, and the lane and paces that it shares with others."""
+
+    fleet: Fleet
+    lane: LaneName
+    reads: Pace
+    writes: Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How far a run may go."""
+
+    workers: int
+    """Requests of a lane in flight at most."""
+    elastic: bool = False
+    """As many in flight as the rate needs (Little's law), fewer for a slow or failing server."""
+    tries: int = 5
+    """PUTs of one row that may fail before it counts as failed; throttled ones are free."""
+    settle_s: float = 2.0
+    """How long after it was sent a request may still take effect; reading sooner proves nothing."""
+    failures_max: int | None = None
+    canary_rows: int = 0
+    """So many rows go first; the others only if all of them end as asked."""
+    strict: bool = False

@@ -1,1 +1,0 @@
-"""The order of effects: what is read, written and sent when."""

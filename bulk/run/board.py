@@ -1,0 +1,95 @@
+"""The rows of a run: where each stands, what is under way, what is to be done.
+
+This is the only file that moves a row.
+"""
+
+from array import array
+from collections.abc import Collection
+
+from bulk.core.ledger.progress import NOT_BEGUN, after_attempt
+from bulk.core.ledger.records import Attempt, Record
+from bulk.core.model import Change, LaneName, Target
+from bulk.run.interfaces import PlanReader
+from bulk.run.row import Work, taken_up
+from bulk.run.stages import BUSY, IN_FLIGHT, MOVES, Append, Effect, Place
+
+_PLACES = tuple(Place)
+_MAY_GO = [[to in MOVES[place] for to in Place] for place in Place]
+_COUNTED = [(place in IN_FLIGHT, place in BUSY) for place in Place]
+
+
+class Board:
+    """A byte for the place of each row, two counters for each lane, a `Work` for each row that has begun."""
+
+    def __init__(self, plan: PlanReader, lanes: Collection[LaneName]) -> None:
+        self.plan = plan
+        self.progress = plan.progress
+        self.works: dict[int, Work] = {}
+        self.in_flight = [0] * len(lanes)
+        """Requests on their way, by the number of the lane."""
+        self.busy = [0] * len(lanes)
+        """Rows that are left by themselves, by the number of the lane."""
+        rows = max(self.progress.order, default=0)
+        self._places = bytearray(rows + 1)
+        self._lane_of = array("I", [0]) * (rows + 1)
+        self._effects: list[Effect] = []
+
+    def place(self, row: int) -> Place:
+        """Return where a row stands."""
+        return _PLACES[self._places[row]]
+
+    def lane_number(self, row: int) -> int:
+        """Return the number of a row's lane."""
+        return self._lane_of[row]
+
+    def target(self, row: int) -> Target:
+        """Return the target of a row."""
+        return self.progress.target(row)
+
+    def enter(self, row: int, lane_number: int) -> None:
+        """Let a row stand at the first place, in its lane."""
+        self._lane_of[row] = lane_number
+
+    def move(self, row: int, to: Place) -> None:
+        """Let a row stand somewhere else, and count it there."""
+        place = self._places[row]
+        if not _MAY_GO[place][to]:
+            raise AssertionError(f"row {row} cannot go from {Place(place).name} to {to.name}")
+        self._places[row] = to
+        (was_in_flight, was_busy), (in_flight, busy) = _COUNTED[place], _COUNTED[to]
+        lane = self._lane_of[row]
+        self.in_flight[lane] += in_flight - was_in_flight
+        self.busy[lane] += busy - was_busy
+
+    def change(self, row: int) -> Change:
+        """Return the planned change of a row."""
+        work = self.works.get(row)
+        return work.change if work else self.plan.change(row)
+
+    def begin(self, row: int, tries: int, *, is_in_doubt: bool = False) -> Work:
+        """Return the work on a row, as its records so far left it where there is none yet."""
+        if (work := self.works.get(row)) is None:
+            known = self.progress.open.get(row, NOT_BEGUN)
+            work = taken_up(self.plan.change(row), known, tries, is_in_doubt=is_in_doubt)
+            self.works[row] = work
+        return work
+
+    def is_parked(self, row: int) -> bool:
+        """Return whether a row's service is without what its intermediate PUT took away."""
+        return row in self.works and self.works[row].known.parked
+
+    def append(self, record: Record, *, sends: int = 0) -> None:
+        """Have a record written down; what it says of its row is known from here on."""
+        if isinstance(record, Attempt):
+            work = self.works[record.row]
+            work.known = after_attempt(work.known, record.verdict)
+        self.ask(Append(record, sends))
+
+    def ask(self, effect: Effect) -> None:
+        """Have something done, after what was asked for before."""
+        self._effects.append(effect)
+
+    def take(self) -> list[Effect]:
+        """Return what is to be done, in order, and forget it."""
+        effects, self._effects = self._effects, []
+        return effects

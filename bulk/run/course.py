@@ -1,0 +1,109 @@
+"""What follows from a row's turn: for its lane, for the rows that wait for it, for the whole run."""
+
+from collections.abc import Collection
+
+from bulk.core.ledger.records import Note, OutcomeRecord, Purpose
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import LaneName
+from bulk.run.board import Board
+from bulk.run.gates import Gates
+from bulk.run.interfaces import Limits, PlanReader
+from bulk.run.lane import Lane
+from bulk.run.row import Turn
+from bulk.run.stages import Place, Stop, Wait
+
+_GOES_ON = frozenset({Place.READY, Place.RESTING})
+"""Places that a row leaves to be sent once more."""
+_WAITS = frozenset({Place.SETTLING, Place.RESTING})
+"""Places that a row leaves when its wait comes due."""
+
+
+class Course:
+    """Lets rows take their turns; stops the run and cuts lanes."""
+
+    def __init__(self, plan: PlanReader, keys: Collection[LaneName], limits: Limits) -> None:
+        self.limits = limits
+        self.board = Board(plan, keys)
+        self.lanes = {key: Lane(key, number, self.board, limits) for number, key in enumerate(keys)}
+        self.gates = Gates(self.board, self.lanes, limits)
+        self._numbered = tuple(self.lanes.values())
+
+    def lane(self, row: int) -> Lane:
+        """Return the lane of a row."""
+        return self._numbered[self.board.lane_number(row)]
+
+    def follow(self, row: int, turn: Turn) -> None:
+        """Let a row take its turn, and let all that follows from it come to pass."""
+        board, lane, to = self.board, self.lane(row), turn.to
+        is_fresh = board.place(row) is Place.UNSEEN
+        for record in turn.records:
+            board.append(record)
+            if isinstance(record, OutcomeRecord):
+                self.stop(self.gates.count(record.outcome))
+        if turn.due:
+            board.works[row].due = turn.due
+        if to in _GOES_ON and self.gates.bars(lane, row):
+            to = Place.LEFT
+        board.move(row, to)
+        if to in _WAITS:
+            board.ask(Wait(row, turn.wait_s))
+        elif to is Place.READY:
+            self._queue(lane, row, is_fresh=is_fresh)
+        self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)
+        if turn.refused_key:
+            self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
+        if turn.side_effect:
+            self.stop(Stop(BrakeReason.SIDE_EFFECT, turn.side_effect))
+
+    def _queue(self, lane: Lane, row: int, *, is_fresh: bool = False) -> None:
+        """Let a row go in its turn; when that had come, before; what a parked service waits for, first."""
+        if lane.dependencies.must_finish(row):
+            lane.queue.add_first(row)
+        elif is_fresh:
+            lane.queue.add(row)
+        else:
+            lane.queue.add_again(row)
+
+    def _tell_others(self, lane: Lane, row: int, to: Place, *, is_parked_now: bool) -> None:
+        """Free or release the rows that are bound to this one, and those that wait for it."""
+        is_at_end = to >= Place.LEFT
+        if is_at_end or (to is not Place.SETTLING and not self.board.is_parked(row)):
+            lane.dependencies.free(row)
+        if is_at_end or is_parked_now:
+            for follower in lane.dependencies.released_by(row):
+                self.board.move(follower, Place.READY)
+                self._queue(lane, follower)
+        if is_at_end:
+            if to is not Place.LEFT:
+                self.board.works.pop(row, None)
+            self.stop(self.gates.leave_wave((row,)))
+
+    def stop(self, stop: Stop | None) -> None:
+        """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
+        if stop is None or self.gates.stopped:
+            return
+        self.gates.stop(stop)
+        self._leave_resting()
+
+    def cut(self, key: LaneName, stop: Stop) -> None:
+        """Send nothing any more in a lane; where its key is refused, in no lane of that key."""
+        is_key_refused = stop.reason is BrakeReason.ABORTED
+        for lane in self._numbered:
+            if not lane.cut and (lane.key == key or (is_key_refused and lane.key.account == key.account)):
+                self._cut(lane, stop)
+        self._leave_resting()
+
+    def _cut(self, lane: Lane, stop: Stop) -> None:
+        lane.cut = stop
+        if len(self._numbered) > 1:
+            self.board.append(Note(about="lane", message=f"{lane.key}: {stop.message}"))
+        idle = (row for row in lane.rows if self.board.place(row) <= Place.WAITS)
+        self.stop(self.gates.leave_wave(idle))
+        if self.limits.strict and not lane.is_looked_at:
+            self.stop(stop)
+
+    def _leave_resting(self) -> None:
+        """End the backoffs after which nothing could be sent again."""
+        for row in [row for row in self.board.works if self.board.place(row) is Place.RESTING]:
+            if self.gates.bars(self.lane(row), row):
+                self.follow(row, Turn(Place.LEFT))

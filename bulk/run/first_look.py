@@ -1,0 +1,76 @@
+"""The look at every service before its first PUT: what it means for a row, and when a run may begin by it."""
+
+from itertools import islice
+
+from bulk.core.model import Action, LaneName
+from bulk.run.course import Course
+from bulk.run.row import Drift, Turn, looked_at, refused
+from bulk.run.stages import Place
+
+
+class FirstLook:
+    """A row may go once its own service was looked at; in a strict run, or before a wave, once all were."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._board = course.board
+        self._gates = course.gates
+        self._progress = course.board.progress
+
+    def unseen(self, key: LaneName) -> list[int]:
+        """Return the rows of a lane whose services are to be looked at."""
+        unseen = (row for row in self._course.lanes[key].rows if self._board.place(row) is Place.UNSEEN)
+        return [row for row in unseen if self._progress.action(row) is not Action.REFUSE]
+
+    def seen(self, row: int, found: Drift | None) -> None:
+        """Learn how a service is: as the plan, or the run, left it (None), or otherwise."""
+        if self._board.place(row) is not Place.UNSEEN:
+            return
+        if not self._course.limits.strict:
+            self._judge(row, found)
+        elif found:
+            self._gates.moved.add(row)
+
+    def _judge(self, row: int, found: Drift | None) -> None:
+        opened = self._progress.open.get(row)
+        action, attempts = self._progress.action(row), opened.attempts if opened else 0
+        self._course.follow(row, looked_at(row, action, attempts, found))
+
+    def ended(self, key: LaneName) -> None:
+        """Learn that every service of a lane has been looked at."""
+        self._course.lanes[key].is_looked_at = True
+
+    def begin_if_all_seen(self) -> None:
+        """Begin what had to wait until every lane had been looked at, once that is so."""
+        if not self._gates.awaits_all or not self._gates.has_seen_all:
+            return
+        self._gates.awaits_all = False
+        self._course.stop(self._gates.strict_objection())
+        if self._course.limits.strict:
+            for row in list(self._progress.unended()):
+                self._judge_strictly(row)
+        if self._course.limits.canary_rows and not self._gates.stopped:
+            self._course.stop(self._gates.begin_wave(self._first_wave()))
+
+    def _judge_strictly(self, row: int) -> None:
+        if self._board.place(row) is not Place.UNSEEN or self._gates.bars(self._course.lane(row), row):
+            return
+        if row in self._gates.moved:  # a ring is not gone on with over a service that moved
+            self._course.follow(row, Turn(Place.LEFT))
+        elif self._progress.action(row) is Action.REFUSE:
+            self._course.follow(row, refused(self._board.change(row)))
+        else:
+            self._judge(row, None)
+
+    def _first_wave(self) -> set[int]:
+        """Return the canary rows; a cycle is begun and ended in one go, and so is what has begun already."""
+        can_go = (row for row in self._progress.unsent() if self._may_end(row))
+        first = set(islice(can_go, self._course.limits.canary_rows))
+        first |= {row for row in self._board.works if self._may_end(row)}
+        for row in tuple(first):
+            if self._board.change(row).parking:
+                first |= self._course.lane(row).dependencies.needed_by(row)
+        return first
+
+    def _may_end(self, row: int) -> bool:
+        return self._board.place(row) < Place.LEFT and not self._course.lane(row).cut

@@ -1,0 +1,117 @@
+"""What the lanes of a run share: the stop, the look at the whole fleet, the wave, the count of failures."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import LaneName, Outcome
+from bulk.run.board import Board
+from bulk.run.interfaces import Limits
+from bulk.run.lane import Lane
+from bulk.run.stages import Place, Stop
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that count against the limit of failures."""
+_ROWS_NAMED = 10
+
+
+class Gates:
+    """Whether a row may begin, as far as that is not for its lane or its predecessors to say."""
+
+    def __init__(self, board: Board, lanes: Mapping[LaneName, Lane], limits: Limits) -> None:
+        self.stopped: Stop | None = None
+        """Why nothing begins any more but what a parked service waits for."""
+        self.moved: set[int] = set()
+        """In a strict run: rows whose service has moved, as far as the look has come."""
+        self.awaits_all = limits.strict or limits.canary_rows > 0
+        """Whether nothing goes before every lane has been looked at."""
+        self._awaits_lane = board.progress.footprint.parked > 0
+        """Whether nothing goes before its own lane has been looked at: a ring begun must be able to end."""
+        self._board = board
+        self._lanes = lanes
+        self._limits = limits
+        self._failures = 0
+        self._wave: set[int] = set()
+        """Rows of the wave under way that have not come to their end; empty where there is no wave."""
+        self._in_wave: frozenset[int] = frozenset()
+        """All rows of the wave under way."""
+
+    def stop(self, stop: Stop) -> None:
+        """Let nothing begin any more but what a parked service waits for; no wave counts from here on."""
+        self.stopped = stop
+        self._wave.clear()
+
+    # A row's turn
+
+    def bars(self, lane: Lane, row: int) -> bool:
+        """Return whether a row can never begin any more."""
+        if lane.cut:
+            return True
+        return self.stopped is not None and not lane.dependencies.must_finish(row)
+
+    def holds(self, lane: Lane, row: int) -> bool:
+        """Return whether a row has to wait, and all behind it, for something that will come to pass."""
+        return (
+            self.awaits_all
+            or (self._awaits_lane and not lane.is_looked_at)
+            or (bool(self._wave) and row not in self._in_wave)
+            or lane.awaits_first(self._board.target(row))
+            or (lane.only_knocks and not self._has_begun(row))
+        )
+
+    def _has_begun(self, row: int) -> bool:
+        work = self._board.works.get(row)
+        return work is not None and work.known.attempts > 0
+
+    def has_closed(self, lane: Lane) -> bool:
+        """Return whether no row of a lane will ever begin any more."""
+        return lane.cut is not None or (self.stopped is not None and not lane.dependencies)
+
+    # The look
+
+    @property
+    def has_seen_all(self) -> bool:
+        """Return whether all that will be looked at has been."""
+        return all(lane.is_looked_at or self.has_closed(lane) for lane in self._lanes.values())
+
+    def strict_objection(self) -> Stop | None:
+        """Return why a strict run must not begin."""
+        if not self.moved:
+            return None
+        rows = ", ".join(map(str, sorted(self.moved)[:_ROWS_NAMED]))
+        message = f"{len(self.moved)} services moved since the plan (rows {rows}); nothing was sent"
+        return Stop(BrakeReason.STRICT, message)
+
+    # The wave
+
+    def begin_wave(self, rows: Collection[int]) -> Stop | None:
+        """Let these rows go before all others; return why the run must stop, if it is over at once."""
+        self._in_wave = frozenset(rows)
+        self._wave = {row for row in rows if self._board.place(row) < Place.LEFT}
+        for lane in self._lanes.values():
+            lane.queue.sort(is_later=lambda row: row not in self._in_wave)
+        return self._judgement() if rows and not self._wave else None
+
+    def leave_wave(self, rows: Iterable[int]) -> Stop | None:
+        """Learn that rows come to nothing more; return why the run must stop, if the wave ended badly."""
+        if not self._wave:
+            return None
+        self._wave.difference_update(rows)
+        return None if self._wave else self._judgement()
+
+    def _judgement(self) -> Stop | None:
+        bad = [row for row in self._in_wave if self._board.place(row) is not Place.DONE]
+        for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
+            if lane.cut and any(self._board.lane_number(row) == lane.number for row in bad):
+                return lane.cut
+        message = f"not all of the first {len(self._in_wave)} rows ended as asked"
+        return Stop(BrakeReason.CANARY, message) if bad else None
+
+    # Failures
+
+    def count(self, outcome: Outcome) -> Stop | None:
+        """Count how a row ended; return why the run must stop, if too many failed."""
+        self._failures += outcome in FAILURES
+        most = self._limits.failures_max
+        if outcome not in FAILURES or most is None or self._failures <= most:
+            return None
+        return Stop(BrakeReason.FAILURE_LIMIT, f"{self._failures} rows failed, {most} may")

@@ -1,0 +1,212 @@
+"""Which row of a lane goes next, and how many at a time.
+
+A lane has a queue, knows who waits for whom, and learns from its answers.
+"""
+
+from array import array
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+from bulk.core.concurrency import Answered, Failed, sizing, step, workers
+from bulk.core.ledger.records import Purpose
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import LaneName, Reply, Retry, Target, Verdict
+from bulk.run.board import Board
+from bulk.run.interfaces import Limits
+from bulk.run.row import Work
+from bulk.run.stages import Place, Stop
+
+SILENT_MIN = 3
+"""Attempts in a row that must have found nobody before the API counts as gone, or two a row that is busy."""
+SILENCE_S = 30.0
+"""How long nobody may answer before the lane is cut."""
+_SERVER_ERROR = 500
+
+
+class Queue:
+    """Rows that may go, in turn; those of `first` go before all others."""
+
+    def __init__(self) -> None:
+        self._first: deque[int] = deque()
+        self._rest: array[int] = array("I")
+        self._next = 0
+
+    def __bool__(self) -> bool:
+        """Return whether a row is in it."""
+        return bool(self._first) or self._next < len(self._rest)
+
+    @property
+    def head(self) -> int:
+        """Return the row whose turn it is; 0 for none."""
+        if self._first:
+            return self._first[0]
+        return self._rest[self._next] if self._next < len(self._rest) else 0
+
+    def drop(self) -> None:
+        """Take out the head."""
+        if self._first:
+            self._first.popleft()
+        else:
+            self._next += 1
+
+    def add(self, row: int) -> None:
+        """Let a row go behind all others."""
+        self._rest.append(row)
+
+    def add_again(self, row: int) -> None:
+        """Let a row whose turn had come go before those whose turn has not."""
+        self._first.append(row)
+
+    def add_first(self, row: int) -> None:
+        """Let a row go before all others."""
+        self._first.appendleft(row)
+
+    def sort(self, is_later: Callable[[int], bool]) -> None:
+        """Let the rows that are later go behind the others; the order is kept within each part."""
+        self._rest = array("I", sorted([*self._first, *self._rest[self._next :]], key=is_later))
+        self._first.clear()
+        self._next = 0
+
+
+class Dependencies:
+    """Which rows wait for which, and which must be finished since a parked service waits for them."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._waiting: dict[int, list[int]] = defaultdict(list)
+        """Rows at WAITS, by the row that they wait for."""
+        self._bound: dict[int, frozenset[int]] = {}
+        """Rows that must be finished, by the row that is, or may be, parked."""
+
+    def __bool__(self) -> bool:
+        """Return whether something must be finished."""
+        return bool(self._bound)
+
+    def in_the_way(self, work: Work) -> int | None:
+        """Return the first row that is not where the next PUT of this one needs it."""
+        change, place = work.change, self._board.place
+        match work.due:
+            case Purpose.CHANGE if change.after or change.after_parked:
+                for row in change.after_parked:
+                    if not self._board.is_parked(row) and place(row) is not Place.DONE:
+                        return row
+                return next((row for row in change.after if place(row) is not Place.DONE), None)
+            case (
+                Purpose.PARK
+            ):  # a row that is known not to do its part: then the parking would be for nothing
+                needed = sorted(self.needed_by(change.row))
+                return next((row for row in needed if place(row) in {Place.LEFT, Place.ENDED}), None)
+            case _:
+                return None
+
+    def needed_by(self, row: int) -> frozenset[int]:
+        """Return a row and all rows that it waits for, they wait for, and so on."""
+        found, waiting = set[int](), [row]
+        while waiting:
+            if (needed := waiting.pop()) not in found:
+                found.add(needed)
+                change = self._board.change(needed)
+                waiting += (*change.after, *change.after_parked)
+        return frozenset(found)
+
+    def wait(self, row: int, predecessor: int) -> None:
+        """Let a row wait until its predecessor ends, is parked or is left."""
+        self._board.move(row, Place.WAITS)
+        self._waiting[predecessor].append(row)
+
+    def released_by(self, row: int) -> list[int]:
+        """Return the rows that waited for this one."""
+        return self._waiting.pop(row, [])
+
+    def bind(self, row: int) -> frozenset[int]:
+        """Return the rows that must be finished from here on, as this one is or may be parked."""
+        return self._bound.setdefault(row, self.needed_by(row))
+
+    def free(self, row: int) -> None:
+        """Let nothing be finished for this row's sake any more."""
+        self._bound.pop(row, None)
+
+    def must_finish(self, row: int) -> bool:
+        """Return whether a parked service waits for a row."""
+        return bool(self._bound) and any(row in needed for needed in self._bound.values())
+
+
+class Lane:
+    """The rows that share one rate limit."""
+
+    def __init__(self, key: LaneName, number: int, board: Board, limits: Limits) -> None:
+        self.key = key
+        self.number = number
+        self.rows: array[int] = array("I")
+        """All rows of the lane, in the order of the plan."""
+        self.queue = Queue()
+        self.dependencies = Dependencies(board)
+        self.is_looked_at = False
+        """Whether every service has been looked at."""
+        self.cut: Stop | None = None
+        """Why nothing can be sent here any more."""
+        self._board = board
+        self._limits = limits
+        self._sizing = sizing(limits.workers)
+        self._silent, self._silent_since = 0, 0.0
+        """Attempts in a row that found nobody, and when the first of them was answered for."""
+        self._is_answered: dict[Target, bool] = {}
+        """Whether the first PUT of a target was answered; a target that had none is not in it."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether something is under way, or a wait comes due."""
+        return self._board.busy[self.number] > 0
+
+    def has_room(self, rate_per_s: float) -> bool:
+        """Return whether one request more may be in flight."""
+        most = workers(self._sizing, rate_per_s) if self._limits.elastic else self._limits.workers
+        return self._board.in_flight[self.number] < most
+
+    # The first PUT of a target goes alone: bad credentials then cost one PUT, and five lock the key
+
+    def begin(self, target: Target) -> None:
+        """Learn that a PUT of a target is about to leave."""
+        self._is_answered.setdefault(target, False)
+
+    def withdraw(self, target: Target) -> None:
+        """Learn that a PUT of a target did not leave."""
+        if not self._is_answered[target]:
+            del self._is_answered[target]
+
+    def awaits_first(self, target: Target) -> bool:
+        """Return whether the first PUT of a target is under way."""
+        return self._is_answered.get(target) is False
+
+    # What answers teach
+
+    def learn(self, target: Target, verdict: Verdict, now: float) -> Stop | None:
+        """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
+        reply = verdict.reply
+        self._is_answered[target] = True
+        if self._limits.elastic:
+            self._size(reply)
+        if reply.http is not None:
+            self._silent = 0
+        elif isinstance(verdict, Retry):
+            self._silent_since = self._silent_since if self._silent else now
+            self._silent += 1
+            silent_s = now - self._silent_since
+            if self.is_silent and silent_s >= SILENCE_S:
+                message = f"the API could not be reached for {silent_s:.0f} s: {reply.code}, {reply.message}"
+                return Stop(BrakeReason.UNREACHED, message)
+        return None
+
+    def _size(self, reply: Reply) -> None:
+        is_failure = reply.http is None or reply.http >= _SERVER_ERROR
+        self._sizing = step(self._sizing, Failed() if is_failure else Answered(latency_s=reply.ms / 1000))
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether so many attempts in a row found nobody that no row is to blame."""
+        return self._silent >= max(SILENT_MIN, 2 * self._board.busy[self.number])
+
+    @property
+    def only_knocks(self) -> bool:
+        """Return whether no further row is to begin, as nobody answers those that still try."""
+        return self._silent >= SILENT_MIN and self.is_busy

@@ -1,0 +1,69 @@
+"""Holding a fleet's list against a plan: what moved since, and what is as its row asked."""
+
+from collections.abc import Awaitable, Callable, Iterable
+
+from bulk.core.model import ServiceState
+from bulk.run.interfaces import Ledger, PlanReader
+from bulk.run.row import Drift, drift
+
+ListFleet = Callable[[Callable[[ServiceState], None]], Awaitable[None]]
+"""Lists a fleet, and lets its argument have every service."""
+
+
+async def compare(
+    reader: PlanReader,
+    rows: Iterable[int],
+    list_fleet: ListFleet,
+    judged: Callable[[int, Drift | None], None],
+) -> None:
+    """List a fleet and let `judged` have the drift of each of these rows, or None, as soon as it is known."""
+
+    def is_judged(row: int, live: ServiceState) -> bool:
+        is_parked = _is_parked(reader, row)
+        if not is_parked and reader.saw(row, live):
+            judged(row, None)
+            return True
+        change = reader.change(row)
+        if change.service_id != live.id:
+            return False
+        judged(row, drift(change, live, is_parked=is_parked))
+        return True
+
+    for row in await unaccounted(reader, rows, list_fleet, is_judged):
+        judged(row, Drift(None))
+
+
+async def not_as_asked(ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet) -> Iterable[int]:
+    """List a fleet and return those of these rows whose service is not as asked, or not there."""
+
+    def is_as_asked(row: int, live: ServiceState) -> bool:
+        if ledger.asks_for_ports_of(row, live):
+            return True
+        change = ledger.change(row)
+        return change.service_id == live.id and not live.mismatches(change.body)
+
+    return await unaccounted(ledger, rows, list_fleet, is_as_asked)
+
+
+async def unaccounted(
+    reader: PlanReader,
+    rows: Iterable[int],
+    list_fleet: ListFleet,
+    accounts: Callable[[int, ServiceState], bool],
+) -> Iterable[int]:
+    """List a fleet and return those of these rows for whose service `accounts` never returned True."""
+    names = reader.progress.names
+    waiting = {names[row - 1]: row for row in rows}
+
+    def see(live: ServiceState) -> None:
+        row = waiting.get(hash(live.id))
+        if row is not None and accounts(row, live):
+            del waiting[hash(live.id)]
+
+    await list_fleet(see)
+    return waiting.values()
+
+
+def _is_parked(reader: PlanReader, row: int) -> bool:
+    opened = reader.progress.open.get(row)
+    return opened is not None and opened.parked

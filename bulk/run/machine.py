@@ -1,0 +1,212 @@
+"""What happens to the rows of a plan: events in, effects out; no await, no clock, no file, no socket.
+
+`stages.py` has the table of places and moves. Events are methods; what they ask for comes out of `take`:
+
+    granted -> Append intent    durable -> Send    answered -> Append, Wait    due -> Show    shown -> Append
+
+`row.py` says what an event means for its row, `course.py` what follows from that, `lane.py` which row goes
+next, `gates.py` what all lanes share, `first_look.py` how a session begins.
+"""
+
+from collections.abc import Mapping
+
+from bulk.core.ledger.progress import Stage, after_intent
+from bulk.core.ledger.records import Intent, Purpose
+from bulk.core.model import Action, LaneName, ShowVerdict, Target, Verdict
+from bulk.run.course import Course
+from bulk.run.first_look import FirstLook
+from bulk.run.interfaces import Dice, Limits, PlanReader
+from bulk.run.lane import Lane
+from bulk.run.row import Turn, answered, blocked, checked, read_back, refused, withdrawn
+from bulk.run.stages import Effect, Place, Send, Show, Stop, Wait
+
+
+class Machine:
+    """The rows of a plan on their way to their outcomes."""
+
+    def __init__(
+        self, plan: PlanReader, lane_of: Mapping[Target, LaneName], limits: Limits, dice: Dice
+    ) -> None:
+        self._course = course = Course(plan, dict.fromkeys(lane_of.values()), limits)
+        self._board = course.board
+        self._gates = course.gates
+        self._progress = plan.progress
+        self._lane_of = lane_of
+        self._limits = limits
+        self._dice = dice
+        self.lanes = course.lanes
+        self.look = FirstLook(course)
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Return why nothing new begins, if the run was stopped."""
+        return self._gates.stopped
+
+    def take(self) -> list[Effect]:
+        """Return what is to be done, in order, and forget it."""
+        self.look.begin_if_all_seen()
+        return self._board.take()
+
+    def place(self, row: int) -> Place:
+        """Return where a row stands."""
+        return self._board.place(row)
+
+    # The beginning
+
+    def begin(self) -> None:
+        """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
+        progress = self._progress
+        for row in progress.order:
+            lane = self.lanes[self._lane_of[progress.target(row)]]
+            lane.rows.append(row)
+            self._board.enter(row, lane.number)
+            stage = progress.stage(row)
+            if stage >= Stage.APPLIED:
+                is_done = progress.outcome(row).facts.as_asked
+                self._board.move(row, Place.DONE if is_done else Place.ENDED)
+            elif row in progress.open:
+                self._take_up(row, is_in_doubt=stage is Stage.ASKED)
+            elif progress.action(row) is Action.REFUSE and not self._limits.strict:
+                self._course.follow(row, refused(self._board.change(row)))
+
+    def _take_up(self, row: int, *, is_in_doubt: bool) -> None:
+        work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)
+        if is_in_doubt:
+            self._course.follow(row, Turn(Place.SETTLING, wait_s=self._limits.settle_s))
+        if work.known.parked or (is_in_doubt and work.due is Purpose.PARK):
+            self._course.lane(row).dependencies.bind(row)
+
+    # Which row goes next
+
+    def wants(self, key: LaneName, rate_per_s: float) -> bool:
+        """Return whether a grant of the lane's pace would be used."""
+        lane = self.lanes[key]
+        return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane) > 0
+
+    def granted(self, key: LaneName) -> int:
+        """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
+        lane = self.lanes[key]
+        if not (row := self._next(lane)):
+            return 0
+        lane.queue.drop()
+        lane.begin(self._board.target(row))
+        work = self._board.works[row]
+        work.known = after_intent(work.known, work.known.attempts + 1, work.due)
+        self._board.move(row, Place.NOTED)
+        self._board.append(Intent(row=row, attempt=work.known.attempts, purpose=work.due), sends=row)
+        return row
+
+    def _next(self, lane: Lane) -> int:
+        """Return the row that may go now, at the head of its lane's queue; 0 for none."""
+        while row := lane.queue.head:
+            is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
+            if not is_gone and self._gates.holds(lane, row):
+                return 0
+            lane.queue.drop()  # before it is examined: that may put others in front
+            if not is_gone and self._has_its_turn(lane, row):
+                lane.queue.add_first(row)
+                return row
+        return 0
+
+    def _has_its_turn(self, lane: Lane, row: int) -> bool:
+        """Return whether nobody stands in a row's way; else put it where it belongs."""
+        work = self._board.begin(row, self._limits.tries)
+        predecessor = lane.dependencies.in_the_way(work)
+        if predecessor is None:
+            return True
+        match self._board.place(predecessor):
+            case Place.LEFT:
+                self._course.follow(row, Turn(Place.LEFT))
+            case Place.ENDED if work.known.parked:
+                work.due = Purpose.RESTORE
+                return True
+            case Place.ENDED:
+                self._course.follow(row, blocked(work, predecessor))
+            case _:
+                lane.dependencies.wait(row, predecessor)
+        return False
+
+    def durable(self, row: int) -> None:
+        """Send the PUT whose intent is on disk, if it still may go."""
+        lane, work = self._course.lane(row), self._board.works[row]
+        if self._gates.bars(lane, row):
+            lane.withdraw(self._board.target(row))
+            self._course.follow(row, withdrawn(work))
+            return
+        if work.due is Purpose.PARK:
+            for needed in sorted(lane.dependencies.bind(row), reverse=True):
+                if self._board.place(needed) is Place.READY:
+                    lane.queue.add_first(needed)
+        self._board.move(row, Place.FLYING)
+        self._board.ask(Send(work.change, work.body))
+
+    # What came of it
+
+    def answered(self, row: int, verdict: Verdict, now: float) -> None:
+        """Learn what became of a PUT."""
+        lane, work = self._course.lane(row), self._board.works[row]
+        silence = lane.learn(self._board.target(row), verdict, now)
+        is_silent = lane.is_silent
+        if silence:
+            self.cut(lane.key, silence)
+        turn = answered(work, verdict, self._limits, self._dice, is_silent=is_silent)
+        self._course.follow(row, turn)
+
+    def due(self, row: int) -> None:
+        """Go on with a row after its wait; one that is not wanted any more does no harm."""
+        match self._board.place(row):
+            case Place.RESTING:
+                self._course.follow(row, Turn(Place.READY))
+            case Place.SETTLING:
+                self._show(row, Place.READING)
+            case Place.SUSPECT:
+                self._show(row, Place.CHECKING)
+            case _:
+                pass
+
+    def _show(self, row: int, place: Place) -> None:
+        self._board.move(row, place)
+        self._board.ask(Show(self._board.change(row)))
+
+    def shown(self, row: int, found: ShowVerdict) -> None:
+        """Learn what a service is that was asked for."""
+        if self._board.place(row) is Place.READING:
+            turn = read_back(self._board.works[row], found, self._limits, self._dice)
+        else:
+            ended = self._board.plan.outcome(row) or {}
+            turn = checked(self._board.change(row), found, ended.get("attempts", 0))
+        self._course.follow(row, turn)
+
+    # The last look
+
+    def sent(self, key: LaneName) -> list[int]:
+        """Return the rows of a lane that the last look is to confirm."""
+        return [row for row in self.lanes[key].rows if self._progress.stage(row) is Stage.APPLIED]
+
+    def suspect(self, row: int) -> None:
+        """Learn that the last list shows a service otherwise than its row ended."""
+        self._board.move(row, Place.SUSPECT)
+        self._board.ask(Wait(row, self._limits.settle_s))
+
+    # The end
+
+    def stop(self, stop: Stop) -> None:
+        """Begin nothing new in any lane but what a parked service waits for."""
+        self._course.stop(stop)
+
+    def cut(self, key: LaneName, stop: Stop) -> None:
+        """Send nothing any more in a lane; where its key is refused, in no lane of that key."""
+        self._course.cut(key, stop)
+
+    def has_closed(self, key: LaneName) -> bool:
+        """Return whether no row of a lane will ever begin any more."""
+        return self._gates.has_closed(self.lanes[key])
+
+    def is_over(self, key: LaneName) -> bool:
+        """Return whether nothing more is sent in a lane, and nothing of it is under way."""
+        lane = self.lanes[key]
+        if lane.is_busy:
+            return False
+        if self._gates.has_closed(lane):
+            return True
+        return lane.is_looked_at and not lane.queue and not self._gates.awaits_all

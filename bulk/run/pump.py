@@ -1,0 +1,267 @@
+"""Carries out what the machine asks for and tells it what came of it; a loop for each lane.
+
+What is granted in one turn of the event loop shares one commit. A stop travels as a brake that is looked at,
+never as an exception through the TaskGroup, so a PUT that has landed is always recorded.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled
+from bulk.run.brake import Brake
+from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient
+from bulk.run.listing import compare, not_as_asked
+from bulk.run.machine import Machine
+from bulk.run.reading import Patience, at_once, by_target, list_services, raising_the_first, show_service
+from bulk.run.stages import Append, Effect, Send, Show, Stop, Wait
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """All that a session needs: where to write, whom to ask, what stops it, time, and how far to go."""
+
+    ledger: Ledger
+    clients: Mapping[Target, TargetClient]
+    brake: Brake
+    patience: Patience
+    limits: Limits
+
+
+_LANES_NAMED = 10
+
+
+async def _raised(error: Exception) -> None:
+    raise error
+
+
+class Pump:
+    """Applies the plan in a ledger to its fleets, from wherever an earlier session stopped."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._ledger = context.ledger
+        self._clients = context.clients
+        self._brake = context.brake
+        self._patience = context.patience
+        self._clock = context.patience.clock
+        lanes = {target: client.lane for target, client in context.clients.items()}
+        self._machine = Machine(context.ledger, lanes, context.limits, context.patience.dice)
+        self._paces: dict[LaneName, Pace] = {
+            client.lane: client.writes for client in context.clients.values()
+        }
+        self._idle: dict[LaneName, asyncio.Event] = {}
+        """Lanes that wait until they may go on."""
+        self._lists: dict[asyncio.Task[None], LaneName] = {}
+        """The lists that are being read, and for which lane; one that is closed needs none."""
+        self._granted: dict[int, float] = {}
+        """When each PUT that is to leave was granted, by row."""
+        self._noted: list[int] = []
+        """Rows whose intents wait for the next commit."""
+        self._is_draining = False
+        self._is_over = asyncio.Event()
+        """Set once every lane is over: no wait is worth its while any more."""
+        self._group = asyncio.TaskGroup()
+
+    async def __call__(self) -> None:
+        """Return when every row has its outcome or nothing may be sent any more; `progress` tells all.
+
+        Raises LedgerFailed. Whatever else stops a run or a lane pulls the brake.
+        """
+        self._machine.begin()
+        async with raising_the_first(), self._group:
+            self._brake.on_pull(self._braked)
+            lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
+            self._spawn(self._until_over(lanes))
+            self._drain()
+        await self._ledger.flush()
+        self._pull_for_cut_lanes()
+
+    async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
+        await asyncio.wait(lanes)
+        self._is_over.set()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return self._group.create_task(work)
+
+    def _braked(self) -> None:
+        self._machine.stop(Stop(self._brake.reasons[0], self._brake.message))
+        self._drain_soon()
+
+    def _pull_for_cut_lanes(self) -> None:
+        """Have the brake name the lanes that were cut, reason by reason."""
+        named: dict[BrakeReason, list[str]] = defaultdict(list)
+        for key, lane in self._machine.lanes.items():
+            if cut := lane.cut:
+                is_only_lane = len(self._machine.lanes) == 1
+                named[cut.reason].append(cut.message if is_only_lane else f"{key}: {cut.message}")
+        for reason, lanes in named.items():
+            self._brake.pull(reason, "; ".join(lanes[:_LANES_NAMED]))
+
+    # The effects
+
+    def _drain(self) -> None:
+        """Carry out what the machine asks for, until it asks for nothing more and every lane knows."""
+        self._is_draining = False
+        while effects := self._machine.take() or self._wake_idle():
+            for effect in effects:
+                self._carry_out(effect)
+        if stopped := self._machine.stopped:
+            self._brake.pull(*stopped)
+        for listing, key in self._lists.items():
+            if self._machine.has_closed(key):
+                listing.cancel()
+
+    def _drain_soon(self) -> None:
+        """Drain once what else happens in this turn of the loop has happened."""
+        if not self._is_draining:
+            self._is_draining = True
+            asyncio.get_running_loop().call_soon(self._drain_in_callback)
+
+    def _drain_in_callback(self) -> None:
+        try:
+            self._drain()
+        except Exception as error:  # noqa: BLE001 - nobody awaits a callback, so a task raises it
+            self._spawn(_raised(error))
+
+    def _wake_idle(self) -> list[Effect]:
+        """Wake each lane that has something to do; return what the machine asks for since it was asked."""
+        for key, wake in self._idle.items():
+            if self._machine.wants(key, self._paces[key].rate_per_s) or self._machine.is_over(key):
+                wake.set()
+        for key in self._machine.lanes:
+            if self._machine.has_closed(key):
+                self._paces[key].close()
+        return self._machine.take()
+
+    def _carry_out(self, effect: Effect) -> None:
+        match effect:
+            case Append(record=record, sends=row):
+                self._ledger.put(record)
+                if row:
+                    self._note(row)
+            case Send(change=change, body=body):
+                self._spawn(self._put(change, body))
+            case Show(change=change):
+                self._spawn(self._show(change))
+            case Wait(row=row, wait_s=wait_s):
+                self._spawn(self._wait(row, wait_s))
+            case _:
+                assert_never(effect)
+
+    def _note(self, row: int) -> None:
+        if not self._noted:
+            self._spawn(self._commit())
+        self._noted.append(row)
+
+    async def _commit(self) -> None:
+        """Wait for one commit of all intents of this turn, then let their PUTs go."""
+        rows, self._noted = self._noted, []
+        await self._ledger.flush()
+        for row in rows:
+            self._machine.durable(row)
+        self._drain()
+
+    async def _put(self, change: Change, body: ModifyBody) -> None:
+        client, granted_at = self._clients[change.target], self._granted.pop(change.row)
+        verdict = await client.fleet.modify(change.service_id, body)
+        if isinstance(verdict, Throttled):
+            client.writes.refused(granted_at, verdict)
+        elif verdict.reply.http is not None:
+            client.writes.accepted(granted_at)
+        self._machine.answered(change.row, verdict, self._clock.monotonic())
+        self._drain_soon()
+
+    async def _show(self, change: Change) -> None:
+        client = self._clients[change.target]
+        found = await show_service(client.fleet, change.service_id, client.reads, self._patience)
+        self._machine.shown(change.row, found)
+        self._drain_soon()
+
+    async def _wait(self, row: int, wait_s: float) -> None:
+        await self._clock.sleep(wait_s, wake=self._is_over)
+        self._machine.due(row)
+        self._drain_soon()
+
+    # The lanes
+
+    async def _lane(self, key: LaneName) -> None:
+        """Look at a lane's services, send what may go until the lane is over, then look once more."""
+        self._spawn(self._list(key, self._look(key)))
+        await self._send(key)
+        if not self._machine.has_closed(key):
+            await self._list(key, self._verify(key))
+            await self._send(key)
+
+    async def _send(self, key: LaneName) -> None:
+        """Ask the pace for as many grants as the machine can use, until the lane is over."""
+        machine, pace = self._machine, self._paces[key]
+        while not machine.is_over(key):
+            while machine.wants(key, pace.rate_per_s):
+                granted_at = await pace.acquire()
+                if granted_at is not None and (row := machine.granted(key)):
+                    self._granted[row] = granted_at
+                self._drain_soon()
+            wake = self._idle[key] = asyncio.Event()
+            self._drain()
+            await wake.wait()
+            del self._idle[key]
+
+    async def _list(self, key: LaneName, work: Coroutine[Any, Any, None]) -> None:
+        """Read a list of a lane's services, unless and until the lane is closed."""
+        listing = self._spawn(work)
+        self._lists[listing] = key
+        if self._machine.has_closed(key):
+            listing.cancel()
+        await asyncio.wait({listing})
+        del self._lists[listing]
+
+    async def _look(self, key: LaneName) -> None:
+        """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""
+
+        def judged(row: int, drift: Any) -> None:
+            self._machine.look.seen(row, drift)
+            self._drain_soon()
+
+        async def look(target: Target, rows: Any) -> None:
+            await compare(self._ledger, rows, self._listing(target), judged)
+
+        if await self._can_read(key, look, self._machine.look.unseen(key)):
+            self._machine.look.ended(key)
+        self._drain()
+
+    async def _verify(self, key: LaneName) -> None:
+        """List the services of a lane once more; what is not as asked is read."""
+        await self._ledger.flush()
+
+        async def look(target: Target, rows: Any) -> None:
+            for row in await not_as_asked(self._ledger, rows, self._listing(target)):
+                self._machine.suspect(row)
+
+        await self._can_read(key, look, self._machine.sent(key))
+        self._drain()
+
+    async def _can_read(
+        self, key: LaneName, look: Callable[[Target, Any], Awaitable[None]], rows: list[int]
+    ) -> bool:
+        """Look at the services of rows; return whether that could be done, else cut the lane."""
+        try:
+            await at_once(look, by_target(self._ledger.progress, rows))
+        except FleetUnreadable as error:
+            self._machine.cut(key, Stop(BrakeReason.UNREADABLE, f"{error.message}; {error.hint}"))
+        except CredentialsError as error:
+            self._machine.cut(key, Stop(BrakeReason.ABORTED, f"{error.message}; {error.hint}"))
+        else:
+            return True
+        return False
+
+    def _listing(self, target: Target) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
+        client = self._clients[target]
+
+        def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
+            return list_services(target, client.fleet, client.reads, self._patience, see)
+
+        return list_fleet

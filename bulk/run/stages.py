@@ -1,0 +1,156 @@
+"""Where the rows of a run stand, the moves between these places, and what a move asks of the world.
+
+Places and moves
+================
+
+Each row stands at one place, which is one byte. A row that has begun has a `Work` besides (`row.py`).
+
+=========  ==================================  ============================================================
+Place      Meaning                             Leaves by -> to
+=========  ==================================  ============================================================
+UNSEEN     not looked at in this session       look: as planned -> READY; moved or kept -> DONE, ENDED;
+                                               refused by the plan -> ENDED; moved, strict run -> LEFT
+READY      may go when a grant comes           granted, every gate open -> NOTED (append the intent);
+                                               a predecessor is on its way -> WAITS, was left -> LEFT,
+                                               ended otherwise -> ENDED (blocked), or RESTORE where parked
+WAITS      for one predecessor                 that one ends, is parked or is left -> READY
+NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped meanwhile -> LEFT
+                                               (attempt `not_sent`)
+FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED (blocked)
+                                               perhaps applied -> SETTLING (attempt `doubt`)
+                                               throttled, retry -> READY, RESTING; out of tries -> ENDED,
+                                               or READY with RESTORE due; rejected -> the same
+                                               abort -> LEFT, and every lane of that key is cut
+SETTLING   perhaps applied, too soon to read   due -> READING (show); no stop ends this wait
+READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
+                                               else, gone -> ENDED (conflict); unreadable -> LEFT
+RESTING    surely not applied, backs off       due -> READY; a stop that does not spare it -> LEFT
+LEFT       nothing more in this session        never
+DONE       ended as asked                      the last list shows something else -> SUSPECT
+ENDED      ended otherwise                     never
+SUSPECT    ended, the last list disagrees      due -> CHECKING (show)
+CHECKING   ended, being read once more         as asked, unreadable -> DONE; else -> ENDED (conflict)
+=========  ==================================  ============================================================
+
+A row's PUTs are PARK, CHANGE, RESTORE, in this order, never back. CHANGE alone where nothing is parked.
+
+Gates
+=====
+
+Asked for the head of a lane's queue when a place in flight is free, and again at the grant, in this order:
+
+1. the lane is cut: never; 2. the run is stopped: only rows that a parked service waits for (must-finish);
+3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
+4. the first PUT of its target is unanswered: hold; 5. it is not of the wave under way: hold;
+6. nobody answers in this lane, and the row has not begun: hold.
+
+A row that is *held* keeps its place in the queue, and all behind it wait. A row that can *never* go is taken
+out of the queue. Each hold ends by something that is under way, or by the end of the lane.
+
+Stops
+=====
+
+A *stop* is the whole run's: nothing begins but must-finish rows. A *cut* is one lane's, or that of all lanes
+of one key: nothing at all is sent there any more, since nothing can be (nobody there, key refused, fleet
+unreadable). Rows in flight are answered, doubts are read, whatever the stop.
+
+What a session knows at its beginning
+=====================================
+
+=========================================  ==============================================================
+Last records of a row                      Place, besides
+=========================================  ==============================================================
+change                                     UNSEEN; refused by the plan: ENDED (strict: after the look)
+intent, or intent and `doubt`              SETTLING, the whole settle time; a PARK: its must-finish rows
+throttled, retry, … (surely not applied)   UNSEEN with attempts and tries
+parked                                     UNSEEN, CHANGE due, its must-finish rows
+rejected, or tries used up, while parked   UNSEEN, RESTORE due, its must-finish rows
+outcome                                    DONE or ENDED
+=========================================  ==============================================================
+
+All else is computed anew. Of a lane nothing is kept: cut, silence, size, first PUT are found out again.
+"""
+
+from enum import IntEnum
+from typing import NamedTuple, TypeAlias
+
+from bulk.core.ledger.records import Record
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Change, ModifyBody
+
+
+class Place(IntEnum):
+    """Where a row stands in this session; the last three of the list come after all that is under way."""
+
+    UNSEEN = 0
+    READY = 1
+    WAITS = 2
+    NOTED = 3
+    FLYING = 4
+    SETTLING = 5
+    READING = 6
+    RESTING = 7
+    SUSPECT = 8
+    CHECKING = 9
+    LEFT = 10
+    DONE = 11
+    ENDED = 12
+
+
+MOVES: dict[Place, set[Place]] = {
+    Place.UNSEEN: {Place.READY, Place.SETTLING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.READY: {Place.NOTED, Place.WAITS, Place.LEFT, Place.ENDED},
+    Place.WAITS: {Place.READY, Place.LEFT},
+    Place.NOTED: {Place.FLYING, Place.LEFT},
+    Place.FLYING: {Place.READY, Place.SETTLING, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.SETTLING: {Place.READING},
+    Place.READING: {Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.RESTING: {Place.READY, Place.LEFT},
+    Place.SUSPECT: {Place.CHECKING},
+    Place.CHECKING: {Place.DONE, Place.ENDED},
+    Place.LEFT: set(),
+    Place.DONE: {Place.SUSPECT},
+    Place.ENDED: set(),
+}
+IN_FLIGHT = frozenset({Place.NOTED, Place.FLYING})
+"""Places that take up one of a lane's requests at a time."""
+BUSY = frozenset(Place) - {Place.UNSEEN, Place.READY, Place.WAITS, Place.LEFT, Place.DONE, Place.ENDED}
+"""Places that are left by themselves: something is under way, or a wait comes due."""
+
+
+class Stop(NamedTuple):
+    """Why nothing new begins."""
+
+    reason: BrakeReason
+    message: str
+
+
+class Append(NamedTuple):
+    """Write a record down, after those before it."""
+
+    record: Record
+    sends: int = 0
+    """The row whose `durable` is to be called once the record is on disk; 0 for none."""
+
+
+class Send(NamedTuple):
+    """Send the PUT of a row; `answered` comes back."""
+
+    change: Change
+    body: ModifyBody
+
+
+class Show(NamedTuple):
+    """Read the service of a row; `shown` comes back."""
+
+    change: Change
+
+
+class Wait(NamedTuple):
+    """Call `due` so many seconds later; a wait that is no longer wanted does no harm."""
+
+    row: int
+    wait_s: float
+
+
+Effect: TypeAlias = Append | Send | Show | Wait
