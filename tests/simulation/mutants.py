@@ -1,0 +1,278 @@
+"""Planted mistakes: each breaks one promise that the machine keeps, and the simulation must notice each.
+
+A mutant replaces one function by one that is wrong in one line.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bulk.core.ledger.progress import OpenRow
+from bulk.core.ledger.records import AttemptResult, Purpose
+from bulk.core.model import Action, Doubt, Reply
+from bulk.run import board, first_look, machine, row
+from bulk.run.course import Course
+from bulk.run.gates import Gates
+from bulk.run.lane import Dependencies, Lane
+from bulk.run.machine import Machine
+from bulk.run.row import Turn, Work
+from bulk.run.stages import Place
+
+Function = Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One mistake: in `owner`, the function `name` is replaced by what `wrong` makes of it."""
+
+    promise: str
+    mistake: str
+    owner: Any
+    name: str
+    wrong: Callable[[Function], Any]
+
+    def __str__(self) -> str:
+        """Return the name of the test."""
+        return f"{self.promise}: {self.mistake}"
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """Make the mistake while the block runs."""
+        right = self.owner.__dict__[self.name]
+        setattr(self.owner, self.name, self.wrong(right))
+        try:
+            yield
+        finally:
+            setattr(self.owner, self.name, right)
+
+
+def constantly(answer: Any) -> Callable[[Function], Any]:
+    """Return a mistake that gives the same answer whatever it is asked."""
+    return lambda _: lambda *_, **__: answer
+
+
+def property_of(answer: Any) -> Callable[[Function], Any]:
+    """Return a mistake that gives the same answer, as a property."""
+    return lambda _: property(lambda _: answer)
+
+
+def _sends_with_the_intent(right: Function) -> Function:
+    def granted(self: Machine, key: Any) -> int:
+        row = right(self, key)
+        if row:
+            self.durable(row)
+        return row
+
+    return granted
+
+
+def _sends_all_noted(right: Function) -> Function:
+    def durable(self: Machine, row: int) -> None:
+        for noted in [row, *(other for other in self._board.works if other != row)]:
+            if self.place(noted) is Place.NOTED:
+                right(self, noted)
+
+    return durable
+
+
+def _resends_unread(right: Function) -> Function:
+    def due(self: Machine, number: int) -> None:
+        if self.place(number) is not Place.SETTLING:
+            return right(self, number)
+        self._board.move(number, Place.READING)
+        work = self._board.works[number]
+        attempt = row._attempt(work, AttemptResult.UNAPPLIED, Reply())
+        return self._course.follow(number, Turn(Place.RESTING, (attempt,), wait_s=0.1))
+
+    return due
+
+
+def _waits(wait_s: float) -> Callable[[Function], Function]:
+    def wrong(right: Function) -> Function:
+        return lambda *arguments: right(*arguments)._replace(wait_s=wait_s)
+
+    return wrong
+
+
+def _takes_up_at_once(right: Function) -> Function:
+    def take_up(self: Machine, number: int, *, is_in_doubt: bool) -> None:
+        right(self, number, is_in_doubt=is_in_doubt)
+        if is_in_doubt:
+            self._board._effects[-1] = self._board._effects[-1]._replace(wait_s=0.0)
+
+    return take_up
+
+
+def _overwrites_a_third_state(right: Function) -> Function:
+    def read_back(work: Work, found: Any, limits: Any, dice: Any) -> Turn:
+        turn = right(work, found, limits, dice)
+        if turn.to is Place.ENDED and any(getattr(r, "observed", None) for r in turn.records):
+            return Turn(Place.READY, (row._attempt(work, AttemptResult.UNAPPLIED, Reply()),))
+        return turn
+
+    return read_back
+
+
+def _costs_a_try(result: AttemptResult) -> Callable[[Function], Function]:
+    def wrong(right: Function) -> Function:
+        return lambda known, verb: right(known, AttemptResult.RETRY if verb is result else verb)
+
+    return wrong
+
+
+def _gives_up_early(right: Function) -> Function:
+    def again(work: Work, attempt: Any, reply: Reply, limits: Any, dice: Any, **more: Any) -> Turn:
+        if work.known.attempts >= limits.tries and not work.would_stay_parked:
+            return Turn(Place.ENDED, (attempt, row._failed(work, reply)))
+        return right(work, attempt, reply, limits, dice, **more)
+
+    return again
+
+
+def _asks_only_the_cut(_: Function) -> Function:
+    return lambda _, lane, __: bool(lane.cut)
+
+
+def _asks_only_the_stop(_: Function) -> Function:
+    def bars(self: Gates, lane: Lane, row: int) -> bool:
+        return self.stopped is not None and not lane.dependencies.must_finish(row)
+
+    return bars
+
+
+def _sends_whatever_happened(right: Function) -> Function:
+    def durable(self: Machine, row: int) -> None:
+        bars, self._gates.bars = self._gates.bars, lambda *_: False  # type: ignore[method-assign]
+        right(self, row)
+        self._gates.bars = bars  # type: ignore[method-assign]
+
+    return durable
+
+
+def _cuts_one_lane_only(_: Function) -> Function:
+    def cut(self: Course, key: Any, stop: Any) -> None:
+        if not self.lanes[key].cut:
+            self._cut(self.lanes[key], stop)
+
+    return cut
+
+
+def _cut_stops_all(right: Function) -> Function:
+    def cut(self: Course, key: Any, stop: Any) -> None:
+        right(self, key, stop)
+        self.stop(stop)
+
+    return cut
+
+
+def _forgets_the_followers_of_the_left(right: Function) -> Function:
+    def tell(self: Course, lane: Lane, row: int, to: Place, **more: Any) -> None:
+        if to is not Place.LEFT:
+            right(self, lane, row, to, **more)
+
+    return tell
+
+
+def _ignores_the_drift(right: Function) -> Function:
+    return lambda row, action, attempts, _: right(row, action, attempts, None)
+
+
+def _ignores_side_effects(right: Function) -> Function:
+    return lambda *arguments: right(*arguments)._replace(side_effect="")
+
+
+def _believes_a_doubt(right: Function) -> Function:
+    def answered(work: Work, verdict: Any, *more: Any, **named: Any) -> Turn:
+        if isinstance(verdict, Doubt) and work.due is Purpose.CHANGE:
+            return Turn(Place.DONE, (row._outcome(work, row.Outcome.APPLIED, verdict.reply),))
+        return right(work, verdict, *more, **named)
+
+    return answered
+
+
+def _believes_an_echo(_: Function) -> Function:
+    return lambda work, reply, state, _: row._done(work, reply, state)
+
+
+def _checks_nothing(_: Function) -> Function:
+    return lambda *_: Turn(Place.DONE)
+
+
+def _parks_for_ever(right: Function) -> Function:
+    def next_due(change: Any, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
+        work = right(change, known, tries, is_in_doubt=is_in_doubt)
+        if work.due is Purpose.CHANGE and change.parking:
+            work.due = Purpose.PARK
+        return work
+
+    return next_due
+
+
+def _in_the_way_of_the_last_put_only(right: Function) -> Function:
+    def in_the_way(self: Dependencies, work: Work) -> int | None:
+        return None if work.change.after_parked else right(self, work)
+
+    return in_the_way
+
+
+def _waits_for_lanes_that_are_closed(_: Function) -> Any:
+    return property(lambda self: all(lane.is_looked_at for lane in self._lanes.values()))
+
+
+def _keeps_the_left_in_the_wave(right: Function) -> Function:
+    def leave_wave(self: Gates, rows: Any) -> Any:
+        return right(self, [row for row in rows if self._board.place(row) is not Place.LEFT])
+
+    return leave_wave
+
+
+def _sends_what_is_kept(right: Function) -> Function:
+    return lambda row, action, attempts, found: right(
+        row, Action.UPDATE if action is Action.KEEP else action, attempts, found
+    )
+
+
+MUTANTS = [
+    Mutant(promise=promise, mistake=mistake, owner=owner, name=name, wrong=wrong)
+    for promise, mistake, owner, name, wrong in (
+        ("P1", "a PUT leaves with its intent", Machine, "granted", _sends_with_the_intent),
+        ("P1", "a commit lets later intents go", Machine, "durable", _sends_all_noted),
+        ("P3", "a doubt is sent again unread", Machine, "due", _resends_unread),
+        ("P3", "a doubt is read at once", row, "_doubt", _waits(0.05)),
+        ("P3", "an earlier session's doubt is read at once", Machine, "_take_up", _takes_up_at_once),
+        ("P3", "a third state is overwritten", machine, "read_back", _overwrites_a_third_state),
+        ("P13", "a lost answer counts as applied", machine, "answered", _believes_a_doubt),
+        ("P13", "a success is not held against its reply", row, "_succeeded", _believes_an_echo),
+        ("P13", "the last look finds nothing", machine, "checked", _checks_nothing),
+        ("drift", "a service that moved is sent", first_look, "looked_at", _ignores_the_drift),
+        ("drift", "a row that needs nothing is sent", first_look, "looked_at", _sends_what_is_kept),
+        ("tries", "throttling costs a try", board, "after_attempt", _costs_a_try(AttemptResult.THROTTLED)),
+        ("tries", "every attempt counts", row, "_again", _gives_up_early),
+        ("order", "predecessors are ignored", Dependencies, "in_the_way", constantly(None)),
+        ("order", "a port is taken before it is freed", Dependencies, "in_the_way",
+         _in_the_way_of_the_last_put_only),
+        ("parking", "nothing must be finished", Dependencies, "must_finish", constantly(answer=False)),
+        ("parking", "a refused last PUT just fails", Work, "would_stay_parked", property_of(answer=False)),
+        ("parking", "a parked service is parked again", board, "taken_up", _parks_for_ever),
+        ("stop", "a stop stops nothing", Gates, "bars", _asks_only_the_cut),
+        ("stop", "what is noted goes whatever happened", Machine, "durable", _sends_whatever_happened),
+        ("P8", "failures are not counted", Gates, "count", constantly(None)),
+        ("P10", "side effects stop nothing", row, "_done", _ignores_side_effects),
+        ("P14", "a cut lane goes on", Gates, "bars", _asks_only_the_stop),
+        ("P14", "a refused key is refused in one lane only", Course, "cut", _cuts_one_lane_only),
+        ("P14", "a cut lane stops the run", Course, "cut", _cut_stops_all),
+        ("P15", "followers of a row that was left wait", Course, "_tell_others",
+         _forgets_the_followers_of_the_left),
+        ("P15", "the first PUT that was withdrawn is waited for", Lane, "withdraw", constantly(None)),
+        ("P15", "all lanes wait for the look of a closed one", Gates, "has_seen_all",
+         _waits_for_lanes_that_are_closed),
+        ("P15", "a wave waits for a row that was left", Gates, "leave_wave", _keeps_the_left_in_the_wave),
+        ("strict", "drift stops nothing", Gates, "strict_objection", constantly(None)),
+        ("strict", "the look is not waited for", Gates, "has_seen_all", property_of(answer=True)),
+        ("canary", "the others do not wait", Gates, "begin_wave", constantly(None)),
+        ("canary", "a bad one stops nothing", Gates, "_judgement", constantly(None)),
+        ("first PUT", "it does not go alone", Lane, "awaits_first", constantly(answer=False)),
+        ("in flight", "there is always room", Lane, "has_room", constantly(answer=True)),
+    )
+]  # fmt: skip

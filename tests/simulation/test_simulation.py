@@ -1,0 +1,68 @@
+"""The promises of a run, asked of thousands of worlds; and planted mistakes, to see that they are asked."""
+
+from collections import Counter
+from itertools import count
+
+import pytest
+
+from bulk.core.errors import LedgerDamaged
+from bulk.run.stages import Place
+from tests.simulation.mutants import MUTANTS, Mutant
+from tests.simulation.world import World
+
+WORLDS_FOR_A_MUTANT = 4000
+"""About half a minute of worlds: the most that a planted mistake may live."""
+
+MET = {
+    ("UNSEEN", "seen"),
+    ("NOTED", "durable"),
+    *(("FLYING", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Abort")),
+    *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
+    *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
+    *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
+    ("DONE", "suspect"),
+    *((place.name, event) for place in Place for event in ("stop", "cut")),
+}
+"""What can meet a row at which place; nothing else ever does."""
+
+
+def lived(first: int, worlds: int) -> tuple[int, Counter[tuple[str, str]]]:
+    """Live through some worlds; return how many events they had, and which met a row at which place."""
+    events, pairs = 0, Counter[tuple[str, str]]()
+    for seed in range(first, first + worlds):
+        world = World(seed)
+        try:
+            world.live_out()
+        except Exception as broken:
+            broken.add_note(f"in World({seed})")
+            raise
+        events += world.events
+        pairs += world.pairs
+    return events, pairs
+
+
+def test_every_promise_holds_in_every_world() -> None:
+    """Whatever is lost, refused, killed, stopped, overwritten: nothing is lost, doubled or left parked."""
+    events, pairs = lived(1, 800)
+    assert events > 100_000
+    assert pairs.keys() <= MET
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_every_promise_holds_in_many_more_worlds() -> None:
+    """And every event meets a row at every place where it can."""
+    _, pairs = lived(1_000, 40_000)
+    assert pairs.keys() == MET
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_the_simulation_notices_a_planted_mistake(mutant: Mutant) -> None:
+    """Within half a minute of worlds, for each promise that the machine keeps."""
+    with mutant.planted():
+        for seed in count(1):
+            try:
+                World(seed).live_out()
+            except (AssertionError, LedgerDamaged):
+                return
+            assert seed < WORLDS_FOR_A_MUTANT, "not noticed"

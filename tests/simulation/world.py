@@ -1,0 +1,629 @@
+"""Whole runs of the machine in virtual time: one seed is one world, and always the same one.
+
+A world is a plan over a few lanes, services that answer well or badly, somebody else who writes now and
+then, and several sessions, some of them killed or stopped, the last two calm. After each event it asks
+whether every promise holds, by what it has noted itself and not by what the machine says of itself.
+"""
+
+import heapq
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+
+from bulk.core.ledger.progress import Progress, Stage
+from bulk.core.ledger.records import Json, OutcomeRecord, Purpose, Record, record_json, record_type
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import (
+    Abort,
+    Action,
+    Change,
+    Done,
+    Doubt,
+    LaneName,
+    Missing,
+    ModifyBody,
+    Outcome,
+    Reject,
+    Reply,
+    Retry,
+    ServiceState,
+    ShowVerdict,
+    Target,
+    Throttled,
+    Verdict,
+)
+from bulk.run.interfaces import Limits
+from bulk.run.machine import Machine
+from bulk.run.row import Drift, drift
+from bulk.run.stages import Append, Place, Send, Show, Stop
+from tests.nouns import change, planned, ports, ring, run_record, session_record
+
+SETTLE_S = 2.0
+OK = Reply(http=200, request_id="r", ms=5)
+AT = "2026-01-15T08:30:00.000Z"
+KINDS = ("throttled", "lost", "lost after", "late", "unreached", "busy", "renewed", "rejected", "echo")
+UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
+HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
+
+
+class Broken(AssertionError):
+    """A promise that did not hold."""
+
+
+def must(is_kept: object, promise: str) -> None:
+    """Raise Broken with the promise unless it is kept."""
+    if not is_kept:
+        raise Broken(promise)
+
+
+class Ledger:
+    """Records in memory; those not committed yet are lost by a kill, but for any first part of them."""
+
+    def __init__(self, changes: list[Change]) -> None:
+        self.changes = {change.row: change for change in changes}
+        self.durable: list[Json] = []
+        self.pending: list[Json] = []
+        self.said: dict[int, list[Json]] = defaultdict(list)
+        """What was written of each row, committed or not."""
+        for record in (run_record(), *changes, planned(*changes), session_record()):
+            self.append(record)
+        self.restart(len(self.pending))
+
+    def append(self, record: Record) -> None:
+        """Write a record, to be committed with the next commit."""
+        n = len(self.durable) + len(self.pending)
+        json = {"n": n, "at": AT, "type": record_type(record), **record_json(record)}
+        self.pending.append(json)
+        self.said[json.get("row", 0)].append(json)
+
+    def commit(self, batch: int) -> None:
+        """Make the first records of those that are pending durable."""
+        for json in self.pending[:batch]:
+            self.progress.step(json, 1)
+        self.durable += self.pending[:batch]
+        del self.pending[:batch]
+
+    def restart(self, kept: int) -> None:
+        """Fold anew, as a process does, what a kill has left: `kept` of the records that were pending."""
+        self.durable += self.pending[:kept]
+        self.pending, self.progress, self.said = [], Progress(), defaultdict(list)
+        for json in self.durable:
+            self.progress.step(json, 1)
+            self.said[json.get("row", 0)].append(json)
+
+    def change(self, row: int) -> Change:
+        """Return the planned change of a row."""
+        return self.changes[row]
+
+    def outcome(self, row: int) -> Json | None:
+        """Return the last outcome of a row."""
+        return next((json for json in reversed(self.said[row]) if json["type"] == "outcome"), None)
+
+    def is_as_asked(self, row: int) -> bool:
+        """Return whether a row ended as asked, committed or not."""
+        return (self.outcome(row) or {}).get("outcome") in {"applied", "already"}
+
+    def is_parked(self, row: int) -> bool:
+        """Return whether a row was parked and has not ended, committed or not."""
+        parked = any(json.get("verdict") == "parked" for json in self.said[row])
+        return parked and self.outcome(row) is None
+
+    def last(self, row: int) -> Json:
+        """Return the last durable record of a row that is no note."""
+        told = (json for json in reversed(self.durable) if json.get("row") == row and json["type"] != "note")
+        return next(told)
+
+
+class World:
+    """One world, from its first session to the end of its last."""
+
+    def __init__(self, seed: int) -> None:
+        self.dice = dice = random.Random(seed)
+        self.changes = list(self._plan())
+        self.ledger = Ledger(self.changes)
+        self.live = {change.service_id: change.before for change in self.changes if change.before}
+        self.row_of = {change.service_id: change.row for change in self.changes}
+        self.limits = Limits(
+            workers=dice.choice((1, 2, 3, 8)),
+            elastic=dice.random() < 0.3,
+            tries=dice.choice((1, 2, 5)),
+            settle_s=SETTLE_S,
+            failures_max=dice.choice((None, None, 0, 1, 3)),
+            canary_rows=dice.choice((0, 0, 0, 1, 3)),
+            strict=dice.random() < 0.15,
+        )
+        self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
+        self.odds["abort"] = dice.choice((0, 0, 0, 0, 0.02))
+        self.odds["side effect"] = dice.choice((0, 0, 0, 0, 0.05))
+        self.has_writers, self.has_outage = dice.random() < 0.25, dice.random() < 0.1
+        self.now, self.calm = 0.0, False
+        self.alive: Counter[int] = Counter()
+        """PUTs of a row that are on their way or may still land."""
+        self.landed: dict[int, list[ModifyBody]] = defaultdict(list)
+        self.touched: set[int] = set()
+        """Rows whose service somebody else, or a side effect, wrote."""
+        self.strange: set[int] = set()
+        """Rows whose service a read has shown in a state that is not the plan's."""
+        self.pairs: Counter[tuple[str, str]] = Counter()
+        """How often each event met a row at each place."""
+        self.events = 0
+        self.session_number = 0
+        self._heap: list[tuple[float, int, Callable[[], None], bool]] = []
+        self._sequence = count()
+
+    def _plan(self) -> Iterator[Change]:
+        """Yield the changes of a few lanes: rings, followers, kept, refused and plain rows."""
+        dice, row = self.dice, 1
+        self.lanes: dict[Target, LaneName] = {}
+        rows_most = dice.choice((2, 4, 7, 15))
+        for number in range(dice.choice((1, 2, 2, 3, 4))):
+            key = LaneName("h", f"r{number}", f"a{number // 2}")
+            targets = [Target(region=key.region, project_id=f"{p}") for p in range(dice.choice((1, 1, 2)))]
+            self.lanes |= dict.fromkeys(targets, key)
+            until = row + dice.randint(1, rows_most)
+            while row < until:
+                made = self._made(row, dice.random())
+                row += len(made)
+                target = dice.choice(targets)
+                yield from (replace(one, target=target, before=_described(one.before)) for one in made)
+
+    def _made(self, row: int, roll: float) -> list[Change]:
+        if roll < 0.2:
+            return ring(self.dice.choice((2, 2, 3)), row)
+        if roll < 0.35:
+            return [change(row), change(row + 1, after=(row,))]
+        actions = (*[Action.UPDATE] * 8, Action.KEEP, Action.REFUSE)
+        return [change(row, action=self.dice.choice(actions))]
+
+    # Sessions
+
+    def live_out(self) -> None:
+        """Live through some sessions with trouble and two without, and check what they came to."""
+        dice = self.dice
+        for _ in range(dice.randint(1, 4)):
+            kill_at = dice.choice((None, dice.randint(1, 120)))
+            was_killed = self.session(kill_at, dice.choice((None, None, dice.uniform(0, 6))))
+            if not (was_killed and dice.random() < 0.6):  # else the next process starts at once
+                self._let_land()
+                self.now += dice.uniform(0, 100)
+        self.calm = True
+        self.limits = replace(self.limits, failures_max=None, canary_rows=0, strict=False, tries=5)
+        for _ in range(2):
+            self.session(None, None)
+            self._let_land()
+        self._check_the_end()
+
+    def session(self, kill_at: int | None, stop_at: float | None) -> bool:
+        """Live through one session; return whether it was killed."""
+        self.machine = Machine(self.ledger, self.lanes, self.limits, self.dice)
+        self.began_at, self.first_events = self.now, self.events
+        self.granting: set[LaneName] = set()
+        self.verified: set[LaneName] = set()
+        self.is_committing, self.noted = False, list[int]()
+        self.sent_rows, self.stopped_at = list[int](), None
+        self.is_answered: dict[Target, bool] = {}
+        self.in_flight: Counter[LaneName] = Counter()
+        self.gone_lanes, self.refused_accounts = set[LaneName](), set[str]()
+        self.looked_lanes: set[LaneName] = set()
+        self.answered_at: dict[int, float] = {}
+        self.begun_before = {*self.ledger.progress.open}
+        self.moved: set[int] = set()
+        self.failures = 0
+        self.do("begin", 0, self.machine.begin)
+        self._schedule(stop_at)
+        while self._heap:
+            self.now, _, happen, _ = heapq.heappop(self._heap)
+            self.events += 1
+            happen()
+            if kill_at is not None and self.events - self.first_events >= kill_at:
+                self._heap = [entry for entry in self._heap if entry[3]]
+                heapq.heapify(self._heap)
+                self.ledger.restart(self.dice.randint(0, len(self.ledger.pending)))
+                self.session_number += 1  # nobody hears of the answers that still come
+                return True
+        self._check_session()
+        return False
+
+    def _schedule(self, stop_at: float | None) -> None:
+        """Let the services be looked at, lane by lane, and let trouble come."""
+        dice, machine = self.dice, self.machine
+        for key in machine.lanes:
+            if not self.calm and dice.random() < 0.05:
+                cut = Stop(BrakeReason.UNREADABLE, "no list")
+                self.at(dice.uniform(0, 2), lambda key=key, cut=cut: self._unreadable(key, cut))
+                continue
+            at_s = dice.uniform(0.01, 0.3)
+            rows = machine.look.unseen(key)
+            dice.shuffle(rows)
+            for row in rows:
+                at_s += dice.choice((0, 0, 0.3))
+                self.at(at_s, lambda row=row: self._look(row))
+            self.at(at_s + 0.01, lambda key=key: self._looked(key))
+        if stop_at is not None and not self.calm:
+            self.at(stop_at, self._stop)
+        for _ in range(dice.randint(1, 3) if self.has_writers and not self.calm else 0):
+            self.at(dice.uniform(0, 10), self._write)
+
+    def at(self, wait_s: float, happen: Callable[[], None], *, outlives: bool = False) -> None:
+        """Let something happen later; what `outlives` the process happens though it is killed."""
+        heapq.heappush(self._heap, (self.now + wait_s, next(self._sequence), happen, outlives))
+
+    def _let_land(self) -> None:
+        """Let happen what was under way when the process ended; nobody hears of it."""
+        while self._heap:
+            at_s, _, happen, outlives = heapq.heappop(self._heap)
+            self.now = max(self.now, at_s)
+            if outlives:
+                happen()
+
+    # What the machine asks for
+
+    def do(self, event: str, row: int, call: Callable[..., object], *arguments: object) -> None:
+        """Let the machine have an event, do what it asks for, and ask whether every promise holds."""
+        if event in {"stop", "cut"}:
+            self.pairs.update((self.machine.place(row).name, event) for row in self.ledger.changes)
+        elif row:
+            self.pairs[self.machine.place(row).name, event] += 1
+        call(*arguments)
+        self._carry_out()
+        for key in self.machine.lanes:
+            self._feed(key)
+        self._carry_out()
+
+    def _carry_out(self) -> None:
+        while effects := self.machine.take():
+            for effect in effects:
+                match effect:
+                    case Append(record=record, sends=row):
+                        self._check_record(record)
+                        self.ledger.append(record)
+                        self.noted += [row] if row else []
+                    case Send(change=change, body=body):
+                        self._put(change, body)
+                    case Show(change=change):
+                        self._check_show(change.row)
+                        self.at(self.dice.uniform(0.01, 0.2), lambda change=change: self._show(change))
+                    case _:
+                        row, due = effect.row, self.machine.due
+                        self.at(effect.wait_s, lambda row=row, due=due: self.do("due", row, due, row))
+        if self.ledger.pending and not self.is_committing:
+            self.is_committing = True
+            noted, self.noted = self.noted, []
+            batch = len(self.ledger.pending)
+            wait_s = self.dice.choice((0.001, 0.001, 0.05, 3.0))
+            self.at(wait_s, lambda: self._commit(batch, noted))
+
+    def _commit(self, batch: int, noted: list[int]) -> None:
+        """End a commit of what was pending when it began; what came meanwhile goes with the next."""
+        self.is_committing = False
+        self.ledger.commit(batch)
+        for row in noted:
+            self.do("durable", row, self.machine.durable, row)
+        self._check_facts()
+        self._carry_out()
+
+    def _feed(self, key: LaneName) -> None:
+        """Let a lane have what it waits for: a grant, or its last look."""
+        if key in self.granting:
+            return
+        if self.machine.wants(key, 100.0):
+            self.granting.add(key)
+            self.at(0.1, lambda: self._grant(key))
+        elif self.machine.is_over(key) and not self.machine.has_closed(key) and key not in self.verified:
+            self.verified.add(key)
+            self.at(0.1, lambda: self._verify(key))
+
+    def _grant(self, key: LaneName) -> None:
+        self.granting.discard(key)
+        self.do("granted", 0, self.machine.granted, key)
+
+    def _verify(self, key: LaneName) -> None:
+        if self.ledger.pending:
+            self.at(0.1, lambda: self._verify(key))
+            return
+        for row in self.machine.sent(key):
+            change = self.ledger.change(row)
+            live = self.live.get(change.service_id)
+            if live is None or live.mismatches(change.body):
+                self.do("suspect", row, self.machine.suspect, row)
+
+    # What happens outside
+
+    def _look(self, row: int) -> None:
+        change = self.ledger.change(row)
+        opened = self.ledger.progress.open.get(row)
+        live = self.live.get(change.service_id)
+        is_parked = opened is not None and opened.parked
+        found = drift(change, live, is_parked=is_parked) if live else Drift(None)
+        self.moved |= {row} if found else set()
+        self.do("seen", row, self.machine.look.seen, row, found)
+
+    def _looked(self, key: LaneName) -> None:
+        self.looked_lanes.add(key)
+        self.do("looked", 0, self.machine.look.ended, key)
+
+    def _unreadable(self, key: LaneName, cut: Stop) -> None:
+        self.gone_lanes.add(key)
+        self.do("cut", 0, self.machine.cut, key, cut)
+
+    def _stop(self) -> None:
+        self.stopped_at = self.now
+        self.do("stop", 0, self.machine.stop, Stop(BrakeReason.INTERRUPTED, "INT"))
+
+    def _write(self) -> None:
+        """Let somebody else write a service."""
+        if self.live:
+            wanted = self.dice.choice(list(self.live))
+            row = self.row_of[wanted]
+            self.touched.add(row)
+            self.live[wanted] = replace(self.live[wanted], ports=ports(self.dice.choice((1, 2, 7000 + row))))
+
+    def _put(self, change: Change, body: ModifyBody) -> None:
+        row, key = change.row, self.lanes[change.target]
+        self._check_put(change, body)
+        self.alive[row] += 1
+        self.in_flight[key] += 1
+        self.is_answered.setdefault(change.target, False)
+        self.sent_rows.append(row)
+        latency_s, session = self.dice.uniform(0.01, 0.5), self.session_number
+
+        def answer(verdict: Verdict) -> None:
+            if session == self.session_number:
+                self._answer(change, verdict)
+
+        self._reply(self._kind(), change, body, latency_s, answer)
+
+    def _kind(self) -> str:
+        if self.calm:
+            return "ok"
+        if self.has_outage and self.now % 100 < 45:
+            return "unreached"
+        return next((kind for kind, odds in self.odds.items() if self.dice.random() < odds), "ok")
+
+    def _answer(self, change: Change, verdict: Verdict) -> None:
+        row, key = change.row, self.lanes[change.target]
+        self.in_flight[key] -= 1
+        self.is_answered[change.target] = True
+        self.answered_at[row] = self.now
+        name = f"answered {type(verdict).__name__}"
+        self.do(name, row, self.machine.answered, row, verdict, self.now)
+        if isinstance(verdict, Abort):
+            self.refused_accounts.add(key.account)
+        if isinstance(verdict, Done) and verdict.state.description != "d":
+            self.stopped_at = self.stopped_at or self.now
+
+    def _reply(
+        self, kind: str, change: Change, body: ModifyBody, latency_s: float, answer: Callable[[Verdict], None]
+    ) -> None:
+        """Let one PUT land, or not, and be answered, or not."""
+        answers: dict[str, Verdict] = {
+            "throttled": Throttled(reply=Reply(http=429, code="APIGW.0308"), retry_after_s=1.0),
+            "unreached": Retry(reply=Reply(code="connect_failed")),
+            "busy": Retry(reply=Reply(http=409, code="busy")),
+            "renewed": Retry(reply=Reply(http=401, code="expired"), counts=False),
+            "rejected": Reject(reply=Reply(http=400, code="EndPoint.3043")),
+            "abort": Abort(reply=Reply(http=401, code="APIGW.0301"), hint="check the key"),
+            "lost": Doubt(reply=Reply(code="timeout")),
+        }
+        if kind in answers:
+            self.at(latency_s, lambda: self._gone(change.row), outlives=True)
+            self.at(latency_s, lambda: answer(answers[kind]))
+            return
+        before = self.live.get(change.service_id)
+        lost: Verdict = Doubt(reply=Reply(code="timeout"))
+        if kind == "echo" and before:
+            lost = Done(reply=OK, state=before)
+        lands_s = self.dice.uniform(0.6, SETTLE_S - 0.01) if kind == "late" else latency_s
+        is_told = kind in {"ok", "side effect"}
+
+        def land() -> None:
+            self._gone(change.row)
+            verdict = self._land(change, body, is_noisy=kind == "side effect")
+            if is_told:
+                answer(verdict)
+
+        self.at(lands_s, land, outlives=True)
+        if not is_told:
+            self.at(0.1 if kind == "late" else latency_s, lambda: answer(lost))
+
+    def _gone(self, row: int) -> None:
+        self.alive[row] -= 1
+
+    def _land(self, change: Change, body: ModifyBody, *, is_noisy: bool) -> Verdict:
+        live = self.live.get(change.service_id)
+        if live is None:
+            return Reject(reply=Reply(http=404, code="EndPoint.0005"))
+        if self._clashes(change, body):
+            return Reject(reply=Reply(http=400, code="EndPoint.3044"))
+        named = {"ports": body.ports} if body.ports is not None else {}
+        if is_noisy:
+            self.touched.add(change.row)
+            named["description"] = "changed unasked"
+        self.live[change.service_id] = replace(live, **named)
+        self.landed[change.row].append(body)
+        return Done(reply=OK, state=self.live[change.service_id])
+
+    def _clashes(self, change: Change, body: ModifyBody) -> bool:
+        """Return whether another service of a ring holds a port that is asked for."""
+        others = self._needs(change) - {change.row}
+        held = (set(self.live[self.ledger.change(row).service_id].ports) for row in others)
+        return any(set(body.ports or ()) & ports for ports in held) if others else False
+
+    def _needs(self, change: Change) -> set[int]:
+        found, waiting = set[int](), [change.row]
+        while waiting:
+            if (row := waiting.pop()) not in found:
+                found.add(row)
+                needed = self.ledger.change(row)
+                waiting += (*needed.after, *needed.after_parked)
+        return found
+
+    def _show(self, change: Change) -> None:
+        live, roll = self.live.get(change.service_id), self.dice.random()
+        found: ShowVerdict = Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404))
+        if not self.calm and roll < 0.04:
+            found = Reject(reply=Reply(http=400, code="no"))
+        elif not self.calm and roll < 0.045:
+            found = Abort(reply=Reply(http=401, code="x"), hint="")
+        if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
+            self.strange.add(change.row)
+        self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found)
+        if isinstance(found, Abort):
+            self.refused_accounts.add(self.lanes[change.target].account)
+
+    def _is_of_the_plan(self, change: Change, live: ServiceState) -> bool:
+        planned = (change.before, change.body, change.parking)
+        return any(set(state.ports or ()) == set(live.ports) for state in planned if state)
+
+    # The promises
+
+    def _check_put(self, change: Change, body: ModifyBody) -> None:
+        row, key = change.row, self.lanes[change.target]
+        last = self.ledger.last(row)
+        must(last["type"] == "intent", f"P1: row {row} is sent without a durable intent, after {last}")
+        must(not self.alive[row], f"two PUTs of row {row} are alive, or an earlier one may still land")
+        is_as_left = self.landed[row] and self.landed[row][-1] == body and row not in self.touched
+        must(not is_as_left or self.live[change.service_id].ports != body.ports, f"P3: row {row} again")
+        must(key not in self.gone_lanes, f"row {row} is sent in a lane that is unreadable")
+        must(key.account not in self.refused_accounts, f"row {row} is sent with a refused key")
+        must(self.is_answered.get(change.target) is not False, f"row {row}: the first PUT goes alone")
+        must(self.in_flight[key] < self.limits.workers, f"row {row}: too many in flight")
+        is_needed = self._is_needed(row, last)
+        must(self.stopped_at is None or is_needed, f"row {row} begins after the stop")
+        must(change.action is Action.UPDATE, f"row {row} needs no PUT")
+        must(row not in self.moved, f"row {row} is sent though its service was seen to have moved")
+        must(row not in self.strange, f"row {row} is sent though reading showed neither before nor as asked")
+        if self.limits.strict and not is_needed:
+            gone = {key for key in self.machine.lanes if key not in self.looked_lanes}
+            must(not gone and not self.moved, f"row {row} is sent by a strict run that must not begin")
+        self._check_turn(change, Purpose(last.get("purpose", "change")))
+        self._check_canary(row)
+
+    def _is_needed(self, row: int, last: Json) -> bool:
+        """Return whether a parked service, or one that may be, waits for a row."""
+        others = (one for one in self.changes if one.parking and self._maybe_parked(one.row))
+        is_first_park = last.get("purpose") == "park" and not self.ledger.is_parked(row)
+        return any(row in self._needs(one) and not (one.row == row and is_first_park) for one in others)
+
+    def _maybe_parked(self, row: int) -> bool:
+        told = [json for json in self.ledger.said[row] if json["type"] in {"intent", "attempt", "outcome"}]
+        if not told or told[-1]["type"] == "outcome":
+            return False
+        is_in_doubt = told[-1]["type"] == "intent" or told[-1].get("verdict") == "doubt"
+        return self.ledger.is_parked(row) or is_in_doubt
+
+    def _check_turn(self, change: Change, purpose: Purpose) -> None:
+        if purpose is Purpose.CHANGE:
+            for first in change.after:
+                must(self.ledger.is_as_asked(first), f"row {change.row} goes before row {first}")
+            for first in change.after_parked:
+                is_out_of_the_way = self.ledger.is_parked(first) or self.ledger.is_as_asked(first)
+                must(is_out_of_the_way, f"row {change.row} goes before row {first} is parked")
+
+    def _check_canary(self, row: int) -> None:
+        """As long as a canary row has not ended as asked, no other row goes (asked of plain plans only)."""
+        is_plain = all(not (one.after or one.parking or one.after_parked) for one in self.changes)
+        if not (self.limits.canary_rows and is_plain) or self.begun_before:
+            return
+        earlier = list(dict.fromkeys(self.sent_rows))
+        if row not in earlier and len(earlier) >= self.limits.canary_rows:
+            first = earlier[: self.limits.canary_rows]
+            must(all(map(self.ledger.is_as_asked, first)), f"row {row} goes before the canary {first} ended")
+
+    def _check_show(self, row: int) -> None:
+        told = [json for json in self.ledger.said[row] if json["type"] != "note"]
+        if told[-1]["type"] == "intent" or told[-1].get("verdict") == "doubt":
+            waited_s = self.now - max(self.began_at, self.answered_at.get(row, 0.0))
+            must(waited_s > SETTLE_S - 0.001, f"row {row} is read {waited_s:.1f} s after its PUT")
+
+    def _check_record(self, record: Record) -> None:
+        if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
+            told = self.ledger.said[record.row]
+            purpose = next(json for json in reversed(told) if json["type"] == "intent").get("purpose")
+            is_no = record.reply.code in {"EndPoint.3043", "EndPoint.3044", "EndPoint.0005"}
+            must(
+                is_no or self._counted(told, purpose) >= self.limits.tries,
+                f"row {record.row} had not its tries",
+            )
+        if isinstance(record, OutcomeRecord) and record.outcome in {Outcome.FAILED, Outcome.CONFLICT}:
+            self.failures += 1
+            if self.limits.failures_max is not None and self.failures > self.limits.failures_max:
+                self.stopped_at = self.stopped_at or self.now
+
+    def _counted(self, told: list[Json], purpose: str | None) -> int:
+        """Return how many answers count against the PUT of this purpose, over all sessions."""
+        counted, current = 0, None
+        for json in told:
+            if json["type"] == "intent":
+                current = json.get("purpose")
+            elif current == purpose and json.get("verdict") in {"doubt", "retry"}:
+                counted += 1
+        return counted
+
+    def _check_facts(self) -> None:
+        """Hold what the machine knows of each row against the ledger's fold, once all is durable."""
+        if self.ledger.pending:
+            return
+        progress, machine = self.ledger.progress, self.machine
+        for row, known in progress.open.items():
+            must(
+                machine._board.works[row].known == known, f"row {row}: {known} is not what the machine knows"
+            )
+        for row in progress.order:
+            stage, place = progress.stage(row), machine.place(row)
+            must((stage >= Stage.APPLIED) == (place in HAS_ENDED), f"row {row}: {stage.name}, {place.name}")
+            must(stage is not Stage.ASKED or place in UNDER_WAY, f"row {row}: {stage.name}, {place.name}")
+
+    def _check_session(self) -> None:
+        machine = self.machine
+        stuck = [key for key in machine.lanes if not machine.is_over(key)]
+        must(not stuck, f"P15: {stuck} hold for ever, {[machine.place(r).name for r in self.ledger.changes]}")
+        for one in self.changes:
+            lane = machine.lanes[self.lanes[one.target]]
+            if self.ledger.is_parked(one.row) and not lane.cut:
+                places = {machine.place(row) for row in self._needs(one)}
+                must(Place.LEFT in places, f"row {one.row} is left parked though nothing is in its way")
+        self._check_lanes()
+
+    def _check_lanes(self) -> None:
+        """Trouble of one lane keeps no other from finishing, where nothing stopped the whole run."""
+        limits = self.limits
+        may_be_silent = self.odds["unreached"] or self.has_outage
+        may_stop = limits.strict or limits.canary_rows or self.odds["side effect"] or may_be_silent
+        if self.stopped_at is not None or may_stop:
+            return
+        for one in self.changes:
+            key = self.lanes[one.target]
+            if key not in self.gone_lanes and key.account not in self.refused_accounts:
+                place = self.machine.place(one.row)
+                must(
+                    place >= Place.LEFT,
+                    f"P14: row {one.row} stands at {place.name} in a lane without trouble",
+                )
+
+    def _check_the_end(self) -> None:
+        progress = self.ledger.progress
+        must(sum(progress.counts().values()) == progress.rows, "the outcomes do not sum up to the rows")
+        must(progress.ended == progress.rows, f"rows have no outcome: {progress.counts()}")
+        for one in self.changes:
+            live, outcome = self.live.get(one.service_id), progress.outcome(one.row)
+            if live is None:
+                continue
+            is_as_asked = outcome is not Outcome.APPLIED or not live.mismatches(one.body)
+            must(is_as_asked, f"P13: row {one.row} is applied, but its service has {live.ports}")
+            if one.row in self.touched:
+                continue
+            is_wrong = outcome.facts.as_asked and live.mismatches(one.body)
+            must(not is_wrong, f"row {one.row} is {outcome}, but its service has {live.ports}")
+            is_parked = one.parking is not None and live.ports == one.parking.ports
+            message = (self.ledger.outcome(one.row) or {}).get("message", "")
+            must(not is_parked or "left without" in message, f"row {one.row} stays parked and is {outcome}")
+            if outcome in {Outcome.DRIFTED, Outcome.REFUSED}:
+                must(live == one.before, f"row {one.row} is {outcome}, but was changed")
+
+
+def _described(before: ServiceState | None) -> ServiceState | None:
+    """Return a service with a description, so that a side effect shows."""
+    return replace(before, description="d") if before else None
