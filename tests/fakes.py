@@ -214,6 +214,24 @@ def shows_the_state_before(fleet: FakeFleet, service_id: ServiceId, _: ModifyBod
     return Done(reply=OK, state=fleet.services[service_id])
 
 
+def breaks(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take effect, and leave the service broken."""
+    fleet.services[service_id] = replace(fleet.land(service_id, body), status="failed")
+    return Done(reply=OK, state=fleet.services[service_id])
+
+
+def lands_refused(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take effect, and say no."""
+    fleet.land(service_id, body)
+    return Reject(reply=NO)
+
+
+def lands_half_refused(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    """Take half of its effect, and say no."""
+    fleet.services[service_id] = replace(fleet.land(service_id, body), ports=())
+    return Reject(reply=NO)
+
+
 def is_lost(*_: Any) -> Verdict:
     """Take no effect, and lose the answer."""
     return Doubt(reply=LOST)

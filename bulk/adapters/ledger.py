@@ -30,10 +30,10 @@ from bulk.core.ledger.records import (
     Json,
     Note,
     Record,
-    asks_for_ports_of,
     change_of,
     record_json,
     record_type,
+    shows_as_asked,
     shows_before,
 )
 from bulk.core.model import Change, ServiceState
@@ -136,12 +136,9 @@ class LedgerReader:
         """Return whether the plan surely saw the row's service like this; False leaves it open."""
         return shows_before(self._line_at(self.progress.change_at[row - 1]), state)
 
-    def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
-        """Return whether a row surely asks for the ports that this service has, and for nothing else.
-
-        False leaves it open.
-        """
-        return asks_for_ports_of(self._line_at(self.progress.change_at[row - 1]), state)
+    def shows_as_asked(self, row: int, state: ServiceState) -> bool:
+        """Return whether a service is surely as its row asks, and else as planned; False may mean unknown."""
+        return shows_as_asked(self._line_at(self.progress.change_at[row - 1]), state)
 
     def outcome(self, row: int) -> Json | None:
         """Return the last `outcome` record of a row; None while it has none."""

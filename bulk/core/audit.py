@@ -120,7 +120,7 @@ class Audit:
         """Take the step, then yield each promise that it breaks nevertheless."""
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
-        had_ended = self._stage_of(record) is Stage.APPLIED
+        had_ended = self._stage_of(record) in {Stage.APPLIED, Stage.FAILED}
         self.progress.step(record, offset)
         match record["type"]:
             case "change":
@@ -137,7 +137,7 @@ class Audit:
                 yield from self._intent(record, sent)
             case "attempt" if record["attempt"] != sent:
                 yield Promise.NUMBER, f"answers PUT {record['attempt']} of row {record['row']}, not {sent}"
-            case "outcome" if not had_ended:  # else the verify sweep has found something else
+            case "outcome" if not had_ended:  # else the last look has found something else
                 yield from _outcome(record, sent)
             case "end":
                 yield from self._end(record)

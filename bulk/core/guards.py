@@ -56,6 +56,12 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
 _STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 
+def strays(before: ServiceState, live: ServiceState, body: ModifyBody) -> tuple[str, ...]:
+    """Return the fields in which a service is not what a PUT with this body was to make of it."""
+    broken = ("status",) if live.is_broken else ()
+    return (*live.mismatches(body), *side_effects(before, live, body), *broken)
+
+
 def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[str, ...]:
     """Return the fields that a PUT changed although its body does not name them.
 

@@ -244,6 +244,11 @@ class ServiceState:
     updated_at: str | None = compared_for(default=None)
 
     @property
+    def is_broken(self) -> bool:
+        """Return whether the API says that the service does not work, or will soon be gone."""
+        return self.status in {"failed", "deleting"}
+
+    @property
     def short_name(self) -> str:
         """Return the part of `service_name` that a PUT may change."""
         parts = (self.service_name or "").split(".")

@@ -39,7 +39,7 @@ class Course:
         for record in turn.records:
             board.append(record)
             if isinstance(record, OutcomeRecord):
-                self.stop(self.gates.count(record.outcome))
+                self.stop(self.gates.count(row, record.outcome))
         if turn.due:
             board.works[row].due = turn.due
         if to in _GOES_ON and self.gates.bars(lane, row):

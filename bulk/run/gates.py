@@ -29,7 +29,7 @@ class Gates:
         self._board = board
         self._lanes = lanes
         self._limits = limits
-        self._failures = 0
+        self._failed: set[int] = set()
         self._wave: set[int] = set()
         """Rows of the wave under way that have not come to their end; empty where there is no wave."""
         self._in_wave: frozenset[int] = frozenset()
@@ -108,10 +108,13 @@ class Gates:
 
     # Failures
 
-    def count(self, outcome: Outcome) -> Stop | None:
+    def count(self, row: int, outcome: Outcome) -> Stop | None:
         """Count how a row ended; return why the run must stop, if too many failed."""
-        self._failures += outcome in FAILURES
-        most = self._limits.failures_max
-        if outcome not in FAILURES or most is None or self._failures <= most:
+        if outcome not in FAILURES:
+            self._failed.discard(row)
             return None
-        return Stop(BrakeReason.FAILURE_LIMIT, f"{self._failures} rows failed, {most} may")
+        self._failed.add(row)
+        most = self._limits.failures_max
+        if most is None or len(self._failed) <= most:
+            return None
+        return Stop(BrakeReason.FAILURE_LIMIT, f"{len(self._failed)} rows failed, {most} may")

@@ -104,11 +104,8 @@ class Ledger(PlanReader, Protocol):
         """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
         ...
 
-    def asks_for_ports_of(self, row: int, state: ServiceState) -> bool:
-        """Return whether a row surely asks of this service for the ports it has, and for nothing else.
-
-        False may also mean unknown.
-        """
+    def shows_as_asked(self, row: int, state: ServiceState) -> bool:
+        """Return whether a service is surely as its row asks, and else as planned; False may mean unknown."""
         ...
 
 

@@ -1,10 +1,10 @@
-"""Holding a fleet's list against a plan: what moved since, and what is as its row asked."""
+"""Holding a fleet's list against a plan: what moved since, and what is as its row ended."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from bulk.core.model import ServiceState
+from bulk.core.model import Outcome, ServiceState
 from bulk.run.interfaces import Ledger, PlanReader
-from bulk.run.row import Drift, drift
+from bulk.run.row import Drift, drift, ended_otherwise
 
 ListFleet = Callable[[Callable[[ServiceState], None]], Awaitable[None]]
 """Lists a fleet, and lets its argument have every service."""
@@ -33,16 +33,19 @@ async def compare(
         judged(row, Drift(None))
 
 
-async def not_as_asked(ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet) -> Iterable[int]:
-    """List a fleet and return those of these rows whose service is not as asked, or not there."""
+async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet) -> Iterable[int]:
+    """List a fleet and return those of these rows whose service is not as they ended, or not there."""
 
-    def is_as_asked(row: int, live: ServiceState) -> bool:
-        if ledger.asks_for_ports_of(row, live):
+    def is_as_ended(row: int, live: ServiceState) -> bool:
+        is_applied = ledger.progress.outcome(row) is Outcome.APPLIED
+        if is_applied and ledger.shows_as_asked(row, live):
             return True
         change = ledger.change(row)
-        return change.service_id == live.id and not live.mismatches(change.body)
+        if change.service_id != live.id:
+            return False
+        return not ended_otherwise(change, ledger.outcome(row) or {}, live)
 
-    return await unaccounted(ledger, rows, list_fleet, is_as_asked)
+    return await unaccounted(ledger, rows, list_fleet, is_as_ended)
 
 
 async def unaccounted(

@@ -173,15 +173,15 @@ class Machine:
         if self._board.place(row) is Place.READING:
             turn = read_back(self._board.works[row], found, self._limits, self._dice)
         else:
-            ended = self._board.plan.outcome(row) or {}
-            turn = checked(self._board.change(row), found, ended.get("attempts", 0))
+            turn = checked(self._board.change(row), self._board.plan.outcome(row) or {}, found)
         self._course.follow(row, turn)
 
     # The last look
 
     def sent(self, key: LaneName) -> list[int]:
         """Return the rows of a lane that the last look is to confirm."""
-        return [row for row in self.lanes[key].rows if self._progress.stage(row) is Stage.APPLIED]
+        stage = self._progress.stage
+        return [row for row in self.lanes[key].rows if stage(row) in {Stage.APPLIED, Stage.FAILED}]
 
     def suspect(self, row: int) -> None:
         """Learn that the last list shows a service otherwise than its row ended."""

@@ -15,7 +15,7 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient
-from bulk.run.listing import compare, not_as_asked
+from bulk.run.listing import compare, not_as_ended
 from bulk.run.machine import Machine
 from bulk.run.reading import Patience, at_once, by_target, list_services, raising_the_first, show_service
 from bulk.run.stages import Append, Effect, Send, Show, Stop, Wait
@@ -234,11 +234,11 @@ class Pump:
         self._drain()
 
     async def _verify(self, key: LaneName) -> None:
-        """List the services of a lane once more; what is not as asked is read."""
+        """List the services of a lane once more; what is not as its row ended is read."""
         await self._ledger.flush()
 
         async def look(target: Target, rows: Any) -> None:
-            for row in await not_as_asked(self._ledger, rows, self._listing(target)):
+            for row in await not_as_ended(self._ledger, rows, self._listing(target)):
                 self._machine.suspect(row)
 
         await self._can_read(key, look, self._machine.sent(key))

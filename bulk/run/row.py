@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import NamedTuple, assert_never
 
 from bulk.core.backoff import backoff_s
-from bulk.core.guards import side_effects
+from bulk.core.guards import side_effects, strays
 from bulk.core.ledger.progress import NOT_BEGUN, OpenRow, after_attempt
-from bulk.core.ledger.records import Attempt, AttemptResult, Note, OutcomeRecord, Purpose, Record
+from bulk.core.ledger.records import Attempt, AttemptResult, Json, Left, Note, OutcomeRecord, Purpose, Record
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
@@ -41,7 +41,7 @@ SILENT_WAITS_MAX = 4
 class Work:
     """A row that has begun, or is about to: the fold of its records, and the PUT that is due next."""
 
-    __slots__ = ("change", "due", "known", "reply")
+    __slots__ = ("change", "due", "is_rejected", "known", "reply")
 
     def __init__(self, change: Change, known: OpenRow = NOT_BEGUN, *, due: Purpose) -> None:
         self.change = change
@@ -49,6 +49,8 @@ class Work:
         self.due = due
         self.reply = LOST
         """Why the row is in doubt."""
+        self.is_rejected = False
+        """Whether the API said no to the PUT that is in doubt."""
 
     @property
     def body(self) -> ModifyBody:
@@ -189,10 +191,11 @@ def answered(work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_sil
                 else AttemptResult.RENEWED
             )
             turn = _again(work, _attempt(work, result, reply), reply, limits, dice, is_silent=is_silent)
-        case Reject() if work.would_stay_parked:
-            turn = Turn(Place.READY, (_attempt(work, AttemptResult.REJECTED, reply),), due=Purpose.RESTORE)
+        case Reject() if work.change.parking:  # if it took effect all the same, the ring must know
+            turn = _doubt(work, reply, limits)
+            work.is_rejected = True
         case Reject():
-            turn = Turn(Place.ENDED, (_failed(work, reply),))
+            turn = _rejected(work, reply)
         case Abort(hint=hint):
             attempt = _attempt(work, AttemptResult.ABORT, reply)
             turn = Turn(Place.LEFT, (attempt,), refused_key=_refused(reply, hint))
@@ -205,33 +208,49 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
     """Return what a success means, judged by the service that it shows."""
     if other := state.mismatches(work.body):
         message = f"the reply shows another {', '.join(other)} than asked"
-        return _doubt(work, replace(reply, code="wrong_echo", message=message), limits)
-    return _done(work, reply, state)
+        doubtful = replace(reply, code="wrong_echo", message=message)
+    elif state.is_broken:
+        doubtful = replace(reply, code="broken", message=f"the reply shows status {state.status}")
+    else:
+        return _done(work, reply, state)
+    return _noticing_side_effects(_doubt(work, doubtful, limits), work, state)
 
 
 def _done(work: Work, reply: Reply, state: ServiceState) -> Turn:
-    """Return what follows a PUT that was applied; whatever else it changed stops the run."""
-    changed = side_effects(work.before, state, work.body) if work.before else ()
-    what = f"the PUT of row {work.change.row} changed unasked: {', '.join(changed)}" if changed else ""
-    notes = (Note(about="side_effect", message=what, row=work.change.row),) if changed else ()
+    """Return what follows a PUT that was applied."""
     match work.due:
         case Purpose.CHANGE:
-            records = (_outcome(work, Outcome.APPLIED, reply), *notes)
-            return Turn(Place.DONE, records, side_effect=what)
+            turn = Turn(Place.DONE, (_outcome(work, Outcome.APPLIED, reply),))
         case Purpose.PARK:
-            records = (_attempt(work, AttemptResult.PARKED, reply), *notes)
-            return Turn(Place.READY, records, due=Purpose.CHANGE, side_effect=what)
+            turn = Turn(Place.READY, (_attempt(work, AttemptResult.PARKED, reply),), due=Purpose.CHANGE)
         case Purpose.RESTORE:
             restored = replace(_RESTORED, request_id=reply.request_id)
-            records = (_outcome(work, Outcome.BLOCKED, restored), *notes)
-            return Turn(Place.ENDED, records, side_effect=what)
+            turn = Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, restored),))
         case _:
             assert_never(work.due)
+    return _noticing_side_effects(turn, work, state)
+
+
+def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState) -> Turn:
+    """Return a turn that stops the run as well, where the PUT changed what no row asks for."""
+    changed = side_effects(work.before, state, work.body) if work.before else ()
+    if not changed:
+        return turn
+    what = f"the PUT of row {work.change.row} changed unasked: {', '.join(changed)}"
+    note = Note(about="side_effect", message=what, row=work.change.row)
+    return turn._replace(records=(*turn.records, note), side_effect=what)
 
 
 def _doubt(work: Work, reply: Reply, limits: Limits) -> Turn:
-    work.reply = reply
+    work.reply, work.is_rejected = reply, False
     return Turn(Place.SETTLING, (_attempt(work, AttemptResult.DOUBT, reply),), wait_s=limits.settle_s)
+
+
+def _rejected(work: Work, reply: Reply) -> Turn:
+    """Return the end of a row to which the API said no, or the way back of a parked service."""
+    if work.would_stay_parked:
+        return Turn(Place.READY, (_attempt(work, AttemptResult.REJECTED, reply),), due=Purpose.RESTORE)
+    return Turn(Place.ENDED, (_failed(work, reply),))
 
 
 def _again(
@@ -250,10 +269,12 @@ def _again(
 
 
 def _failed(work: Work, reply: Reply) -> OutcomeRecord:
-    if work.due is Purpose.RESTORE:
-        gone = " ".join(map(str, work.change.out_of_service))
-        reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")
-    return _outcome(work, Outcome.FAILED, reply)
+    failed = _outcome(work, Outcome.FAILED, reply)
+    if work.due is not Purpose.RESTORE:
+        return failed
+    gone = " ".join(map(str, work.change.out_of_service))
+    reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")
+    return replace(failed, reply=reply, left=Left.PARKED)
 
 
 # Reading a service
@@ -265,16 +286,16 @@ def read_back(work: Work, found: ShowVerdict, limits: Limits, dice: Dice) -> Tur
     What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
     """
     match found:
-        case Done(state=live) if live.confirms(work.body):
+        case Done(state=live) if live.confirms(work.body) and not live.is_broken:
             return _done(work, work.reply, live)
-        case Done(state=live) if work.before is not None and not work.before.differences(
-            live, SETTLING_FIELDS
-        ):
-            return _again(
-                work, _attempt(work, AttemptResult.UNAPPLIED, found.reply), work.reply, limits, dice
-            )
+        case Done(state=live) if work.before and not work.before.differences(live, SETTLING_FIELDS):
+            if work.is_rejected:
+                return _rejected(work, work.reply)
+            attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
+            return _again(work, attempt, work.reply, limits, dice)
         case Done(state=live):
-            return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, work.reply, live),))
+            turn = Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, work.reply, live),))
+            return _noticing_side_effects(turn, work, live) if live.confirms(work.body) else turn
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
         case Abort(hint=hint):
@@ -286,19 +307,51 @@ def read_back(work: Work, found: ShowVerdict, limits: Limits, dice: Dice) -> Tur
             assert_never(found)
 
 
-def checked(change: Change, found: ShowVerdict, attempts: int) -> Turn:
-    """Return what becomes of an applied row whose service the last list showed otherwise."""
+def ended_otherwise(change: Change, ended: Json, live: ServiceState) -> tuple[str, ...]:
+    """Return the fields in which a service is not what an applied or a failed row left."""
+    if ended["outcome"] == Outcome.APPLIED:
+        return strays(change.before, live, change.body) if change.before else live.mismatches(change.body)
+    before = before_last(change) if ended.get("left") == Left.PARKED else change.before
+    return before.differences(live, SETTLING_FIELDS) if before else ()
+
+
+def checked(change: Change, ended: Json, found: ShowVerdict) -> Turn:
+    """Return what becomes of a sent row whose service the last list showed otherwise than it ended.
+
+    An applied row stays so only if reading shows its service as asked; a failed one may have been applied.
+    """
+    is_applied = ended["outcome"] == Outcome.APPLIED
+    as_it_ended = Turn(Place.DONE if is_applied else Place.ENDED)
+    live = found.state if isinstance(found, Done) else None
+    other = ended_otherwise(change, ended, live) if live else ()
     match found:
-        case Done(state=live) if not live.mismatches(change.body):
-            return Turn(Place.DONE)
-        case Done() | Missing():
-            observed = found.state if isinstance(found, Done) else None
-            reply = Reply(code="unverified", message="after the run the service is not what was applied")
-            record = _ended(change.row, Outcome.CONFLICT, reply, attempts, observed)
-            return Turn(Place.ENDED, (record,))
+        case Done() if not other:
+            return as_it_ended
+        case Done() if (
+            live and not is_applied and change.before and not strays(change.before, live, change.body)
+        ):
+            reply = _corrected(ended, "the API said no, yet the last look shows the service as asked")
+            record = _ended(change.row, Outcome.APPLIED, reply, ended["attempts"])
+            return Turn(Place.DONE, (record,))
+        case Abort(hint=hint):
+            return as_it_ended._replace(refused_key=_refused(found.reply, hint))
+        case Missing() if not is_applied:
+            return as_it_ended
+        case Done():
+            what = f"the last look shows another {', '.join(other)} than the run left"
+        case Missing():
+            what = "the last look did not find the service any more"
         case _:
-            message = f"applied, but could not be read again: {found.reply.code} {found.reply.message}"
-            return Turn(Place.DONE, (Note(about="verify", message=message, row=change.row),))
+            why = f"{found.reply.code} {found.reply.message}".strip()
+            what = f"the last list shows it otherwise, and it could not be read: {why}"
+    reply = _corrected(ended, what)
+    return Turn(Place.ENDED, (_ended(change.row, Outcome.CONFLICT, reply, ended["attempts"], live),))
+
+
+def _corrected(ended: Json, message: str) -> Reply:
+    """Return why an outcome is replaced; a failure keeps its code, so that it can be counted off."""
+    code = "unverified" if ended["outcome"] == Outcome.APPLIED else ended["code"]
+    return Reply(http=ended.get("http"), code=code, message=message, request_id=ended.get("request_id", ""))
 
 
 # Records

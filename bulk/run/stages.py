@@ -18,18 +18,22 @@ NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped
                                                (attempt `not_sent`)
 FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED (blocked)
                                                perhaps applied -> SETTLING (attempt `doubt`)
+                                               (the reply shows otherwise, or a broken service: so too)
                                                throttled, retry -> READY, RESTING; out of tries -> ENDED,
-                                               or READY with RESTORE due; rejected -> the same
+                                               or READY with RESTORE due; rejected -> ENDED, but a row
+                                               that is to be parked is read first: SETTLING
                                                abort -> LEFT, and every lane of that key is cut
 SETTLING   perhaps applied, too soon to read   due -> READING (show); no stop ends this wait
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
-                                               else, gone -> ENDED (conflict); unreadable -> LEFT
+                                               else, gone -> ENDED (conflict); unreadable -> LEFT;
+                                               as before and rejected -> ENDED, or READY to RESTORE
 RESTING    surely not applied, backs off       due -> READY; a stop that does not spare it -> LEFT
 LEFT       nothing more in this session        never
 DONE       ended as asked                      the last list shows something else -> SUSPECT
-ENDED      ended otherwise                     never
+ENDED      ended otherwise                     a failed one that the last list shows changed -> SUSPECT
 SUSPECT    ended, the last list disagrees      due -> CHECKING (show)
-CHECKING   ended, being read once more         as asked, unreadable -> DONE; else -> ENDED (conflict)
+CHECKING   ended, being read once more         as asked -> DONE (failed: becomes applied); failed, as
+                                               before -> ENDED; else, unreadable -> ENDED (conflict)
 =========  ==================================  ============================================================
 
 A row's PUTs are PARK, CHANGE, RESTORE, in this order, never back. CHANGE alone where nothing is parked.
@@ -110,7 +114,7 @@ MOVES: dict[Place, set[Place]] = {
     Place.CHECKING: {Place.DONE, Place.ENDED},
     Place.LEFT: set(),
     Place.DONE: {Place.SUSPECT},
-    Place.ENDED: set(),
+    Place.ENDED: {Place.SUSPECT},
 }
 IN_FLIGHT = frozenset({Place.NOTED, Place.FLYING})
 """Places that take up one of a lane's requests at a time."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from bulk.core.ledger.progress import OpenRow
 from bulk.core.ledger.records import AttemptResult, Purpose
-from bulk.core.model import Action, Doubt, Reply
+from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.run import board, first_look, machine, row
 from bulk.run.course import Course
 from bulk.run.gates import Gates
@@ -195,8 +195,32 @@ def _believes_an_echo(_: Function) -> Function:
     return lambda work, reply, state, _: row._done(work, reply, state)
 
 
+def _trusts_what_it_cannot_read(right: Function) -> Function:
+    def checked(change: Any, ended: Any, found: Any) -> Turn:
+        is_applied = isinstance(found, Reject) and ended["outcome"] == "applied"
+        return Turn(Place.DONE) if is_applied else right(change, ended, found)
+
+    return checked
+
+
+def _looks_only_at_the_applied(right: Function) -> Function:
+    return lambda self, key: [row for row in right(self, key) if self.place(row) is Place.DONE]
+
+
+def _believes_every_no(right: Function) -> Function:
+    def answered(work: Work, verdict: Any, *more: Any, **named: Any) -> Turn:
+        is_no = isinstance(verdict, Reject)
+        return row._rejected(work, verdict.reply) if is_no else right(work, verdict, *more, **named)
+
+    return answered
+
+
+def _settles_a_doubt_without_a_look_around(right: Function) -> Function:
+    return lambda *arguments: right(*arguments)._replace(side_effect="")
+
+
 def _checks_nothing(_: Function) -> Function:
-    return lambda *_: Turn(Place.DONE)
+    return lambda _, ended, __: Turn(Place.DONE if ended["outcome"] == "applied" else Place.ENDED)
 
 
 def _parks_for_ever(right: Function) -> Function:
@@ -258,7 +282,13 @@ MUTANTS = [
         ("stop", "a stop stops nothing", Gates, "bars", _asks_only_the_cut),
         ("stop", "what is noted goes whatever happened", Machine, "durable", _sends_whatever_happened),
         ("P8", "failures are not counted", Gates, "count", constantly(None)),
-        ("P10", "side effects stop nothing", row, "_done", _ignores_side_effects),
+        ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
+        ("P10", "side effects of a doubt stop nothing", machine, "read_back",
+         _settles_a_doubt_without_a_look_around),
+        ("P13", "a broken service counts as applied", ServiceState, "is_broken", property_of(answer=False)),
+        ("P13", "what cannot be read again stays applied", machine, "checked", _trusts_what_it_cannot_read),
+        ("P13", "a no is never held against the last list", Machine, "sent", _looks_only_at_the_applied),
+        ("parking", "a refused PUT of a ring is not read", machine, "answered", _believes_every_no),
         ("P14", "a cut lane goes on", Gates, "bars", _asks_only_the_stop),
         ("P14", "a refused key is refused in one lane only", Course, "cut", _cuts_one_lane_only),
         ("P14", "a cut lane stops the run", Course, "cut", _cut_stops_all),

@@ -43,7 +43,18 @@ from tests.nouns import change, planned, ports, ring, run_record, session_record
 SETTLE_S = 2.0
 OK = Reply(http=200, request_id="r", ms=5)
 AT = "2026-01-15T08:30:00.000Z"
-KINDS = ("throttled", "lost", "lost after", "late", "unreached", "busy", "renewed", "rejected", "echo")
+KINDS = (
+    "throttled",
+    "lost",
+    "lost after",
+    "late",
+    "unreached",
+    "busy",
+    "renewed",
+    "rejected",
+    "echo",
+    "broken",
+)
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
@@ -135,6 +146,7 @@ class World:
             strict=dice.random() < 0.15,
         )
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
+        self.odds["landed no"] = dice.choice((0, 0, 0, 0.05, 0.3))
         self.odds["abort"] = dice.choice((0, 0, 0, 0, 0.02))
         self.odds["side effect"] = dice.choice((0, 0, 0, 0, 0.05))
         self.has_writers, self.has_outage = dice.random() < 0.25, dice.random() < 0.1
@@ -142,6 +154,8 @@ class World:
         self.alive: Counter[int] = Counter()
         """PUTs of a row that are on their way or may still land."""
         self.landed: dict[int, list[ModifyBody]] = defaultdict(list)
+        self.bodies: dict[int, ModifyBody] = {}
+        """The body of each row's last PUT."""
         self.touched: set[int] = set()
         """Rows whose service somebody else, or a side effect, wrote."""
         self.strange: set[int] = set()
@@ -210,7 +224,7 @@ class World:
         self.answered_at: dict[int, float] = {}
         self.begun_before = {*self.ledger.progress.open}
         self.moved: set[int] = set()
-        self.failures = 0
+        self.failed = set[int]()
         self.do("begin", 0, self.machine.begin)
         self._schedule(stop_at)
         while self._heap:
@@ -326,7 +340,10 @@ class World:
         for row in self.machine.sent(key):
             change = self.ledger.change(row)
             live = self.live.get(change.service_id)
-            if live is None or live.mismatches(change.body):
+            is_applied = (self.ledger.outcome(row) or {})["outcome"] == "applied"
+            is_parked = (self.ledger.outcome(row) or {}).get("left") == "parked"
+            left = change.body if is_applied else change.parking if is_parked else change.before
+            if live is None or not _is_well(live) or (left and set(left.ports or ()) != set(live.ports)):
                 self.do("suspect", row, self.machine.suspect, row)
 
     # What happens outside
@@ -364,6 +381,7 @@ class World:
         row, key = change.row, self.lanes[change.target]
         self._check_put(change, body)
         self.alive[row] += 1
+        self.bodies[row] = body
         self.in_flight[key] += 1
         self.is_answered.setdefault(change.target, False)
         self.sent_rows.append(row)
@@ -377,6 +395,7 @@ class World:
 
     def _kind(self) -> str:
         if self.calm:
+            self.odds["side effect"] = 0
             return "ok"
         if self.has_outage and self.now % 100 < 45:
             return "unreached"
@@ -392,7 +411,10 @@ class World:
         if isinstance(verdict, Abort):
             self.refused_accounts.add(key.account)
         if isinstance(verdict, Done) and verdict.state.description != "d":
-            self.stopped_at = self.stopped_at or self.now
+            self._must_stop()
+
+    def _must_stop(self) -> None:
+        self.stopped_at = self.now if self.stopped_at is None else self.stopped_at
 
     def _reply(
         self, kind: str, change: Change, body: ModifyBody, latency_s: float, answer: Callable[[Verdict], None]
@@ -416,13 +438,16 @@ class World:
         if kind == "echo" and before:
             lost = Done(reply=OK, state=before)
         lands_s = self.dice.uniform(0.6, SETTLE_S - 0.01) if kind == "late" else latency_s
-        is_told = kind in {"ok", "side effect"}
+        is_told = kind in {"ok", "side effect", "broken", "landed no"}
 
         def land() -> None:
             self._gone(change.row)
-            verdict = self._land(change, body, is_noisy=kind == "side effect")
+            verdict = self._land(change, body, is_noisy=self.dice.random() < self.odds["side effect"])
+            if kind == "broken" and isinstance(verdict, Done):
+                verdict = Done(reply=OK, state=replace(verdict.state, status="failed"))
+                self.live[change.service_id] = verdict.state
             if is_told:
-                answer(verdict)
+                answer(answers["rejected"] if kind == "landed no" else verdict)
 
         self.at(lands_s, land, outlives=True)
         if not is_told:
@@ -469,13 +494,23 @@ class World:
             found = Abort(reply=Reply(http=401, code="x"), hint="")
         if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
             self.strange.add(change.row)
+        elif (
+            isinstance(found, Done) and found.state.description != "d" and self._settles(change, found.state)
+        ):
+            self._must_stop()
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found)
         if isinstance(found, Abort):
             self.refused_accounts.add(self.lanes[change.target].account)
 
+    def _settles(self, change: Change, live: ServiceState) -> bool:
+        """Return whether a read shows that the last PUT of a row took effect."""
+        is_in_doubt = self.machine.place(change.row) is Place.READING
+        return is_in_doubt and set(live.ports) == set(self.bodies[change.row].ports or ())
+
     def _is_of_the_plan(self, change: Change, live: ServiceState) -> bool:
         planned = (change.before, change.body, change.parking)
-        return any(set(state.ports or ()) == set(live.ports) for state in planned if state)
+        is_planned = any(set(state.ports or ()) == set(live.ports) for state in planned if state)
+        return is_planned and live.status == "available"
 
     # The promises
 
@@ -547,10 +582,12 @@ class World:
                 is_no or self._counted(told, purpose) >= self.limits.tries,
                 f"row {record.row} had not its tries",
             )
-        if isinstance(record, OutcomeRecord) and record.outcome in {Outcome.FAILED, Outcome.CONFLICT}:
-            self.failures += 1
-            if self.limits.failures_max is not None and self.failures > self.limits.failures_max:
-                self.stopped_at = self.stopped_at or self.now
+        if isinstance(record, OutcomeRecord) and record.outcome is Outcome.APPLIED:
+            self.failed.discard(record.row)
+        elif isinstance(record, OutcomeRecord) and record.outcome in {Outcome.FAILED, Outcome.CONFLICT}:
+            self.failed.add(record.row)
+            if self.limits.failures_max is not None and len(self.failed) > self.limits.failures_max:
+                self._must_stop()
 
     def _counted(self, told: list[Json], purpose: str | None) -> int:
         """Return how many answers count against the PUT of this purpose, over all sessions."""
@@ -611,17 +648,26 @@ class World:
             live, outcome = self.live.get(one.service_id), progress.outcome(one.row)
             if live is None:
                 continue
-            is_as_asked = outcome is not Outcome.APPLIED or not live.mismatches(one.body)
-            must(is_as_asked, f"P13: row {one.row} is applied, but its service has {live.ports}")
+            is_as_asked = outcome is not Outcome.APPLIED or (_is_well(live) and not live.mismatches(one.body))
+            must(is_as_asked, f"P13: row {one.row} is applied, but its service is {live}")
             if one.row in self.touched:
                 continue
             is_wrong = outcome.facts.as_asked and live.mismatches(one.body)
             must(not is_wrong, f"row {one.row} is {outcome}, but its service has {live.ports}")
+            is_known = outcome is not Outcome.FAILED or live.mismatches(one.body)
+            must(is_known, f"P13: row {one.row} is failed, but its service is as asked")
             is_parked = one.parking is not None and live.ports == one.parking.ports
-            message = (self.ledger.outcome(one.row) or {}).get("message", "")
-            must(not is_parked or "left without" in message, f"row {one.row} stays parked and is {outcome}")
+            left = (self.ledger.outcome(one.row) or {}).get("left", "")
+            must(
+                not is_parked or left == "parked" or not _is_well(live),
+                f"row {one.row} stays parked and is {outcome}",
+            )
             if outcome in {Outcome.DRIFTED, Outcome.REFUSED}:
                 must(live == one.before, f"row {one.row} is {outcome}, but was changed")
+
+
+def _is_well(live: ServiceState) -> bool:
+    return live.status == "available" and live.description == "d"
 
 
 def _described(before: ServiceState | None) -> ServiceState | None:

@@ -59,6 +59,7 @@ STEPS: dict[str, set[str]] = {
     "answered": {"intent", *UNSENT},
     "parked": {"intent", *UNSENT, "conflict"},
     "applied": {"conflict"},
+    "failed": {"applied", "conflict"},
 }
 """The diagram at the top of `progress.py`, written out."""
 

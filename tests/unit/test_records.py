@@ -18,7 +18,6 @@ from bulk.core.ledger.records import (
     OutcomeRecord,
     Pace,
     Record,
-    asks_for_ports_of,
     body_of,
     change_of,
     decision_of,
@@ -26,6 +25,7 @@ from bulk.core.ledger.records import (
     ports_of,
     record_json,
     record_type,
+    shows_as_asked,
     shows_before,
     state_json,
     state_of,
@@ -187,14 +187,15 @@ def test_a_line_shows_the_service_that_the_plan_saw_and_no_other(change: Change,
 
 
 @given(changes, states)
-def test_a_line_tells_whether_a_service_has_the_ports_that_are_asked(
-    change: Change, other: ServiceState
-) -> None:
-    """It is only sure of the row's own service, and of a body that asks for nothing else."""
+def test_a_line_shows_a_service_that_is_as_asked_and_no_other(change: Change, other: ServiceState) -> None:
+    """It is only sure of the row's own service, of a body that asks for nothing but ports, all else kept."""
     line = Chain().add({"n": 0, "at": "", "type": "change", **record_json(change)})
-    if change.body == ModifyBody(ports=change.body.ports) and change.body.ports is not None:
-        live = replace(other, id=change.service_id, ports=change.body.ports)
-        assert asks_for_ports_of(line, live)
-        assert not asks_for_ports_of(line, replace(live, id=ServiceId("another")))
-    if asks_for_ports_of(line, other):
+    asks_for_ports = change.body == ModifyBody(ports=change.body.ports) and change.body.ports is not None
+    if asks_for_ports and change.before and change.body.ports:
+        live = replace(change.before, id=change.service_id, ports=change.body.ports, updated_at="later")
+        assert shows_as_asked(line, live)
+        assert not shows_as_asked(line, replace(live, id=ServiceId("another")))
+        assert not shows_as_asked(line, replace(live, status="failed" if live.status != "failed" else "no"))
+        assert not shows_as_asked(line, replace(live, description=f"{live.description}."))
+    if shows_as_asked(line, other):
         assert (other.id, ModifyBody(ports=other.ports)) == (change.service_id, change.body)

@@ -45,6 +45,7 @@ from tests.fakes import (
     FakePace,
     FastDisk,
     FixedDice,
+    breaks,
     fleet_of,
     inline,
     is_aborted,
@@ -55,6 +56,8 @@ from tests.fakes import (
     is_throttled,
     is_unreached,
     lands,
+    lands_half_refused,
+    lands_refused,
     lands_unheard,
     lands_with_a_wrong_echo,
     meets_another_writer,
@@ -1045,16 +1048,47 @@ async def test_an_applied_service_that_vanished_is_a_conflict(tmp_path: Path) ->
     assert "observed" not in session.told(1)[-1]
 
 
-async def test_an_applied_service_that_cannot_be_read_again_stays_applied(tmp_path: Path) -> None:
-    """Not being able to look is no proof of anything; a note says so."""
+async def test_an_applied_service_that_the_list_shows_otherwise_and_nobody_can_read_is_a_conflict(
+    tmp_path: Path,
+) -> None:
+    """Applied is only what the last look showed as asked."""
     session = await prepared(tmp_path, rows(1))
     stale = Page(reply=OK, services=(state(1, 1),), total_count=1)
     session.fleet.on_put = lambda _: session.fleet.lists.append(stale)
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
-    assert session.outcomes == [APPLIED]
-    told = [r for _, r in records(session.ledger.path) if r["type"] == "note"]
-    assert [note["about"] for note in told] == ["verify"]
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[-1]["message"].startswith("the last list shows it otherwise")
+
+
+async def test_a_service_that_is_broken_after_its_put_is_a_conflict(tmp_path: Path) -> None:
+    """Its ports are as asked, but it does not work: a person has to look."""
+    session = await ran(tmp_path, rows(1), {1: [breaks]})
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[-1]["observed"]["status"] == "failed"
+
+
+async def test_a_refused_put_that_took_effect_is_applied_by_the_last_look(tmp_path: Path) -> None:
+    """And it counts no longer as failed; one that took no effect stays so, and nobody reads it."""
+    session = await ran(tmp_path, rows(1, 2), {1: [lands_refused], 2: [is_rejected]})
+    assert session.outcomes == [APPLIED, FAILED]
+    assert [outcome["outcome"] for outcome in session.told(1)] == ["failed", "applied"]
+    assert fold(session.ledger.path).codes == {NO.code: 1}
+    assert session.fleet.shown == [service_id(1)]
+
+
+async def test_a_refused_put_that_left_a_third_state_is_a_conflict(tmp_path: Path) -> None:
+    """The last look finds neither what was nor what was asked."""
+    session = await ran(tmp_path, rows(1), {1: [lands_half_refused]})
+    assert session.outcomes == [CONFLICT]
+
+
+async def test_a_failed_row_whose_service_is_gone_stays_failed(tmp_path: Path) -> None:
+    """There is nothing to take back."""
+    session = await prepared(tmp_path, rows(1), {1: [is_rejected]})
+    session.fleet.on_put = session.fleet.services.pop
+    await session.run()
+    assert session.outcomes == [FAILED]
 
 
 async def test_reading_takes_one_list_before_and_one_after(tmp_path: Path) -> None:

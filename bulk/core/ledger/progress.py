@@ -11,7 +11,8 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
                                                                         conflict from parked only)
 
     asked to restore -- outcome --> blocked     (a parked service has what it had before)
-    applied -- outcome --> conflict     (the verify sweep found something else)
+    applied -- outcome --> conflict     (the last look found something else)
+    failed -- outcome --> applied, conflict     (the last look found that a refused PUT took effect)
 
 `asked` when the writing stopped means: in doubt.
 """
@@ -64,13 +65,13 @@ def _follows(outcome: Outcome) -> frozenset[Stage]:
     """Return the stages from which a row may end so; none for what is never written."""
     match outcome:
         case Outcome.APPLIED:
-            return frozenset({Stage.ASKED})
+            return frozenset({Stage.ASKED, Stage.FAILED})
         case Outcome.ALREADY | Outcome.REFUSED | Outcome.DRIFTED:
             return NOT_ASKED
         case Outcome.FAILED | Outcome.BLOCKED:
             return NOT_ASKED | {Stage.ASKED}
         case Outcome.CONFLICT:
-            return frozenset({Stage.ASKED, Stage.PARKED, Stage.APPLIED})
+            return frozenset({Stage.ASKED, Stage.PARKED, Stage.APPLIED, Stage.FAILED})
         case Outcome.IN_DOUBT | Outcome.NOT_ATTEMPTED:
             return frozenset()
         case _:
@@ -365,6 +366,8 @@ class Progress:
         row, outcome = record["row"], _OUTCOMES[record["outcome"]]
         if outcome is Outcome.BLOCKED and self._is_in_doubt(record):
             raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
+        if self._stage_of(record) is Stage.FAILED:
+            self.codes[record["code"]] -= 1  # what replaces a failure repeats its code
         self._move(record, _STAGE[outcome])
         self.outcome_at[row - 1] = offset
         self.open.pop(row, None)

@@ -183,6 +183,13 @@ class Attempt:
     hold_s: float = 0.0
 
 
+class Left(StrEnum):
+    """How an outcome left its service, where the outcome alone does not say."""
+
+    PARKED = "parked"
+    """Without what its intermediate PUT took away."""
+
+
 @noun
 class OutcomeRecord:
     """How a row ended, with what was observed where that is not what was asked."""
@@ -193,6 +200,7 @@ class OutcomeRecord:
     reply: Reply = field(default_factory=Reply)
     attempts: int = 0
     observed: ServiceState | None = None
+    left: Left | None = None
 
 
 @noun
@@ -351,13 +359,19 @@ def shows_before(line: bytes, state: ServiceState) -> bool:
     return b',"before":%b,"body":' % orjson.dumps(state_json(state)) in line
 
 
-def asks_for_ports_of(line: bytes, state: ServiceState) -> bool:
-    """Return whether a `change` line surely asks for the ports that this service has, and for nothing else.
+_COMPARED_REST = STATE_FIELDS[2 : STATE_FIELDS.index("connection_count")]
+"""The members of a service between its ports and those that no comparison is about."""
 
-    False leaves it open.
+
+def shows_as_asked(line: bytes, state: ServiceState) -> bool:
+    """Return whether, by its `change` line, a row surely asks for this service as it is.
+
+    It asks for the ports and for nothing else, and the plan saw all else so. False may also mean unknown.
     """
+    rest = {name: value for name in _COMPARED_REST if (value := getattr(state, name)) is not None}
     asked = b',"body":{"ports":%b}' % orjson.dumps(ports_json(state.ports))
-    return asked in line and b',"service_id":%b,' % orjson.dumps(state.id) in line
+    is_its_own = b',"service_id":%b,' % orjson.dumps(state.id) in line
+    return asked in line and is_its_own and b"],%b" % orjson.dumps(rest)[1:-1] in line
 
 
 def change_of(json: Json) -> Change:
@@ -471,6 +485,8 @@ def record_json(record: Record) -> Json:
         case OutcomeRecord():
             json = {"row": record.row, "outcome": record.outcome.value, **_reply_json(record.reply)}
             json["attempts"] = record.attempts
+            if record.left:
+                json["left"] = record.left.value
             return {**json, "observed": state_json(record.observed)} if record.observed else json
         case Pace():
             json = {member.name: getattr(record, member.name) for member in fields(record)}
