@@ -163,6 +163,8 @@ class LedgerFile(LedgerReader):
         self._lines: list[bytes] = []
         self._queued: list[tuple[Json, int, asyncio.Future[None] | None]] = []
         self._committing = False
+        self._size_bytes = 0
+        """Bytes written so far."""
         self._failure: Exception | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
 
@@ -214,6 +216,7 @@ class LedgerFile(LedgerReader):
 
     def _fold(self) -> None:
         self.progress = fold(self.path, self._chain)
+        self._size_bytes = self._chain.size_bytes
         torn_bytes = os.fstat(self._fd).st_size - self._chain.size_bytes
         if torn_bytes:
             os.ftruncate(self._fd, self._chain.size_bytes)
@@ -304,10 +307,29 @@ class LedgerFile(LedgerReader):
         commit.add_done_callback(partial(self._committed, batch))
 
     def _write_and_sync(self, content: bytes) -> None:
+        if content:
+            self._check_file()
+        self._size_bytes += len(content)
         view = memoryview(content)
         while view:
             view = view[self._disk.write(self._fd, view) :]  # type: ignore[arg-type]
         self._disk.sync(self._fd)
+
+    def _check_file(self) -> None:
+        """Raise LedgerFailed where the file is not what was written: the lock keeps nobody else from it."""
+        mine = os.fstat(self._fd)
+        names = (self.path, self.path.with_name(self.path.name + PARTIAL))
+        if mine.st_size != self._size_bytes:
+            what = f"has {mine.st_size:,} bytes where {self._size_bytes:,} were written"
+        elif not any(_is_file(name, mine) for name in names):
+            what = "was removed, or another file has its name"
+        else:
+            return
+        raise LedgerFailed(
+            f"{self.path} {what}: something else wrote to it; no further PUT was sent",
+            hint="put it back from a copy and run the same command; without a copy begin anew with "
+            "--new-run, which finds the services that were changed as already right",
+        )
 
     def _committed(
         self, batch: list[tuple[Json, int, asyncio.Future[None] | None]], commit: asyncio.Future[None]
@@ -369,6 +391,15 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
             ) from error
         yield
+
+
+def _is_file(path: Path, wanted: os.stat_result) -> bool:
+    """Return whether a path names this very file."""
+    try:
+        found = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def _lock(fd: int, path: Path) -> None:

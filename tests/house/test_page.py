@@ -37,10 +37,11 @@ def test_every_test_of_the_page_is_there() -> None:
 
 
 def test_every_promise_names_a_test() -> None:
-    """P1, P2 and so on without a gap, each with one test at least."""
+    """In the order of their numbers, each with one test at least; some numbers are not yet true."""
     promises = [row for row in rows(section(PAGE, "The promises")) if re.fullmatch(r"P\d+", row[0])]
-    assert [row[0] for row in promises] == [f"P{number}" for number in range(1, len(promises) + 1)]
-    assert len(promises) >= 7
+    numbers = [int(row[0][1:]) for row in promises]
+    assert numbers == sorted(set(numbers))
+    assert numbers[:7] == list(range(1, 8))
     assert all("::test_" in row[2] for row in promises)
 
 

@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -30,7 +31,7 @@ from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.records import Intent, Json, Note, OutcomeRecord
 from bulk.core.model import Outcome
 from tests.fakes import FakeClock, FastDisk, inline, planned_ledger, write_plan
-from tests.nouns import change
+from tests.nouns import change, run_record
 
 NOW = FakeClock().now
 NAME = "run.ledger.jsonl"
@@ -409,6 +410,43 @@ async def _write_ten(path: Path, disk: Disk, acknowledged: list[int]) -> bool:
     return True
 
 
+def _truncate(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _append(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"{}\n")
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _replace(path: Path) -> None:
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.rename(path)
+
+
+@pytest.mark.parametrize("harm", [_truncate, _append, _remove, _replace])
+async def test_a_file_that_somebody_else_touched_is_written_to_no_more(
+    tmp_path: Path, harm: Callable[[Path], None]
+) -> None:
+    """The lock keeps neither rm nor logrotate away; the next commit sees it before its intent counts."""
+    ledger = await planned_ledger(tmp_path, [change(1)])
+    await ledger.write(note(1))
+    harm(ledger.path)
+    left = ledger.path.read_bytes() if ledger.path.exists() else None
+    with pytest.raises(LedgerFailed, match="something else wrote to it"):
+        await ledger.write(Intent(row=1, attempt=1))
+    with pytest.raises(LedgerFailed):
+        ledger.put(note(2))
+    with pytest.raises(LedgerFailed):
+        await closed(ledger)
+    assert (ledger.path.read_bytes() if ledger.path.exists() else None) == left
+
+
 async def test_after_a_failure_every_append_is_refused(tmp_path: Path) -> None:
     """The disk has room again, but what the file holds is not known any more: the process must end."""
     disk = FastDisk()
@@ -628,9 +666,10 @@ async def test_publishing_never_replaces_a_file(tmp_path: Path) -> None:
 async def test_a_name_that_cannot_be_given_is_told(tmp_path: Path) -> None:
     """A file system without hard links, a folder that vanished: no traceback."""
     async with LedgerFile.create(tmp_path / NAME, now=NOW) as ledger:
+        await ledger.write(run_record())
         ledger.discard()
         with pytest.raises(LedgerFailed, match="cannot be created: No such file"):
-            await write_plan(ledger, [change(1)])
+            await ledger.publish()
 
 
 async def test_a_place_that_cannot_be_written_is_a_wrong_argument(tmp_path: Path) -> None:
