@@ -498,7 +498,10 @@ class World:
             isinstance(found, Done) and found.state.description != "d" and self._settles(change, found.state)
         ):
             self._must_stop()
+        is_checked = self.machine.place(change.row) is Place.CHECKING
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found)
+        is_unknown = is_checked and isinstance(found, Reject)
+        must(not (is_unknown and self.ledger.is_as_asked(change.row)), f"P13: row {change.row} is unread")
         if isinstance(found, Abort):
             self.refused_accounts.add(self.lanes[change.target].account)
 

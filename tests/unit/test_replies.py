@@ -117,9 +117,10 @@ def test_client_error_without_a_code_goes_by_its_status(http: int) -> None:
 
 
 @pytest.mark.parametrize("code", ["EndPoint.2004", "EndPoint.4009", "EndPoint.1008"])
-def test_backend_trouble_reported_as_400_is_worth_another_attempt(code: str) -> None:
-    """The request was refused, so surely not applied."""
-    assert isinstance(put(refusal(400, code)), Retry)
+def test_backend_trouble_reported_as_400_is_in_doubt(code: str) -> None:
+    """It failed inside, perhaps after it took effect; a read may be repeated all the same."""
+    assert isinstance(put(refusal(400, code)), Doubt)
+    assert isinstance(shown(refusal(400, code), ID), Retry)
 
 
 def test_throttling_reported_as_400_is_still_throttling() -> None:

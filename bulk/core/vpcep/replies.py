@@ -153,7 +153,8 @@ def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Abort:
         return Doubt(reply=reply)
     if ends_run(reply.code, got.http):
         return Abort(reply=reply, hint=_hint(reply, got))
-    return Retry(reply=reply) if kind is RETRYABLE else Reject(reply=reply)
+    # What failed inside may have taken effect before it failed, whatever the status says.
+    return Doubt(reply=reply) if kind is RETRYABLE else Reject(reply=reply)
 
 
 def refusal_reply(got: Answer) -> Reply:
