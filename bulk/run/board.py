@@ -10,18 +10,19 @@ from bulk.core.ledger.progress import NOT_BEGUN, after_attempt
 from bulk.core.ledger.records import Attempt, Record
 from bulk.core.model import Change, LaneName, Target
 from bulk.run.interfaces import PlanReader
+from bulk.run.looks import Looks
 from bulk.run.row import Work, taken_up
 from bulk.run.stages import BUSY, IN_FLIGHT, MOVES, Append, Effect, Place
 
 _PLACES = tuple(Place)
 _MAY_GO = [[to in MOVES[place] for to in Place] for place in Place]
-_COUNTED = [(place in IN_FLIGHT, place in BUSY) for place in Place]
+_COUNTED = [(place in IN_FLIGHT, place in BUSY, place is Place.LOOKING) for place in Place]
 
 
 class Board:
-    """A byte for the place of each row, two counters for each lane, a `Work` for each row that has begun."""
+    """A byte for the place of each row, counters for each lane, a `Work` for each row that has begun."""
 
-    def __init__(self, plan: PlanReader, lanes: Collection[LaneName]) -> None:
+    def __init__(self, plan: PlanReader, lanes: Collection[LaneName], max_look_age_s: float) -> None:
         self.plan = plan
         self.progress = plan.progress
         self.works: dict[int, Work] = {}
@@ -29,7 +30,10 @@ class Board:
         """Requests on their way, by the number of the lane."""
         self.busy = [0] * len(lanes)
         """Rows that are left by themselves, by the number of the lane."""
+        self.looking = [0] * len(lanes)
+        """Rows that are looked at again, by the number of the lane."""
         rows = max(self.progress.order, default=0)
+        self.looks = Looks(rows, max_look_age_s)
         self._places = bytearray(rows + 1)
         self._lane_of = array("I", [0]) * (rows + 1)
         self._effects: list[Effect] = []
@@ -56,10 +60,11 @@ class Board:
         if not _MAY_GO[place][to]:
             raise AssertionError(f"row {row} cannot go from {Place(place).name} to {to.name}")
         self._places[row] = to
-        (was_in_flight, was_busy), (in_flight, busy) = _COUNTED[place], _COUNTED[to]
+        (was_in_flight, was_busy, was_looking), (in_flight, busy, looking) = _COUNTED[place], _COUNTED[to]
         lane = self._lane_of[row]
         self.in_flight[lane] += in_flight - was_in_flight
         self.busy[lane] += busy - was_busy
+        self.looking[lane] += looking - was_looking
 
     def change(self, row: int) -> Change:
         """Return the planned change of a row."""

@@ -10,7 +10,7 @@ from bulk.run.gates import Gates
 from bulk.run.interfaces import Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn
-from bulk.run.stages import Place, Stop, Wait
+from bulk.run.stages import Place, Show, Stop, Wait
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING})
 """Places that a row leaves to be sent once more."""
@@ -23,7 +23,7 @@ class Course:
 
     def __init__(self, plan: PlanReader, keys: Collection[LaneName], limits: Limits) -> None:
         self.limits = limits
-        self.board = Board(plan, keys)
+        self.board = Board(plan, keys, limits.max_look_age_s)
         self.lanes = {key: Lane(key, number, self.board, limits) for number, key in enumerate(keys)}
         self.gates = Gates(self.board, self.lanes, limits)
         self._numbered = tuple(self.lanes.values())
@@ -47,6 +47,8 @@ class Course:
         board.move(row, to)
         if to in _WAITS:
             board.ask(Wait(row, turn.wait_s))
+        elif to is Place.LOOKING:
+            board.ask(Show(board.change(row)))
         elif to is Place.READY:
             self._queue(lane, row, is_fresh=is_fresh)
         self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)

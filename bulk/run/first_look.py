@@ -22,10 +22,11 @@ class FirstLook:
         unseen = (row for row in self._course.lanes[key].rows if self._board.place(row) is Place.UNSEEN)
         return [row for row in unseen if self._progress.action(row) is not Action.REFUSE]
 
-    def seen(self, row: int, found: Drift | None) -> None:
+    def seen(self, row: int, found: Drift | None, asked_at: float) -> None:
         """Learn how a service is: as the plan, or the run, left it (None), or otherwise."""
         if self._board.place(row) is not Place.UNSEEN:
             return
+        self._board.looks.seen(row, asked_at)
         if not self._course.limits.strict:
             self._judge(row, found)
         elif found:

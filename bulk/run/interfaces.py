@@ -156,6 +156,8 @@ class Limits:
     settle_s: float = 2.0
     """How long after it was sent a request may still take effect; reading sooner proves nothing."""
     failures_max: int | None = None
+    max_look_age_s: float = 60.0
+    """How old a look at a service may be when its PUT leaves."""
     canary_rows: int = 0
     """So many rows go first; the others only if all of them end as asked."""
     strict: bool = False

@@ -143,6 +143,8 @@ class Lane:
         self.dependencies = Dependencies(board)
         self.is_looked_at = False
         """Whether every service has been looked at."""
+        self.looks_max = 1
+        """Rows that may be looked at again at a time."""
         self.cut: Stop | None = None
         """Why nothing can be sent here any more."""
         self._board = board
@@ -152,6 +154,11 @@ class Lane:
         """Attempts in a row that found nobody, and when the first of them was answered for."""
         self._is_answered: dict[Target, bool] = {}
         """Whether the first PUT of a target was answered; a target that had none is not in it."""
+
+    @property
+    def may_look(self) -> bool:
+        """Return whether one row more may be looked at again."""
+        return self._board.looking[self.number] < self.looks_max
 
     @property
     def is_busy(self) -> bool:

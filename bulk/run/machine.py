@@ -12,13 +12,19 @@ from collections.abc import Mapping
 
 from bulk.core.ledger.progress import Stage, after_intent
 from bulk.core.ledger.records import Intent, Purpose
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, LaneName, ShowVerdict, Target, Verdict
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
-from bulk.run.row import Turn, answered, blocked, checked, read_back, refused, withdrawn
+from bulk.run.row import Turn, answered, blocked, checked, looked_again, read_back, refused, withdrawn
 from bulk.run.stages import Effect, Place, Send, Show, Stop, Wait
+
+LOOKED_AHEAD_S = 2.0
+"""Rows that will be granted within this time are looked at again beforehand, where need be."""
+LOOKS_MAX = 32
+"""Rows of a lane that are looked at again at a time."""
 
 
 class Machine:
@@ -78,15 +84,20 @@ class Machine:
 
     # Which row goes next
 
-    def wants(self, key: LaneName, rate_per_s: float) -> bool:
+    def wants(self, key: LaneName, rate_per_s: float, now: float) -> bool:
         """Return whether a grant of the lane's pace would be used."""
         lane = self.lanes[key]
-        return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane) > 0
+        lane.looks_max = min(max(int(rate_per_s * LOOKED_AHEAD_S), 1), LOOKS_MAX)
+        return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane, now) > 0
 
-    def granted(self, key: LaneName) -> int:
+    def is_looking(self, key: LaneName) -> bool:
+        """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
+        return self._board.looking[self.lanes[key].number] > 0
+
+    def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
         lane = self.lanes[key]
-        if not (row := self._next(lane)):
+        if not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
         lane.begin(self._board.target(row))
@@ -96,16 +107,20 @@ class Machine:
         self._board.append(Intent(row=row, attempt=work.known.attempts, purpose=work.due), sends=row)
         return row
 
-    def _next(self, lane: Lane) -> int:
+    def _next(self, lane: Lane, now: float) -> int:
         """Return the row that may go now, at the head of its lane's queue; 0 for none."""
         while row := lane.queue.head:
             is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
-            if not is_gone and self._gates.holds(lane, row):
+            is_stale = self._board.looks.is_stale(row, now)
+            if not is_gone and (self._gates.holds(lane, row) or (is_stale and not lane.may_look)):
                 return 0
             lane.queue.drop()  # before it is examined: that may put others in front
-            if not is_gone and self._has_its_turn(lane, row):
+            if is_gone or not self._has_its_turn(lane, row):
+                continue
+            if not is_stale:
                 lane.queue.add_first(row)
                 return row
+            self._course.follow(row, Turn(Place.LOOKING))
         return 0
 
     def _has_its_turn(self, lane: Lane, row: int) -> bool:
@@ -126,12 +141,17 @@ class Machine:
                 lane.dependencies.wait(row, predecessor)
         return False
 
-    def durable(self, row: int) -> None:
+    def gap(self, now: float) -> None:
+        """Learn that nothing was noticed for a while: no look from before now counts any more."""
+        self._board.looks.gap(now)
+
+    def durable(self, row: int, now: float) -> None:
         """Send the PUT whose intent is on disk, if it still may go."""
         lane, work = self._course.lane(row), self._board.works[row]
-        if self._gates.bars(lane, row):
+        is_barred = self._gates.bars(lane, row)
+        if is_barred or self._board.looks.is_stale(row, now):
             lane.withdraw(self._board.target(row))
-            self._course.follow(row, withdrawn(work))
+            self._course.follow(row, withdrawn(work, Place.LEFT if is_barred else Place.LOOKING))
             return
         if work.due is Purpose.PARK:
             for needed in sorted(lane.dependencies.bind(row), reverse=True):
@@ -168,13 +188,20 @@ class Machine:
         self._board.move(row, place)
         self._board.ask(Show(self._board.change(row)))
 
-    def shown(self, row: int, found: ShowVerdict) -> None:
-        """Learn what a service is that was asked for."""
-        if self._board.place(row) is Place.READING:
+    def shown(self, row: int, found: ShowVerdict, asked_at: float) -> None:
+        """Learn what a service is that was asked for then."""
+        place = self._board.place(row)
+        if place is Place.READING:
             turn = read_back(self._board.works[row], found, self._limits, self._dice)
+        elif place is Place.LOOKING:
+            turn = looked_again(self._board.works[row], found)
         else:
             turn = checked(self._board.change(row), self._board.plan.outcome(row) or {}, found)
+        self._board.looks.seen(row, asked_at)
         self._course.follow(row, turn)
+        if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:
+            message = f"row {row}: its service moved since the plan, after others had been sent"
+            self._course.stop(Stop(BrakeReason.STRICT, message))
 
     # The last look
 

@@ -14,7 +14,7 @@ from bulk.core.errors import CredentialsError, FleetUnreadable
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled
 from bulk.run.brake import Brake
-from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient
+from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.machine import Machine
 from bulk.run.reading import Patience, at_once, by_target, list_services, raising_the_first, show_service
@@ -33,6 +33,24 @@ class RunContext:
 
 
 _LANES_NAMED = 10
+GAP_S = 2.0
+"""A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
+
+
+class Gaps:
+    """Notices times in which the process did not run, or the machine slept: anything may have happened."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._turned_at = asyncio.get_running_loop().time()
+        self._offset_s = clock.now() - clock.monotonic()
+
+    def has_come(self) -> bool:
+        """Return whether there was such a time since the last call."""
+        turned_at, offset_s = asyncio.get_running_loop().time(), self._clock.now() - self._clock.monotonic()
+        has_come = turned_at - self._turned_at > GAP_S or abs(offset_s - self._offset_s) > GAP_S
+        self._turned_at, self._offset_s = turned_at, offset_s
+        return has_come
 
 
 async def _raised(error: Exception) -> None:
@@ -53,8 +71,9 @@ class Pump:
         self._paces: dict[LaneName, Pace] = {
             client.lane: client.writes for client in context.clients.values()
         }
-        self._idle: dict[LaneName, asyncio.Event] = {}
-        """Lanes that wait until they may go on."""
+        self._gaps = Gaps(self._clock)
+        self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
+        """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
         """The lists that are being read, and for which lane; one that is closed needs none."""
         self._granted: dict[int, float] = {}
@@ -76,9 +95,18 @@ class Pump:
             self._brake.on_pull(self._braked)
             lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
             self._spawn(self._until_over(lanes))
+            self._watch_for_gaps()
             self._drain()
         await self._ledger.flush()
         self._pull_for_cut_lanes()
+
+    def _watch_for_gaps(self) -> None:
+        """Notice, twice a second until every lane is over, whether the loop had come to a stand."""
+        if self._is_over.is_set():
+            return
+        if self._gaps.has_come():
+            self._machine.gap(self._clock.monotonic())
+        asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_for_gaps)
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
         await asyncio.wait(lanes)
@@ -129,8 +157,8 @@ class Pump:
 
     def _wake_idle(self) -> list[Effect]:
         """Wake each lane that has something to do; return what the machine asks for since it was asked."""
-        for key, wake in self._idle.items():
-            if self._machine.wants(key, self._paces[key].rate_per_s) or self._machine.is_over(key):
+        for wake, may_go_on in self._idle.values():
+            if may_go_on():
                 wake.set()
         for key in self._machine.lanes:
             if self._machine.has_closed(key):
@@ -161,8 +189,11 @@ class Pump:
         """Wait for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
+        now = self._clock.monotonic()
+        if self._gaps.has_come():
+            self._machine.gap(now)
         for row in rows:
-            self._machine.durable(row)
+            self._machine.durable(row, now)
         self._drain()
 
     async def _put(self, change: Change, body: ModifyBody) -> None:
@@ -177,8 +208,8 @@ class Pump:
 
     async def _show(self, change: Change) -> None:
         client = self._clients[change.target]
-        found = await show_service(client.fleet, change.service_id, client.reads, self._patience)
-        self._machine.shown(change.row, found)
+        found, asked_at = await show_service(client.fleet, change.service_id, client.reads, self._patience)
+        self._machine.shown(change.row, found, asked_at)
         self._drain_soon()
 
     async def _wait(self, row: int, wait_s: float) -> None:
@@ -198,17 +229,34 @@ class Pump:
 
     async def _send(self, key: LaneName) -> None:
         """Ask the pace for as many grants as the machine can use, until the lane is over."""
-        machine, pace = self._machine, self._paces[key]
-        while not machine.is_over(key):
-            while machine.wants(key, pace.rate_per_s):
-                granted_at = await pace.acquire()
-                if granted_at is not None and (row := machine.granted(key)):
-                    self._granted[row] = granted_at
-                self._drain_soon()
-            wake = self._idle[key] = asyncio.Event()
-            self._drain()
-            await wake.wait()
-            del self._idle[key]
+        while not self._machine.is_over(key):
+            while self._wants(key):
+                await self._grant(key)
+            await self._woken(key, lambda: self._wants(key) or self._machine.is_over(key))
+
+    def _wants(self, key: LaneName) -> bool:
+        return self._machine.wants(key, self._paces[key].rate_per_s, self._clock.monotonic())
+
+    async def _grant(self, key: LaneName) -> None:
+        """Begin a PUT at the next grant of the pace; the grant is kept for a row that is looked at again."""
+        machine = self._machine
+        self._drain_soon()
+        granted_at = await self._paces[key].acquire()
+        if granted_at is None:
+            return
+        while not (row := machine.granted(key, self._clock.monotonic())) and machine.is_looking(key):
+            await self._woken(key, lambda: self._wants(key) or not machine.is_looking(key))
+        if row:
+            self._granted[row] = granted_at
+        self._drain_soon()
+
+    async def _woken(self, key: LaneName, may_go_on: Callable[[], bool]) -> None:
+        """Return once a lane may go on; asked after everything that happens."""
+        wake = asyncio.Event()
+        self._idle[key] = wake, may_go_on
+        self._drain()
+        await wake.wait()
+        del self._idle[key]
 
     async def _list(self, key: LaneName, work: Coroutine[Any, Any, None]) -> None:
         """Read a list of a lane's services, unless and until the lane is closed."""
@@ -222,12 +270,18 @@ class Pump:
     async def _look(self, key: LaneName) -> None:
         """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""
 
-        def judged(row: int, drift: Any) -> None:
-            self._machine.look.seen(row, drift)
-            self._drain_soon()
-
         async def look(target: Target, rows: Any) -> None:
-            await compare(self._ledger, rows, self._listing(target), judged)
+            asked_at = 0.0
+
+            def page(at: float) -> None:
+                nonlocal asked_at
+                asked_at = at
+
+            def judged(row: int, drift: Any) -> None:
+                self._machine.look.seen(row, drift, asked_at)
+                self._drain_soon()
+
+            await compare(self._ledger, rows, self._listing(target, page), judged)
 
         if await self._can_read(key, look, self._machine.look.unseen(key)):
             self._machine.look.ended(key)
@@ -258,10 +312,12 @@ class Pump:
             return True
         return False
 
-    def _listing(self, target: Target) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
+    def _listing(
+        self, target: Target, on_page: Callable[[float], object] = lambda _: None
+    ) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
         client = self._clients[target]
 
         def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
-            return list_services(target, client.fleet, client.reads, self._patience, see)
+            return list_services(target, client.fleet, client.reads, self._patience, see, on_page)
 
         return list_fleet

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, TypeVar, assert_never
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.errors import CredentialsError, FleetUnreadable
@@ -109,17 +109,19 @@ async def list_services(
     pace: Pace,
     patience: Patience,
     see: Callable[[ServiceState], object],
+    on_page: Callable[[float], object] = lambda _: None,
 ) -> None:
     """Let `see` have every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
 
     Takes ceil(N / 1000) requests for N services, a few of them at a time. A service that is deleted meanwhile
     moves later ones to pages already read, so the list is read again where its `total_count` shrank or names
-    fewer ids. Raises FleetUnreadable, or CredentialsError where the API does not accept us.
+    fewer ids. `on_page` is called before the services of each page, with the monotonic time at which it was
+    asked for. Raises FleetUnreadable, or CredentialsError where the API does not accept us.
     """
-    scan = _Scan(see)
+    scan = _Scan(see, on_page)
     for pages_max in (PAGES_AT_ONCE, *[1] * (SCANS_MAX - 1)):
         ask = partial(_page, target, reader, pace, patience, is_ahead=pages_max > 1)
-        scan = _Scan(see)
+        scan = _Scan(see, on_page)
         await _each_page(ask, scan.take, pages_max)
         if scan.is_whole:
             return
@@ -129,16 +131,26 @@ async def list_services(
     )
 
 
+class _Asked(NamedTuple):
+    """A page, and the monotonic time at which it was asked for."""
+
+    page: Page
+    asked_at: float
+
+
 class _Scan:
     """One reading of a list; 8 bytes a service."""
 
-    def __init__(self, see: Callable[[ServiceState], object]) -> None:
+    def __init__(self, see: Callable[[ServiceState], object], on_page: Callable[[float], object]) -> None:
         self._see = see
+        self._on_page = on_page
         self._hashes = array("q")
         self._highest_count = self.total_count = 0
 
-    def take(self, page: Page) -> None:
+    def take(self, asked: _Asked) -> None:
         """Take in the next page."""
+        page = asked.page
+        self._on_page(asked.asked_at)
         self.total_count = page.total_count
         self._highest_count = max(self._highest_count, page.total_count)
         for state in page.services:
@@ -157,13 +169,14 @@ class _Scan:
 
 
 async def _each_page(
-    ask: Callable[[int], Coroutine[Any, Any, Page]], take: Callable[[Page], None], pages_max: int
+    ask: Callable[[int], Coroutine[Any, Any, _Asked]], take: Callable[[_Asked], None], pages_max: int
 ) -> None:
     """Let `take` have the pages of a list in turn, asking for up to `pages_max` of them at a time."""
-    page = await ask(0)
-    take(page)
+    asked = await ask(0)
+    take(asked)
+    page = asked.page
     read = next_offset = step = len(page.services)
-    coming: deque[asyncio.Task[Page]] = deque()
+    coming: deque[asyncio.Task[_Asked]] = deque()
     async with raising_the_first(), asyncio.TaskGroup() as group:
         while page.services and (coming or read < page.total_count):
             if not coming:
@@ -171,25 +184,26 @@ async def _each_page(
             while len(coming) < pages_max and next_offset < page.total_count:
                 coming.append(group.create_task(ask(next_offset)))
                 next_offset += step
-            page = await coming.popleft()
-            take(page)
+            asked = await coming.popleft()
+            take(asked)
+            page = asked.page
             read += len(page.services)
 
 
 async def _page(
     target: Target, reader: FleetReader, pace: Pace, patience: Patience, offset: int, *, is_ahead: bool
-) -> Page:
+) -> _Asked:
     """Return one page; where the list shrank, one that was asked for ahead is refused and counts as empty."""
 
     def ask() -> Awaitable[ListVerdict]:
         return reader.list_page(offset=offset, limit=PAGE_SERVICES)
 
-    answer = await _patiently(ask, pace, patience)
+    answer, asked_at = await _patiently(ask, pace, patience)
     match answer:
         case Page():
-            return answer
+            return _Asked(answer, asked_at)
         case Reject(reply=reply) if is_ahead and offset:
-            return Page(reply=reply, services=(), total_count=0)
+            return _Asked(Page(reply=reply, services=(), total_count=0), asked_at)
         case Abort(reply=reply, hint=hint):
             raise CredentialsError(f"{target}: {_as_text(reply)}", hint=hint)
         case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):
@@ -203,8 +217,8 @@ async def _page(
 
 async def show_service(
     reader: FleetReader, service_id: ServiceId, pace: Pace, patience: Patience
-) -> ShowVerdict:
-    """Return one service as the detail request shows it, or why it cannot be read."""
+) -> tuple[ShowVerdict, float]:
+    """Return one service as the detail request shows it, or why it cannot be read, and when it was asked."""
 
     def ask() -> Awaitable[ShowVerdict]:
         return reader.show(service_id)
@@ -212,13 +226,19 @@ async def show_service(
     return await _patiently(ask, pace, patience)
 
 
-async def _patiently(ask: Callable[[], Awaitable[Answer]], pace: Pace, patience: Patience) -> Answer | Retry:
-    """Ask until there is an answer worth having; being throttled is waited out, however long it lasts."""
-    tries = 0
+async def _patiently(
+    ask: Callable[[], Awaitable[Answer]], pace: Pace, patience: Patience
+) -> tuple[Answer | Retry, float]:
+    """Ask until there is an answer worth having, and return it with the monotonic time of its request.
+
+    Being throttled is waited out, however long it lasts.
+    """
+    tries, asked_at = 0, 0.0
     while True:
         granted_at = await pace.acquire()
         if granted_at is None:
-            return Retry(reply=Reply(code="stopped", message="the run is stopping"))
+            return Retry(reply=Reply(code="stopped", message="the run is stopping")), asked_at
+        asked_at = patience.clock.monotonic()
         answer = await ask()
         match answer:
             case Throttled():
@@ -226,11 +246,11 @@ async def _patiently(ask: Callable[[], Awaitable[Answer]], pace: Pace, patience:
             case Retry():
                 tries += answer.counts
                 if tries >= READ_TRIES:
-                    return answer
+                    return answer, asked_at
                 await patience.clock.sleep(backoff_s(tries, patience.dice.random()))
             case _:
                 pace.accepted(granted_at)
-                return answer
+                return answer, asked_at
 
 
 def _as_text(reply: Reply) -> str:

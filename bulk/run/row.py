@@ -31,6 +31,7 @@ from bulk.run.stages import Place
 
 LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 NOT_SENT = Reply(code="not_sent", message="the run was stopped between intent and request")
+EXPIRED = Reply(code="not_sent", message="the look at the service had expired between intent and request")
 _RESTORED = Reply(
     code="restored", message="the change could not be finished; the state before is in force again"
 )
@@ -134,7 +135,7 @@ def drift(change: Change, live: ServiceState, *, is_parked: bool) -> Drift | Non
     """Return how a service differs from what the plan, or the run, left; None where it does not."""
     before = before_last(change) if is_parked else change.before
     moved = before.differences(live, DRIFT_FIELDS) if before else ()
-    return Drift(live, moved, as_asked=live.confirms(change.body)) if moved else None
+    return Drift(live, moved, as_asked=live.confirms(change.body) and not live.is_broken) if moved else None
 
 
 def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> Turn:
@@ -149,6 +150,25 @@ def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> T
     return Turn(Place.READY)
 
 
+def looked_again(work: Work, found: ShowVerdict) -> Turn:
+    """Return what a look at its service, right before its PUT, means for a row."""
+    change, attempts = work.change, work.known.attempts
+    match found:
+        case Done(state=live):
+            moved = drift(change, live, is_parked=work.known.parked)
+            return looked_at(change.row, change.action, attempts, moved)
+        case Missing():
+            return looked_at(change.row, change.action, attempts, Drift(None))
+        case Abort(hint=hint):
+            return Turn(Place.LEFT, refused_key=_refused(found.reply, hint))
+        case Reject() | Retry() | Throttled():
+            why = f"{found.reply.code} {found.reply.message}".strip()
+            message = f"not sent, since its service cannot be looked at again: {why}"
+            return Turn(Place.LEFT, (Note(about="look", message=message, row=change.row),))
+        case _:
+            assert_never(found)
+
+
 def refused(change: Change) -> Turn:
     """Return the end of a row that the plan refused."""
     reply = Reply(code="refused", message=change.reason)
@@ -161,9 +181,10 @@ def blocked(work: Work, predecessor: int) -> Turn:
     return Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, Reply(code="blocked", message=message)),))
 
 
-def withdrawn(work: Work) -> Turn:
-    """Return what becomes of a row whose intent is on disk and whose PUT may not leave any more."""
-    return Turn(Place.LEFT, (_attempt(work, AttemptResult.NOT_SENT, NOT_SENT),))
+def withdrawn(work: Work, to: Place) -> Turn:
+    """Return where a row goes whose intent is on disk and whose PUT may not leave now."""
+    reply = NOT_SENT if to is Place.LEFT else EXPIRED
+    return Turn(to, (_attempt(work, AttemptResult.NOT_SENT, reply),))
 
 
 # The answer to a PUT

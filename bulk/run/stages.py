@@ -12,10 +12,13 @@ UNSEEN     not looked at in this session       look: as planned -> READY; moved 
                                                refused by the plan -> ENDED; moved, strict run -> LEFT
 READY      may go when a grant comes           granted, every gate open -> NOTED (append the intent);
                                                a predecessor is on its way -> WAITS, was left -> LEFT,
-                                               ended otherwise -> ENDED (blocked), or RESTORE where parked
+                                               ended otherwise -> ENDED (blocked), or RESTORE where parked;
+                                               its look has expired -> LOOKING (show)
 WAITS      for one predecessor                 that one ends, is parked or is left -> READY
-NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped meanwhile -> LEFT
-                                               (attempt `not_sent`)
+LOOKING    looked at again, before its PUT     as planned -> READY; moved, gone, as asked -> ENDED, DONE;
+                                               unreadable -> LEFT
+NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped meanwhile -> LEFT, its look
+                                               expired meanwhile -> LOOKING (attempt `not_sent`)
 FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED (blocked)
                                                perhaps applied -> SETTLING (attempt `doubt`)
                                                (the reply shows otherwise, or a broken service: so too)
@@ -47,6 +50,10 @@ Asked for the head of a lane's queue when a place in flight is free, and again a
 3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
 4. the first PUT of its target is unanswered: hold; 5. it is not of the wave under way: hold;
 6. nobody answers in this lane, and the row has not begun: hold.
+
+A look expires after `max_look_age_s`, and at a gap: the loop did not turn, or the wall clock jumped, for more
+than 2 s. This is asked at the grant and again once the intent is durable. Only a few rows ahead of the grants
+are looked at again; a grant waits for the look that it needs.
 
 A row that is *held* keeps its place in the queue, and all behind it wait. A row that can *never* go is taken
 out of the queue. Each hold ends by something that is under way, or by the end of the lane.
@@ -89,23 +96,25 @@ class Place(IntEnum):
     UNSEEN = 0
     READY = 1
     WAITS = 2
-    NOTED = 3
-    FLYING = 4
-    SETTLING = 5
-    READING = 6
-    RESTING = 7
-    SUSPECT = 8
-    CHECKING = 9
-    LEFT = 10
-    DONE = 11
-    ENDED = 12
+    LOOKING = 3
+    NOTED = 4
+    FLYING = 5
+    SETTLING = 6
+    READING = 7
+    RESTING = 8
+    SUSPECT = 9
+    CHECKING = 10
+    LEFT = 11
+    DONE = 12
+    ENDED = 13
 
 
 MOVES: dict[Place, set[Place]] = {
     Place.UNSEEN: {Place.READY, Place.SETTLING, Place.LEFT, Place.DONE, Place.ENDED},
-    Place.READY: {Place.NOTED, Place.WAITS, Place.LEFT, Place.ENDED},
+    Place.READY: {Place.NOTED, Place.WAITS, Place.LOOKING, Place.LEFT, Place.ENDED},
     Place.WAITS: {Place.READY, Place.LEFT},
-    Place.NOTED: {Place.FLYING, Place.LEFT},
+    Place.LOOKING: {Place.READY, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.NOTED: {Place.FLYING, Place.LOOKING, Place.LEFT},
     Place.FLYING: {Place.READY, Place.SETTLING, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
     Place.SETTLING: {Place.READING},
     Place.READING: {Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},

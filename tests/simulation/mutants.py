@@ -15,6 +15,7 @@ from bulk.run import board, first_look, machine, row
 from bulk.run.course import Course
 from bulk.run.gates import Gates
 from bulk.run.lane import Dependencies, Lane
+from bulk.run.looks import Looks
 from bulk.run.machine import Machine
 from bulk.run.row import Turn, Work
 from bulk.run.stages import Place
@@ -58,20 +59,20 @@ def property_of(answer: Any) -> Callable[[Function], Any]:
 
 
 def _sends_with_the_intent(right: Function) -> Function:
-    def granted(self: Machine, key: Any) -> int:
-        row = right(self, key)
+    def granted(self: Machine, key: Any, now: float) -> int:
+        row = right(self, key, now)
         if row:
-            self.durable(row)
+            self.durable(row, now)
         return row
 
     return granted
 
 
 def _sends_all_noted(right: Function) -> Function:
-    def durable(self: Machine, row: int) -> None:
+    def durable(self: Machine, row: int, now: float) -> None:
         for noted in [row, *(other for other in self._board.works if other != row)]:
             if self.place(noted) is Place.NOTED:
-                right(self, noted)
+                right(self, noted, now)
 
     return durable
 
@@ -142,12 +143,20 @@ def _asks_only_the_stop(_: Function) -> Function:
 
 
 def _sends_whatever_happened(right: Function) -> Function:
-    def durable(self: Machine, row: int) -> None:
+    def durable(self: Machine, row: int, now: float) -> None:
         bars, self._gates.bars = self._gates.bars, lambda *_: False  # type: ignore[method-assign]
-        right(self, row)
+        right(self, row, now)
         self._gates.bars = bars  # type: ignore[method-assign]
 
     return durable
+
+
+def _asks_no_look_when_durable(right: Function) -> Function:
+    return lambda self, row, _: right(self, row, float("-inf"))
+
+
+def _looks_away(_: Function) -> Function:
+    return lambda *_: Turn(Place.READY)
 
 
 def _cuts_one_lane_only(_: Function) -> Function:
@@ -266,6 +275,11 @@ MUTANTS = [
         ("P3", "a doubt is read at once", row, "_doubt", _waits(0.05)),
         ("P3", "an earlier session's doubt is read at once", Machine, "_take_up", _takes_up_at_once),
         ("P3", "a third state is overwritten", machine, "read_back", _overwrites_a_third_state),
+        ("look", "a look lasts for ever", Looks, "is_stale", constantly(answer=False)),
+        ("look", "a sleep is not noticed", Looks, "gap", constantly(None)),
+        ("look", "it is not asked again once durable", Machine, "durable", _asks_no_look_when_durable),
+        ("look", "what it shows is not looked at", machine, "looked_again", _looks_away),
+        ("P15", "a grant is not kept for a look", Machine, "is_looking", constantly(answer=False)),
         ("P13", "a lost answer counts as applied", machine, "answered", _believes_a_doubt),
         ("P13", "a success is not held against its reply", row, "_succeeded", _believes_an_echo),
         ("P13", "the last look finds nothing", machine, "checked", _checks_nothing),

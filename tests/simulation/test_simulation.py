@@ -15,12 +15,14 @@ WORLDS_FOR_A_MUTANT = 4000
 
 MET = {
     ("UNSEEN", "seen"),
+    *(("LOOKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     ("NOTED", "durable"),
     *(("FLYING", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Abort")),
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     ("DONE", "suspect"),
+    ("ENDED", "suspect"),
     *((place.name, event) for place in Place for event in ("stop", "cut")),
 }
 """What can meet a row at which place; nothing else ever does."""

@@ -53,7 +53,8 @@ class Reading:
 
     async def show(self, row: int) -> Done | Missing | Reject | Retry | Abort | Throttled:
         """Give the service of a row."""
-        return await show_service(self.fleet, service_id(row), self.pace, self.patience)
+        found, _ = await show_service(self.fleet, service_id(row), self.pace, self.patience)
+        return found
 
 
 def page(*rows: int, total: int) -> Page:

@@ -1006,6 +1006,64 @@ async def test_as_many_failures_as_may_be_stop_nothing(tmp_path: Path) -> None:
     assert (session.outcomes, bool(session.brake)) == ([FAILED, BLOCKED, APPLIED], False)
 
 
+# Looks that expire
+
+
+async def test_a_look_that_is_too_old_is_repeated_before_the_put(tmp_path: Path) -> None:
+    """The first row takes longer than a look lasts: the other is read again, and was edited meanwhile."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1, max_look_age_s=60.0)
+
+    def edited(asked: ServiceId) -> None:
+        if asked == service_id(1):
+            session.clock.elapsed_s += 61.0
+            session.fleet.services[service_id(2)] = state(2, 99)
+
+    session.fleet.on_put = edited
+    await session.run()
+    assert session.outcomes == [APPLIED, DRIFTED]
+    assert session.fleet.shown == [service_id(2)]
+
+
+async def test_a_wall_clock_that_jumps_ends_what_looks_are_worth(tmp_path: Path) -> None:
+    """As a machine does that slept: the intent is withdrawn, the service read, the PUT sent then."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+    awake = session.clock.now
+
+    def sleeps(_: ServiceId) -> None:
+        session.clock.elapsed_s += 0.5
+        session.clock.now = lambda: awake() + 3600.0  # type: ignore[method-assign]
+
+    session.fleet.on_put = sleeps
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
+    assert session.fleet.shown == [service_id(2)]
+    assert [attempt["verdict"] for attempt in session.told(2, "attempt")] == ["not_sent"]
+
+
+async def test_a_service_that_cannot_be_looked_at_again_is_not_sent(tmp_path: Path) -> None:
+    """It keeps no outcome, a note says why, and the next session sends it."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+    session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", 61.0)
+    session.fleet.reads[service_id(2)] = [Reject(reply=NO)]
+    await session.run()
+    assert session.outcomes == [APPLIED, LEFT]
+    assert session.told(2, "note")[0]["about"] == "look"
+
+
+async def test_a_strict_run_stops_when_a_later_look_finds_that_a_service_moved(tmp_path: Path) -> None:
+    """What was sent stays so; nothing else begins."""
+    session = await prepared(tmp_path, rows(1, 2, 3), workers=1, strict=True)
+
+    def edited(_: ServiceId) -> None:
+        session.clock.elapsed_s += 61.0
+        session.fleet.services[service_id(2)] = state(2, 99)
+
+    session.fleet.on_put = edited
+    await session.run()
+    assert session.outcomes == [APPLIED, DRIFTED, LEFT]
+    assert session.brake.reasons == (BrakeReason.STRICT,)
+
+
 # The verify sweep
 
 

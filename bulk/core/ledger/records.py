@@ -93,7 +93,7 @@ class AttemptResult(StrEnum):
                 )
             case AttemptResult.NOT_SENT:
                 return AttemptFacts(
-                    meaning="withdrawn before it left, as the run was stopped; to be sent again"
+                    meaning="withdrawn before it left: the run was stopped, or the look too old; to be sent"
                 )
             case AttemptResult.ABORT:
                 return AttemptFacts(meaning="the API would answer this to every row; the run stops")
