@@ -26,11 +26,11 @@ class Board:
         self.plan = plan
         self.progress = plan.progress
         self.works: dict[int, Work] = {}
-        self.in_flight = [0] * len(lanes)
+        self.in_flight = [0] * max(len(lanes), 1)
         """Requests on their way, by the number of the lane."""
-        self.busy = [0] * len(lanes)
+        self.busy = [0] * max(len(lanes), 1)
         """Rows that are left by themselves, by the number of the lane."""
-        self.looking = [0] * len(lanes)
+        self.looking = [0] * max(len(lanes), 1)
         """Rows that are looked at again, by the number of the lane."""
         rows = max(self.progress.order, default=0)
         self.looks = Looks(rows, max_look_age_s)

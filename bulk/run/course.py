@@ -26,7 +26,9 @@ class Course:
         self.board = Board(plan, keys, limits.max_look_age_s)
         self.lanes = {key: Lane(key, number, self.board, limits) for number, key in enumerate(keys)}
         self.gates = Gates(self.board, self.lanes, limits)
-        self._numbered = tuple(self.lanes.values())
+        nowhere = Lane(LaneName(host="", region="", account=""), 0, self.board, limits)
+        self._numbered = tuple(self.lanes.values()) or (nowhere,)
+        """Lanes by number; where no row has a usable target, one that nothing is ever sent in."""
 
     def lane(self, row: int) -> Lane:
         """Return the lane of a row."""

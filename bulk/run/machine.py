@@ -63,9 +63,9 @@ class Machine:
         """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
         progress = self._progress
         for row in progress.order:
-            lane = self.lanes[self._lane_of[progress.target(row)]]
-            lane.rows.append(row)
-            self._board.enter(row, lane.number)
+            if key := self._lane_of.get(progress.target(row)):  # the plan refused a row with no usable target
+                self.lanes[key].rows.append(row)
+                self._board.enter(row, self.lanes[key].number)
             stage = progress.stage(row)
             if stage >= Stage.APPLIED:
                 is_done = progress.outcome(row).facts.as_asked

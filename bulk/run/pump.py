@@ -109,7 +109,8 @@ class Pump:
         asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_for_gaps)
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
-        await asyncio.wait(lanes)
+        if lanes:
+            await asyncio.wait(lanes)
         self._is_over.set()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -11,6 +11,7 @@ import pytest
 from bulk.adapters.victim import kill_when
 from bulk.app import crashing
 from bulk.cli.main import main
+from bulk.run.machine import Machine
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 SETTINGS = f'region = "cn-north-4"\nproject_id = "{PROJECT}"\nendpoint = "simulator"\nsettle_s = 0.1\n'
@@ -108,8 +109,11 @@ def test_a_limit_is_rehearsed_in_real_time_and_a_failed_row_is_exit_4(
     assert "rehearsing the rollback" in said
 
 
-def test_a_promise_that_does_not_hold_is_exit_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An API that says no and does it all the same leaves a fleet that is not as the ledger says."""
+def test_a_promise_that_does_not_hold_is_exit_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API that says no and does it all the same, and an engine that has forgotten its last look."""
+    monkeypatch.setattr(Machine, "sent", lambda *_: [])
     folder = job(tmp_path / "liar", swap=False, rows=1)
     rule = {"kind": "code", "code": "EndPoint.2028", "after": True, "method": "PUT", "times": 9}
     faults = orjson.dumps({"rules": [rule]}).decode()
