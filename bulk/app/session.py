@@ -4,8 +4,9 @@ import getpass
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from signal import SIGINT, Signals
 from typing import Protocol
@@ -108,7 +109,7 @@ async def work_on(
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
         return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
-    closes_in_s = _window(job, around)
+    closes_at = _window(job, around)
     clients = {}
     for json in progress.run["targets"]:
         contact = await reach.contact(target_of(json))
@@ -135,12 +136,12 @@ async def work_on(
             brake=brake,
             patience=around.patience,
             limits=_limits(job, progress),
+            closes_at=closes_at,
         )
     )
     reach.notify = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
     with (
         stop_signals(lambda number: _interrupt(brake, number)),
-        _deadline(closes_in_s, brake, around),
         operator.watching(
             Watched(progress=progress, brake=brake, now=around.clock.monotonic, paces=reach.paces)
         ),
@@ -213,10 +214,10 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _window(job: Job, around: Surroundings) -> float | None:
-    """Give the seconds until the window closes; None without one."""
+def _window(job: Job, around: Surroundings) -> float:
+    """Return the wall clock's second at which the window closes; infinity without one."""
     if job.window is None:
-        return None
+        return inf
     now = around.local_time()
     closes_at = job.window.closes_at(now)
     if closes_at is None:
@@ -224,21 +225,7 @@ def _window(job: Job, around: Surroundings) -> float | None:
             f"the window {job.window} is not open now ({now:%H:%M %Z}); nothing was sent",
             hint="run the same command within the window",
         )
-    return (closes_at - now).total_seconds()
-
-
-@contextmanager
-def _deadline(closes_in_s: float | None, brake: Brake, around: Surroundings) -> Iterator[None]:
-    if closes_in_s is None:
-        yield
-        return
-    timer = around.clock.call_later(
-        closes_in_s, lambda: brake.pull(BrakeReason.WINDOW, "the window has closed")
-    )
-    try:
-        yield
-    finally:
-        timer.cancel()
+    return closes_at.timestamp()
 
 
 def _interrupt(brake: Brake, number: Signals) -> None:

@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any, assert_never
 
 from bulk.core.errors import CredentialsError, FleetUnreadable
@@ -30,6 +31,8 @@ class RunContext:
     brake: Brake
     patience: Patience
     limits: Limits
+    closes_at: float = inf
+    """The wall clock's second from which on nothing begins any more."""
 
 
 _LANES_NAMED = 10
@@ -66,6 +69,7 @@ class Pump:
         self._brake = context.brake
         self._patience = context.patience
         self._clock = context.patience.clock
+        self._closes_at = context.closes_at
         lanes = {target: client.lane for target, client in context.clients.items()}
         self._machine = Machine(context.ledger, lanes, context.limits, context.patience.dice)
         self._paces: dict[LaneName, Pace] = {
@@ -95,18 +99,25 @@ class Pump:
             self._brake.on_pull(self._braked)
             lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
             self._spawn(self._until_over(lanes))
-            self._watch_for_gaps()
+            self._watch_the_time()
             self._drain()
         await self._ledger.flush()
         self._pull_for_cut_lanes()
 
-    def _watch_for_gaps(self) -> None:
-        """Notice, twice a second until every lane is over, whether the loop had come to a stand."""
-        if self._is_over.is_set():
-            return
+    def _watch_the_time(self) -> None:
+        """Look at the clocks twice a second until every lane is over."""
+        if not self._is_over.is_set():
+            self._time()
+            asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
+
+    def _time(self) -> float:
+        """Return the monotonic time; what the clocks say of the window and of gaps is known from here on."""
+        now = self._clock.monotonic()
+        if self._clock.now() >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
+            self._brake.pull(BrakeReason.WINDOW, "the window has closed")
         if self._gaps.has_come():
-            self._machine.gap(self._clock.monotonic())
-        asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_for_gaps)
+            self._machine.gap(now)
+        return now
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
         if lanes:
@@ -190,9 +201,7 @@ class Pump:
         """Wait for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
-        now = self._clock.monotonic()
-        if self._gaps.has_come():
-            self._machine.gap(now)
+        now = self._time()
         for row in rows:
             self._machine.durable(row, now)
         self._drain()
@@ -245,7 +254,7 @@ class Pump:
         granted_at = await self._paces[key].acquire()
         if granted_at is None:
             return
-        while not (row := machine.granted(key, self._clock.monotonic())) and machine.is_looking(key):
+        while not (row := machine.granted(key, self._time())) and machine.is_looking(key):
             await self._woken(key, lambda: self._wants(key) or not machine.is_looking(key))
         if row:
             self._granted[row] = granted_at

@@ -13,7 +13,9 @@ import orjson
 import pytest
 
 from bulk.__main__ import main as entry_point
+from bulk.adapters.clock import SystemClock
 from bulk.adapters.ledger import only_run
+from bulk.cli import logs
 from bulk.cli.main import main
 from bulk.core.errors import ExitCode
 from tests.scenarios.stage import Ended, Stage, Typed, fleet_lines, wide
@@ -31,6 +33,10 @@ JSONL = "".join(
     + "\n"
     for n in (1, 2)
 )
+
+
+AFTER_THE_WINDOW = 32_503_680_000.0
+"""The year 3000."""
 
 
 def fault(kind: str, **members: Any) -> dict[str, Any]:
@@ -342,26 +348,19 @@ def test_a_window_that_ends_during_the_run_ends_with_10(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was sent is recorded, the rest is left; the same command goes on."""
-    timers: list[Any] = []
+    now, configure = SystemClock.now, logs.configure
 
-    class Timer:
-        def cancel(self) -> None:
-            """Do nothing: it has rung, or will not."""
+    def on_record(record: dict[str, Any]) -> None:
+        if record["type"] == "outcome":  # the machine sleeps past the end, and wakes
+            monkeypatch.setattr(SystemClock, "now", lambda _: AFTER_THE_WINDOW)
 
-    def call_later(_clock: object, _delay_s: float, ring: Any) -> Timer:
-        timers.append(ring)
-        return Timer()
-
-    def told(record: dict[str, Any]) -> None:
-        if record["type"] == "outcome":
-            timers[0]()
-
-    monkeypatch.setattr("bulk.cli.logs.configure", lambda **_: told)
-    monkeypatch.setattr("bulk.adapters.clock.SystemClock.call_later", call_later)
+    monkeypatch.setattr("bulk.cli.logs.configure", lambda **_: on_record)
     job = stage.job(wide(range(1, 11)), concurrency=1)
     ended = stage.apply(job, "--window", "2999-01-01T00:00Z")
+    monkeypatch.setattr(SystemClock, "now", now)
     assert ended.code == ExitCode.WINDOW_ENDED, ended.err
     assert stage.outcomes()["not_attempted"] > 0
+    monkeypatch.setattr("bulk.cli.logs.configure", configure)
     assert stage.apply(job).code == ExitCode.OK
     assert stage.outcomes() == {"applied": 10}
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,7 @@ class Session:
     brake: Brake = field(default_factory=Brake)
     limits: Limits = field(default_factory=lambda: Limits(workers=3))
     roll: float = 0.5
+    closes_at: float = inf
     more_lanes: dict[Target, TargetClient] = field(default_factory=dict)
 
     async def run(self) -> "Session":
@@ -96,7 +98,12 @@ class Session:
         patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
         async with self.ledger, asyncio.timeout(10):
             tools = RunContext(
-                ledger=self.ledger, clients=lanes, brake=self.brake, patience=patience, limits=self.limits
+                ledger=self.ledger,
+                clients=lanes,
+                brake=self.brake,
+                patience=patience,
+                limits=self.limits,
+                closes_at=self.closes_at,
             )
             await Pump(tools)()
         return self
@@ -1025,7 +1032,7 @@ async def test_a_look_that_is_too_old_is_repeated_before_the_put(tmp_path: Path)
 
 
 async def test_a_wall_clock_that_jumps_ends_what_looks_are_worth(tmp_path: Path) -> None:
-    """As a machine does that slept: the intent is withdrawn, the service read, the PUT sent then."""
+    """As a machine does that slept: the service is read again before its PUT."""
     session = await prepared(tmp_path, rows(1, 2), workers=1)
     awake = session.clock.now
 
@@ -1037,7 +1044,6 @@ async def test_a_wall_clock_that_jumps_ends_what_looks_are_worth(tmp_path: Path)
     await session.run()
     assert session.outcomes == [APPLIED, APPLIED]
     assert session.fleet.shown == [service_id(2)]
-    assert [attempt["verdict"] for attempt in session.told(2, "attempt")] == ["not_sent"]
 
 
 async def test_a_service_that_cannot_be_looked_at_again_is_not_sent(tmp_path: Path) -> None:
@@ -1062,6 +1068,35 @@ async def test_a_strict_run_stops_when_a_later_look_finds_that_a_service_moved(t
     await session.run()
     assert session.outcomes == [APPLIED, DRIFTED, LEFT]
     assert session.brake.reasons == (BrakeReason.STRICT,)
+
+
+# The window
+
+
+async def test_nothing_begins_after_the_window_by_the_wall_clock(tmp_path: Path) -> None:
+    """The first PUT outlasts the window: it is recorded, and no other leaves."""
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+    session.closes_at = session.clock.now() + 10.0
+    session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", 10.0)
+    await session.run()
+    assert (session.outcomes, session.brake.reasons) == ([APPLIED, LEFT], (BrakeReason.WINDOW,))
+    assert session.told(2, "intent") == []
+
+
+async def test_no_put_leaves_whose_intent_became_durable_after_the_window(tmp_path: Path) -> None:
+    """The wall clock is asked once more before the write: a commit may take long, and a machine may sleep."""
+    session = await prepared(tmp_path, rows(1))
+    session.closes_at = session.clock.now() + 10.0
+    flush = session.ledger.flush
+
+    async def slow_flush() -> None:
+        await flush()
+        session.clock.elapsed_s += 10.0
+
+    session.ledger.flush = slow_flush  # type: ignore[method-assign]
+    await session.run()
+    assert (session.outcomes, session.fleet.asked) == ([LEFT], [])
+    assert session.told(1, "attempt")[0]["verdict"] == "not_sent"
 
 
 # The verify sweep
@@ -1285,3 +1320,17 @@ async def test_an_outcome_that_cannot_be_written_ends_the_run(tmp_path: Path) ->
     with pytest.raises(LedgerFailed, match="No space left on device"):
         await Session(ledger=ledger, fleet=fleet).run()
     assert len(fleet.landed) == 3
+
+
+async def test_rows_without_a_usable_target_are_refused_though_no_lane_is_there(tmp_path: Path) -> None:
+    """Every row is accounted for, with nobody to ask."""
+    session = await prepared(
+        tmp_path, [replace(change(1, action=Action.REFUSE), target=Target(region="r", project_id=""))]
+    )
+    async with session.ledger:
+        patience = Patience(clock=session.clock, dice=FixedDice())
+        context = RunContext(
+            ledger=session.ledger, clients={}, brake=session.brake, patience=patience, limits=session.limits
+        )
+        await Pump(context)()
+    assert session.outcomes == [Outcome.REFUSED]
