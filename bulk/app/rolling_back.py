@@ -4,7 +4,7 @@ import hashlib
 import shlex
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from bulk.app.sources import PlanSource
 from bulk.core.errors import LedgerBusy, Refused, UsageError
 from bulk.core.inverse import inverse
 from bulk.core.job import Guards, settings_of
-from bulk.core.ledger.records import Purpose
+from bulk.core.ledger.records import Left, Purpose
 from bulk.core.model import Change, Outcome, Target
 from bulk.core.plan import Live, ordered
 
@@ -43,12 +43,8 @@ class LedgerSource(PlanSource[Change]):
                 "a service is parked between two PUTs of this run",
                 hint=f"finish the run first: `bulk apply {shlex.quote(str(self.path))}`",
             )
-        sent = (row for row in reversed(progress.order) if progress.outcome(row) in _TAKEN_BACK)
-        applied = [
-            change
-            for change in map(self.reader.change, sent)
-            if not self.only or change.service_id in self.only
-        ]
+        done = filter(None, map(self._done, reversed(progress.order)))
+        applied = [change for change in done if not self.only or change.service_id in self.only]
         missing = set(self.only) - {change.service_id for change in applied}
         if missing or not applied:
             raise UsageError(
@@ -56,6 +52,16 @@ class LedgerSource(PlanSource[Change]):
                 hint=f"`bulk report {shlex.quote(str(self.path))}` shows what the run did",
             )
         return [inverse(change, row=number) for number, change in enumerate(applied, 1)]
+
+    def _done(self, row: int) -> Change | None:
+        """Return what a row did to its service, or may have done; None where it did nothing."""
+        outcome = self.reader.progress.outcome(row)
+        if outcome in _TAKEN_BACK:
+            return self.reader.change(row)
+        if outcome is Outcome.FAILED and (self.reader.outcome(row) or {}).get("left") == Left.PARKED:
+            change = self.reader.change(row)
+            return replace(change, body=change.parking or change.body)
+        return None
 
     def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[Change]:  # noqa: ARG002
         """Return the inverse changes, each behind those that it waits for."""

@@ -169,6 +169,21 @@ def test_a_swap_is_refused_unless_one_may_be_parked(stage: Stage) -> None:
     assert without_times(stage) == before
 
 
+@pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
+def test_a_service_that_a_run_left_parked_gets_back_what_it_had(stage: Stage) -> None:
+    """Its last PUT and its restoring were refused: 4 with its name, and the rollback brings it back."""
+    before = without_times(stage)
+    refused = {"kind": "code", "code": "EndPoint.3043", "method": "PUT", "nth": 3, "times": 9}
+    stage.order(faults={"rules": [refused]})
+    ended = stage.apply(stage.job(SWAP), "--allow-parking")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert "is left without" in ended.out
+    stage.order(faults={"rules": []})
+    back = stage.bulk("rollback", str(stage.ledger), "--apply", "--yes")
+    assert back.code == ExitCode.OK, back.err
+    assert without_times(stage) == before
+
+
 def test_a_ledger_that_is_none_cannot_be_taken_back(stage: Stage) -> None:
     """Exit 1 for a file of something else, 2 for none at all, 2 where nothing was applied."""
     assert stage.bulk("rollback", stage.file("x", "hello\n")).code == ExitCode.CANNOT_RUN
