@@ -38,10 +38,11 @@ class Course:
         """Let a row take its turn, and let all that follows from it come to pass."""
         board, lane, to = self.board, self.lane(row), turn.to
         is_fresh = board.place(row) is Place.UNSEEN
+        failed: Stop | None = None
         for record in turn.records:
             board.append(record)
             if isinstance(record, OutcomeRecord):
-                self.stop(self.gates.count(row, record.outcome))
+                failed = self.gates.count(row, record.outcome)
         if turn.due:
             board.works[row].due = turn.due
         if to in _GOES_ON and self.gates.bars(lane, row):
@@ -54,6 +55,7 @@ class Course:
         elif to is Place.READY:
             self._queue(lane, row, is_fresh=is_fresh)
         self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)
+        self.stop(failed)  # after the wave has been judged, since both reasons count
         if turn.refused_key:
             self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
         if turn.side_effect:
@@ -84,10 +86,12 @@ class Course:
 
     def stop(self, stop: Stop | None) -> None:
         """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
-        if stop is None or self.gates.stopped:
+        if stop is None:
             return
+        is_first = not self.gates.stopped
         self.gates.stop(stop)
-        self._leave_resting()
+        if is_first:
+            self._leave_resting()
 
     def cut(self, key: LaneName, stop: Stop) -> None:
         """Send nothing any more in a lane; where its key is refused, in no lane of that key."""

@@ -18,8 +18,8 @@ class Gates:
     """Whether a row may begin, as far as that is not for its lane or its predecessors to say."""
 
     def __init__(self, board: Board, lanes: Mapping[LaneName, Lane], limits: Limits) -> None:
-        self.stopped: Stop | None = None
-        """Why nothing begins any more but what a parked service waits for."""
+        self.stops: list[Stop] = []
+        """Why nothing begins any more but what a parked service waits for: every reason, once."""
         self.moved: set[int] = set()
         """In a strict run: rows whose service has moved, as far as the look has come."""
         self.awaits_all = limits.strict or limits.canary_rows > 0
@@ -37,8 +37,14 @@ class Gates:
 
     def stop(self, stop: Stop) -> None:
         """Let nothing begin any more but what a parked service waits for; no wave counts from here on."""
-        self.stopped = stop
+        if stop.reason not in {each.reason for each in self.stops}:
+            self.stops.append(stop)
         self._wave.clear()
+
+    @property
+    def stopped(self) -> bool:
+        """Return whether nothing begins any more but what a parked service waits for."""
+        return bool(self.stops)
 
     # A row's turn
 
@@ -46,7 +52,7 @@ class Gates:
         """Return whether a row can never begin any more."""
         if lane.cut:
             return True
-        return self.stopped is not None and not lane.dependencies.must_finish(row)
+        return self.stopped and not lane.dependencies.must_finish(row)
 
     def holds(self, lane: Lane, row: int) -> bool:
         """Return whether a row has to wait, and all behind it, for something that will come to pass."""
@@ -64,7 +70,7 @@ class Gates:
 
     def has_closed(self, lane: Lane) -> bool:
         """Return whether no row of a lane will ever begin any more."""
-        return lane.cut is not None or (self.stopped is not None and not lane.dependencies)
+        return lane.cut is not None or (self.stopped and not lane.dependencies)
 
     # The look
 

@@ -44,9 +44,9 @@ class Machine:
         self.look = FirstLook(course)
 
     @property
-    def stopped(self) -> Stop | None:
-        """Return why nothing new begins, if the run was stopped."""
-        return self._gates.stopped
+    def stops(self) -> list[Stop]:
+        """Return every reason for which the run was stopped."""
+        return self._gates.stops
 
     def take(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""

@@ -149,8 +149,8 @@ class Pump:
         while effects := self._machine.take() or self._wake_idle():
             for effect in effects:
                 self._carry_out(effect)
-        if stopped := self._machine.stopped:
-            self._brake.pull(*stopped)
+        for stop in tuple(self._machine.stops):
+            self._brake.pull(*stop)
         for listing, key in self._lists.items():
             if self._machine.has_closed(key):
                 listing.cancel()

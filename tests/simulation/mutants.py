@@ -137,7 +137,7 @@ def _asks_only_the_cut(_: Function) -> Function:
 
 def _asks_only_the_stop(_: Function) -> Function:
     def bars(self: Gates, lane: Lane, row: int) -> bool:
-        return self.stopped is not None and not lane.dependencies.must_finish(row)
+        return self.stopped and not lane.dependencies.must_finish(row)
 
     return bars
 
