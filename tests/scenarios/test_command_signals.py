@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
@@ -17,11 +18,16 @@ from tests.simulator_caller import service_id
 
 SLOW = {"latency_s": 0.3}
 """Enough that a signal finds requests in flight."""
+QUIET_S = 0.1
+"""An intent that a stop overtakes on its way to the disk is withdrawn; later its request has left."""
 
 
 def sent(stage: Stage) -> bool:
-    """Say whether an intent is on the disk and its request therefore on its way."""
-    return any(b'"type":"intent"' in path.read_bytes() for path in stage.ledgers)
+    """Return whether an intent has been on the disk for a moment, so that its request is on its way."""
+    return any(
+        b'"type":"intent"' in path.read_bytes() and time.time() - path.stat().st_mtime > QUIET_S
+        for path in stage.ledgers
+    )
 
 
 @pytest.mark.parametrize(
