@@ -102,7 +102,7 @@ def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) 
     return Found(
         source=KeyPair(ak=ak, sk=sk, security_token=token),
         place=place,
-        account=_key_name(ak),
+        account=f"ak-{ak[16:][-4:]}-{_digest(ak)}",  # the end of a key of 20, by which its owner knows it
     )
 
 
@@ -180,11 +180,6 @@ def _sendable(text: str, name: str, place: str) -> str:
         f"{name} in {place} has a character that no key contains",
         hint="copy it again, without line breaks and quotes",
     )
-
-
-def _key_name(ak: str) -> str:
-    """Return the last characters of a key of 20, by which its owner knows it again, and a digest of it."""
-    return f"ak-{ak[16:][-4:]}-{_digest(ak)}"
 
 
 def _digest(secret: str) -> str:

@@ -56,10 +56,6 @@ def _metadata_token(world: World, request: RawRequest, now_s: float) -> Reply:
     return Reply(body=token.encode(), content_type="text/plain")
 
 
-def _metadata_key(world: World, request: RawRequest, now_s: float) -> Reply:
-    return json_reply(world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s))
-
-
 def _applied(world: World, _request: RawRequest, _now_s: float) -> Reply:
     lines = b",".join(applied.line() for applied in world.journal.applied)
     return Reply(body=b'{"applied":[' + lines + b"]}")
@@ -79,7 +75,9 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/v3/projects"): _projects,
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
     ("PUT", "/meta-data/latest/api/token"): _metadata_token,
-    ("GET", "/openstack/latest/securitykey"): _metadata_key,
+    ("GET", "/openstack/latest/securitykey"): lambda world, request, now_s: json_reply(
+        world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s)
+    ),
     ("GET", "/_simulator/applied"): _applied,
     ("GET", "/_simulator/fleet"): lambda world, *_: json_reply(
         {"services": list(map(to_line, world.vpcep.fleet))}

@@ -7,10 +7,9 @@ import orjson
 
 from bulk.core.ledger.records import Json, decision_of, record_json, state_json, target_json
 from bulk.core.model import Action, Outcome, ports_json
-from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.row import Row
-from bulk.core.reports.timeline import PacePoint, Timeline
+from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.totals import Tally, Totals
 
 FORMAT = 1
@@ -39,7 +38,7 @@ def head_json(report: Report) -> Json:
         "planned_at": progress.planned_at,
         "sessions": [asdict(sitting) for sitting in sittings_of(progress)],
         "decisions": [{"at": json["at"], **asdict(decision_of(json))} for json in progress.decisions],
-        "estimate": _estimate_json(report.estimate) if report.estimate else None,
+        "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},
     }
 
 
@@ -103,18 +102,13 @@ def timeline_json(timeline: Timeline) -> Json:
         "length_s": round(timeline.length_s, 3),
         "bar_s": timeline.bar_s,
         "bars": [asdict(bar) for bar in timeline.bars()],
-        "pace": [_pace_json(point) for point in timeline.pace],
+        "pace": [
+            {"at_s": point.at_s, "limit_per_s": point.limit_per_s, **record_json(point.pace)}
+            for point in timeline.pace
+        ],
         "sessions_at_s": timeline.sessions,
         "latency": asdict(latency) if latency else None,
     }
-
-
-def _pace_json(point: PacePoint) -> Json:
-    return {"at_s": point.at_s, "limit_per_s": point.limit_per_s, **record_json(point.pace)}
-
-
-def _estimate_json(estimate: Estimate) -> Json:
-    return {**asdict(estimate), "fits": estimate.fits}
 
 
 def _named(counts: Mapping[Action, int] | Mapping[Outcome, int]) -> Json:

@@ -48,7 +48,7 @@ class _Teller:
             "attempt": self._predecessor_parked,
             "outcome": self._predecessor,
             "pace": self._paced,
-            "decision": self._decided,
+            "decision": lambda record: () if self.outcome else _said(remark(record)),
             "end": self._stopped,
         }
 
@@ -124,9 +124,6 @@ class _Teller:
         if pace.kind is RequestKind.WRITES and pace.lane.region in {self.change.target.region, ""}:
             self._pace = f" ({pace_text(pace)})"
         return ()
-
-    def _decided(self, record: Json) -> Line:
-        return () if self.outcome else _said(remark(record))
 
     def _stopped(self, record: Json) -> Line:
         return (

@@ -44,7 +44,9 @@ def _read(draft: Draft, line: str, name: str) -> None:
         draft.issues.append(issue_at(name, draft.line, 1, "", problem))
         return
     _read_fields(draft, fields, line, name)
-    if _perhaps_repeats(line, _field_count(fields)):
+    count = _field_count(fields)
+    # More keys in the line than fields read: one is given twice. Counting colons is the quick first look.
+    if line.count(":") != count and len(_KEY_END.findall(line)) != count:
         _find_repeated_fields(draft, line, name)
 
 
@@ -69,11 +71,6 @@ def _read_fields(draft: Draft, fields: dict[str, Any], line: str, name: str) -> 
 
 def _unusable(key: str, raw: Any) -> Wrong:
     return Wrong((_NULL if raw is None and key in COLUMNS else unknown_column(key, COLUMNS),))
-
-
-def _perhaps_repeats(line: str, count: int) -> bool:
-    """Return whether the line may name more than `count` fields, quickly where no string has a colon."""
-    return line.count(":") != count and len(_KEY_END.findall(line)) != count
 
 
 def _field_count(fields: dict[str, Any]) -> int:
