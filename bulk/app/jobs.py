@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
 from bulk.app.sources import Endpoint, PlanSource
-from bulk.core.errors import JobInvalid
+from bulk.core.errors import JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
@@ -139,14 +139,27 @@ def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> Endpoin
 
 
 def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] = ()) -> tuple[Job, Endpoint]:
-    """Return the settings that a ledger was planned with, the flags over them, and where its API is.
+    """Return the settings in force for a ledger, the flags over them, and where its API is.
 
-    Of the settings named in `without`, only what the flags say counts.
+    They are those of the plan and, over them, those of its last session: a limit that was given as a flag
+    holds in the next session too, and a rollback goes where the run went. Of the settings named in
+    `without`, only what the flags say counts.
     """
     options = dict(progress.run["options"])
-    endpoint = Endpoint(**options.pop("endpoint"))
-    stored = {name: value for name, value in options.items() if name not in {"limit", *without}}
+    planned_for = Endpoint(**options.pop("endpoint"))
+    last = progress.sessions[-1]["settings"] if progress.sessions else {}
+    endpoint = {"endpoint": last.get("endpoint") or planned_for.url}
+    known = {**options, **last, **endpoint}
+    stored = {name: value for name, value in known.items() if name not in {"limit", *without}}
     job = read_settings(Job, stored, flags=flags, place=lambda _: "ledger")
     if not isinstance(job, Job):
         raise JobInvalid(job)
-    return job, Endpoint(url=job.where.endpoint) if job.where.endpoint else endpoint
+    url = job.where.endpoint
+    if url == planned_for.url:
+        return job, planned_for
+    if url == SIMULATOR:
+        raise UsageError(
+            "this ledger was not planned on the bundled simulator, which therefore has no fleet for it",
+            hint="plan the job anew with --endpoint simulator",
+        )
+    return job, Endpoint(url=url)

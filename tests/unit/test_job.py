@@ -21,6 +21,7 @@ from bulk.core.job import (
     job_schema,
     read_job,
     read_settings,
+    settings_json,
 )
 from bulk.core.model import Format, Issue, Target
 from bulk.core.rows.columns import COLUMNS
@@ -449,3 +450,17 @@ def test_the_formats_of_a_job_are_those_of_the_rows() -> None:
     """A format that is added to the reading is added to the setting."""
     for form in Format:
         assert job_of(format=form.value).format == form
+
+
+def test_every_type_of_the_schema_stands_once() -> None:
+    """Editors refuse a whole schema in which one is listed twice (JSON Schema, validation, section 6.1.1)."""
+    for setting in job_schema()["properties"].values():
+        types = setting.get("type", [])
+        assert isinstance(types, str) or len(types) == len(set(types))
+
+
+def test_a_tiny_number_is_read_as_it_is_written() -> None:
+    """0.00001 is 1e-05 for Python and for JSON."""
+    job = job_of('settle_s = "0.00001"')
+    assert job_of("settle_s = 1e-05") == job
+    assert settings_json(job)["settle_s"] == 1e-05

@@ -199,3 +199,10 @@ def test_a_line_shows_a_service_that_is_as_asked_and_no_other(change: Change, ot
         assert not shows_as_asked(line, replace(live, description=f"{live.description}."))
     if shows_as_asked(line, other):
         assert (other.id, ModifyBody(ports=other.ports)) == (change.service_id, change.body)
+
+
+def test_a_member_of_a_service_that_a_later_version_adds_is_passed_over() -> None:
+    """The ledger of a newer version can still be read, as its format is the same."""
+    state = change(1).before
+    assert state is not None
+    assert state_of(state_json(state) | {"later": [1]}) == state

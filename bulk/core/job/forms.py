@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time
+from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +21,13 @@ N = TypeVar("N", int, float)
 SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
 _PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
-_JSON_TYPES: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean", datetime: "string"}
+_JSON_TYPES: Mapping[type, str] = {
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    datetime: "string",
+    str: "string",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +58,8 @@ class Form(Generic[T_co]):
     def read(self, raw: object) -> T_co | Issue:
         """Return the value of what is written, or an issue without its place."""
         text = str(raw) if type(raw) in self.types else raw
+        if isinstance(raw, float):
+            text = format(Decimal(str(raw)), "f")  # 0.00001 and not 1e-05
         found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
         try:
             if found:
@@ -70,9 +79,9 @@ class Form(Generic[T_co]):
         """Return the JSON Schema of what may be written."""
         if issubclass(self.flag_type, Enum):
             return {"enum": [member.value for member in self.flag_type]}
-        types = [_JSON_TYPES[each] for each in self.types]
         text = {} if self.flag_type is bool else {"pattern": f"^({self.pattern})$"}
-        return {"type": [*types, "string"] if text else types, **text, **self.bounds}
+        types = dict.fromkeys(_JSON_TYPES[each] for each in (*self.types, *([str] if text else [])))
+        return {"type": list(types), **text, **self.bounds}
 
 
 def wrong(message: str, hint: str) -> Issue:

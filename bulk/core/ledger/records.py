@@ -295,7 +295,8 @@ def state_json(state: ServiceState) -> Json:
 
 def state_of(json: Json) -> ServiceState:
     """Read back what `state_json` gave."""
-    return ServiceState(**{**json, "ports": ports_of(json["ports"])})
+    known = {name: json[name] for name in STATE_FIELDS if name in json}
+    return ServiceState(**{**known, "ports": ports_of(json["ports"])})
 
 
 def body_of(json: Json) -> ModifyBody:

@@ -1,0 +1,51 @@
+"""The settings in force for a ledger: of its plan, over them those of its last session, then the flags."""
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from bulk.app.jobs import job_of_ledger
+from bulk.app.sources import Endpoint
+from bulk.core.errors import UsageError
+from bulk.core.job import Guards, Job, Where, settings_json
+from bulk.core.ledger.progress import Progress
+
+PLANNED = Job(rows="services.csv", where=Where(region="cn-north-4"))
+SIMULATED = Endpoint(url="simulator", seed="seed.jsonl", fleet="fleet.jsonl")
+
+
+def ledger_of(endpoint: Endpoint, *sessions: Job) -> Progress:
+    """Return what a ledger adds up to that was planned for an endpoint, with the settings of its sessions."""
+    progress = Progress()
+    options = settings_json(PLANNED) | {"endpoint": asdict(endpoint), "limit": []}
+    progress.run = {"job": "job", "options": options}
+    progress.sessions = [{"settings": settings_json(session)} for session in sessions]
+    return progress
+
+
+def test_a_limit_that_a_session_was_given_holds_in_the_next_one() -> None:
+    """The printed way on names no flags; a run that was strict must not go on without it."""
+    guarded = replace(PLANNED, guards=Guards(strict=True, canary=3))
+    job, _ = job_of_ledger(ledger_of(Endpoint(), PLANNED, guarded), {})
+    assert job.guards == guarded.guards
+    job, _ = job_of_ledger(ledger_of(Endpoint(), guarded), {"strict": False})
+    assert job.guards == Guards(strict=False, canary=3)
+
+
+def test_what_follows_a_session_goes_where_that_session_went() -> None:
+    """A rollback that asked another endpoint would find everything right already."""
+    elsewhere = replace(PLANNED, where=replace(PLANNED.where, endpoint="http://127.0.0.1:9"))
+    planned_for = Endpoint(url="http://127.0.0.1:8")
+    job, endpoint = job_of_ledger(ledger_of(planned_for, elsewhere), {})
+    assert endpoint == Endpoint(url="http://127.0.0.1:9")
+    _, third = job_of_ledger(ledger_of(planned_for, elsewhere, job), {})
+    assert third == endpoint
+    assert job_of_ledger(ledger_of(planned_for), {})[1] == planned_for
+
+
+def test_the_simulator_of_a_plan_keeps_its_fleet() -> None:
+    """However it is named; a ledger of another endpoint has no fleet for it."""
+    assert job_of_ledger(ledger_of(SIMULATED), {})[1] == SIMULATED
+    assert job_of_ledger(ledger_of(SIMULATED, PLANNED), {"endpoint": "simulator"})[1] == SIMULATED
+    with pytest.raises(UsageError, match="no fleet"):
+        job_of_ledger(ledger_of(Endpoint(url="http://127.0.0.1:8")), {"endpoint": "simulator"})
