@@ -36,7 +36,7 @@ def compared_for(*comparisons: Comparison, default: Any = MISSING) -> Any:
 def noun(cls: type[T]) -> type[T]:
     """Make a class a frozen, slotted, keyword-only dataclass (class decorator).
 
-    It is frozen for the type checker, which goes over every line. At run time nothing stands guard: that
+    It is frozen for the type checker, which goes over every line. Nothing enforces it at run time: that
     would make each of these, of which a run builds some twenty a row, take three times as long.
     """
     return dataclass(slots=True, kw_only=True, unsafe_hash=True)(cls)
@@ -305,7 +305,7 @@ def _fields_of(comparison: Comparison) -> tuple[str, ...]:
     return tuple(each.name for each in fields(ServiceState) if comparison in each.metadata["comparisons"])
 
 
-# Tuples, since to name a member of an enum takes as long as to compare two fields.
+# Computed once: looking up a member of an enum costs as much as comparing two fields.
 DRIFT_FIELDS = _fields_of(Comparison.DRIFT)
 SETTLING_FIELDS = _fields_of(Comparison.SETTLING)
 SIDE_EFFECT_FIELDS = _fields_of(Comparison.SIDE_EFFECTS)
@@ -379,9 +379,9 @@ class Change:
     reason: str = ""
     """Why the row is refused, or a warning about it."""
     after: tuple[int, ...] = ()
-    """Rows that must have been applied before this one may be sent, in the order in which they end."""
+    """Rows that must be applied before this one, in the order in which the plan ends them."""
     parking: ModifyBody | None = None
-    """The intermediate PUT that lets others have what this service holds; None but in a broken cycle."""
+    """The intermediate PUT that frees ports which other rows need; None where no cycle is broken here."""
     after_parked: tuple[int, ...] = ()
     """Rows whose `parking` must have been applied before this one may be sent."""
 

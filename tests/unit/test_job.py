@@ -453,7 +453,7 @@ def test_the_formats_of_a_job_are_those_of_the_rows() -> None:
 
 
 def test_every_type_of_the_schema_stands_once() -> None:
-    """Editors refuse a whole schema in which one is listed twice (JSON Schema, validation, section 6.1.1)."""
+    """Editors refuse a whole schema in which one is listed twice."""
     for setting in job_schema()["properties"].values():
         types = setting.get("type", [])
         assert isinstance(types, str) or len(types) == len(set(types))

@@ -18,10 +18,16 @@ CODES = {
     BrakeReason.WINDOW: 10,
     BrakeReason.ABORTED: 1,
     BrakeReason.UNREACHED: 5,
+    BrakeReason.UNREADABLE: 5,
 }
 """The exit code of each reason, in the order in which they are reported."""
 STOPS = tuple(CODES)
 NOTHING_LEFT = dict.fromkeys(Outcome, 0)
+
+
+def test_the_order_has_every_reason_to_stop() -> None:
+    """All but the one that is no stop, in the order of the members."""
+    assert (*STOPS, BrakeReason.FINISHED) == tuple(BrakeReason)
 
 
 @pytest.mark.parametrize("reason", STOPS)

@@ -41,7 +41,10 @@ from bulk.core.model import Action, Outcome, Target, noun
 
 
 class Stage(IntEnum):
-    """Where a row stands; each outcome that is written has a stage of its name, see `_follows`."""
+    """Where a row stands; each outcome that is written has a stage of its name, see `_follows`.
+
+    From APPLIED on a row has ended: what comes behind it must be an outcome.
+    """
 
     UNPLANNED = 0
     WAITING = 1
@@ -62,7 +65,7 @@ NOT_ASKED = frozenset({Stage.WAITING, Stage.ANSWERED, Stage.PARKED})
 
 
 def _follows(outcome: Outcome) -> frozenset[Stage]:
-    """Return the stages from which a row may end so; none for what is never written."""
+    """Return the stages from which a row may take an outcome; none for outcomes that are never written."""
     match outcome:
         case Outcome.APPLIED:
             return frozenset({Stage.ASKED, Stage.FAILED})

@@ -87,7 +87,7 @@ class AttemptResult(StrEnum):
                 return AttemptFacts(meaning="surely not applied; to be sent again", hold=Hold.BACKOFF)
             case AttemptResult.RENEWED:  # the row is not to blame
                 return AttemptFacts(meaning="the token had expired and was renewed; to be sent again")
-            case AttemptResult.UNREACHED:  # nor here
+            case AttemptResult.UNREACHED:  # the row is not to blame
                 return AttemptFacts(
                     meaning="the API could not be reached by any row; to be sent again", hold=Hold.BACKOFF
                 )
@@ -267,7 +267,7 @@ class Decision:
 
 @noun
 class End:
-    """Why the session stopped: every reason, the first one by itself as well; the counts of outcomes then."""
+    """Why the session stopped: `reasons` has all, `reason` the first; `counts` are the outcomes then."""
 
     type: ClassVar[str] = "end"
     reason: BrakeReason

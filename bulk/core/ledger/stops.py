@@ -83,12 +83,12 @@ def ranked(reasons: Iterable[BrakeReason]) -> tuple[BrakeReason, ...]:
 
 
 def exit_code(reasons: Iterable[BrakeReason], counts: Mapping[Outcome, int]) -> ExitCode:
-    """Return how a session exits that was stopped for these reasons and left its rows so.
+    """Return the exit code of a session with these reasons to stop and these counts of outcomes.
 
     It is OK only where every row is as asked and no reason stands against it.
     """
-    for reason in ranked(reasons):
-        return reason.facts.exit_code
+    if in_order := ranked(reasons):
+        return in_order[0].facts.exit_code
     if counts[Outcome.IN_DOUBT]:
         return ExitCode.IN_DOUBT
     if counts[Outcome.NOT_ATTEMPTED]:
