@@ -134,6 +134,13 @@ def test_ports_to_remove_leave_the_rest_in_its_order() -> None:
     assert decided(remove_ports="80:8080 7:7").body.ports == mapped("443:8443")
 
 
+def test_one_of_two_mappings_of_a_client_port_can_be_removed() -> None:
+    """However the service came to have both: the mapping that the row names is there."""
+    twice = replace(LIVE, ports=mapped("80:8080 80:9090 443:8443"))
+    change = decided(twice, remove_ports="80:8080")
+    assert (change.action, change.body.ports) == (Action.UPDATE, mapped("80:9090 443:8443"))
+
+
 def test_a_client_port_is_led_elsewhere_by_removing_and_adding() -> None:
     """Both together remap a client_port."""
     assert decided(remove_ports="80:8080", add_ports="80:9090").body.ports == mapped("443:8443 80:9090")
