@@ -14,6 +14,8 @@ from bulk.run.stages import Place, Show, Stop, Wait
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING})
 """Places that a row leaves to be sent once more."""
+_BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING})
+"""Places of a row that has nothing under way which could have changed its service."""
 _WAITS = frozenset({Place.SETTLING, Place.RESTING})
 """Places that a row leaves when its wait comes due."""
 
@@ -27,6 +29,8 @@ class Course:
         self.lanes = {key: Lane(key, number, self.board, limits) for number, key in enumerate(keys)}
         self.gates = Gates(self.board, self.lanes, limits)
         nowhere = Lane(LaneName(host="", region="", account=""), 0, self.board, limits)
+        self.unread: list[str] = []
+        """Why rows are left although nothing stops them; the run names it at its end."""
         self._numbered = tuple(self.lanes.values()) or (nowhere,)
         """Lanes by number; where no row has a usable target, one that nothing is ever sent in."""
 
@@ -60,6 +64,8 @@ class Course:
             self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
         if turn.side_effect:
             self.stop(Stop(BrakeReason.SIDE_EFFECT, turn.side_effect))
+        if turn.unread:
+            self.unread.append(turn.unread)
 
     def _queue(self, lane: Lane, row: int, *, is_fresh: bool = False) -> None:
         """Let a row go in its turn; when that had come, before; what a parked service waits for, first."""
@@ -111,7 +117,7 @@ class Course:
             self.stop(stop)
 
     def _leave_resting(self) -> None:
-        """End the backoffs after which nothing could be sent again."""
-        for row in [row for row in self.board.works if self.board.place(row) is Place.RESTING]:
+        """End the backoffs and the looks after which nothing could be sent any more."""
+        for row in [row for row in self.board.works if self.board.place(row) in _BEFORE_A_PUT]:
             if self.gates.bars(self.lane(row), row):
                 self.follow(row, Turn(Place.LEFT))

@@ -168,7 +168,16 @@ class Lane:
     def has_room(self, rate_per_s: float) -> bool:
         """Return whether one request more may be in flight."""
         most = workers(self._sizing, rate_per_s) if self._limits.elastic else self._limits.workers
-        return self._board.in_flight[self.number] < most
+        return self._board.in_flight[self.number] < most and self.run_has_room
+
+    @property
+    def run_has_room(self) -> bool:
+        """Return whether the run may have one request more in flight, whatever the lane.
+
+        Each may fail beyond a limit of failures, so where there is one, the lanes share their number.
+        """
+        limits = self._limits
+        return limits.failures_max is None or sum(self._board.in_flight) < limits.workers
 
     # The first PUT of a target goes alone: bad credentials then cost one PUT, and five lock the key
 

@@ -48,6 +48,11 @@ class Machine:
         """Return every reason for which the run was stopped."""
         return self._gates.stops
 
+    @property
+    def unread(self) -> list[str]:
+        """Return why rows are left although nothing stops them."""
+        return self._course.unread
+
     def take(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
         self.look.begin_if_all_seen()
@@ -97,7 +102,7 @@ class Machine:
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
         lane = self.lanes[key]
-        if not (row := self._next(lane, now)):
+        if not lane.run_has_room or not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
         lane.begin(self._board.target(row))
@@ -189,8 +194,10 @@ class Machine:
         self._board.ask(Show(self._board.change(row)))
 
     def shown(self, row: int, found: ShowVerdict, asked_at: float) -> None:
-        """Learn what a service is that was asked for then."""
+        """Learn what a service is that was asked for then; what is not wanted any more does no harm."""
         place = self._board.place(row)
+        if place is Place.LEFT:
+            return
         if place is Place.READING:
             turn = read_back(self._board.works[row], found, self._limits, self._dice)
         elif place is Place.LOOKING:

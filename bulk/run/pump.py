@@ -19,7 +19,7 @@ from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.machine import Machine
 from bulk.run.reading import Patience, at_once, by_target, list_services, raising_the_first, show_service
-from bulk.run.stages import Append, Effect, Send, Show, Stop, Wait
+from bulk.run.stages import Append, Effect, Place, Send, Show, Stop, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class RunContext:
     """The wall clock's second from which on nothing begins any more."""
 
 
-_LANES_NAMED = 10
+_NAMED_MAX = 10
 GAP_S = 2.0
 """A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
 
@@ -80,6 +80,8 @@ class Pump:
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
         """The lists that are being read, and for which lane; one that is closed needs none."""
+        self._shows: dict[int, asyncio.Task[None]] = {}
+        """The services that are being read, by row; one whose row was left is not wanted any more."""
         self._granted: dict[int, float] = {}
         """When each PUT that is to leave was granted, by row."""
         self._noted: list[int] = []
@@ -132,14 +134,16 @@ class Pump:
         self._drain_soon()
 
     def _pull_for_cut_lanes(self) -> None:
-        """Have the brake name the lanes that were cut, reason by reason."""
+        """Have the brake name the lanes that were cut and the services that could not be read, by reason."""
         named: dict[BrakeReason, list[str]] = defaultdict(list)
         for key, lane in self._machine.lanes.items():
             if cut := lane.cut:
                 is_only_lane = len(self._machine.lanes) == 1
                 named[cut.reason].append(cut.message if is_only_lane else f"{key}: {cut.message}")
-        for reason, lanes in named.items():
-            self._brake.pull(reason, "; ".join(lanes[:_LANES_NAMED]))
+        named[BrakeReason.UNREADABLE] += self._machine.unread
+        for reason, messages in named.items():
+            if messages:
+                self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
 
     # The effects
 
@@ -154,6 +158,9 @@ class Pump:
         for listing, key in self._lists.items():
             if self._machine.has_closed(key):
                 listing.cancel()
+        for row, showing in self._shows.items():
+            if self._machine.place(row) is Place.LEFT:
+                showing.cancel()
 
     def _drain_soon(self) -> None:
         """Drain once what else happens in this turn of the loop has happened."""
@@ -186,7 +193,8 @@ class Pump:
             case Send(change=change, body=body):
                 self._spawn(self._put(change, body))
             case Show(change=change):
-                self._spawn(self._show(change))
+                self._shows[change.row] = showing = self._spawn(self._show(change))
+                showing.add_done_callback(lambda _: self._shows.pop(change.row, None))
             case Wait(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:

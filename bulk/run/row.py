@@ -90,6 +90,8 @@ class Turn(NamedTuple):
     """Why no request with this key is accepted any more."""
     side_effect: str = ""
     """What the PUT changed though no row asks for it."""
+    unread: str = ""
+    """Why a row is left in this session although nothing stops it: its service cannot be looked at."""
 
 
 def before_last(change: Change) -> ServiceState | None:
@@ -162,9 +164,11 @@ def looked_again(work: Work, found: ShowVerdict) -> Turn:
         case Abort(hint=hint):
             return Turn(Place.LEFT, refused_key=_refused(found.reply, hint))
         case Reject() | Retry() | Throttled():
-            why = f"{found.reply.code} {found.reply.message}".strip()
+            http = f"http {found.reply.http}" if found.reply.http else ""
+            why = " ".join(filter(None, (http, found.reply.code, found.reply.message)))
             message = f"not sent, since its service cannot be looked at again: {why}"
-            return Turn(Place.LEFT, (Note(about="look", message=message, row=change.row),))
+            note = Note(about="look", message=message, row=change.row)
+            return Turn(Place.LEFT, (note,), unread=f"row {change.row} was {message}")
         case _:
             assert_never(found)
 

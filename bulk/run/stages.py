@@ -16,7 +16,7 @@ READY      may go when a grant comes           granted, every gate open -> NOTED
                                                its look has expired -> LOOKING (show)
 WAITS      for one predecessor                 that one ends, is parked or is left -> READY
 LOOKING    looked at again, before its PUT     as planned -> READY; moved, gone, as asked -> ENDED, DONE;
-                                               unreadable -> LEFT
+                                               unreadable, or a stop -> LEFT
 NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped meanwhile -> LEFT, its look
                                                expired meanwhile -> LOOKING (attempt `not_sent`)
 FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED (blocked)

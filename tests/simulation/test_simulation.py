@@ -19,6 +19,7 @@ MET = {
     ("NOTED", "durable"),
     *(("FLYING", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Abort")),
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
+    *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     ("DONE", "suspect"),

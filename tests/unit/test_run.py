@@ -1054,6 +1054,48 @@ async def test_a_service_that_cannot_be_looked_at_again_is_not_sent(tmp_path: Pa
     await session.run()
     assert session.outcomes == [APPLIED, LEFT]
     assert session.told(2, "note")[0]["about"] == "look"
+    assert session.brake.reasons == (BrakeReason.UNREADABLE,)
+    assert session.brake.message.startswith(
+        "row 2 was not sent, since its service cannot be looked at again: "
+    )
+
+
+async def test_a_stop_does_not_wait_for_a_look_whose_row_will_not_be_sent(tmp_path: Path) -> None:
+    """The API never answers the second look; the run ends, and the next session sends the row."""
+
+    class Silent(FakeFleet):
+        async def show(self, service_id: ServiceId) -> ShowVerdict:
+            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+            await asyncio.Event().wait()
+            return await super().show(service_id)
+
+    session = await prepared(tmp_path, rows(1, 2), workers=1)
+    session.fleet = Silent(services=fleet_of(rows(1, 2)).services)
+    session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", 61.0)
+    await session.run()
+    assert session.outcomes == [APPLIED, LEFT]
+    assert session.brake.reasons == (BrakeReason.INTERRUPTED,)
+
+
+async def test_lanes_share_the_places_in_flight_where_failures_are_limited(tmp_path: Path) -> None:
+    """Each PUT in flight may fail beyond the limit: three lanes must not make it three times as many."""
+    session, fleets = await three_lanes(tmp_path, workers=2, failures_max=0)
+    in_flight, most = 0, 0
+
+    async def counted(modify: Any, service_id: ServiceId, body: ModifyBody) -> Verdict:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        in_flight -= 1
+        verdict: Verdict = await modify(service_id, body)
+        return verdict
+
+    for fleet in fleets:
+        fleet.modify = partial(counted, fleet.modify)  # type: ignore[method-assign]
+    await session.run()
+    assert (session.outcomes, most) == ([APPLIED] * 12, 2)
 
 
 async def test_a_strict_run_stops_when_a_later_look_finds_that_a_service_moved(tmp_path: Path) -> None:
