@@ -156,8 +156,8 @@ class World:
         self.alive: Counter[int] = Counter()
         """PUTs of a row that are on their way or may still land."""
         self.landed: dict[int, list[ModifyBody]] = defaultdict(list)
-        self.bodies: dict[int, ModifyBody] = {}
-        """The body of each row's last PUT."""
+        self.bodies: dict[tuple[int, int], ModifyBody] = {}
+        """What was sent, by row and attempt; an attempt whose intent alone is on disk is not among them."""
         self.touched: set[int] = set()
         """Rows whose service somebody else, or a side effect, wrote."""
         self.strange: set[int] = set()
@@ -410,7 +410,7 @@ class World:
         row, key = change.row, self.lanes[change.target]
         self._check_put(change, body)
         self.alive[row] += 1
-        self.bodies[row] = body
+        self.bodies[row, self.ledger.last(row)["attempt"]] = body
         self.in_flight[key] += 1
         self.is_answered.setdefault(change.target, False)
         self.sent_rows.append(row)
@@ -536,9 +536,12 @@ class World:
             self.refused_accounts.add(self.lanes[change.target].account)
 
     def _settles(self, change: Change, live: ServiceState) -> bool:
-        """Return whether a read shows that the last PUT of a row took effect."""
+        """Return whether a read shows that the PUT of the row's last intent took effect."""
         is_in_doubt = self.machine.place(change.row) is Place.READING
-        return is_in_doubt and set(live.ports) == set(self.bodies[change.row].ports or ())
+        told = reversed(self.ledger.said[change.row])
+        attempt = next((json["attempt"] for json in told if json["type"] == "intent"), 0)
+        sent = self.bodies.get((change.row, attempt))
+        return is_in_doubt and sent is not None and set(live.ports) == set(sent.ports or ())
 
     def _is_of_the_plan(self, change: Change, live: ServiceState) -> bool:
         planned = (change.before, change.body, change.parking)
