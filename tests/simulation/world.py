@@ -156,8 +156,8 @@ class World:
         self.alive: Counter[int] = Counter()
         """PUTs of a row that are on their way or may still land."""
         self.landed: dict[int, list[ModifyBody]] = defaultdict(list)
-        self.bodies: dict[tuple[int, int], ModifyBody] = {}
-        """What was sent, by row and attempt; an attempt whose intent alone is on disk is not among them."""
+        self.bodies: dict[tuple[int, str], ModifyBody] = {}
+        """What was sent last, by row and purpose; nothing for one whose intent alone is on disk."""
         self.touched: set[int] = set()
         """Rows whose service somebody else, or a side effect, wrote."""
         self.strange: set[int] = set()
@@ -410,7 +410,7 @@ class World:
         row, key = change.row, self.lanes[change.target]
         self._check_put(change, body)
         self.alive[row] += 1
-        self.bodies[row, self.ledger.last(row)["attempt"]] = body
+        self.bodies[row, self.ledger.last(row).get("purpose", "change")] = body
         self.in_flight[key] += 1
         self.is_answered.setdefault(change.target, False)
         self.sent_rows.append(row)
@@ -524,9 +524,7 @@ class World:
             found = Abort(reply=Reply(http=401, code="x"), hint="")
         if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
             self.strange.add(change.row)
-        elif (
-            isinstance(found, Done) and found.state.description != "d" and self._settles(change, found.state)
-        ):
+        if isinstance(found, Done) and found.state.description != "d" and self._settles(change, found.state):
             self._must_stop()
         is_checked = self.machine.place(change.row) is Place.CHECKING
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
@@ -536,11 +534,11 @@ class World:
             self.refused_accounts.add(self.lanes[change.target].account)
 
     def _settles(self, change: Change, live: ServiceState) -> bool:
-        """Return whether a read shows that the PUT of the row's last intent took effect."""
+        """Return whether a read shows that what the row's last intent is for took effect."""
         is_in_doubt = self.machine.place(change.row) is Place.READING
         told = reversed(self.ledger.said[change.row])
-        attempt = next((json["attempt"] for json in told if json["type"] == "intent"), 0)
-        sent = self.bodies.get((change.row, attempt))
+        purpose = next((json.get("purpose", "change") for json in told if json["type"] == "intent"), "")
+        sent = self.bodies.get((change.row, purpose))
         return is_in_doubt and sent is not None and set(live.ports) == set(sent.ports or ())
 
     def _is_of_the_plan(self, change: Change, live: ServiceState) -> bool:
