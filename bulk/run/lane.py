@@ -88,7 +88,7 @@ class Dependencies:
         match work.due:
             case Purpose.CHANGE if change.after or change.after_parked:
                 for row in change.after_parked:
-                    if not self._board.is_parked(row) and place(row) is not Place.DONE:
+                    if not self._is_out_of_the_way(row) and place(row) is not Place.DONE:
                         return row
                 return next((row for row in change.after if place(row) is not Place.DONE), None)
             case (
@@ -98,6 +98,11 @@ class Dependencies:
                 return next((row for row in needed if place(row) in {Place.LEFT, Place.ENDED}), None)
             case _:
                 return None
+
+    def _is_out_of_the_way(self, row: int) -> bool:
+        """Return whether a row is parked and is not about to be restored, which takes its ports back."""
+        work = self._board.works.get(row)
+        return self._board.is_parked(row) and (work is None or work.due is not Purpose.RESTORE)
 
     def needed_by(self, row: int) -> frozenset[int]:
         """Return a row and all rows that it waits for, they wait for, and so on."""

@@ -51,6 +51,11 @@ def test_every_promise_holds_in_every_world() -> None:
     assert pairs.keys() <= MET
 
 
+def test_no_row_goes_to_the_ports_of_a_service_that_is_about_to_be_restored() -> None:
+    """A world in which a parked row's successor was taken up between the restore's intent and its end."""
+    World(22_448).live_out()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_promise_holds_in_many_more_worlds() -> None:
