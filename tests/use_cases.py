@@ -27,7 +27,7 @@ class Yes:
         """Look away."""
         return nullcontext()
 
-    def told(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Look away."""
 
 

@@ -45,7 +45,7 @@ _BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
-Told = Callable[[Json], None]
+OnRecord = Callable[[Json], None]
 """A callback that gets each record once it is durable."""
 
 
@@ -153,12 +153,14 @@ class LedgerReader:
 class LedgerFile(LedgerReader):
     """The ledger of one run, opened and locked for writing; `progress` holds what is durable."""
 
-    def __init__(self, path: Path, fd: int, now: Callable[[], float], disk: Disk, told: Told) -> None:
+    def __init__(
+        self, path: Path, fd: int, now: Callable[[], float], disk: Disk, on_record: OnRecord
+    ) -> None:
         super().__init__(fd, Progress())
         self.path = path
         self._now = now
         self._disk = disk
-        self._told = told
+        self._on_record = on_record
         self._chain = Chain()
         self._lines: list[bytes] = []
         self._queued: list[tuple[Json, int, asyncio.Future[None] | None]] = []
@@ -170,7 +172,12 @@ class LedgerFile(LedgerReader):
 
     @classmethod
     def create(
-        cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
+        cls,
+        path: Path,
+        *,
+        now: Callable[[], float],
+        disk: Disk | None = None,
+        on_record: OnRecord = lambda _: None,
     ) -> Self:
         """Begin a new ledger, under a partial name until `publish`; mode 0600."""
         if not path.name:
@@ -189,11 +196,16 @@ class LedgerFile(LedgerReader):
             os.close(fd)
             raise _exists(path)
         os.ftruncate(fd, 0)
-        return cls(path, fd, now, disk or SystemDisk(), told)
+        return cls(path, fd, now, disk or SystemDisk(), on_record)
 
     @classmethod
     def open(
-        cls, path: Path, *, now: Callable[[], float], disk: Disk | None = None, told: Told = lambda _: None
+        cls,
+        path: Path,
+        *,
+        now: Callable[[], float],
+        disk: Disk | None = None,
+        on_record: OnRecord = lambda _: None,
     ) -> Self:
         """Open an existing ledger to continue it: lock, verify, fold, cut a torn last line.
 
@@ -206,7 +218,7 @@ class LedgerFile(LedgerReader):
                 f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
             ) from error
         _lock(fd, path)
-        ledger = cls(path, fd, now, disk or SystemDisk(), told)
+        ledger = cls(path, fd, now, disk or SystemDisk(), on_record)
         try:
             ledger._fold()
         except BaseException:
@@ -361,7 +373,7 @@ class LedgerFile(LedgerReader):
         with suppress(OSError):  # the listener may have gone; what is written is written
             for json, _, _ in batch:
                 if json:
-                    self._told(json)
+                    self._on_record(json)
 
     def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
         self._failure = failure

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, Told, only_run
+from bulk.adapters.ledger import LedgerFile, OnRecord, only_run
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import OpenRun, find_run, must_be_approved
 from bulk.app.planning import new_plan
@@ -22,7 +22,7 @@ async def apply_from(
     *,
     around: Surroundings,
     operator: Operator,
-    on_record: Told,
+    on_record: OnRecord,
     new_run: bool = False,
     ledger: Path | None = None,
     expect_digest: str = "",
@@ -34,7 +34,7 @@ async def apply_from(
     with only_run(source.runs, source.name):
         if not new_run and (open_run := find_run(source.runs, source.name, ledger)):
             _must_be_of(source, open_run)
-            operator.told(f"continuing with {open_run.path}")
+            operator.notify(f"continuing with {open_run.path}")
             return await apply_ledger(
                 open_run.path,
                 flags,
@@ -65,11 +65,11 @@ async def apply_ledger(
     *,
     around: Surroundings,
     operator: Operator,
-    on_record: Told,
+    on_record: OnRecord,
     expect_digest: str = "",
 ) -> Applied:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
-    async with LedgerFile.open(path, now=around.clock.now, told=on_record) as ledger:
+    async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_be_approved(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         async with open_fleets(Client, job.pace, endpoint, around) as reach:

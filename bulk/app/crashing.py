@@ -35,9 +35,9 @@ async def crash(context: RehearsalContext, trouble: Trouble) -> tuple[Check, ...
         context.plan, context.folder / "crash", context.job, context.around, flags=flags
     ) as stage:
         snapshot = stage.fleet()
-        context.operator.told("rehearsing a kill -9 and the resume")
+        context.operator.notify("rehearsing a kill -9 and the resume")
         resume = await _resume(context, stage, await _killed(stage, middle, puts))
-        context.operator.told("rehearsing the rollback")
+        context.operator.notify("rehearsing the rollback")
         return resume, await _rollback(context, stage, snapshot)
 
 

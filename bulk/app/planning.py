@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from bulk import __version__
 from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import LedgerFile, Told
+from bulk.adapters.ledger import LedgerFile, OnRecord
 from bulk.adapters.snapshot import Snapshot
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import must_be_approved, plan_report
@@ -58,7 +58,7 @@ async def plan_from(
 
 @asynccontextmanager
 async def new_plan(
-    kind: type[C], source: PlanSource[R], path: Path, around: Surroundings, on_record: Told
+    kind: type[C], source: PlanSource[R], path: Path, around: Surroundings, on_record: OnRecord
 ) -> AsyncIterator[tuple[LedgerFile, Reach[C]]]:
     """Make a plan in a new ledger; the ledger and the clients that planned stay open for what follows.
 
@@ -67,7 +67,7 @@ async def new_plan(
     """
     rows = source.usable_rows()
     async with open_fleets(kind, source.job.pace, source.endpoint, around) as reach:
-        ledger = LedgerFile.create(path, now=around.clock.now, told=on_record)
+        ledger = LedgerFile.create(path, now=around.clock.now, on_record=on_record)
         try:
             async with ledger:
                 await _write(ledger, source, rows, reach, around)

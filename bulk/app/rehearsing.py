@@ -50,7 +50,7 @@ async def rehearse(
         context = RehearsalContext(
             plan=plan, reader=reader, folder=Path(folder), job=job, around=around, operator=operator
         )
-        operator.told("rehearsing the run")
+        operator.notify("rehearsing the run")
         trial, counts, run = await _trial(context, trouble)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:

@@ -75,8 +75,8 @@ class Operator(Protocol):
         """Show the run while the block runs."""
         ...
 
-    def told(self, message: str) -> None:
-        """Be told something."""
+    def notify(self, message: str) -> None:
+        """Show a message to whoever runs this."""
         ...
 
 

@@ -58,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Interrupted as signal:
-        output.told(
+        output.notify(
             f"{signal}: ended at once. What was recorded is kept; the same command continues from there"
         )
         return signal.exit_code

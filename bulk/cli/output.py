@@ -61,7 +61,7 @@ def complain(message: str, hint: str = "") -> None:
         sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
 
 
-def told(message: str) -> None:
+def notify(message: str) -> None:
     """Write a message on stderr."""
     with on_the_side("stderr"):
         sys.stderr.write(message + "\n")

@@ -49,25 +49,25 @@ class Terminal:
         """Show the run while the block runs."""
         return progress.shown(watched, quiet=self._quiet)
 
-    def told(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Write a message on stderr."""
         if not self._quiet:
-            output.told(message)
+            output.notify(message)
 
     def sum_up(self, applied: Applied) -> None:
         """Show why the run stopped and, where rows are left, the command that goes on."""
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
-            output.told(f"stopped: {applied.message}")
+            output.notify(f"stopped: {applied.message}")
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
-            output.told(f"to continue: {resume if kept else 'run the same command again'}")
+            output.notify(f"to continue: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
-            output.told(
+            output.notify(
                 "rows that moved stay drifted in this run; to plan them anew, apply the job with --new-run"
             )
         if kept:
-            output.told(f"ledger: {applied.ledger}")
+            output.notify(f"ledger: {applied.ledger}")
 
 
 def _answer(question: str) -> str:

@@ -91,9 +91,7 @@ class Dependencies:
                     if not self._is_out_of_the_way(row) and place(row) is not Place.DONE:
                         return row
                 return next((row for row in change.after if place(row) is not Place.DONE), None)
-            case (
-                Purpose.PARK
-            ):  # a row that is known not to do its part: then the parking would be for nothing
+            case Purpose.PARK:  # for nothing, where a row is known not to do its part
                 needed = sorted(self.needed_by(change.row))
                 return next((row for row in needed if place(row) in {Place.LEFT, Place.ENDED}), None)
             case _:

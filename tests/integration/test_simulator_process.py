@@ -162,7 +162,7 @@ def test_plans_and_switches_may_stand_in_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("port", ["70000", "-1", "http"])
 def test_a_port_that_is_none_is_wrong_usage(port: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Told by the parser."""
+    """OnRecord by the parser."""
     with pytest.raises(SystemExit, match="2"):
         main([f"--port={port}"])
     assert f"argument --port: {port} is no port" in capfd.readouterr().err

@@ -17,11 +17,11 @@ def audit(ledger: options.LedgerPath, output_form: options.PlainOutput = options
         output.write_json({"ledger": ledger, "sound": audited.breach is None, **asdict(audited)})
     elif breach := audited.breach:
         output.show([text(printable(f"! {breach.promise} is broken: {breach.message}"), Style.BAD)])
-        output.told("do not use this ledger any more: restore it from a copy, or plan anew")
+        output.notify("do not use this ledger any more: restore it from a copy, or plan anew")
     else:
         output.show(
             text(printable(f"+ {proof.promise}: {proof.fact}"), Style.GOOD) for proof in audited.proofs
         )
     if audited.torn_bytes:
-        output.told(f"ignored an unfinished last line of {counted(audited.torn_bytes, 'byte')}")
+        output.notify(f"ignored an unfinished last line of {counted(audited.torn_bytes, 'byte')}")
     return ExitCode.CANNOT_RUN if audited.breach else ExitCode.OK

@@ -38,7 +38,7 @@ def check(
     else:
         output.show(issues_report.lines(found, rows=rows))
         if omitted:
-            output.told(f"and {counted(omitted, 'more issue')}")
+            output.notify(f"and {counted(omitted, 'more issue')}")
     return ExitCode.INVALID if found else ExitCode.OK
 
 

@@ -96,10 +96,10 @@ def _port(flag: str, text: str) -> int:
 def _sum_up(exported: "Exported") -> None:
     from bulk.core.reports.words import counted, printable
 
-    output.told(f"{counted(exported.rows, 'service')} exported")
+    output.notify(f"{counted(exported.rows, 'service')} exported")
     reasons = sorted(exported.left_out.items(), key=lambda reason: -len(reason[1]))
     for reason, services in reasons[:_REASONS_SHOWN_MAX]:
         which = services[0] if len(services) == 1 else f"{services[0]} and others"
-        output.told(printable(f"left out {counted(len(services), 'service')} ({which}): {reason}"))
+        output.notify(printable(f"left out {counted(len(services), 'service')} ({which}): {reason}"))
     if more := sum(len(services) for _, services in reasons[_REASONS_SHOWN_MAX:]):
-        output.told(f"left out {counted(more, 'service')} for other reasons")
+        output.notify(f"left out {counted(more, 'service')} for other reasons")

@@ -89,7 +89,7 @@ class Onlooker:
 
         return progress.shown(watched, quiet=self._quiet)
 
-    def told(self, message: str) -> None:
+    def notify(self, message: str) -> None:
         """Write a message on stderr."""
         if not self._quiet:
-            output.told(message)
+            output.notify(message)

@@ -112,7 +112,7 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
 def conclude(planned: "Forecast", out: str) -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
     if out:
-        output.told(f"the plan is saved; to run exactly this plan: bulk apply {shlex.quote(out)}")
+        output.notify(f"the plan is saved; to run exactly this plan: bulk apply {shlex.quote(out)}")
     for finding in planned.findings:
         output.complain(str(finding))
     return ExitCode.REFUSED if planned.findings else ExitCode.OK

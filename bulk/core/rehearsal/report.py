@@ -10,13 +10,13 @@ from bulk.core.reports.words import (
     Line,
     Span,
     Style,
+    as_text,
     counted,
     duration,
     figure,
     printable,
     tallied,
     text,
-    told,
 )
 
 _VERDICT = {
@@ -99,7 +99,7 @@ def _gap(rehearsal: Rehearsal, change: Change) -> Line:
     rehearsed = f"; {duration(rehearsed_s)} in the rehearsal" if rehearsed_s is not None else ""
     return (
         Span("~ parked ", Style.CHANGE),
-        Span(f"{change.service_id}: {told(change.out_of_service)} out of service for "),
+        Span(f"{change.service_id}: {as_text(change.out_of_service)} out of service for "),
         Span(f"{duration(expected_s)}, at most {duration(most_s)}", Style.STRONG),
         Span(rehearsed),
     )

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
-from bulk.core.reports.words import told
+from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import COLUMNS, OUTCOME_COLUMNS, ColumnKind
 
 _PLANNED = tuple(
@@ -51,7 +51,7 @@ def _cells(row: Row) -> Iterator[str | int]:
     """Return the cells below `HEADER`."""
     change, reply = row.change, row.reply
     ending = (row.result.value, reply.code, row.why, reply.request_id)
-    yield from map(neutral, (*map(told, _values(change)), *ending))
+    yield from map(neutral, (*map(as_text, _values(change)), *ending))
     yield from (row.attempts, reply.ms, neutral(change.update.place))
 
 

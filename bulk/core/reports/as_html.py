@@ -21,7 +21,7 @@ from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
 from bulk.core.reports.summary import estimated
 from bulk.core.reports.totals import Tally, Totals
-from bulk.core.reports.words import counted, duration, figure, style_of, told
+from bulk.core.reports.words import as_text, counted, duration, figure, style_of
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""
@@ -84,7 +84,7 @@ def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
         row.name,
         row.result,
         change.action is Action.UPDATE,
-        *map(told, (change.kept, change.removed, change.added)),
+        *map(as_text, (change.kept, change.removed, change.added)),
         _contrasts(row.settings),
         row.why,
         row.code,

@@ -14,7 +14,7 @@ import orjson
 from bulk.core.exports import Layout
 from bulk.core.model import ServiceUpdate, value_json
 from bulk.core.reports.as_csv import neutral
-from bulk.core.reports.words import told
+from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, ColumnKind, names_of
 
 _PORTS = {Layout.LONG: MAPPING_COLUMNS, Layout.WIDE: ("ports",)}
@@ -33,8 +33,8 @@ def row(update: ServiceUpdate, layout: Layout) -> str:
     if layout is Layout.JSONL:
         return orjson.dumps(row_json(update)).decode() + "\n"
     ports = update.body.ports or ()
-    mappings: tuple[tuple[str | int, ...], ...] = ((told(ports),),) if layout is Layout.WIDE else ports
-    others = tuple(neutral(told(value)) for value in _others(update))
+    mappings: tuple[tuple[str | int, ...], ...] = ((as_text(ports),),) if layout is Layout.WIDE else ports
+    others = tuple(neutral(as_text(value)) for value in _others(update))
     return "".join(_line((update.service_id, *cells, *others)) for cells in mappings)
 
 

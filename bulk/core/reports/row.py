@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bulk.core.ledger.records import Json, state_of
 from bulk.core.model import DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
-from bulk.core.reports.words import told
+from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of
 
 TEXTS = names_of(ColumnKind.TEXT)  # the free texts, such as a note, which every report gives back
@@ -70,7 +70,7 @@ class Row:
     @property
     def turn(self) -> str:
         """Return the rows that it waits for, and the mappings that are out of service while it is parked."""
-        change, gap = self.change, told(self.change.out_of_service)
+        change, gap = self.change, as_text(self.change.out_of_service)
         told_parts = (
             f"after row {_listed(change.after)}" if change.after else "",
             f"after row {_listed(change.after_parked)} is parked" if change.after_parked else "",
@@ -93,7 +93,7 @@ class Row:
             return ()
         if self.outcome is Outcome.DRIFTED and before:
             return tuple(
-                Contrast(field=f, before=told(getattr(before, f)), after=told(getattr(found, f)))
+                Contrast(field=f, before=as_text(getattr(before, f)), after=as_text(getattr(found, f)))
                 for f in before.differences(found, DISPLAY_FIELDS)
             )
         wrong = _mismatches(found, self.change.body)
@@ -103,8 +103,8 @@ class Row:
 def _mismatches(state: ServiceState, body: ModifyBody) -> Iterator[tuple[str, str, str]]:
     """Return the fields in which a state is not as asked: name, what it has, what is wanted."""
     for name in state.mismatches(body):
-        has = state.short_name if name == "service_name" else told(getattr(state, name))
-        yield name, has, told(getattr(body, name))
+        has = state.short_name if name == "service_name" else as_text(getattr(state, name))
+        yield name, has, as_text(getattr(body, name))
 
 
 def _listed(rows: tuple[int, ...]) -> str:

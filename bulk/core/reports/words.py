@@ -82,7 +82,7 @@ def duration(length_s: float) -> str:
     return f"{seconds} s"
 
 
-def told(value: object) -> str:
+def as_text(value: object) -> str:
     """Return a field's value as text: ports as `8081:22/TCP 8082:23/UDP`, a missing value as nothing."""
     if isinstance(value, str):  # by far the most; matching a class takes three times as long
         return value

@@ -4,7 +4,7 @@ import pytest
 
 from bulk.core.model import Action, Issue, Outcome
 from bulk.core.reports import issues
-from bulk.core.reports.words import Style, counted, duration, plain, printable, style_of, text, told
+from bulk.core.reports.words import Style, as_text, counted, duration, plain, printable, style_of, text
 
 ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
 
@@ -49,7 +49,7 @@ def test_every_action_and_outcome_has_sigil_phrase_and_style(result: Action | Ou
 
 def test_values_are_told_as_the_job_file_would_write_them() -> None:
     """Booleans in lower case, nothing for what is missing."""
-    assert [told(value) for value in (None, True, False, "x", 7)] == ["", "true", "false", "x", "7"]
+    assert [as_text(value) for value in (None, True, False, "x", 7)] == ["", "true", "false", "x", "7"]
 
 
 def test_issues_are_lines_that_an_editor_can_jump_to() -> None:
