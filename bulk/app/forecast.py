@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bulk.app.surroundings import Surroundings
-from bulk.core.guards import Finding, findings
+from bulk.core.guards import Finding, failures_max, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import target_of
@@ -40,6 +40,8 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
             workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
             window_s=(closes_at - now).total_seconds() if closes_at else None,
+            failures_max=failures_max(job.guards, footprint.changes),
+            failures_share=str(job.guards.max_failures or ""),
         ),
     )
 

@@ -21,6 +21,7 @@ from bulk.app.ledgers import plan_report
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
+from bulk.core.guards import failures_max
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import End, Pace, Session, target_of
@@ -44,6 +45,8 @@ class Watched:
     now: Callable[[], float]
     """Monotonic seconds."""
     paces: Mapping[Budget, Limiter]
+    row_holds: Callable[[], Iterator[Wait]]
+    """Why rows wait right now, but for the pace."""
 
     def holds(self) -> Iterator[tuple[RequestKind, Wait]]:
         """Return why requests of a kind wait right now, but for those that only keep to the rate."""
@@ -143,7 +146,13 @@ async def work_on(
     with (
         stop_signals(lambda number: _interrupt(brake, number)),
         operator.watching(
-            Watched(progress=progress, brake=brake, now=around.clock.monotonic, paces=reach.paces)
+            Watched(
+                progress=progress,
+                brake=brake,
+                now=around.clock.monotonic,
+                paces=reach.paces,
+                row_holds=run.holds,
+            )
         ),
     ):
         await _run(run, ledger, brake)
@@ -201,7 +210,7 @@ def _limits(job: Job, progress: Progress) -> Limits:
         elastic=pace.concurrency is None,
         tries=pace.attempts,
         settle_s=pace.settle_s,
-        failures_max=guards.max_failures.of(progress.rows) if guards.max_failures else None,
+        failures_max=failures_max(guards, progress.footprint.changes),
         canary_rows=guards.canary or 0,
         strict=guards.strict,
     )

@@ -57,6 +57,7 @@ def status_line(watched: Watched, per_s: float) -> str:
         )
         parts.append(f"{figure(failed)} not as asked" + (f" ({codes})" if codes else ""))
     parts.extend(f"{kind} wait for {wait_text(wait)}" for kind, wait in watched.holds())
+    parts.extend(f"rows wait for {wait_text(wait)}" for wait in watched.row_holds())
     return " | ".join(parts)
 
 

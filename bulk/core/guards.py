@@ -53,6 +53,14 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
     )
 
 
+def failures_max(guards: Guards, changes: int) -> int | None:
+    """Return how many of the changes may fail: a percentage is of them, and allows at least one."""
+    share = guards.max_failures
+    if share is None:
+        return None
+    return max(share.of(changes), 1) if share.is_percent and share.number else share.of(changes)
+
+
 _STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 

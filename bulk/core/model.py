@@ -523,6 +523,8 @@ class Hold(StrEnum):
     PARKING = "parking"
     SETTLE = "settle"  # a PUT whose reply was lost may still take effect until then
     BACKOFF = "backoff"
+    BUDGET = "budget"  # as many rows as may fail have failed, or may still fail
+    KEY = "key"  # whether the key may change anything, which other PUTs of it show
 
     @property
     def words(self) -> str:
@@ -540,6 +542,10 @@ class Hold(StrEnum):
                 return "the settle time and a read"
             case Hold.BACKOFF:
                 return "the backoff after a failed attempt"
+            case Hold.BUDGET:
+                return "the failure budget"
+            case Hold.KEY:
+                return "a PUT of the same key that is accepted"
             case _:
                 assert_never(self)
 
@@ -552,6 +558,7 @@ class Wait:
     left_s: float = 0.0
     limit: Limit | None = None
     row: int | None = None
+    detail: str = ""
 
 
 @noun
@@ -595,6 +602,14 @@ class Reject:
 
 
 @noun
+class Denied:
+    """Not allowed (403): by a policy about this one service, or by what the key lacks altogether."""
+
+    reply: Reply
+    hint: str
+
+
+@noun
 class Abort:
     """The API will reject every row: bad credentials, wrong project."""
 
@@ -602,7 +617,7 @@ class Abort:
     hint: str
 
 
-Verdict: TypeAlias = Done | Throttled | Retry | Doubt | Reject | Abort
+Verdict: TypeAlias = Done | Throttled | Retry | Doubt | Reject | Denied | Abort
 """What the answer to a PUT, or the lack of one, means."""
 
 

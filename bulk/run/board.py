@@ -7,15 +7,16 @@ from array import array
 from collections.abc import Collection
 
 from bulk.core.ledger.progress import NOT_BEGUN, after_attempt
-from bulk.core.ledger.records import Attempt, Record
+from bulk.core.ledger.records import Attempt, AttemptResult, Record
 from bulk.core.model import Change, LaneName, Target
 from bulk.run.interfaces import PlanReader
 from bulk.run.looks import Looks
 from bulk.run.row import Work, taken_up
-from bulk.run.stages import BUSY, IN_FLIGHT, MOVES, Append, Effect, Place
+from bulk.run.stages import AT_RISK, BUSY, IN_FLIGHT, MOVES, Append, Effect, Place
 
 _PLACES = tuple(Place)
 _MAY_GO = [[to in MOVES[place] for to in Place] for place in Place]
+_IS_AT_RISK = [place in AT_RISK for place in Place]
 _COUNTED = [(place in IN_FLIGHT, place in BUSY, place is Place.LOOKING) for place in Place]
 
 
@@ -32,6 +33,13 @@ class Board:
         """Rows that are left by themselves, by the number of the lane."""
         self.looking = [0] * max(len(lanes), 1)
         """Rows that are looked at again, by the number of the lane."""
+        self.denied: dict[int, None] = {}
+        """Rows at DENIED, in the order of their answers."""
+        self._at_risk = 0
+        self.parked: set[int] = set()
+        """Rows whose service is without what its intermediate PUT took away."""
+        self.left_in_doubt: set[int] = set()
+        """Rows that were left in this session without knowing what became of their PUT."""
         rows = max(self.progress.order, default=0)
         self.looks = Looks(rows, max_look_age_s)
         self._places = bytearray(rows + 1)
@@ -60,6 +68,13 @@ class Board:
         if not _MAY_GO[place][to]:
             raise AssertionError(f"row {row} cannot go from {Place(place).name} to {to.name}")
         self._places[row] = to
+        self._at_risk += _IS_AT_RISK[to] - _IS_AT_RISK[place]
+        if to >= Place.DONE:
+            self.parked.discard(row)
+        if to is Place.DENIED:
+            self.denied[row] = None
+        elif place == Place.DENIED:
+            del self.denied[row]
         (was_in_flight, was_busy, was_looking), (in_flight, busy, looking) = _COUNTED[place], _COUNTED[to]
         lane = self._lane_of[row]
         self.in_flight[lane] += in_flight - was_in_flight
@@ -77,17 +92,23 @@ class Board:
             known = self.progress.open.get(row, NOT_BEGUN)
             work = taken_up(self.plan.change(row), known, tries, is_in_doubt=is_in_doubt)
             self.works[row] = work
+            if known.parked:
+                self.parked.add(row)
         return work
 
-    def is_parked(self, row: int) -> bool:
-        """Return whether a row's service is without what its intermediate PUT took away."""
-        return row in self.works and self.works[row].known.parked
+    @property
+    def at_risk(self) -> int:
+        """Return how many rows may still fail, or be in conflict, without being sent once more."""
+        also = (row for row in self.parked - self.left_in_doubt if not _IS_AT_RISK[self._places[row]])
+        return self._at_risk + len(self.left_in_doubt) + sum(1 for _ in also)
 
     def append(self, record: Record, *, sends: int = 0) -> None:
         """Have a record written down; what it says of its row is known from here on."""
         if isinstance(record, Attempt):
             work = self.works[record.row]
             work.known = after_attempt(work.known, record.verdict)
+            if record.verdict is AttemptResult.PARKED:
+                self.parked.add(record.row)
         self.ask(Append(record, sends))
 
     def ask(self, effect: Effect) -> None:

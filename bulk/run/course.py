@@ -1,20 +1,21 @@
 """What follows from a row's turn: for its lane, for the rows that wait for it, for the whole run."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
-from bulk.core.ledger.records import Note, OutcomeRecord, Purpose
+from bulk.core.ledger.records import Attempt, AttemptResult, Note, OutcomeRecord, Purpose, Record
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName
+from bulk.core.model import Denied, LaneName, Outcome
 from bulk.run.board import Board
+from bulk.run.denials import Denial
 from bulk.run.gates import Gates
 from bulk.run.interfaces import Limits, PlanReader
 from bulk.run.lane import Lane
-from bulk.run.row import Turn
-from bulk.run.stages import Place, Show, Stop, Wait
+from bulk.run.row import Turn, denied
+from bulk.run.stages import Place, Probe, Show, Stop, Timer
 
-_GOES_ON = frozenset({Place.READY, Place.RESTING})
-"""Places that a row leaves to be sent once more."""
-_BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING})
+_GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
+"""Places that a row comes to for the sake of what is sent later."""
+_BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 """Places of a row that has nothing under way which could have changed its service."""
 _WAITS = frozenset({Place.SETTLING, Place.RESTING})
 """Places that a row leaves when its wait comes due."""
@@ -46,26 +47,71 @@ class Course:
         for record in turn.records:
             board.append(record)
             if isinstance(record, OutcomeRecord):
-                failed = self.gates.count(row, record.outcome)
+                failed = self.gates.budget.count(row, record)
         if turn.due:
             board.works[row].due = turn.due
         if to in _GOES_ON and self.gates.bars(lane, row):
             to = Place.LEFT
+        if turn.in_doubt:
+            board.left_in_doubt.add(row)
         board.move(row, to)
         if to in _WAITS:
-            board.ask(Wait(row, turn.wait_s))
+            board.ask(Timer(row, turn.wait_s))
         elif to is Place.LOOKING:
             board.ask(Show(board.change(row)))
         elif to is Place.READY:
             self._queue(lane, row, is_fresh=is_fresh)
         self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)
         self.stop(failed)  # after the wave has been judged, since both reasons count
+        self._affect_others(lane, turn)
+
+    def _affect_others(self, lane: Lane, turn: Turn) -> None:
+        """Let a turn have its consequences for the whole run and for those of its key."""
         if turn.refused_key:
             self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
         if turn.side_effect:
             self.stop(Stop(BrakeReason.SIDE_EFFECT, turn.side_effect))
         if turn.unread:
             self.unread.append(turn.unread)
+        if any(map(_is_accepted, turn.records)):
+            self._accepted(lane)
+
+    # What answers say of a key
+
+    def _accepted(self, lane: Lane) -> None:
+        """Learn that a PUT was accepted; what is denied with the same key is so for its own sake."""
+        self.gates.budget.accepted()
+        account = lane.key.account
+        if self.gates.denials.accept(account):
+            self._end_denied(row for row in self.board.denied if self.lane(row).key.account == account)
+
+    def denied(self, row: int, verdict: Denied) -> None:
+        """Learn from a 403 about the others of its key."""
+        lane, reply = self.lane(row), verdict.reply
+        match self.gates.denials.deny(lane.key.account):
+            case Denial.KEY_MAY_NOTHING:
+                why = f"{reply.code or reply.http}: {reply.message}; {verdict.hint}"
+                self.cut(lane.key, Stop(BrakeReason.ABORTED, f"every PUT was denied: {why}"))
+            case Denial.ASK:
+                self.board.ask(Probe(self.board.target(row)))
+            case Denial.NOTHING:
+                pass
+
+    def end_denied_if_nothing_else_goes(self) -> None:
+        """Let denied rows fail once no other PUT can show any more what their 403 is about."""
+        self._end_denied(row for row in self.board.denied if self._is_at_its_end(self.lane(row)))
+
+    def _is_at_its_end(self, lane: Lane) -> bool:
+        if lane.is_busy or not lane.is_looked_at or self.gates.awaits_all:
+            return False
+        return not lane.queue or (not any(self.board.busy) and self.gates.holds(lane, lane.queue.head))
+
+    def _end_denied(self, rows: Iterable[int]) -> None:
+        for row in list(rows):
+            if row in self.board.denied:  # the end of one may have cut its lane
+                self.follow(row, denied(self.board.works[row]))
+
+    # What follows for others
 
     def _queue(self, lane: Lane, row: int, *, is_fresh: bool = False) -> None:
         """Let a row go in its turn; when that had come, before; what a parked service waits for, first."""
@@ -79,7 +125,7 @@ class Course:
     def _tell_others(self, lane: Lane, row: int, to: Place, *, is_parked_now: bool) -> None:
         """Free or release the rows that are bound to this one, and those that wait for it."""
         is_at_end = to >= Place.LEFT
-        if is_at_end or (to is not Place.SETTLING and not self.board.is_parked(row)):
+        if is_at_end or (to is not Place.SETTLING and row not in self.board.parked):
             lane.dependencies.free(row)
         if is_at_end or is_parked_now:
             for follower in lane.dependencies.released_by(row):
@@ -98,6 +144,12 @@ class Course:
         self.gates.stop(stop)
         if is_first:
             self._leave_resting()
+
+    def stop_if_exhausted(self) -> None:
+        """Stop where nothing under way can free the failure budget any more."""
+        if not self.gates.stopped:
+            closed = frozenset(lane.number for lane in self._numbered if lane.cut and not lane.is_busy)
+            self.stop(self.gates.budget.exhausted(closed))
 
     def cut(self, key: LaneName, stop: Stop) -> None:
         """Send nothing any more in a lane; where its key is refused, in no lane of that key."""
@@ -121,3 +173,12 @@ class Course:
         for row in [row for row in self.board.works if self.board.place(row) in _BEFORE_A_PUT]:
             if self.gates.bars(self.lane(row), row):
                 self.follow(row, Turn(Place.LEFT))
+
+
+def _is_accepted(record: Record) -> bool:
+    """Return whether a record says that the API took a PUT of its row."""
+    match record:
+        case OutcomeRecord(outcome=Outcome.APPLIED) | Attempt(verdict=AttemptResult.PARKED):
+            return True
+        case _:
+            return False

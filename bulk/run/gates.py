@@ -1,17 +1,16 @@
-"""What the lanes of a run share: the stop, the look at the whole fleet, the wave, the count of failures."""
+"""What the lanes of a run share: the stop, the look at the whole fleet, the wave, the budget, the keys."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName, Outcome
+from bulk.core.model import LaneName
+from bulk.core.text import counted, listed
 from bulk.run.board import Board
+from bulk.run.budget import Budget
+from bulk.run.denials import Denials
 from bulk.run.interfaces import Limits
 from bulk.run.lane import Lane
 from bulk.run.stages import Place, Stop
-
-FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
-"""Outcomes that count against the limit of failures."""
-_ROWS_NAMED = 10
 
 
 class Gates:
@@ -29,7 +28,8 @@ class Gates:
         self._board = board
         self._lanes = lanes
         self._limits = limits
-        self._failed: set[int] = set()
+        self.budget = Budget(board, limits.failures_max)
+        self.denials = Denials()
         self._wave: set[int] = set()
         """Rows of the wave under way that have not come to their end; empty where there is no wave."""
         self._in_wave: frozenset[int] = frozenset()
@@ -62,7 +62,13 @@ class Gates:
             or (bool(self._wave) and row not in self._in_wave)
             or lane.awaits_first(self._board.target(row))
             or (lane.only_knocks and not self._has_begun(row))
+            or lane.key.account in self.denials.probing
+            or (self.budget.is_used_up and not lane.dependencies.must_finish(row))
         )
+
+    def holds_back(self, lane: Lane, row: int) -> bool:
+        """Return whether a PUT whose intent is on disk must not leave after all: others failed meanwhile."""
+        return self.budget.is_exceeded_by(row) and not lane.dependencies.must_finish(row)
 
     def _has_begun(self, row: int) -> bool:
         work = self._board.works.get(row)
@@ -83,8 +89,8 @@ class Gates:
         """Return why a strict run must not begin."""
         if not self.moved:
             return None
-        rows = ", ".join(map(str, sorted(self.moved)[:_ROWS_NAMED]))
-        message = f"{len(self.moved)} services moved since the plan (rows {rows}); nothing was sent"
+        rows = listed("row", sorted(self.moved))
+        message = f"{counted(len(self.moved), 'service')} moved since the plan ({rows}); nothing was sent"
         return Stop(BrakeReason.STRICT, message)
 
     # The wave
@@ -111,16 +117,3 @@ class Gates:
                 return lane.cut
         message = f"not all of the first {len(self._in_wave)} rows ended as asked"
         return Stop(BrakeReason.CANARY, message) if bad else None
-
-    # Failures
-
-    def count(self, row: int, outcome: Outcome) -> Stop | None:
-        """Count how a row ended; return why the run must stop, if too many failed."""
-        if outcome not in FAILURES:
-            self._failed.discard(row)
-            return None
-        self._failed.add(row)
-        most = self._limits.failures_max
-        if most is None or len(self._failed) <= most:
-            return None
-        return Stop(BrakeReason.FAILURE_LIMIT, f"{len(self._failed)} rows failed, {most} may")

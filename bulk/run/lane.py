@@ -100,7 +100,7 @@ class Dependencies:
     def _is_out_of_the_way(self, row: int) -> bool:
         """Return whether a row is parked and is not about to be restored, which takes its ports back."""
         work = self._board.works.get(row)
-        return self._board.is_parked(row) and (work is None or work.due is not Purpose.RESTORE)
+        return row in self._board.parked and (work is None or work.due is not Purpose.RESTORE)
 
     def needed_by(self, row: int) -> frozenset[int]:
         """Return a row and all rows that it waits for, they wait for, and so on."""
@@ -171,16 +171,7 @@ class Lane:
     def has_room(self, rate_per_s: float) -> bool:
         """Return whether one request more may be in flight."""
         most = workers(self._sizing, rate_per_s) if self._limits.elastic else self._limits.workers
-        return self._board.in_flight[self.number] < most and self.run_has_room
-
-    @property
-    def run_has_room(self) -> bool:
-        """Return whether the run may have one request more in flight, whatever the lane.
-
-        Each may fail beyond a limit of failures, so where there is one, the lanes share their number.
-        """
-        limits = self._limits
-        return limits.failures_max is None or sum(self._board.in_flight) < limits.workers
+        return self._board.in_flight[self.number] < most
 
     # The first PUT of a target goes alone: bad credentials then cost one PUT, and five lock the key
 
@@ -190,7 +181,7 @@ class Lane:
 
     def withdraw(self, target: Target) -> None:
         """Learn that a PUT of a target did not leave."""
-        if not self._is_answered[target]:
+        if self._is_answered.get(target) is False:
             del self._is_answered[target]
 
     def awaits_first(self, target: Target) -> bool:

@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from bulk.core.ledger.progress import Stage, after_intent
 from bulk.core.ledger.records import Intent, Purpose
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, LaneName, ShowVerdict, Target, Verdict
+from bulk.core.model import Action, Denied, LaneName, ShowVerdict, Target, Verdict, Wait
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, answered, blocked, checked, looked_again, read_back, refused, withdrawn
-from bulk.run.stages import Effect, Place, Send, Show, Stop, Wait
+from bulk.run.stages import Effect, Place, Send, Show, Stop, Timer
 
 LOOKED_AHEAD_S = 2.0
 """Rows that will be granted within this time are looked at again beforehand, where need be."""
@@ -56,6 +56,8 @@ class Machine:
     def take(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
         self.look.begin_if_all_seen()
+        self._course.end_denied_if_nothing_else_goes()
+        self._course.stop_if_exhausted()
         return self._board.take()
 
     def place(self, row: int) -> Place:
@@ -75,10 +77,13 @@ class Machine:
             if stage >= Stage.APPLIED:
                 is_done = progress.outcome(row).facts.as_asked
                 self._board.move(row, Place.DONE if is_done else Place.ENDED)
+                if key and stage is Stage.APPLIED:
+                    self._gates.denials.accept(key.account)
             elif row in progress.open:
                 self._take_up(row, is_in_doubt=stage is Stage.ASKED)
             elif progress.action(row) is Action.REFUSE and not self._limits.strict:
                 self._course.follow(row, refused(self._board.change(row)))
+        self._course.stop(self._gates.budget.begin())
 
     def _take_up(self, row: int, *, is_in_doubt: bool) -> None:
         work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)
@@ -95,6 +100,11 @@ class Machine:
         lane.looks_max = min(max(int(rate_per_s * LOOKED_AHEAD_S), 1), LOOKS_MAX)
         return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane, now) > 0
 
+    def hold(self) -> Wait | None:
+        """Return why rows that could go wait for others, where they do."""
+        is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self.lanes.values())
+        return self._gates.budget.hold() if is_held and not self._gates.stopped else None
+
     def is_looking(self, key: LaneName) -> bool:
         """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
         return self._board.looking[self.lanes[key].number] > 0
@@ -102,7 +112,7 @@ class Machine:
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
         lane = self.lanes[key]
-        if not lane.run_has_room or not (row := self._next(lane, now)):
+        if not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
         lane.begin(self._board.target(row))
@@ -154,7 +164,7 @@ class Machine:
         """Send the PUT whose intent is on disk, if it still may go."""
         lane, work = self._course.lane(row), self._board.works[row]
         is_barred = self._gates.bars(lane, row)
-        if is_barred or self._board.looks.is_stale(row, now):
+        if is_barred or self._gates.holds_back(lane, row) or self._board.looks.is_stale(row, now):
             lane.withdraw(self._board.target(row))
             self._course.follow(row, withdrawn(work, Place.LEFT if is_barred else Place.LOOKING))
             return
@@ -174,8 +184,24 @@ class Machine:
         is_silent = lane.is_silent
         if silence:
             self.cut(lane.key, silence)
-        turn = answered(work, verdict, self._limits, self._dice, is_silent=is_silent)
+        turn = answered(
+            work,
+            verdict,
+            self._limits,
+            self._dice,
+            is_silent=is_silent,
+            is_key_accepted=self._gates.denials.is_accepted(lane.key.account),
+        )
         self._course.follow(row, turn)
+        if isinstance(verdict, Denied):
+            self._course.denied(row, verdict)
+
+    def probed(self, target: Target, refused: str) -> None:
+        """Learn whether the key of a target may still do anything; `refused` says why not."""
+        key = self._lane_of[target]
+        self._gates.denials.probed(key.account)
+        if refused:
+            self.cut(key, Stop(BrakeReason.ABORTED, refused))
 
     def due(self, row: int) -> None:
         """Go on with a row after its wait; one that is not wanted any more does no harm."""
@@ -220,7 +246,7 @@ class Machine:
     def suspect(self, row: int) -> None:
         """Learn that the last list shows a service otherwise than its row ended."""
         self._board.move(row, Place.SUSPECT)
-        self._board.ask(Wait(row, self._limits.settle_s))
+        self._board.ask(Timer(row, self._limits.settle_s))
 
     # The end
 

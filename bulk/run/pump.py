@@ -6,20 +6,28 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, assert_never
 
 from bulk.core.errors import CredentialsError, FleetUnreadable
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled
+from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled, Wait
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.machine import Machine
-from bulk.run.reading import Patience, at_once, by_target, list_services, raising_the_first, show_service
-from bulk.run.stages import Append, Effect, Place, Send, Show, Stop, Wait
+from bulk.run.reading import (
+    Patience,
+    at_once,
+    by_target,
+    list_services,
+    raising_the_first,
+    refused_key,
+    show_service,
+)
+from bulk.run.stages import Append, Effect, Place, Probe, Send, Show, Stop, Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +113,11 @@ class Pump:
             self._drain()
         await self._ledger.flush()
         self._pull_for_cut_lanes()
+
+    def holds(self) -> Iterator[Wait]:
+        """Return why rows wait right now, but for the pace."""
+        if hold := self._machine.hold():
+            yield hold
 
     def _watch_the_time(self) -> None:
         """Look at the clocks twice a second until every lane is over."""
@@ -195,7 +208,9 @@ class Pump:
             case Show(change=change):
                 self._shows[change.row] = showing = self._spawn(self._show(change))
                 showing.add_done_callback(lambda _: self._shows.pop(change.row, None))
-            case Wait(row=row, wait_s=wait_s):
+            case Probe(target=target):
+                self._spawn(self._probe(target))
+            case Timer(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)
@@ -206,7 +221,7 @@ class Pump:
         self._noted.append(row)
 
     async def _commit(self) -> None:
-        """Wait for one commit of all intents of this turn, then let their PUTs go."""
+        """Timer for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
         now = self._time()
@@ -228,6 +243,12 @@ class Pump:
         client = self._clients[change.target]
         found, asked_at = await show_service(client.fleet, change.service_id, client.reads, self._patience)
         self._machine.shown(change.row, found, asked_at)
+        self._drain_soon()
+
+    async def _probe(self, target: Target) -> None:
+        client = self._clients[target]
+        refusal = await refused_key(target, client.fleet, client.reads, self._patience)
+        self._machine.probed(target, refusal)
         self._drain_soon()
 
     async def _wait(self, row: int, wait_s: float) -> None:

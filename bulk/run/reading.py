@@ -215,6 +215,12 @@ async def _page(
             assert_never(answer)
 
 
+async def refused_key(target: Target, reader: FleetReader, pace: Pace, patience: Patience) -> str:
+    """Ask whether the key of a target may still list anything; return why not, if so."""
+    answer, _ = await _patiently(lambda: reader.list_page(offset=0, limit=1), pace, patience)
+    return f"{target}: {_as_text(answer.reply)}; {answer.hint}" if isinstance(answer, Abort) else ""
+
+
 async def show_service(
     reader: FleetReader, service_id: ServiceId, pace: Pace, patience: Patience
 ) -> tuple[ShowVerdict, float]:

@@ -13,6 +13,7 @@ from bulk.core.model import (
     Abort,
     Action,
     Change,
+    Denied,
     Done,
     Doubt,
     Missing,
@@ -90,6 +91,8 @@ class Turn(NamedTuple):
     """Why no request with this key is accepted any more."""
     side_effect: str = ""
     """What the PUT changed though no row asks for it."""
+    in_doubt: bool = False
+    """Whether a row is left without knowing what became of its PUT."""
     unread: str = ""
     """Why a row is left in this session although nothing stops it: its service cannot be looked at."""
 
@@ -194,10 +197,13 @@ def withdrawn(work: Work, to: Place) -> Turn:
 # The answer to a PUT
 
 
-def answered(work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_silent: bool) -> Turn:
+def answered(
+    work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_silent: bool, is_key_accepted: bool
+) -> Turn:
     """Return what the answer to its PUT, or the lack of one, means for a row.
 
-    `is_silent`: nobody answers any row of the lane, so this one is not to blame.
+    * is_silent: nobody answers any row of the lane, so this one is not to blame
+    * is_key_accepted: a PUT of its key has been accepted, so a 403 is about this service
     """
     reply = verdict.reply
     match verdict:
@@ -216,10 +222,13 @@ def answered(work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_sil
                 else AttemptResult.RENEWED
             )
             turn = _again(work, _attempt(work, result, reply), reply, limits, dice, is_silent=is_silent)
-        case Reject() if work.change.parking:  # if it took effect all the same, the ring must know
+        case Reject() | Denied() if work.change.parking:  # if it took effect all the same, the ring must know
             turn = _doubt(work, reply, limits)
             work.is_rejected = True
-        case Reject():
+        case Denied() if not is_key_accepted:
+            work.reply = reply
+            turn = Turn(Place.DENIED, (_attempt(work, AttemptResult.DENIED, reply),))
+        case Reject() | Denied():
             turn = _rejected(work, reply)
         case Abort(hint=hint):
             attempt = _attempt(work, AttemptResult.ABORT, reply)
@@ -227,6 +236,11 @@ def answered(work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_sil
         case _:
             assert_never(verdict)
     return turn
+
+
+def denied(work: Work) -> Turn:
+    """Return the end of a row that waited to learn what its 403 is about."""
+    return _rejected(work, work.reply)
 
 
 def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) -> Turn:
@@ -324,10 +338,12 @@ def read_back(work: Work, found: ShowVerdict, limits: Limits, dice: Dice) -> Tur
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
         case Abort(hint=hint):
-            return Turn(Place.LEFT, refused_key=_refused(found.reply, hint))
+            return Turn(Place.LEFT, refused_key=_refused(found.reply, hint), in_doubt=True)
         case Reject() | Retry() | Throttled():
             message = f"cannot be read, stays in doubt: {found.reply.code} {found.reply.message}"
-            return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.change.row),))
+            return Turn(
+                Place.LEFT, (Note(about="doubt", message=message, row=work.change.row),), in_doubt=True
+            )
         case _:
             assert_never(found)
 

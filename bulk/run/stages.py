@@ -25,12 +25,15 @@ FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RE
                                                throttled, retry -> READY, RESTING; out of tries -> ENDED,
                                                or READY with RESTORE due; rejected -> ENDED, but a row
                                                that is to be parked is read first: SETTLING
-                                               abort -> LEFT, and every lane of that key is cut
+                                               denied: as rejected; DENIED while no PUT of its key was
+                                               accepted; abort -> LEFT, and every lane of that key is cut
 SETTLING   perhaps applied, too soon to read   due -> READING (show); no stop ends this wait
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
                                                else, gone -> ENDED (conflict); unreadable -> LEFT;
                                                as before and rejected -> ENDED, or READY to RESTORE
 RESTING    surely not applied, backs off       due -> READY; a stop that does not spare it -> LEFT
+DENIED     not allowed (403), and no PUT of    one is, or nothing else goes -> as rejected; a third one is
+           its key has been accepted yet       denied: every lane of that key is cut -> LEFT; a stop -> LEFT
 LEFT       nothing more in this session        never
 DONE       ended as asked                      the last list shows something else -> SUSPECT
 ENDED      ended otherwise                     a failed one that the last list shows changed -> SUSPECT
@@ -49,7 +52,9 @@ Asked for the head of a lane's queue when a place in flight is free, and again a
 1. the lane is cut: never; 2. the run is stopped: only rows that a parked service waits for (must-finish);
 3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
 4. the first PUT of its target is unanswered: hold; 5. it is not of the wave under way: hold;
-6. nobody answers in this lane, and the row has not begun: hold.
+6. nobody answers in this lane, and the row has not begun: hold; 7. whether the key may do anything at all is
+being asked: hold; 8. a parked service waits for it: it goes; 9. as many as may fail have failed, or may still
+fail (`AT_RISK`, parked, left in doubt): hold. Where only what is left could free this budget, the run stops.
 
 A look expires after `max_look_age_s`, and at a gap: the loop did not turn, or the wall clock jumped, for more
 than 2 s. This is asked at the grant and again once the intent is durable. Only a few rows ahead of the grants
@@ -73,13 +78,14 @@ Last records of a row                      Place, besides
 =========================================  ==============================================================
 change                                     UNSEEN; refused by the plan: ENDED (strict: after the look)
 intent, or intent and `doubt`              SETTLING, the whole settle time; a PARK: its must-finish rows
-throttled, retry, … (surely not applied)   UNSEEN with attempts and tries
+throttled, denied, … (surely not applied)  UNSEEN with attempts and tries
 parked                                     UNSEEN, CHANGE due, its must-finish rows
 rejected, or tries used up, while parked   UNSEEN, RESTORE due, its must-finish rows
 outcome                                    DONE or ENDED
 =========================================  ==============================================================
 
-All else is computed anew. Of a lane nothing is kept: cut, silence, size, first PUT are found out again.
+All else is computed anew. Of a lane nothing is kept: cut, silence, size, first PUT are found out again. What
+failed in earlier sessions counts, and a PUT of a key that was accepted in one of them.
 """
 
 from enum import IntEnum
@@ -87,7 +93,7 @@ from typing import NamedTuple, TypeAlias
 
 from bulk.core.ledger.records import Record
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, ModifyBody
+from bulk.core.model import Change, ModifyBody, Target
 
 
 class Place(IntEnum):
@@ -102,11 +108,12 @@ class Place(IntEnum):
     SETTLING = 6
     READING = 7
     RESTING = 8
-    SUSPECT = 9
-    CHECKING = 10
-    LEFT = 11
-    DONE = 12
-    ENDED = 13
+    DENIED = 9
+    SUSPECT = 10
+    CHECKING = 11
+    LEFT = 12
+    DONE = 13
+    ENDED = 14
 
 
 MOVES: dict[Place, set[Place]] = {
@@ -115,10 +122,19 @@ MOVES: dict[Place, set[Place]] = {
     Place.WAITS: {Place.READY, Place.LEFT},
     Place.LOOKING: {Place.READY, Place.LEFT, Place.DONE, Place.ENDED},
     Place.NOTED: {Place.FLYING, Place.LOOKING, Place.LEFT},
-    Place.FLYING: {Place.READY, Place.SETTLING, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.FLYING: {
+        Place.READY,
+        Place.SETTLING,
+        Place.RESTING,
+        Place.DENIED,
+        Place.LEFT,
+        Place.DONE,
+        Place.ENDED,
+    },
     Place.SETTLING: {Place.READING},
     Place.READING: {Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
     Place.RESTING: {Place.READY, Place.LEFT},
+    Place.DENIED: {Place.LEFT, Place.ENDED},
     Place.SUSPECT: {Place.CHECKING},
     Place.CHECKING: {Place.DONE, Place.ENDED},
     Place.LEFT: set(),
@@ -127,7 +143,14 @@ MOVES: dict[Place, set[Place]] = {
 }
 IN_FLIGHT = frozenset({Place.NOTED, Place.FLYING})
 """Places that take up one of a lane's requests at a time."""
-BUSY = frozenset(Place) - {Place.UNSEEN, Place.READY, Place.WAITS, Place.LEFT, Place.DONE, Place.ENDED}
+AT_RISK = IN_FLIGHT | {Place.SETTLING, Place.READING, Place.DENIED}
+"""Places of a row that may still fail, or be in conflict, without being sent once more."""
+BUSY = frozenset(
+    {
+        Place.LOOKING, Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.RESTING,
+        Place.SUSPECT, Place.CHECKING,
+    }
+)  # fmt: skip
 """Places that are left by themselves: something is under way, or a wait comes due."""
 
 
@@ -159,11 +182,17 @@ class Show(NamedTuple):
     change: Change
 
 
-class Wait(NamedTuple):
+class Probe(NamedTuple):
+    """Ask with one list whether the key of a target may do anything at all; `probed` comes back."""
+
+    target: Target
+
+
+class Timer(NamedTuple):
     """Call `due` so many seconds later; a wait that is no longer wanted does no harm."""
 
     row: int
     wait_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Wait
+Effect: TypeAlias = Append | Send | Show | Probe | Timer

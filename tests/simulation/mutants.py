@@ -12,7 +12,10 @@ from bulk.core.ledger.progress import OpenRow
 from bulk.core.ledger.records import AttemptResult, Purpose
 from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.run import board, first_look, machine, row
+from bulk.run.board import Board
+from bulk.run.budget import Budget
 from bulk.run.course import Course
+from bulk.run.denials import Denial, Denials
 from bulk.run.gates import Gates
 from bulk.run.lane import Dependencies, Lane
 from bulk.run.looks import Looks
@@ -224,6 +227,14 @@ def _believes_every_no(right: Function) -> Function:
     return answered
 
 
+def _believes_the_first_403(right: Function) -> Function:
+    return lambda *arguments, **named: right(*arguments, **named | {"is_key_accepted": True})
+
+
+def _risks_no_parked_service(_: Function) -> Any:
+    return property(lambda self: self._at_risk + len(self.left_in_doubt))
+
+
 def _settles_a_doubt_without_a_look_around(right: Function) -> Function:
     return lambda *arguments: right(*arguments)._replace(side_effect="")
 
@@ -295,7 +306,15 @@ MUTANTS = [
         ("parking", "a parked service is parked again", board, "taken_up", _parks_for_ever),
         ("stop", "a stop stops nothing", Gates, "bars", _asks_only_the_cut),
         ("stop", "what is noted goes whatever happened", Machine, "durable", _sends_whatever_happened),
-        ("P8", "failures are not counted", Gates, "count", constantly(None)),
+        ("P8", "failures are not counted", Budget, "count", constantly(None)),
+        ("P8", "earlier sessions do not count", Budget, "begin", constantly(None)),
+        ("P8", "what is in flight does not count", Board, "at_risk", property_of(answer=0)),
+        ("P8", "a parked ring does not count", Board, "at_risk", _risks_no_parked_service),
+        ("P15", "a budget that nothing can free is waited for", Budget, "exhausted", constantly(None)),
+        ("403", "it fails its row at once", machine, "answered", _believes_the_first_403),
+        ("403", "none shows that the key may change nothing", Denials, "deny", constantly(Denial.NOTHING)),
+        ("403", "an accepted PUT explains none", Denials, "accept", constantly(answer=False)),
+        ("P15", "denied rows wait for ever", Course, "end_denied_if_nothing_else_goes", constantly(None)),
         ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
         ("P10", "side effects of a doubt stop nothing", machine, "read_back",
          _settles_a_doubt_without_a_look_around),

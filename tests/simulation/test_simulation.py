@@ -17,7 +17,10 @@ MET = {
     ("UNSEEN", "seen"),
     *(("LOOKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     ("NOTED", "durable"),
-    *(("FLYING", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Abort")),
+    *(
+        ("FLYING", f"answered {v}")
+        for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Denied", "Abort")
+    ),
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
     *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),

@@ -19,6 +19,7 @@ from bulk.core.model import (
     Abort,
     Action,
     Change,
+    Denied,
     Done,
     Doubt,
     LaneName,
@@ -37,7 +38,7 @@ from bulk.core.model import (
 from bulk.run.interfaces import Limits
 from bulk.run.machine import Machine
 from bulk.run.row import Drift, drift
-from bulk.run.stages import Append, Place, Send, Show, Stop
+from bulk.run.stages import Append, Place, Probe, Send, Show, Stop
 from tests.nouns import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
@@ -54,9 +55,12 @@ KINDS = (
     "busy",
     "renewed",
     "rejected",
+    "denied",
     "echo",
     "broken",
 )
+DENIED = "EndPoint.0004"
+OPENING = 10
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
@@ -149,8 +153,12 @@ class World:
         )
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
         self.odds["landed no"] = dice.choice((0, 0, 0, 0.05, 0.3))
+        if dice.random() < 0.03:  # a job that is wrong from its first row on
+            self.odds = dict.fromkeys(KINDS, 0.0) | {dice.choice(("rejected", "denied")): 1.0}
         self.odds["abort"] = dice.choice((0, 0, 0, 0, 0.02))
         self.odds["side effect"] = dice.choice((0, 0, 0, 0, 0.05))
+        self.revoked_at = dice.choice((None, None, None, None, dice.uniform(0, 10)))
+        """When the keys lose their permission to change anything, for as long as there is trouble."""
         self.has_writers, self.has_outage = dice.random() < 0.25, dice.random() < 0.1
         self.now, self.calm = 0.0, False
         self.alive: Counter[int] = Counter()
@@ -205,7 +213,7 @@ class World:
                 self._let_land()
                 self.now += dice.uniform(0, 100)
         self.calm = True
-        self.limits = replace(self.limits, failures_max=None, canary_rows=0, strict=False, tries=5)
+        self.limits = replace(self.limits, failures_max=10_000, canary_rows=0, strict=False, tries=5)
         for _ in range(2):
             self.session(None, None)
             self._let_land()
@@ -225,11 +233,13 @@ class World:
         self.is_answered: dict[Target, bool] = {}
         self.in_flight: Counter[LaneName] = Counter()
         self.gone_lanes, self.refused_accounts = set[LaneName](), set[str]()
+        self.denials: Counter[str] = Counter()
         self.looked_lanes: set[LaneName] = set()
         self.answered_at: dict[int, float] = {}
         self.begun_before = {*self.ledger.progress.open}
         self.moved: set[int] = set()
-        self.failed = set[int]()
+        self.failed = {row for row in self.ledger.changes if _is_bad(self.ledger.outcome(row))}
+        self._stop_if_too_many_failed()
         self.were_as_asked = set[int]()
         self.do("begin", 0, self.machine.begin)
         self._schedule(stop_at)
@@ -292,17 +302,23 @@ class World:
             self.pairs[self.machine.place(row).name, event] += 1
         call(*arguments)
         self._carry_out()
-        for key in self.machine.lanes:
-            self._feed(key)
-        self._carry_out()
+        is_settled = False
+        while not is_settled:  # what a lane asks for may let another go on
+            for key in self.machine.lanes:
+                self._feed(key)
+            is_settled = not self._carry_out()
 
-    def _carry_out(self) -> None:
+    def _carry_out(self) -> bool:
+        """Do what the machine asks for; return whether that was anything."""
+        was_asked = False
         while effects := self.machine.take():
+            was_asked = True
             for effect in effects:
                 match effect:
                     case Append(record=record, sends=row):
                         self._check_record(record)
                         self.ledger.append(record)
+                        self._stop_if_too_many_failed()
                         self.noted += [row] if row else []
                     case Send(change=change, body=body):
                         self._put(change, body)
@@ -313,6 +329,8 @@ class World:
                             self.dice.uniform(0.01, 0.2),
                             lambda change=change, asked_at=asked_at: self._show(change, asked_at),
                         )
+                    case Probe(target=target):
+                        self.at(0.1, lambda target=target: self._probed(target))
                     case _:
                         row, due = effect.row, self.machine.due
                         self.at(effect.wait_s, lambda row=row, due=due: self.do("due", row, due, row))
@@ -322,6 +340,7 @@ class World:
             batch = len(self.ledger.pending)
             wait_s = self.dice.choice((0.001, 0.001, 0.05, 3.0))
             self.at(wait_s, lambda: self._commit(batch, noted))
+        return was_asked
 
     def _commit(self, batch: int, noted: list[int]) -> None:
         """End a commit of what was pending when it began; what came meanwhile goes with the next."""
@@ -377,6 +396,8 @@ class World:
         is_parked = opened is not None and opened.parked
         found = drift(change, live, is_parked=is_parked) if live else Drift(None)
         self.moved |= {row} if found else set()
+        if not found:  # who wrote it has taken that back, and a kill kept the run from writing that down
+            self.strange.discard(row)
         self.sampled[row] = self.now
         self.do("seen", row, self.machine.look.seen, row, found, self.now)
 
@@ -406,6 +427,15 @@ class World:
             self.touched.add(row)
             self.live[wanted] = replace(self.live[wanted], ports=ports(self.dice.choice((1, 2, 7000 + row))))
 
+    def _probed(self, target: Target) -> None:
+        refused = "403" if self._is_revoked() else ""
+        self.do("probed", 0, self.machine.probed, target, refused)
+        if refused:
+            self.refused_accounts.add(self.lanes[target].account)
+
+    def _is_revoked(self) -> bool:
+        return self.revoked_at is not None and self.now > self.revoked_at and not self.calm
+
     def _put(self, change: Change, body: ModifyBody) -> None:
         row, key = change.row, self.lanes[change.target]
         self._check_put(change, body)
@@ -428,6 +458,8 @@ class World:
             return "ok"
         if self.has_outage and self.now % 100 < 45:
             return "unreached"
+        if self._is_revoked():
+            return "denied"
         return next((kind for kind, odds in self.odds.items() if self.dice.random() < odds), "ok")
 
     def _answer(self, change: Change, verdict: Verdict) -> None:
@@ -435,11 +467,24 @@ class World:
         self.in_flight[key] -= 1
         self.is_answered[change.target] = True
         self.answered_at[row] = self.now
-        name = f"answered {type(verdict).__name__}"
+        name, was_cut = f"answered {type(verdict).__name__}", self.machine.lanes[key].cut is not None
         self.do(name, row, self.machine.answered, row, verdict, self.now)
-        if isinstance(verdict, Abort):
+        if isinstance(verdict, Denied):
+            self.denials[key.account] += 1
+            is_cut_for_it = self.machine.lanes[key].cut is not None and not was_cut
+            must(not (is_cut_for_it and self._has_accepted(key.account)), f"{key} is cut though its key may")
+        is_none_allowed = self.denials[key.account] >= 3 and not self._has_accepted(key.account)
+        if isinstance(verdict, Abort) or is_none_allowed:
             self.refused_accounts.add(key.account)
         if isinstance(verdict, Done) and verdict.state.description != "d":
+            self._must_stop()
+
+    def _stop_if_too_many_failed(self) -> None:
+        most = self.limits.failures_max
+        codes = {(self.ledger.outcome(row) or {}).get("code") for row in self.failed}
+        is_wrong_job = len(self.failed) >= OPENING and len(codes) == 1 and most is None
+        is_wrong_job = is_wrong_job and not any(map(self._is_accepted, self.ledger.changes))
+        if (most is not None and len(self.failed) > most) or is_wrong_job:
             self._must_stop()
 
     def _must_stop(self) -> None:
@@ -455,6 +500,7 @@ class World:
             "busy": Retry(reply=Reply(http=409, code="busy")),
             "renewed": Retry(reply=Reply(http=401, code="expired"), counts=False),
             "rejected": Reject(reply=Reply(http=400, code="EndPoint.3043")),
+            "denied": Denied(reply=Reply(http=403, code=DENIED), hint="ask for the permission"),
             "abort": Abort(reply=Reply(http=401, code="APIGW.0301"), hint="check the key"),
             "lost": Doubt(reply=Reply(code="timeout")),
         }
@@ -570,8 +616,37 @@ class World:
         if self.limits.strict and not is_needed:
             gone = {key for key in self.machine.lanes if key not in self.looked_lanes}
             must(not gone and not self.moved, f"row {row} is sent by a strict run that must not begin")
+        must(is_needed or self._has_budget(row), f"P8: row {row} begins though too many may fail")
         self._check_turn(change, Purpose(last.get("purpose", "change")))
         self._check_canary(row)
+
+    def _has_accepted(self, account: str) -> bool:
+        """Return whether a PUT of a key was accepted in this run, as far as it is on record."""
+        rows = (one.row for one in self.changes if self.lanes[one.target].account == account)
+        return any(self._is_accepted(row) for row in rows)
+
+    def _is_accepted(self, row: int) -> bool:
+        said = self.ledger.said[row]
+        return any(json.get("outcome") == "applied" or json.get("verdict") == "parked" for json in said)
+
+    def _has_budget(self, row: int) -> bool:
+        """Return whether one PUT more may leave: so many failed, and so many others may fail."""
+        failed = [json for other in self.failed if (json := self.ledger.outcome(other))]
+        at_risk = sum(1 for other in self.ledger.changes if other != row and self._may_fail(other))
+        if self.limits.failures_max is not None:
+            return len(failed) + at_risk <= self.limits.failures_max
+        is_opened = any(map(self._is_accepted, self.ledger.changes))
+        is_opened |= len({json["code"] for json in failed}) > 1 or any(map(_is_conflict, failed))
+        left = sum(1 for other in self.ledger.changes if self.machine.place(other) is Place.LEFT)
+        return is_opened or len(failed) + at_risk - left < OPENING
+
+    def _may_fail(self, row: int) -> bool:
+        """Return whether a row is in flight, in doubt, parked, or denied for a reason not known yet."""
+        said = [json for json in self.ledger.said[row] if json["type"] in {"intent", "attempt", "outcome"}]
+        if not said or said[-1]["type"] == "outcome":
+            return False
+        is_open = said[-1]["type"] == "intent" or said[-1]["verdict"] == "doubt"
+        return is_open or self.ledger.is_parked(row) or self.machine.place(row) is Place.DENIED
 
     def _is_needed(self, row: int, last: Json) -> bool:
         """Return whether a parked service, or one that may be, waits for a row."""
@@ -614,7 +689,11 @@ class World:
         if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
             told = self.ledger.said[record.row]
             purpose = next(json for json in reversed(told) if json["type"] == "intent").get("purpose")
-            is_no = record.reply.code in {"EndPoint.3043", "EndPoint.3044", "EndPoint.0005"}
+            is_no = record.reply.code in {"EndPoint.3043", "EndPoint.3044", "EndPoint.0005", DENIED}
+            if record.reply.code == DENIED and not self.ledger.changes[record.row].parking:
+                key = self.lanes[self.ledger.changes[record.row].target]
+                is_known = self._has_accepted(key.account) or not self.in_flight[key]
+                must(is_known, f"row {record.row} failed though its 403 may be about the key")
             must(
                 is_no or self._counted(told, purpose) >= self.limits.tries,
                 f"row {record.row} had not its tries",
@@ -624,8 +703,6 @@ class World:
             self.were_as_asked.add(record.row)
         elif isinstance(record, OutcomeRecord) and record.outcome in {Outcome.FAILED, Outcome.CONFLICT}:
             self.failed.add(record.row)
-            if self.limits.failures_max is not None and len(self.failed) > self.limits.failures_max:
-                self._must_stop()
 
     def _counted(self, told: list[Json], purpose: str | None) -> int:
         """Return how many answers count against the PUT of this purpose, over all sessions."""
@@ -653,6 +730,8 @@ class World:
 
     def _check_session(self) -> None:
         machine = self.machine
+        denied = [row for row in self.ledger.changes if machine.place(row) is Place.DENIED]
+        must(not denied, f"P15: the rows {denied} wait for ever to learn what their 403 is about")
         stuck = [key for key in machine.lanes if not machine.is_over(key)]
         must(not stuck, f"P15: {stuck} hold for ever, {[machine.place(r).name for r in self.ledger.changes]}")
         for one in self.changes:
@@ -667,7 +746,11 @@ class World:
         limits = self.limits
         may_be_silent = self.odds["unreached"] or self.has_outage
         may_stop = limits.strict or limits.canary_rows or self.odds["side effect"] or may_be_silent
-        if self.stopped_at is not None or may_stop:
+        if self.stopped_at is not None or may_stop or self.odds["denied"] or self.revoked_at is not None:
+            return
+        if any(stop.reason is BrakeReason.BUDGET for stop in self.machine.stops):
+            may_have = [row for row in self.ledger.changes if self._may_fail(row)]
+            must(len(self.failed) + len(may_have) > (limits.failures_max or 0), "the budget was not used up")
             return
         for one in self.changes:
             key = self.lanes[one.target]
@@ -702,6 +785,14 @@ class World:
             )
             if outcome in {Outcome.DRIFTED, Outcome.REFUSED}:
                 must(live == one.before, f"row {one.row} is {outcome}, but was changed")
+
+
+def _is_bad(outcome: Json | None) -> bool:
+    return outcome is not None and outcome["outcome"] in {"failed", "conflict"}
+
+
+def _is_conflict(outcome: Json) -> bool:
+    return bool(outcome["outcome"] == "conflict")
 
 
 def _is_well(live: ServiceState) -> bool:

@@ -12,7 +12,7 @@ from bulk.core.vpcep.codes import CODES, NoReply, advice_for, classify, ends_run
         (302, CodeClass.PERMANENT),
         (400, CodeClass.PERMANENT),
         (401, CodeClass.AUTH),
-        (403, CodeClass.AUTH),
+        (403, CodeClass.DENIED),
         (404, CodeClass.NOT_FOUND),
         (405, CodeClass.PERMANENT),
         (408, CodeClass.RETRYABLE),
@@ -46,7 +46,8 @@ def test_run_ends_where_every_row_would_be_refused() -> None:
     whole = {code.code for code in CODES.values() if code.ends_run and code.kind is not CodeClass.AUTH}
     assert whole == {"EndPoint.0014", "APIGW.0101", "APIGW.0310"}
     assert all(code.ends_run for code in CODES.values() if code.kind is CodeClass.AUTH)
-    assert ends_run("EndPoint.9999", 403)
+    assert ends_run("EndPoint.9999", 401)
+    assert not ends_run("EndPoint.9999", 403)
     assert ends_run("", 307)
     assert not ends_run("EndPoint.9999", 400)
 
@@ -66,5 +67,5 @@ def test_advice_goes_by_code_then_by_status() -> None:
     """The more exact one wins."""
     assert "200 mappings" in advice_for("endpoint.3074", 400)
     assert "redirects" in advice_for("", 302)
-    assert "credentials" in advice_for("", 403)
+    assert "vpcep:epservices" in advice_for("", 403)
     assert "correct the row" in advice_for("", None)

@@ -28,3 +28,13 @@ def test_a_run_at_a_high_rate_takes_as_long_as_its_workers_wait() -> None:
 def test_a_plan_without_changes_takes_its_looks() -> None:
     """Nothing to send is not nothing to read."""
     assert estimate_of(puts=0, lists=6, rate_per_s=10, workers=8, latency_s=0.2).requests == 6
+
+
+@pytest.mark.parametrize(("failures_max", "duration_s"), [(None, 10.0), (199, 10.0), (4, 20.0), (0, 100.0)])
+def test_a_limit_of_failures_bounds_what_is_in_flight(failures_max: int | None, duration_s: float) -> None:
+    """One more than may fail are under way at a time; where that is slower than the rate, it is said."""
+    estimate = estimate_of(
+        puts=1000, lists=0, rate_per_s=100, workers=64, latency_s=0.1, failures_max=failures_max
+    )
+    assert estimate.duration_s == pytest.approx(duration_s)
+    assert estimate.is_paced_by_failures is (duration_s > 10)

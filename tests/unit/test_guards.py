@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bulk.core.footprint import Footprint
-from bulk.core.guards import findings, side_effects
+from bulk.core.guards import failures_max, findings, side_effects
 from bulk.core.job import Guards, Share
 from bulk.core.model import Action, Change, ModifyBody, ServiceState
 from tests.nouns import change, ports, service_id, state
@@ -119,3 +119,24 @@ def test_another_name_is_a_side_effect() -> None:
     """The part of the name that a PUT may change counts."""
     after = replace(BEFORE, service_name=f"cn-north-4.db.{service_id(1)}")
     assert side_effects(BEFORE, after, ModifyBody(ports=ports(1))) == ("service_name",)
+
+
+@pytest.mark.parametrize(
+    ("written", "changes", "most"),
+    [
+        ("5%", 186, 9),
+        ("5%", 19, 1),
+        ("5%", 0, 1),
+        ("0%", 100, 0),
+        ("0", 100, 0),
+        ("7", 3, 7),
+        ("100%", 40, 40),
+    ],
+)
+def test_a_percentage_of_failures_is_of_the_changes_and_at_least_one(
+    written: str, changes: int, most: int
+) -> None:
+    """Rows that need nothing cannot fail, so they do not count; who wants none says 0."""
+    share = Share(number=int(written.rstrip("%")), is_percent=written.endswith("%"))
+    assert failures_max(Guards(max_failures=share), changes) == most
+    assert failures_max(Guards(), changes) is None

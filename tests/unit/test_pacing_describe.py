@@ -54,6 +54,11 @@ def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
         (Wait(hold=Hold.PARKING, row=7), "the parking of a predecessor: row 7"),
         (Wait(hold=Hold.SETTLE), "the settle time and a read"),
         (Wait(hold=Hold.BACKOFF), "the backoff after a failed attempt"),
+        (Wait(hold=Hold.KEY), "a PUT of the same key that is accepted"),
+        (
+            Wait(hold=Hold.BUDGET, detail="2 may be in flight (1 of 3 failed)"),
+            "the failure budget: 2 may be in flight (1 of 3 failed)",
+        ),
     ],
 )
 def test_a_wait_is_put_into_words(wait: Wait, words: str) -> None:

@@ -8,6 +8,7 @@ from multidict import CIMultiDict
 
 from bulk.core.model import (
     Abort,
+    Denied,
     Done,
     Doubt,
     Limit,
@@ -149,8 +150,6 @@ def test_every_429_is_throttling(body: Any) -> None:
         (401, "APIGW.0301"),
         (401, "EndPoint.0003"),
         (401, ""),
-        (403, "EndPoint.0004"),
-        (403, ""),
         (400, "EndPoint.0014"),
         (404, "APIGW.0101"),
         (403, "APIG.0310"),
@@ -162,6 +161,18 @@ def test_refusal_that_every_row_would_meet_ends_the_run(http: int, code: str) ->
     verdict = put(refusal(http, code))
     assert isinstance(verdict, Abort)
     assert "check" in verdict.hint or "give the user" in verdict.hint
+
+
+@pytest.mark.parametrize(
+    ("http", "code"), [(403, "EndPoint.0004"), (403, ""), (403, "APIGW.0302"), (400, "IAM.0080")]
+)
+def test_a_denied_put_may_be_about_one_service_and_a_denied_list_is_not(http: int, code: str) -> None:
+    """Policies have conditions: what one PUT or one look was denied, others may be allowed."""
+    assert isinstance(put(refusal(http, code)), Denied)
+    assert isinstance(shown(refusal(http, code), ID), Reject)
+    verdict = listed(refusal(http, code))
+    assert isinstance(verdict, Abort)
+    assert "give the user vpcep:epservices:list" in verdict.hint
 
 
 @pytest.mark.parametrize(

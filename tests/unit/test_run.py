@@ -1,19 +1,18 @@
 """The loop: each verdict, each way out of a doubt, each place to wait, each reason to stop."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import inf
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile, fold, records
+from bulk.adapters.ledger import fold, records
 from bulk.core.errors import LedgerFailed
 from bulk.core.ledger.progress import Stage
-from bulk.core.ledger.records import Intent, Json
+from bulk.core.ledger.records import Intent
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
@@ -48,7 +47,6 @@ from tests.fakes import (
     FixedDice,
     breaks,
     fleet_of,
-    inline,
     is_aborted,
     is_busy,
     is_lost,
@@ -66,98 +64,11 @@ from tests.fakes import (
     shows_the_state_before,
 )
 from tests.nouns import PROJECT, change, ports, ring, service_id, state
+from tests.sessions import Session, again, lane_of, prepared, ran, rows, three_lanes
 
 APPLIED, ALREADY, FAILED = Outcome.APPLIED, Outcome.ALREADY, Outcome.FAILED
 CONFLICT, DRIFTED, BLOCKED = Outcome.CONFLICT, Outcome.DRIFTED, Outcome.BLOCKED
 IN_DOUBT, LEFT = Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED
-
-
-@dataclass
-class Session:
-    """One run over a ledger and what it met."""
-
-    ledger: LedgerFile
-    fleet: FakeFleet
-    clock: FakeClock = field(default_factory=FakeClock)
-    writes: FakePace = field(default_factory=FakePace)
-    reads: FakePace = field(default_factory=FakePace)
-    brake: Brake = field(default_factory=Brake)
-    limits: Limits = field(default_factory=lambda: Limits(workers=3))
-    roll: float = 0.5
-    closes_at: float = inf
-    more_lanes: dict[Target, TargetClient] = field(default_factory=dict)
-
-    async def run(self) -> "Session":
-        """Run to the end and close the ledger."""
-        lanes = {
-            PROJECT: TargetClient(
-                lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=self.reads, writes=self.writes
-            ),
-            **self.more_lanes,
-        }
-        patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
-        async with self.ledger, asyncio.timeout(10):
-            tools = RunContext(
-                ledger=self.ledger,
-                clients=lanes,
-                brake=self.brake,
-                patience=patience,
-                limits=self.limits,
-                closes_at=self.closes_at,
-            )
-            await Pump(tools)()
-        return self
-
-    @property
-    def outcomes(self) -> list[Outcome]:
-        """Give the outcomes by row, as the file tells them."""
-        progress = fold(self.ledger.path)
-        assert sum(progress.counts().values()) == progress.rows
-        return [progress.outcome(row) for row in sorted(progress.order)]
-
-    def told(self, row: int, kind: str = "outcome") -> list[Json]:
-        """Give the records of one type about a row."""
-        return [r for _, r in records(self.ledger.path) if r["type"] == kind and r.get("row") == row]
-
-    def order(self) -> list[int]:
-        """Give the rows in the order in which their PUTs arrived."""
-        return [int(asked[-12:], 16) for asked in self.fleet.asked]
-
-
-async def prepared(
-    folder: Path,
-    changes: Iterable[Change],
-    answers: Mapping[int, list[Answer]] | None = None,
-    **settings: Any,
-) -> Session:
-    """Give a session that has not begun, over a fleet as the plan saw it."""
-    changes = list(changes)
-    clock = FakeClock()
-    ledger = await planned_ledger(folder, changes, clock=clock)
-    limits = Limits(**{"workers": 3, **settings})
-    return Session(ledger=ledger, fleet=fleet_of(changes, answers), clock=clock, limits=limits)
-
-
-async def ran(
-    folder: Path,
-    changes: Iterable[Change],
-    answers: Mapping[int, list[Answer]] | None = None,
-    **settings: Any,
-) -> Session:
-    """Give a session that has run."""
-    return await (await prepared(folder, changes, answers, **settings)).run()
-
-
-def again(session: Session, **changed: Any) -> Session:
-    """Give the next session over the same ledger and fleet."""
-    ledger = inline(LedgerFile.open(session.ledger.path, now=session.clock.now, disk=FastDisk()))
-    fresh = Session(ledger=ledger, fleet=session.fleet, clock=session.clock, limits=session.limits)
-    return replace(fresh, **changed)
-
-
-def rows(*numbers: int) -> list[Change]:
-    """Give plain updates."""
-    return [change(number) for number in numbers]
 
 
 # Each verdict
@@ -689,7 +600,7 @@ async def test_strict_sends_nothing_once_a_service_moved(tmp_path: Path, stage: 
     session.fleet.services[service_id(2)] = state(2, 99)
     await session.run()
     assert session.brake.reasons == (BrakeReason.STRICT,)
-    assert session.brake.message == "1 services moved since the plan (rows 2); nothing was sent"
+    assert session.brake.message == "1 service moved since the plan (row 2); nothing was sent"
     assert len(session.fleet.asked) == asked
     assert session.outcomes[1] is LEFT
 
@@ -1077,27 +988,6 @@ async def test_a_stop_does_not_wait_for_a_look_whose_row_will_not_be_sent(tmp_pa
     assert session.brake.reasons == (BrakeReason.INTERRUPTED,)
 
 
-async def test_lanes_share_the_places_in_flight_where_failures_are_limited(tmp_path: Path) -> None:
-    """Each PUT in flight may fail beyond the limit: three lanes must not make it three times as many."""
-    session, fleets = await three_lanes(tmp_path, workers=2, failures_max=0)
-    in_flight, most = 0, 0
-
-    async def counted(modify: Any, service_id: ServiceId, body: ModifyBody) -> Verdict:
-        nonlocal in_flight, most
-        in_flight += 1
-        most = max(most, in_flight)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        in_flight -= 1
-        verdict: Verdict = await modify(service_id, body)
-        return verdict
-
-    for fleet in fleets:
-        fleet.modify = partial(counted, fleet.modify)  # type: ignore[method-assign]
-    await session.run()
-    assert (session.outcomes, most) == ([APPLIED] * 12, 2)
-
-
 async def test_a_strict_run_stops_when_a_later_look_finds_that_a_service_moved(tmp_path: Path) -> None:
     """What was sent stays so; nothing else begins."""
     session = await prepared(tmp_path, rows(1, 2, 3), workers=1, strict=True)
@@ -1254,24 +1144,6 @@ async def test_a_fleet_with_every_trouble_at_once_ends_as_asked(tmp_path: Path) 
 
 
 # Lanes
-
-
-def lane_of(fleet: FakeFleet, region: str, account: str = "a") -> TargetClient:
-    """Return what reaches a target in a lane of its own."""
-    return TargetClient(fleet=fleet, lane=LaneName("h", region, account), reads=FakePace(), writes=FakePace())
-
-
-async def three_lanes(folder: Path, **settings: Any) -> tuple[Session, list[FakeFleet]]:
-    """Return a session over four rows in each of three lanes, of which the last has another key."""
-    targets = [PROJECT, *(Target(region=region, project_id="f" * 32) for region in ("r2", "r3"))]
-    changes = [replace(change(row), target=targets[(row - 1) // 4]) for row in range(1, 13)]
-    session = await prepared(folder, changes, **settings)
-    fleets = [session.fleet, fleet_of(changes[4:8]), fleet_of(changes[8:])]
-    session.more_lanes = {
-        targets[1]: lane_of(fleets[1], "r2"),
-        targets[2]: lane_of(fleets[2], "r3", account="b"),
-    }
-    return session, fleets
 
 
 async def test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing(tmp_path: Path) -> None:

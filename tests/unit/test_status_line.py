@@ -11,6 +11,7 @@ from bulk.run.brake import Brake
 from tests.limiters import StillClock
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
+WRITES = Budget(lane=LANE, kind=RequestKind.WRITES)
 USER = Limit(requests=60, window_s=60.0, policy="user")
 REFUSAL = Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
 
@@ -19,12 +20,20 @@ def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> 
     """The hold is a value with its kind of request; its words stand at the end of the line."""
     clock = StillClock()
     paces = {Budget(lane=LANE, kind=kind): Limiter(fixed(20.0), clock=clock) for kind in RequestKind}
-    watched = Watched(progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces)
+    budget = [Wait(hold=Hold.BUDGET, detail="2 may be in flight (1 of 3 failed)")]
+    watched = Watched(
+        progress=Progress(),
+        brake=Brake(),
+        now=clock.monotonic,
+        paces=paces,
+        row_holds=lambda: iter(budget if paces[WRITES].reason().hold is Hold.PUSH_BACK else ()),
+    )
     assert list(watched.holds()) == []
     assert status_line(watched, 0.0) == "0/0 | 0.0/s, 20/s allowed"
-    paces[Budget(lane=LANE, kind=RequestKind.WRITES)].refused(0.0, REFUSAL)
+    paces[WRITES].refused(0.0, REFUSAL)
     wait = Wait(hold=Hold.PUSH_BACK, left_s=12.0, limit=USER)
     assert list(watched.holds()) == [(RequestKind.WRITES, wait)]
     assert status_line(watched, 0.0).endswith(
         " | writes wait for the server's push-back: limit 60 per minute (user), 12 s left"
+        " | rows wait for the failure budget: 2 may be in flight (1 of 3 failed)"
     )

@@ -19,6 +19,7 @@ CODES = {
     BrakeReason.ABORTED: 1,
     BrakeReason.UNREACHED: 5,
     BrakeReason.UNREADABLE: 5,
+    BrakeReason.BUDGET: 11,
 }
 """The exit code of each reason, in the order in which they are reported."""
 STOPS = tuple(CODES)

@@ -174,7 +174,7 @@ class Guards:
         forms.SHARE,
         None,
         group=Group.LIMITS,
-        help="Stop once more rows than this have failed: `10`, or `5%` of the rows.",
+        help="Stop once more rows than this have failed: `10`, or `5%` of the changes, at least one.",
         example="5%",
     )
     canary: int | None = setting(

@@ -140,6 +140,7 @@ def after_attempt(known: OpenRow, result: AttemptResult) -> OpenRow:
             return replace(known, rejected=True)
         case (
             AttemptResult.ABORT
+            | AttemptResult.DENIED
             | AttemptResult.NOT_SENT
             | AttemptResult.RENEWED
             | AttemptResult.THROTTLED

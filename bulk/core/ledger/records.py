@@ -72,6 +72,7 @@ class AttemptResult(StrEnum):
     UNREACHED = "unreached"
     NOT_SENT = "not_sent"
     ABORT = "abort"
+    DENIED = "denied"
     DOUBT = "doubt"
     UNAPPLIED = "unapplied"
     REJECTED = "rejected"
@@ -97,6 +98,11 @@ class AttemptResult(StrEnum):
                 )
             case AttemptResult.ABORT:
                 return AttemptFacts(meaning="the API would answer this to every row; the run stops")
+            case AttemptResult.DENIED:
+                return AttemptFacts(
+                    meaning="not allowed (403), and no PUT of its key had been accepted; failed once one is",
+                    hold=Hold.KEY,
+                )
             case AttemptResult.DOUBT:
                 return AttemptFacts(meaning="perhaps applied; a read will show it", hold=Hold.SETTLE)
             case AttemptResult.UNAPPLIED:

@@ -37,10 +37,11 @@ class BrakeReason(StrEnum):
     ABORTED = "aborted"
     UNREACHED = "unreached"
     UNREADABLE = "unreadable"
+    BUDGET = "budget"
     FINISHED = "finished"  # nothing stood in the way; no brake is pulled for it
 
     @cached_property
-    def facts(self) -> StopFacts:
+    def facts(self) -> StopFacts:  # noqa: PLR0912 - a case for each member
         """Return what the reason means; how a finished session exits depends on its rows as well."""
         match self:
             case BrakeReason.FAILURE_LIMIT:
@@ -70,6 +71,10 @@ class BrakeReason(StrEnum):
                 )
             case BrakeReason.UNREADABLE:
                 return StopFacts(exit_code=ExitCode.STOPPED_EARLY, words="the services could not be listed")
+            case BrakeReason.BUDGET:
+                return StopFacts(
+                    exit_code=ExitCode.IN_DOUBT, words="the rows in doubt use up the failure budget"
+                )
             case BrakeReason.FINISHED:
                 return StopFacts(exit_code=ExitCode.OK, words="it finished")
             case _:

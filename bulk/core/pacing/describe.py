@@ -30,6 +30,7 @@ def reason(state: Pacing, now: float) -> Wait:
 def wait_text(wait: Wait) -> str:
     """Return `the server's push-back: limit 60 per minute (user), 12 s left`: what is known of a wait."""
     known = (
+        wait.detail,
         f"row {wait.row}" if wait.row else "",
         f"limit {limit_text(wait.limit)}" if wait.limit else "",
         f"{wait.left_s:.0f} s left" if wait.left_s else "",

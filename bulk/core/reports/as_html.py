@@ -19,7 +19,7 @@ from bulk.core.reports.chart import chart_of
 from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
-from bulk.core.reports.summary import estimated
+from bulk.core.reports.summary import estimated, failure_budget
 from bulk.core.reports.totals import Tally, Totals
 from bulk.core.reports.words import as_text, counted, duration, figure, style_of
 
@@ -66,6 +66,7 @@ def _figures(report: Report, totals: Totals) -> dict[str, Any]:
         "counts": counts,
         "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),
         "estimate": estimated(report.estimate) if report.estimate else "",
+        "budget": failure_budget(report),
         "chart": chart_of(report.timeline) if report.timeline else None,
         "latency": report.timeline.latency() if report.timeline else None,
         "notes": report.progress.notes[-NOTES_SHOWN:],

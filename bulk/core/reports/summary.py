@@ -31,6 +31,8 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield (Span(printable(f"{decision['at']} {remark(decision)}")),)
     if report.estimate:
         yield _estimate_line(report.estimate)
+        if budget := failure_budget(report):
+            yield _titled("Budget", budget)
     yield _titled("Digest", report.progress.digest)
 
 
@@ -47,10 +49,21 @@ def estimated(estimate: Estimate) -> str:
         f"{counted(estimate.requests, 'request')}, about {duration(estimate.duration_s)} "
         f"at {estimate.rate_per_s:g}/s"
     )
+    if estimate.is_paced_by_failures:
+        told += "; max_failures, not the rate, sets the pace"
     if estimate.window_s is None:
         return told
     fit = "fits" if estimate.fits else "does not fit"
     return f"{told}; {fit} the window of {duration(estimate.window_s)}"
+
+
+def failure_budget(report: Report) -> str:
+    """Return `5% = 9 of 186 changes may fail`; empty where there is no estimate or no limit."""
+    if report.estimate is None or (most := report.estimate.failures_max) is None:
+        return ""
+    written = report.estimate.failures_share
+    share = f"{written} = " if written.endswith("%") else ""
+    return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')} may fail"
 
 
 def failures(report: Report, codes: dict[str, int]) -> Iterator[Line]:

@@ -16,15 +16,16 @@ class CodeClass(StrEnum):
     CONFLICT = "conflict"
     THROTTLED = "throttled"
     AUTH = "auth"
+    DENIED = "denied"
 
 
-RETRYABLE, PERMANENT, NOT_FOUND, CONFLICT, THROTTLED, AUTH = CodeClass
+RETRYABLE, PERMANENT, NOT_FOUND, CONFLICT, THROTTLED, AUTH, DENIED = CodeClass
 
 ROWS: tuple[tuple[str, int, CodeClass, str], ...] = (
     ("EndPoint.0001", 500, RETRYABLE, "the service failed inside"),
     ("EndPoint.0002", 400, PERMANENT, "a parameter is wrong"),
     ("EndPoint.0003", 401, AUTH, "credentials missing or invalid"),
-    ("EndPoint.0004", 403, AUTH, "credentials wrong or without the permission"),
+    ("EndPoint.0004", 403, DENIED, "credentials wrong or without the permission"),
     ("EndPoint.0005", 404, NOT_FOUND, "the resource does not exist"),
     ("EndPoint.0006", 400, PERMANENT, "`limit` is out of range"),
     ("EndPoint.0007", 400, PERMANENT, "the action is unknown"),
@@ -184,11 +185,11 @@ ROWS: tuple[tuple[str, int, CodeClass, str], ...] = (
     ("APIGW.0106", 400, PERMANENT, "the gateway could not orchestrate the request"),
     ("APIGW.0204", 400, PERMANENT, "the gateway does not accept this TLS version"),
     ("APIGW.0301", 401, AUTH, "the signature or token was not accepted"),
-    ("APIGW.0302", 403, AUTH, "the IAM user may not call this API"),
+    ("APIGW.0302", 403, DENIED, "the IAM user may not call this API"),
     ("APIGW.0303", 401, AUTH, "the app's signature was not accepted, or the clock is more than 15 min off"),
-    ("APIGW.0304", 403, AUTH, "the app may not call this API"),
+    ("APIGW.0304", 403, DENIED, "the app may not call this API"),
     ("APIGW.0305", 401, AUTH, "the authentication function said no"),
-    ("APIGW.0306", 403, AUTH, "access to this API is not allowed"),
+    ("APIGW.0306", 403, DENIED, "access to this API is not allowed"),
     ("APIGW.0307", 401, AUTH, "the token has expired or is for another project"),
     ("APIGW.0308", 429, THROTTLED, "too many requests"),
     ("APIGW.0310", 403, PERMANENT, "the project is not available"),
@@ -218,9 +219,9 @@ ROWS: tuple[tuple[str, int, CodeClass, str], ...] = (
     ("IAM.0062", 401, AUTH, "the user name or password is wrong"),
     ("IAM.0066", 401, AUTH, "the token has expired"),
     ("IAM.0067", 401, AUTH, "the token is not valid"),
-    ("IAM.0080", 403, AUTH, "the user may not do this"),
-    ("IAM.0081", 403, AUTH, "the user may not do this"),
-    ("IAM.0082", 403, AUTH, "the user may not do this"),
+    ("IAM.0080", 403, DENIED, "the user may not do this"),
+    ("IAM.0081", 403, DENIED, "the user may not do this"),
+    ("IAM.0082", 403, DENIED, "the user may not do this"),
     ("IAM.1104", 400, AUTH, "the access key is not usable"),
     ("IAM.1105", 400, AUTH, "the access key is not usable"),
     ("IAM.1106", 400, AUTH, "the access key is not usable"),

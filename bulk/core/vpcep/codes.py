@@ -13,6 +13,7 @@ from typing import NewType
 from bulk.core.vpcep.code_table import (
     AUTH,
     CONFLICT,
+    DENIED,
     NOT_FOUND,
     PERMANENT,
     RETRYABLE,
@@ -98,7 +99,7 @@ _REDIRECT_ADVICE = "check --endpoint and HTTPS_PROXY: something redirects, which
 _BY_STATUS = MappingProxyType(
     {
         401: AUTH,
-        403: AUTH,
+        403: DENIED,
         404: NOT_FOUND,
         408: RETRYABLE,
         409: CONFLICT,
@@ -116,6 +117,8 @@ _CLASS_ADVICE = MappingProxyType(
         CONFLICT: "look at the service as it is now and plan again",
         THROTTLED: "nothing, the pace adapts; a lower --rate avoids it",
         AUTH: "check the credentials, their permissions (vpcep:epservices:*), the project and the region",
+        DENIED: "give the user vpcep:epservices:list, get and update; a policy may deny single services, "
+        "by their tags or enterprise project",
     }
 )
 
@@ -142,7 +145,6 @@ _WHOLE_RUN = frozenset({"ENDPOINT.0014", "APIGW.0101", "APIGW.0310"})
 
 _ADVICE = MappingProxyType(
     {
-        "ENDPOINT.0004": "give the user vpcep:epservices:list, get and update, and check the project",
         "ENDPOINT.0009": "call from an address that the account allows",
         "ENDPOINT.0014": "check --project-id: 32 hex digits, and of this region",
         "ENDPOINT.1003": "write up to 16 letters, digits, _ and -",

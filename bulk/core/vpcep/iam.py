@@ -7,7 +7,7 @@ from typing import TypeVar, assert_never
 
 import orjson
 
-from bulk.core.model import Abort, Doubt, Reject, Reply, Retry, Throttled
+from bulk.core.model import Abort, Denied, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.refusals import server_clock
@@ -59,14 +59,14 @@ def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | 
         return Retry(reply=Reply(http=got.http, code=NoReply.UNREADABLE_REPLY, message=message, ms=got.ms))
 
 
-def _no_success(verdict: Throttled | Retry | Doubt | Reject | Abort) -> Retry | Abort:
+def _no_success(verdict: Throttled | Retry | Doubt | Reject | Denied | Abort) -> Retry | Abort:
     """Return what a verdict means here, where nothing is written and no row is to blame."""
     match verdict:
         case Abort() | Retry():
             return verdict
         case Throttled(reply=reply) | Doubt(reply=reply):
             return Retry(reply=reply)
-        case Reject(reply=reply):
+        case Reject(reply=reply) | Denied(reply=reply):
             return Abort(reply=reply, hint=advice_for(reply.code, reply.http))
         case _:
             assert_never(verdict)

@@ -11,6 +11,7 @@ import orjson
 
 from bulk.core.model import (
     Abort,
+    Denied,
     Done,
     Doubt,
     ListVerdict,
@@ -26,7 +27,7 @@ from bulk.core.model import (
     Verdict,
     noun,
 )
-from bulk.core.vpcep.code_table import PERMANENT, RETRYABLE, THROTTLED
+from bulk.core.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
 from bulk.core.vpcep.codes import NoReply, advice_for, classify, ends_run, known
 from bulk.core.vpcep.refusals import (
     CODE_CHARS_MAX,
@@ -98,6 +99,8 @@ def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
     match verdict:
         case Doubt(reply=reply):
             return Retry(reply=reply)
+        case Denied(reply=reply):  # this one service: the list of all was allowed
+            return Reject(reply=reply)
         case Reject(reply=reply):
             found = known(reply.code)
             is_missing = found.code in MISSING if found else reply.http == NOT_THERE
@@ -109,9 +112,13 @@ def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
 def listed(got: Answer | Lost) -> ListVerdict:
     """Return one page of services with the count of all."""
     if isinstance(got, Lost) or not succeeded(got):
-        verdict = refused(got)
-        # Reading twice does no harm, so no read is ever in doubt.
-        return Retry(reply=verdict.reply) if isinstance(verdict, Doubt) else verdict
+        match refused(got):
+            case Doubt(reply=reply):  # reading twice does no harm, so no read is ever in doubt
+                return Retry(reply=reply)
+            case Denied(reply=reply, hint=hint):
+                return Abort(reply=reply, hint=hint)
+            case verdict:
+                return verdict
     try:
         services, total_count = _page(orjson.loads(got.body))
     except ValueError as error:
@@ -135,7 +142,7 @@ def succeeded(got: Answer) -> bool:
     return OK <= got.http < REDIRECT
 
 
-def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Abort:
+def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Denied | Abort:
     """Return what a reply that is no success, or the lack of one, means in the sense of a PUT."""
     if isinstance(got, Lost):
         return _lost(got)
@@ -153,6 +160,8 @@ def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Abort:
         return Doubt(reply=reply)
     if ends_run(reply.code, got.http):
         return Abort(reply=reply, hint=_hint(reply, got))
+    if kind is DENIED:
+        return Denied(reply=reply, hint=_hint(reply, got))
     # What failed inside may have taken effect before it failed, whatever the status says.
     return Doubt(reply=reply) if kind is RETRYABLE else Reject(reply=reply)
 

@@ -1,5 +1,6 @@
 """The report on the terminal."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bulk.core.ledger.records import Intent, OutcomeRecord
@@ -91,6 +92,18 @@ def test_an_estimate_that_does_not_fit_its_window_says_so_in_red(
         assert plain(line).startswith("Estimate: 1,234 requests, about 2 min 03 s at 10/s")
         assert plain(line).endswith(end)
         assert (line[1].style is Style.BAD) == (window_s == 60)
+
+
+def test_the_plan_says_in_figures_how_many_changes_may_fail(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """And whether that, and not the rate, sets the pace."""
+    written.planned(*(change(row, "80:80/TCP", f"{row}:{row}/TCP") for row in (1, 2)))
+    estimate = Estimate(requests=3, duration_s=5, rate_per_s=10, failures_max=1, is_paced_by_failures=True)
+    for share, line in (("5%", "5% = 1 of 2 changes"), ("1", "1 of 2 changes")):
+        said = shown(written.report(estimate=replace(estimate, failures_share=share)))
+        assert f"Budget: {line} may fail" in said
+        assert "Estimate: 3 requests, about 5.0 s at 10/s; max_failures, not the rate, sets the pace" in said
 
 
 def test_after_the_run_each_row_tells_how_it_ended(

@@ -1,0 +1,109 @@
+"""How many rows may still fail: a PUT begins only while those that failed, or may have, are few enough."""
+
+from bulk.core.ledger.progress import Stage
+from bulk.core.ledger.records import OutcomeRecord
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Hold, Outcome, Wait
+from bulk.core.text import counted, listed
+from bulk.run.board import Board
+from bulk.run.stages import Place, Stop
+
+FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that count against the budget."""
+OPENING = 10
+"""Without a limit of failures: so many first PUTs that all fail with one code stop the run."""
+
+
+class Budget:
+    """The failures of a run, over all its sessions, against those that it may have.
+
+    Where nobody set a limit it guards the opening: until one PUT was accepted, or two failed differently.
+    """
+
+    def __init__(self, board: Board, failures_max: int | None) -> None:
+        self._board = board
+        self._most = failures_max
+        self._failed: set[int] = set()
+        self._is_opening = failures_max is None
+        self._code: str | None = None
+        """The code with which every row of the opening failed."""
+
+    def begin(self) -> Stop | None:
+        """Count what earlier sessions left; return why the run must stop, if too many failed in them."""
+        progress = self._board.progress
+        counts = progress.counts()
+        if any(counts[outcome] for outcome in FAILURES):
+            failed = {Stage.FAILED, Stage.CONFLICT}
+            self._failed = {row for row in progress.order if progress.stage(row) in failed}
+        codes = [code for code, rows in progress.codes.items() if rows]
+        is_decided = counts[Outcome.APPLIED] or counts[Outcome.CONFLICT] or self._board.parked
+        self._is_opening = self._is_opening and not is_decided and len(codes) <= 1
+        self._code = codes[0] if codes else None
+        return self._objection()
+
+    def count(self, row: int, record: OutcomeRecord) -> Stop | None:
+        """Count how a row ended; return why the run must stop, if too many failed."""
+        if record.outcome not in FAILURES:
+            self._failed.discard(row)
+            if record.outcome is Outcome.APPLIED:
+                self._is_opening = False
+            return None
+        self._failed.add(row)
+        self._code = record.reply.code if self._code is None else self._code
+        if record.outcome is Outcome.CONFLICT or record.reply.code != self._code:
+            self._is_opening = False
+        return self._objection()
+
+    def accepted(self) -> None:
+        """Learn that a PUT was accepted: the run has opened well."""
+        self._is_opening = False
+
+    def _objection(self) -> Stop | None:
+        failed = len(self._failed)
+        if self._most is not None and failed > self._most:
+            message = f"{counted(failed, 'row')} failed, {self._most or 'none'} may"
+        elif self._is_opening and failed >= OPENING:
+            message = f"the first {failed} PUTs all failed: {self._code or 'without a code'}"
+        else:
+            return None
+        return Stop(BrakeReason.FAILURE_LIMIT, message)
+
+    @property
+    def is_used_up(self) -> bool:
+        """Return whether, for now, only PUTs may begin that a parked service waits for."""
+        risk = len(self._failed) + self._board.at_risk
+        if self._most is not None:
+            return risk > self._most
+        return self._is_opening and risk - len(self._board.left_in_doubt) >= OPENING
+
+    def is_exceeded_by(self, row: int) -> bool:
+        """Return whether a PUT whose intent is on disk would now be one too many."""
+        risk = len(self._failed) + self._board.at_risk - 1
+        return self._most is not None and row not in self._board.parked and risk > self._most
+
+    def exhausted(self, closed: frozenset[int]) -> Stop | None:
+        """Return why the run must stop, if nothing that is under way can free the budget.
+
+        What failed is not the reason: rows whose PUT is in doubt and cannot be read may have failed, and so
+        may those whose service stays parked, in one of the `closed` lanes (by their numbers).
+        """
+        if self._most is None or not self.is_used_up:
+            return None
+        board = self._board
+        unsettled = board.left_in_doubt | {
+            row for row in board.parked if board.place(row) is Place.LEFT or board.lane_number(row) in closed
+        }
+        if len(self._failed) + len(unsettled) <= self._most:
+            return None
+        rows = f"{len(unsettled)} may have ({listed('row', sorted(unsettled))})"
+        message = f"{counted(len(self._failed), 'row')} failed, {rows}, {self._most or 'none'} may"
+        return Stop(BrakeReason.BUDGET, message)
+
+    def hold(self) -> Wait:
+        """Return what a row waits for while the budget is used up."""
+        most, failed = OPENING - 1 if self._most is None else self._most, len(self._failed)
+        if self._most is None:
+            detail = f"{most + 1 - failed} may be in flight until one PUT is accepted"
+        else:
+            detail = f"{most + 1 - failed} may be in flight ({failed} of {most} failed)"
+        return Wait(hold=Hold.BUDGET, detail=detail)

@@ -1,0 +1,138 @@
+"""Sessions of a run over a ledger of its own, with a fleet, a pace and a clock that are told what to do."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from bulk.adapters.ledger import LedgerFile, fold, records
+from bulk.core.ledger.records import Json
+from bulk.core.model import Change, Outcome, Target
+from bulk.run.brake import Brake
+from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.pump import Pump, RunContext
+from bulk.run.reading import Patience
+from tests.fakes import (
+    Answer,
+    FakeClock,
+    FakeFleet,
+    FakePace,
+    FastDisk,
+    FixedDice,
+    fleet_of,
+    inline,
+    planned_ledger,
+)
+from tests.nouns import PROJECT, change
+
+
+@dataclass
+class Session:
+    """One run over a ledger and what it met."""
+
+    ledger: LedgerFile
+    fleet: FakeFleet
+    clock: FakeClock = field(default_factory=FakeClock)
+    writes: FakePace = field(default_factory=FakePace)
+    reads: FakePace = field(default_factory=FakePace)
+    brake: Brake = field(default_factory=Brake)
+    limits: Limits = field(default_factory=lambda: Limits(workers=3))
+    roll: float = 0.5
+    closes_at: float = inf
+    more_lanes: dict[Target, TargetClient] = field(default_factory=dict)
+
+    def pump(self) -> Pump:
+        """Return the run, which has not begun."""
+        lanes = {
+            PROJECT: TargetClient(
+                lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=self.reads, writes=self.writes
+            ),
+            **self.more_lanes,
+        }
+        patience = Patience(clock=self.clock, dice=FixedDice(self.roll))
+        context = RunContext(
+            ledger=self.ledger,
+            clients=lanes,
+            brake=self.brake,
+            patience=patience,
+            limits=self.limits,
+            closes_at=self.closes_at,
+        )
+        return Pump(context)
+
+    async def run(self) -> "Session":
+        """Run to the end and close the ledger."""
+        async with self.ledger, asyncio.timeout(10):
+            await self.pump()()
+        return self
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Give the outcomes by row, as the file tells them."""
+        progress = fold(self.ledger.path)
+        assert sum(progress.counts().values()) == progress.rows
+        return [progress.outcome(row) for row in sorted(progress.order)]
+
+    def told(self, row: int, kind: str = "outcome") -> list[Json]:
+        """Give the records of one type about a row."""
+        return [r for _, r in records(self.ledger.path) if r["type"] == kind and r.get("row") == row]
+
+    def order(self) -> list[int]:
+        """Give the rows in the order in which their PUTs arrived."""
+        return [int(asked[-12:], 16) for asked in self.fleet.asked]
+
+
+async def prepared(
+    folder: Path,
+    changes: Iterable[Change],
+    answers: Mapping[int, list[Answer]] | None = None,
+    **settings: Any,
+) -> Session:
+    """Give a session that has not begun, over a fleet as the plan saw it."""
+    changes = list(changes)
+    clock = FakeClock()
+    ledger = await planned_ledger(folder, changes, clock=clock)
+    limits = Limits(**{"workers": 3, **settings})
+    return Session(ledger=ledger, fleet=fleet_of(changes, answers), clock=clock, limits=limits)
+
+
+async def ran(
+    folder: Path,
+    changes: Iterable[Change],
+    answers: Mapping[int, list[Answer]] | None = None,
+    **settings: Any,
+) -> Session:
+    """Give a session that has run."""
+    return await (await prepared(folder, changes, answers, **settings)).run()
+
+
+def again(session: Session, **changed: Any) -> Session:
+    """Give the next session over the same ledger and fleet."""
+    ledger = inline(LedgerFile.open(session.ledger.path, now=session.clock.now, disk=FastDisk()))
+    fresh = Session(ledger=ledger, fleet=session.fleet, clock=session.clock, limits=session.limits)
+    return replace(fresh, **changed)
+
+
+def rows(*numbers: int) -> list[Change]:
+    """Give plain updates."""
+    return [change(number) for number in numbers]
+
+
+def lane_of(fleet: FakeFleet, region: str, account: str = "a") -> TargetClient:
+    """Return what reaches a target in a lane of its own."""
+    return TargetClient(fleet=fleet, lane=LaneName("h", region, account), reads=FakePace(), writes=FakePace())
+
+
+async def three_lanes(folder: Path, **settings: Any) -> tuple[Session, list[FakeFleet]]:
+    """Return a session over four rows in each of three lanes, of which the last has another key."""
+    targets = [PROJECT, *(Target(region=region, project_id="f" * 32) for region in ("r2", "r3"))]
+    changes = [replace(change(row), target=targets[(row - 1) // 4]) for row in range(1, 13)]
+    session = await prepared(folder, changes, **settings)
+    fleets = [session.fleet, fleet_of(changes[4:8]), fleet_of(changes[8:])]
+    session.more_lanes = {
+        targets[1]: lane_of(fleets[1], "r2"),
+        targets[2]: lane_of(fleets[2], "r3", account="b"),
+    }
+    return session, fleets
