@@ -42,6 +42,7 @@ from bulk.core.model import (
     ServiceId,
     ServiceState,
     ServiceUpdate,
+    SideEffect,
     Target,
     Why,
 )
@@ -250,6 +251,14 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         id=texts,
         wave=st.none() | counts,
         ruling=st.none() | st.sampled_from(Ruling),
+        cause=st.none() | st.sampled_from(BrakeReason),
+        effects=st.lists(
+            st.builds(SideEffect, st.just("description"), texts)
+            | st.builds(SideEffect, st.just("ports"), port_maps),
+            max_size=2,
+            unique_by=lambda effect: effect.field,
+        ).map(tuple),
+        failures_max=st.none() | counts,
     ),
     End: st.builds(
         End,

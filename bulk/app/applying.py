@@ -1,19 +1,24 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
 import shlex
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, OnRecord, only_run
+from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import OpenRun, find_run, must_be_approved
+from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, work_on
 from bulk.app.sources import PlanSource, R
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import Refused
+from bulk.core.errors import LedgerDamaged, Refused
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import Decision
+from bulk.core.reports.words import tallied
 
 
 async def apply_from(
@@ -26,13 +31,17 @@ async def apply_from(
     new_run: bool = False,
     ledger: Path | None = None,
     expect_digest: str = "",
+    despite: Sequence[Despite] = (),
 ) -> Applied:
     """Continue the open run of this source, or plan, show, ask and run.
 
-    Raises Refused where the open run was planned from something else, and LedgerBusy where it is at work.
+    `despite` lifts stops of the open run; with `new_run` it leaves that run for good. Raises Refused where
+    the open run was planned from something else, LedgerBusy where it is at work, and Stopped where a new run
+    would go around a stop.
     """
     with only_run(source.runs, source.name):
-        if not new_run and (open_run := find_run(source.runs, source.name, ledger)):
+        open_run = _open_run(source, ledger, is_left=new_run)
+        if open_run and not new_run:
             _must_be_of(source, open_run)
             operator.notify(f"continuing with {open_run.path}")
             return await apply_ledger(
@@ -42,11 +51,51 @@ async def apply_from(
                 operator=operator,
                 on_record=on_record,
                 expect_digest=expect_digest,
+                despite=despite,
             )
+        decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
         path = ledger or ledger_path(source.runs, source.name, around.local_time())
         async with new_plan(Client, source, path, around, on_record) as (plan, reach):
             must_be_approved(plan, expect_digest)
-            return await work_on(plan, reach, source.job, around, operator, begins=True)
+            return await work_on(
+                plan,
+                reach,
+                source.job,
+                around,
+                operator,
+                begins=True,
+                decisions=decisions,
+                on_yes=_leaving(open_run.path, decisions, around, operator)
+                if open_run and decisions
+                else None,
+            )
+
+
+def _open_run(source: PlanSource[R], ledger: Path | None, *, is_left: bool) -> OpenRun | None:
+    """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
+    try:
+        return find_run(source.runs, source.name, ledger)
+    except LedgerDamaged:
+        if is_left:
+            return None
+        raise
+
+
+def _leaving(
+    path: Path, decisions: Sequence[Decision], around: Surroundings, operator: Operator
+) -> Callable[[], Awaitable[None]]:
+    """Return what puts on record in a run that it is left for good, and says what it leaves."""
+
+    async def leave() -> None:
+        if not decisions:
+            return
+        async with LedgerFile.open(path, now=around.clock.now, on_record=lambda _: None) as left:
+            for decision in decisions:
+                left.put(decision)
+            await left.flush()
+            operator.notify(f"leaving {path} for good: {tallied(left.progress.counts())}")
+
+    return leave
 
 
 def _must_be_of(source: PlanSource[R], open_run: OpenRun) -> None:
@@ -67,10 +116,12 @@ async def apply_ledger(
     operator: Operator,
     on_record: OnRecord,
     expect_digest: str = "",
+    despite: Sequence[Despite] = (),
 ) -> Applied:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_be_approved(ledger, expect_digest)
         job, endpoint = job_of_ledger(ledger.progress, flags)
+        decisions = lifting(ledger.progress, job, despite)
         async with open_fleets(Client, job.pace, endpoint, around) as reach:
-            return await work_on(ledger, reach, job, around, operator, begins=False)
+            return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)

@@ -1,9 +1,8 @@
 """One session on a plan: shown, confirmed, guarded, run, and summed up in an exit code."""
 
-import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from math import inf
@@ -18,15 +17,17 @@ from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
+from bulk.app.overruling import user
 from bulk.app.reach import Reach
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.core.guards import failures_max
 from bulk.core.job import Job, settings_json
+from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import End, Pace, Session, target_of
+from bulk.core.ledger.records import Decision, DecisionKind, End, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, RequestKind, Wait
+from bulk.core.model import Hold, Outcome, RequestKind, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.run.brake import Brake
@@ -91,6 +92,8 @@ class Applied:
     exit_code: ExitCode
     message: str = ""
     """Why the run stopped, where it did before its end."""
+    stops: tuple[StandingStop, ...] = ()
+    """The stops that stand: no later session sends a new row before a person lifts them."""
 
 
 async def work_on(
@@ -101,14 +104,30 @@ async def work_on(
     operator: Operator,
     *,
     begins: bool,
+    decisions: Sequence[Decision] = (),
+    on_yes: Callable[[], Awaitable[None]] | None = None,
 ) -> Applied:
-    """Show the plan, ask, and work on it until it is done or something stops it."""
+    """Show the plan, ask, and work on it until it is done or something stops it.
+
+    `decisions` are written and `on_yes` is called once a person, or a flag, has said yes.
+    """
     progress = ledger.progress
+    lifted = {decision.id for decision in decisions if decision.what == DecisionKind.DESPITE}
+    stops = tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
+    if stops and not _is_unsettled(progress):
+        operator.show_result(plan_report(ledger), ledger.path)
+        message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
+        return Applied(
+            ledger=ledger.path,
+            exit_code=exit_code([stop.cause for stop in stops], progress.counts()),
+            message=message,
+            stops=stops,
+        )
     ahead = forecast(progress, job, around)
     operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
-    changes = sum(1 for _ in progress.unsent())
+    changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
         return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
@@ -119,11 +138,15 @@ async def work_on(
         clients[contact.target] = TargetClient(
             fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
         )
+    for decision in decisions:
+        ledger.put(decision)
+    if on_yes:
+        await on_yes()
     await ledger.write(
         Session(
             host=socket.gethostname(),
             pid=os.getpid(),
-            user=_user(),
+            user=user(),
             settings=settings_json(job),
             digest=ledger.digest,
             counts=_counts(progress),
@@ -159,8 +182,16 @@ async def work_on(
     reach.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
     return Applied(
-        ledger=ledger.path, exit_code=exit_code(brake.reasons, progress.counts()), message=brake.message
+        ledger=ledger.path,
+        exit_code=exit_code(brake.reasons, progress.counts()),
+        message=brake.message,
+        stops=decided(progress.decisions).stops,
     )
+
+
+def _is_unsettled(progress: Progress) -> bool:
+    """Return whether a PUT is in doubt or a service parked: a stopped run goes on for these alone."""
+    return bool(progress.counts()[Outcome.IN_DOUBT]) or any(row.parked for row in progress.open.values())
 
 
 def _pace(budget: Budget, pacing: Pacing, now: float) -> Pace:
@@ -205,22 +236,17 @@ def _counts(progress: Progress) -> dict[str, int]:
 
 def _limits(job: Job, progress: Progress) -> Limits:
     pace, guards = job.pace, job.guards
+    most = failures_max(guards, progress.footprint.changes)
+    allowed = decided(progress.decisions).failures_max
     return Limits(
         workers=pace.concurrency or WORKERS_MAX,
         elastic=pace.concurrency is None,
         tries=pace.attempts,
         settle_s=pace.settle_s,
-        failures_max=failures_max(guards, progress.footprint.changes),
+        failures_max=most if most is None or allowed is None else max(most, allowed),
         canary_rows=guards.canary or 0,
         strict=guards.strict,
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
 
 
 def _window(job: Job, around: Surroundings) -> float:

@@ -149,6 +149,16 @@ NewRun = Annotated[
         variable=None,
     ),
 ]
+Despite = Annotated[
+    list[str] | None,
+    flag(
+        "--despite",
+        group=Group.WHAT,
+        metavar="ID:REASON",
+        help="Continue although the run was stopped, by the id that was printed; can be given several times.",
+        variable=None,
+    ),
+]
 ExpectDigest = Annotated[
     str | None,
     flag(

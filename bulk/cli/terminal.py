@@ -11,6 +11,7 @@ from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports import as_table
 from bulk.core.reports.model import Report
+from bulk.core.reports.stopped import ways_on
 from bulk.core.text import counted
 
 
@@ -59,7 +60,9 @@ class Terminal:
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
             output.notify(f"stopped: {applied.message}")
-        if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED}:
+        for line in ways_on(applied.stops, shlex.quote(str(applied.ledger))):
+            output.notify(line)
+        if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED} and not applied.stops:
             resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
             output.notify(f"to continue: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:

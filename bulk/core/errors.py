@@ -8,6 +8,7 @@
     |   +-- FleetUnreadable      the live fleet could not be listed completely
     |   +-- LedgerFailed         an append did not reach the disk: no further PUT may leave
     |   +-- LedgerDamaged        a line is missing, edited or out of order
+    +-- Stopped               6  a limit or a person stopped the run for good
     +-- Refused               7  drift, another digest, a guard
     +-- LedgerBusy            8  another process works on this ledger
     +-- WindowClosed         10  the change window is not open
@@ -86,6 +87,12 @@ class LedgerFailed(CannotRun):
 
 class LedgerDamaged(CannotRun):
     """A line of the ledger is missing, edited or out of order."""
+
+
+class Stopped(BulkError):
+    """A limit or a person stopped the run, until a person says otherwise."""
+
+    exit_code = ExitCode.SAFETY_LIMIT
 
 
 class Refused(BulkError):

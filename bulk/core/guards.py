@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bulk.core.footprint import Footprint
 from bulk.core.job import Guards, flag_of
-from bulk.core.model import SIDE_EFFECT_FIELDS, ModifyBody, ServiceState
+from bulk.core.model import SIDE_EFFECT_FIELDS, ModifyBody, ServiceState, SideEffect
 from bulk.core.text import counted
 
 
@@ -64,20 +64,26 @@ def failures_max(guards: Guards, changes: int) -> int | None:
 _STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 
-def strays(before: ServiceState, live: ServiceState, body: ModifyBody) -> tuple[str, ...]:
-    """Return the fields in which a service is not what a PUT with this body was to make of it."""
+def strays(
+    before: ServiceState, live: ServiceState, body: ModifyBody, allowed: frozenset[SideEffect] = frozenset()
+) -> tuple[str, ...]:
+    """Return the fields in which a service is not what a PUT with this body was to make of it.
+
+    Side effects that a person `allowed` do not count.
+    """
     broken = ("status",) if live.is_broken else ()
-    return (*live.mismatches(body), *side_effects(before, live, body), *broken)
+    unasked = (effect.field for effect in side_effects(before, live, body) if effect not in allowed)
+    return (*live.mismatches(body), *unasked, *broken)
 
 
-def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[str, ...]:
-    """Return the fields that a PUT changed although its body does not name them.
+def side_effects(before: ServiceState, after: ServiceState, body: ModifyBody) -> tuple[SideEffect, ...]:
+    """Return what a PUT changed although its body does not name it.
 
     `after` is the service as the reply shows it. Names count by the part that a PUT may change, since replies
     give them with or without region and id (API.md, section 1.1).
     """
     return tuple(
-        name
+        SideEffect(name, getattr(after, name))
         for name in before.differences(after, SIDE_EFFECT_FIELDS)
         if getattr(body, name, None) is None
         and not (name == "service_name" and before.short_name == after.short_name)

@@ -312,6 +312,13 @@ SIDE_EFFECT_FIELDS = _fields_of(Comparison.SIDE_EFFECTS)
 DISPLAY_FIELDS = _fields_of(Comparison.DISPLAY)
 
 
+class SideEffect(NamedTuple):
+    """A field that a PUT changed although no row asked for it, and the value that it got."""
+
+    field: str
+    value: Any
+
+
 # The facts of a closed set stand beside its members, in one `match` that ends in `assert_never`: the type
 # checker then refuses a member without facts. It does not check the arguments of an enum's `__init__`, nor
 # whether a table has every member.

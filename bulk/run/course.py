@@ -1,22 +1,35 @@
 """What follows from a row's turn: for its lane, for the rows that wait for it, for the whole run."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from bulk.core.ledger.records import Attempt, AttemptResult, Note, OutcomeRecord, Purpose, Record
+from bulk.core.ledger.records import (
+    Attempt,
+    AttemptResult,
+    DecidedBy,
+    Decision,
+    DecisionKind,
+    Note,
+    OutcomeRecord,
+    Purpose,
+    Record,
+)
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Denied, LaneName, Outcome
 from bulk.run.board import Board
 from bulk.run.denials import Denial
 from bulk.run.gates import Gates
-from bulk.run.interfaces import Limits, PlanReader
+from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
-from bulk.run.row import Turn, denied
+from bulk.run.row import Turn, denied, side_effect_text
 from bulk.run.stages import Place, Probe, Show, Stop, Timer
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
 """Places that a row comes to for the sake of what is sent later."""
 _BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 """Places of a row that has nothing under way which could have changed its service."""
+_ID_DIGITS = 6
+"""Hexadecimal digits by which a person names a stop; nobody can know them before it."""
 _WAITS = frozenset({Place.SETTLING, Place.RESTING})
 """Places that a row leaves when its wait comes due."""
 
@@ -24,11 +37,12 @@ _WAITS = frozenset({Place.SETTLING, Place.RESTING})
 class Course:
     """Lets rows take their turns; stops the run and cuts lanes."""
 
-    def __init__(self, plan: PlanReader, keys: Collection[LaneName], limits: Limits) -> None:
-        self.limits = limits
+    def __init__(self, plan: PlanReader, keys: Collection[LaneName], limits: Limits, dice: Dice) -> None:
         self.board = Board(plan, keys, limits.max_look_age_s)
         self.lanes = {key: Lane(key, number, self.board, limits) for number, key in enumerate(keys)}
         self.gates = Gates(self.board, self.lanes, limits)
+        self.limits = replace(limits, allowed=self.gates.allowed)
+        self._dice = dice
         nowhere = Lane(LaneName(host="", region="", account=""), 0, self.board, limits)
         self.unread: list[str] = []
         """Why rows are left although nothing stops them; the run names it at its end."""
@@ -44,6 +58,8 @@ class Course:
         board, lane, to = self.board, self.lane(row), turn.to
         is_fresh = board.place(row) is Place.UNSEEN
         failed: Stop | None = None
+        if turn.side_effects:  # on record before what its row came to: a kill between must not forget it
+            self._decide(self._stop_of(row, turn))
         for record in turn.records:
             board.append(record)
             if isinstance(record, OutcomeRecord):
@@ -63,14 +79,14 @@ class Course:
             self._queue(lane, row, is_fresh=is_fresh)
         self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)
         self.stop(failed)  # after the wave has been judged, since both reasons count
-        self._affect_others(lane, turn)
+        self._affect_others(row, lane, turn)
 
-    def _affect_others(self, lane: Lane, turn: Turn) -> None:
+    def _affect_others(self, row: int, lane: Lane, turn: Turn) -> None:
         """Let a turn have its consequences for the whole run and for those of its key."""
         if turn.refused_key:
             self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
-        if turn.side_effect:
-            self.stop(Stop(BrakeReason.SIDE_EFFECT, turn.side_effect))
+        if turn.side_effects:
+            self.stop(self._stop_of(row, turn))
         if turn.unread:
             self.unread.append(turn.unread)
         if any(map(_is_accepted, turn.records)):
@@ -134,16 +150,64 @@ class Course:
         if is_at_end:
             if to is not Place.LEFT:
                 self.board.works.pop(row, None)
-            self.stop(self.gates.leave_wave((row,)))
+            self.judge(self.gates.leave_wave((row,)))
 
     def stop(self, stop: Stop | None) -> None:
         """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
         if stop is None:
             return
         is_first = not self.gates.stopped
+        self._decide(stop)
         self.gates.stop(stop)
         if is_first:
             self._leave_resting()
+
+    def begin(self) -> None:
+        """Stand where earlier decisions left the run: what stopped it for good stops it now."""
+        for standing in self.gates.standing:
+            message = f"{standing.reason} ({standing.at}, stop {standing.id})"
+            self.gates.stop(Stop(standing.cause, message))
+
+    def _stop_of(self, row: int, turn: Turn) -> Stop:
+        effects = turn.side_effects
+        return Stop(BrakeReason.SIDE_EFFECT, side_effect_text(row, effects), effects)
+
+    def _decide(self, stop: Stop) -> None:
+        """Put a stop on record that later sessions keep to; a side effect once for each new value."""
+        is_known = (
+            self.gates.noticed.issuperset(stop.effects)
+            if stop.effects
+            else self.gates.has_stopped_for(stop.reason)
+        )
+        if is_known or not stop.reason.facts.stands:
+            return
+        self.board.append(
+            Decision(
+                by=DecidedBy.LIMIT,
+                what=DecisionKind.STOP,
+                cause=stop.reason,
+                reason=stop.message,
+                id=self._stop_id(),
+                effects=stop.effects,
+                failures_max=self.limits.failures_max if stop.reason is BrakeReason.FAILURE_LIMIT else None,
+            )
+        )
+        self.gates.noticed |= frozenset(stop.effects)
+
+    def _stop_id(self) -> str:
+        """Return an id that no other stop of this run has, by which a person may name it."""
+        number = int(self._dice.random() * 16**_ID_DIGITS)
+        while (named := f"{number:0{_ID_DIGITS}x}") in self.gates.stop_ids:
+            number = (number + 1) % 16**_ID_DIGITS
+        self.gates.stop_ids.add(named)
+        return named
+
+    def judge(self, ruling: Record | Stop | None) -> None:
+        """Have the ruling on a wave written down, or stop where it went wrong; None is no ruling yet."""
+        if isinstance(ruling, Stop):
+            self.stop(ruling)
+        elif ruling:
+            self.board.append(ruling)
 
     def stop_if_exhausted(self) -> None:
         """Stop where nothing under way can free the failure budget any more."""
@@ -164,7 +228,7 @@ class Course:
         if len(self._numbered) > 1:
             self.board.append(Note(about="lane", message=f"{lane.key}: {stop.message}"))
         idle = (row for row in lane.rows if self.board.place(row) <= Place.WAITS)
-        self.stop(self.gates.leave_wave(idle))
+        self.judge(self.gates.leave_wave(idle))
         if self.limits.strict and not lane.is_looked_at:
             self.stop(stop)
 

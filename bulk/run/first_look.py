@@ -2,10 +2,13 @@
 
 from itertools import islice
 
-from bulk.core.model import Action, LaneName
+from bulk.core.model import Action, LaneName, Outcome
 from bulk.run.course import Course
 from bulk.run.row import Drift, Turn, looked_at, refused
 from bulk.run.stages import Place
+
+_SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that a row has only after a PUT."""
 
 
 class FirstLook:
@@ -50,8 +53,8 @@ class FirstLook:
         if self._course.limits.strict:
             for row in list(self._progress.unended()):
                 self._judge_strictly(row)
-        if self._course.limits.canary_rows and not self._gates.stopped:
-            self._course.stop(self._gates.begin_wave(self._first_wave()))
+        if self._gates.canary_rows and not self._gates.stopped:
+            self._course.judge(self._gates.begin_wave(self._first_wave()))
 
     def _judge_strictly(self, row: int) -> None:
         if self._board.place(row) is not Place.UNSEEN or self._gates.bars(self._course.lane(row), row):
@@ -65,13 +68,19 @@ class FirstLook:
 
     def _first_wave(self) -> set[int]:
         """Return the canary rows; a cycle is begun and ended in one go, and so is what has begun already."""
-        can_go = (row for row in self._progress.unsent() if self._may_end(row))
-        first = set(islice(can_go, self._course.limits.canary_rows))
+        first = set(islice(filter(self._is_sent, self._progress.order), self._gates.canary_rows))
         first |= {row for row in self._board.works if self._may_end(row)}
         for row in tuple(first):
             if self._board.change(row).parking:
-                first |= self._course.lane(row).dependencies.needed_by(row)
+                first |= set(filter(self._may_end, self._course.lane(row).dependencies.needed_by(row)))
         return first
+
+    def _is_sent(self, row: int) -> bool:
+        """Return whether a row was sent, in whatever session, or is to be."""
+        if self._progress.action(row) is not Action.UPDATE:
+            return False
+        has_ended = self._board.place(row) > Place.LEFT
+        return self._progress.outcome(row) in _SENT if has_ended else self._may_end(row)
 
     def _may_end(self, row: int) -> bool:
         return self._board.place(row) < Place.LEFT and not self._course.lane(row).cut

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
+from bulk.core.ledger.decisions import CANARY_WAVE, decided
+from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import LaneName
 from bulk.core.text import counted, listed
@@ -21,7 +23,18 @@ class Gates:
         """Why nothing begins any more but what a parked service waits for: every reason, once."""
         self.moved: set[int] = set()
         """In a strict run: rows whose service has moved, as far as the look has come."""
-        self.awaits_all = limits.strict or limits.canary_rows > 0
+        decisions = decided(board.progress.decisions)
+        self.standing = decisions.stops
+        """Stops of earlier sessions that no person has lifted."""
+        self.stop_ids = set(decisions.stop_ids)
+        """The ids of all stops of this run."""
+        self.noticed = decisions.noticed
+        """Side effects of PUTs of this run, of earlier sessions too."""
+        self.allowed = decisions.allowed
+        """Those of them that a person allowed."""
+        self.canary_rows = 0 if decisions.is_canary_passed else limits.canary_rows
+        """So many rows go first; 0 where there is no wave, or where it has been judged."""
+        self.awaits_all = limits.strict or self.canary_rows > 0
         """Whether nothing goes before every lane has been looked at."""
         self._awaits_lane = board.progress.footprint.parked > 0
         """Whether nothing goes before its own lane has been looked at: a ring begun must be able to end."""
@@ -37,9 +50,13 @@ class Gates:
 
     def stop(self, stop: Stop) -> None:
         """Let nothing begin any more but what a parked service waits for; no wave counts from here on."""
-        if stop.reason not in {each.reason for each in self.stops}:
+        if not self.has_stopped_for(stop.reason):
             self.stops.append(stop)
         self._wave.clear()
+
+    def has_stopped_for(self, reason: BrakeReason) -> bool:
+        """Return whether the run was stopped for a reason."""
+        return reason in {each.reason for each in self.stops}
 
     @property
     def stopped(self) -> bool:
@@ -95,25 +112,37 @@ class Gates:
 
     # The wave
 
-    def begin_wave(self, rows: Collection[int]) -> Stop | None:
-        """Let these rows go before all others; return why the run must stop, if it is over at once."""
+    def begin_wave(self, rows: Collection[int]) -> Record | Stop | None:
+        """Let these rows go before all others; return how they are judged, if that is over at once."""
         self._in_wave = frozenset(rows)
         self._wave = {row for row in rows if self._board.place(row) < Place.LEFT}
         for lane in self._lanes.values():
             lane.queue.sort(is_later=lambda row: row not in self._in_wave)
         return self._judgement() if rows and not self._wave else None
 
-    def leave_wave(self, rows: Iterable[int]) -> Stop | None:
-        """Learn that rows come to nothing more; return why the run must stop, if the wave ended badly."""
+    def leave_wave(self, rows: Iterable[int]) -> Record | Stop | None:
+        """Learn that rows come to nothing more; return how the wave is judged, once none is left."""
         if not self._wave:
             return None
         self._wave.difference_update(rows)
         return None if self._wave else self._judgement()
 
-    def _judgement(self) -> Stop | None:
-        bad = [row for row in self._in_wave if self._board.place(row) is not Place.DONE]
+    def _judgement(self) -> Record | Stop:
+        """Return the ruling on the wave, or why nothing can be said of it."""
+        count, place = len(self._in_wave), self._board.place
+        undone = [row for row in sorted(self._in_wave) if place(row) is not Place.DONE]
         for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
-            if lane.cut and any(self._board.lane_number(row) == lane.number for row in bad):
+            if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
                 return lane.cut
-        message = f"not all of the first {len(self._in_wave)} rows ended as asked"
-        return Stop(BrakeReason.CANARY, message) if bad else None
+        if any(place(row) is Place.ENDED for row in undone):
+            return Stop(BrakeReason.CANARY, f"not all of the first {count} rows ended as asked")
+        if undone:
+            what = f"{listed('row', undone)} of the first {count} rows could not be read"
+            return Stop(BrakeReason.UNREADABLE, f"{what}, so the others were not sent")
+        return Decision(
+            by=DecidedBy.LIMIT,
+            what=DecisionKind.WAVE,
+            wave=CANARY_WAVE,
+            ruling=Ruling.GO,
+            reason=f"the first {count} rows ended as asked",
+        )

@@ -18,6 +18,7 @@ from bulk.core.model import (
     ServiceId,
     ServiceState,
     ShowVerdict,
+    SideEffect,
     Throttled,
     Verdict,
 )
@@ -161,3 +162,5 @@ class Limits:
     canary_rows: int = 0
     """So many rows go first; the others only if all of them end as asked."""
     strict: bool = False
+    allowed: frozenset[SideEffect] = frozenset()
+    """Side effects that a person allowed in this run."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from bulk.core.ledger.decisions import decided
 from bulk.core.model import Outcome, ServiceState
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import Drift, drift, ended_otherwise
@@ -17,6 +18,7 @@ async def compare(
     judged: Callable[[int, Drift | None], None],
 ) -> None:
     """List a fleet and let `judged` have the drift of each of these rows, or None, as soon as it is known."""
+    noticed = decided(reader.progress.decisions).noticed
 
     def is_judged(row: int, live: ServiceState) -> bool:
         is_parked = _is_parked(reader, row)
@@ -26,7 +28,7 @@ async def compare(
         change = reader.change(row)
         if change.service_id != live.id:
             return False
-        judged(row, drift(change, live, is_parked=is_parked))
+        judged(row, drift(change, live, is_parked=is_parked, noticed=noticed))
         return True
 
     for row in await unaccounted(reader, rows, list_fleet, is_judged):
@@ -35,6 +37,7 @@ async def compare(
 
 async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet) -> Iterable[int]:
     """List a fleet and return those of these rows whose service is not as they ended, or not there."""
+    allowed = decided(ledger.progress.decisions).allowed
 
     def is_as_ended(row: int, live: ServiceState) -> bool:
         is_applied = ledger.progress.outcome(row) is Outcome.APPLIED
@@ -43,7 +46,7 @@ async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFlee
         change = ledger.change(row)
         if change.service_id != live.id:
             return False
-        return not ended_otherwise(change, ledger.outcome(row) or {}, live)
+        return not ended_otherwise(change, ledger.outcome(row) or {}, live, allowed)
 
     return await unaccounted(ledger, rows, list_fleet, is_as_ended)
 

@@ -33,12 +33,12 @@ class Machine:
     def __init__(
         self, plan: PlanReader, lane_of: Mapping[Target, LaneName], limits: Limits, dice: Dice
     ) -> None:
-        self._course = course = Course(plan, dict.fromkeys(lane_of.values()), limits)
+        self._course = course = Course(plan, dict.fromkeys(lane_of.values()), limits, dice)
         self._board = course.board
         self._gates = course.gates
         self._progress = plan.progress
         self._lane_of = lane_of
-        self._limits = limits
+        self._limits = course.limits
         self._dice = dice
         self.lanes = course.lanes
         self.look = FirstLook(course)
@@ -69,6 +69,7 @@ class Machine:
     def begin(self) -> None:
         """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
         progress = self._progress
+        self._course.begin()
         for row in progress.order:
             if key := self._lane_of.get(progress.target(row)):  # the plan refused a row with no usable target
                 self.lanes[key].rows.append(row)
@@ -225,11 +226,12 @@ class Machine:
         if place is Place.LEFT:
             return
         if place is Place.READING:
-            turn = read_back(self._board.works[row], found, self._limits, self._dice)
+            turn = read_back(self._board.works[row], found, self._limits, self._dice, self._gates.noticed)
         elif place is Place.LOOKING:
-            turn = looked_again(self._board.works[row], found)
+            turn = looked_again(self._board.works[row], found, self._gates.noticed)
         else:
-            turn = checked(self._board.change(row), self._board.plan.outcome(row) or {}, found)
+            ended = self._board.plan.outcome(row) or {}
+            turn = checked(self._board.change(row), ended, found, self._limits.allowed)
         self._board.looks.seen(row, asked_at)
         self._course.follow(row, turn)
         if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:

@@ -167,7 +167,7 @@ class Pump:
             for effect in effects:
                 self._carry_out(effect)
         for stop in tuple(self._machine.stops):
-            self._brake.pull(*stop)
+            self._brake.pull(stop.reason, stop.message)
         for listing, key in self._lists.items():
             if self._machine.has_closed(key):
                 listing.cancel()

@@ -6,7 +6,16 @@ from typing import NamedTuple, assert_never
 from bulk.core.backoff import backoff_s
 from bulk.core.guards import side_effects, strays
 from bulk.core.ledger.progress import NOT_BEGUN, OpenRow, after_attempt
-from bulk.core.ledger.records import Attempt, AttemptResult, Json, Left, Note, OutcomeRecord, Purpose, Record
+from bulk.core.ledger.records import (
+    Attempt,
+    AttemptResult,
+    Json,
+    Left,
+    Note,
+    OutcomeRecord,
+    Purpose,
+    Record,
+)
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
@@ -24,9 +33,11 @@ from bulk.core.model import (
     Retry,
     ServiceState,
     ShowVerdict,
+    SideEffect,
     Throttled,
     Verdict,
 )
+from bulk.core.reports.words import as_text, printable
 from bulk.run.interfaces import Dice, Limits
 from bulk.run.stages import Place
 
@@ -36,6 +47,7 @@ EXPIRED = Reply(code="not_sent", message="the look at the service had expired be
 _RESTORED = Reply(
     code="restored", message="the change could not be finished; the state before is in force again"
 )
+_SHOWN_CHARS = 60
 SILENT_WAITS_MAX = 4
 """How far the backoff grows where nobody answers: who comes back shall not be kept waiting."""
 
@@ -89,7 +101,7 @@ class Turn(NamedTuple):
     wait_s: float = 0.0
     refused_key: str = ""
     """Why no request with this key is accepted any more."""
-    side_effect: str = ""
+    side_effects: tuple[SideEffect, ...] = ()
     """What the PUT changed though no row asks for it."""
     in_doubt: bool = False
     """Whether a row is left without knowing what became of its PUT."""
@@ -136,11 +148,22 @@ class Drift(NamedTuple):
     """Somebody else already did what the row asks."""
 
 
-def drift(change: Change, live: ServiceState, *, is_parked: bool) -> Drift | None:
-    """Return how a service differs from what the plan, or the run, left; None where it does not."""
+def drift(
+    change: Change, live: ServiceState, *, is_parked: bool, noticed: frozenset[SideEffect] = frozenset()
+) -> Drift | None:
+    """Return how a service differs from what the plan, or the run, left; None where it does not.
+
+    A parked service may have what PUTs of the run were `noticed` to change unasked: nobody else wrote that.
+    """
     before = before_last(change) if is_parked else change.before
     moved = before.differences(live, DRIFT_FIELDS) if before else ()
+    moved = _without(noticed, live, moved) if is_parked else moved
     return Drift(live, moved, as_asked=live.confirms(change.body) and not live.is_broken) if moved else None
+
+
+def _without(noticed: frozenset[SideEffect], live: ServiceState, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """Return fields but for those whose value was noticed as a side effect of this run."""
+    return tuple(name for name in fields if SideEffect(name, getattr(live, name)) not in noticed)
 
 
 def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> Turn:
@@ -155,12 +178,12 @@ def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> T
     return Turn(Place.READY)
 
 
-def looked_again(work: Work, found: ShowVerdict) -> Turn:
+def looked_again(work: Work, found: ShowVerdict, noticed: frozenset[SideEffect]) -> Turn:
     """Return what a look at its service, right before its PUT, means for a row."""
     change, attempts = work.change, work.known.attempts
     match found:
         case Done(state=live):
-            moved = drift(change, live, is_parked=work.known.parked)
+            moved = drift(change, live, is_parked=work.known.parked, noticed=noticed)
             return looked_at(change.row, change.action, attempts, moved)
         case Missing():
             return looked_at(change.row, change.action, attempts, Drift(None))
@@ -251,11 +274,11 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
     elif state.is_broken:
         doubtful = replace(reply, code="broken", message=f"the reply shows status {state.status}")
     else:
-        return _done(work, reply, state)
-    return _noticing_side_effects(_doubt(work, doubtful, limits), work, state)
+        return _done(work, reply, state, limits)
+    return _noticing_side_effects(_doubt(work, doubtful, limits), work, state, limits)
 
 
-def _done(work: Work, reply: Reply, state: ServiceState) -> Turn:
+def _done(work: Work, reply: Reply, state: ServiceState, limits: Limits) -> Turn:
     """Return what follows a PUT that was applied."""
     match work.due:
         case Purpose.CHANGE:
@@ -267,17 +290,28 @@ def _done(work: Work, reply: Reply, state: ServiceState) -> Turn:
             turn = Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, restored),))
         case _:
             assert_never(work.due)
-    return _noticing_side_effects(turn, work, state)
+    return _noticing_side_effects(turn, work, state, limits)
 
 
-def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState) -> Turn:
+def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState, limits: Limits) -> Turn:
     """Return a turn that stops the run as well, where the PUT changed what no row asks for."""
     changed = side_effects(work.before, state, work.body) if work.before else ()
-    if not changed:
+    unasked = tuple(effect for effect in changed if effect not in limits.allowed)
+    if not unasked:
         return turn
-    what = f"the PUT of row {work.change.row} changed unasked: {', '.join(changed)}"
-    note = Note(about="side_effect", message=what, row=work.change.row)
-    return turn._replace(records=(*turn.records, note), side_effect=what)
+    note = Note(about="side_effect", message=side_effect_text(work.change.row, unasked), row=work.change.row)
+    return turn._replace(records=(*turn.records, note), side_effects=unasked)
+
+
+def side_effect_text(row: int, effects: tuple[SideEffect, ...]) -> str:
+    """Return what a PUT changed unasked, for a person."""
+    named = ", ".join(f"{each.field}, now {_shortened(as_text(each.value))}" for each in effects)
+    return f"the PUT of row {row} changed unasked: {named}; or somebody else did at the same moment"
+
+
+def _shortened(text: str) -> str:
+    line = printable(text)
+    return f"'{line[:_SHOWN_CHARS]}…'" if len(line) > _SHOWN_CHARS else f"'{line}'"
 
 
 def _doubt(work: Work, reply: Reply, limits: Limits) -> Turn:
@@ -319,22 +353,24 @@ def _failed(work: Work, reply: Reply) -> OutcomeRecord:
 # Reading a service
 
 
-def read_back(work: Work, found: ShowVerdict, limits: Limits, dice: Dice) -> Turn:
+def read_back(
+    work: Work, found: ShowVerdict, limits: Limits, dice: Dice, noticed: frozenset[SideEffect]
+) -> Turn:
     """Return how a doubt is settled by what reading shows.
 
     What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
     """
     match found:
         case Done(state=live) if live.confirms(work.body) and not live.is_broken:
-            return _done(work, work.reply, live)
-        case Done(state=live) if work.before and not work.before.differences(live, SETTLING_FIELDS):
+            return _done(work, work.reply, live, limits)
+        case Done(state=live) if _is_unchanged(work, live, noticed):
             if work.is_rejected:
                 return _rejected(work, work.reply)
             attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
             return _again(work, attempt, work.reply, limits, dice)
         case Done(state=live):
             turn = Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, work.reply, live),))
-            return _noticing_side_effects(turn, work, live) if live.confirms(work.body) else turn
+            return _noticing_side_effects(turn, work, live, limits) if live.confirms(work.body) else turn
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
         case Abort(hint=hint):
@@ -348,15 +384,29 @@ def read_back(work: Work, found: ShowVerdict, limits: Limits, dice: Dice) -> Tur
             assert_never(found)
 
 
-def ended_otherwise(change: Change, ended: Json, live: ServiceState) -> tuple[str, ...]:
-    """Return the fields in which a service is not what an applied or a failed row left."""
+def _is_unchanged(work: Work, live: ServiceState, noticed: frozenset[SideEffect]) -> bool:
+    """Return whether a service is as before the PUT that is due."""
+    if not work.before:
+        return False
+    moved = work.before.differences(live, SETTLING_FIELDS)
+    return not (_without(noticed, live, moved) if work.known.parked else moved)
+
+
+def ended_otherwise(
+    change: Change, ended: Json, live: ServiceState, allowed: frozenset[SideEffect]
+) -> tuple[str, ...]:
+    """Return the fields in which a service is not what an applied or a failed row left.
+
+    Side effects that a person `allowed` do not count.
+    """
     if ended["outcome"] == Outcome.APPLIED:
-        return strays(change.before, live, change.body) if change.before else live.mismatches(change.body)
+        before = change.before
+        return strays(before, live, change.body, allowed) if before else live.mismatches(change.body)
     before = before_last(change) if ended.get("left") == Left.PARKED else change.before
     return before.differences(live, SETTLING_FIELDS) if before else ()
 
 
-def checked(change: Change, ended: Json, found: ShowVerdict) -> Turn:
+def checked(change: Change, ended: Json, found: ShowVerdict, allowed: frozenset[SideEffect]) -> Turn:
     """Return what becomes of a sent row whose service the last list showed otherwise than it ended.
 
     An applied row stays so only if reading shows its service as asked; a failed one may have been applied.
@@ -364,12 +414,15 @@ def checked(change: Change, ended: Json, found: ShowVerdict) -> Turn:
     is_applied = ended["outcome"] == Outcome.APPLIED
     as_it_ended = Turn(Place.DONE if is_applied else Place.ENDED)
     live = found.state if isinstance(found, Done) else None
-    other = ended_otherwise(change, ended, live) if live else ()
+    other = ended_otherwise(change, ended, live, allowed) if live else ()
     match found:
         case Done() if not other:
             return as_it_ended
         case Done() if (
-            live and not is_applied and change.before and not strays(change.before, live, change.body)
+            live
+            and not is_applied
+            and change.before
+            and not strays(change.before, live, change.body, allowed)
         ):
             reply = _corrected(ended, "the API said no, yet the last look shows the service as asked")
             record = _ended(change.row, Outcome.APPLIED, reply, ended["attempts"])

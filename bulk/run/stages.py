@@ -93,7 +93,7 @@ from typing import NamedTuple, TypeAlias
 
 from bulk.core.ledger.records import Record
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, ModifyBody, Target
+from bulk.core.model import Change, ModifyBody, SideEffect, Target
 
 
 class Place(IntEnum):
@@ -159,6 +159,8 @@ class Stop(NamedTuple):
 
     reason: BrakeReason
     message: str
+    effects: tuple[SideEffect, ...] = ()
+    """What PUTs changed unasked, where that is the reason."""
 
 
 class Append(NamedTuple):

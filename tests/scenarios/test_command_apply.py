@@ -148,7 +148,7 @@ def stopped(stage: Stage, **settings: Any) -> str:
 def test_the_same_command_goes_on_where_a_run_stopped(stage: Stage) -> None:
     """With the same ledger; what was applied is not sent again."""
     job = stopped(stage)
-    ended = stage.apply(job, "--max-failures", "9")
+    ended = stage.apply(job, *stage.despite())
     assert "continuing with" in ended.err
     assert ended.code == ExitCode.SOME_FAILED
     assert stage.outcomes() == {"applied": 4, "failed": 1}
@@ -160,7 +160,7 @@ def test_a_run_can_be_gone_on_with_by_its_ledger(stage: Stage) -> None:
     """The job file may be gone."""
     stopped(stage)
     (stage.folder / "services.csv").unlink()
-    assert stage.apply(str(stage.ledger), "--max-failures", "9").code == ExitCode.SOME_FAILED
+    assert stage.apply(str(stage.ledger), *stage.despite()).code == ExitCode.SOME_FAILED
     assert stage.outcomes() == {"applied": 4, "failed": 1}
 
 
@@ -179,7 +179,7 @@ def test_a_new_run_leaves_the_open_one_as_it_is(stage: Stage) -> None:
     """And has a ledger of its own."""
     job = stopped(stage)
     stage.file("services.csv", wide(range(1, 7)))
-    assert stage.apply(job, "--new-run").code == ExitCode.OK
+    assert stage.apply(job, "--new-run", *stage.despite()).code == ExitCode.OK
     assert stage.outcomes() == {"applied": 5, "already": 1}
     assert stage.outcomes(stage.ledgers[0])["not_attempted"] == 3
 
@@ -205,7 +205,7 @@ def test_the_ledger_goes_where_it_is_told_and_goes_on_from_there(stage: Stage) -
     stage.order(faults=fault("code", code="EndPoint.0002", http=400, method="PUT", nth=1))
     place = str(stage.folder / "elsewhere" / "night.jsonl")
     assert stage.apply(job, "--ledger", place).code == ExitCode.SAFETY_LIMIT
-    assert stage.apply(job, "--ledger", place, "--max-failures", "5").code == ExitCode.SOME_FAILED
+    assert stage.apply(job, "--ledger", place, *stage.despite(Path(place))).code == ExitCode.SOME_FAILED
     assert stage.outcomes(Path(place)) == {"applied": 1, "failed": 1}
     assert stage.ledgers == []
 
@@ -258,7 +258,10 @@ def test_too_many_failures_stop_the_run_with_6(stage: Stage) -> None:
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert stage.outcomes() == {"failed": 3, "not_attempted": 7}
     assert "stopped: 3 rows failed, 2 may" in ended.err
-    assert f"to continue: bulk apply {stage.ledger} --yes" in ended.err
+    stop = stage.status()["stops"][0]["id"]
+    assert (
+        f"to go on despite it: bulk apply {stage.ledger} --despite {stop}:REASON --max-failures" in ended.err
+    )
 
 
 def test_a_canary_that_dies_stops_the_run_with_6(stage: Stage) -> None:

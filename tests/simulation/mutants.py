@@ -109,8 +109,8 @@ def _takes_up_at_once(right: Function) -> Function:
 
 
 def _overwrites_a_third_state(right: Function) -> Function:
-    def read_back(work: Work, found: Any, limits: Any, dice: Any) -> Turn:
-        turn = right(work, found, limits, dice)
+    def read_back(work: Work, *found: Any) -> Turn:
+        turn = right(work, *found)
         if turn.to is Place.ENDED and any(getattr(r, "observed", None) for r in turn.records):
             return Turn(Place.READY, (row._attempt(work, AttemptResult.UNAPPLIED, Reply()),))
         return turn
@@ -191,7 +191,7 @@ def _ignores_the_drift(right: Function) -> Function:
 
 
 def _ignores_side_effects(right: Function) -> Function:
-    return lambda *arguments: right(*arguments)._replace(side_effect="")
+    return lambda *arguments: right(*arguments)._replace(side_effects=())
 
 
 def _believes_a_doubt(right: Function) -> Function:
@@ -204,13 +204,13 @@ def _believes_a_doubt(right: Function) -> Function:
 
 
 def _believes_an_echo(_: Function) -> Function:
-    return lambda work, reply, state, _: row._done(work, reply, state)
+    return row._done
 
 
 def _trusts_what_it_cannot_read(right: Function) -> Function:
-    def checked(change: Any, ended: Any, found: Any) -> Turn:
+    def checked(change: Any, ended: Any, found: Any, allowed: Any) -> Turn:
         is_applied = isinstance(found, Reject) and ended["outcome"] == "applied"
-        return Turn(Place.DONE) if is_applied else right(change, ended, found)
+        return Turn(Place.DONE) if is_applied else right(change, ended, found, allowed)
 
     return checked
 
@@ -236,11 +236,11 @@ def _risks_no_parked_service(_: Function) -> Any:
 
 
 def _settles_a_doubt_without_a_look_around(right: Function) -> Function:
-    return lambda *arguments: right(*arguments)._replace(side_effect="")
+    return lambda *arguments: right(*arguments)._replace(side_effects=())
 
 
 def _checks_nothing(_: Function) -> Function:
-    return lambda _, ended, __: Turn(Place.DONE if ended["outcome"] == "applied" else Place.ENDED)
+    return lambda _, ended, *__: Turn(Place.DONE if ended["outcome"] == "applied" else Place.ENDED)
 
 
 def _parks_for_ever(right: Function) -> Function:
@@ -315,6 +315,8 @@ MUTANTS = [
         ("403", "none shows that the key may change nothing", Denials, "deny", constantly(Denial.NOTHING)),
         ("403", "an accepted PUT explains none", Denials, "accept", constantly(answer=False)),
         ("P15", "denied rows wait for ever", Course, "end_denied_if_nothing_else_goes", constantly(None)),
+        ("P8", "a stop is not put on record", Course, "_decide", constantly(None)),
+        ("P8", "a stop that stands is forgotten", Course, "begin", constantly(None)),
         ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
         ("P10", "side effects of a doubt stop nothing", machine, "read_back",
          _settles_a_doubt_without_a_look_around),

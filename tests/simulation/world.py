@@ -12,8 +12,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
+from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress, Stage
-from bulk.core.ledger.records import Json, OutcomeRecord, Purpose, Record, record_json, record_type
+from bulk.core.ledger.records import (
+    DecidedBy,
+    Decision,
+    Json,
+    OutcomeRecord,
+    Purpose,
+    Record,
+    record_json,
+    record_type,
+)
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
@@ -31,6 +41,7 @@ from bulk.core.model import (
     Retry,
     ServiceState,
     ShowVerdict,
+    SideEffect,
     Target,
     Throttled,
     Verdict,
@@ -214,7 +225,10 @@ class World:
                 self.now += dice.uniform(0, 100)
         self.calm = True
         self.limits = replace(self.limits, failures_max=10_000, canary_rows=0, strict=False, tries=5)
-        for _ in range(2):
+        for _ in range(3):
+            for stop in self._standing():
+                self.ledger.append(Decision(by=DecidedBy.OPERATOR, what="despite", reason="calm", id=stop))
+            self.ledger.commit(len(self.ledger.pending))
             self.session(None, None)
             self._let_land()
         self._check_the_end()
@@ -240,6 +254,8 @@ class World:
         self.moved: set[int] = set()
         self.failed = {row for row in self.ledger.changes if _is_bad(self.ledger.outcome(row))}
         self._stop_if_too_many_failed()
+        if self._standing():
+            self._must_stop()
         self.were_as_asked = set[int]()
         self.do("begin", 0, self.machine.begin)
         self._schedule(stop_at)
@@ -384,7 +400,7 @@ class World:
             is_applied = (self.ledger.outcome(row) or {})["outcome"] == "applied"
             is_parked = (self.ledger.outcome(row) or {}).get("left") == "parked"
             left = change.body if is_applied else change.parking if is_parked else change.before
-            if live is None or not _is_well(live) or (left and set(left.ports or ()) != set(live.ports)):
+            if live is None or not self._is_well(live) or (left and set(left.ports or ()) != set(live.ports)):
                 self.do("suspect", row, self.machine.suspect, row)
 
     # What happens outside
@@ -394,7 +410,8 @@ class World:
         opened = self.ledger.progress.open.get(row)
         live = self.live.get(change.service_id)
         is_parked = opened is not None and opened.parked
-        found = drift(change, live, is_parked=is_parked) if live else Drift(None)
+        noticed = decided(self.ledger.progress.decisions).noticed
+        found = drift(change, live, is_parked=is_parked, noticed=noticed) if live else Drift(None)
         self.moved |= {row} if found else set()
         if not found:  # who wrote it has taken that back, and a kill kept the run from writing that down
             self.strange.discard(row)
@@ -486,6 +503,12 @@ class World:
         is_wrong_job = is_wrong_job and not any(map(self._is_accepted, self.ledger.changes))
         if (most is not None and len(self.failed) > most) or is_wrong_job:
             self._must_stop()
+
+    def _standing(self) -> list[str]:
+        """Return the ids of the stops that no person has lifted."""
+        said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
+        lifted = {json["id"] for json in said if json["what"] == "despite"}
+        return [json["id"] for json in said if json["what"] == "stop" and json["id"] not in lifted]
 
     def _must_stop(self) -> None:
         self.stopped_at = self.now if self.stopped_at is None else self.stopped_at
@@ -761,6 +784,12 @@ class World:
                     f"P14: row {one.row} stands at {place.name} in a lane without trouble",
                 )
 
+    def _is_well(self, live: ServiceState) -> bool:
+        """Return whether a service is available, and changed in nothing but what a person allowed."""
+        allowed = decided(self.ledger.progress.decisions).allowed
+        is_changed = live.description != "d" and SideEffect("description", live.description) not in allowed
+        return live.status == "available" and not is_changed
+
     def _check_the_end(self) -> None:
         progress = self.ledger.progress
         must(sum(progress.counts().values()) == progress.rows, "the outcomes do not sum up to the rows")
@@ -769,7 +798,9 @@ class World:
             live, outcome = self.live.get(one.service_id), progress.outcome(one.row)
             if live is None:
                 continue
-            is_as_asked = outcome is not Outcome.APPLIED or (_is_well(live) and not live.mismatches(one.body))
+            is_as_asked = outcome is not Outcome.APPLIED or (
+                self._is_well(live) and not live.mismatches(one.body)
+            )
             must(is_as_asked, f"P13: row {one.row} is applied, but its service is {live}")
             if one.row in self.touched:
                 continue
@@ -780,7 +811,7 @@ class World:
             is_parked = one.parking is not None and live.ports == one.parking.ports
             left = (self.ledger.outcome(one.row) or {}).get("left", "")
             must(
-                not is_parked or left == "parked" or not _is_well(live),
+                not is_parked or left == "parked" or not self._is_well(live),
                 f"row {one.row} stays parked and is {outcome}",
             )
             if outcome in {Outcome.DRIFTED, Outcome.REFUSED}:
@@ -793,10 +824,6 @@ def _is_bad(outcome: Json | None) -> bool:
 
 def _is_conflict(outcome: Json) -> bool:
     return bool(outcome["outcome"] == "conflict")
-
-
-def _is_well(live: ServiceState) -> bool:
-    return live.status == "available" and live.description == "d"
 
 
 def _described(before: ServiceState | None) -> ServiceState | None:

@@ -7,7 +7,7 @@ import pytest
 from bulk.core.footprint import Footprint
 from bulk.core.guards import failures_max, findings, side_effects
 from bulk.core.job import Guards, Share
-from bulk.core.model import Action, Change, ModifyBody, ServiceState
+from bulk.core.model import Action, Change, ModifyBody, ServiceState, SideEffect
 from tests.nouns import change, ports, service_id, state
 
 
@@ -103,9 +103,11 @@ BEFORE = ServiceState(
 def test_what_a_put_changed_without_being_asked_is_named() -> None:
     """A field outside the body that differs in the reply is a side effect."""
     after = replace(BEFORE, ports=ports(2), approval_enabled=False, description="")
-    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2))) == ("description", "approval_enabled")
-    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2), approval_enabled=False)) == ("description",)
-    assert side_effects(BEFORE, after, ModifyBody(approval_enabled=False, description="")) == ("ports",)
+    description, approval = SideEffect("description", ""), SideEffect("approval_enabled", value=False)
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2))) == (description, approval)
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(2), approval_enabled=False)) == (description,)
+    moved = SideEffect("ports", ports(2))
+    assert side_effects(BEFORE, after, ModifyBody(approval_enabled=False, description="")) == (moved,)
 
 
 @pytest.mark.parametrize("name", ["web", f"elsewhere.web.{service_id(1)}"])
@@ -118,7 +120,9 @@ def test_the_form_of_a_name_the_status_and_what_is_not_told_are_no_side_effects(
 def test_another_name_is_a_side_effect() -> None:
     """The part of the name that a PUT may change counts."""
     after = replace(BEFORE, service_name=f"cn-north-4.db.{service_id(1)}")
-    assert side_effects(BEFORE, after, ModifyBody(ports=ports(1))) == ("service_name",)
+    assert side_effects(BEFORE, after, ModifyBody(ports=ports(1))) == (
+        SideEffect("service_name", after.service_name),
+    )
 
 
 @pytest.mark.parametrize(

@@ -876,7 +876,9 @@ async def test_a_first_put_that_changes_more_than_asked_stops_the_run(tmp_path: 
     changes = [replace(change(row), before=replace(state(row, 1), description="")) for row in (1, 2)]
     session = await ran(tmp_path, changes, {1: [renames]}, workers=1)
     assert (session.outcomes, session.brake.reasons) == ([APPLIED, LEFT], (BrakeReason.SIDE_EFFECT,))
-    assert session.brake.message.endswith("description")
+    assert session.brake.message == (
+        "the PUT of row 1 changed unasked: description, now 'other'; or somebody else did at the same moment"
+    )
     assert session.told(1, "note")[0]["about"] == "side_effect"
 
 
@@ -900,12 +902,14 @@ async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> Non
     assert session.brake.message == "not all of the first 2 rows ended as asked"
 
 
-async def test_a_canary_left_in_doubt_stops_the_run(tmp_path: Path) -> None:
-    """Only rows that surely ended as asked let the others go."""
+async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path: Path) -> None:
+    """Only rows that surely ended as asked let the others go; the next session finds out and goes on."""
     session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, canary_rows=1)
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
-    assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.CANARY,))
+    assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.UNREADABLE,))
+    assert session.brake.message.startswith("row 1 of the first 1 rows could not be read")
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 
 async def test_the_run_stops_when_more_rows_failed_than_may(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import digest_of, ids_of
+from bulk.cli.verbs.shared import despite_of, digest_of, ids_of
 from bulk.core.errors import UsageError
 
 
@@ -16,6 +16,7 @@ def apply(
     job: options.JobOrLedger,
     dry_run: options.DryRun = False,
     new_run: options.NewRun = False,
+    despite: options.Despite = None,
     limit: options.Limit = None,
     expect_digest: options.ExpectDigest = None,
     yes: options.Yes = False,
@@ -29,6 +30,9 @@ def apply(
     from bulk.app import applying, jobs, ledgers, surroundings
     from bulk.cli import logs, running, terminal
 
+    overruled = despite_of(despite)
+    if dry_run and overruled:
+        raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
     if dry_run:
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
@@ -49,7 +53,13 @@ def apply(
                 hint="leave them out: a ledger is applied as it is",
             )
         use_case = applying.apply_ledger(
-            Path(job), flags, around=around, operator=operator, on_record=log, expect_digest=digest
+            Path(job),
+            flags,
+            around=around,
+            operator=operator,
+            on_record=log,
+            expect_digest=digest,
+            despite=overruled,
         )
     else:
         use_case = applying.apply_from(
@@ -61,6 +71,7 @@ def apply(
             new_run=new_run,
             ledger=Path(ledger) if ledger else None,
             expect_digest=digest,
+            despite=overruled,
         )
     applied = running.run(use_case)
     operator.sum_up(applied)

@@ -19,7 +19,7 @@ def status(
     if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": str(path), **status_report.as_json(progress, alive=alive)})
     else:
-        output.show(status_report.lines(progress, alive=alive, resume=f"bulk apply {shlex.quote(str(path))}"))
+        output.show(status_report.lines(progress, alive=alive, ledger=shlex.quote(str(path))))
     return ExitCode.OK
 
 

@@ -1,6 +1,7 @@
 """What several verbs share: words turned into values, and reports shown."""
 
 import shlex
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
@@ -13,6 +14,7 @@ from bulk.core.job.settings import Group
 
 if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
+    from bulk.app.overruling import Despite
     from bulk.core.model import Issue
     from bulk.core.reports.model import Report
 
@@ -67,6 +69,22 @@ def digest_of(expected: str | None) -> str:
             hint="write the digest that was approved, or leave it out",
         )
     return digest
+
+
+def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
+    """Read the values of `--despite`."""
+    from bulk.app.overruling import Despite
+
+    found = []
+    for word in words or ():
+        stop, _, reason = (part.strip() for part in word.partition(":"))
+        if not stop or not reason:
+            raise UsageError(
+                f"--despite {word!r} is not ID:REASON",
+                hint="write the id of the stop as it was printed, a colon, and why it shall not count",
+            )
+        found.append(Despite(stop.lower(), reason))
+    return tuple(found)
 
 
 def _ids_in(limit: str) -> frozenset[str]:

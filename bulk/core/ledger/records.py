@@ -28,6 +28,7 @@ from bulk.core.model import (
     RequestKind,
     ServiceState,
     ServiceUpdate,
+    SideEffect,
     Target,
     Why,
     known_target,
@@ -252,23 +253,41 @@ class Ruling(StrEnum):
     UNSURE = "unsure"
 
 
+class DecisionKind(StrEnum):
+    """What is decided; later versions have more kinds."""
+
+    STOP = "stop"
+    """No new row is sent from here on."""
+    DESPITE = "despite"
+    """The stop of this id is lifted."""
+    LEAVE = "leave"
+    """The run is left as it is for another one, although the stop of this id stands."""
+    WAVE = "wave"
+    """The rows of a wave were judged."""
+
+
 @noun
 class Decision:
-    """A person's, a judge's or a limit's word about the run, and the id by which a command may name it.
+    """A person's, a judge's or a limit's word about the run, and the id by which a person may name it.
 
-    No verb of this version writes one; what a later version decided is kept and shown.
+    What a later version decided is kept and shown.
     """
 
     type: ClassVar[str] = "decision"
     by: DecidedBy
     what: str
-    """`pause`, `rate`, `wave`, `stop` …"""
+    """A `DecisionKind`; of a later version perhaps another."""
     reason: str
     user: str = ""
     host: str = ""
     id: str = ""
     wave: int | None = None
     ruling: Ruling | None = None
+    cause: BrakeReason | None = None
+    """Why the run is stopped."""
+    effects: tuple[SideEffect, ...] = ()
+    failures_max: int | None = None
+    """The limit of failures: the one that stopped the run, or the one that holds from here on."""
 
 
 @noun
@@ -449,15 +468,24 @@ def pace_of(json: Json) -> Pace:
 
 def decision_of(json: Json) -> Decision:
     """Return a `decision` record read back; raise KeyError, TypeError or ValueError where it is none."""
-    wave, ruling = json.get("wave"), json.get("ruling")
+    wave, ruling, cause, most = (json.get(name) for name in ("wave", "ruling", "cause", "failures_max"))
     return Decision(
         by=DecidedBy(json["by"]),
         what=_text(json, "what"),
         reason=_text(json, "reason"),
         wave=None if wave is None else int(wave),
         ruling=Ruling(ruling) if ruling else None,
+        cause=BrakeReason(cause) if cause else None,
+        effects=tuple(_effect_of(name, value) for name, value in dict(json.get("effects", {})).items()),
+        failures_max=None if most is None else int(most),
         **{name: _text(json, name) for name in ("user", "host", "id") if name in json},
     )
+
+
+def _effect_of(name: str, value: Any) -> SideEffect:
+    if name not in STATE_FIELDS:
+        raise ValueError(f"effects: {name!r}")
+    return SideEffect(name, ports_of(value) if type(value) is list else value)
 
 
 def _text(json: Json, name: str) -> str:
@@ -475,6 +503,10 @@ def _reply_json(reply: Reply) -> Json:
         "request_id": reply.request_id,
         "ms": reply.ms,
     }
+
+
+_SAID = {"what", "reason"}
+"""Members that a decision has even where they are empty."""
 
 
 def record_json(record: Record) -> Json:
@@ -499,6 +531,12 @@ def record_json(record: Record) -> Json:
             json = {member.name: getattr(record, member.name) for member in fields(record)}
             limit = asdict(record.limit) if record.limit else None
             return {**json, "lane": record.lane._asdict(), "limit": limit}
+        case Decision():
+            json = {each.name: getattr(record, each.name) for each in fields(record)}
+            json["effects"] = {each.field: value_json(each.value) for each in record.effects}
+            return {
+                name: value for name, value in json.items() if value not in (None, "", {}) or name in _SAID
+            }
         case _:
             return {member.name: getattr(record, member.name) for member in fields(record)}
 

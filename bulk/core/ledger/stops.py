@@ -19,6 +19,11 @@ class StopFacts:
     exit_code: ExitCode
     words: str
 
+    @property
+    def stands(self) -> bool:
+        """Return whether later sessions send no new row either, until a person says so."""
+        return self.exit_code is ExitCode.SAFETY_LIMIT
+
 
 class BrakeReason(StrEnum):
     """Why a session stopped.

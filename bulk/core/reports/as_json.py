@@ -37,7 +37,7 @@ def head_json(report: Report) -> Json:
         "digest": progress.digest,
         "planned_at": progress.planned_at,
         "sessions": [asdict(sitting) for sitting in sittings_of(progress)],
-        "decisions": [{"at": json["at"], **asdict(decision_of(json))} for json in progress.decisions],
+        "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],
         "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},
     }
 

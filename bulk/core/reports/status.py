@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
+from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 from bulk.core.reports.model import sittings_of
 from bulk.core.reports.remarks import remark
+from bulk.core.reports.stopped import ways_on
 from bulk.core.reports.words import Line, Span, Style, counted, figure, printable, style_of, text
 
 
@@ -46,8 +48,8 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
     return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
 
 
-def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
-    """Return the status line by line; `resume` is the command that continues this run."""
+def lines(progress: Progress, *, alive: bool, ledger: str) -> Iterator[Line]:
+    """Return the status line by line; `ledger` is written as a shell has it."""
     state = state_of_run(progress, alive=alive)
     yield (
         Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
@@ -61,7 +63,12 @@ def lines(progress: Progress, *, alive: bool, resume: str) -> Iterator[Line]:
         yield text(f"{counted(progress.sent, 'PUT')} sent, throttled {throttled}")
         yield from _codes(progress)
         yield from _last_word(progress, state)
-    yield from _next(state, resume)
+    stops = decided(progress.decisions).stops
+    for stop in stops:
+        yield text(printable(f"stopped by {stop.by}: {stop.reason} ({stop.at}, stop {stop.id})"), Style.BAD)
+    yield from map(text, ways_on(stops, ledger))
+    if not stops:
+        yield from _next(state, f"bulk apply {ledger}")
 
 
 def _since(progress: Progress, state: State) -> str:
@@ -126,4 +133,8 @@ def as_json(progress: Progress, *, alive: bool) -> Json:
         "refusals": progress.refusals,
         "codes": dict(progress.codes),
         "last_at": progress.last_at,
+        "stops": [
+            {"id": stop.id, "at": stop.at, "by": stop.by, "cause": stop.cause, "reason": stop.reason}
+            for stop in decided(progress.decisions).stops
+        ],
     }

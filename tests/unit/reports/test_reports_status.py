@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def told(written: "Written", *, alive: bool = False) -> list[str]:
     """Give the status as plain lines."""
-    return [plain(line) for line in lines(written.progress, alive=alive, resume="bulk apply L")]
+    return [plain(line) for line in lines(written.progress, alive=alive, ledger="L")]
 
 
 def test_a_saved_plan_says_how_to_apply_it(written: "Written", change: "Callable[..., Change]") -> None:

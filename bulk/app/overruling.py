@@ -1,0 +1,93 @@
+"""A person's word about a run that was stopped: go on despite the stop, or leave the run for another."""
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from bulk.core.errors import Refused, Stopped
+from bulk.core.guards import failures_max
+from bulk.core.job import Job
+from bulk.core.ledger.decisions import StandingStop, decided
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Outcome
+from bulk.core.text import counted
+
+
+class Despite(NamedTuple):
+    """What a person writes: the id of a stop, as it was printed, and why it shall not count."""
+
+    id: str
+    reason: str
+
+
+def user() -> str:
+    """Return the name of who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
+
+
+def lifting(progress: Progress, job: Job, despite: Sequence[Despite]) -> tuple[Decision, ...]:
+    """Return the decisions that lift stops of a run; raise Refused where one cannot be lifted like this."""
+    most = failures_max(job.guards, progress.footprint.changes)
+    return tuple(_lifting(progress, most, despite))
+
+
+def _lifting(progress: Progress, most: int | None, despite: Sequence[Despite]) -> Iterator[Decision]:
+    for each, stop in _named(decided(progress.decisions).stops, despite):
+        is_limit = stop.cause is BrakeReason.FAILURE_LIMIT
+        if is_limit:
+            _must_allow_more(stop, progress, most)
+        yield _decision(DecisionKind.DESPITE, each, most if is_limit else None)
+
+
+def leaving(progress: Progress, despite: Sequence[Despite]) -> tuple[Decision, ...]:
+    """Return the decisions that leave a stopped run for another one; raise Stopped or Refused."""
+    stops = decided(progress.decisions).stops
+    if stops and not despite:
+        raise Stopped(
+            f"the open run of this job was stopped: {'; '.join(stop.reason for stop in stops)}",
+            hint=f"to leave it for good, add --despite {stops[0].id}:REASON to --new-run",
+        )
+    return tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in _named(stops, despite))
+
+
+def _named(
+    stops: Sequence[StandingStop], despite: Sequence[Despite]
+) -> Iterator[tuple[Despite, StandingStop]]:
+    standing = {stop.id: stop for stop in stops}
+    for each in despite:
+        if each.id not in standing:
+            raise Refused(
+                f"no stop {each.id} stands in this run; nothing was sent",
+                hint=f"stops that stand: {', '.join(standing)}" if standing else "leave --despite out",
+            )
+        yield each, standing[each.id]
+
+
+def _must_allow_more(stop: StandingStop, progress: Progress, most: int | None) -> None:
+    counts = progress.counts()
+    failed = counts[Outcome.FAILED] + counts[Outcome.CONFLICT]
+    least = max(failed, -1 if stop.failures_max is None else stop.failures_max + 1)
+    if most is None or most < least:
+        raise Refused(
+            f"stop {stop.id} is about failures: {counted(failed, 'row')} failed; nothing was sent",
+            hint=f"add --max-failures {least} or more",
+        )
+
+
+def _decision(what: DecisionKind, despite: Despite, most: int | None) -> Decision:
+    return Decision(
+        by=DecidedBy.OPERATOR,
+        what=what,
+        reason=despite.reason,
+        user=user(),
+        host=socket.gethostname(),
+        id=despite.id,
+        failures_max=most,
+    )

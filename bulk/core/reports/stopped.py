@@ -1,0 +1,21 @@
+"""What a person can do about a run that a limit, or a person, stopped for good."""
+
+from collections.abc import Iterator, Sequence
+
+from bulk.core.ledger.decisions import StandingStop
+from bulk.core.ledger.stops import BrakeReason
+
+
+def ways_on(stops: Sequence[StandingStop], ledger: str) -> Iterator[str]:
+    """Return the commands that show, lift and take back; none where no stop stands.
+
+    `ledger` is written as a shell has it.
+    """
+    if not stops:
+        return
+    yield f"to see which rows failed: bulk report {ledger} --output csv"
+    words = [f"--despite {stop.id}:REASON" for stop in stops]
+    if any(stop.cause is BrakeReason.FAILURE_LIMIT for stop in stops):
+        words.append("--max-failures MORE")
+    yield f"to go on despite it: bulk apply {ledger} {' '.join(words)}"
+    yield f"to take back what was applied: bulk rollback {ledger}"

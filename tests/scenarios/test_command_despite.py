@@ -1,0 +1,196 @@
+"""A run that a limit stopped stays stopped, until a person says otherwise, on record."""
+
+import re
+
+import orjson
+import pytest
+
+from bulk.core.errors import ExitCode
+from tests.scenarios.stage import Stage, fleet_lines, wide
+from tests.simulator_caller import service_id
+
+REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
+
+
+def stopped(stage: Stage, **settings: object) -> tuple[str, str]:
+    """Leave a run stopped: the second of its five PUTs fails and none may; return job and stop."""
+    job = stage.job(wide(range(1, 6)), **{"concurrency": 1, "max_failures": 0} | settings)
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.SAFETY_LIMIT
+    stage.order(faults={})
+    return job, stop_in(ended.err)
+
+
+def stop_in(text: str) -> str:
+    """Return the id of the stop that a message names."""
+    (found,) = set(re.findall(r"--despite ([0-9a-f]{6}):REASON", text))
+    return str(found)
+
+
+def test_a_stopped_run_sends_nothing_more_whoever_tries_again(stage: Stage) -> None:
+    """A scheduler, a larger limit, the ledger by name: exit 6 each time, with the way on."""
+    job, stop = stopped(stage)
+    for words in ((job,), (job, "--max-failures", "9"), (str(stage.ledger), "--max-failures", "9")):
+        ended = stage.apply(*words)
+        assert ended.code == ExitCode.SAFETY_LIMIT
+        assert "1 row failed, none may" in ended.err
+        assert stop_in(ended.err) == stop
+        assert f"bulk report {stage.ledger} --output csv" in ended.err
+        assert "to continue" not in ended.err
+    assert len(stage.applied) == 1
+    assert len(stage.records("session")) == 1
+    assert stop in stage.bulk("status", str(stage.ledger)).out
+    status = orjson.loads(stage.bulk("status", str(stage.ledger), "--output", "json").out)
+    assert [(one["id"], one["cause"]) for one in status["stops"]] == [(stop, "failure_limit")]
+
+
+def test_a_person_lifts_the_stop_and_is_on_record(stage: Stage) -> None:
+    """With the reason, a name, the larger limit; every report shows it."""
+    job, stop = stopped(stage)
+    ended = stage.apply(job, "--despite", f"{stop}:row 2 is known to be wrong", "--max-failures", "1")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 4, "failed": 1}
+    lifted = stage.records("decision")[-1]
+    assert (lifted["by"], lifted["what"], lifted["id"]) == ("operator", "despite", stop)
+    assert (lifted["reason"], lifted["failures_max"]) == ("row 2 is known to be wrong", 1)
+    assert lifted["user"]
+    assert lifted["host"]
+    assert "row 2 is known to be wrong" in stage.bulk("report", str(stage.ledger)).out
+    assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
+def test_the_larger_limit_holds_over_the_flags_of_later_sessions(stage: Stage) -> None:
+    """A unit file that still says 0 does not stop the run again for the row that was forgiven."""
+    job, stop = stopped(stage)
+    stage.order(faults={"rules": [REFUSED | {"service_id": service_id(n)} for n in (3, 4)]})
+    again = stage.apply(job, "--despite", f"{stop}:go on", "--max-failures", "1")
+    assert again.code == ExitCode.SAFETY_LIMIT
+    assert stop_in(again.err) != stop
+    stage.order(faults={})
+    last = stage.apply(job, "--despite", f"{stop_in(again.err)}:go on", "--max-failures", "7")
+    assert last.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 3, "failed": 2}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--despite", "{stop}:go on"], 7, "add --max-failures 1 or more"),
+        (["--despite", "{stop}:go on", "--max-failures", "0"], 7, "add --max-failures 1 or more"),
+        (["--despite", "abcdef:go on", "--max-failures", "5"], 7, "stops that stand: {stop}"),
+        (["--despite", "{stop}", "--max-failures", "5"], 2, "is not ID:REASON"),
+        (["--despite", "{stop}: ", "--max-failures", "5"], 2, "is not ID:REASON"),
+        (["--despite", ":go on"], 2, "is not ID:REASON"),
+        (["--despite", "{stop}:go on", "-n"], 2, "--dry-run sends nothing"),
+    ],
+)
+def test_a_word_that_does_not_fit_is_refused_and_nothing_is_sent(
+    words: list[str], code: int, said: str, stage: Stage
+) -> None:
+    """What is wrong, and what to write instead; the ledger has no decision of it."""
+    job, stop = stopped(stage)
+    ended = stage.apply(job, *(word.format(stop=stop) for word in words))
+    assert ended.code == code
+    assert said.format(stop=stop) in ended.err
+    assert len(stage.records("decision")) == 1
+    assert len(stage.applied) == 1
+
+
+def test_where_nothing_was_stopped_there_is_nothing_to_lift(stage: Stage) -> None:
+    """A unit file cannot carry the words beforehand."""
+    job = stage.job(wide([1, 2]))
+    ended = stage.apply(job, "--despite", "abcdef:always")
+    assert ended.code == ExitCode.REFUSED
+    assert "leave --despite out" in ended.err
+    assert stage.applied == []
+
+
+def test_a_new_run_does_not_go_around_a_stop_without_a_word(stage: Stage) -> None:
+    """With it, the old run is left for good, which both ledgers and the screen say."""
+    job, stop = stopped(stage)
+    refused = stage.apply(job, "--new-run")
+    assert refused.code == ExitCode.SAFETY_LIMIT
+    assert stop_in(refused.err) == stop
+    assert len(stage.applied) == 1
+    ended = stage.apply(job, "--new-run", "--despite", f"{stop}:the file was wrong")
+    assert ended.code == ExitCode.OK
+    first, second = stage.ledgers
+    assert f"leaving {first} for good: 1 applied, 1 failed, 3 not attempted" in ended.err
+    for ledger in (first, second):
+        left = stage.records("decision", ledger)[-1]
+        assert (left["what"], left["id"], left["reason"]) == ("leave", stop, "the file was wrong")
+    assert stage.outcomes(second) == {"applied": 4, "already": 1}
+
+
+def test_a_canary_that_failed_is_not_followed_by_another_one(stage: Stage) -> None:
+    """The second try used to take the next rows as its canary; now a person has to say so."""
+    job = stage.job(wide(range(1, 9)), canary=2)
+    stage.order(faults={"rules": [REFUSED | {"nth": 1}]})
+    first = stage.apply(job)
+    assert first.code == ExitCode.SAFETY_LIMIT
+    stage.order(faults={})
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    assert len(stage.applied) == 1
+    ended = stage.apply(job, "--despite", f"{stop_in(first.err)}:known")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 7, "failed": 1}
+
+
+def test_a_canary_that_passed_is_on_record_and_not_asked_again(stage: Stage) -> None:
+    """The rows that follow need no second one after a stop."""
+    job = stage.job(wide(range(1, 9)), canary=2, concurrency=1, max_failures=0)
+    stage.order(faults={"rules": [REFUSED | {"nth": 5}]})
+    first = stage.apply(job)
+    passed, stop = stage.records("decision")
+    assert (passed["what"], passed["wave"], passed["ruling"]) == ("wave", 1, "go")
+    assert (stop["cause"], stop_in(first.err)) == ("failure_limit", stop["id"])
+    stage.order(faults={})
+    words = ("--despite", f"{stop['id']}:known", "--max-failures", "1")
+    assert stage.apply(job, *words).code == ExitCode.SOME_FAILED
+    assert [one["what"] for one in stage.records("decision")] == ["wave", "stop", "despite"]
+
+
+def test_a_side_effect_that_a_person_allowed_stops_nothing_more(stage: Stage) -> None:
+    """For this field and value in this run; the last look passes over it as well."""
+    job = stage.job(wide(range(1, 5)), concurrency=1)
+    flips = [
+        {
+            "kind": "edit",
+            "method": "PUT",
+            "service_id": service_id(n),
+            "services": [{"id": service_id(n), "approval_enabled": True}],
+        }
+        for n in range(1, 5)
+    ]
+    stage.order(faults={"rules": flips})
+    first = stage.apply(job)
+    assert first.code == ExitCode.SAFETY_LIMIT
+    assert "approval_enabled, now 'true'; or somebody else did at the same moment" in first.err
+    assert stage.outcomes() == {"applied": 1, "not_attempted": 3}
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    ended = stage.apply(job, "--despite", f"{stop_in(first.err)}:agreed with the network team")
+    assert ended.code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 4}
+    assert stage.records("decision")[0]["effects"] == {"approval_enabled": True}
+
+
+def test_a_stopped_run_is_rolled_back_without_a_word(stage: Stage) -> None:
+    """Taking back is what the stop asks for."""
+    _, stop = stopped(stage)
+    ended = stage.bulk("rollback", str(stage.ledger), "--apply", "--yes")
+    assert ended.code == ExitCode.OK
+    assert stop not in ended.err
+    assert [put.id for put in stage.applied] == [service_id(1)] * 2
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet_lines(30)}], indirect=True)
+@pytest.mark.parametrize("words", [["--yes"], ["--yes", "-q"]])
+def test_ten_wrong_rows_stop_a_job_that_has_no_limit(words: list[str], stage: Stage) -> None:
+    """A job that is wrong as a whole fails ten times, not three hundred times."""
+    job = stage.job(wide(range(1, 31)))
+    stage.order(faults={"rules": [REFUSED | {"times": None}]})
+    ended = stage.bulk("apply", job, *words)
+    assert ended.code == ExitCode.SAFETY_LIMIT
+    assert stage.outcomes() == {"failed": 10, "not_attempted": 20}
+    assert "the first 10 PUTs all failed: EndPoint.0002" in ended.err
