@@ -162,6 +162,7 @@ async def work_on(
             brake=brake,
             patience=around.patience,
             limits=_limits(job, progress),
+            drain_s=job.pace.drain_s,
             closes_at=closes_at,
         )
     )

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from bulk.core.ledger.stops import BrakeReason, ranked
 
+_SIGNALS = frozenset({BrakeReason.INTERRUPTED, BrakeReason.TERMINATED})
+
 
 class Brake:
     """Stops the run at the first pull; a later one only adds its reason.
@@ -38,6 +40,16 @@ class Brake:
         if is_first:
             for listener in self._listeners:
                 listener()
+
+    @property
+    def is_signalled(self) -> bool:
+        """Return whether a signal was among the reasons."""
+        return not _SIGNALS.isdisjoint(self._messages)
+
+    def add_to_signal(self, message: str) -> None:
+        """Say more of what a signal has ended."""
+        for reason in _SIGNALS & self._messages.keys():
+            self._messages[reason] += f"; {message}"
 
     def __bool__(self) -> bool:
         """Return whether it has been pulled."""

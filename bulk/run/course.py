@@ -16,6 +16,7 @@ from bulk.core.ledger.records import (
 )
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Denied, LaneName, Outcome
+from bulk.core.text import listed
 from bulk.run.board import Board
 from bulk.run.denials import Denial
 from bulk.run.gates import Gates
@@ -30,6 +31,8 @@ _BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 """Places of a row that has nothing under way which could have changed its service."""
 _ID_DIGITS = 6
 """Hexadecimal digits by which a person names a stop; nobody can know them before it."""
+_CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
+_IN_DOUBT = frozenset({Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING})
 _WAITS = frozenset({Place.SETTLING, Place.RESTING})
 """Places that a row leaves when its wait comes due."""
 
@@ -44,6 +47,8 @@ class Course:
         self.limits = replace(limits, allowed=self.gates.allowed)
         self._dice = dice
         nowhere = Lane(LaneName(host="", region="", account=""), 0, self.board, limits)
+        self.undrained = ""
+        """What was still under way when it was not waited for any more."""
         self.unread: list[str] = []
         """Why rows are left although nothing stops them; the run names it at its end."""
         self._numbered = tuple(self.lanes.values()) or (nowhere,)
@@ -145,6 +150,8 @@ class Course:
             lane.dependencies.free(row)
         if is_at_end or is_parked_now:
             for follower in lane.dependencies.released_by(row):
+                if self.board.place(follower) is not Place.WAITS:  # left before the row that it waited for
+                    continue
                 self.board.move(follower, Place.READY)
                 self._queue(lane, follower)
         if is_at_end:
@@ -231,6 +238,23 @@ class Course:
         self.judge(self.gates.leave_wave(idle))
         if self.limits.strict and not lane.is_looked_at:
             self.stop(stop)
+
+    def leave_all(self, message: str) -> None:
+        """Leave everything that is under way as its records say: in doubt, parked, or to be sent."""
+        self.gates.is_drained = True
+        place = self.board.place
+        for lane in self._numbered:
+            for row in [row for row in lane.rows if place(row) in _CHECKED]:
+                is_as_asked = self.board.progress.outcome(row).facts.as_asked
+                self.board.move(row, Place.DONE if is_as_asked else Place.ENDED)
+        for row in [row for row in self.board.works if place(row) < Place.LEFT]:
+            self.follow(row, Turn(Place.LEFT, in_doubt=place(row) in _IN_DOUBT))
+        if doubts := sorted(self.board.left_in_doubt):
+            message += f": {listed('row', doubts)} in doubt"
+        if self.board.parked:
+            message += f"; {listed('row', sorted(self.board.parked))} with a parked service"
+        self.board.append(Note(about="drain", message=message))
+        self.undrained = message
 
     def _leave_resting(self) -> None:
         """End the backoffs and the looks after which nothing could be sent any more."""

@@ -38,6 +38,8 @@ class Gates:
         """Whether nothing goes before every lane has been looked at."""
         self._awaits_lane = board.progress.footprint.parked > 0
         """Whether nothing goes before its own lane has been looked at: a ring begun must be able to end."""
+        self.is_drained = False
+        """Whether nothing at all is waited for any more."""
         self._board = board
         self._lanes = lanes
         self._limits = limits
@@ -67,7 +69,7 @@ class Gates:
 
     def bars(self, lane: Lane, row: int) -> bool:
         """Return whether a row can never begin any more."""
-        if lane.cut:
+        if lane.cut or self.is_drained:
             return True
         return self.stopped and not lane.dependencies.must_finish(row)
 
@@ -93,7 +95,7 @@ class Gates:
 
     def has_closed(self, lane: Lane) -> bool:
         """Return whether no row of a lane will ever begin any more."""
-        return lane.cut is not None or (self.stopped and not lane.dependencies)
+        return lane.cut is not None or self.is_drained or (self.stopped and not lane.dependencies)
 
     # The look
 

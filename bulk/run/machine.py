@@ -90,6 +90,8 @@ class Machine:
         work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)
         if is_in_doubt:
             self._course.follow(row, Turn(Place.SETTLING, wait_s=self._limits.settle_s))
+        if work.known.parked:
+            self._gates.denials.accept(self._course.lane(row).key.account)
         if work.known.parked or (is_in_doubt and work.due is Purpose.PARK):
             self._course.lane(row).dependencies.bind(row)
 
@@ -163,6 +165,8 @@ class Machine:
 
     def durable(self, row: int, now: float) -> None:
         """Send the PUT whose intent is on disk, if it still may go."""
+        if self._board.place(row) is not Place.NOTED:
+            return
         lane, work = self._course.lane(row), self._board.works[row]
         is_barred = self._gates.bars(lane, row)
         if is_barred or self._gates.holds_back(lane, row) or self._board.looks.is_stale(row, now):
@@ -180,6 +184,8 @@ class Machine:
 
     def answered(self, row: int, verdict: Verdict, now: float) -> None:
         """Learn what became of a PUT."""
+        if self._board.place(row) is not Place.FLYING:  # nobody waits for it any more
+            return
         lane, work = self._course.lane(row), self._board.works[row]
         silence = lane.learn(self._board.target(row), verdict, now)
         is_silent = lane.is_silent
@@ -223,7 +229,7 @@ class Machine:
     def shown(self, row: int, found: ShowVerdict, asked_at: float) -> None:
         """Learn what a service is that was asked for then; what is not wanted any more does no harm."""
         place = self._board.place(row)
-        if place is Place.LEFT:
+        if place >= Place.LEFT:
             return
         if place is Place.READING:
             turn = read_back(self._board.works[row], found, self._limits, self._dice, self._gates.noticed)
@@ -255,6 +261,15 @@ class Machine:
     def stop(self, stop: Stop) -> None:
         """Begin nothing new in any lane but what a parked service waits for."""
         self._course.stop(stop)
+
+    def leave_all(self, message: str) -> None:
+        """Leave everything that is under way as its records say; `message` says why."""
+        self._course.leave_all(message)
+
+    @property
+    def undrained(self) -> str:
+        """Return what was under way when it was not waited for any more; empty where that was not so."""
+        return self._course.undrained
 
     def cut(self, key: LaneName, stop: Stop) -> None:
         """Send nothing any more in a lane; where its key is refused, in no lane of that key."""

@@ -39,6 +39,8 @@ class RunContext:
     brake: Brake
     patience: Patience
     limits: Limits
+    drain_s: float = 20.0
+    """How long what is under way may take after a signal, all together."""
     closes_at: float = inf
     """The wall clock's second from which on nothing begins any more."""
 
@@ -78,6 +80,8 @@ class Pump:
         self._patience = context.patience
         self._clock = context.patience.clock
         self._closes_at = context.closes_at
+        self._drain_s = context.drain_s
+        self._drains_until = inf
         lanes = {target: client.lane for target, client in context.clients.items()}
         self._machine = Machine(context.ledger, lanes, context.limits, context.patience.dice)
         self._paces: dict[LaneName, Pace] = {
@@ -88,6 +92,8 @@ class Pump:
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
         """The lists that are being read, and for which lane; one that is closed needs none."""
+        self._puts: dict[int, asyncio.Task[None]] = {}
+        """The PUTs under way, by row; one whose row was left is not waited for any more."""
         self._shows: dict[int, asyncio.Task[None]] = {}
         """The services that are being read, by row; one whose row was left is not wanted any more."""
         self._granted: dict[int, float] = {}
@@ -123,6 +129,7 @@ class Pump:
         """Look at the clocks twice a second until every lane is over."""
         if not self._is_over.is_set():
             self._time()
+            self._end_the_drain()
             asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
 
     def _time(self) -> float:
@@ -132,7 +139,15 @@ class Pump:
             self._brake.pull(BrakeReason.WINDOW, "the window has closed")
         if self._gaps.has_come():
             self._machine.gap(now)
+        if self._brake.is_signalled:
+            self._drains_until = min(self._drains_until, now + self._drain_s)
         return now
+
+    def _end_the_drain(self) -> None:
+        """Leave what a signal has given its time, and is still under way."""
+        if self._clock.monotonic() >= self._drains_until and not self._machine.undrained:
+            self._machine.leave_all(f"{self._drain_s:g} s after the signal")
+            self._drain()
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
         if lanes:
@@ -143,6 +158,7 @@ class Pump:
         return self._group.create_task(work)
 
     def _braked(self) -> None:
+        self._time()
         self._machine.stop(Stop(self._brake.reasons[0], self._brake.message))
         self._drain_soon()
 
@@ -154,6 +170,8 @@ class Pump:
                 is_only_lane = len(self._machine.lanes) == 1
                 named[cut.reason].append(cut.message if is_only_lane else f"{key}: {cut.message}")
         named[BrakeReason.UNREADABLE] += self._machine.unread
+        if self._machine.undrained:
+            self._brake.add_to_signal(self._machine.undrained)
         for reason, messages in named.items():
             if messages:
                 self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
@@ -171,9 +189,10 @@ class Pump:
         for listing, key in self._lists.items():
             if self._machine.has_closed(key):
                 listing.cancel()
-        for row, showing in self._shows.items():
-            if self._machine.place(row) is Place.LEFT:
-                showing.cancel()
+        for under_way in (self._puts, self._shows):
+            for row, task in under_way.items():
+                if self._machine.place(row) is Place.LEFT:
+                    task.cancel()
 
     def _drain_soon(self) -> None:
         """Drain once what else happens in this turn of the loop has happened."""
@@ -204,16 +223,19 @@ class Pump:
                 if row:
                     self._note(row)
             case Send(change=change, body=body):
-                self._spawn(self._put(change, body))
+                self._keep(self._puts, change.row, self._put(change, body))
             case Show(change=change):
-                self._shows[change.row] = showing = self._spawn(self._show(change))
-                showing.add_done_callback(lambda _: self._shows.pop(change.row, None))
+                self._keep(self._shows, change.row, self._show(change))
             case Probe(target=target):
                 self._spawn(self._probe(target))
             case Timer(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)
+
+    def _keep(self, tasks: dict[int, asyncio.Task[None]], row: int, work: Coroutine[Any, Any, None]) -> None:
+        tasks[row] = task = self._spawn(work)
+        task.add_done_callback(lambda _: tasks.pop(row, None))
 
     def _note(self, row: int) -> None:
         if not self._noted:

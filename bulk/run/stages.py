@@ -27,7 +27,7 @@ FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RE
                                                that is to be parked is read first: SETTLING
                                                denied: as rejected; DENIED while no PUT of its key was
                                                accepted; abort -> LEFT, and every lane of that key is cut
-SETTLING   perhaps applied, too soon to read   due -> READING (show); no stop ends this wait
+SETTLING   perhaps applied, too soon to read   due -> READING (show); the end of `drain_s` -> LEFT
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
                                                else, gone -> ENDED (conflict); unreadable -> LEFT;
                                                as before and rejected -> ENDED, or READY to RESTORE
@@ -68,7 +68,8 @@ Stops
 
 A *stop* is the whole run's: nothing begins but must-finish rows. A *cut* is one lane's, or that of all lanes
 of one key: nothing at all is sent there any more, since nothing can be (nobody there, key refused, fleet
-unreadable). Rows in flight are answered, doubts are read, whatever the stop.
+unreadable). Rows in flight are answered, doubts are read, whatever the stop. After a
+signal this has an end: what is under way once `drain_s` is over is left as its records say.
 
 What a session knows at its beginning
 =====================================
@@ -131,11 +132,11 @@ MOVES: dict[Place, set[Place]] = {
         Place.DONE,
         Place.ENDED,
     },
-    Place.SETTLING: {Place.READING},
+    Place.SETTLING: {Place.READING, Place.LEFT},
     Place.READING: {Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
     Place.RESTING: {Place.READY, Place.LEFT},
     Place.DENIED: {Place.LEFT, Place.ENDED},
-    Place.SUSPECT: {Place.CHECKING},
+    Place.SUSPECT: {Place.CHECKING, Place.DONE, Place.ENDED},
     Place.CHECKING: {Place.DONE, Place.ENDED},
     Place.LEFT: set(),
     Place.DONE: {Place.SUSPECT},

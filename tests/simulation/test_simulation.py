@@ -25,9 +25,12 @@ MET = {
     *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
+    ("LEFT", "durable"),  # what comes after the drain
+    *(("LEFT", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled")),
+    *(("LEFT", f"answered {verdict}") for verdict in ("Reject", "Denied", "Abort")),
     ("DONE", "suspect"),
     ("ENDED", "suspect"),
-    *((place.name, event) for place in Place for event in ("stop", "cut")),
+    *((place.name, event) for place in Place for event in ("stop", "cut", "drained")),
 }
 """What can meet a row at which place; nothing else ever does."""
 

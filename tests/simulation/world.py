@@ -236,6 +236,7 @@ class World:
     def session(self, kill_at: int | None, stop_at: float | None) -> bool:
         """Live through one session; return whether it was killed."""
         self.machine = Machine(self.ledger, self.lanes, self.limits, self.dice)
+        self.is_drained = False
         self.began_at, self.first_events = self.now, self.events
         self.pace_s = self.dice.choice((0.1, 0.1, 0.1, 20.0, 100.0))
         self.sampled: dict[int, float] = {}
@@ -312,7 +313,7 @@ class World:
 
     def do(self, event: str, row: int, call: Callable[..., object], *arguments: object) -> None:
         """Let the machine have an event, do what it asks for, and ask whether every promise holds."""
-        if event in {"stop", "cut"}:
+        if event in {"stop", "cut", "drained"}:
             self.pairs.update((self.machine.place(row).name, event) for row in self.ledger.changes)
         elif row:
             self.pairs[self.machine.place(row).name, event] += 1
@@ -428,7 +429,13 @@ class World:
 
     def _stop(self) -> None:
         self.stopped_at = self.now
+        self.at(self.dice.choice((0.5, 3.0, 20.0)), self._end_the_drain)
         self.do("stop", 0, self.machine.stop, Stop(BrakeReason.INTERRUPTED, "INT"))
+
+    def _end_the_drain(self) -> None:
+        self.is_drained = True
+        self.do("drained", 0, self.machine.leave_all, "20 s after the signal")
+        must(not any(self.machine._board.busy), "something is under way after the drain")
 
     def _sleep(self) -> None:
         """Let the machine sleep: everything that was to happen meanwhile happens when it wakes."""
@@ -493,7 +500,7 @@ class World:
         is_none_allowed = self.denials[key.account] >= 3 and not self._has_accepted(key.account)
         if isinstance(verdict, Abort) or is_none_allowed:
             self.refused_accounts.add(key.account)
-        if isinstance(verdict, Done) and verdict.state.description != "d":
+        if isinstance(verdict, Done) and self._has_side_effect(verdict.state):
             self._must_stop()
 
     def _stop_if_too_many_failed(self) -> None:
@@ -593,7 +600,11 @@ class World:
             found = Abort(reply=Reply(http=401, code="x"), hint="")
         if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
             self.strange.add(change.row)
-        if isinstance(found, Done) and found.state.description != "d" and self._settles(change, found.state):
+        if (
+            isinstance(found, Done)
+            and self._has_side_effect(found.state)
+            and self._settles(change, found.state)
+        ):
             self._must_stop()
         is_checked = self.machine.place(change.row) is Place.CHECKING
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
@@ -633,6 +644,7 @@ class World:
         must(is_fresh, f"row {row} is sent {self.now - looked_at:.1f} s after its look")
         is_needed = self._is_needed(row, last)
         must(self.stopped_at is None or is_needed, f"row {row} begins after the stop")
+        must(not self.is_drained, f"row {row} is sent after the drain")
         must(change.action is Action.UPDATE, f"row {row} needs no PUT")
         must(row not in self.moved, f"row {row} is sent though its service was seen to have moved")
         must(row not in self.strange, f"row {row} is sent though reading showed neither before nor as asked")
@@ -759,7 +771,7 @@ class World:
         must(not stuck, f"P15: {stuck} hold for ever, {[machine.place(r).name for r in self.ledger.changes]}")
         for one in self.changes:
             lane = machine.lanes[self.lanes[one.target]]
-            if self.ledger.is_parked(one.row) and not lane.cut:
+            if self.ledger.is_parked(one.row) and not lane.cut and not self.is_drained:
                 places = {machine.place(row) for row in self._needs(one)}
                 must(Place.LEFT in places, f"row {one.row} is left parked though nothing is in its way")
         self._check_lanes()
@@ -784,11 +796,13 @@ class World:
                     f"P14: row {one.row} stands at {place.name} in a lane without trouble",
                 )
 
-    def _is_well(self, live: ServiceState) -> bool:
-        """Return whether a service is available, and changed in nothing but what a person allowed."""
+    def _has_side_effect(self, live: ServiceState) -> bool:
+        """Return whether a service was changed in something that nobody asked for and nobody allowed."""
         allowed = decided(self.ledger.progress.decisions).allowed
-        is_changed = live.description != "d" and SideEffect("description", live.description) not in allowed
-        return live.status == "available" and not is_changed
+        return live.description != "d" and SideEffect("description", live.description) not in allowed
+
+    def _is_well(self, live: ServiceState) -> bool:
+        return live.status == "available" and not self._has_side_effect(live)
 
     def _check_the_end(self) -> None:
         progress = self.ledger.progress

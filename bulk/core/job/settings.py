@@ -165,6 +165,16 @@ class Pace:
         has_flag=False,
     )
 
+    drain_s: float = setting(
+        forms.TIMEOUT,
+        20.0,
+        group=Group.LIMITS,
+        help="Seconds that requests in flight, reads of lost ones and parked services have together after a "
+        "signal.",
+        example=20,
+        has_flag=False,
+    )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:

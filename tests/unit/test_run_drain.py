@@ -1,0 +1,70 @@
+"""The end of a session after a signal: what is under way has a time, all together."""
+
+import asyncio
+from pathlib import Path
+
+from bulk.adapters.ledger import records
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Change, ModifyBody, Outcome, ServiceId, ShowVerdict, Verdict
+from bulk.run.brake import Brake
+from tests.fakes import Answer, FakeFleet, is_lost, lands_unheard
+from tests.nouns import ring, service_id
+from tests.sessions import Session, again, prepared, rows
+
+APPLIED, IN_DOUBT, LEFT = Outcome.APPLIED, Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED
+
+
+class Silent(FakeFleet):
+    """Answers no detail request, or no PUT, however long one waits."""
+
+    silent_put: ServiceId | None = None
+
+    async def show(self, service_id: ServiceId) -> ShowVerdict:
+        """Wait for ever."""
+        await asyncio.Event().wait()
+        return await super().show(service_id)
+
+    async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
+        """Wait for ever, if it is that one."""
+        if service_id == self.silent_put:
+            await asyncio.Event().wait()
+        return await super().modify(service_id, body)
+
+
+async def drained(
+    folder: Path, changes: list[Change], answers: dict[int, list[Answer]], silent_put: ServiceId | None = None
+) -> Session:
+    """Return a session that was interrupted at row 2; then nobody answers for as long as it may take."""
+    session = await prepared(folder, changes, answers, workers=3)
+    session.fleet = fleet = Silent(services=session.fleet.services, answers=session.fleet.answers)
+    fleet.silent_put = silent_put
+
+    def interrupt(service: ServiceId) -> None:
+        if service == service_id(2):
+            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+            asyncio.get_running_loop().call_soon(setattr, session.clock, "elapsed_s", 60.0)
+
+    fleet.on_put = interrupt
+    return await session.run()
+
+
+async def test_what_a_signal_does_not_end_in_time_is_left_in_doubt_and_named(tmp_path: Path) -> None:
+    """A lost PUT that cannot be read, and one without an answer: the next session reads them."""
+    session = await drained(tmp_path, rows(1, 2, 3, 4, 5), {2: [lands_unheard]}, silent_put=service_id(3))
+    assert session.outcomes == [APPLIED, IN_DOUBT, IN_DOUBT, APPLIED, LEFT]
+    assert session.brake.reasons == (BrakeReason.INTERRUPTED,)
+    assert session.brake.message == "INT; 20 s after the signal: rows 2, 3 in doubt"
+    notes = [record for _, record in records(session.ledger.path) if record["type"] == "note"]
+    assert [note["about"] for note in notes] == ["drain"]
+    calm = FakeFleet(services=session.fleet.services)
+    after = await again(session, fleet=calm, brake=Brake()).run()
+    assert after.outcomes == [APPLIED] * 5
+    assert calm.asked == [service_id(3), service_id(5)]
+
+
+async def test_a_service_that_stays_parked_after_a_signal_is_named(tmp_path: Path) -> None:
+    """Its ring goes on within the time, and no longer."""
+    session = await drained(tmp_path, ring(2), {2: [is_lost]})
+    assert session.brake.message == "INT; 20 s after the signal: row 2 in doubt; row 1 with a parked service"
+    calm = FakeFleet(services=session.fleet.services)
+    assert (await again(session, fleet=calm, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
