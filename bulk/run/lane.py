@@ -86,6 +86,8 @@ class Dependencies:
         """Return the first row that is not where the next PUT of this one needs it."""
         change, place = work.change, self._board.place
         match work.due:
+            case Purpose.CHANGE if work.known.restore_rejected:  # it has no other way out
+                return None
             case Purpose.CHANGE if change.after or change.after_parked:
                 for row in change.after_parked:
                     if not self._is_out_of_the_way(row) and place(row) is not Place.DONE:

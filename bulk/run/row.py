@@ -86,8 +86,8 @@ class Work:
 
     @property
     def would_stay_parked(self) -> bool:
-        """Return whether giving up this PUT would leave its service without what it had."""
-        return self.due is Purpose.CHANGE and self.known.parked
+        """Return whether giving up this PUT leaves its service without what it had, which RESTORE may end."""
+        return self.due is Purpose.CHANGE and self.known.parked and not self.known.restore_rejected
 
 
 class Turn(NamedTuple):
@@ -124,6 +124,8 @@ def taken_up(change: Change, known: OpenRow, tries: int, *, is_in_doubt: bool) -
         due = Purpose.CHANGE
     elif not known.parked:
         due = Purpose.PARK
+    elif known.restore_rejected:
+        due = Purpose.CHANGE
     elif known.purpose is Purpose.RESTORE or known.rejected or _is_last_put_out_of_tries(known, tries):
         due = Purpose.RESTORE
     else:
@@ -321,8 +323,11 @@ def _doubt(work: Work, reply: Reply, limits: Limits) -> Turn:
 
 def _rejected(work: Work, reply: Reply) -> Turn:
     """Return the end of a row to which the API said no, or the way back of a parked service."""
+    rejected = _attempt(work, AttemptResult.REJECTED, reply)
     if work.would_stay_parked:
-        return Turn(Place.READY, (_attempt(work, AttemptResult.REJECTED, reply),), due=Purpose.RESTORE)
+        return Turn(Place.READY, (rejected,), due=Purpose.RESTORE)
+    if work.due is Purpose.RESTORE:  # who took its ports meanwhile keeps them
+        return Turn(Place.READY, (rejected,), due=Purpose.CHANGE)
     return Turn(Place.ENDED, (_failed(work, reply),))
 
 
@@ -343,7 +348,7 @@ def _again(
 
 def _failed(work: Work, reply: Reply) -> OutcomeRecord:
     failed = _outcome(work, Outcome.FAILED, reply)
-    if work.due is not Purpose.RESTORE:
+    if not work.known.parked:
         return failed
     gone = " ".join(map(str, work.change.out_of_service))
     reply = replace(reply, message=f"the service is left without {gone}: {reply.message}")

@@ -42,7 +42,8 @@ CHECKING   ended, being read once more         as asked -> DONE (failed: becomes
                                                before -> ENDED; else, unreadable -> ENDED (conflict)
 =========  ==================================  ============================================================
 
-A row's PUTs are PARK, CHANGE, RESTORE, in this order, never back. CHANGE alone where nothing is parked.
+A row's PUTs are PARK, CHANGE, RESTORE, in this order. CHANGE alone where nothing is parked. Where the API
+says no to a RESTORE, since another row has the ports, CHANGE is tried once more; there is no way back then.
 
 Gates
 =====
@@ -81,7 +82,8 @@ change                                     UNSEEN; refused by the plan: ENDED (s
 intent, or intent and `doubt`              SETTLING, the whole settle time; a PARK: its must-finish rows
 throttled, denied, … (surely not applied)  UNSEEN with attempts and tries
 parked                                     UNSEEN, CHANGE due, its must-finish rows
-rejected, or tries used up, while parked   UNSEEN, RESTORE due, its must-finish rows
+rejected, or tries used up, while parked   UNSEEN, RESTORE due, its must-finish rows; after a rejected
+                                           RESTORE: CHANGE due
 outcome                                    DONE or ENDED
 =========================================  ==============================================================
 

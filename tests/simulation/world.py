@@ -697,12 +697,21 @@ class World:
         return self.ledger.is_parked(row) or is_in_doubt
 
     def _check_turn(self, change: Change, purpose: Purpose) -> None:
-        if purpose is Purpose.CHANGE:
+        if purpose is Purpose.CHANGE and not self._has_no_way_back(change.row):
             for first in change.after:
                 must(self.ledger.is_as_asked(first), f"row {change.row} goes before row {first}")
             for first in change.after_parked:
                 is_out_of_the_way = self.ledger.is_parked(first) or self.ledger.is_as_asked(first)
                 must(is_out_of_the_way, f"row {change.row} goes before row {first} is parked")
+
+    def _has_no_way_back(self, row: int) -> bool:
+        """Return whether the API said no to giving a parked service back what it had."""
+        current = ""
+        for json in self.ledger.said[row]:
+            current = json.get("purpose", "change") if json["type"] == "intent" else current
+            if current == "restore" and json.get("verdict") == "rejected":
+                return True
+        return False
 
     def _check_canary(self, row: int) -> None:
         """As long as a canary row has not ended as asked, no other row goes (asked of plain plans only)."""

@@ -288,3 +288,20 @@ async def test_a_service_is_not_parked_for_one_that_is_known_to_have_moved(tmp_p
     turned.fleet.services[service_id(2)] = state(2, 2, 5555)
     await turned.session(workers=1)
     assert (turned.puts(), turned.outcomes) == ([], [Outcome.BLOCKED, Outcome.DRIFTED])
+
+
+@pytest.mark.parametrize("again", [[], [is_rejected]])
+async def test_where_the_way_back_is_taken_the_last_put_is_tried_once_more(
+    again: list[Answer], tmp_path: Path
+) -> None:
+    """The other row has its ports by then: either it gets its new ones, or it is left parked and named."""
+    changes = ring(2)
+    parking = Parking(await planned_ledger(tmp_path, changes), changes, {1: [lands, is_rejected, *again]})
+    await parking.session()
+    ended = fold(parking.ledger.path).outcome(1)
+    assert ended is (Outcome.FAILED if again else Outcome.APPLIED)
+    told = [record for _, record in records(parking.ledger.path) if record.get("row") == 1]
+    assert [record.get("purpose", "change") for record in told if record["type"] == "intent"] == [
+        "park", "change", "restore", "change",
+    ]  # fmt: skip
+    assert told[-1].get("left") == ("parked" if again else None)

@@ -113,6 +113,8 @@ class OpenRow:
     parked: bool = False
     rejected: bool = False
     """The API said no to the last PUT of a parked service."""
+    restore_rejected: bool = False
+    """It said no to giving back what the service had, too: the last PUT is the only way out."""
 
 
 NOT_BEGUN = OpenRow()
@@ -126,6 +128,7 @@ def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
         purpose=purpose,
         parked=known.parked,
         rejected=known.rejected,
+        restore_rejected=known.restore_rejected,
     )
 
 
@@ -137,7 +140,8 @@ def after_attempt(known: OpenRow, result: AttemptResult) -> OpenRow:
         case AttemptResult.PARKED:
             return replace(known, parked=True, tries=0)
         case AttemptResult.REJECTED:
-            return replace(known, rejected=True)
+            is_restore = known.purpose is Purpose.RESTORE
+            return replace(known, rejected=True, restore_rejected=known.restore_rejected or is_restore)
         case (
             AttemptResult.ABORT
             | AttemptResult.DENIED
