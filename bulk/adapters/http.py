@@ -12,10 +12,11 @@ from typing import TypeVar
 
 from bulk.adapters.credentials import find_credentials
 from bulk.adapters.identity import Credential, find_project, open_credential
-from bulk.adapters.trial import UNAUTHORIZED, Trial
+from bulk.adapters.trial import Trial
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
 from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
+from bulk.core.vpcep.codes import refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
 from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown, succeeded
@@ -79,9 +80,8 @@ class ReadClient:
             if isinstance(got, Answer) and not succeeded(got):
                 got = replace(got, body=stamp.hide_in(got.body))
             verdict = understood(got)
-            if isinstance(got, Answer):
-                trial.answered(verdict)
-        if isinstance(verdict, Abort) and verdict.reply.http == UNAUTHORIZED:
+            trial.answered(got, verdict)
+        if isinstance(verdict, Abort) and refuses_key(verdict.reply):
             return await self._renewed(verdict, secret)
         if isinstance(got, Answer):
             self._accepted = secret

@@ -4,8 +4,9 @@ import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from bulk.core.model import Abort
+from bulk.core.vpcep.codes import refuses_key
+from bulk.core.vpcep.replies import Answer, Lost, succeeded
 
-UNAUTHORIZED = 401
 _FREE: AbstractAsyncContextManager[None] = nullcontext()
 
 
@@ -13,7 +14,8 @@ class Trial:
     """What is known of one secret.
 
     More than five refused signatures in a row lock a key for five minutes (API.md, section 4.2).
-    Therefore, until one request with it is answered, the others wait; once it was refused, none leaves.
+    Therefore, until an answer shows that it is accepted, requests with it leave one after the other,
+    whatever their region; once it was refused, none leaves.
     """
 
     def __init__(self) -> None:
@@ -23,11 +25,13 @@ class Trial:
         self._is_over = False
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Return the lock that a request holds until it is answered; none once an answer is known."""
+        """Return the lock that a request holds until it is answered; none once the secret is known."""
         return _FREE if self._is_over else self._lock
 
-    def answered(self, verdict: object) -> None:
-        """Learn what the answer to a request with this secret means."""
-        self._is_over = True
-        if isinstance(verdict, Abort) and verdict.reply.http == UNAUTHORIZED:
+    def answered(self, got: Answer | Lost, verdict: object) -> None:
+        """Learn what came back; a gateway that is busy, or broken, has not looked at the signature."""
+        if isinstance(verdict, Abort) and refuses_key(verdict.reply):
             self.refusal = verdict
+        self._is_over = (
+            self._is_over or self.refusal is not None or (isinstance(got, Answer) and succeeded(got))
+        )

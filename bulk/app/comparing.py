@@ -62,5 +62,8 @@ async def _moved(
 
     progress = reader.progress
     left = (row for row in progress.unended() if progress.action(row) is not Action.REFUSE)
-    await at_once(look, by_target(progress, left))
+    targets = by_target(progress, left)
+    for target in targets:  # one after the other: repeated wrong passwords lock the account
+        await reach.contact(target)
+    await at_once(look, targets)
     return moved

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -129,6 +130,35 @@ async def test_a_key_is_tried_by_one_request_before_others_follow(tmp_path: Path
         verdicts = await asyncio.gather(*asked)
         assert all(isinstance(verdict, Abort) for verdict in verdicts)
         assert place.simulator.stats["answers"] == {"401": 1}
+
+
+@pytest.mark.parametrize("http", [404, 429, 500, 502, 503])
+async def test_an_answer_that_says_nothing_about_a_key_lets_no_others_follow(
+    tmp_path: Path, http: int
+) -> None:
+    """A gateway that is busy has not looked at the signature: the next request goes alone as well."""
+    async with reach(tmp_path) as place, answering(401, b"no", before=[http] * 3 + [401] + [599] * 9) as url:
+        client = await place.client(endpoint=url)
+        for _ in range(3):
+            await client.list_page(offset=0, limit=1000)
+        verdicts = await asyncio.gather(*(client.list_page(offset=0, limit=1000) for _ in range(10)))
+    assert [verdict.reply.http for verdict in verdicts] == [401] * 10
+
+
+@pytest.mark.parametrize(
+    ("http", "code"),
+    [(401, ""), (401, "EndPoint.0001"), (401, "EndPoint.2003"), (400, "IAM.1104"), (403, "APIGW.0301")],
+)
+async def test_a_refused_key_is_used_no_more_however_the_refusal_is_worded(
+    tmp_path: Path, http: int, code: str
+) -> None:
+    """The status 401 says so whatever the code; a code that means the key says so at any status."""
+    body = orjson.dumps({"error_code": code, "error_msg": "no"})
+    async with reach(tmp_path) as place, answering(http, body) as url:
+        client = await place.client(endpoint=url)
+        verdicts = [await client.list_page(offset=0, limit=1000)]
+    verdicts += [await client.list_page(offset=0, limit=1000)]  # nobody is there to answer it
+    assert all(isinstance(verdict, Abort) and verdict.reply.http == http for verdict in verdicts)
 
 
 async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -> None:
@@ -293,12 +323,14 @@ async def test_project_is_looked_up_by_the_region(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def answering(http: int, body: bytes) -> AsyncIterator[str]:
-    """Run a server that has one answer to everything; give its address."""
+async def answering(http: int, body: bytes, *, before: Sequence[int] = ()) -> AsyncIterator[str]:
+    """Run a server that has one answer to everything, after some of other statuses; give its address."""
+    statuses = chain(before, repeat(http))
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%b" % (http, len(body), body))
+        head = b"HTTP/1.1 %d X\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+        writer.write(head % (next(statuses), len(body)) + body)
         await writer.drain()
         writer.close()
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NewType
 
+from bulk.core.model import Reply
 from bulk.core.vpcep.code_table import (
     AUTH,
     CONFLICT,
@@ -72,7 +73,14 @@ def classify(code: str, http: int) -> CodeClass:
 def ends_run(code: str, http: int) -> bool:
     """Return whether every other request would be refused like this one."""
     found = known(code)
-    return found.ends_run if found else classify(code, http) is AUTH or http // 100 == _REDIRECT_CLASS
+    if found and http != _UNAUTHORIZED:
+        return found.ends_run
+    return classify("", http) is AUTH or http // 100 == _REDIRECT_CLASS
+
+
+def refuses_key(reply: Reply) -> bool:
+    """Return whether a refusal means the key, or the token, itself: repeated ones lock it."""
+    return reply.http == _UNAUTHORIZED or _key(reply.code) in _KEY_CODES
 
 
 def advice_for(code: str, http: int | None) -> str:
@@ -92,7 +100,7 @@ def _key(code: str) -> CodeKey:
 
 _REDIRECT_CLASS = 3
 """Something sends us elsewhere, which the API never does and we never follow."""
-_SERVER_ERROR = 500
+_UNAUTHORIZED, _SERVER_ERROR = 401, 500
 
 _REDIRECT_ADVICE = "check --endpoint and HTTPS_PROXY: something redirects, which the API never does"
 
@@ -196,3 +204,11 @@ CODES = MappingProxyType(
     }
 )
 """Every documented code by the form in which codes are compared."""
+
+_KEY_CODES = frozenset(
+    {
+        *(key for key, found in CODES.items() if found.kind is AUTH and found.http == _UNAUTHORIZED),
+        *map(_key, ("APIGW.1009", "IAM.0061", *(f"IAM.{number}" for number in range(1104, 1110)))),
+    }
+)
+"""Refusals of the key itself, whatever status they come with."""
