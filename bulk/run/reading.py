@@ -26,6 +26,7 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
+from bulk.core.text import counted
 from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
 
 PAGE_SERVICES = 1000
@@ -38,6 +39,10 @@ LOOKS = 8
 """Fleets listed at a time; the pace of reads, which they share, still holds."""
 PAGES_AT_ONCE = 4
 """Pages of one fleet that are asked for at a time."""
+PAGES_MAX = 10_000
+"""Ten million services: no fleet has more."""
+GROWTH_MAX, PAGES_MORE = 2, 10
+"""A list that grows while it is read may have so many times its pages, and a few more; then it has no end."""
 
 Answer = TypeVar("Answer")
 T = TypeVar("T")
@@ -116,12 +121,13 @@ async def list_services(
     Takes ceil(N / 1000) requests for N services, a few of them at a time. A service that is deleted meanwhile
     moves later ones to pages already read, so the list is read again where its `total_count` shrank or names
     fewer ids. `on_page` is called before the services of each page, with the monotonic time at which it was
-    asked for. Raises FleetUnreadable, or CredentialsError where the API does not accept us.
+    asked for. Raises FleetUnreadable, also for a list without an end, or CredentialsError where the API does
+    not accept us.
     """
-    scan = _Scan(see, on_page)
+    scan = _Scan(target, see, on_page)
     for pages_max in (PAGES_AT_ONCE, *[1] * (SCANS_MAX - 1)):
         ask = partial(_page, target, reader, pace, patience, is_ahead=pages_max > 1)
-        scan = _Scan(see, on_page)
+        scan = _Scan(target, see, on_page)
         await _each_page(ask, scan.take, pages_max)
         if scan.is_whole:
             return
@@ -141,11 +147,16 @@ class _Asked(NamedTuple):
 class _Scan:
     """One reading of a list; 8 bytes a service."""
 
-    def __init__(self, see: Callable[[ServiceState], object], on_page: Callable[[float], object]) -> None:
+    def __init__(
+        self, target: Target, see: Callable[[ServiceState], object], on_page: Callable[[float], object]
+    ) -> None:
+        self._target = target
         self._see = see
         self._on_page = on_page
         self._hashes = array("q")
         self._highest_count = self.total_count = 0
+        self._pages = 0
+        self._pages_max = PAGES_MAX
 
     def take(self, asked: _Asked) -> None:
         """Take in the next page."""
@@ -156,6 +167,21 @@ class _Scan:
         for state in page.services:
             self._hashes.append(hash(state.id))
             self._see(state)
+        self._must_end(len(page.services))
+
+    def _must_end(self, services: int) -> None:
+        """Raise FleetUnreadable where the list has, or by its first page would have, too many pages."""
+        self._pages += 1
+        pages = self._pages
+        if pages == 1:
+            pages = -(-self.total_count // max(services, 1))
+            self._pages_max = min(PAGES_MAX, GROWTH_MAX * pages + PAGES_MORE)
+        if services and pages > self._pages_max:
+            raise FleetUnreadable(
+                f"{self._target}: the list has no end: after {counted(self._pages, 'page')} with "
+                f"{counted(self.distinct, 'service')} it counts {self.total_count}",
+                hint="check the endpoint; if services are being made now, run again when that has ended",
+            )
 
     @property
     def distinct(self) -> int:

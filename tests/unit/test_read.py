@@ -1,6 +1,7 @@
 """Reading a fleet: every service once, every count checked, with patience and an end to it."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -19,8 +20,11 @@ from bulk.core.model import (
     Throttled,
 )
 from bulk.run.reading import (
+    GROWTH_MAX,
     PAGE_SERVICES,
     PAGES_AT_ONCE,
+    PAGES_MAX,
+    PAGES_MORE,
     READ_TRIES,
     SCANS_MAX,
     Patience,
@@ -153,6 +157,54 @@ async def test_a_list_that_stays_short_is_not_used(last: tuple[int, ...]) -> Non
     lists: list[ListVerdict] = [page(1, 2, total=3), page(*last, total=3)] * SCANS_MAX
     with pytest.raises(FleetUnreadable, match="names 2 services but counts 3"):
         await Reading(FakeFleet(services={}, lists=lists)).list()
+
+
+def never_ending(total_count: Callable[[int], int], *, services: int = 2, repeats: bool = False) -> FakeFleet:
+    """Give a fleet whose every page has services, and a count that depends on the number of the page."""
+    endless = FakeFleet(services={})
+
+    async def list_page(*, offset: int, limit: int) -> ListVerdict:
+        assert limit == PAGE_SERVICES
+        endless.pages.append(offset)
+        first = 0 if repeats else offset
+        return page(*range(first, first + services), total=total_count(len(endless.pages)))
+
+    endless.list_page = list_page  # type: ignore[method-assign]
+    return endless
+
+
+@pytest.mark.parametrize(
+    "total_count",
+    [
+        lambda pages: 2 * pages + 1,
+        lambda pages: 3 if pages == 1 else 10**18,
+        lambda pages: 10 ** min(pages, 18),
+        lambda _: 10**18,
+        lambda _: 2 * PAGES_MAX + 1,
+    ],
+)
+@pytest.mark.parametrize("repeats", [False, True])
+async def test_a_list_without_an_end_is_not_read_for_ever(
+    total_count: Callable[[int], int], *, repeats: bool
+) -> None:
+    """A count that runs away from what is read, or that no fleet has: the words say so, and soon."""
+    reading = Reading(never_ending(total_count, repeats=repeats))
+    with pytest.raises(FleetUnreadable, match=r"the list has no end: after \d+ pages? with \d+ services"):
+        await reading.list()
+    assert len(reading.fleet.pages) <= 5 * GROWTH_MAX + PAGES_MORE + PAGES_AT_ONCE
+
+
+async def test_a_list_that_doubles_while_it_is_read_is_read() -> None:
+    """Somebody makes as many services as there were."""
+    reading = Reading(never_ending(lambda pages: min(8, 4 + pages)))
+    assert len({live.id for live in await reading.list()}) == 8
+
+
+@pytest.mark.parametrize("most", [1, 8])
+async def test_a_list_of_many_small_pages_is_read(most: int) -> None:
+    """However small: what counts is how many pages the first one promises."""
+    reading = Reading(never_ending(lambda _: 300, services=most))
+    assert len({live.id for live in await reading.list()}) >= 300
 
 
 async def test_a_refused_reader_ends_the_command_with_the_request_id() -> None:

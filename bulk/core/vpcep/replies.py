@@ -133,7 +133,7 @@ def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
     if not isinstance(entries, list):
         raise ValueError("the reply has no list endpoint_services")  # noqa: TRY004 - bad input
     if type(total_count) is not int or total_count < 0:
-        raise ValueError("the reply has no total_count")
+        raise ValueError(f"the reply's total_count is {total_count!r}, which is no count")
     return tuple(listed_service(entry) for entry in entries), total_count
 
 
