@@ -33,6 +33,7 @@ from tests.nouns import planned, run_record, session_record
 OK = Reply(http=200, request_id="req-1", ms=5)
 LOST = Reply(code="timeout", message="no answer")
 TOO_FAST = Reply(http=429, code="APIGW.0308")
+UNAVAILABLE = Reply(http=503, code="APIGW.0613")
 NO = Reply(http=400, code="EndPoint.3043", message="bad port")
 LOCKED = Reply(http=401, code="APIGW.0301", message="signature does not match")
 CLASH = Reply(http=400, code="EndPoint.3044", message="another service holds the port")
@@ -84,6 +85,7 @@ class FakePace:
         self.granted = 0
         self.took: list[float] = []
         self.refusals: list[float] = []
+        self.pauses: list[float] = []
         self.closed = asyncio.Event()
         self.held = False
         self.wanted = asyncio.Event()
@@ -107,6 +109,10 @@ class FakePace:
     def refused(self, granted_at: float, throttled: Throttled) -> None:  # noqa: ARG002 - part of the interface
         """Note the grant."""
         self.refusals.append(granted_at)
+
+    def pause(self, wait_s: float) -> None:
+        """Note the wait."""
+        self.pauses.append(wait_s)
 
     def close(self) -> None:
         """Let everybody go."""
@@ -240,6 +246,21 @@ def is_lost(*_: Any) -> Verdict:
 def is_throttled(*_: Any) -> Verdict:
     """Refuse for going too fast."""
     return Throttled(reply=TOO_FAST, retry_after_s=3.0)
+
+
+def is_unavailable(*_: Any) -> Verdict:
+    """Take no effect, perhaps, and ask for a pause."""
+    return Doubt(reply=UNAVAILABLE, retry_after_s=60.0)
+
+
+def is_shut(*_: Any) -> Verdict:
+    """Take no effect, perhaps, and ask to be left alone for years."""
+    return Doubt(reply=UNAVAILABLE, shut_until="2057-01-15 08:30:00 UTC")
+
+
+def is_throttled_for_years(*_: Any) -> Verdict:
+    """Refuse for going too fast, and ask to be left alone for years."""
+    return Throttled(reply=TOO_FAST, shut_until="2057-01-15 08:30:00 UTC")
 
 
 def is_unreached(*_: Any) -> Verdict:

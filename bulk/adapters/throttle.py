@@ -21,7 +21,7 @@ from asyncio_throttle.throttler import Throttler
 
 from bulk.adapters.clock import Timer
 from bulk.core.model import Throttled, Wait
-from bulk.core.pacing import Accepted, Event, Pacing, Refused, reason, step
+from bulk.core.pacing import Accepted, Event, Pacing, Paused, Refused, reason, step
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
@@ -87,6 +87,10 @@ class Limiter(Throttler):
         """Learn that the server refused the request of this grant for going too fast."""
         self._learn(Refused(granted_at=granted_at, throttled=throttled))
 
+    def pause(self, wait_s: float) -> None:
+        """Let nothing leave for so long, as the server asks for it."""
+        self._learn(Paused(wait_s=wait_s))
+
     @property
     def rate_per_s(self) -> float:
         """Return the rate now."""
@@ -105,9 +109,11 @@ class Limiter(Throttler):
         return reason(self.pacing, self._clock.monotonic())
 
     def _learn(self, event: Event) -> None:
-        before, after = self.pacing, step(self.pacing, event, self._clock.monotonic())
+        now = self._clock.monotonic()
+        before, after = self.pacing, step(self.pacing, event, now)
         self.pacing = after
-        held = after.hold is not before.hold and after.hold != before.hold
+        is_paused = before.paused_until_s <= now < after.paused_until_s  # said once, not for each reply
+        held = is_paused or (after.hold is not before.hold and after.hold != before.hold)
         if held or after.limit != before.limit:
             self._changed(after)
         if held or after.rate_per_s != before.rate_per_s:
@@ -139,7 +145,7 @@ class Limiter(Throttler):
             self._last + self._interval_s(),
             self._grants_ago(ceil(rate_per_s * period_s)) + period_s,
             self._grants_ago(int(rate_per_s * SLICE_S) + 1) + SLICE_S,
-            self.pacing.hold.until_s,
+            self.pacing.held_until_s,
         )
 
     def _interval_s(self) -> float:
@@ -149,7 +155,7 @@ class Limiter(Throttler):
         return self._grants[-count] if len(self._grants) >= count else -inf
 
     def _grant(self, now: float, *, scheduled_s: float) -> float:
-        self._last = max(self._last + self._interval_s(), self.pacing.hold.until_s, scheduled_s)
+        self._last = max(self._last + self._interval_s(), self.pacing.held_until_s, scheduled_s)
         self._grants.append(now)
         while self._grants[0] <= now - PERIOD_S:
             self._grants.popleft()

@@ -6,6 +6,7 @@
     +-- CannotRun             1  credentials, network, I/O
     |   +-- CredentialsError     no usable credentials, or the cloud does not accept them
     |   +-- FleetUnreadable      the live fleet could not be listed completely
+    |       +-- PushedBack    5  the API asks to be left alone for longer than anybody waits
     |   +-- LedgerFailed         an append did not reach the disk: no further PUT may leave
     |   +-- LedgerDamaged        a line is missing, edited or out of order
     +-- Stopped               6  a limit or a person stopped the run for good
@@ -79,6 +80,12 @@ class CredentialsError(CannotRun):
 
 class FleetUnreadable(CannotRun):
     """The live fleet could not be listed completely."""
+
+
+class PushedBack(FleetUnreadable):
+    """The API asks to be left alone for longer than anybody waits; the same command continues then."""
+
+    exit_code = ExitCode.STOPPED_EARLY
 
 
 class LedgerFailed(CannotRun):

@@ -568,6 +568,10 @@ class Wait:
     detail: str = ""
 
 
+PUSH_BACK_MAX_S = 900.0
+"""How long the API may ask to be left alone; beyond that a person has to know, and nothing waits."""
+
+
 @noun
 class Done:
     """The API took the change; `state` is the service as the reply shows it."""
@@ -582,7 +586,10 @@ class Throttled:
 
     reply: Reply
     retry_after_s: float | None = None
+    """How long the API asks to be left alone, where that is worth waiting for."""
     limit: Limit | None = None
+    shut_until: str = ""
+    """Until when the API asks to be left alone (UTC), where that is longer than anybody waits."""
 
 
 @noun
@@ -592,6 +599,8 @@ class Retry:
     reply: Reply
     counts: bool = True
     """False where the row is not to blame, as after renewing an expired token."""
+    retry_after_s: float | None = None
+    shut_until: str = ""
 
 
 @noun
@@ -599,6 +608,8 @@ class Doubt:
     """Perhaps applied: only reading can tell."""
 
     reply: Reply
+    retry_after_s: float | None = None
+    shut_until: str = ""
 
 
 @noun

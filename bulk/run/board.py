@@ -106,7 +106,7 @@ class Board:
         """Have a record written down; what it says of its row is known from here on."""
         if isinstance(record, Attempt):
             work = self.works[record.row]
-            work.known = after_attempt(work.known, record.verdict)
+            work.known = after_attempt(work.known, record.verdict, record.hold_s)
             if record.verdict is AttemptResult.PARKED:
                 self.parked.add(record.row)
         self.ask(Append(record, sends))

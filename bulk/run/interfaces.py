@@ -63,6 +63,10 @@ class Pace(Protocol):
         """Learn that the server refused the request of this grant for going too fast."""
         ...
 
+    def pause(self, wait_s: float) -> None:
+        """Let nothing leave for so long, as the server asks for it."""
+        ...
+
     @property
     def rate_per_s(self) -> float:
         """Return the rate now."""

@@ -10,7 +10,17 @@ from collections.abc import Callable
 from bulk.core.concurrency import Answered, Failed, sizing, step, workers
 from bulk.core.ledger.records import Purpose
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName, Reply, Retry, Target, Verdict
+from bulk.core.model import (
+    PUSH_BACK_MAX_S,
+    Doubt,
+    LaneName,
+    Reply,
+    Retry,
+    ShowVerdict,
+    Target,
+    Throttled,
+    Verdict,
+)
 from bulk.run.board import Board
 from bulk.run.interfaces import Limits
 from bulk.run.row import Work
@@ -21,6 +31,13 @@ SILENT_MIN = 3
 SILENCE_S = 30.0
 """How long nobody may answer before the lane is cut."""
 _SERVER_ERROR = 500
+
+
+def pushed_back(found: Verdict | ShowVerdict) -> Stop | None:
+    """Return why nothing can be sent any more, where the API asks to be left alone for too long."""
+    if isinstance(found, Throttled | Doubt | Retry) and found.shut_until:
+        return Stop(BrakeReason.PUSHED_BACK, f"the API asks to be left alone until {found.shut_until}")
+    return None
 
 
 class Queue:
@@ -157,6 +174,8 @@ class Lane:
         self._sizing = sizing(limits.workers)
         self._silent, self._silent_since = 0, 0.0
         """Attempts in a row that found nobody, and when the first of them was answered for."""
+        self._pushed_since: float | None = None
+        """Since when every answer asks to be left alone; None where the last one did not."""
         self._is_answered: dict[Target, bool] = {}
         """Whether the first PUT of a target was answered; a target that had none is not in it."""
 
@@ -200,7 +219,8 @@ class Lane:
             self._size(reply)
         if reply.http is not None:
             self._silent = 0
-        elif isinstance(verdict, Retry):
+            return self._push_back(verdict, now)
+        if isinstance(verdict, Retry):
             self._silent_since = self._silent_since if self._silent else now
             self._silent += 1
             silent_s = now - self._silent_since
@@ -208,6 +228,22 @@ class Lane:
                 message = f"the API could not be reached for {silent_s:.0f} s: {reply.code}, {reply.message}"
                 return Stop(BrakeReason.UNREACHED, message)
         return None
+
+    def _push_back(self, verdict: Verdict, now: float) -> Stop | None:
+        """Return why the lane is to be cut, if the API asks to be left alone for too long, once or in all."""
+        if stop := pushed_back(verdict):
+            return stop
+        if not (isinstance(verdict, Doubt) and verdict.retry_after_s):
+            self._pushed_since = None
+            return None
+        if self._pushed_since is None:
+            self._pushed_since = now
+        if now - self._pushed_since <= PUSH_BACK_MAX_S:
+            return None
+        minutes = f"{(now - self._pushed_since) / 60:.0f} min"
+        return Stop(
+            BrakeReason.PUSHED_BACK, f"the API has asked to be left alone again and again for {minutes}"
+        )
 
     def _size(self, reply: Reply) -> None:
         is_failure = reply.http is None or reply.http >= _SERVER_ERROR

@@ -17,7 +17,7 @@ from bulk.core.model import Action, Denied, LaneName, ShowVerdict, Target, Verdi
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
-from bulk.run.lane import Lane
+from bulk.run.lane import Lane, pushed_back
 from bulk.run.row import Turn, answered, blocked, checked, looked_again, read_back, refused, withdrawn
 from bulk.run.stages import Effect, Place, Send, Show, Stop, Timer
 
@@ -187,10 +187,10 @@ class Machine:
         if self._board.place(row) is not Place.FLYING:  # nobody waits for it any more
             return
         lane, work = self._course.lane(row), self._board.works[row]
-        silence = lane.learn(self._board.target(row), verdict, now)
+        stop = lane.learn(self._board.target(row), verdict, now)
         is_silent = lane.is_silent
-        if silence:
-            self.cut(lane.key, silence)
+        if stop:
+            self.cut(lane.key, stop)
         turn = answered(
             work,
             verdict,
@@ -239,6 +239,8 @@ class Machine:
             ended = self._board.plan.outcome(row) or {}
             turn = checked(self._board.change(row), ended, found, self._limits.allowed)
         self._board.looks.seen(row, asked_at)
+        if stop := pushed_back(found):
+            self.cut(self._course.lane(row).key, stop)
         self._course.follow(row, turn)
         if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:
             message = f"row {row}: its service moved since the plan, after others had been sent"

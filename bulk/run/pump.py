@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, assert_never
 
-from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Throttled, Wait
+from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Wait
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
@@ -26,6 +26,7 @@ from bulk.run.reading import (
     raising_the_first,
     refused_key,
     show_service,
+    teach,
 )
 from bulk.run.stages import Append, Effect, Place, Probe, Send, Show, Stop, Timer
 
@@ -254,10 +255,7 @@ class Pump:
     async def _put(self, change: Change, body: ModifyBody) -> None:
         client, granted_at = self._clients[change.target], self._granted.pop(change.row)
         verdict = await client.fleet.modify(change.service_id, body)
-        if isinstance(verdict, Throttled):
-            client.writes.refused(granted_at, verdict)
-        elif verdict.reply.http is not None:
-            client.writes.accepted(granted_at)
+        teach(client.writes, granted_at, verdict)
         self._machine.answered(change.row, verdict, self._clock.monotonic())
         self._drain_soon()
 
@@ -365,6 +363,8 @@ class Pump:
         """Look at the services of rows; return whether that could be done, else cut the lane."""
         try:
             await at_once(look, by_target(self._ledger.progress, rows))
+        except PushedBack as error:
+            self._machine.cut(key, Stop(BrakeReason.PUSHED_BACK, f"{error.message}; {error.hint}"))
         except FleetUnreadable as error:
             self._machine.cut(key, Stop(BrakeReason.UNREADABLE, f"{error.message}; {error.hint}"))
         except CredentialsError as error:

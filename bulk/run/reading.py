@@ -11,10 +11,12 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
-from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
+    PUSH_BACK_MAX_S,
     Abort,
+    Doubt,
     ListVerdict,
     Page,
     Reject,
@@ -25,6 +27,7 @@ from bulk.core.model import (
     ShowVerdict,
     Target,
     Throttled,
+    Verdict,
 )
 from bulk.core.text import counted
 from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
@@ -44,7 +47,7 @@ PAGES_MAX = 10_000
 GROWTH_MAX, PAGES_MORE = 2, 10
 """A list that grows while it is read may have so many times its pages, and a few more; then it has no end."""
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", bound=ListVerdict | ShowVerdict)
 T = TypeVar("T")
 
 
@@ -232,6 +235,11 @@ async def _page(
             return _Asked(Page(reply=reply, services=(), total_count=0), asked_at)
         case Abort(reply=reply, hint=hint):
             raise CredentialsError(f"{target}: {_as_text(reply)}", hint=hint)
+        case Throttled(shut_until=until) | Retry(shut_until=until) if until:
+            raise PushedBack(
+                f"{target}: the API asks to be left alone until {until}",
+                hint="run the same command again then",
+            )
         case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):
             raise FleetUnreadable(
                 f"{target}: the services could not be listed: {_as_text(reply)}",
@@ -263,26 +271,44 @@ async def _patiently(
 ) -> tuple[Answer | Retry, float]:
     """Ask until there is an answer worth having, and return it with the monotonic time of its request.
 
-    Being throttled is waited out, however long it lasts.
+    Being throttled is waited out, however long it lasts; so is what else the API asks to wait for, up to
+    `PUSH_BACK_MAX_S`.
     """
-    tries, asked_at = 0, 0.0
+    tries, asked_at, paused_s = 0, 0.0, 0.0
     while True:
         granted_at = await pace.acquire()
         if granted_at is None:
             return Retry(reply=Reply(code="stopped", message="the run is stopping")), asked_at
         asked_at = patience.clock.monotonic()
         answer = await ask()
+        teach(pace, granted_at, answer)
         match answer:
+            case Throttled(shut_until=until) | Retry(shut_until=until) if until:
+                return answer, asked_at
             case Throttled():
-                pace.refused(granted_at, answer)
+                pass
+            case Retry(retry_after_s=wait_s) if wait_s and paused_s + wait_s <= PUSH_BACK_MAX_S:
+                paused_s += wait_s
             case Retry():
                 tries += answer.counts
                 if tries >= READ_TRIES:
                     return answer, asked_at
                 await patience.clock.sleep(backoff_s(tries, patience.dice.random()))
             case _:
-                pace.accepted(granted_at)
                 return answer, asked_at
+
+
+def teach(pace: Pace, granted_at: float, answer: Verdict | ShowVerdict | ListVerdict) -> None:
+    """Let a pace learn from the answer to the request of a grant, or from the lack of one."""
+    match answer:
+        case Throttled():
+            pace.refused(granted_at, answer)
+        case Doubt(retry_after_s=wait_s) | Retry(retry_after_s=wait_s) if wait_s:
+            pace.pause(wait_s)
+        case _ if answer.reply.http is not None:
+            pace.accepted(granted_at)
+        case _:
+            pass
 
 
 def _as_text(reply: Reply) -> str:

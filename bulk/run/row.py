@@ -234,8 +234,9 @@ def answered(
     match verdict:
         case Done(state=state):
             turn = _succeeded(work, reply, state, limits)
-        case Doubt():
-            turn = _doubt(work, reply, limits)
+        case Doubt(retry_after_s=hold_s, shut_until=until):
+            turn = _doubt(work, reply, limits, hold_s or 0.0)
+            turn = turn._replace(to=Place.LEFT, in_doubt=True) if until else turn
         case Throttled(retry_after_s=hold_s):
             turn = Turn(Place.READY, (_attempt(work, AttemptResult.THROTTLED, reply, hold_s or 0.0),))
         case Retry(counts=counts):
@@ -316,9 +317,10 @@ def _shortened(text: str) -> str:
     return f"'{line[:_SHOWN_CHARS]}…'" if len(line) > _SHOWN_CHARS else f"'{line}'"
 
 
-def _doubt(work: Work, reply: Reply, limits: Limits) -> Turn:
+def _doubt(work: Work, reply: Reply, limits: Limits, hold_s: float = 0.0) -> Turn:
     work.reply, work.is_rejected = reply, False
-    return Turn(Place.SETTLING, (_attempt(work, AttemptResult.DOUBT, reply),), wait_s=limits.settle_s)
+    attempt = _attempt(work, AttemptResult.DOUBT, reply, hold_s)
+    return Turn(Place.SETTLING, (attempt,), wait_s=max(limits.settle_s, hold_s))
 
 
 def _rejected(work: Work, reply: Reply) -> Turn:

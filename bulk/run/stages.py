@@ -26,7 +26,9 @@ FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RE
                                                or READY with RESTORE due; rejected -> ENDED, but a row
                                                that is to be parked is read first: SETTLING
                                                denied: as rejected; DENIED while no PUT of its key was
-                                               accepted; abort -> LEFT, and every lane of that key is cut
+                                               accepted; abort -> LEFT, and every lane of that key is
+                                               cut; perhaps applied, and the API asks to be left alone
+                                               for too long -> LEFT
 SETTLING   perhaps applied, too soon to read   due -> READING (show); the end of `drain_s` -> LEFT
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
                                                else, gone -> ENDED (conflict); unreadable -> LEFT;
@@ -69,8 +71,9 @@ Stops
 
 A *stop* is the whole run's: nothing begins but must-finish rows. A *cut* is one lane's, or that of all lanes
 of one key: nothing at all is sent there any more, since nothing can be (nobody there, key refused, fleet
-unreadable). Rows in flight are answered, doubts are read, whatever the stop. After a
-signal this has an end: what is under way once `drain_s` is over is left as its records say.
+unreadable, the API asks to be left alone for too long). Rows in flight are answered, doubts are read,
+whatever the stop. After a signal this has an end: what is under way once `drain_s` is over is left as its
+records say.
 
 What a session knows at its beginning
 =====================================

@@ -13,7 +13,7 @@ concurrency. `for` limits a rule, or all rates, to reads or writes.
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Self
@@ -157,14 +157,14 @@ class Faults:
 
 def fault_refusal(rule: FaultRule, now_s: float) -> Refusal:
     """Return the error answer of a fault that is one: neither a reset, nor slow, nor a corrupted answer."""
+    headers = retry_after_header(rule.retry_after, rule.delay_s, now_s)
     match rule.kind:
         case FaultKind.THROTTLE_429:
-            headers = retry_after_header(rule.retry_after, rule.delay_s, now_s)
             return throttled(count=60, period="1 minute", policy="user", headers=headers)
         case FaultKind.CODE:
-            return named(rule.code, http=rule.http)
+            return replace(named(rule.code, http=rule.http), headers=headers)
         case _:
-            return _REFUSALS[rule.kind]
+            return replace(_REFUSALS[rule.kind], headers=headers)
 
 
 def _rule_of_rate(name: str, rate: float, applies_to: Kind) -> FaultRule:

@@ -11,7 +11,7 @@ from typing import Any
 from bulk.core.ledger.progress import OpenRow
 from bulk.core.ledger.records import AttemptResult, Purpose
 from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
-from bulk.run import board, first_look, machine, row
+from bulk.run import board, first_look, lane, machine, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.course import Course
@@ -120,9 +120,17 @@ def _overwrites_a_third_state(right: Function) -> Function:
 
 def _costs_a_try(result: AttemptResult) -> Callable[[Function], Function]:
     def wrong(right: Function) -> Function:
-        return lambda known, verb: right(known, AttemptResult.RETRY if verb is result else verb)
+        return lambda known, verb, _: right(known, AttemptResult.RETRY if verb is result else verb)
 
     return wrong
+
+
+def _takes_a_wait_for_the_rows_fault(right: Function) -> Function:
+    return lambda known, result, _: right(known, result)
+
+
+def _forgets_the_wait(right: Function) -> Function:
+    return lambda work, reply, limits, *_: right(work, reply, limits)
 
 
 def _gives_up_early(right: Function) -> Function:
@@ -297,6 +305,11 @@ MUTANTS = [
         ("drift", "a service that moved is sent", first_look, "looked_at", _ignores_the_drift),
         ("drift", "a row that needs nothing is sent", first_look, "looked_at", _sends_what_is_kept),
         ("tries", "throttling costs a try", board, "after_attempt", _costs_a_try(AttemptResult.THROTTLED)),
+        ("tries", "a wait that is asked for costs a try", board, "after_attempt",
+         _takes_a_wait_for_the_rows_fault),
+        ("push-back", "a doubt is read before its time", row, "_doubt", _forgets_the_wait),
+        ("push-back", "a lane that is shut goes on", lane, "pushed_back", constantly(None)),
+        ("P15", "a lane waits for ever", lane, "PUSH_BACK_MAX_S", lambda _: float("inf")),
         ("tries", "every attempt counts", row, "_again", _gives_up_early),
         ("order", "predecessors are ignored", Dependencies, "in_the_way", constantly(None)),
         ("order", "a port is taken before it is freed", Dependencies, "in_the_way",

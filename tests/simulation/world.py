@@ -72,6 +72,8 @@ KINDS = (
 )
 DENIED = "EndPoint.0004"
 OPENING = 10
+WAITS = ("asks to wait", "is shut")
+PUSH_BACK_MAX_S = 900.0
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
@@ -163,6 +165,9 @@ class World:
             strict=dice.random() < 0.15,
         )
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
+        self.own_dice = own = random.Random(f"pauses {seed}")  # so that the other dice fall as before
+        self.own_odds = {kind: own.choice((0, 0, 0, 0.02, 0.2, 0.5)) for kind in WAITS}
+        self.own_odds["is shut"] /= 10
         self.odds["landed no"] = dice.choice((0, 0, 0, 0.05, 0.3))
         if dice.random() < 0.03:  # a job that is wrong from its first row on
             self.odds = dict.fromkeys(KINDS, 0.0) | {dice.choice(("rejected", "denied")): 1.0}
@@ -251,6 +256,9 @@ class World:
         self.denials: Counter[str] = Counter()
         self.looked_lanes: set[LaneName] = set()
         self.answered_at: dict[int, float] = {}
+        self.asked_to_wait: dict[int, float] = {}
+        self.paused_until: dict[LaneName, float] = defaultdict(float)
+        self.pushed_since: dict[LaneName, float] = {}
         self.begun_before = {*self.ledger.progress.open}
         self.moved: set[int] = set()
         self.failed = {row for row in self.ledger.changes if _is_bad(self.ledger.outcome(row))}
@@ -380,7 +388,9 @@ class World:
             self.at(0.1, lambda: self._verify(key))
 
     def _grant(self, key: LaneName) -> None:
-        if not self._begins(key) and self.machine.is_looking(key):
+        if self.now < self.paused_until[key]:  # the pace is closed for so long
+            self.at(self.paused_until[key] - self.now, lambda: self._grant(key))
+        elif not self._begins(key) and self.machine.is_looking(key):
             self.at(0.05, lambda: self._grant(key))  # the grant is kept for the row that is looked at
         else:
             self.granting.discard(key)
@@ -484,6 +494,9 @@ class World:
             return "unreached"
         if self._is_revoked():
             return "denied"
+        for kind, odds in self.own_odds.items():
+            if odds and self.own_dice.random() < odds:
+                return kind
         return next((kind for kind, odds in self.odds.items() if self.dice.random() < odds), "ok")
 
     def _answer(self, change: Change, verdict: Verdict) -> None:
@@ -492,6 +505,7 @@ class World:
         self.is_answered[change.target] = True
         self.answered_at[row] = self.now
         name, was_cut = f"answered {type(verdict).__name__}", self.machine.lanes[key].cut is not None
+        self._note_push_back(row, key, verdict)
         self.do(name, row, self.machine.answered, row, verdict, self.now)
         if isinstance(verdict, Denied):
             self.denials[key.account] += 1
@@ -500,6 +514,8 @@ class World:
         is_none_allowed = self.denials[key.account] >= 3 and not self._has_accepted(key.account)
         if isinstance(verdict, Abort) or is_none_allowed:
             self.refused_accounts.add(key.account)
+        if isinstance(verdict, Throttled | Doubt) and verdict.shut_until:
+            self.gone_lanes.add(key)
         if isinstance(verdict, Done) and self._has_side_effect(verdict.state):
             self._must_stop()
 
@@ -516,6 +532,17 @@ class World:
         said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
         lifted = {json["id"] for json in said if json["what"] == "despite"}
         return [json["id"] for json in said if json["what"] == "stop" and json["id"] not in lifted]
+
+    def _note_push_back(self, row: int, key: LaneName, verdict: Verdict) -> None:
+        """Note how long the API asks to be left alone, and since when it has done nothing else."""
+        wait_s = verdict.retry_after_s or 0.0 if isinstance(verdict, Throttled | Doubt) else 0.0
+        self.asked_to_wait[row] = wait_s
+        self.paused_until[key] = max(self.paused_until[key], self.now + wait_s)
+        if isinstance(verdict, Doubt) and wait_s:
+            if self.now - self.pushed_since.setdefault(key, self.now) > PUSH_BACK_MAX_S:
+                self.gone_lanes.add(key)
+        elif verdict.reply.http is not None:
+            self.pushed_since.pop(key, None)
 
     def _must_stop(self) -> None:
         self.stopped_at = self.now if self.stopped_at is None else self.stopped_at
@@ -540,6 +567,12 @@ class World:
             return
         before = self.live.get(change.service_id)
         lost: Verdict = Doubt(reply=Reply(code="timeout"))
+        if kind in WAITS:
+            lost = self._push_back(kind)
+            if self.own_dice.random() < 0.5:
+                self.at(latency_s, lambda: self._gone(change.row), outlives=True)
+                self.at(latency_s, lambda: answer(lost))
+                return
         if kind == "echo" and before:
             lost = Done(reply=OK, state=before)
         lands_s = self.dice.uniform(0.6, SETTLE_S - 0.01) if kind == "late" else latency_s
@@ -557,6 +590,15 @@ class World:
         self.at(lands_s, land, outlives=True)
         if not is_told:
             self.at(0.1 if kind == "late" else latency_s, lambda: answer(lost))
+
+    def _push_back(self, kind: str) -> Verdict:
+        """Return an answer that asks for a wait, or for one that is too long; it may have taken effect."""
+        unavailable = Doubt(
+            reply=Reply(http=503), retry_after_s=self.own_dice.choice((1.0, 5.0, 60.0, 600.0))
+        )
+        if kind == "asks to wait":
+            return unavailable
+        return replace(unavailable, retry_after_s=None, shut_until="2057-01-15 08:30:00 UTC")
 
     def _gone(self, row: int) -> None:
         self.alive[row] -= 1
@@ -727,7 +769,8 @@ class World:
         told = [json for json in self.ledger.said[row] if json["type"] != "note"]
         if told[-1]["type"] == "intent" or told[-1].get("verdict") == "doubt":
             waited_s = self.now - max(self.began_at, self.answered_at.get(row, 0.0))
-            must(waited_s > SETTLE_S - 0.001, f"row {row} is read {waited_s:.1f} s after its PUT")
+            least_s = max(SETTLE_S, self.asked_to_wait.get(row, 0.0)) - 0.001
+            must(waited_s > least_s, f"row {row} is read {waited_s:.1f} s after its PUT")
 
     def _check_record(self, record: Record) -> None:
         if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
@@ -754,7 +797,7 @@ class World:
         for json in told:
             if json["type"] == "intent":
                 current = json.get("purpose")
-            elif current == purpose and json.get("verdict") in {"doubt", "retry"}:
+            elif current == purpose and json.get("verdict") in {"doubt", "retry"} and not json["hold_s"]:
                 counted += 1
         return counted
 

@@ -180,6 +180,34 @@ async def test_an_acceptance_ends_a_pause_only_when_it_left_after_it() -> None:
         assert list(line.grants) == [0]
 
 
+async def test_a_pause_holds_everybody_whatever_is_answered_meanwhile() -> None:
+    """A server that is not available is left alone; what it still answers ends nothing."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(5)
+        line.limiter.refused(0.0, refusal())
+        line.told.clear()
+        for wait_s in (30.0, 29.0, 30.0):
+            line.limiter.pause(wait_s)
+        assert [pacing.paused_until_s for pacing in line.told] == [30.0], "said once"
+        line.limiter.accepted(0.1)
+        await line.pass_time(29.9)
+        assert list(line.grants) == [0]
+        await line.pass_time(0.1)
+        assert line.grants[1] == pytest.approx(30.0)
+
+
+async def test_a_pause_is_no_limit() -> None:
+    """After it requests leave as fast as before."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(5)
+        line.limiter.pause(30.0)
+        await line.pass_time(29.9)
+        assert line.limiter.reason() == Wait(hold=Hold.PUSH_BACK, left_s=pytest.approx(0.1))
+        await line.pass_time(0.1 + 4 * INTERVAL_S)
+        assert len(line.grants) == 5
+        assert line.limiter.pacing.rate_per_s == 10.0
+
+
 async def test_a_rate_that_changes_moves_those_who_wait() -> None:
     """A cut to 0.99 a second, stated by the server, reaches the waiter whose turn was nearer."""
     async with queue(auto()) as line:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bulk.core.errors import CredentialsError, FleetUnreadable
+from bulk.core.errors import CredentialsError, ExitCode, FleetUnreadable, PushedBack
 from bulk.core.model import (
     Abort,
     Done,
@@ -31,7 +31,7 @@ from bulk.run.reading import (
     list_services,
     show_service,
 )
-from tests.fakes import LOCKED, NO, OK, TOO_FAST, UNREACHED, FakeClock, FakeFleet, FakePace, FixedDice
+from tests.fakes import BUSY, LOCKED, NO, OK, TOO_FAST, UNREACHED, FakeClock, FakeFleet, FakePace, FixedDice
 from tests.nouns import PROJECT, service_id, state
 
 RETRY = Retry(reply=UNREACHED)
@@ -247,6 +247,42 @@ async def test_a_throttled_read_costs_no_try_and_tells_the_pace() -> None:
     assert len(await reading.list()) == 1
     assert len(reading.pace.refusals) == 20
     assert reading.clock.slept_s == []
+
+
+async def test_a_wait_that_is_asked_for_costs_a_read_no_try() -> None:
+    """A service that is not available says when to come back: the pace waits, and the read goes on."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Retry(reply=BUSY, retry_after_s=90.0)] * 10
+    assert len(await reading.list()) == 1
+    assert reading.pace.pauses == [90.0] * 10
+    assert reading.clock.slept_s == []
+
+
+async def test_a_wait_that_is_asked_for_again_and_again_comes_to_an_end() -> None:
+    """After a quarter of an hour in all, each further one is a try."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Retry(reply=BUSY, retry_after_s=90.0)] * (10 + READ_TRIES)
+    with pytest.raises(FleetUnreadable, match="http 409 busy"):
+        await reading.list()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Throttled(reply=TOO_FAST, shut_until="2057-01-15 00:30:00 UTC"),
+        Retry(reply=BUSY, shut_until="2057-01-15 00:30:00 UTC"),
+    ],
+)
+async def test_a_wait_that_is_too_long_ends_a_read_at_once(answer: Throttled | Retry) -> None:
+    """Its end is said, and the exit code that means: later, the same command."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [answer]
+    with pytest.raises(PushedBack, match="left alone until 2057-01-15 00:30:00 UTC") as caught:
+        await reading.list()
+    assert caught.value.exit_code is ExitCode.STOPPED_EARLY
+    assert len(reading.fleet.pages) == 1
+    reading.fleet.reads = {ServiceId(service_id(0)): [answer]}
+    assert await reading.show(0) == answer
 
 
 async def test_a_renewed_token_costs_a_read_no_try() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from bulk.core.model import Limit
 from bulk.core.vpcep.refusals import (
+    CENTURY_S,
     MESSAGE_CHARS_MAX,
     Facts,
     clean,
@@ -98,13 +99,24 @@ def test_redaction_keeps_what_helps_to_find_the_mistake() -> None:
         ({"Retry-After": " 1.5 "}, 1.5),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "inf"}, None),
+        ({"Retry-After": "1e9"}, None),
+        ({"Retry-After": "+7"}, None),
+        ({"Retry-After": "\u0667"}, None),
+        ({"Retry-After": "978307200"}, 978_307_200.0),
+        ({"Retry-After": "9" * 40}, CENTURY_S),
+        ({"Retry-After": "9" * 4_000}, CENTURY_S),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, CENTURY_S),
+        ({"Retry-After": "Mon, 01 Jan 0001 00:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 31 Dec 99999 23:59:59 GMT"}, None),
         ({"Retry-After": "Thu, 15 Jan 2026 08:31:00 GMT"}, 60.0),
         ({"Retry-After": "Thu, 15 Jan 2026 08:29:00 GMT"}, 0.0),
         ({"Retry-After": "Thu, 15 Jan 2026 08:31:00 GMT", "Date": "Thu, 15 Jan 2026 08:30:50 GMT"}, 10.0),
     ],
 )
 def test_retry_after_is_read_in_seconds_and_as_a_date(headers: dict[str, str], wait_s: float | None) -> None:
-    """A date counts by the server's clock where it tells it; the past is now."""
+    """A date counts by the server's clock where it tells it; the past is now, the farthest is a century."""
     assert retry_after_s(headers, NOW) == wait_s
 
 

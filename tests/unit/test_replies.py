@@ -138,6 +138,34 @@ def test_throttling_tells_limit_and_waiting_time() -> None:
     assert verdict.limit == Limit(requests=60, window_s=60.0, policy="user")
 
 
+@pytest.mark.parametrize("code", ["", "APIGW.0613", "EndPoint.0001"])
+@pytest.mark.parametrize("http", [429, 500, 502, 503, 504])
+def test_a_wait_that_the_server_asks_for_is_heeded_whatever_the_refusal(http: int, code: str) -> None:
+    """Busy or broken: up to a quarter of an hour it is waited for, by a PUT and by a read."""
+    got = answer(http, {"error_code": code, "error_msg": "no"}, Retry_After="900")
+    for verdict in (put(got), shown(got, ID), listed(got)):
+        assert isinstance(verdict, Throttled | Doubt | Retry)
+        assert (verdict.retry_after_s, verdict.shut_until) == (900.0, "")
+
+
+@pytest.mark.parametrize("http", [429, 503])
+@pytest.mark.parametrize(
+    ("asked", "until"),
+    [
+        ("901", "2026-01-15 08:45:01 UTC"),
+        ("978307200", "2057-01-15 08:30:00 UTC"),
+        ("9" * 99, "2126-01-16 08:30:00 UTC"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", "2126-01-16 08:30:00 UTC"),
+    ],
+)
+def test_a_wait_that_is_too_long_is_told_by_its_end(http: int, asked: str, until: str) -> None:
+    """Nobody waits for it; a century stands for whatever is later."""
+    got = answer(http, {}, Retry_After=asked)
+    for verdict in (put(got), shown(got, ID), listed(got)):
+        assert isinstance(verdict, Throttled | Doubt | Retry)
+        assert (verdict.retry_after_s, verdict.shut_until) == (None, until)
+
+
 @pytest.mark.parametrize("body", [b"", HTML, {"error_code": "IAM.0012"}, {"error_code": "EndPoint.0002"}])
 def test_every_429_is_throttling(body: Any) -> None:
     """Whoever sends it, and whatever stands in it."""

@@ -15,6 +15,7 @@ from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Intent
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
+    PUSH_BACK_MAX_S,
     Abort,
     Action,
     Change,
@@ -38,6 +39,7 @@ from tests.fakes import (
     LOCKED,
     NO,
     OK,
+    UNAVAILABLE,
     UNREACHED,
     Answer,
     FakeClock,
@@ -52,7 +54,10 @@ from tests.fakes import (
     is_lost,
     is_rejected,
     is_renewed,
+    is_shut,
     is_throttled,
+    is_throttled_for_years,
+    is_unavailable,
     is_unreached,
     lands,
     lands_half_refused,
@@ -700,6 +705,70 @@ async def test_the_brake_ends_the_verify_sweep_without_a_verdict(tmp_path: Path)
     )
     await session.run()
     assert (session.outcomes, elsewhere.shown) == ([APPLIED, APPLIED], [])
+
+
+# An API that asks to be left alone
+
+
+async def test_a_wait_that_is_asked_for_holds_the_lane_and_costs_no_try(tmp_path: Path) -> None:
+    """A 503 may have taken effect: the row is read after the wait, and then sent again, however often."""
+    session = await ran(tmp_path, rows(1), {1: [is_unavailable] * 7}, tries=1)
+    assert session.outcomes == [APPLIED]
+    assert (session.writes.pauses, session.writes.refusals) == ([60.0] * 7, [])
+    assert [wait_s for wait_s in session.clock.slept_s if wait_s == 60.0] == [60.0] * 7
+    [first, unapplied, *_] = session.told(1, "attempt")
+    assert (first["verdict"], first["hold_s"], unapplied["verdict"]) == ("doubt", 60.0, "unapplied")
+    assert fold(session.ledger.path).outcome(1) is APPLIED
+
+
+async def test_a_wait_that_is_asked_for_counts_nothing_in_the_next_session_either(tmp_path: Path) -> None:
+    """The fold of the records says the same as the run did."""
+    session = await prepared(tmp_path, rows(1), {1: [is_unavailable] * 3}, tries=1)
+    session.fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    await session.run()
+    assert fold(session.ledger.path).open[1].tries == 0
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED]
+
+
+async def test_a_wait_asked_for_again_and_again_stops_the_lane_after_a_quarter_of_an_hour(
+    tmp_path: Path,
+) -> None:
+    """Nothing that is under way would end it; no row fails for it, and the next session goes on."""
+    session = await ran(tmp_path, rows(1, 2), {1: [is_unavailable] * 99, 2: [is_unavailable] * 99})
+    assert FAILED not in session.outcomes
+    assert session.brake.reasons == (BrakeReason.PUSHED_BACK,)
+    assert PUSH_BACK_MAX_S < session.clock.elapsed_s < 2 * PUSH_BACK_MAX_S
+    session.fleet.answers.clear()
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
+
+
+@pytest.mark.parametrize("answer", [is_shut, is_throttled_for_years])
+async def test_a_wait_that_is_too_long_stops_its_lane_at_once_and_says_until_when(
+    tmp_path: Path, answer: Answer
+) -> None:
+    """Nothing more is sent there; the lane of another account goes on."""
+    session, elsewhere = await two_projects(tmp_path)
+    session.fleet.answers[service_id(1)] = [answer]
+    await session.run()
+    assert (len(session.fleet.asked), session.fleet.shown) == (1, [])
+    assert session.outcomes == [IN_DOUBT if answer is is_shut else LEFT, APPLIED]
+    assert elsewhere.landed == [service_id(2)]
+    assert session.brake.reasons == (BrakeReason.PUSHED_BACK,)
+    assert "left alone until 2057-01-15 08:30:00 UTC" in session.brake.message
+    assert session.writes.pauses == []
+
+
+async def test_a_wait_that_is_too_long_for_a_list_or_a_read_stops_the_lane(tmp_path: Path) -> None:
+    """Whatever request hears of it."""
+    listed = await prepared(tmp_path, rows(1))
+    shut = Retry(reply=UNAVAILABLE, shut_until="2057-01-15 08:30:00 UTC")
+    listed.fleet.lists = [shut]
+    await listed.run()
+    assert (listed.outcomes, listed.brake.reasons) == ([LEFT], (BrakeReason.PUSHED_BACK,))
+    listed.fleet.answers, listed.fleet.reads = {service_id(1): [is_lost]}, {service_id(1): [shut]}
+    read = await again(listed, brake=Brake()).run()
+    assert (read.outcomes, read.brake.reasons) == ([IN_DOUBT], (BrakeReason.PUSHED_BACK,))
+    assert "2057" in read.brake.message
 
 
 # An API that is gone

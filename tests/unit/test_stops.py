@@ -17,6 +17,7 @@ CODES = {
     BrakeReason.TERMINATED: 143,
     BrakeReason.WINDOW: 10,
     BrakeReason.ABORTED: 1,
+    BrakeReason.PUSHED_BACK: 5,
     BrakeReason.UNREACHED: 5,
     BrakeReason.UNREADABLE: 5,
     BrakeReason.BUDGET: 11,

@@ -132,9 +132,14 @@ def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
     )
 
 
-def after_attempt(known: OpenRow, result: AttemptResult) -> OpenRow:
-    """Return what is known of a row once it was answered, or read, without an end."""
+def after_attempt(known: OpenRow, result: AttemptResult, hold_s: float = 0.0) -> OpenRow:
+    """Return what is known of a row once it was answered, or read, without an end.
+
+    `hold_s`: how long the API asked to be left alone; where it did, the row is not to blame.
+    """
     match result:
+        case AttemptResult.DOUBT if hold_s:
+            return known
         case AttemptResult.DOUBT | AttemptResult.RETRY:
             return replace(known, tries=known.tries + 1)
         case AttemptResult.PARKED:
@@ -365,7 +370,7 @@ class Progress:
         row, result = record["row"], AttemptResult(record["verdict"])
         if self._stage_of(record) is not Stage.ASKED:
             raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
-        known = self.open[row] = after_attempt(self.open[row], result)
+        known = self.open[row] = after_attempt(self.open[row], result, record.get("hold_s", 0.0))
         self.refusals += result is AttemptResult.THROTTLED
         if result is not AttemptResult.DOUBT:
             self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)

@@ -40,6 +40,7 @@ class BrakeReason(StrEnum):
     TERMINATED = "terminated"
     WINDOW = "window"
     ABORTED = "aborted"
+    PUSHED_BACK = "pushed_back"
     UNREACHED = "unreached"
     UNREADABLE = "unreadable"
     BUDGET = "budget"
@@ -70,6 +71,10 @@ class BrakeReason(StrEnum):
                 return StopFacts(exit_code=ExitCode.WINDOW_ENDED, words="the window ended")
             case BrakeReason.ABORTED:
                 return StopFacts(exit_code=ExitCode.CANNOT_RUN, words="the API would have rejected every row")
+            case BrakeReason.PUSHED_BACK:
+                return StopFacts(
+                    exit_code=ExitCode.STOPPED_EARLY, words="the API asked to be left alone for too long"
+                )
             case BrakeReason.UNREACHED:
                 return StopFacts(
                     exit_code=ExitCode.STOPPED_EARLY, words="the API could not be reached any more"

@@ -10,12 +10,13 @@ from typing import assert_never
 from bulk.core.model import Limit
 from bulk.core.pacing import search
 from bulk.core.pacing.describe import believed, reason
-from bulk.core.pacing.states import Accepted, Event, Pacing, PushBack, Refused
+from bulk.core.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Refused
 
 __all__ = [
     "Accepted",
     "Event",
     "Pacing",
+    "Paused",
     "PushBack",
     "Refused",
     "auto",
@@ -43,5 +44,7 @@ def step(state: Pacing, event: Event, now: float) -> Pacing:
             return search.accepted(state, event, now)
         case Refused():
             return search.refused(state, event, now)
+        case Paused(wait_s=wait_s):
+            return state._replace(paused_until_s=max(state.paused_until_s, now + wait_s))
         case _ as never:
             assert_never(never)

@@ -21,7 +21,7 @@ def believed(state: Pacing) -> tuple[Limit, Why] | None:
 
 def reason(state: Pacing, now: float) -> Wait:
     """Return what the next request waits for: the rate, or the server's push-back with its limit."""
-    left_s = state.hold.until_s - now
+    left_s = state.held_until_s - now
     if left_s <= 0:
         return Wait(hold=Hold.RATE)
     return Wait(hold=Hold.PUSH_BACK, left_s=left_s, limit=state.limit)

@@ -30,6 +30,8 @@ class Pacing(NamedTuple):
     cap_per_s: float = inf
     """The rate that a person gave, never exceeded; infinite where it is to be found."""
     hold: PushBack = PushBack()
+    paused_until_s: float = -inf
+    """When it ends that the server, not at its limit but not available, asked to be left alone."""
     limit: Limit | None = None
     """The limit believed in as a window; None where only a rate is known."""
     why: Why = Why.FOUND
@@ -60,6 +62,11 @@ class Pacing(NamedTuple):
     spacing_s: float = 0.0
     """Least time between two requests, whatever the rate: knocks leave one by one."""
 
+    @property
+    def held_until_s(self) -> float:
+        """Return when the next request may leave, as far as that is the server's wish."""
+        return max(self.hold.until_s, self.paused_until_s)
+
 
 @noun
 class Accepted:
@@ -76,4 +83,11 @@ class Refused:
     throttled: Throttled
 
 
-Event: TypeAlias = Accepted | Refused
+@noun
+class Paused:
+    """The server, not at its limit but not available, asks to be left alone for so long."""
+
+    wait_s: float
+
+
+Event: TypeAlias = Accepted | Refused | Paused

@@ -28,7 +28,8 @@ _LIMIT = re.compile(
 )
 """The gateway's wording and IAM's (API.md, sections 3.4 and 3.5)."""
 _POLICY = re.compile(r"policy\s+(user|ip|api|app)\b", re.IGNORECASE)
-_DIGITS = re.compile(r"\d{1,9}(\.\d{1,9})?")
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+CENTURY_S = 100 * 365.25 * 86_400
 _SECRET = re.compile(
     r"((?:x-(?:security|auth|subject)-token|securitytoken|password|authorization|signature)[\"']?\s*[:=]\s*[\"']?)"
     r"(?:SDK-HMAC-SHA256[^\\\r\n\"]*|[^\s\\,;\"'<>]+)",
@@ -80,15 +81,16 @@ def clean(text: str, chars_max: int) -> str:
 def retry_after_s(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds that `Retry-After` asks for (RFC 9110, section 10.2.3); None without it.
 
-    A date counts from the reply's own `Date`, or from `now` where that is missing.
+    A date counts from the reply's own `Date`, or from `now` where that is missing. Whatever is asked for, the
+    answer is not negative, and a century at most.
     """
     given = headers.get("Retry-After", "").strip()
-    if _DIGITS.fullmatch(given):
-        return float(given)
+    if _SECONDS.fullmatch(given):
+        return min(float(given), CENTURY_S)
     until = _http_date(given)
     if until is None:
         return None
-    return max(0.0, until - (server_clock(headers) or now))
+    return min(max(0.0, until - (server_clock(headers) or now)), CENTURY_S)
 
 
 def stated_limit(message: str) -> Limit | None:

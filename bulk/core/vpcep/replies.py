@@ -5,11 +5,13 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from bulk.core.model import (
+    PUSH_BACK_MAX_S,
     Abort,
     Denied,
     Done,
@@ -97,8 +99,8 @@ def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
     """Return one service, or Missing where the API does not have it."""
     verdict = modified(got, service_id)
     match verdict:
-        case Doubt(reply=reply):
-            return Retry(reply=reply)
+        case Doubt():
+            return _again(verdict)
         case Denied(reply=reply):  # this one service: the list of all was allowed
             return Reject(reply=reply)
         case Reject(reply=reply):
@@ -113,8 +115,8 @@ def listed(got: Answer | Lost) -> ListVerdict:
     """Return one page of services with the count of all."""
     if isinstance(got, Lost) or not succeeded(got):
         match refused(got):
-            case Doubt(reply=reply):  # reading twice does no harm, so no read is ever in doubt
-                return Retry(reply=reply)
+            case Doubt() as doubt:
+                return _again(doubt)
             case Denied(reply=reply, hint=hint):
                 return Abort(reply=reply, hint=hint)
             case verdict:
@@ -137,6 +139,11 @@ def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
     return tuple(listed_service(entry) for entry in entries), total_count
 
 
+def _again(doubt: Doubt) -> Retry:
+    """Return what a doubt means for a read: doing it twice does no harm, so none is ever in doubt."""
+    return Retry(reply=doubt.reply, retry_after_s=doubt.retry_after_s, shut_until=doubt.shut_until)
+
+
 def succeeded(got: Answer) -> bool:
     """Return whether the status is one of success."""
     return OK <= got.http < REDIRECT
@@ -148,22 +155,32 @@ def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Denied |
         return _lost(got)
     reply = refusal_reply(got)
     kind = classify(reply.code, got.http)
+    wait_s, until = _push_back(got)
+    doubt = Doubt(reply=reply, retry_after_s=wait_s, shut_until=until)
     if THROTTLED in {kind, classify("", got.http)}:
-        wait_s = retry_after_s(got.headers, got.now)
-        return Throttled(reply=reply, retry_after_s=wait_s, limit=stated_limit(reply.message))
+        limit = stated_limit(reply.message)
+        return Throttled(reply=reply, retry_after_s=wait_s, limit=limit, shut_until=until)
     if got.http >= SERVER_ERROR:
         # Two codes come with a 504 that is no timeout: the document calls them permanent.
         found = known(reply.code)
         is_permanent = found is not None and found.http == reply.http and found.kind is PERMANENT
-        return Reject(reply=reply) if is_permanent else Doubt(reply=reply)
+        return Reject(reply=reply) if is_permanent else doubt
     if got.http == REQUEST_TIMEOUT:
-        return Doubt(reply=reply)
+        return doubt
     if ends_run(reply.code, got.http):
         return Abort(reply=reply, hint=_hint(reply, got))
     if kind is DENIED:
         return Denied(reply=reply, hint=_hint(reply, got))
     # What failed inside may have taken effect before it failed, whatever the status says.
-    return Doubt(reply=reply) if kind is RETRYABLE else Reject(reply=reply)
+    return doubt if kind is RETRYABLE else Reject(reply=reply)
+
+
+def _push_back(got: Answer) -> tuple[float | None, str]:
+    """Return how long the API asks to be left alone, or until when where that is not waited for."""
+    wait_s = retry_after_s(got.headers, got.now)
+    if wait_s is None or wait_s <= PUSH_BACK_MAX_S:
+        return wait_s, ""
+    return None, f"{datetime.fromtimestamp(got.now + wait_s, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def refusal_reply(got: Answer) -> Reply:
