@@ -38,6 +38,7 @@ NO = Reply(http=400, code="EndPoint.3043", message="bad port")
 LOCKED = Reply(http=401, code="APIGW.0301", message="signature does not match")
 CLASH = Reply(http=400, code="EndPoint.3044", message="another service holds the port")
 UNREACHED = Reply(code="connect_failed")
+CROWDED = Retry(reply=Reply(code="local_limit", message="Too many open files"), is_local=True)
 BUSY = Reply(http=409, code="busy", message="try again")
 
 STARTED_AT = 1_768_465_800.0
@@ -145,6 +146,8 @@ class FakeFleet:
     alive_max: int = 0
     shares_ports: bool = False
     """All services share one `port_id`, so no two may hold one server port."""
+    room: int = 10**9
+    """PUTs at a time that this machine has connections for."""
     on_list: Callable[[], object] = lambda: None
     """What else happens when a page is asked for."""
     on_put: Callable[[ServiceId], object] = lambda _: None
@@ -175,6 +178,8 @@ class FakeFleet:
         self.alive.append(service_id)
         self.alive_max = max(self.alive_max, len(self.alive))
         try:
+            if len(self.alive) > self.room:
+                return CROWDED
             self.on_put(service_id)
             self.asked.append(service_id)
             await asyncio.sleep(0)
@@ -266,6 +271,11 @@ def is_throttled_for_years(*_: Any) -> Verdict:
 def is_unreached(*_: Any) -> Verdict:
     """Refuse the connection: surely not applied."""
     return Retry(reply=UNREACHED)
+
+
+def is_crowded(*_: Any) -> Verdict:
+    """Find no room on this machine for one more connection."""
+    return CROWDED
 
 
 def is_busy(*_: Any) -> Verdict:

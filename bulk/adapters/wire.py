@@ -18,6 +18,7 @@ from typing import Protocol
 import aiohttp
 
 from bulk.adapters.aiohttp_inside import Destination, HttpProcessingError, connect, destination, exchange
+from bulk.adapters.shortage import is_short
 from bulk.adapters.trial import Trial
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
@@ -191,7 +192,9 @@ def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
 
 def _lost(error: BaseException, ms: int, *, has_left: bool) -> Lost:
     fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
-    if fate is Fate.UNKNOWN and not has_left:
+    if not has_left and is_short(error):
+        fate, code = Fate.UNSENT, NoReply.LOCAL_LIMIT
+    elif fate is Fate.UNKNOWN and not has_left:
         fate = Fate.UNSENT
         code = NoReply.CONNECT_TIMEOUT if code is NoReply.TIMEOUT else NoReply.CONNECT_FAILED
     return Lost(

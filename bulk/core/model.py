@@ -599,6 +599,8 @@ class Retry:
     reply: Reply
     counts: bool = True
     """False where the row is not to blame, as after renewing an expired token."""
+    is_local: bool = False
+    """This machine has no room for one more connection: it lacks open files, ports or memory."""
     retry_after_s: float | None = None
     shut_until: str = ""
 

@@ -172,6 +172,8 @@ class Lane:
         self._board = board
         self._limits = limits
         self._sizing = sizing(limits.workers)
+        self._in_flight_max = limits.workers
+        """Fewer than may be, once this machine had no room for so many connections."""
         self._silent, self._silent_since = 0, 0.0
         """Attempts in a row that found nobody, and when the first of them was answered for."""
         self._pushed_since: float | None = None
@@ -192,7 +194,17 @@ class Lane:
     def has_room(self, rate_per_s: float) -> bool:
         """Return whether one request more may be in flight."""
         most = workers(self._sizing, rate_per_s) if self._limits.elastic else self._limits.workers
-        return self._board.in_flight[self.number] < most
+        return self._board.in_flight[self.number] < most and not self.is_crowded
+
+    @property
+    def is_crowded(self) -> bool:
+        """Return whether this machine has no room for one request more in flight."""
+        return self._board.in_flight[self.number] >= self._in_flight_max
+
+    def shrink(self) -> None:
+        """Keep fewer requests in flight from now on: this machine has no room for the last one of them."""
+        if (in_flight := self._board.in_flight[self.number]) > 1:
+            self._in_flight_max = min(self._in_flight_max, in_flight - 1)
 
     # The first PUT of a target goes alone: bad credentials then cost one PUT, and five lock the key
 
@@ -215,7 +227,7 @@ class Lane:
         """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
         reply = verdict.reply
         self._is_answered[target] = True
-        if self._limits.elastic:
+        if self._limits.elastic and not (isinstance(verdict, Retry) and verdict.is_local):
             self._size(reply)
         if reply.http is not None:
             self._silent = 0

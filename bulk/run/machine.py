@@ -11,9 +11,9 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 from collections.abc import Mapping
 
 from bulk.core.ledger.progress import Stage, after_intent
-from bulk.core.ledger.records import Intent, Purpose
+from bulk.core.ledger.records import Intent, Note, Purpose
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Denied, LaneName, ShowVerdict, Target, Verdict, Wait
+from bulk.core.model import Action, Denied, LaneName, Reply, Retry, ShowVerdict, Target, Verdict, Wait
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
@@ -23,6 +23,10 @@ from bulk.run.stages import Effect, Place, Send, Show, Stop, Timer
 
 LOOKED_AHEAD_S = 2.0
 """Rows that will be granted within this time are looked at again beforehand, where need be."""
+CROWDED = (
+    "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
+    "to have more, raise the limit of open files (ulimit -n) and run the same command again"
+)
 LOOKS_MAX = 32
 """Rows of a lane that are looked at again at a time."""
 
@@ -42,6 +46,8 @@ class Machine:
         self._dice = dice
         self.lanes = course.lanes
         self.look = FirstLook(course)
+        self._is_crowded = False
+        """Whether this machine had no room for as many connections as there were to be."""
 
     @property
     def stops(self) -> list[Stop]:
@@ -115,7 +121,7 @@ class Machine:
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
         lane = self.lanes[key]
-        if not (row := self._next(lane, now)):
+        if lane.is_crowded or not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
         lane.begin(self._board.target(row))
@@ -191,6 +197,8 @@ class Machine:
         is_silent = lane.is_silent
         if stop:
             self.cut(lane.key, stop)
+        if isinstance(verdict, Retry) and verdict.is_local:
+            self.crowded(lane.key, verdict.reply)
         turn = answered(
             work,
             verdict,
@@ -209,6 +217,13 @@ class Machine:
         self._gates.denials.probed(key.account)
         if refused:
             self.cut(key, Stop(BrakeReason.ABORTED, refused))
+
+    def crowded(self, key: LaneName, reply: Reply) -> None:
+        """Learn that this machine has no room for as many connections as a lane would have; say so once."""
+        self.lanes[key].shrink()
+        if not self._is_crowded:
+            self._is_crowded = True
+            self._board.append(Note(about="lane", message=CROWDED.format(reply.message)))
 
     def due(self, row: int) -> None:
         """Go on with a row after its wait; one that is not wanted any more does no harm."""

@@ -7,7 +7,8 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import Any, assert_never
 
@@ -261,7 +262,8 @@ class Pump:
 
     async def _show(self, change: Change) -> None:
         client = self._clients[change.target]
-        found, asked_at = await show_service(client.fleet, change.service_id, client.reads, self._patience)
+        patience = self._patience_of(client)
+        found, asked_at = await show_service(client.fleet, change.service_id, client.reads, patience)
         self._machine.shown(change.row, found, asked_at)
         self._drain_soon()
 
@@ -377,8 +379,13 @@ class Pump:
         self, target: Target, on_page: Callable[[float], object] = lambda _: None
     ) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
         client = self._clients[target]
+        patience = self._patience_of(client)
 
         def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
-            return list_services(target, client.fleet, client.reads, self._patience, see, on_page)
+            return list_services(target, client.fleet, client.reads, patience, see, on_page)
 
         return list_fleet
+
+    def _patience_of(self, client: TargetClient) -> Patience:
+        """Return the patience of a lane's reads: what they find no room for, its PUTs must make room for."""
+        return replace(self._patience, crowded=partial(self._machine.crowded, client.lane))

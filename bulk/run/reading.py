@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from math import inf
 from typing import Any, NamedTuple, TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
@@ -30,11 +31,14 @@ from bulk.core.model import (
     Verdict,
 )
 from bulk.core.text import counted
+from bulk.core.vpcep.codes import advice_for
 from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
 
 PAGE_SERVICES = 1000
 """The API's largest `limit` (API.md, section 1.3)."""
 READ_TRIES = 6
+CROWDED_MAX_S, CROWDED_WAITS = 60.0, 3
+"""How long a read waits for room for its connection, and how far its backoff goes."""
 SCANS_MAX = 3
 """A list that changes while it is read is read again this often."""
 
@@ -57,6 +61,8 @@ class Patience:
 
     clock: Clock
     dice: Dice
+    crowded: Callable[[Reply], object] = lambda _: None
+    """Called when this machine has no room for one more connection."""
 
 
 def by_target(progress: Progress, rows: Iterable[int]) -> Mapping[Target, "array[int]"]:
@@ -241,9 +247,11 @@ async def _page(
                 hint="run the same command again then",
             )
         case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):
+            is_local = isinstance(answer, Retry) and answer.is_local
+            check = advice_for(reply.code, None) if is_local else "check region, project and network"
             raise FleetUnreadable(
                 f"{target}: the services could not be listed: {_as_text(reply)}",
-                hint="check region, project and network, then run the same command again",
+                hint=f"{check}, then run the same command again",
             )
         case _:
             assert_never(answer)
@@ -274,12 +282,13 @@ async def _patiently(
     Being throttled is waited out, however long it lasts; so is what else the API asks to wait for, up to
     `PUSH_BACK_MAX_S`.
     """
-    tries, asked_at, paused_s = 0, 0.0, 0.0
+    tries, asked_at, first_at, paused_s = 0, 0.0, inf, 0.0
     while True:
         granted_at = await pace.acquire()
         if granted_at is None:
             return Retry(reply=Reply(code="stopped", message="the run is stopping")), asked_at
         asked_at = patience.clock.monotonic()
+        first_at = min(first_at, asked_at)
         answer = await ask()
         teach(pace, granted_at, answer)
         match answer:
@@ -287,6 +296,9 @@ async def _patiently(
                 return answer, asked_at
             case Throttled():
                 pass
+            case Retry(is_local=True) if patience.clock.monotonic() < first_at + CROWDED_MAX_S:
+                patience.crowded(answer.reply)
+                await patience.clock.sleep(backoff_s(CROWDED_WAITS, patience.dice.random()))
             case Retry(retry_after_s=wait_s) if wait_s and paused_s + wait_s <= PUSH_BACK_MAX_S:
                 paused_s += wait_s
             case Retry():

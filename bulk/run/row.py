@@ -239,15 +239,18 @@ def answered(
             turn = turn._replace(to=Place.LEFT, in_doubt=True) if until else turn
         case Throttled(retry_after_s=hold_s):
             turn = Turn(Place.READY, (_attempt(work, AttemptResult.THROTTLED, reply, hold_s or 0.0),))
-        case Retry(counts=counts):
+        case Retry(counts=counts, is_local=is_local):
             result = (
-                AttemptResult.UNREACHED
+                AttemptResult.NOT_SENT
+                if is_local
+                else AttemptResult.UNREACHED
                 if is_silent
                 else AttemptResult.RETRY
                 if counts
                 else AttemptResult.RENEWED
             )
-            turn = _again(work, _attempt(work, result, reply), reply, limits, dice, is_silent=is_silent)
+            attempt = _attempt(work, result, reply)
+            turn = _again(work, attempt, reply, limits, dice, is_spared=is_silent or is_local)
         case Reject() | Denied() if work.change.parking:  # if it took effect all the same, the ring must know
             turn = _doubt(work, reply, limits)
             work.is_rejected = True
@@ -334,15 +337,18 @@ def _rejected(work: Work, reply: Reply) -> Turn:
 
 
 def _again(
-    work: Work, attempt: Attempt, reply: Reply, limits: Limits, dice: Dice, *, is_silent: bool = False
+    work: Work, attempt: Attempt, reply: Reply, limits: Limits, dice: Dice, *, is_spared: bool = False
 ) -> Turn:
-    """Return the rest before the next attempt; out of tries the end, or the way back of a parked service."""
+    """Return the rest before the next attempt; out of tries the end, or the way back of a parked service.
+
+    `is_spared`: no row is to blame; it rests by its attempts, which are not its tries.
+    """
     known = after_attempt(work.known, attempt.verdict)
     if known.tries >= limits.tries:
         if work.would_stay_parked:
             return Turn(Place.READY, (attempt,), due=Purpose.RESTORE)
         return Turn(Place.ENDED, (attempt, _failed(work, reply)))
-    waits = min(known.attempts, SILENT_WAITS_MAX) if is_silent else known.tries
+    waits = min(known.attempts, SILENT_WAITS_MAX) if is_spared else known.tries
     if not waits:
         return Turn(Place.READY, (attempt,))
     return Turn(Place.RESTING, (attempt,), wait_s=backoff_s(waits, dice.random()))

@@ -18,6 +18,7 @@ from bulk.core.ledger.records import (
     DecidedBy,
     Decision,
     Json,
+    Note,
     OutcomeRecord,
     Purpose,
     Record,
@@ -73,6 +74,7 @@ KINDS = (
 DENIED = "EndPoint.0004"
 OPENING = 10
 WAITS = ("asks to wait", "is shut")
+CROWDED = Retry(reply=Reply(code="local_limit"), is_local=True)
 PUSH_BACK_MAX_S = 900.0
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
@@ -166,7 +168,7 @@ class World:
         )
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
         self.own_dice = own = random.Random(f"pauses {seed}")  # so that the other dice fall as before
-        self.own_odds = {kind: own.choice((0, 0, 0, 0.02, 0.2, 0.5)) for kind in WAITS}
+        self.own_odds = {kind: own.choice((0, 0, 0, 0.02, 0.2, 0.5)) for kind in (*WAITS, "crowded")}
         self.own_odds["is shut"] /= 10
         self.odds["landed no"] = dice.choice((0, 0, 0, 0.05, 0.3))
         if dice.random() < 0.03:  # a job that is wrong from its first row on
@@ -257,6 +259,10 @@ class World:
         self.looked_lanes: set[LaneName] = set()
         self.answered_at: dict[int, float] = {}
         self.asked_to_wait: dict[int, float] = {}
+        self.begun: dict[int, LaneName] = {}
+        """Rows whose PUT is about to leave, or under way."""
+        self.in_flight_max: dict[LaneName, int] = defaultdict(lambda: self.limits.workers)
+        self.notes: Counter[str] = Counter()
         self.paused_until: dict[LaneName, float] = defaultdict(float)
         self.pushed_since: dict[LaneName, float] = {}
         self.begun_before = {*self.ledger.progress.open}
@@ -344,6 +350,7 @@ class World:
                         self._check_record(record)
                         self.ledger.append(record)
                         self._stop_if_too_many_failed()
+                        self._note_begun(record, row)
                         self.noted += [row] if row else []
                     case Send(change=change, body=body):
                         self._put(change, body)
@@ -506,6 +513,8 @@ class World:
         self.answered_at[row] = self.now
         name, was_cut = f"answered {type(verdict).__name__}", self.machine.lanes[key].cut is not None
         self._note_push_back(row, key, verdict)
+        if verdict is CROWDED and (others := self._in_flight(key) - 1):
+            self.in_flight_max[key] = min(self.in_flight_max[key], others)
         self.do(name, row, self.machine.answered, row, verdict, self.now)
         if isinstance(verdict, Denied):
             self.denials[key.account] += 1
@@ -532,6 +541,18 @@ class World:
         said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
         lifted = {json["id"] for json in said if json["what"] == "despite"}
         return [json["id"] for json in said if json["what"] == "stop" and json["id"] not in lifted]
+
+    def _note_begun(self, record: Record, sends: int) -> None:
+        if isinstance(record, Note):
+            self.notes[record.message] += record.message.startswith("this machine")
+            must(self.notes.total() <= 1, "it is said more than once that this machine has no room")
+        elif row := getattr(record, "row", 0):
+            self.begun.pop(row, None)
+            if sends:
+                self.begun[row] = self.lanes[self.ledger.change(row).target]
+
+    def _in_flight(self, key: LaneName) -> int:
+        return sum(lane == key for lane in self.begun.values())
 
     def _note_push_back(self, row: int, key: LaneName, verdict: Verdict) -> None:
         """Note how long the API asks to be left alone, and since when it has done nothing else."""
@@ -560,6 +581,7 @@ class World:
             "denied": Denied(reply=Reply(http=403, code=DENIED), hint="ask for the permission"),
             "abort": Abort(reply=Reply(http=401, code="APIGW.0301"), hint="check the key"),
             "lost": Doubt(reply=Reply(code="timeout")),
+            "crowded": CROWDED,
         }
         if kind in answers:
             self.at(latency_s, lambda: self._gone(change.row), outlives=True)
@@ -681,6 +703,7 @@ class World:
         must(key.account not in self.refused_accounts, f"row {row} is sent with a refused key")
         must(self.is_answered.get(change.target) is not False, f"row {row}: the first PUT goes alone")
         must(self.in_flight[key] < self.limits.workers, f"row {row}: too many in flight")
+        must(self._in_flight(key) <= self.in_flight_max[key], f"row {row}: this machine has no room for it")
         looked_at = self.sampled.get(row, -1e9)
         is_fresh = looked_at >= max(self.now - self.limits.max_look_age_s - 0.2, self.slept_at)
         must(is_fresh, f"row {row} is sent {self.now - looked_at:.1f} s after its look")
@@ -831,7 +854,7 @@ class World:
     def _check_lanes(self) -> None:
         """Trouble of one lane keeps no other from finishing, where nothing stopped the whole run."""
         limits = self.limits
-        may_be_silent = self.odds["unreached"] or self.has_outage
+        may_be_silent = self.odds["unreached"] or self.own_odds["crowded"] or self.has_outage
         may_stop = limits.strict or limits.canary_rows or self.odds["side effect"] or may_be_silent
         if self.stopped_at is not None or may_stop or self.odds["denied"] or self.revoked_at is not None:
             return

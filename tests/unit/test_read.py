@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -20,6 +21,7 @@ from bulk.core.model import (
     Throttled,
 )
 from bulk.run.reading import (
+    CROWDED_MAX_S,
     GROWTH_MAX,
     PAGE_SERVICES,
     PAGES_AT_ONCE,
@@ -31,7 +33,19 @@ from bulk.run.reading import (
     list_services,
     show_service,
 )
-from tests.fakes import BUSY, LOCKED, NO, OK, TOO_FAST, UNREACHED, FakeClock, FakeFleet, FakePace, FixedDice
+from tests.fakes import (
+    BUSY,
+    CROWDED,
+    LOCKED,
+    NO,
+    OK,
+    TOO_FAST,
+    UNREACHED,
+    FakeClock,
+    FakeFleet,
+    FakePace,
+    FixedDice,
+)
 from tests.nouns import PROJECT, service_id, state
 
 RETRY = Retry(reply=UNREACHED)
@@ -283,6 +297,26 @@ async def test_a_wait_that_is_too_long_ends_a_read_at_once(answer: Throttled | R
     assert len(reading.fleet.pages) == 1
     reading.fleet.reads = {ServiceId(service_id(0)): [answer]}
     assert await reading.show(0) == answer
+
+
+async def test_a_read_that_this_machine_has_no_room_for_waits_and_says_so() -> None:
+    """It costs no try: others end, and give their connections back."""
+    reading = Reading(fleet(1))
+    heard: list[Reply] = []
+    reading.patience = replace(reading.patience, crowded=heard.append)
+    reading.fleet.lists = [CROWDED] * (READ_TRIES + 1)
+    assert len(await reading.list()) == 1
+    assert heard == [CROWDED.reply] * (READ_TRIES + 1)
+
+
+async def test_a_read_that_this_machine_has_no_room_for_is_given_up_after_a_minute() -> None:
+    """What would help is said."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [CROWDED] * 1000
+    with pytest.raises(FleetUnreadable, match="local_limit Too many open files") as caught:
+        await reading.list()
+    assert "ulimit -n" in caught.value.hint
+    assert CROWDED_MAX_S < reading.clock.elapsed_s < 2 * CROWDED_MAX_S
 
 
 async def test_a_renewed_token_costs_a_read_no_try() -> None:

@@ -36,6 +36,7 @@ from bulk.run.lane import SILENCE_S
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import READ_TRIES, Patience
 from tests.fakes import (
+    CROWDED,
     LOCKED,
     NO,
     OK,
@@ -51,6 +52,7 @@ from tests.fakes import (
     fleet_of,
     is_aborted,
     is_busy,
+    is_crowded,
     is_lost,
     is_rejected,
     is_renewed,
@@ -769,6 +771,49 @@ async def test_a_wait_that_is_too_long_for_a_list_or_a_read_stops_the_lane(tmp_p
     read = await again(listed, brake=Brake()).run()
     assert (read.outcomes, read.brake.reasons) == ([IN_DOUBT], (BrakeReason.PUSHED_BACK,))
     assert "2057" in read.brake.message
+
+
+# A machine that has no room for one more connection
+
+
+async def test_what_there_is_no_room_for_costs_no_try_and_is_said_once(tmp_path: Path) -> None:
+    """Too many open files: the rows surely did not leave, and they go later."""
+    answers: dict[int, list[Answer]] = {row: [is_crowded] * 3 for row in range(2, 9)}
+    session = await ran(tmp_path, rows(*range(1, 21)), answers, workers=8, tries=1)
+    assert session.outcomes == [APPLIED] * 20
+    assert {attempt["verdict"] for attempt in session.told(2, "attempt")} == {"not_sent"}
+    [note] = [r["message"] for _, r in records(session.ledger.path) if r["type"] == "note"]
+    assert "this machine has no room for more connections: Too many open files" in note
+    assert "ulimit -n" in note
+
+
+async def test_as_many_are_in_flight_as_there_was_room_for(tmp_path: Path) -> None:
+    """Of those at a time the last find none; from then on there are never more than two."""
+    session = await prepared(tmp_path, rows(*range(1, 41)), workers=8)
+    session.fleet.room = 2
+    await session.run()
+    assert session.outcomes == [APPLIED] * 40
+    left = [attempt for row in range(1, 41) for attempt in session.told(row, "attempt")]
+    assert session.fleet.alive_max > 2
+    assert 0 < len(left) < 8, "each of them makes it one fewer"
+
+
+async def test_a_read_that_there_is_no_room_for_makes_the_lane_give_up_a_connection(tmp_path: Path) -> None:
+    """Else the PUTs would keep all of them, and the doubt could not be read."""
+    session = await prepared(tmp_path, rows(*range(1, 21)), {1: [is_lost]}, workers=8)
+    session.fleet.reads = {service_id(1): [CROWDED] * 3}
+    await session.run()
+    assert session.outcomes == [APPLIED] * 20
+    assert any("no room" in r.get("message", "") for _, r in records(session.ledger.path))
+
+
+async def test_a_machine_without_any_room_stops_the_lane_and_fails_no_row(tmp_path: Path) -> None:
+    """As where nobody answers: after half a minute."""
+    answers: dict[int, list[Answer]] = {row: [is_crowded] * 100 for row in range(1, 9)}
+    session = await ran(tmp_path, rows(*range(1, 9)), answers)
+    assert session.outcomes == [LEFT] * 8
+    assert session.brake.reasons == (BrakeReason.UNREACHED,)
+    assert "Too many open files" in session.brake.message
 
 
 # An API that is gone

@@ -95,7 +95,8 @@ class AttemptResult(StrEnum):
                 )
             case AttemptResult.NOT_SENT:
                 return AttemptFacts(
-                    meaning="withdrawn before it left: the run was stopped, or the look too old; to be sent"
+                    meaning="it did not leave: the run was stopped, the look too old, or this machine "
+                    "had no room for one more connection; to be sent"
                 )
             case AttemptResult.ABORT:
                 return AttemptFacts(meaning="the API would answer this to every row; the run stops")

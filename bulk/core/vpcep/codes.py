@@ -30,6 +30,7 @@ CodeKey = NewType("CodeKey", str)
 class NoReply(StrEnum):
     """The code on record where no usable reply came."""
 
+    LOCAL_LIMIT = "local_limit"
     CONNECT_FAILED = "connect_failed"
     CONNECT_TIMEOUT = "connect_timeout"
     DNS_FAILED = "dns_failed"
@@ -132,6 +133,7 @@ _CLASS_ADVICE = MappingProxyType(
 
 _NO_REPLY_ADVICE: Mapping[str, str] = MappingProxyType(
     {
+        NoReply.LOCAL_LIMIT: "raise this machine's limit of open files (ulimit -n), or lower -j",
         NoReply.CONNECT_FAILED: "check the network, the endpoint's address and HTTPS_PROXY",
         NoReply.CONNECT_TIMEOUT: "check the network, the firewall and HTTPS_PROXY",
         NoReply.DNS_FAILED: "check the region, the endpoint's name and the resolver",

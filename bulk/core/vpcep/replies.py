@@ -198,7 +198,9 @@ def refusal_reply(got: Answer) -> Reply:
 def _lost(lost: Lost) -> Abort | Retry | Doubt:
     if lost.hopeless:
         return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
-    return Doubt(reply=lost.reply) if lost.sent else Retry(reply=lost.reply)
+    if lost.sent:
+        return Doubt(reply=lost.reply)
+    return Retry(reply=lost.reply, is_local=lost.code is NoReply.LOCAL_LIMIT)
 
 
 def _success(got: Answer) -> Reply:

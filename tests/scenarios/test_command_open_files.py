@@ -1,0 +1,35 @@
+"""A process that may open few files: fewer requests are in flight, and no row pays for it."""
+
+import resource
+from collections.abc import Callable
+
+import pytest
+
+from bulk.core.errors import ExitCode
+from bulk.simulator import Switches
+from tests.scenarios.stage import Stage, fleet_lines, wide
+
+ROWS = 60
+FEW = 26
+"""Enough for the command with some connections."""
+
+
+def limited(files: int) -> Callable[[], None]:
+    """Give what a child does before it becomes the command: forgo open files, for good."""
+    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+
+@pytest.mark.parametrize(
+    "stage", [{"fleet": fleet_lines(ROWS), "switches": Switches(latency_s=0.2)}], indirect=True
+)
+def test_a_run_with_too_many_requests_for_its_open_files_ends_as_asked(stage: Stage) -> None:
+    """40 at a time, and room for a few: what does not leave is sent later; it is said once."""
+    job = stage.job(wide(range(1, ROWS + 1)), concurrency=40, attempts=1)
+    ended = stage.run_child("apply", job, "--yes", preexec_fn=limited(FEW))
+    assert ended.code == ExitCode.OK, ended.err
+    assert stage.outcomes() == {"applied": ROWS}
+    assert len(stage.applied) == ROWS
+    verdicts = {attempt["verdict"] for attempt in stage.records("attempt")}
+    assert verdicts == {"not_sent"}
+    assert ended.err.count("this machine has no room for more connections") == 1
+    assert len(stage.records("note")) == 1
