@@ -245,7 +245,7 @@ class Lane:
         """Return why the lane is to be cut, if the API asks to be left alone for too long, once or in all."""
         if stop := pushed_back(verdict):
             return stop
-        if not (isinstance(verdict, Doubt) and verdict.retry_after_s):
+        if not (isinstance(verdict, Throttled | Doubt) and verdict.retry_after_s):
             self._pushed_since = None
             return None
         if self._pushed_since is None:

@@ -279,8 +279,8 @@ async def _patiently(
 ) -> tuple[Answer | Retry, float]:
     """Ask until there is an answer worth having, and return it with the monotonic time of its request.
 
-    Being throttled is waited out, however long it lasts; so is what else the API asks to wait for, up to
-    `PUSH_BACK_MAX_S`.
+    Being throttled is waited out, however long it lasts; what the API asks to wait for, up to
+    `PUSH_BACK_MAX_S` in all.
     """
     tries, asked_at, first_at, paused_s = 0, 0.0, inf, 0.0
     while True:
@@ -291,16 +291,20 @@ async def _patiently(
         first_at = min(first_at, asked_at)
         answer = await ask()
         teach(pace, granted_at, answer)
+        if isinstance(answer, Throttled | Retry):
+            paused_s += answer.retry_after_s or 0.0
         match answer:
             case Throttled(shut_until=until) | Retry(shut_until=until) if until:
+                return answer, asked_at
+            case Throttled() if paused_s > PUSH_BACK_MAX_S:
                 return answer, asked_at
             case Throttled():
                 pass
             case Retry(is_local=True) if patience.clock.monotonic() < first_at + CROWDED_MAX_S:
                 patience.crowded(answer.reply)
                 await patience.clock.sleep(backoff_s(CROWDED_WAITS, patience.dice.random()))
-            case Retry(retry_after_s=wait_s) if wait_s and paused_s + wait_s <= PUSH_BACK_MAX_S:
-                paused_s += wait_s
+            case Retry(retry_after_s=wait_s) if wait_s and paused_s <= PUSH_BACK_MAX_S:
+                pass
             case Retry():
                 tries += answer.counts
                 if tries >= READ_TRIES:

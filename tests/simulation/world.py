@@ -559,7 +559,7 @@ class World:
         wait_s = verdict.retry_after_s or 0.0 if isinstance(verdict, Throttled | Doubt) else 0.0
         self.asked_to_wait[row] = wait_s
         self.paused_until[key] = max(self.paused_until[key], self.now + wait_s)
-        if isinstance(verdict, Doubt) and wait_s:
+        if wait_s:
             if self.now - self.pushed_since.setdefault(key, self.now) > PUSH_BACK_MAX_S:
                 self.gone_lanes.add(key)
         elif verdict.reply.http is not None:

@@ -280,6 +280,14 @@ async def test_a_wait_that_is_asked_for_again_and_again_comes_to_an_end() -> Non
         await reading.list()
 
 
+async def test_throttling_that_asks_for_a_wait_again_and_again_ends_a_read_too() -> None:
+    """As long as it asks for nothing it is waited out; what it asks for adds up."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Throttled(reply=TOO_FAST, retry_after_s=90.0)] * 11
+    with pytest.raises(FleetUnreadable, match=r"http 429 APIGW\.0308"):
+        await reading.list()
+
+
 @pytest.mark.parametrize(
     "answer",
     [

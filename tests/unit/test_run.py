@@ -744,6 +744,15 @@ async def test_a_wait_asked_for_again_and_again_stops_the_lane_after_a_quarter_o
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 
+async def test_throttling_that_asks_for_a_wait_again_and_again_stops_the_lane_too(tmp_path: Path) -> None:
+    """A quarter of an hour in which nothing was accepted, and each answer said to wait."""
+    session = await prepared(tmp_path, rows(1), {1: [is_throttled] * 2000})
+    session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", session.clock.elapsed_s + 3.0)
+    await session.run()
+    assert (session.outcomes, session.brake.reasons) == ([LEFT], (BrakeReason.PUSHED_BACK,))
+    assert len(session.fleet.asked) == PUSH_BACK_MAX_S / 3 + 2
+
+
 @pytest.mark.parametrize("answer", [is_shut, is_throttled_for_years])
 async def test_a_wait_that_is_too_long_stops_its_lane_at_once_and_says_until_when(
     tmp_path: Path, answer: Answer
