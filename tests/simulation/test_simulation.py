@@ -25,7 +25,8 @@ MET = {
     *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
     *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
-    ("LEFT", "durable"),  # what comes after the drain
+    ("LEFT", "seen"),  # what comes after the drain
+    ("LEFT", "durable"),
     *(("LEFT", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled")),
     *(("LEFT", f"answered {verdict}") for verdict in ("Reject", "Denied", "Abort")),
     ("DONE", "suspect"),
