@@ -13,8 +13,9 @@ from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import PlanSource
 from bulk.core.errors import LedgerBusy, Refused, UsageError
-from bulk.core.inverse import inverse
+from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
+from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.records import Left, Purpose
 from bulk.core.model import Change, Outcome, Target
 from bulk.core.plan import Live, ordered
@@ -65,6 +66,9 @@ class LedgerSource(PlanSource[Change]):
 
     def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[Change]:  # noqa: ARG002
         """Return the inverse changes, each behind those that it waits for."""
+        noticed = decided(self.reader.progress.decisions).noticed
+        if noticed:
+            rows = [with_side_effects(row, live.get(row.service_id), noticed) for row in rows]
         return ordered(rows, live, allow_parking=self.job.allow_parking)
 
 

@@ -4,10 +4,11 @@ The inverse of a change starts from what was written. A run sends nothing to a s
 plan saw; a service that somebody edited since is therefore `drifted` and stays as it is.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from bulk.core.model import MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState
+from bulk.core.model import BODY_FIELDS, MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState, SideEffect
 
 
 def inverse(change: Change, *, row: int) -> Change:
@@ -32,6 +33,32 @@ def inverse(change: Change, *, row: int) -> Change:
         after=(),
         parking=None,
         after_parked=(),
+    )
+
+
+def with_side_effects(inverted: Change, live: ServiceState | None, noticed: Collection[SideEffect]) -> Change:
+    """Return an inverse that takes back, too, what PUTs of the run were noticed to change unasked.
+
+    Only of a service that has such a value now, and only what a PUT can bring back.
+    """
+    before = inverted.before
+    if before is None or live is None or inverted.action is not Action.UPDATE:
+        return inverted
+    restored = {
+        name: _value(before, name)
+        for name, value in noticed
+        if name in BODY_FIELDS
+        and name not in inverted.body.given()
+        and getattr(live, name) == value != getattr(before, name) is not None
+    }
+    if not restored:
+        return inverted
+    body = replace(inverted.body, **restored)
+    return replace(
+        inverted,
+        update=replace(inverted.update, body=body),
+        before=replace(before, **{name: getattr(live, name) for name in restored}),
+        body=body,
     )
 
 

@@ -168,11 +168,26 @@ def test_a_side_effect_that_a_person_allowed_stops_nothing_more(stage: Stage) ->
     assert first.code == ExitCode.SAFETY_LIMIT
     assert "approval_enabled, now 'true'; or somebody else did at the same moment" in first.err
     assert stage.outcomes() == {"applied": 1, "not_attempted": 3}
+    assert stage.fleet[service_id(1)]["approval_enabled"]
     assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
     ended = stage.apply(job, "--despite", f"{stop_in(first.err)}:agreed with the network team")
     assert ended.code == ExitCode.OK
     assert stage.outcomes() == {"applied": 4}
     assert stage.records("decision")[0]["effects"] == {"approval_enabled": True}
+
+
+def test_a_rollback_takes_a_side_effect_back_too(stage: Stage) -> None:
+    """The service is as it was, in the field that nobody had asked for as well."""
+    before = stage.fleet[service_id(1)]
+    flip = {"kind": "edit", "method": "PUT", "nth": 1}
+    stage.order(faults={"rules": [flip | {"services": [{"id": service_id(1), "approval_enabled": True}]}]})
+    assert stage.apply(stage.job(wide([1, 2]), concurrency=1)).code == ExitCode.SAFETY_LIMIT
+    run = str(stage.ledger)
+    shown = stage.bulk("rollback", run)
+    assert "approval_enabled" in shown.out
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    after = stage.fleet[service_id(1)]
+    assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
 
 
 def test_a_stopped_run_is_rolled_back_without_a_word(stage: Stage) -> None:

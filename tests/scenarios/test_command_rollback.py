@@ -114,8 +114,10 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert other.code == ExitCode.REFUSED
     assert "--limit is not the same as when" in other.err
     again = stage.bulk("rollback", run, "--apply", "--yes", "--max-failures", "9")
-    assert again.code == ExitCode.SOME_FAILED
+    assert again.code == ExitCode.SAFETY_LIMIT
     assert "continuing with" in again.err
+    assert f"bulk apply {stage.ledger} --despite " in again.err
+    assert stage.apply(str(stage.ledger), *stage.despite()).code == ExitCode.SOME_FAILED
     assert stage.outcomes() == {"applied": 2, "failed": 1}
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.inverse import inverse, written
-from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState
+from bulk.core.inverse import inverse, with_side_effects, written
+from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState, SideEffect
 from tests.nouns import change, ports, service_id, update
 
 BEFORE = ServiceState(
@@ -124,3 +124,26 @@ def test_every_field_of_a_body_is_one_of_the_state() -> None:
     """Whatever a PUT may set can be read, and so be brought back."""
     state = written(applied(**dict.fromkeys(BODY_FIELDS, "x")))
     assert all(getattr(state, name) for name in BODY_FIELDS)
+
+
+NOTICED = (SideEffect("approval_enabled", value=True), SideEffect("status", "failed"))
+
+
+def test_what_a_put_changed_unasked_is_taken_back_as_well() -> None:
+    """The service is expected with it, so it has not drifted, and the body brings back what was before."""
+    inverted = inverse(applied(ports=ports(5)), row=1)
+    live = replace(BEFORE, ports=ports(5), approval_enabled=True)
+    whole = with_side_effects(inverted, live, NOTICED)
+    assert whole.body == ModifyBody(ports=ports(1, 2), approval_enabled=False)
+    assert whole.before == live
+    assert whole.update.body == whole.body
+
+
+@pytest.mark.parametrize(
+    "live",
+    [replace(BEFORE, ports=ports(5)), replace(BEFORE, ports=ports(5), description="another"), None],
+)
+def test_what_nobody_noticed_is_not_taken_back(live: ServiceState | None) -> None:
+    """Another value may be somebody's wish: the service is then drifted and left alone."""
+    inverted = inverse(applied(ports=ports(5)), row=1)
+    assert with_side_effects(inverted, live, NOTICED) == inverted
