@@ -22,6 +22,7 @@ from typing import Protocol, Self
 import orjson
 
 from bulk.adapters.lines import Lines
+from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.format2 import modern
@@ -39,8 +40,7 @@ from bulk.core.ledger.records import (
 from bulk.core.model import Change, ServiceState
 from bulk.core.text import counted
 
-PARTIAL = ".partial"
-"""Ending of a ledger whose plan is not complete yet."""
+_NAME_ONE = "name a ledger file (`runs/….ledger.jsonl`)"
 _BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
@@ -84,9 +84,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
                 record = chain.unseal(line, whole=whole)
                 yield offset, modern(record) if record.get("type") == "note" else record
     except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
-        ) from error
+        raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
     except LedgerDamaged as error:
         raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
 
@@ -182,20 +180,17 @@ class LedgerFile(LedgerReader):
         """Begin a new ledger, under a partial name until `publish`; mode 0600."""
         if not path.name:
             raise UsageError(f"{path}: a folder, not a file", hint="name a new file with --ledger or --out")
-        partial_path = path.with_name(path.name + PARTIAL)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(partial_path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            new_folder(path.parent)
+            fd = new_partial(path)
         except OSError as error:
             raise UsageError(
                 f"{path}: {error.strerror}", hint="choose another place with --ledger or --out"
             ) from error
-        _lock(fd, path)
-        if path.exists():  # perhaps this very file: a kill within `publish` leaves it both names
-            partial_path.unlink(missing_ok=True)
+        if os.path.lexists(path):
+            partial_of(path).unlink(missing_ok=True)
             os.close(fd)
             raise _exists(path)
-        os.ftruncate(fd, 0)
         return cls(path, fd, now, disk or SystemDisk(), on_record)
 
     @classmethod
@@ -212,11 +207,9 @@ class LedgerFile(LedgerReader):
         Raises LedgerBusy, LedgerDamaged, UsageError.
         """
         try:
-            fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+            fd = open_own(path, os.O_RDWR | os.O_APPEND, hint=f"{_NAME_ONE} of your own, and no link to it")
         except OSError as error:
-            raise UsageError(
-                f"{path}: {error.strerror}", hint="name a ledger file (`runs/….ledger.jsonl`)"
-            ) from error
+            raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
         _lock(fd, path)
         ledger = cls(path, fd, now, disk or SystemDisk(), on_record)
         try:
@@ -263,7 +256,7 @@ class LedgerFile(LedgerReader):
     async def publish(self) -> None:
         """Move the ledger to its name, since its plan is durable; raise UsageError if the name is taken."""
         try:
-            _rename_new(self.path.with_name(self.path.name + PARTIAL), self.path)
+            _rename_new(partial_of(self.path), self.path)
             _sync_folder(self.path.parent)
             _sync_folder(self.path.parent.parent)
         except OSError as error:
@@ -275,7 +268,7 @@ class LedgerFile(LedgerReader):
     def discard(self) -> None:
         """Remove a ledger that was never published."""
         with suppress(FileNotFoundError):
-            self.path.with_name(self.path.name + PARTIAL).unlink()
+            partial_of(self.path).unlink()
 
     async def __aenter__(self) -> Self:
         """Return the ledger itself."""
@@ -330,10 +323,10 @@ class LedgerFile(LedgerReader):
     def _check_file(self) -> None:
         """Raise LedgerFailed where the file is not what was written: the lock keeps nobody else from it."""
         mine = os.fstat(self._fd)
-        names = (self.path, self.path.with_name(self.path.name + PARTIAL))
+        names = (self.path, partial_of(self.path))
         if mine.st_size != self._size_bytes:
             what = f"has {mine.st_size:,} bytes where {self._size_bytes:,} were written"
-        elif not any(_is_file(name, mine) for name in names):
+        elif not any(is_file(name, mine) for name in names):
             what = "was removed, or another file has its name"
         else:
             return
@@ -388,13 +381,13 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
     """Keep every other run of this job away while the block runs; raises LedgerBusy."""
     path = runs / f"{job}.lock"
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
+        new_folder(runs)
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise UsageError(
             f"{path}: {error.strerror}", hint="runs are kept beside the job: make its folder writable"
         ) from error
-    with file:
+    with os.fdopen(fd) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -403,15 +396,6 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
             ) from error
         yield
-
-
-def _is_file(path: Path, wanted: os.stat_result) -> bool:
-    """Return whether a path names this very file."""
-    try:
-        found = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
 def _lock(fd: int, path: Path) -> None:

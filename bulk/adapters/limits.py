@@ -2,9 +2,11 @@
 
 One small JSON file per account, region and kind, so that runs beside each other never overwrite what
 another one learned. The account is only in the digest that names the file. Nothing here can fail a run: a
-file that cannot be read or makes no sense is as good as none, and one that cannot be written is left out.
+file that cannot be read, makes no sense or is not this user's own is as good as none, and one that cannot be
+written is left out.
 """
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,11 +17,14 @@ from typing import Any
 
 import orjson
 
+from bulk.adapters.new_file import open_own
+from bulk.core.errors import UsageError
 from bulk.core.ledger.records import limit_of
 from bulk.core.model import LaneName, Limit, RequestKind
 
 AGE_S_MAX = 30 * 86_400.0
 """Older than this, a quota has probably been changed."""
+_BYTES_MAX = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,9 @@ class LearnedLimits:
     def read(self, budget: Budget, now: float) -> Learned | None:
         """Return the learned limits of a budget at the wall clock `now`, unless they are too old."""
         try:
-            learned = _parsed(orjson.loads(self._path(budget).read_bytes()), now)
-        except (OSError, ValueError, TypeError, KeyError, OverflowError):
+            with os.fdopen(open_own(self._path(budget), os.O_RDONLY), "rb") as file:
+                learned = _parsed(orjson.loads(file.read(_BYTES_MAX)), now)
+        except (OSError, UsageError, ValueError, TypeError, KeyError, OverflowError):
             return None
         return learned if 0 <= learned.age_s <= AGE_S_MAX else None
 

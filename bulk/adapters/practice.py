@@ -19,6 +19,7 @@ from typing import IO, Any
 import aiohttp
 import orjson
 
+from bulk.adapters.new_file import new_binary, new_folder, open_own
 from bulk.core.errors import CannotRun, UsageError
 
 _START_S = 20.0
@@ -66,11 +67,13 @@ async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ())
 
 
 def _sow(seed: Path, fleet: Path) -> None:
-    if fleet.exists():
-        return
     try:
-        fleet.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(seed, fleet)
+        new_folder(fleet.parent)
+        with suppress(FileNotFoundError):
+            os.close(open_own(fleet, os.O_RDWR))
+            return
+        with seed.open("rb") as first, new_binary(fleet) as file:
+            shutil.copyfileobj(first, file)
     except OSError as error:
         raise CannotRun(
             f"{error.filename}: {error.strerror}",

@@ -15,6 +15,8 @@ from typing import Any
 import orjson
 
 LOCK_POLL_S = 0.05
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""A link is not followed, and a pipe is not waited for."""
 
 
 class StoreError(Exception):
@@ -27,7 +29,7 @@ class LineFile:
     def __init__(self, path: Path, *, lock_wait_s: float = 0.0) -> None:
         self._path = path
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _SAFELY, 0o600)
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; name a file that can be written") from None
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import PARTIAL, LedgerFile, fold
+from bulk.adapters.ledger import LedgerFile, fold
+from bulk.adapters.new_file import partial_of
 from tests.crash.plug import Plug, PluggedDisk, until_dead
 from tests.crash.worlds import NEVER, SURVIVALS, Job, every_trouble, one_ring, two_rows
 from tests.fakes import FakeClock, FastDisk, inline, write_plan
@@ -74,7 +75,7 @@ async def test_a_process_killed_again_and_again_at_the_same_point_gets_on_at_las
 async def test_a_plan_killed_at_any_effect_is_whole_or_not_there(tmp_path: Path) -> None:
     """A name is given to complete plans only; planning again succeeds, whatever was left."""
     path = tmp_path / "run.ledger.jsonl"
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_of(path)
     for point in count(1):
         partial.touch()
         plug = Plug(point)

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bulk.adapters.ledger import (
-    PARTIAL,
     Disk,
     LedgerFile,
     LedgerReader,
@@ -26,6 +25,7 @@ from bulk.adapters.ledger import (
     only_run,
     records,
 )
+from bulk.adapters.new_file import PARTIAL
 from bulk.core.errors import LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.records import Intent, Json, Note, OutcomeRecord
@@ -552,7 +552,7 @@ async def test_a_plan_under_way_is_busy_without_a_name(tmp_path: Path) -> None:
     """Two plans for one name: the second waits for nobody and destroys nothing."""
     path = tmp_path / NAME
     async with LedgerFile.create(path, now=NOW) as ledger:
-        with pytest.raises(LedgerBusy, match=r"another run works on this ledger$"):
+        with pytest.raises(LedgerBusy, match=r"another process is writing it$"):
             LedgerFile.create(path, now=NOW)
         await write_plan(ledger, [change(1)])
     assert fold(path).rows == 1

@@ -1,6 +1,8 @@
 """Limits that outlive a run."""
 
+import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -109,3 +111,20 @@ def test_the_folder_is_where_the_desktop_standard_says(tmp_path: Path) -> None:
     assert state_folder({"XDG_STATE_HOME": "/var/state"}, home) == Path("/var/state/bulk")
     assert state_folder({"XDG_STATE_HOME": "state"}, home) == home / ".local" / "state" / "bulk"
     assert state_folder({}, home) == home / ".local" / "state" / "bulk"
+
+
+@pytest.mark.parametrize("plant", [Path.symlink_to, lambda path, _: os.mkfifo(path)], ids=["link", "pipe"])
+def test_a_file_that_somebody_planted_is_as_good_as_none(
+    tmp_path: Path, plant: Callable[[Path, Path], None]
+) -> None:
+    """Nothing is read through a link, nor waited for at a pipe; what is learned takes its place."""
+    limits = LearnedLimits(tmp_path)
+    limits.write(WRITES, USER, NOW)
+    [path] = (tmp_path / "limits").iterdir()
+    victim = path.rename(tmp_path / "victim")
+    before = victim.read_bytes()
+    plant(path, victim)
+    assert limits.read(WRITES, NOW) is None
+    limits.write(WRITES, USER, NOW)
+    assert limits.read(WRITES, NOW) == Learned(limit=USER, age_s=0.0)
+    assert victim.read_bytes() == before
