@@ -18,7 +18,7 @@ from configparser import Error as ConfigError
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from bulk.core.errors import CredentialsError
 from bulk.core.vpcep.keys import KeyPair, Secret, Token
@@ -37,10 +37,17 @@ class Password:
     domain: str
     """The account that the user belongs to."""
 
+    @property
+    def confidential(self) -> tuple[str, ...]:
+        """Return the texts that nobody may see."""
+        return (self.password,)
+
 
 @dataclass(frozen=True, slots=True)
 class Agency:
     """The agency of the cloud server this runs on, whose keys the metadata service gives."""
+
+    confidential: ClassVar[tuple[str, ...]] = ()
 
 
 Source: TypeAlias = Secret | Password | Agency

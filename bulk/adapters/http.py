@@ -6,7 +6,6 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +18,7 @@ from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, Sh
 from bulk.core.vpcep.codes import refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
-from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown, succeeded
+from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown
 from bulk.core.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 
 LIST_BYTES_MAX = 16 * 1024 * 1024
@@ -77,8 +76,6 @@ class ReadClient:
                 return await self._renewed(trial.refusal, secret)
             headers = stamp.headers(request, self._wire.clock.now())
             got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
-            if isinstance(got, Answer) and not succeeded(got):
-                got = replace(got, body=stamp.hide_in(got.body))
             verdict = understood(got)
             trial.answered(got, verdict)
         if isinstance(verdict, Abort) and refuses_key(verdict.reply):

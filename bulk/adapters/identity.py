@@ -108,6 +108,7 @@ async def open_credential(
     cannot be reached.
     """
     source = found.source
+    wire.echoes.add(*source.confidential)
     if isinstance(source, KeyPair | Token):
         return Credential(account=found.account, now=wire.clock.now, secret=source, renew=None)
     if isinstance(source, Agency):
@@ -168,7 +169,8 @@ async def _token(wire: Wire, route: Route, request: Request) -> Secret | Retry |
         "Host": route.endpoint.authority,
         "Content-Type": "application/json;charset=utf8",
     }
-    return iam.issued_token(await wire.exchange(request, route, headers, body_bytes_max=IDENTITY_BYTES_MAX))
+    got = await wire.exchange(request, route, headers, body_bytes_max=IDENTITY_BYTES_MAX, gives_secret=True)
+    return _known(iam.issued_token(got), wire)
 
 
 async def _agency_key(wire: Wire, route: Route) -> Secret | Retry | Abort:
@@ -177,7 +179,17 @@ async def _agency_key(wire: Wire, route: Route) -> Secret | Retry | Abort:
     token = iam.metadata_token(await _metadata(wire, route, METADATA_TOKEN, life))
     if isinstance(token, Retry | Abort):
         return token
-    return iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, {"X-Metadata-Token": token}))
+    wire.echoes.add(token)
+    return _known(
+        iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, {"X-Metadata-Token": token})), wire
+    )
+
+
+def _known(got: Secret | Retry | Abort, wire: Wire) -> Secret | Retry | Abort:
+    """Return what was got; where it is a secret, no server may repeat it from now on."""
+    if isinstance(got, KeyPair | Token):
+        wire.echoes.add(*got.confidential)
+    return got
 
 
 async def _metadata(wire: Wire, route: Route, request: Request, headers: dict[str, str]) -> Answer | Lost:
@@ -187,6 +199,7 @@ async def _metadata(wire: Wire, route: Route, request: Request, headers: dict[st
         {"Host": route.endpoint.authority, **headers},
         body_bytes_max=IDENTITY_BYTES_MAX,
         timeouts=METADATA_TIMEOUTS,
+        gives_secret=True,
     )
 
 

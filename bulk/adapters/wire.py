@@ -10,22 +10,27 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import Protocol
+from urllib.parse import unquote
 
 import aiohttp
+from multidict import CIMultiDict
 
 from bulk.adapters.aiohttp_inside import Destination, HttpProcessingError, connect, destination, exchange
 from bulk.adapters.shortage import is_short
 from bulk.adapters.trial import Trial
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
+from bulk.core.vpcep.echoes import Echoes
 from bulk.core.vpcep.keys import Secret
 from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean
 from bulk.core.vpcep.regions import Endpoint
-from bulk.core.vpcep.replies import Answer, Lost
+from bulk.core.vpcep.replies import Answer, Lost, succeeded
 from bulk.core.vpcep.requests import Request
 
 HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bulk"})
@@ -112,6 +117,8 @@ class Wire:
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._trials: dict[Secret, Trial] = {}
+        self.echoes = Echoes(*chain.from_iterable(map(_user_info, proxies.values())))
+        """The secrets in force, which no text of any server is to repeat."""
 
     def trial(self, secret: Secret) -> Trial:
         """Return the state of a secret that all clients of the run share."""
@@ -131,8 +138,13 @@ class Wire:
         *,
         body_bytes_max: int,
         timeouts: Timeouts | None = None,
+        gives_secret: bool = False,
     ) -> Answer | Lost:
-        """Send one request and give its answer, or how it was lost; no exception of the network leaves."""
+        """Send one request and give its answer, or how it was lost; no exception of the network leaves.
+
+        What the answer repeats of the secrets in force is hidden, but where it succeeds and is itself to give
+        a secret, which may be one that is in force already.
+        """
         began, limits, has_left = self.clock.monotonic(), timeouts or self._timeouts, False
         content = _on_the_wire(request, headers)
         try:
@@ -143,15 +155,46 @@ class Wire:
                     connection, content, read_s=limits.read_s, body_bytes_max=body_bytes_max
                 )
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            return _lost(error, self._ms_since(began), has_left=has_left)
+            return self._lost(error, self._ms_since(began), has_left=has_left)
         if body is None:
             return _too_large(body_bytes_max, self._ms_since(began))
-        return Answer(
+        got = Answer(
             http=message.code,
             headers=message.headers,
             body=body,
             ms=self._ms_since(began),
             now=self.clock.now(),
+        )
+        return got if gives_secret and succeeded(got) else self._without_echoes(got, headers)
+
+    def _without_echoes(self, got: Answer, sent: Mapping[str, str]) -> Answer:
+        """Return an answer without what it repeats of the secrets in force and of the request's signature."""
+        signature = sent.get("Authorization", "").rpartition("Signature=")[2]
+        whole = "\n".join(got.headers.values()).encode(errors="replace") + b"\n" + got.body
+        is_refusal, repeats_it = not succeeded(got), bool(signature) and signature.encode() in whole
+        if not (is_refusal or repeats_it) and self.echoes.hide_in(whole) is whole:
+            return got  # as nearly all are
+        body, headers = got.body, got.headers
+        for echoes in (self.echoes, Echoes(signature)):
+            hide = partial(echoes.hide_in_text, is_refusal=is_refusal)
+            body = echoes.hide_in_body(body, is_refusal=is_refusal)
+            headers = CIMultiDict((name, hide(value)) for name, value in headers.items())
+        return replace(got, body=body, headers=headers)
+
+    def _lost(self, error: BaseException, ms: int, *, has_left: bool) -> Lost:
+        fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
+        if not has_left and is_short(error):
+            fate, code = Fate.UNSENT, NoReply.LOCAL_LIMIT
+        elif fate is Fate.UNKNOWN and not has_left:
+            fate = Fate.UNSENT
+            code = NoReply.CONNECT_TIMEOUT if code is NoReply.TIMEOUT else NoReply.CONNECT_FAILED
+        message = self.echoes.hide_in_text(str(error) or type(error).__name__)
+        return Lost(
+            code=code,
+            message=clean(message, MESSAGE_CHARS_MAX),
+            ms=ms,
+            sent=fate is Fate.UNKNOWN,
+            hopeless=fate is Fate.HOPELESS,
         )
 
     def _destination(self, route: Route) -> Destination:
@@ -190,22 +233,6 @@ def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     return head.encode() + request.body
 
 
-def _lost(error: BaseException, ms: int, *, has_left: bool) -> Lost:
-    fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
-    if not has_left and is_short(error):
-        fate, code = Fate.UNSENT, NoReply.LOCAL_LIMIT
-    elif fate is Fate.UNKNOWN and not has_left:
-        fate = Fate.UNSENT
-        code = NoReply.CONNECT_TIMEOUT if code is NoReply.TIMEOUT else NoReply.CONNECT_FAILED
-    return Lost(
-        code=code,
-        message=clean(str(error) or type(error).__name__, MESSAGE_CHARS_MAX),
-        ms=ms,
-        sent=fate is Fate.UNKNOWN,
-        hopeless=fate is Fate.HOPELESS,
-    )
-
-
 def _too_large(body_bytes_max: int, ms: int) -> Lost:
     message = f"the reply has more than {body_bytes_max} bytes"
     return Lost(code=NoReply.REPLY_TOO_LARGE, message=message, ms=ms, sent=True)
@@ -218,6 +245,13 @@ def _proxies(env: Mapping[str, str]) -> dict[str, str]:
         name.removesuffix("_proxy"): value if name == "no_proxy" or "://" in value else f"http://{value}"
         for name, value in found.items()
     }
+
+
+def _user_info(proxy: str) -> tuple[str, ...]:
+    """Return the password of a proxy's address, as written and as meant, alone and behind its user name."""
+    name, colon, password = proxy.rpartition("@")[0].partition("://")[2].partition(":")
+    whole = (password, f"{name}:{password}") if colon else ()
+    return tuple({*whole, *map(unquote, whole)})
 
 
 def _is_exempt(host: str, no_proxy: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 import orjson
 import pytest
 
-from bulk.adapters.credentials import Found, find_credentials
+from bulk.adapters.credentials import Agency, Found, find_credentials
 from bulk.adapters.http import REPLY_BYTES_MAX, Client, ReadClient, connect
 from bulk.adapters.identity import Credential, open_credential
 from bulk.adapters.wire import Timeouts, Wire, open_wire
@@ -31,7 +31,7 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
-from bulk.core.vpcep.keys import KeyPair
+from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.regions import parse_endpoint
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
@@ -85,6 +85,10 @@ class Reach:
             home=self._home,
             endpoint=endpoint or self.simulator.url,
         )
+
+    def hides(self, secret: str) -> bool:
+        """Say whether an answer that repeats a text would be cleaned of it."""
+        return self._wire.echoes.hide_in_text(f"a {secret}.") == "a [redacted]."
 
     async def credential(self, found: Found, metadata: str = "") -> Credential:
         """Give an opened credential; the simulator stands in for the metadata service as well."""
@@ -234,6 +238,34 @@ async def test_token_in_a_refusal_is_not_told_however_it_is_quoted(tmp_path: Pat
         verdict = await client.modify(ID, NEW)
     assert isinstance(verdict, Abort)
     assert verdict.reply.message == "I do not like [redacted]"
+
+
+@pytest.mark.parametrize("http", [400, 401, 403, 429, 500])
+async def test_iam_that_repeats_the_password_is_not_quoted(tmp_path: Path, http: int) -> None:
+    """In message and code of a refusal."""
+    for told in ("Pa55word-of-sixteen", "Pa55word%2Dof-sixteen", "UGE1NXdvcmQtb2Ytc2l4dGVlbg=="):
+        body = orjson.dumps({"error": {"message": f"no {told}", "code": f"IAM.{told}"}})
+        found = find_credentials(env={**USER, "HW_USER_PASSWORD": "Pa55word-of-sixteen"}, home=tmp_path)
+        async with reach(tmp_path) as place, answering(http, body) as url:
+            with pytest.raises(CannotRun) as caught:
+                await place.credential(found, url)
+        said = f"{caught.value.message} {caught.value.hint}"
+        assert "no [redacted]" in said
+        assert told[:16] not in said
+
+
+async def test_what_iam_or_metadata_gave_is_in_no_answer_from_then_on(tmp_path: Path) -> None:
+    """Tokens, temporary keys, the metadata service's own token: each is in force once it came."""
+    async with reach(tmp_path) as place:
+        token = await place.credential(find_credentials(env=USER, home=tmp_path))
+        key = await place.credential(Found(source=Agency(), place="", account=""))
+        for secret in (token.current(0.0), key.current(0.0)):
+            assert isinstance(secret, Token | KeyPair)
+            assert secret.confidential
+            for text in secret.confidential:
+                assert place.hides(text)
+        [metadata_token] = place.simulator.world.iam._metadata_tokens
+        assert place.hides(metadata_token)
 
 
 async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:

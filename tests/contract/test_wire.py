@@ -18,6 +18,7 @@ from bulk.core.vpcep.codes import NoReply
 from bulk.core.vpcep.regions import parse_endpoint
 from bulk.core.vpcep.replies import Answer, Lost
 from bulk.core.vpcep.requests import Request
+from tests.spellings import BASE64, SPELLINGS, parts_of
 
 CERTIFICATE = Path(__file__).parent / "loopback.pem"
 PUT = Request(method="PUT", path="/v1/a%2Fb", query="x=%7E&y=", body=b'{"ports":[]}')
@@ -473,6 +474,81 @@ async def test_proxy_that_refuses_is_lost_before_sending() -> None:
     assert (got.code, got.sent) == (NoReply.PROXY_REFUSED, False)
     assert "hidden" not in got.message
     assert server.requests[0].startswith(b"CONNECT a.example:443 ")
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://user:hidden-word@127.0.0.1:1",
+        "user:hidden-word@127.0.0.1:1",
+        "https://:hidden-word@127.0.0.1:1",
+        "socks5://user:hidden-word@127.0.0.1:1",
+        "http://user:hidden/word@127.0.0.1:1",
+        "http://user:hidden@word@127.0.0.1:1",
+        "http://user:hidden word@127.0.0.1:port",
+        "http://user:hidden?word@127.0.0.1:1",
+        "http://user:hidden%2Fword@127.0.0.1:99999",
+        "http://hidden-word@127.0.0.1:port",
+        "http://user:hidden-word@",
+        "://user:hidden-word@x",
+    ],
+)
+async def test_a_password_in_a_proxys_address_is_in_no_message(proxy: str) -> None:
+    """However the address is broken, and whether or not somebody listens there."""
+    async with opened({"HTTPS_PROXY": proxy}) as wire:
+        got = await send(wire, "https://a.example")
+    assert isinstance(got, Lost)
+    assert not got.sent
+    assert "hidden" not in got.message
+    assert "word" not in got.message
+
+
+@pytest.mark.parametrize("word", ["hidden-word", "dXNlcjpoaWRkZW4td29yZA==", "hidden%2Dword"])
+async def test_a_proxy_that_repeats_its_password_is_not_quoted(word: str) -> None:
+    """The reason phrase of a refusal is the proxy's own text."""
+    refusal = f"HTTP/1.1 407 I dislike {word}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with serving(saying(refusal, then_close=True)) as (_, url):
+        proxy = url.replace("http://", "http://user:hidden-word@")
+        async with opened({"HTTPS_PROXY": proxy}) as wire:
+            got = await send(wire, "https://a.example")
+    assert isinstance(got, Lost)
+    assert "[redacted]" in got.message.replace("hidden%2Dword", "[redacted]")
+
+
+SECRET = "q+W/e=R.t-Y_u1I2o3P4a5S6d7F8g9H0j1K2l3"
+
+
+@pytest.mark.parametrize("http", [200, 400])
+@pytest.mark.parametrize("spelling", [*SPELLINGS, *BASE64])
+async def test_a_secret_in_force_is_in_no_answer(spelling: str, http: int) -> None:
+    """Neither in its body nor in a header, whether it succeeds or not; the rest is as it came."""
+    echo = {**SPELLINGS, **BASE64}[spelling](SECRET)
+    body = f'{{"note":"{echo}"}}'.encode()
+    fields = f"X-Request-Id: a {echo}\r\nRetry-After: 3\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = f"HTTP/1.1 {http} X\r\n{fields}"
+    async with serving(saying(head.encode() + body)) as (_, url), opened() as wire:
+        wire.echoes.add(SECRET)
+        got = await send(wire, url)
+    assert isinstance(got, Answer)
+    assert got.headers["retry-after"] == "3"
+    for text in (got.body.decode(), *got.headers.values()):
+        assert not [part for part in parts_of(SECRET) if part in text.lower()]
+    assert b"[redacted]" in got.body
+    assert "[redacted]" in got.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("http", [200, 400])
+@pytest.mark.parametrize("where", ["body", "header"])
+async def test_the_signature_of_a_request_is_not_in_its_answer(where: str, http: int) -> None:
+    """For 15 minutes whoever has it could send the request again."""
+    signature = "0123456789abcdef" * 4
+    body, header = (signature, "id") if where == "body" else ("", signature)
+    reply = f"HTTP/1.1 {http} X\r\nX-Request-Id: {header}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    async with serving(saying(reply.encode())) as (_, url), opened() as wire:
+        headers = {"Authorization": f"SDK-HMAC-SHA256 Access=a, Signature={signature}"}
+        got = await wire.exchange(PUT, wire.route(parse_endpoint(url)), headers, body_bytes_max=1000)
+    assert isinstance(got, Answer)
+    assert signature[:16] not in got.body.decode() + got.headers["X-Request-Id"]
 
 
 async def test_proxy_with_an_impossible_address_is_hopeless() -> None:

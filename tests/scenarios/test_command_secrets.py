@@ -1,15 +1,20 @@
 """P7: a secret is in no output and in no file, however a command ends."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import orjson
 import pytest
 
 from bulk.core.errors import ExitCode
 from tests.scenarios.stage import Ended, Stage, wide
-from tests.simulator_caller import PROJECT
+from tests.simulator_caller import PROJECT, line, mapping, service_id
+from tests.spellings import BASE64, SPELLINGS, parts_of
 
 REPORTS = ("table", "json", "csv", "md", "html")
 
@@ -111,6 +116,130 @@ def test_a_broken_credentials_file_is_not_quoted(
     assert ended.code == ExitCode.CANNOT_RUN
     assert str(path) in ended.err
     assert "secret" not in ended.said
+
+
+# Servers that repeat what they were sent, and more
+
+
+class Echoing(BaseHTTPRequestHandler):
+    """An API and an IAM that repeat secrets, in one spelling, wherever a server has a word to say.
+
+    They are in the texts of the fleet, in the id of every reply, and in code and message of each refusal.
+    """
+
+    protocol_version = "HTTP/1.1"
+    secrets: tuple[str, ...]
+    spelling: Callable[[str], str]
+
+    def _echo(self) -> str:
+        sent = [self.headers.get(name, "") for name in ("X-Auth-Token", "X-Security-Token", "Authorization")]
+        signature = sent.pop().rpartition("Signature=")[2]
+        return " ".join(self.spelling(text) for text in (*self.secrets, *sent, signature) if text)
+
+    def _reply(self, http: int, body: Any) -> None:
+        content = orjson.dumps(body)
+        self.send_response(http, self._echo())
+        self.send_header("X-Request-Id", f"r {self._echo()}")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _refuse(self, http: int) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        echo = self._echo()
+        error = {"code": f"E.{echo}", "message": f"no: {echo}", "request_id": echo}
+        self._reply(http, error | {"error": error})
+
+    def do_GET(self) -> None:
+        """List the fleet."""
+        echo = self._echo()
+        fleet = [
+            line(number, ports=[mapping(80, 8000 + number)], status="available", service_type="interface")
+            | {"service_name": f"n {echo}", "description": f"d {echo}", "port_id": f"p {number} {echo}"}
+            for number in (1, 2, 3)
+        ]
+        self._reply(200, {"endpoint_services": fleet, "total_count": len(fleet)})
+
+    def do_PUT(self) -> None:
+        """Refuse the change."""
+        self._refuse(400)
+
+    def do_POST(self) -> None:
+        """Refuse the password."""
+        self._refuse(401)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing on stderr."""
+
+
+@contextmanager
+def echoing(spelling: Callable[[str], str], *secrets: str) -> Iterator[str]:
+    """Run a server that repeats secrets; give its address."""
+    handler = type("Handler", (Echoing,), {"secrets": secrets, "spelling": staticmethod(spelling)})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def in_no_spelling(stage: Stage, secrets: Iterable[str], *endings: Ended) -> None:
+    """Check that no part of any spelling of a secret is in what was said or in any file."""
+    files = [path for path in stage.folder.parent.rglob("*") if path.is_file()]
+    texts = [ended.said for ended in endings] + [path.read_text() for path in files]
+    assert files
+    for secret in secrets:
+        for text in texts:
+            assert not [part for part in parts_of(secret) if part in text.lower()], text
+
+
+SK = "q2W/e8R+t4Y-u1I_o3P4a5S6d7F8g9H0j1K2l3.~"
+SECURITY_TOKEN = "gAtz/cn-north+4=" + "Zx9Cv8Bn7Mq6Ws5Ed4Rf3Tg2Yh1Uj0" * 8
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, *BASE64])
+def test_what_a_server_repeats_is_nowhere(
+    spelling: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In no spelling: on the screen, in logs, in the ledger, in any report; and the run ends as it has to."""
+    secrets = (SK, SECURITY_TOKEN)
+    with echoing({**SPELLINGS, **BASE64}[spelling], *secrets) as url:
+        for name, value in {"AK": "AKIDTEST", "SK": SK, "SECURITY_TOKEN": SECURITY_TOKEN}.items():
+            monkeypatch.setenv(f"HUAWEICLOUD_SDK_{name}", value)
+        monkeypatch.setenv("BULK_ENDPOINT", url)
+        job = stage.job("service_id,ports\n" + "".join(f"{service_id(n)},81:{8000 + n}\n" for n in (1, 2)))
+        loud = ("-v", "--log-format", "json")
+        endings = [
+            stage.bulk("plan", job, "--out", "p", *loud),
+            stage.apply("p", *loud),
+            stage.apply(job, "-v"),
+        ]
+        endings += [stage.bulk("export"), stage.bulk("rollback", "p"), stage.bulk("audit", "p")]
+        endings += [stage.bulk("status", "p", "--output", form) for form in ("table", "json")]
+        endings += [stage.bulk("report", "p", "--output", form) for form in REPORTS]
+        endings += [stage.bulk("why", "p", service_id(1))]
+    assert endings[1].code == ExitCode.SOME_FAILED, endings[0].said
+    assert "[redacted]" in endings[1].said
+    in_no_spelling(stage, secrets, *endings)
+
+
+@pytest.mark.parametrize("spelling", [*SPELLINGS, *BASE64])
+def test_what_iam_repeats_is_nowhere(spelling: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password that it refuses is not in the message about it."""
+    for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+        monkeypatch.delenv(name)
+    for name, value in {"USER_NAME": "ann", "USER_PASSWORD": SK, "DOMAIN_NAME": "acme"}.items():
+        monkeypatch.setenv(f"HW_{name}", value)
+    job = stage.job(wide([1]))
+    with echoing({**SPELLINGS, **BASE64}[spelling], SK) as url:
+        monkeypatch.setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", url)
+        ended = stage.apply(job, "-v")
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "[redacted]" in ended.err
+    in_no_spelling(stage, [SK], ended)
 
 
 def test_the_simulators_keys_are_made_for_the_run_and_kept_nowhere(

@@ -70,9 +70,3 @@ class Stamp:
             method=request.method, path=f"{request.path}/", query=request.query, date=date, body=request.body
         )
         return {**self._headers, DATE_HEADER: date, "Authorization": signature}
-
-    def hide_in(self, body: bytes) -> bytes:
-        """Return a reply's body without what it may repeat of the proof."""
-        for text in self.secret.confidential:
-            body = body.replace(text.encode(), b"[redacted]")
-        return body

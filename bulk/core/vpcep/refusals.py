@@ -36,7 +36,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """The gateway answers a wrong signature with the whole canonical request, secrets included."""
-_USER_INFO = re.compile(r"//[^/@\s]+@")
+_USER_INFO = re.compile(r"//[^\s\"'<>]+@")
 """A proxy's address may carry a password."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
