@@ -142,7 +142,8 @@ async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endp
         return got[0].id
     raise CredentialsError(
         f"region {region} has {len(got) or 'no'} projects for these credentials"
-        + "".join(f"\n  {project.id}  {project.name}" for project in got),
+        + ": " * bool(got)
+        + ", ".join(f"{project.name} ({project.id})" for project in got),
         hint="name one with --project-id"
         if got
         else "check the region and the account, or name a project with --project-id",

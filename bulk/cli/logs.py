@@ -9,6 +9,7 @@ import structlog
 
 from bulk.cli.options import LogForm
 from bulk.core.reports.remarks import remark
+from bulk.core.text import printable
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")
@@ -28,14 +29,22 @@ def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[s
     return event
 
 
+def neutralise(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take out of every text what would steer a terminal (structlog processor); other values are quoted."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = printable(value)
+    return event
+
+
 def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[str, Any]], None]:
     """Set up logging for this process and return what logs a ledger record."""
-    last: Any
+    last: list[structlog.typing.Processor]
     match form:
         case LogForm.TEXT:
-            last = structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)
+            last = [neutralise, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)]
         case LogForm.JSON:
-            last = structlog.processors.JSONRenderer()
+            last = [structlog.processors.JSONRenderer()]
         case _:
             assert_never(form)
     structlog.configure(
@@ -43,7 +52,7 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[st
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             redact,
-            last,
+            *last,
         ],
         # Whatever stderr is when a line is logged, so that lines go above a live display.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),

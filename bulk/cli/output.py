@@ -1,4 +1,8 @@
-"""Lines to the terminal: results to stdout, everything else to stderr."""
+"""Lines to the terminal: results to stdout, everything else to stderr.
+
+What would steer a terminal is taken out here, at the end of every way, wherever the text comes from: the API,
+a job file, the name of a file.
+"""
 
 import errno
 import os
@@ -10,6 +14,7 @@ from typing import Literal
 import orjson
 
 from bulk.core.reports.words import Line, plain
+from bulk.core.text import printable
 
 
 def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
@@ -17,7 +22,7 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     stream = sys.stderr if to_stderr else sys.stdout
     if not stream.isatty():
         for line in lines:
-            stream.write(plain(line) + "\n")
+            stream.write(printable(plain(line)) + "\n")
         stream.flush()
         return
     from rich.console import Console  # only a terminal needs it
@@ -25,7 +30,7 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
 
     console = Console(file=stream, highlight=False, soft_wrap=True, width=None)
     for line in lines:
-        console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))
+        console.print(Text.assemble(*((printable(span.text), str(span.style)) for span in line)))
 
 
 @contextmanager
@@ -46,8 +51,13 @@ _GONE = frozenset({errno.EPIPE, errno.EIO})
 def write(pieces: Iterable[str]) -> None:
     """Write text to stdout piece by piece."""
     for piece in pieces:
-        sys.stdout.write(piece)
+        write_piece(piece)
     sys.stdout.flush()
+
+
+def write_piece(text: str) -> None:
+    """Write text to stdout: as it is, it may be data; without what steers it to a terminal."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
 def write_json(value: object) -> None:
@@ -58,10 +68,10 @@ def write_json(value: object) -> None:
 def complain(message: str, hint: str = "") -> None:
     """Write on stderr what went wrong and what to do next."""
     with on_the_side("stderr"):
-        sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
+        sys.stderr.write(f"bulk: {printable(message)}\n" + (f"      {printable(hint)}\n" if hint else ""))
 
 
 def notify(message: str) -> None:
     """Write a message on stderr."""
     with on_the_side("stderr"):
-        sys.stderr.write(message + "\n")
+        sys.stderr.write(printable(message) + "\n")

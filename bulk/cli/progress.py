@@ -16,7 +16,7 @@ from bulk.app.session import Watched
 from bulk.cli.output import on_the_side
 from bulk.core.model import Sigil
 from bulk.core.pacing.describe import wait_text
-from bulk.core.reports.words import duration, figure
+from bulk.core.reports.words import duration, figure, printable
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
@@ -58,7 +58,7 @@ def status_line(watched: Watched, per_s: float) -> str:
         parts.append(f"{figure(failed)} not as asked" + (f" ({codes})" if codes else ""))
     parts.extend(f"{kind} wait for {wait_text(wait)}" for kind, wait in watched.holds())
     parts.extend(f"rows wait for {wait_text(wait)}" for wait in watched.row_holds())
-    return " | ".join(parts)
+    return printable(" | ".join(parts))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports import as_table
 from bulk.core.reports.model import Report
 from bulk.core.reports.stopped import ways_on
-from bulk.core.text import counted
+from bulk.core.text import counted, printable
 
 
 class Terminal:
@@ -76,6 +76,6 @@ class Terminal:
 def _answer(question: str) -> str:
     """Return the line that is typed; a signal ends the waiting, of which the loop would only take note."""
     with raising_signals():  # first of all: Ctrl-C may come as soon as the question can be read
-        sys.stderr.write(question)
+        sys.stderr.write(printable(question))
         sys.stderr.flush()
         return sys.stdin.readline().strip()

@@ -1,6 +1,14 @@
-"""Numbers as a person writes them in a sentence."""
+"""Numbers as a person writes them in a sentence, and foreign text as a terminal may show it."""
 
+import re
 from collections.abc import Sequence
+
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+"""What steers a terminal, reverses text, or is not seen at all."""
+_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
 
 
 def figure(number: int) -> str:
@@ -21,3 +29,8 @@ def listed(noun: str, numbers: Sequence[int]) -> str:
 
 
 _LISTED_MAX = 10
+
+
+def printable(foreign: str) -> str:
+    """Return text from the API or the job on one line, without what steers a terminal or reverses text."""
+    return _INVISIBLE.sub("", _BREAKS.sub(" ", foreign))

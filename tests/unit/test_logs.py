@@ -1,11 +1,25 @@
 """Log lines on stderr, one for each ledger record that is not one of many."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
 from bulk.cli.logs import configure
 from bulk.cli.options import LogForm
-from bulk.core.ledger.records import DecidedBy, Decision, Intent, Json, Pace, Record, record_json, record_type
+from bulk.core.ledger.records import (
+    DecidedBy,
+    Decision,
+    End,
+    Intent,
+    Json,
+    Note,
+    Pace,
+    Record,
+    record_json,
+    record_type,
+)
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import LaneName, RequestKind
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
@@ -53,3 +67,17 @@ def test_a_record_of_a_single_row_is_logged_only_where_that_is_asked_for(
     assert logged(intent, capsys) == ""
     assert "row=1" in logged(intent, capsys, verbose=True)
     assert logged(DECISION, capsys, quiet=True) == ""
+
+
+def test_text_in_a_log_line_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither of a field nor within a list; for machines it is there, escaped, as it was."""
+    evil = "a\x1b[2J\u202e\r\nlevel=error"
+    note, wait = Note(about="test", message=evil), replace(DECISION, reason=evil)
+    for record in (note, wait):
+        text = logged(record, capsys)
+        assert not [char for char in text[:-1] if not char.isprintable()]
+        line = logged(record, capsys, form=LogForm.JSON)
+        assert line.isascii()
+        assert evil in orjson.loads(line).values()
+    end = End(reason=BrakeReason.FINISHED, reasons=[evil], digest="", counts={})
+    assert logged(end, capsys)[:-1].isprintable()

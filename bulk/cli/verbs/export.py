@@ -1,6 +1,5 @@
 """`bulk export`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ def export(
     )
     around, path = surroundings.system(), Path(out) if out else None
     exported = running.run(
-        exporting.export_fleet(wanted, flags, around=around, out=path, shown=sys.stdout.write)
+        exporting.export_fleet(wanted, flags, around=around, out=path, shown=output.write_piece)
     )
     if not quiet:
         _sum_up(exported)
@@ -94,12 +93,12 @@ def _port(flag: str, text: str) -> int:
 
 
 def _sum_up(exported: "Exported") -> None:
-    from bulk.core.reports.words import counted, printable
+    from bulk.core.reports.words import counted
 
     output.notify(f"{counted(exported.rows, 'service')} exported")
     reasons = sorted(exported.left_out.items(), key=lambda reason: -len(reason[1]))
     for reason, services in reasons[:_REASONS_SHOWN_MAX]:
         which = services[0] if len(services) == 1 else f"{services[0]} and others"
-        output.notify(printable(f"left out {counted(len(services), 'service')} ({which}): {reason}"))
+        output.notify(f"left out {counted(len(services), 'service')} ({which}): {reason}")
     if more := sum(len(services) for _, services in reasons[_REASONS_SHOWN_MAX:]):
         output.notify(f"left out {counted(more, 'service')} for other reasons")

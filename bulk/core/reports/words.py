@@ -1,6 +1,5 @@
 """The words that reports are written in: figures, durations, styled spans, and text made safe to print."""
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
@@ -8,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 from bulk.core.model import Action, Outcome, Sigil
 from bulk.core.text import counted as counted  # noqa: PLC0414 - the reports take it from here
 from bulk.core.text import figure as figure  # noqa: PLC0414 - likewise
+from bulk.core.text import printable as printable  # noqa: PLC0414 - likewise
 
 
 class Style(StrEnum):
@@ -40,9 +40,6 @@ _STYLE = {
     Sigil.NOT_SENT: Style.FAINT,
 }
 
-_INVISIBLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
-_BREAKS = re.compile("[\t\n\r\u2028\u2029]+")
-
 
 def style_of(result: Action | Outcome) -> Style:
     """Return the style of what the plan decided or how a row ended; the page's class is its name."""
@@ -57,11 +54,6 @@ def plain(line: Line) -> str:
 def text(words: str = "", style: Style = Style.PLAIN) -> Line:
     """Return a line of one style."""
     return (Span(words, style),)
-
-
-def printable(foreign: str) -> str:
-    """Return text from the API or the job on one line, without what steers a terminal or reverses text."""
-    return _INVISIBLE.sub("", _BREAKS.sub(" ", foreign))
 
 
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:

@@ -1,5 +1,8 @@
 """Figures and durations as a person says them, and the listing of issues."""
 
+import sys
+import unicodedata
+
 import pytest
 
 from bulk.core.model import Action, Issue, Outcome
@@ -33,9 +36,15 @@ def test_one_is_singular_and_thousands_are_grouped() -> None:
 
 def test_text_from_outside_is_one_line_without_what_steers_a_terminal() -> None:
     """C0, C1, zero-width and bidirectional controls go; breaks and tabs become one blank."""
-    steering = {*range(0x20), *range(0x7F, 0xA0), *range(0x200B, 0x2010), 0x202E, 0x2066, 0x2028, 0xFEFF}
-    for code in steering:
-        assert printable(f"a{chr(code)}b") == ("a b" if code in {9, 10, 13, 0x2028} else "ab")
+    overrides = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    steering = {
+        code
+        for code, char in enumerate(map(chr, range(sys.maxunicode + 1)))
+        if unicodedata.category(char) == "Cc" or unicodedata.bidirectional(char) in overrides
+    }
+    unseen = {0xAD, 0x61C, 0x180E, *range(0x200B, 0x2010), 0x2060, 0x2028, 0x2029, 0xFEFF, 0xE0001, 0xE0041}
+    for code in steering | unseen:
+        assert printable(f"a{chr(code)}b") == ("a b" if code in {9, 10, 13, 0x2028, 0x2029} else "ab")
     assert printable("tab\there\r\nthere — schön") == "tab here there — schön"
 
 
