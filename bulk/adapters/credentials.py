@@ -12,6 +12,9 @@ The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_C
 Source: API.md, section 4.4. Nothing here is ever written or shown.
 """
 
+import os
+import shlex
+import stat
 from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -66,6 +69,10 @@ class Found:
     """Empty where none was named."""
     iam_endpoint: str = ""
     """Empty where none was named."""
+    endpoint: str = ""
+    """The API's address, which the owner of the credentials named beside them; empty where none was named."""
+    warning: str = ""
+    """What their owner should know of where they are kept."""
 
 
 def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -> Found:
@@ -134,7 +141,7 @@ def _project_id(given: Mapping[str, str]) -> str:
 
 
 def _from_file(path: Path, section: str) -> Found | None:
-    config = _read(path)
+    config, warning = _read(path)
     if not config.has_section(section):
         return None
     given = {name: value.strip() for name, value in config[section].items()}
@@ -144,13 +151,18 @@ def _from_file(path: Path, section: str) -> Found | None:
         account=given.get("domain_id") or found.account,
         project_id=given.get("project_id", ""),
         iam_endpoint=given.get("iam_endpoint", ""),
+        endpoint=given.get("endpoint", ""),
+        warning=warning,
     )
 
 
-def _read(path: Path) -> ConfigParser:
-    config = ConfigParser(interpolation=None)
+def _read(path: Path) -> tuple[ConfigParser, str]:
+    """Return what the file has, and what is to be said of who else may read it."""
+    config, warning = ConfigParser(interpolation=None), ""
     try:
-        config.read_string(path.read_text(encoding="utf-8-sig"))
+        with path.open(encoding="utf-8-sig") as file:
+            warning = _exposure(path, os.fstat(file.fileno()))
+            config.read_string(file.read())
     except FileNotFoundError:
         pass
     except (OSError, UnicodeDecodeError, ConfigError) as error:
@@ -159,7 +171,26 @@ def _read(path: Path) -> ConfigParser:
         raise CredentialsError(
             f"the credentials file {path} cannot be read: {why}", hint="correct the file, or move it away"
         ) from None
-    return config
+    return config, warning
+
+
+def _exposure(path: Path, found: os.stat_result) -> str:
+    """Return a warning where others may read a file of keys; raise where they may write to it.
+
+    Who writes to it says whose keys are used, and where they go. A pipe has no such rights.
+    """
+    only_owner = f"chmod 600 {shlex.quote(str(path))}"
+    if found.st_uid not in {0, os.geteuid()}:
+        raise CredentialsError(
+            f"the credentials file {path} belongs to another user (uid {found.st_uid})",
+            hint="use a file of your own",
+        )
+    if not stat.S_ISREG(found.st_mode):
+        return ""
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise CredentialsError(f"others may write to the credentials file {path}", hint=only_owner)
+    others_read = found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
+    return f"others may read the credentials file {path}: {only_owner}" if others_read else ""
 
 
 def _from_agency(path: Path, env: Mapping[str, str]) -> Found:

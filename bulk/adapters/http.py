@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from bulk.adapters.credentials import find_credentials
+from bulk.adapters.credentials import Found, find_credentials
 from bulk.adapters.identity import Credential, find_project, open_credential
 from bulk.adapters.trial import Trial
+from bulk.adapters.unhonoured import refuse_unhonoured
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
 from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
@@ -113,17 +114,28 @@ class Client(ReadClient):
 
 
 async def connect(
-    kind: type[C], *, target: Target, wire: Wire, env: Mapping[str, str], home: Path, endpoint: str = ""
+    kind: type[C],
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    approve: Callable[[Endpoint, Found], object],
+    endpoint: str = "",
 ) -> C:
     """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
-    `endpoint` stands in for the region's own. Raises UsageError for an unknown region or an unsafe
-    endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
+    `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
+    the endpoint. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError without
+    usable credentials, CannotRun where IAM cannot be reached.
     """
     found = find_credentials(env=env, home=home, profile=target.profile)
-    vpcep = endpoint_for(target.region, override=endpoint, env=env)
-    iam = iam_endpoint_for(target.region, override=found.iam_endpoint, env=env)
+    vpcep = endpoint_for(target.region, override=endpoint or found.endpoint, env=env)
+    iam = iam_endpoint_for(target.region, api=vpcep, override=found.iam_endpoint, env=env)
     named = _checked(target.project_id or found.project_id)
+    if not target.profile:
+        refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
+    approve(vpcep, found)
     credential = await open_credential(
         found, wire=wire, iam_endpoint=iam, region=target.region, project_id=named
     )

@@ -96,7 +96,7 @@ async def open_credential(
     found: Found,
     *,
     wire: Wire,
-    iam_endpoint: Endpoint,
+    iam_endpoint: Endpoint | None,
     region: str,
     project_id: str = "",
     metadata: Endpoint = METADATA,
@@ -121,21 +121,25 @@ async def open_credential(
             region=region,
             project_id=project_id,
         )
-        renew = partial(_token, wire, wire.route(iam_endpoint), request)
+        iam_route = wire.route(_named(iam_endpoint, "a password"))
+        renew = partial(_token, wire, iam_route, request)
     first = await renew()
     if isinstance(first, Retry | Abort):
         raise _unusable(found, first)
     return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew)
 
 
-async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endpoint, region: str) -> str:
+async def find_project(
+    credential: Credential, *, wire: Wire, iam_endpoint: Endpoint | None, region: str
+) -> str:
     """Return the id of the project that is named like the region (API.md, section 4.3).
 
     Raises CredentialsError where there is none, where there are several, or where IAM does not accept
     the credentials; CannotRun where it cannot be reached.
     """
+    iam_known = _named(iam_endpoint, "a project that is looked up", ", or name the project with --project-id")
     secret = credential.current(wire.clock.now()) or await credential.renewed()
-    got = secret if isinstance(secret, Retry | Abort) else await _projects(secret, wire, iam_endpoint, region)
+    got = secret if isinstance(secret, Retry | Abort) else await _projects(secret, wire, iam_known, region)
     if isinstance(got, Retry | Abort):
         raise _no_answer(f"cannot look up the project of region {region}", got)
     if len(got) == 1:
@@ -147,6 +151,16 @@ async def find_project(credential: Credential, *, wire: Wire, iam_endpoint: Endp
         hint="name one with --project-id"
         if got
         else "check the region and the account, or name a project with --project-id",
+    )
+
+
+def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endpoint:
+    """Return the address of IAM; raise CredentialsError where it is not known what needs it."""
+    if iam_endpoint:
+        return iam_endpoint
+    raise CredentialsError(
+        f"{needs} needs IAM, whose address is not known for this endpoint; nothing was sent to a guess",
+        hint=f"set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile{way_out}",
     )
 
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 import aiohttp
 import orjson
 
+from bulk.adapters.children import bare
 from bulk.adapters.new_file import new_binary, new_folder, open_own
 from bulk.core.errors import CannotRun, UsageError
 
@@ -57,7 +58,7 @@ async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ())
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=said,
-            env={**os.environ, "BULK_SIMULATOR_AK": ak, "BULK_SIMULATOR_SK": sk},
+            env={**bare(os.environ), "BULK_SIMULATOR_AK": ak, "BULK_SIMULATOR_SK": sk},
             start_new_session=True,  # Ctrl-C is for us: requests in flight still need their answers
         )  # fmt: skip
         try:

@@ -1,6 +1,5 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
-import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -104,7 +103,7 @@ def _must_be_of(source: PlanSource[R], open_run: OpenRun) -> None:
         what = source.origin if open_run.only == source.only else "--limit"
         raise Refused(
             f"{source.name}: {what} is not the same as when {open_run.path} began; nothing was sent",
-            hint=f"finish that run with `bulk apply {shlex.quote(str(open_run.path))}`{source.way_out}",
+            hint=f"finish that run with `{source.endpoint.apply_command(open_run.path)}`{source.way_out}",
         )
 
 

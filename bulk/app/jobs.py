@@ -138,6 +138,13 @@ def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> Endpoin
     return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(folder.resolve() / RUNS / seed.name))
 
 
+def endpoint_of_ledger(progress: Progress) -> Endpoint:
+    """Return where the API of a ledger is: where its last session went, else where it was planned for."""
+    planned_for = Endpoint(**progress.run["options"]["endpoint"])
+    last = progress.sessions[-1]["settings"].get("endpoint") if progress.sessions else ""
+    return Endpoint(url=last) if last and last != planned_for.url else planned_for
+
+
 def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] = ()) -> tuple[Job, Endpoint]:
     """Return the settings in force for a ledger, the flags over them, and where its API is.
 
@@ -148,8 +155,7 @@ def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] 
     options = dict(progress.run["options"])
     planned_for = Endpoint(**options.pop("endpoint"))
     last = progress.sessions[-1]["settings"] if progress.sessions else {}
-    endpoint = {"endpoint": last.get("endpoint") or planned_for.url}
-    known = {**options, **last, **endpoint}
+    known = {**options, **last, "endpoint": endpoint_of_ledger(progress).url}
     stored = {name: value for name, value in known.items() if name not in {"limit", *without}}
     job = read_settings(Job, stored, flags=flags, place=lambda _: "ledger")
     if not isinstance(job, Job):

@@ -6,19 +6,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from bulk.adapters.children import bare
+from bulk.adapters.credentials import Found
 from bulk.adapters.http import ReadClient, connect
 from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
 from bulk.adapters.wire import Timeouts, Wire, open_wire
 from bulk.app.sources import Endpoint
-from bulk.app.surroundings import Surroundings, stripped
-from bulk.core.errors import UsageError
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import UnnamedHost, UsageError
 from bulk.core.job import SIMULATOR, Pace
 from bulk.core.model import LaneName, RequestKind, Target, Why
 from bulk.core.pacing import Pacing, auto, believed, fixed
+from bulk.core.vpcep import regions
 
 C = TypeVar("C", bound=ReadClient)
+
+_UNKNOWN_HOST = (
+    "{} would get the credentials, and is no host of Huawei Cloud that bulk knows. Type its name to go on: "
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,6 +59,8 @@ class Reach(Generic[C]):
         self._url = url
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice
+        self._settled: set[str] = set()
+        """Warnings that were given, and hosts that may get credentials."""
         self._learned = LearnedLimits(state_folder(around.env, around.home))
         self._contacts: dict[Target, Contact[C]] = {}
         self.paces: dict[Budget, Limiter] = {}
@@ -72,6 +81,7 @@ class Reach(Generic[C]):
                 env=self._around.env,
                 home=self._around.home,
                 endpoint=self._url,
+                approve=lambda api, found: self._approve(api, found, target.region),
             )
             resolved = target._replace(project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
@@ -87,6 +97,24 @@ class Reach(Generic[C]):
                 ),
             )
         return self._contacts[target]
+
+    def _approve(self, api: regions.Endpoint, found: Found, region: str) -> None:
+        """Pass on what is to be said of the credentials; raise UnnamedHost where they may not go to the API.
+
+        An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or
+        variable, the credentials file, and the host's name typed.
+        """
+        if found.warning and found.warning not in self._settled:
+            self._around.notify(found.warning)
+        named = (self._around.named_endpoint, found.endpoint, regions.address_in(self._around.env, region))
+        if (
+            regions.must_be_named(api)
+            and api.authority not in self._settled
+            and api not in map(regions.parse_endpoint, filter(None, named))
+            and self._around.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
+        ):
+            raise UnnamedHost(str(api))
+        self._settled |= {found.warning, api.authority}
 
     def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
         budget = Budget(lane=lane, kind=kind)
@@ -140,7 +168,7 @@ async def open_fleets(
             )
             url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
             own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-            around = replace(around, env=stripped(around.env) | own)
+            around = replace(around, env=bare(around.env) | own)
         wire = await stack.enter_async_context(
             open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
         )

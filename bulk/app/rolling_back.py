@@ -42,7 +42,7 @@ class LedgerSource(PlanSource[Change]):
         if any(row.parked or row.purpose is Purpose.PARK for row in progress.open.values()):
             raise Refused(
                 "a service is parked between two PUTs of this run",
-                hint=f"finish the run first: `bulk apply {shlex.quote(str(self.path))}`",
+                hint=f"finish the run first: `{self.endpoint.apply_command(self.path)}`",
             )
         done = filter(None, map(self._done, reversed(progress.order)))
         applied = [change for change in done if not self.only or change.service_id in self.only]

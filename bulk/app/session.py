@@ -19,6 +19,7 @@ from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import user
 from bulk.app.reach import Reach
+from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.core.guards import failures_max
@@ -89,6 +90,7 @@ class Applied:
     """What came of it."""
 
     ledger: Path
+    endpoint: Endpoint
     exit_code: ExitCode
     message: str = ""
     """Why the run stopped, where it did before its end."""
@@ -111,7 +113,7 @@ async def work_on(
 
     `decisions` are written and `on_yes` is called once a person, or a flag, has said yes.
     """
-    progress = ledger.progress
+    progress, endpoint = ledger.progress, Endpoint(url=job.where.endpoint)
     lifted = {decision.id for decision in decisions if decision.what == DecisionKind.DESPITE}
     stops = tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
     if stops and not _is_unsettled(progress):
@@ -119,6 +121,7 @@ async def work_on(
         message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
         return Applied(
             ledger=ledger.path,
+            endpoint=endpoint,
             exit_code=exit_code([stop.cause for stop in stops], progress.counts()),
             message=message,
             stops=stops,
@@ -130,7 +133,12 @@ async def work_on(
     changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
-        return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
+        return Applied(
+            ledger=ledger.path,
+            endpoint=endpoint,
+            exit_code=ExitCode.STOPPED_EARLY,
+            message=_NOT_CONFIRMED,
+        )
     closes_at = _window(job, around)
     clients = {}
     for json in progress.run["targets"]:
@@ -184,6 +192,7 @@ async def work_on(
     operator.show_result(plan_report(ledger), ledger.path)
     return Applied(
         ledger=ledger.path,
+        endpoint=endpoint,
         exit_code=exit_code(brake.reasons, progress.counts()),
         message=brake.message,
         stops=decided(progress.decisions).stops,

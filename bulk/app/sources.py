@@ -5,15 +5,17 @@ There are two: a job file (`jobs`), and the ledger of a run that is rolled back 
 such as the failed rows of a run, is one class more.
 """
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
-from bulk.core.job import Job
+from bulk.core.job import SIMULATOR, Job
 from bulk.core.model import Change, ServiceUpdate, Target
 from bulk.core.plan import Live
+from bulk.core.vpcep.regions import must_be_named, parse_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,16 @@ class Endpoint:
     url: str = ""
     seed: str = ""
     fleet: str = ""
+
+    @property
+    def flag(self) -> str:
+        """Return the flag of a command that sends credentials here, where a person has to name the host."""
+        is_foreign = self.url not in {"", SIMULATOR} and must_be_named(parse_endpoint(self.url))
+        return f" --endpoint {self.url}" if is_foreign else ""
+
+    def apply_command(self, ledger: Path) -> str:
+        """Return the command that runs a plan or continues its run."""
+        return f"bulk apply {shlex.quote(str(ledger))}{self.flag}"
 
 
 # A row of a source: what is wanted of a service, or a change that the live fleet only puts in order.

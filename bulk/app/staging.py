@@ -8,10 +8,11 @@ from pathlib import Path
 
 import orjson
 
+from bulk.adapters.children import bare
 from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
 from bulk.app.sources import Endpoint
-from bulk.app.surroundings import Surroundings, stripped
+from bulk.app.surroundings import Surroundings
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.records import Json, change_of, record_json
@@ -105,7 +106,7 @@ def _plan(ledger: Path) -> Iterator[Json]:
 
 def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:
     """Return surroundings that lead to the simulator only and have a home of their own."""
-    env = stripped(around.env) | {
+    env = bare(around.env) | {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),
         "HUAWEICLOUD_SDK_AK": practice.ak,

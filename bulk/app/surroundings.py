@@ -1,7 +1,7 @@
 """What a command finds around it; arguments everywhere, so that tests bring their own."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,12 +12,20 @@ from bulk.run.reading import Patience
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Environment variables, the home folder, time and dice."""
+    """Environment variables, the home folder, time and dice, and the person who gave the command.
+
+    * named_endpoint: the address of the API that the person gave as a flag or variable, and no file
+    * ask: asks them for a word; empty where nobody can be asked
+    * notify: shows them a message
+    """
 
     env: Mapping[str, str]
     home: Path
     clock: SystemClock
     dice: SystemDice
+    named_endpoint: str = ""
+    ask: Callable[[str], str] = lambda _: ""
+    notify: Callable[[str], object] = lambda _: None
 
     @property
     def patience(self) -> Patience:
@@ -27,15 +35,6 @@ class Surroundings:
     def local_time(self) -> datetime:
         """Return the time now, with the machine's zone."""
         return datetime.fromtimestamp(self.clock.now()).astimezone()
-
-
-OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")
-"""Beginnings of variables that lead to a real endpoint or account, or set flags of a command."""
-
-
-def stripped(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables without those that lead to real endpoints and accounts."""
-    return {name: value for name, value in env.items() if not name.startswith(OURS)}
 
 
 def system() -> Surroundings:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import sys
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from bulk.cli import output, verbs
 from bulk.cli.command import EPILOG, Verb, Verbs
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
-from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid
+from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 
@@ -63,10 +64,10 @@ def main(argv: list[str] | None = None) -> int:
         )
         return signal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        return _explained(error)
+        return _explained(error, sys.argv[1:] if argv is None else argv)
 
 
-def _explained(error: Exception) -> int:
+def _explained(error: Exception, argv: list[str]) -> int:
     """Write on stderr what ended the command and what to do next; return its exit code."""
     match error:
         case typer.TyperException():
@@ -74,6 +75,10 @@ def _explained(error: Exception) -> int:
             return ExitCode.USAGE
         case JobInvalid():
             show_issues(error.issues)
+            return error.exit_code
+        case UnnamedHost():
+            command = shlex.join(["bulk", *argv, "--endpoint", error.url])
+            output.complain(error.message, f"if that is right: {command}")
             return error.exit_code
         case BulkError():
             output.complain(error.message, error.hint)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
+from bulk.adapters.children import keep_out_of_core_files
 from bulk.adapters.signals import heeding
 
 T = TypeVar("T")
@@ -13,6 +14,7 @@ T = TypeVar("T")
 
 def run(use_case: Coroutine[Any, Any, T]) -> T:
     """Run a use case to its end, on uvloop where there is one."""
+    keep_out_of_core_files()
     gc.collect()
     gc.freeze()  # what was loaded lives to the end
     gc.set_threshold(100_000, 50, 100)  # requests make many small objects and hardly any cycles

@@ -44,7 +44,7 @@ class Terminal:
         """Ask whether to do it; only `yes` is a yes."""
         if self._yes:
             return True
-        return _answer(f"Change {counted(changes, 'service')}? Only yes goes ahead: ").lower() == "yes"
+        return answer(f"Change {counted(changes, 'service')}? Only yes goes ahead: ").lower() == "yes"
 
     def watching(self, watched: Watched) -> AbstractContextManager[None]:
         """Show the run while the block runs."""
@@ -60,10 +60,10 @@ class Terminal:
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
             output.notify(f"stopped: {applied.message}")
-        for line in ways_on(applied.stops, shlex.quote(str(applied.ledger))):
+        for line in ways_on(applied.stops, shlex.quote(str(applied.ledger)), applied.endpoint.flag):
             output.notify(line)
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED} and not applied.stops:
-            resume = f"bulk apply {shlex.quote(str(applied.ledger))}{' --yes' if self._yes else ''}"
+            resume = applied.endpoint.apply_command(applied.ledger) + " --yes" * self._yes
             output.notify(f"to continue: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
             output.notify(
@@ -73,7 +73,7 @@ class Terminal:
             output.notify(f"ledger: {applied.ledger}")
 
 
-def _answer(question: str) -> str:
+def answer(question: str) -> str:
     """Return the line that is typed; a signal ends the waiting, of which the loop would only take note."""
     with raising_signals():  # first of all: Ctrl-C may come as soon as the question can be read
         sys.stderr.write(printable(question))

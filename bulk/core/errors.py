@@ -11,6 +11,7 @@
     |   +-- LedgerDamaged        a line is missing, edited or out of order
     +-- Stopped               6  a limit or a person stopped the run for good
     +-- Refused               7  drift, another digest, a guard
+    |   +-- UnnamedHost          credentials would go to a host that nobody named
     +-- LedgerBusy            8  another process works on this ledger
     +-- WindowClosed         10  the change window is not open
 
@@ -106,6 +107,18 @@ class Refused(BulkError):
     """Drift, another digest or a guard stands against this run."""
 
     exit_code = ExitCode.REFUSED
+
+
+class UnnamedHost(Refused):
+    """Credentials would go to a host that nobody named for them."""
+
+    def __init__(self, url: str) -> None:
+        host = url.partition("://")[2]
+        super().__init__(
+            f"{host} would get the credentials, and is no host of Huawei Cloud that bulk knows",
+            hint=f"if that is right, repeat the command with --endpoint {url}",
+        )
+        self.url = url
 
 
 class LedgerBusy(BulkError):

@@ -26,7 +26,7 @@ class Identity:
     """Who may come in: one permanent key, one IAM user. The defaults are for practice, not secret."""
 
     ak: str = "AKSIMULATOR000000001"
-    sk: str = "skSimulator00000000000000000000000000001"
+    sk: str = "skSimulatorkP3vX8nQ2rT6wY9zB4cF7hJ1mL5dG"
     user: str = "simulator"
     password: str = "simulator-password"  # noqa: S105 -- opens a practice server on loopback
     domain: str = "simulator-domain"

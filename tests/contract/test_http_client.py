@@ -84,6 +84,7 @@ class Reach:
             env={"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env},
             home=self._home,
             endpoint=endpoint or self.simulator.url,
+            approve=lambda *_: None,
         )
 
     def hides(self, secret: str) -> bool:
@@ -498,6 +499,7 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
             env=KEYS,
             home=tmp_path,
             endpoint=place.simulator.url,
+            approve=lambda *_: None,
         )
     assert not hasattr(reader, "modify")
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 WAIT_S = 60
 """How long a scenario waits for what must come, before it is failed."""
-_SETTINGS = re.compile("^(BULK|HW|HUAWEICLOUD)_|_PROXY$|^NO_COLOR$", re.IGNORECASE)
+_SETTINGS = re.compile("^(BULK|HC|HW|HUAWEICLOUD|OS)_|_PROXY$|^NO_COLOR$", re.IGNORECASE)
 
 Json = dict[str, Any]
 

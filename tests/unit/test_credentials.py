@@ -1,5 +1,8 @@
 """Where credentials are looked for, and what is said when they are not usable."""
 
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -145,3 +148,67 @@ def test_password_and_keys_show_in_no_representation(tmp_path: Path) -> None:
     """What was found may end in a traceback."""
     shown = repr([find_credentials(env=env, home=tmp_path) for env in (USER, SDK, TOKEN)])
     assert not any(secret in shown for secret in ("hidden", "SK1", "MII"))
+
+
+# Who else has the file
+
+
+def file_of_mode(tmp_path: Path, mode: int) -> dict[str, str]:
+    """Write a credentials file of this mode; give the variable that names it."""
+    path = tmp_path / "my keys"
+    path.write_text("[basic]\nak = A\nsk = hidden\n")
+    path.chmod(mode)
+    return {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}
+
+
+@pytest.mark.parametrize("mode", [0o602, 0o620, 0o622, 0o666, 0o777])
+def test_file_that_others_may_write_is_refused_with_the_chmod(tmp_path: Path, mode: int) -> None:
+    """Whoever can write there says whose keys are used, and where they go."""
+    with pytest.raises(CredentialsError, match="others may write") as raised:
+        find_credentials(env=file_of_mode(tmp_path, mode), home=tmp_path)
+    assert raised.value.hint == f"chmod 600 '{tmp_path / 'my keys'}'"
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o644])
+def test_file_that_others_may_read_is_used_and_named_with_the_chmod(tmp_path: Path, mode: int) -> None:
+    """Where its keys are what is used."""
+    env = file_of_mode(tmp_path, mode)
+    warning = find_credentials(env=env, home=tmp_path).warning
+    assert warning.endswith(f"chmod 600 '{tmp_path / 'my keys'}'")
+    assert find_credentials(env=env | SDK, home=tmp_path).warning == ""
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_nothing_is_said_of_a_file_of_ones_own(tmp_path: Path, mode: int) -> None:
+    """Nobody else has any right to it."""
+    assert find_credentials(env=file_of_mode(tmp_path, mode), home=tmp_path).warning == ""
+
+
+def test_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But not one of root's, who may write anything anyway: so keys come into a container."""
+    env = file_of_mode(tmp_path, 0o600)
+    path, fstat = tmp_path / "my keys", os.fstat
+    owner = 0
+
+    def of_another(fd: int) -> os.stat_result:
+        values = list(fstat(fd))
+        values[stat.ST_UID] = owner
+        return os.stat_result(values)
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "fstat", of_another)
+    assert find_credentials(env=env, home=tmp_path).source == KeyPair(ak="A", sk="hidden")
+    owner = 1001
+    with pytest.raises(CredentialsError, match=rf"{path} belongs to another user \(uid 1001\)"):
+        find_credentials(env=env, home=tmp_path)
+
+
+def test_keys_may_come_through_a_pipe(tmp_path: Path) -> None:
+    """As `<(pass show keys)` gives them; a pipe has no rights that matter."""
+    os.mkfifo(tmp_path / "pipe", 0o666)
+    with ThreadPoolExecutor(1) as other:
+        other.submit((tmp_path / "pipe").write_text, "[basic]\nak = A\nsk = S\n")
+        found = find_credentials(
+            env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path / "pipe")}, home=tmp_path
+        )
+    assert (found.source, found.warning) == (KeyPair(ak="A", sk="S"), "")

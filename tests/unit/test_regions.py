@@ -3,7 +3,16 @@
 import pytest
 
 from bulk.core.errors import UsageError
-from bulk.core.vpcep.regions import REGIONS, WITH_IAM, endpoint_for, iam_endpoint_for, parse_endpoint
+from bulk.core.job.forms import ENDPOINT
+from bulk.core.model import Issue
+from bulk.core.vpcep.regions import (
+    REGIONS,
+    WITH_IAM,
+    endpoint_for,
+    iam_endpoint_for,
+    must_be_named,
+    parse_endpoint,
+)
 from tests.documents import API, rows, section
 
 
@@ -23,13 +32,21 @@ def test_region_is_part_of_its_address(region: str) -> None:
 def test_one_region_has_another_domain() -> None:
     """eu-west-101 belongs to another partition of the cloud."""
     assert str(endpoint_for("eu-west-101")) == "https://vpcep.eu-west-101.myhuaweicloud.eu"
-    assert str(iam_endpoint_for("eu-west-101")) == "https://iam.eu-west-101.myhuaweicloud.eu"
+    assert (
+        str(iam_endpoint_for("eu-west-101", api=endpoint_for("eu-west-101")))
+        == "https://iam.eu-west-101.myhuaweicloud.eu"
+    )
 
 
 def test_region_without_an_iam_is_served_by_the_global_one() -> None:
     """Six of the seven such regions."""
-    assert str(iam_endpoint_for("cn-south-4")) == "https://iam.myhuaweicloud.com"
-    assert str(iam_endpoint_for("cn-north-4")) == "https://iam.cn-north-4.myhuaweicloud.com"
+    assert (
+        str(iam_endpoint_for("cn-south-4", api=endpoint_for("cn-south-4"))) == "https://iam.myhuaweicloud.com"
+    )
+    assert (
+        str(iam_endpoint_for("cn-north-4", api=endpoint_for("cn-north-4")))
+        == "https://iam.cn-north-4.myhuaweicloud.com"
+    )
 
 
 def test_unknown_region_is_refused_with_the_nearest_name() -> None:
@@ -56,10 +73,85 @@ def test_override_goes_before_the_environment_and_that_before_the_table() -> Non
 
 def test_iam_override_goes_by_file_then_sdk_then_terraform() -> None:
     """Terraform's address ends with the version, which is not part of ours."""
+    api = parse_endpoint("https://vpcep.zz.example")
     env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://sdk.example", "HW_AUTH_URL": "https://tf.example/v3/"}
-    assert str(iam_endpoint_for("zz", override="https://file.example", env=env)) == "https://file.example"
-    assert str(iam_endpoint_for("zz", env=env)) == "https://sdk.example"
-    assert str(iam_endpoint_for("zz", env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
+    file = iam_endpoint_for("zz", api=api, override="https://file.example", env=env)
+    assert str(file) == "https://file.example"
+    assert str(iam_endpoint_for("zz", api=api, env=env)) == "https://sdk.example"
+    assert (
+        str(iam_endpoint_for("zz", api=api, env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
+    )
+
+
+@pytest.mark.parametrize(
+    ("region", "api"),
+    [
+        ("eu-de", "https://vpcep.eu-de.otc.t-systems.com"),
+        ("cn-north-4", "https://vpcep.cn-north-4.example.com"),
+        ("cn-north-4", "https://vpcep.eu-west-101.myhuaweicloud.eu"),
+        ("eu-west-101", "https://vpcep.cn-north-4.myhuaweicloud.com"),
+        ("cn-north-4", "https://myhuaweicloud.com.example.com"),
+        ("cn-north-4", "https://vpcep.notmyhuaweicloud.com"),
+        ("cn-north-4", "https://10.0.0.1"),
+        ("cn-north-4", "http://127.0.0.1:8080"),
+    ],
+)
+def test_the_iam_of_another_operator_is_not_guessed(region: str, api: str) -> None:
+    """Only where the API is of the domain that the table has for the region's IAM."""
+    assert iam_endpoint_for(region, api=parse_endpoint(api)) is None
+
+
+def test_a_new_region_of_the_same_operator_has_the_global_iam() -> None:
+    """Its address was named; its IAM is in the same domain."""
+    iam = iam_endpoint_for("zz-new-1", api=parse_endpoint("https://vpcep.zz-new-1.myhuaweicloud.com"))
+    assert str(iam) == "https://iam.myhuaweicloud.com"
+
+
+@pytest.mark.parametrize("region", sorted(REGIONS))
+def test_a_host_of_the_table_needs_no_name(region: str) -> None:
+    """Nor does this machine itself."""
+    assert not must_be_named(endpoint_for(region))
+    assert not must_be_named(parse_endpoint("http://127.0.0.1:8080"))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://vpcep.cn-north-4.myhuaweicloud.com:8443",
+        "https://vpcep.cn-north-4.myhuaweicloud.com.example.com",
+        "https://vpcep.cn-north-5.myhuaweicloud.com",
+        "https://iam.cn-north-4.myhuaweicloud.com",
+        "https://vpcep-cn-north-4.myhuaweicloud.com",
+        "https://10.0.0.1",
+    ],
+)
+def test_every_other_host_has_to_be_named(address: str) -> None:
+    """However much it looks like one of the table."""
+    assert must_be_named(parse_endpoint(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://user:hidden@a.example",
+        "https://user:hidden@a.example:port",
+        "https://user:hid/den@a.example",
+        "https://user:hid@den@a.example",
+        "https://user:hidden@a\u2100b.example",
+        "https://user:hidden@[::1",
+        "user:hidden@a.example",
+        "ftp://:hidden@a.example",
+    ],
+)
+def test_a_password_in_an_address_is_in_no_message(address: str) -> None:
+    """However the address is broken."""
+    with pytest.raises(UsageError) as raised:
+        parse_endpoint(address)
+    assert "hid" not in raised.value.message + raised.value.hint
+    assert raised.value.__cause__ is None
+    issue = ENDPOINT.read(address)
+    assert isinstance(issue, Issue)
+    assert "hid" not in f"{issue.message} {issue.hint}"
 
 
 @pytest.mark.parametrize(

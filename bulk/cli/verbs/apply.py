@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import despite_of, digest_of, ids_of
+from bulk.cli.verbs.shared import around, despite_of, digest_of, ids_of
 from bulk.core.errors import UsageError
 
 
@@ -27,7 +27,7 @@ def apply(
     **flags: Any,
 ) -> int:
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
-    from bulk.app import applying, jobs, ledgers, surroundings
+    from bulk.app import applying, jobs, ledgers
     from bulk.cli import logs, running, terminal
 
     overruled = despite_of(despite)
@@ -36,15 +36,16 @@ def apply(
     if dry_run:
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
+    can_ask = job != "-" and sys.stdin.isatty()
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     operator = terminal.Terminal(
         yes=yes,
         quiet=quiet,
-        can_ask=job != "-" and sys.stdin.isatty(),
+        can_ask=can_ask,
         dry_run="-n",
         whole_plan=f"bulk plan {shlex.quote(job)} --output csv",
     )
-    around = surroundings.system()
+    here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
         if limit is not None or ledger:
@@ -55,7 +56,7 @@ def apply(
         use_case = applying.apply_ledger(
             Path(job),
             flags,
-            around=around,
+            around=here,
             operator=operator,
             on_record=log,
             expect_digest=digest,
@@ -65,7 +66,7 @@ def apply(
         use_case = applying.apply_from(
             jobs.open_job(job, flags, only=ids_of(limit)),
             flags,
-            around=around,
+            around=here,
             operator=operator,
             on_record=log,
             new_run=new_run,

@@ -1,10 +1,12 @@
 """`bulk export`."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
 from bulk.cli.command import place_of
+from bulk.cli.verbs.shared import around
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.exports import Layout
 
@@ -29,7 +31,7 @@ def export(
     **flags: Any,
 ) -> int:
     """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
-    from bulk.app import exporting, surroundings
+    from bulk.app import exporting
     from bulk.cli import running
     from bulk.core.exports import Selection
 
@@ -38,9 +40,9 @@ def export(
         edit=_edit(add_ports, remove_ports, server_ports or []),
         layout=layout,
     )
-    around, path = surroundings.system(), Path(out) if out else None
+    here, path = around(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
     exported = running.run(
-        exporting.export_fleet(wanted, flags, around=around, out=path, shown=output.write_piece)
+        exporting.export_fleet(wanted, flags, around=here, out=path, shown=output.write_piece)
     )
     if not quiet:
         _sum_up(exported)

@@ -11,7 +11,7 @@ def status(
     ledger: options.OptionalRun = "", output_form: options.PlainOutput = options.PlainForm.TABLE
 ) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
-    from bulk.app import ledgers
+    from bulk.app import jobs, ledgers
     from bulk.core.reports import status as status_report
 
     path = ledgers.latest_ledger(ledger)
@@ -19,7 +19,8 @@ def status(
     if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": str(path), **status_report.as_json(progress, alive=alive)})
     else:
-        output.show(status_report.lines(progress, alive=alive, ledger=shlex.quote(str(path))))
+        flag = jobs.endpoint_of_ledger(progress).flag
+        output.show(status_report.lines(progress, alive=alive, ledger=shlex.quote(str(path)), flag=flag))
     return ExitCode.OK
 
 

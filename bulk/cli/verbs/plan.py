@@ -1,11 +1,12 @@
 """`bulk plan`."""
 
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, digest_of, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, digest_of, ids_of, show_report
 from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def plan(
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, jobs, ledgers, planning, surroundings
+    from bulk.app import comparing, jobs, ledgers, planning, sources
     from bulk.cli import logs, running
 
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
@@ -34,17 +35,20 @@ def plan(
     def shown(report: "Report") -> None:
         show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv")
 
-    around, digest = surroundings.system(), digest_of(expect_digest)
+    here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
+    digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
         if out or limit is not None:
             raise UsageError(
                 f"{job} is a saved plan; --out and --limit need a job",
                 hint="leave them out: a saved plan is shown as it is",
             )
-        use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
+        endpoint = sources.Endpoint()  # nothing is saved
+        use_case = comparing.plan_ledger(Path(job), flags, around=here, shown=shown, expect_digest=digest)
     else:
         source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
-        use_case = planning.plan_from(source, around=around, out=saved, shown=shown, expect_digest=digest)
+        endpoint = source.endpoint
+        use_case = planning.plan_from(source, around=here, out=saved, shown=shown, expect_digest=digest)
     planned = running.run(use_case)
-    ended = conclude(planned, out)
+    ended = conclude(planned, out, endpoint)
     return ExitCode.USAGE if detailed_exitcode and planned.changes and not ended else ended

@@ -1,12 +1,13 @@
 """`bulk rehearse`."""
 
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import ids_of
+from bulk.cli.verbs.shared import around, ids_of
 
 if TYPE_CHECKING:
     from bulk.app.play import Trouble
@@ -32,14 +33,14 @@ def rehearse(
 
     Exits as `bulk apply` would, or with 1 where kill, resume or rollback did not hold.
     """
-    from bulk.app import play, surroundings
+    from bulk.app import play
     from bulk.cli import logs, running
     from bulk.core.rehearsal import report
 
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     trouble = play.trouble(faults, tuple(limiter or ()))
-    around = surroundings.system()
-    rehearsal = running.run(_rehearsed(job, flags, ids_of(limit), trouble, around, quiet=quiet))
+    here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
+    rehearsal = running.run(_rehearsed(job, flags, ids_of(limit), trouble, here, quiet=quiet))
     if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, ids_of, show_report
 from bulk.core.errors import UsageError
 
 
@@ -24,7 +24,7 @@ def rollback(
     **flags: Any,
 ) -> int:
     """Show what would take back what a run applied; with --apply, do it."""
-    from bulk.app import applying, planning, rolling_back, surroundings
+    from bulk.app import applying, planning, rolling_back
     from bulk.cli import logs, running, terminal
 
     if apply and out:
@@ -34,7 +34,7 @@ def rollback(
             f"`bulk apply {shlex.quote(out)}`; leave out --out (BULK_OUT) to run it now",
         )
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    around = surroundings.system()
+    here = around(flags, can_ask=sys.stdin.isatty() and not yes)
     with rolling_back.run_to_roll_back(Path(ledger), flags, only=ids_of(only), at_rest=apply) as source:
         if apply:
             operator = terminal.Terminal(
@@ -45,16 +45,16 @@ def rollback(
                 whole_plan=f"bulk rollback {shlex.quote(ledger)} --output csv",
             )
             applied = running.run(
-                applying.apply_from(source, flags, around=around, operator=operator, on_record=log)
+                applying.apply_from(source, flags, around=here, operator=operator, on_record=log)
             )
             operator.sum_up(applied)
             return applied.exit_code
         planned = running.run(
             planning.plan_from(
                 source,
-                around=around,
+                around=here,
                 out=Path(out) if out else None,
                 shown=lambda report: show_report(report, output_form, more="add --output csv"),
             )
         )
-        return conclude(planned, out)
+        return conclude(planned, out, source.endpoint)

@@ -1,10 +1,10 @@
 """What several verbs share: words turned into values, and reports shown."""
 
-import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, assert_never
+from typing import TYPE_CHECKING, Annotated, Any, assert_never
 
 from bulk.cli import output
 from bulk.cli.command import place_of
@@ -13,8 +13,12 @@ from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bulk.app.forecast import Forecast
     from bulk.app.overruling import Despite
+    from bulk.app.sources import Endpoint
+    from bulk.app.surroundings import Surroundings
     from bulk.core.model import Issue
     from bulk.core.reports.model import Report
 
@@ -33,6 +37,19 @@ ReportOutput = Annotated[
     ReportForm,
     flag("--output", group=Group.OUTPUT, metavar="|".join(ReportForm), help="Format of the report."),
 ]
+
+
+def around(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Surroundings":
+    """Return the environment, with the person who gave the command and the address that they named."""
+    from bulk.app import surroundings
+    from bulk.cli import terminal
+
+    return replace(
+        surroundings.system(),
+        named_endpoint=flags.get("endpoint") or "",
+        ask=terminal.answer if can_ask else lambda _: "",
+        notify=output.notify,
+    )
 
 
 def show_issues(issues: "tuple[Issue, ...]") -> None:
@@ -127,10 +144,10 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
             assert_never(form)
 
 
-def conclude(planned: "Forecast", out: str) -> ExitCode:
+def conclude(planned: "Forecast", out: str, endpoint: "Endpoint") -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
     if out:
-        output.notify(f"the plan is saved; to run exactly this plan: bulk apply {shlex.quote(out)}")
+        output.notify(f"the plan is saved; to run exactly this plan: {endpoint.apply_command(Path(out))}")
     for finding in planned.findings:
         output.complain(str(finding))
     return ExitCode.REFUSED if planned.findings else ExitCode.OK

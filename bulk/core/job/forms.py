@@ -20,6 +20,7 @@ N = TypeVar("N", int, float)
 
 SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
+_USER_INFO = re.compile(r".*:.*@", re.DOTALL)
 _PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _JSON_TYPES: Mapping[type, str] = {
     int: "integer",
@@ -90,8 +91,9 @@ def wrong(message: str, hint: str) -> Issue:
 
 
 def shown(raw: object) -> str:
-    """Return a value as a message may show it: quoted, printable, bounded."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(raw)[:SHOWN_CHARS_MAX])
+    """Return a value as a message may show it: quoted, printable, bounded, without user and password."""
+    public = _USER_INFO.sub("[redacted]@", str(raw))
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in public[:SHOWN_CHARS_MAX])
     return f'"{text}"' if isinstance(raw, str) else text
 
 

@@ -48,8 +48,8 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
     return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
 
 
-def lines(progress: Progress, *, alive: bool, ledger: str) -> Iterator[Line]:
-    """Return the status line by line; `ledger` is written as a shell has it."""
+def lines(progress: Progress, *, alive: bool, ledger: str, flag: str = "") -> Iterator[Line]:
+    """Return the status line by line; `ledger` is written as a shell has it, `flag` names the API."""
     state = state_of_run(progress, alive=alive)
     yield (
         Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
@@ -66,9 +66,9 @@ def lines(progress: Progress, *, alive: bool, ledger: str) -> Iterator[Line]:
     stops = decided(progress.decisions).stops
     for stop in stops:
         yield text(printable(f"stopped by {stop.by}: {stop.reason} ({stop.at}, stop {stop.id})"), Style.BAD)
-    yield from map(text, ways_on(stops, ledger))
+    yield from map(text, ways_on(stops, ledger, flag))
     if not stops:
-        yield from _next(state, f"bulk apply {ledger}")
+        yield from _next(state, f"bulk apply {ledger}{flag}")
 
 
 def _since(progress: Progress, state: State) -> str:

@@ -6,10 +6,10 @@ from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.stops import BrakeReason
 
 
-def ways_on(stops: Sequence[StandingStop], ledger: str) -> Iterator[str]:
+def ways_on(stops: Sequence[StandingStop], ledger: str, flag: str = "") -> Iterator[str]:
     """Return the commands that show, lift and take back; none where no stop stands.
 
-    `ledger` is written as a shell has it.
+    `ledger` is written as a shell has it; `flag` names the API where a person has to.
     """
     if not stops:
         return
@@ -17,5 +17,5 @@ def ways_on(stops: Sequence[StandingStop], ledger: str) -> Iterator[str]:
     words = [f"--despite {stop.id}:REASON" for stop in stops]
     if any(stop.cause is BrakeReason.FAILURE_LIMIT for stop in stops):
         words.append("--max-failures MORE")
-    yield f"to go on despite it: bulk apply {ledger} {' '.join(words)}"
-    yield f"to take back what was applied: bulk rollback {ledger}"
+    yield f"to go on despite it: bulk apply {ledger}{flag} {' '.join(words)}"
+    yield f"to take back what was applied: bulk rollback {ledger}{flag}"

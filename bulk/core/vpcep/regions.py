@@ -58,19 +58,39 @@ def endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _N
     `override` (the `--endpoint` flag) goes first, then `HUAWEICLOUD_SDK_REGION_VPCEP_<REGION>` of
     `env`, then the table. Raises UsageError for an unknown region and for an unsafe address.
     """
+    return parse_endpoint(override or address_in(env, region) or _vpcep(region))
+
+
+def address_in(env: Mapping[str, str], region: str) -> str:
+    """Return the address in a region that the official SDK's variable names; empty where it names none."""
     variable = f"HUAWEICLOUD_SDK_REGION_VPCEP_{region.upper().replace('-', '_')}"
-    given = override or env.get(variable, "").split(",")[0].strip()
-    return parse_endpoint(given or _vpcep(region))
+    return env.get(variable, "").split(",")[0].strip()
 
 
-def iam_endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint:
-    """Return the address of the IAM that knows `region`.
+def iam_endpoint_for(
+    region: str, *, api: Endpoint, override: str = "", env: Mapping[str, str] = _NOTHING
+) -> Endpoint | None:
+    """Return the address of the IAM that knows `region` and belongs to the API there.
 
     `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
-    `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM.
+    `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM. None where the table has
+    another operator than that of the API: a password is sent to no guess.
     """
     given = override or env.get("HUAWEICLOUD_SDK_IAM_ENDPOINT") or env.get("HW_AUTH_URL", "")
-    return parse_endpoint(given.rstrip("/").removesuffix("/v3") if given else _iam(region))
+    if given:
+        return parse_endpoint(given.rstrip("/").removesuffix("/v3"))
+    iam = parse_endpoint(_iam(region))
+    return iam if _operator(iam.host) == _operator(api.host) else None
+
+
+def must_be_named(endpoint: Endpoint) -> bool:
+    """Return whether a person has to name a host before it gets credentials: it is not in the table."""
+    return not endpoint.loopback and str(endpoint) not in map(_vpcep, REGIONS)
+
+
+def _operator(host: str) -> str:
+    """Return the domain that tells the operator of a cloud: its last two labels."""
+    return ".".join(host.split(".")[-2:])
 
 
 def parse_endpoint(address: str) -> Endpoint:
@@ -81,8 +101,8 @@ def parse_endpoint(address: str) -> Endpoint:
     try:
         parts = urlsplit(address.strip())
         port = parts.port  # reading it is what checks it
-    except ValueError as error:
-        raise _unusable(address, f"cannot be read ({error})") from None
+    except ValueError:  # whose text may quote a password
+        raise _unusable(address, "cannot be read") from None
     host = (parts.hostname or "").lower()
     ip = _ip_address(host)
     if parts.scheme not in {"http", "https"} or not (ip or _NAME.fullmatch(host)):

@@ -1,0 +1,26 @@
+"""What processes of ours may know: children no secret, and nobody what is in our memory."""
+
+import ctypes
+import resource
+import sys
+from collections.abc import Mapping
+
+_NEEDED = frozenset({"HOME", "LANG", "LANGUAGE", "NO_COLOR", "PATH", "TERM", "TMPDIR", "TZ", "VIRTUAL_ENV"})
+_NEEDED_PREFIXES = ("DYLD_", "LC_", "LD_", "PYTHON", "XDG_")
+_PR_SET_DUMPABLE = 4
+"""Of prctl(2)."""
+
+
+def bare(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that any program needs to run; no key, password or address is among them."""
+    return {
+        name: value for name, value in env.items() if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
+    }
+
+
+def keep_out_of_core_files() -> None:
+    """Let no crash of this process write its memory, which holds keys, to a file; nor others look into it."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # A core that is piped to a handler heeds no limit.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
