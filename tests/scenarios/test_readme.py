@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from bulk.adapters import credentials
+from bulk.adapters import credentials, unhonoured
 from bulk.cli.main import app
 from bulk.core.errors import ExitCode
 from bulk.core.job import SETTINGS, Job, Setting, flag_of, read_job
@@ -282,6 +282,15 @@ def test_the_variables_are_those_that_the_code_reads() -> None:
         assert name in source or name.startswith(prefixes), name
     read = re.findall(r'"((?:HW|HUAWEICLOUD)_[A-Z_]*[A-Z])"', Path(credentials.__file__).read_text())
     assert set(read) <= named
+
+
+def test_the_variables_that_are_refused_are_those_of_the_code() -> None:
+    """Those of other tools, by name and by beginning."""
+    named = {name for row in table("Variable of other tools") for name in coded(row[0])}
+    refused = {*unhonoured.NAMES, *unhonoured.LAST_NAMES}
+    refused |= {f"{prefix}..." for prefix in (*unhonoured.PREFIXES, *unhonoured.LAST_PREFIXES)}
+    assert named - refused == {"HW_REGION_NAME", "HW_PROJECT_NAME", "HW_CLOUD", "HW_DOMAIN_ID"}
+    assert refused <= named
 
 
 def test_the_ledger_is_told_type_by_type_and_outcome_by_outcome() -> None:
