@@ -132,7 +132,7 @@ def _password(given: Mapping[str, str]) -> Found | None:
     if not (given.get("HW_USER_NAME") or given.get("HW_USER_PASSWORD")):
         return None
     _all_or_none(given, names, place)
-    user, password, domain = (given[name] for name in names)
+    user, password, domain = (_text(given[name], name, place) for name in names)
     return Found(source=Password(user=user, password=password, domain=domain), place=place, account=domain)
 
 
@@ -218,6 +218,13 @@ def _sendable(text: str, name: str, place: str) -> str:
         f"{name} in {place} has a character that no key contains",
         hint="copy it again, without line breaks and quotes",
     )
+
+
+def _text(text: str, name: str, place: str) -> str:
+    """Return a text that may stand in a body."""
+    if not any("\ud800" <= char <= "\udfff" for char in text):  # a byte that the environment has as no UTF-8
+        return text
+    raise CredentialsError(f"{name} in {place} is not UTF-8", hint="set it again, in a UTF-8 locale")
 
 
 def _digest(secret: str) -> str:

@@ -130,9 +130,8 @@ def _remove_left_behind(partial: Path, path: Path) -> None:
         fd = open_own(partial, os.O_RDWR)
         try:
             found = os.fstat(fd)
-            if found.st_nlink > 1 and not is_file(
-                path, found
-            ):  # a kill while it gets its name leaves it both
+            # A kill while it gets its name leaves it both.
+            if found.st_nlink > 1 and not is_file(path, found):
                 raise _planted(partial, "has another name as well (a hard link)", WAY_OUT)
             if not _is_locked(fd):
                 raise LedgerBusy(

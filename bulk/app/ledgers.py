@@ -97,7 +97,7 @@ class OpenRun:
 def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
     """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`."""
     known = sorted(runs.glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
-    for path in known if ledger is None else [ledger] if ledger.exists() else []:
+    for path in filter(Path.is_file, known if ledger is None else [ledger]):
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
             if progress.finished:
@@ -135,6 +135,7 @@ def latest_ledger(argument: str) -> Path:
             for depth in ("", "*/", "*/*/")
             for ledger in Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}")
         ]
+    ledgers = [ledger for ledger in ledgers if ledger.is_file()]
     if not ledgers:
         raise UsageError(
             f"found no run of {argument or 'any job below this folder'}",

@@ -269,6 +269,19 @@ async def test_what_iam_or_metadata_gave_is_in_no_answer_from_then_on(tmp_path: 
         assert place.hides(metadata_token)
 
 
+async def test_a_secret_that_is_given_again_is_whole(tmp_path: Path) -> None:
+    """The metadata service gives the same key until it is changed; its own token likewise."""
+    key = {"access": "AK1", "secret": "s3cret-of-24-characters!", "securitytoken": "t0ken-of-16-chars"}
+    body = orjson.dumps({"credential": key | {"expires_at": "2100-01-01T00:00:00Z"}})
+    async with reach(tmp_path) as place, answering(200, body) as url:
+        opened = await place.credential(Found(source=Agency(), place="", account=""), url)
+        first = opened.current(0.0)
+        assert isinstance(first, KeyPair)
+        again = await opened.renewed(refused=first)
+    assert isinstance(again, KeyPair)
+    assert again.confidential == first.confidential == (key["secret"], key["securitytoken"])
+
+
 async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:
     """And the budget is that of the account the user belongs to."""
     async with reach(tmp_path) as place:

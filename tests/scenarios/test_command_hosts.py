@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -212,13 +213,18 @@ def test_the_iam_of_another_operator_is_never_guessed(
 def test_a_variable_that_may_mean_another_account_is_refused_before_anything_leaves(
     stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By name; neither offline verbs nor the bundled simulator mind it."""
+    """By name; a named profile, offline verbs and the bundled simulator do not mind it."""
     monkeypatch.setenv("HW_ASSUME_ROLE_AGENCY_NAME", "ops")
     ended = stage.bulk("plan", ".", "--endpoint", f"https://{KNOWN}")
     assert ended.code == ExitCode.CANNOT_RUN
     assert "HW_ASSUME_ROLE_AGENCY_NAME is set, which bulk does not honour" in ended.err
     assert out.asked() == set()
     assert stage.bulk("check", ".").code == ExitCode.OK
+    path = Path(stage.file("keys", "[night]\nak = A\nsk = S\n"))
+    path.chmod(0o600)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(path))
+    stage.bulk("plan", ".", "--endpoint", f"https://{KNOWN}", "--profile", "night")
+    assert out.asked() == {KNOWN}
     monkeypatch.setenv("BULK_PROJECT_ID", PROJECT)
     stage.file("fleet.jsonl", f'{{"id": "{service_id(1)}", "project_id": "{PROJECT}"}}\n')
     stage.job(wide([1]), endpoint="simulator")
@@ -240,6 +246,10 @@ def test_a_credentials_file_that_others_may_read_is_named_once(
     ended = stage.bulk("plan", rows, "-q")
     assert ended.code == ExitCode.OK, ended.err
     assert ended.err.count(f"others may read the credentials file {path}: chmod 600 {path}\n") == 1
+    two = "service_id,project_id,ports\n" + "".join(
+        f"{service_id(number)},{project_id},81:81\n" for number, project_id in ((1, PROJECT), (2, "f" * 32))
+    )
+    assert stage.bulk("plan", stage.file("two.csv", two)).err.count("others may read") == 1
     path.chmod(0o600)
     assert "others may" not in stage.bulk("plan", rows).err
     path.chmod(0o666)

@@ -1,5 +1,6 @@
 """What a run writes down of itself: its pace, where it stands, and every reason why it stopped."""
 
+import os
 from typing import Any
 
 import orjson
@@ -84,3 +85,14 @@ def test_a_finished_run_applied_again_ends_as_it_ended_and_changes_no_service(st
     stage.order(faults={})
     assert stage.apply(str(stage.ledger)).code == ExitCode.SOME_FAILED
     assert (stage.outcomes(), len(stage.applied)) == (before, 2)
+
+
+def test_a_pipe_that_looks_like_a_ledger_keeps_nobody_waiting(stage: Stage) -> None:
+    """It is not a run of the job, neither to continue nor to show."""
+    job = stage.job(wide([1]))
+    (stage.folder / "runs").mkdir()
+    os.mkfifo(stage.folder / "runs" / "job-20991231T235959.000Z.ledger.jsonl")
+    assert stage.bulk("status", job).code == ExitCode.USAGE
+    assert stage.apply(job).code == ExitCode.OK
+    assert "1 applied" in stage.bulk("status", job).out
+    assert "1 applied" in stage.bulk("status").out

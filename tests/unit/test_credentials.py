@@ -144,6 +144,14 @@ def test_key_that_fits_no_header_is_an_error_that_does_not_show_it(tmp_path: Pat
     assert value not in raised.value.message
 
 
+@pytest.mark.parametrize("name", USER)
+def test_text_that_is_no_utf_8_is_an_error_that_does_not_show_it(tmp_path: Path, name: str) -> None:
+    """As an old locale may have written it."""
+    with pytest.raises(CredentialsError, match=f"{name} in the environment") as raised:
+        find_credentials(env={**USER, name: "schl\udcfcssel"}, home=tmp_path)
+    assert "ssel" not in raised.value.message
+
+
 def test_password_and_keys_show_in_no_representation(tmp_path: Path) -> None:
     """What was found may end in a traceback."""
     shown = repr([find_credentials(env=env, home=tmp_path) for env in (USER, SDK, TOKEN)])

@@ -33,6 +33,13 @@ def test_no_part_of_a_secret_is_shown_in_any_spelling(
     assert hidden == f"{before}[redacted]{behind}"
 
 
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_secret_full_of_signs_is_hidden_whole(spelling: str) -> None:
+    """Each of which is written in another way somewhere."""
+    secret = 'a/b"c&d\\e<f/g+h=i"j%k/l&m'
+    assert Echoes(secret).hide_in_text(f"<{SPELLINGS[spelling](secret)}>") == "<[redacted]>"
+
+
 @given(st.sampled_from(BASE64), keys, st.binary(max_size=20), st.binary(max_size=20))
 def test_no_part_is_shown_of_what_base64_was_made_of(
     encode: Callable[[bytes], bytes], secret: str, before: bytes, behind: bytes

@@ -71,13 +71,16 @@ def test_a_record_of_a_single_row_is_logged_only_where_that_is_asked_for(
 
 def test_text_in_a_log_line_steers_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither of a field nor within a list; for machines it is there, escaped, as it was."""
-    evil = "a\x1b[2J\u202e\r\nlevel=error"
-    note, wait = Note(about="test", message=evil), replace(DECISION, reason=evil)
-    for record in (note, wait):
+    told, forged = "a\x1b[2J\x9b31m\u202e", "a\r\nlevel=error"
+    for record, evil in (
+        (Note(about="test", message=told), told),
+        (Note(about="test", message=forged), forged),
+        (replace(DECISION, reason=told), told),
+    ):
         text = logged(record, capsys)
         assert not [char for char in text[:-1] if not char.isprintable()]
         line = logged(record, capsys, form=LogForm.JSON)
         assert line.isascii()
         assert evil in orjson.loads(line).values()
-    end = End(reason=BrakeReason.FINISHED, reasons=[evil], digest="", counts={})
+    end = End(reason=BrakeReason.FINISHED, reasons=[told], digest="", counts={})
     assert logged(end, capsys)[:-1].isprintable()

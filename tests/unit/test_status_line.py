@@ -37,3 +37,15 @@ def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> 
         " | writes wait for the server's push-back: limit 60 per minute (user), 12 s left"
         " | rows wait for the failure budget: 2 may be in flight (1 of 3 failed)"
     )
+
+
+def test_what_the_line_waits_for_steers_no_terminal() -> None:
+    """Codes and details may be the API's own text."""
+    watched = Watched(
+        progress=Progress(),
+        brake=Brake(),
+        now=StillClock().monotonic,
+        paces={},
+        row_holds=lambda: iter([Wait(hold=Hold.BUDGET, detail="E\x1b[2J\u202e")]),
+    )
+    assert status_line(watched, 0.0).endswith(": E[2J")
