@@ -46,7 +46,9 @@ def refuse_unhonoured(
     HW_REGION_NAME, HW_PROJECT_NAME and HW_CLOUD may say what holds anyway.
     """
     given = {name: value.strip() for name, value in env.items() if value.strip()}
-    in_force = {"HW_REGION_NAME": region, "HW_CLOUD": api.host.partition(f".{region}.")[2]}
+    in_force = {"HW_REGION_NAME": region}
+    if not api.loopback:
+        in_force["HW_CLOUD"] = api.host.partition(f".{region}.")[2]
     if not project_id:
         in_force["HW_PROJECT_NAME"] = region
     differing = {

@@ -155,7 +155,10 @@ class Wire:
                     connection, content, read_s=limits.read_s, body_bytes_max=body_bytes_max
                 )
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            return self._lost(error, self._ms_since(began), has_left=has_left)
+            why = str(error) or type(error).__name__
+            for echoes in (self.echoes, Echoes(_signature(headers))):
+                why = echoes.hide_in_text(why, is_refusal=True)
+            return _lost(error, why, self._ms_since(began), has_left=has_left)
         if body is None:
             return _too_large(body_bytes_max, self._ms_since(began))
         got = Answer(
@@ -169,7 +172,7 @@ class Wire:
 
     def _without_echoes(self, got: Answer, sent: Mapping[str, str]) -> Answer:
         """Return an answer without what it repeats of the secrets in force and of the request's signature."""
-        signature = sent.get("Authorization", "").rpartition("Signature=")[2]
+        signature = _signature(sent)
         whole = "\n".join(got.headers.values()).encode(errors="replace") + b"\n" + got.body
         is_refusal, repeats_it = not succeeded(got), bool(signature) and signature.encode() in whole
         if not (is_refusal or repeats_it) and self.echoes.hide_in(whole) is whole:
@@ -180,22 +183,6 @@ class Wire:
             body = echoes.hide_in_body(body, is_refusal=is_refusal)
             headers = CIMultiDict((name, hide(value)) for name, value in headers.items())
         return replace(got, body=body, headers=headers)
-
-    def _lost(self, error: BaseException, ms: int, *, has_left: bool) -> Lost:
-        fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
-        if not has_left and is_short(error):
-            fate, code = Fate.UNSENT, NoReply.LOCAL_LIMIT
-        elif fate is Fate.UNKNOWN and not has_left:
-            fate = Fate.UNSENT
-            code = NoReply.CONNECT_TIMEOUT if code is NoReply.TIMEOUT else NoReply.CONNECT_FAILED
-        message = self.echoes.hide_in_text(str(error) or type(error).__name__)
-        return Lost(
-            code=code,
-            message=clean(message, MESSAGE_CHARS_MAX),
-            ms=ms,
-            sent=fate is Fate.UNKNOWN,
-            hopeless=fate is Fate.HOPELESS,
-        )
 
     def _destination(self, route: Route) -> Destination:
         way = route.base, route.proxy
@@ -231,6 +218,27 @@ def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     if head.count("\n") != len(lines) - 1:  # whatever enters is checked where it does: this is a bug
         raise ValueError("a header has a line end in it")
     return head.encode() + request.body
+
+
+def _signature(headers: Mapping[str, str]) -> str:
+    """Return the signature in the headers of a request; empty where it has none."""
+    return headers.get("Authorization", "").rpartition("Signature=")[2]
+
+
+def _lost(error: BaseException, why: str, ms: int, *, has_left: bool) -> Lost:
+    fate, code = next(FATES[base] for base in type(error).__mro__ if base in FATES)
+    if not has_left and is_short(error):
+        fate, code = Fate.UNSENT, NoReply.LOCAL_LIMIT
+    elif fate is Fate.UNKNOWN and not has_left:
+        fate = Fate.UNSENT
+        code = NoReply.CONNECT_TIMEOUT if code is NoReply.TIMEOUT else NoReply.CONNECT_FAILED
+    return Lost(
+        code=code,
+        message=clean(why, MESSAGE_CHARS_MAX),
+        ms=ms,
+        sent=fate is Fate.UNKNOWN,
+        hopeless=fate is Fate.HOPELESS,
+    )
 
 
 def _too_large(body_bytes_max: int, ms: int) -> Lost:

@@ -551,6 +551,28 @@ async def test_the_signature_of_a_request_is_not_in_its_answer(where: str, http:
     assert signature[:16] not in got.body.decode() + got.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "HTTP/1.1 200 X\r\n{}\x01: y\r\n\r\n",
+        "HTTP/1.1 {} X\r\n\r\n",
+        "{}\r\n\r\n",
+        "HTTP/1.1 200 X\r\n{}\r\n\r\n",
+    ],
+)
+async def test_a_broken_reply_is_not_quoted_with_its_secrets(reply: str) -> None:
+    """The message about it has a piece of it."""
+    signature = "0123456789abcdef" * 4
+    said = reply.format(f"{SECRET} {signature}").encode()
+    async with serving(saying(said, then_close=True)) as (_, url), opened() as wire:
+        wire.echoes.add(SECRET)
+        headers = {"Authorization": f"SDK-HMAC-SHA256 Access=a, Signature={signature}"}
+        got = await wire.exchange(PUT, wire.route(parse_endpoint(url)), headers, body_bytes_max=1000)
+    assert isinstance(got, Lost)
+    assert got.code is NoReply.MALFORMED_REPLY
+    assert not [part for part in parts_of(SECRET) | parts_of(signature) if part in got.message.lower()]
+
+
 async def test_proxy_with_an_impossible_address_is_hopeless() -> None:
     """Nothing can ever leave."""
     async with opened({"HTTPS_PROXY": "http://p:x"}) as wire:

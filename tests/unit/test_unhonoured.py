@@ -99,9 +99,10 @@ def test_a_project_that_is_named_by_its_id_goes_before_a_name(tmp_path: Path) ->
 
 
 def test_a_cloud_agrees_with_the_address_that_was_named(tmp_path: Path) -> None:
-    """Its part behind the region."""
+    """Its part behind the region; this machine is of no cloud."""
     otc = "https://vpcep.eu-de.otc.t-systems.com".replace("eu-de", "cn-north-4")
     check({**TERRAFORM, "HW_CLOUD": "otc.t-systems.com"}, tmp_path, api=otc)
+    check({**TERRAFORM, "HW_CLOUD": "otc.t-systems.com"}, tmp_path, api="http://127.0.0.1:8080")
 
 
 def test_the_account_of_a_user_has_to_be_named_by_its_name(tmp_path: Path) -> None:

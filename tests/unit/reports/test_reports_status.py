@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Intent
+from bulk.core.ledger.records import DecidedBy, Intent
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Limit, Outcome, Why
 from bulk.core.reports.status import State, as_json, lines, state_of_run
+from bulk.core.reports.stopped import ways_on
 from bulk.core.reports.words import plain
 
 if TYPE_CHECKING:
@@ -127,3 +129,22 @@ def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Calla
 def test_status_of_an_empty_ledger_is_json_too() -> None:
     """A file in which nothing stands yet gives no error."""
     assert as_json(Progress(), alive=False)["state"] == "incomplete"
+
+
+def test_a_command_names_the_api_where_a_person_has_to(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """One that goes on, and those that lift a stop or take back what was applied."""
+    flag = " --endpoint https://vpcep.example"
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"))
+    assert (
+        plain([*lines(written.progress, alive=False, ledger="L", flag=flag)][-1])
+        == f"to apply: bulk apply L{flag}"
+    )
+    stop = StandingStop(
+        id="s1", at="", by=DecidedBy.LIMIT, cause=BrakeReason.FAILURE_LIMIT, reason="r", failures_max=0
+    )
+    assert list(ways_on([stop], "L", flag))[1:] == [
+        f"to go on despite it: bulk apply L{flag} --despite s1:REASON --max-failures MORE",
+        f"to take back what was applied: bulk rollback L{flag}",
+    ]
