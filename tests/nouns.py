@@ -137,7 +137,13 @@ _maybe_text = st.none() | texts
 _maybe_flag = st.none() | st.booleans()
 targets = st.builds(Target, region=texts, project_id=texts, profile=texts)
 replies = st.builds(
-    Reply, http=st.none() | st.integers(100, 599), code=texts, message=texts, request_id=texts, ms=counts
+    Reply,
+    http=st.none() | st.integers(100, 599),
+    code=texts,
+    message=texts,
+    request_id=texts,
+    ms=counts,
+    encoded_authorization_message=texts,
 )
 bodies = st.builds(
     ModifyBody,

@@ -496,6 +496,8 @@ class Reply:
     """`X-Request-Id`, which the cloud's support asks for."""
     ms: int = 0
     """From sending to the end of the reply."""
+    encoded_authorization_message: str = ""
+    """Why a policy denied the request, for the cloud alone to decode (API.md, section 3.1)."""
 
 
 @noun

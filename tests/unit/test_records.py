@@ -64,7 +64,7 @@ def read_back(kind: type[Any], json: Json) -> Any:
     if kind is Attempt:
         assert members.pop("hold") == AttemptResult(json["verdict"]).facts.hold
     if kind in {Attempt, OutcomeRecord}:
-        members["reply"] = Reply(**{name: members.pop(name) for name in Reply.__slots__})
+        members["reply"] = Reply(**{name: members.pop(name) for name in Reply.__slots__ if name in members})
     if members.get("observed"):
         members["observed"] = state_of(members["observed"])
     return kind(**members)

@@ -497,13 +497,24 @@ def _text(json: Json, name: str) -> str:
 
 
 def _reply_json(reply: Reply) -> Json:
-    return {
+    json = {
         "http": reply.http,
         "code": reply.code,
         "message": reply.message,
         "request_id": reply.request_id,
         "ms": reply.ms,
     }
+    if reply.encoded_authorization_message:
+        json["encoded_authorization_message"] = reply.encoded_authorization_message
+    return json
+
+
+def reply_of(json: Json) -> Reply:
+    """Return the reply that an `attempt` or `outcome` record has."""
+    return Reply(**{name: json[name] for name in _REPLY_MEMBERS if name in json})
+
+
+_REPLY_MEMBERS = tuple(member.name for member in fields(Reply))
 
 
 _SAID = {"what", "reason"}

@@ -89,6 +89,7 @@ def row_json(row: Row) -> Json:
         "code": reply.code,
         "message": reply.message,
         "request_id": reply.request_id,
+        "encoded_authorization_message": reply.encoded_authorization_message,
         "attempts": row.attempts,
         "ms": reply.ms,
         "observed": state_json(row.observed) if row.observed else None,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bulk.core.ledger.records import Json, state_of
+from bulk.core.ledger.records import Json, reply_of, state_of
 from bulk.core.model import DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of
@@ -59,6 +59,8 @@ class Row:
         """Return the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
             return "a PUT was sent and its answer is unknown; the next session finds out by reading"
+        if self.reply.encoded_authorization_message:
+            return f"{self.reply.message}; `bulk why` says how to decode the reason"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
         return self.reply.message or ("" if is_as_asked else self.change.reason)
 
@@ -115,11 +117,10 @@ def row_of(change: Change, outcome: Outcome | None, ended: Json | None) -> Row:
     """Return a row from its change, its outcome (None before the run) and its `outcome` record, if any."""
     if ended is None:
         return Row(change=change, outcome=outcome)
-    members = ("http", "code", "message", "request_id", "ms")
     return Row(
         change=change,
         outcome=outcome,
-        reply=Reply(**{member: ended[member] for member in members}),
+        reply=reply_of(ended),
         attempts=ended["attempts"],
         observed=state_of(ended["observed"]) if "observed" in ended else None,
     )

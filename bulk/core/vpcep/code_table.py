@@ -46,6 +46,7 @@ ROWS: tuple[tuple[str, int, CodeClass, str], ...] = (
     ("EndPoint.0023", 400, PERMANENT, "bad subnet id"),
     ("EndPoint.1003", 400, PERMANENT, "the service name is not allowed"),
     ("EndPoint.1004", 400, PERMANENT, "bad request body (endpoint creation)"),
+    ("EndPoint.1005", 400, RETRYABLE, "the DNS service failed"),
     ("EndPoint.1008", 400, RETRYABLE, "the service could not get a token of its own"),
     ("Endpoint.1018", 400, PERMANENT, "the quota is used up"),
     ("EndPoint.1019", 400, PERMANENT, "bad route-table id"),

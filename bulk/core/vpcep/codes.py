@@ -94,6 +94,11 @@ def advice_for(code: str, http: int | None) -> str:
     return _REDIRECT_ADVICE if status // 100 == _REDIRECT_CLASS else _CLASS_ADVICE[classify(code, status)]
 
 
+def decoding(encoded: str) -> str:
+    """Return how to learn what an `encoded_authorization_message` says (API.md, section 3.1)."""
+    return f"STS decodes the reason, POST /v5/decode-authorization-message with encoded_message {encoded}"
+
+
 def _key(code: str) -> CodeKey:
     upper = code.upper()
     return CodeKey(f"APIGW.{upper[5:]}" if upper.startswith("APIG.") else upper)

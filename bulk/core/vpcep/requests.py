@@ -34,9 +34,10 @@ def services_path(project_id: str) -> str:
 def list_services(path: str, *, offset: int, limit: int) -> Request:
     """Return `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
 
+    The time of creation is the default everywhere, while `sort_key` is spelled in two ways: it is not sent.
     Source: API.md, section 1.3 (`limit` 1-1000, `offset` below the total).
     """
-    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc"), ("sort_key", "create_at")]
+    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc")]
     return Request(method="GET", path=path, query=canonical_query(query))
 
 
