@@ -175,6 +175,7 @@ states = st.builds(
     connection_count=st.none() | counts,
     created_at=_maybe_text,
     updated_at=_maybe_text,
+    error=_maybe_text,
 )
 updates = st.builds(
     ServiceUpdate,
@@ -235,6 +236,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         reply=replies,
         attempts=counts,
         observed=st.none() | states,
+        unconfirmed=st.lists(texts, max_size=2).map(tuple),
     ),
     Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
     Pace: st.builds(

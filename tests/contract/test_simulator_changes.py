@@ -83,7 +83,7 @@ async def test_every_other_field_can_be_modified() -> None:
         ({"service_name": "x" * 17}, 400, "EndPoint.1003"),
         ({"service_name": "a.b"}, 400, "EndPoint.1003"),
         ({"description": "<b>"}, 400, "EndPoint.0002"),
-        ({"description": "x" * 129}, 400, "EndPoint.0002"),
+        ({"description": "x" * 513}, 400, "EndPoint.0002"),
         ({"tcp_proxy": "ajar"}, 400, "EndPoint.0002"),
         ({"ip": "10.0.0.256"}, 400, "EndPoint.3010"),
         ({"ip": "10.0.0.1", "port_id": PORT_ID}, 400, "EndPoint.3052"),

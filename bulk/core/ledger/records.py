@@ -200,7 +200,10 @@ class Left(StrEnum):
 
 @noun
 class OutcomeRecord:
-    """How a row ended, with what was observed where that is not what was asked."""
+    """How a row ended, with what was observed where that is not what was asked.
+
+    `unconfirmed` are the fields of an applied row that no reply shows, so that nobody can say what they are.
+    """
 
     type: ClassVar[str] = "outcome"
     row: int
@@ -209,6 +212,7 @@ class OutcomeRecord:
     attempts: int = 0
     observed: ServiceState | None = None
     left: Left | None = None
+    unconfirmed: tuple[str, ...] = ()
 
 
 @noun
@@ -538,6 +542,8 @@ def record_json(record: Record) -> Json:
             json["attempts"] = record.attempts
             if record.left:
                 json["left"] = record.left.value
+            if record.unconfirmed:
+                json["unconfirmed"] = record.unconfirmed
             return {**json, "observed": state_json(record.observed)} if record.observed else json
         case Pace():
             json = {member.name: getattr(record, member.name) for member in fields(record)}
