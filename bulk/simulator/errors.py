@@ -50,6 +50,8 @@ _KEYSTONE_TITLES = {
     409: "Conflict",
 }
 
+_WRAPPERS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound"}
+
 _MESSAGES = {
     "0001": "Internal fault of the endpoint service.",
     "0002": "A parameter is wrong.",
@@ -164,6 +166,9 @@ def body_of(refusal: Refusal, *, shape: ErrorShape, prefix: str, request_id: str
         case "keystone":
             title = _KEYSTONE_TITLES.get(refusal.http, "Error")
             value = {"error": {"code": refusal.http, "message": refusal.message, "title": title}}
+        case "wrapped":
+            inner = {"code": refusal.code, "message": refusal.message}
+            value = {_WRAPPERS.get(refusal.http, "fault"): inner}
         case "html":
             return html_page(refusal.http), "text/html"
         case "empty":

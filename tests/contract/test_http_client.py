@@ -441,7 +441,7 @@ async def test_missing_service_is_recognised_in_every_shape(
     switches = Switches(error_shape=shape, missing_service_http=http)
     async with reach(tmp_path, switches=switches) as place:
         verdict = await (await place.client()).show(ServiceId("77777777-8882-4871-a3c2-d380272eed83"))
-    told = http == 404 or shape in {"nested", "flat", "gateway"}
+    told = http == 404 or shape in {"nested", "flat", "gateway", "wrapped"}
     assert isinstance(verdict, Missing if told else Reject)
 
 
