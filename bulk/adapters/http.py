@@ -7,11 +7,12 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from bulk.adapters.credentials import find_credentials
-from bulk.adapters.identity import Credential, find_project, open_credential
+from bulk.adapters.identity import Credential, Patience, find_project, open_credential
 from bulk.adapters.trial import Trial
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
@@ -116,21 +117,37 @@ class Client(ReadClient):
 
 
 async def connect(
-    kind: type[C], *, target: Target, wire: Wire, env: Mapping[str, str], home: Path, endpoint: str = ""
+    kind: type[C],
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    patience: Patience,
+    endpoint: str = "",
+    is_one_of_several: bool = False,
 ) -> C:
     """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
-    `endpoint` stands in for the region's own. Raises UsageError for an unknown region or an unsafe
-    endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
+    `endpoint` stands in for the region's own. With `is_one_of_several`, other regions leave their project to
+    the same credentials: a project that these name is of one region, and IAM says which. Raises UsageError
+    for an unknown region or an unsafe endpoint, CredentialsError without usable credentials, CannotRun where
+    IAM cannot be reached.
     """
     found = find_credentials(env=env, home=home, profile=target.profile)
     vpcep = endpoint_for(target.region, override=endpoint, env=env)
     iam = iam_endpoint_for(target.region, override=found.iam_endpoint, env=env)
-    named = _checked(target.project_id or found.project_id)
-    credential = await open_credential(
-        found, wire=wire, iam_endpoint=iam, region=target.region, project_id=named
+    unplaced = _checked(found.project_id) if is_one_of_several and not target.project_id else ""
+    named = "" if unplaced else _checked(target.project_id or found.project_id)
+    to_iam = partial(
+        open_credential, found, wire=wire, iam_endpoint=iam, region=target.region, patience=patience
     )
-    project_id = named or await find_project(credential, wire=wire, iam_endpoint=iam, region=target.region)
+    credential = await to_iam(project_id=named)
+    project_id = named or await find_project(
+        credential, wire=wire, iam_endpoint=iam, region=target.region, patience=patience, unplaced=unplaced
+    )
+    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
+        credential = await to_iam(project_id=project_id)
     return kind(wire=wire, endpoint=vpcep, project_id=project_id, credential=credential)
 
 

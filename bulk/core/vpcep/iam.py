@@ -1,7 +1,7 @@
 """What IAM and the metadata service answer: tokens, projects, temporary keys (API.md, section 4)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -10,7 +10,7 @@ import orjson
 from bulk.core.model import Abort, Denied, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
-from bulk.core.vpcep.refusals import server_clock
+from bulk.core.vpcep.refusals import retry_after_s, server_clock
 from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
 
 TOKEN_LIFE_S = 86_400.0
@@ -28,6 +28,11 @@ class Project:
     domain_id: str
     """The account that it belongs to."""
 
+    @property
+    def region(self) -> str:
+        """Return the region that it is in: its name, or what its name begins with (API.md, section 4.3)."""
+        return self.name.partition("_")[0]
+
 
 def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
     """Return the token of `POST /v3/auth/tokens`; its end is counted on this machine's clock."""
@@ -37,6 +42,14 @@ def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
 def projects(got: Answer | Lost) -> tuple[Project, ...] | Retry | Abort:
     """Return the projects of `GET /v3/projects`."""
     return _understood(got, _projects)
+
+
+def needs_no_token(got: Answer | Lost) -> bool:
+    """Return whether a metadata service without tokens answers so to whoever asks for one (version 1)."""
+    return isinstance(got, Answer) and got.http in _NO_TOKENS
+
+
+_NO_TOKENS = frozenset({404, 405, 503})
 
 
 def temporary_key(got: Answer | Lost) -> KeyPair | Retry | Abort:
@@ -51,7 +64,10 @@ def metadata_token(got: Answer | Lost) -> str | Retry | Abort:
 
 def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | Abort:
     if isinstance(got, Lost) or not succeeded(got):
-        return _no_success(refused(got))
+        verdict = _no_success(refused(got))
+        if isinstance(verdict, Retry) and isinstance(got, Answer):
+            return replace(verdict, retry_after_s=retry_after_s(got.headers, got.now))
+        return verdict
     try:
         return read(got)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -66,7 +82,9 @@ def _no_success(verdict: Throttled | Retry | Doubt | Reject | Denied | Abort) ->
             return verdict
         case Throttled(reply=reply) | Doubt(reply=reply):
             return Retry(reply=reply)
-        case Reject(reply=reply) | Denied(reply=reply):
+        case Denied(reply=reply, hint=hint):
+            return Abort(reply=reply, hint=hint)
+        case Reject(reply=reply):
             return Abort(reply=reply, hint=advice_for(reply.code, reply.http))
         case _:
             assert_never(verdict)

@@ -63,9 +63,10 @@ def password_token(*, user: str, password: str, domain: str, region: str, projec
     return Request(method="POST", path="/v3/auth/tokens", query="nocatalog=true", body=body)
 
 
-def list_projects(region: str) -> Request:
-    """Return `GET /v3/projects?name={region}` of IAM (API.md, section 4.3)."""
-    return Request(method="GET", path="/v3/projects", query=canonical_query([("name", region)]))
+def list_projects(name: str = "") -> Request:
+    """Return `GET /v3/projects?name={name}` of IAM, or without a name that of all (API.md, section 4.3)."""
+    query = canonical_query([("name", name)]) if name else ""
+    return Request(method="GET", path="/v3/projects", query=query)
 
 
 METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")
