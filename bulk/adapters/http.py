@@ -16,8 +16,18 @@ from bulk.adapters.identity import Credential, Patience, find_project, open_cred
 from bulk.adapters.trial import Trial
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
-from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
-from bulk.core.vpcep.codes import refuses_key
+from bulk.core.model import (
+    Abort,
+    ListVerdict,
+    ModifyBody,
+    Reply,
+    Retry,
+    ServiceId,
+    ShowVerdict,
+    Target,
+    Verdict,
+)
+from bulk.core.vpcep.codes import NoReply, refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
 from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown, succeeded
@@ -27,6 +37,13 @@ LIST_BYTES_MAX = 16 * 1024 * 1024
 """A page of 1,000 services with 200 mappings each has about 13 MB."""
 
 REPLY_BYTES_MAX = 1024 * 1024
+
+LATE_S = 2.0
+"""How long a PUT may wait for its secret; a look at its service may be too old after that."""
+LATE = Retry(
+    reply=Reply(code=NoReply.LATE, message="the PUT had to wait for its credentials, and has not left"),
+    counts=False,
+)
 
 V = TypeVar("V")
 C = TypeVar("C", bound="ReadClient")
@@ -68,7 +85,12 @@ class ReadClient:
     async def _ask(
         self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
     ) -> V | Retry | Abort:
-        """Send one request with the secret in force and give the verdict on what came back."""
+        """Send one request with the secret in force and give the verdict on what came back.
+
+        A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
+        whoever asks for it has to look at the clock and at the service again.
+        """
+        began = self._wire.clock.monotonic()
         secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()
         if isinstance(secret, Retry | Abort):
             return secret
@@ -76,6 +98,8 @@ class ReadClient:
         async with trial.turn():
             if trial.refusal:
                 return await self._renewed(trial.refusal, secret)
+            if request.method == "PUT" and self._wire.clock.monotonic() - began > LATE_S:
+                return LATE
             headers = stamp.headers(request, self._wire.clock.now())
             got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
             if isinstance(got, Answer) and not succeeded(got):

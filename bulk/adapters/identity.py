@@ -10,9 +10,9 @@ from bulk.adapters.credentials import Agency, Found
 from bulk.adapters.wire import Route, Timeouts, Wire
 from bulk.core.backoff import backoff_s
 from bulk.core.errors import BulkError, CannotRun, CredentialsError
-from bulk.core.model import Abort, Retry
+from bulk.core.model import Abort, Reply, Retry
 from bulk.core.vpcep import iam
-from bulk.core.vpcep.codes import advice_for
+from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.core.vpcep.regions import METADATA, Endpoint
 from bulk.core.vpcep.replies import Answer, Lost
@@ -37,10 +37,10 @@ METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
 IDENTITY_BYTES_MAX = 1024 * 1024
 
 TRIES = 6
-"""Requests for one secret or look-up; with the waits between them about a quarter of a minute."""
+"""Requests for one secret or look-up, with up to a quarter of a minute of waits between them."""
 
-RETRY_AFTER_MAX_S = 60.0
-"""Where IAM asks for a longer wait, the command ends: somebody may be waiting for it."""
+PATIENCE_S = 60.0
+"""How long one secret or look-up may be asked for altogether: a run or a person waits for it."""
 
 Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
 T = TypeVar("T")
@@ -48,23 +48,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """What asking again needs: a sleep, in seconds, and dice, from 0 (included) to 1 (excluded)."""
+    """What asking again needs: a stopwatch and a sleep, in seconds, and dice, from 0 to below 1."""
 
+    monotonic: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]
     roll: Callable[[], float]
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience, *, is_there: bool = True) -> T:
-    """Ask until there is an answer worth having, `TRIES` times at most.
+    """Ask until there is an answer worth having, `TRIES` times and `PATIENCE_S` at most.
 
     Without `is_there` it is not sure that anybody is there to answer: silence is an answer then.
     """
+    began = patience.monotonic()
     for tries in range(1, TRIES):
         got = await ask()
         if not isinstance(got, Retry) or not (is_there or got.reply.http):
             return got
         wait_s = max(backoff_s(tries, patience.roll()), got.retry_after_s or 0.0)
-        if wait_s > RETRY_AFTER_MAX_S:
+        if patience.monotonic() - began + wait_s > PATIENCE_S:
             return got
         await patience.sleep(wait_s)
     return await ask()
@@ -120,7 +122,7 @@ class Credential:
             return got
         if isinstance(got, Retry):
             if refused or self._has_ended():
-                return got
+                return _unreached(got)
             self._renew_at = self._now() + RENEWAL_PAUSE_S
             return self._secret
         self._take(got)
@@ -136,6 +138,13 @@ class Credential:
         self._renew_at = float("inf")
         if self._renew and secret.expires_at is not None:
             self._renew_at = now + RENEWED_AFTER * (secret.expires_at - now)
+
+
+def _unreached(got: Retry) -> Retry:
+    """Return what a failed renewal is to a request that needs the secret: it has not left."""
+    reply = got.reply
+    said = " ".join(filter(None, (f"http {reply.http}" if reply.http else "", reply.code, reply.message)))
+    return Retry(reply=Reply(code=NoReply.NOT_RENEWED, message=f"the credentials cannot be renewed: {said}"))
 
 
 async def open_credential(

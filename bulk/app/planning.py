@@ -80,7 +80,7 @@ async def _write(
     ledger: LedgerFile, source: PlanSource[R], rows: Sequence[R], reach: Reach[C], around: Surroundings
 ) -> None:
     """List every fleet that the rows name, and write their changes in the order of sending."""
-    reach.foresee([source.job.where.target, *(row.target for row in rows)])
+    reach.foresee({source.job.where.target, *(row.target for row in rows)})
     by_target = await _by_target(rows, reach)
     ledger.put(
         Run(

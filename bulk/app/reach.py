@@ -81,7 +81,11 @@ class Reach(Generic[C]):
                 wire=self._wire,
                 env=self._around.env,
                 home=self._around.home,
-                patience=Patience(sleep=self._around.clock.sleep, roll=self._around.dice.random),
+                patience=Patience(
+                    monotonic=self._around.clock.monotonic,
+                    sleep=self._around.clock.sleep,
+                    roll=self._around.dice.random,
+                ),
                 endpoint=self._url,
                 is_one_of_several=len(self._regions[target.profile]) > 1,
             )

@@ -8,7 +8,11 @@ from bulk.core.model import Abort, Reply, Retry
 from bulk.core.vpcep.keys import KeyPair, Secret, Token
 
 NO = Abort(reply=Reply(http=401), hint="check the password")
-LATER = Retry(reply=Reply(code="timeout"))
+LATER = Retry(reply=Reply(http=503, code="APIGW.0613", message="no"))
+UNREACHED = Retry(
+    reply=Reply(code="not_renewed", message="the credentials cannot be renewed: http 503 APIGW.0613 no")
+)
+"""Without a status, as where nobody answers: no row is to blame for IAM."""
 
 
 class Iam:
@@ -40,7 +44,7 @@ def token(name: str, expires_at: float | None = 2000.0) -> Token:
 def credential(iam: Iam, secret: Secret, *, renewable: bool = True) -> Credential:
     """Give a credential of this IAM that begins with this secret."""
     renew: Callable[[], Awaitable[Secret | Retry | Abort]] | None = iam.renew if renewable else None
-    patience = Patience(sleep=iam.sleep, roll=lambda: 0.5)
+    patience = Patience(monotonic=lambda: iam.now, sleep=iam.sleep, roll=lambda: 0.5)
     return Credential(account="acme", now=lambda: iam.now, secret=secret, renew=renew, patience=patience)
 
 
@@ -114,14 +118,14 @@ async def test_failed_renewal_of_an_ended_secret_is_told() -> None:
     iam = Iam(*[LATER] * TRIES, token("t2", 3000.0))
     mine = credential(iam, token("t1"))
     iam.now = 2000.0
-    assert await mine.renewed() == LATER
+    assert await mine.renewed() == UNREACHED
     assert await mine.renewed() == token("t2", 3000.0)
 
 
 async def test_failed_renewal_of_a_refused_secret_is_told() -> None:
     """The old one is known to be of no use."""
     old, iam = token("t1"), Iam(*[LATER] * TRIES)
-    assert await credential(iam, old).renewed(refused=old) == LATER
+    assert await credential(iam, old).renewed(refused=old) == UNREACHED
     assert iam.asked == TRIES
 
 
