@@ -222,8 +222,8 @@ class Caution(StrEnum):
                 assert_never(self)
 
     def __str__(self) -> str:
-        """Return it as one line for a person."""
-        return f"{self.value}: {self.facts.message}; {self.facts.hint}"
+        """Return it in few words, since a plan has it at every row."""
+        return f"{self.value}: {self.facts.message}"
 
 
 @noun

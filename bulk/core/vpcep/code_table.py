@@ -214,6 +214,7 @@ ROWS: tuple[tuple[str, int, CodeClass, str], ...] = (
     ("APIGW.0705", 500, RETRYABLE, "the gateway failed inside"),
     ("APIGW.0802", 403, AUTH, "IAM does not allow this region"),
     ("APIGW.1009", 400, AUTH, "the app's key or secret is wrong"),
+    ("PAP5.0001", 403, DENIED, "a policy does not allow it"),
     ("IAM.0012", 429, THROTTLED, "too many requests"),
     ("IAM.0020", 410, RETRYABLE, "IAM is moving to its standby"),
     ("IAM.0061", 403, AUTH, "the account is locked"),

@@ -292,3 +292,5 @@ def test_a_service_that_was_not_found_is_shown_without_a_name(written: "Written"
     unknown = Change(update=update, target=OTHER, action=Action.REFUSE, body=body, reason="no such service")
     written.planned(unknown)
     assert shown(written.report())[0].startswith("! nonsense   ")
+    [row] = written.report().rows
+    assert row.settings == ()
