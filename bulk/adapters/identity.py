@@ -66,7 +66,7 @@ async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience, *, is_t
         if not isinstance(got, Retry) or not (is_there or got.reply.http):
             return got
         wait_s = max(backoff_s(tries, patience.roll()), got.retry_after_s or 0.0)
-        if patience.monotonic() - began + wait_s > PATIENCE_S:
+        if got.shut_until or patience.monotonic() - began + wait_s > PATIENCE_S:
             return got
         await patience.sleep(wait_s)
     return await ask()

@@ -1,7 +1,7 @@
 """What IAM and the metadata service answer: tokens, projects, temporary keys (API.md, section 4)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -10,7 +10,7 @@ import orjson
 from bulk.core.model import Abort, Denied, Doubt, Reject, Reply, Retry, Throttled
 from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Token
-from bulk.core.vpcep.refusals import retry_after_s, server_clock
+from bulk.core.vpcep.refusals import server_clock
 from bulk.core.vpcep.replies import Answer, Lost, refused, succeeded
 
 TOKEN_LIFE_S = 86_400.0
@@ -64,10 +64,7 @@ def metadata_token(got: Answer | Lost) -> str | Retry | Abort:
 
 def _understood(got: Answer | Lost, read: Callable[[Answer], T]) -> T | Retry | Abort:
     if isinstance(got, Lost) or not succeeded(got):
-        verdict = _no_success(refused(got))
-        if isinstance(verdict, Retry) and isinstance(got, Answer):
-            return replace(verdict, retry_after_s=retry_after_s(got.headers, got.now))
-        return verdict
+        return _no_success(refused(got))
     try:
         return read(got)
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -80,8 +77,10 @@ def _no_success(verdict: Throttled | Retry | Doubt | Reject | Denied | Abort) ->
     match verdict:
         case Abort() | Retry():
             return verdict
-        case Throttled(reply=reply) | Doubt(reply=reply):
-            return Retry(reply=reply)
+        case Throttled() | Doubt():
+            return Retry(
+                reply=verdict.reply, retry_after_s=verdict.retry_after_s, shut_until=verdict.shut_until
+            )
         case Denied(reply=reply, hint=hint):
             return Abort(reply=reply, hint=hint)
         case Reject(reply=reply):
