@@ -33,8 +33,8 @@ def section(text: str, heading: str) -> str:
 def codes() -> list[Code]:
     """Return every documented code, once for each status that it comes with."""
     found = [Code(row[0], int(row[1]), row[2]) for row in rows(section(API, "3.2")) if row[1].isdigit()]
-    gateway, iam = section(API, "3.4").split("Prefix `IAM.`")
-    for prefix, table in (("APIGW", gateway), ("IAM", iam)):
+    _, *parts = re.split(r"^Prefix `(\w+)\.`", section(API, "3.4"), flags=re.MULTILINE)
+    for prefix, table in zip(parts[::2], parts[1::2], strict=True):
         for numbers, statuses, kind, _ in rows(table):
             found += [
                 Code(f"{prefix}.{number}", int(status), kind)

@@ -227,7 +227,7 @@ def shows_the_state_before(fleet: FakeFleet, service_id: ServiceId, _: ModifyBod
 
 def breaks(fleet: FakeFleet, service_id: ServiceId, body: ModifyBody) -> Verdict:
     """Take effect, and leave the service broken."""
-    fleet.services[service_id] = replace(fleet.land(service_id, body), status="failed")
+    fleet.services[service_id] = replace(fleet.land(service_id, body), status="failed", error="no port")
     return Done(reply=OK, state=fleet.services[service_id])
 
 

@@ -137,7 +137,13 @@ _maybe_text = st.none() | texts
 _maybe_flag = st.none() | st.booleans()
 targets = st.builds(Target, region=texts, project_id=texts, profile=texts)
 replies = st.builds(
-    Reply, http=st.none() | st.integers(100, 599), code=texts, message=texts, request_id=texts, ms=counts
+    Reply,
+    http=st.none() | st.integers(100, 599),
+    code=texts,
+    message=texts,
+    request_id=texts,
+    ms=counts,
+    encoded_authorization_message=texts,
 )
 bodies = st.builds(
     ModifyBody,
@@ -169,6 +175,7 @@ states = st.builds(
     connection_count=st.none() | counts,
     created_at=_maybe_text,
     updated_at=_maybe_text,
+    error=_maybe_text,
 )
 updates = st.builds(
     ServiceUpdate,
@@ -229,6 +236,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         reply=replies,
         attempts=counts,
         observed=st.none() | states,
+        unconfirmed=st.lists(texts, max_size=2).map(tuple),
     ),
     Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
     Pace: st.builds(

@@ -6,17 +6,28 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from bulk.adapters.credentials import Found, find_credentials
-from bulk.adapters.identity import Credential, find_project, open_credential
+from bulk.adapters.identity import Credential, Patience, find_project, open_credential
 from bulk.adapters.trial import Trial
 from bulk.adapters.unhonoured import refuse_unhonoured
 from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
-from bulk.core.model import Abort, ListVerdict, ModifyBody, Retry, ServiceId, ShowVerdict, Target, Verdict
-from bulk.core.vpcep.codes import refuses_key
+from bulk.core.model import (
+    Abort,
+    ListVerdict,
+    ModifyBody,
+    Reply,
+    Retry,
+    ServiceId,
+    ShowVerdict,
+    Target,
+    Verdict,
+)
+from bulk.core.vpcep.codes import NoReply, refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
 from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown
@@ -26,6 +37,13 @@ LIST_BYTES_MAX = 16 * 1024 * 1024
 """A page of 1,000 services with 200 mappings each has about 13 MB."""
 
 REPLY_BYTES_MAX = 1024 * 1024
+
+LATE_S = 2.0
+"""How long a PUT may wait for its secret; a look at its service may be too old after that."""
+LATE = Retry(
+    reply=Reply(code=NoReply.LATE, message="the PUT had to wait for its credentials, and has not left"),
+    counts=False,
+)
 
 V = TypeVar("V")
 C = TypeVar("C", bound="ReadClient")
@@ -67,7 +85,12 @@ class ReadClient:
     async def _ask(
         self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
     ) -> V | Retry | Abort:
-        """Send one request with the secret in force and give the verdict on what came back."""
+        """Send one request with the secret in force and give the verdict on what came back.
+
+        A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
+        whoever asks for it has to look at the clock and at the service again.
+        """
+        began = self._wire.clock.monotonic()
         secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()
         if isinstance(secret, Retry | Abort):
             return secret
@@ -75,6 +98,8 @@ class ReadClient:
         async with trial.turn():
             if trial.refusal:
                 return await self._renewed(trial.refusal, secret)
+            if request.method == "PUT" and self._wire.clock.monotonic() - began > LATE_S:
+                return LATE
             headers = stamp.headers(request, self._wire.clock.now())
             got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
             verdict = understood(got)
@@ -120,26 +145,35 @@ async def connect(
     wire: Wire,
     env: Mapping[str, str],
     home: Path,
+    patience: Patience,
     approve: Callable[[Endpoint, Found], object],
     endpoint: str = "",
+    is_one_of_several: bool = False,
 ) -> C:
     """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
     `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
-    the endpoint. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError without
-    usable credentials, CannotRun where IAM cannot be reached.
+    the endpoint. With `is_one_of_several`, other regions leave their project to the same credentials: a
+    project that these name is of one region, and IAM says which. Raises UsageError for an unknown region or
+    an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
     """
     found = find_credentials(env=env, home=home, profile=target.profile)
     vpcep = endpoint_for(target.region, override=endpoint or found.endpoint, env=env)
     iam = iam_endpoint_for(target.region, api=vpcep, override=found.iam_endpoint, env=env)
-    named = _checked(target.project_id or found.project_id)
+    unplaced = _checked(found.project_id) if is_one_of_several and not target.project_id else ""
+    named = "" if unplaced else _checked(target.project_id or found.project_id)
     if not target.profile:
         refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
     approve(vpcep, found)
-    credential = await open_credential(
-        found, wire=wire, iam_endpoint=iam, region=target.region, project_id=named
+    to_iam = partial(
+        open_credential, found, wire=wire, iam_endpoint=iam, region=target.region, patience=patience
     )
-    project_id = named or await find_project(credential, wire=wire, iam_endpoint=iam, region=target.region)
+    credential = await to_iam(project_id=named)
+    project_id = named or await find_project(
+        credential, wire=wire, iam_endpoint=iam, region=target.region, patience=patience, unplaced=unplaced
+    )
+    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
+        credential = await to_iam(project_id=project_id)
     return kind(wire=wire, endpoint=vpcep, project_id=project_id, credential=credential)
 
 

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from bulk.adapters.credentials import Agency, Found
 from bulk.adapters.wire import Route, Timeouts, Wire
+from bulk.core.backoff import backoff_s
 from bulk.core.errors import BulkError, CannotRun, CredentialsError
-from bulk.core.model import Abort, Retry
+from bulk.core.model import Abort, Reply, Retry
 from bulk.core.vpcep import iam
-from bulk.core.vpcep.codes import advice_for
+from bulk.core.vpcep.codes import NoReply, advice_for
 from bulk.core.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.core.vpcep.regions import METADATA, Endpoint
 from bulk.core.vpcep.replies import Answer, Lost
@@ -34,19 +36,59 @@ METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
 
 IDENTITY_BYTES_MAX = 1024 * 1024
 
+TRIES = 6
+"""Requests for one secret or look-up, with up to a quarter of a minute of waits between them."""
+
+PATIENCE_S = 60.0
+"""How long one secret or look-up may be asked for altogether: a run or a person waits for it."""
+
 Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """What asking again needs: a stopwatch and a sleep, in seconds, and dice, from 0 to below 1."""
+
+    monotonic: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+    roll: Callable[[], float]
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience, *, is_there: bool = True) -> T:
+    """Ask until there is an answer worth having, `TRIES` times and `PATIENCE_S` at most.
+
+    Without `is_there` it is not sure that anybody is there to answer: silence is an answer then.
+    """
+    began = patience.monotonic()
+    for tries in range(1, TRIES):
+        got = await ask()
+        if not isinstance(got, Retry) or not (is_there or got.reply.http):
+            return got
+        wait_s = max(backoff_s(tries, patience.roll()), got.retry_after_s or 0.0)
+        if got.shut_until or patience.monotonic() - began + wait_s > PATIENCE_S:
+            return got
+        await patience.sleep(wait_s)
+    return await ask()
 
 
 class Credential:
     """The secret in force for one target, renewed before it ends; one renewal serves all that wait."""
 
     def __init__(
-        self, *, account: str, now: Callable[[], float], secret: Secret, renew: Renewal | None
+        self,
+        *,
+        account: str,
+        now: Callable[[], float],
+        secret: Secret,
+        renew: Renewal | None,
+        patience: Patience,
     ) -> None:
         self.account = account
         self.renewable = renew is not None
         self._now = now
         self._renew = renew
+        self._patience = patience
         self._latest: Secret | Retry | Abort = secret
         self._flights = 0
         self._lock = asyncio.Lock()
@@ -60,14 +102,17 @@ class Credential:
         """Return another secret than the one that was refused, or why there is none.
 
         A caller that comes during a renewal gets its result. A renewal that the cloud refuses is the
-        last one: wrong passwords lock the account.
+        last one: wrong passwords lock the account. Where the old secret is of no use any more, IAM is asked
+        again while it is out of reach; else the old one serves on.
         """
         flight = self._flights
         async with self._lock:
             if refused is not None and refused is not self._secret:
                 return self._secret
             if self._renew and flight == self._flights and not isinstance(self._latest, Abort):
-                self._latest = self._weighed(await self._renew(), refused)
+                is_over = refused is not None or self._has_ended()
+                ask = patiently(self._renew, self._patience) if is_over else self._renew()
+                self._latest = self._weighed(await ask, refused)
                 self._flights += 1
             return self._latest
 
@@ -76,13 +121,16 @@ class Credential:
         if isinstance(got, Abort):
             return got
         if isinstance(got, Retry):
-            end = self._secret.expires_at
-            if refused or (end is not None and end <= self._now()):
-                return got
+            if refused or self._has_ended():
+                return _unreached(got)
             self._renew_at = self._now() + RENEWAL_PAUSE_S
             return self._secret
         self._take(got)
         return got
+
+    def _has_ended(self) -> bool:
+        end = self._secret.expires_at
+        return end is not None and end <= self._now()
 
     def _take(self, secret: Secret) -> None:
         now = self._now()
@@ -92,12 +140,20 @@ class Credential:
             self._renew_at = now + RENEWED_AFTER * (secret.expires_at - now)
 
 
+def _unreached(got: Retry) -> Retry:
+    """Return what a failed renewal is to a request that needs the secret: it has not left."""
+    reply = got.reply
+    said = " ".join(filter(None, (f"http {reply.http}" if reply.http else "", reply.code, reply.message)))
+    return Retry(reply=Reply(code=NoReply.NOT_RENEWED, message=f"the credentials cannot be renewed: {said}"))
+
+
 async def open_credential(
     found: Found,
     *,
     wire: Wire,
     iam_endpoint: Endpoint | None,
     region: str,
+    patience: Patience,
     project_id: str = "",
     metadata: Endpoint = METADATA,
 ) -> Credential:
@@ -110,7 +166,9 @@ async def open_credential(
     source = found.source
     wire.echoes.add(*source.confidential)
     if isinstance(source, KeyPair | Token):
-        return Credential(account=found.account, now=wire.clock.now, secret=source, renew=None)
+        return Credential(
+            account=found.account, now=wire.clock.now, secret=source, renew=None, patience=patience
+        )
     if isinstance(source, Agency):
         renew: Renewal = partial(_agency_key, wire, Route(endpoint=metadata, base=str(metadata), proxy=None))
     else:
@@ -123,25 +181,40 @@ async def open_credential(
         )
         iam_route = wire.route(_named(iam_endpoint, "a password"))
         renew = partial(_token, wire, iam_route, request)
-    first = await renew()
+    first = await patiently(renew, patience, is_there=not isinstance(source, Agency))
     if isinstance(first, Retry | Abort):
         raise _unusable(found, first)
-    return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew)
+    return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew, patience=patience)
 
 
 async def find_project(
-    credential: Credential, *, wire: Wire, iam_endpoint: Endpoint | None, region: str
+    credential: Credential,
+    *,
+    wire: Wire,
+    iam_endpoint: Endpoint | None,
+    region: str,
+    patience: Patience,
+    unplaced: str = "",
 ) -> str:
     """Return the id of the project that is named like the region (API.md, section 4.3).
 
-    Raises CredentialsError where there is none, where there are several, or where IAM does not accept
-    the credentials; CannotRun where it cannot be reached.
+    `unplaced` is the id of a project of which it is not known in which region it is: where it is in this
+    one, it is the answer. Raises CredentialsError where there is none, where there are several, or where IAM
+    does not accept the credentials; CannotRun where it cannot be reached.
     """
     iam_known = _named(iam_endpoint, "a project that is looked up", ", or name the project with --project-id")
     secret = credential.current(wire.clock.now()) or await credential.renewed()
-    got = secret if isinstance(secret, Retry | Abort) else await _projects(secret, wire, iam_known, region)
+    got = (
+        secret
+        if isinstance(secret, Retry | Abort)
+        else await patiently(
+            partial(_projects, secret, wire, iam_known, "" if unplaced else region), patience
+        )
+    )
     if isinstance(got, Retry | Abort):
         raise _no_answer(f"cannot look up the project of region {region}", got)
+    if unplaced:
+        got = _of_region(got, region, unplaced)
     if len(got) == 1:
         return got[0].id
     raise CredentialsError(
@@ -164,11 +237,23 @@ def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endp
     )
 
 
+def _of_region(every: tuple[iam.Project, ...], region: str, unplaced: str) -> tuple[iam.Project, ...]:
+    """Return the unplaced project where it is in the region, else those that are named like the region."""
+    known = next((project for project in every if project.id == unplaced), None)
+    if known is None:
+        raise CredentialsError(
+            f"the job has several regions, project {unplaced} of the variable or profile is of one of them "
+            "only, and IAM does not list it, so that it is not known of which",
+            hint="add a column `project_id`, or take the project out of the variable or profile",
+        )
+    return (known,) if known.region == region else tuple(one for one in every if one.name == region)
+
+
 async def _projects(
-    secret: Secret, wire: Wire, iam_endpoint: Endpoint, region: str
+    secret: Secret, wire: Wire, iam_endpoint: Endpoint, name: str
 ) -> tuple[iam.Project, ...] | Retry | Abort:
     stamp = Stamp(secret, {"Host": iam_endpoint.authority})
-    request = list_projects(region)
+    request = list_projects(name)
     return iam.projects(
         await wire.exchange(
             request,
@@ -189,15 +274,16 @@ async def _token(wire: Wire, route: Route, request: Request) -> Secret | Retry |
 
 
 async def _agency_key(wire: Wire, route: Route) -> Secret | Retry | Abort:
-    """Ask the metadata service for the keys of this cloud server's agency."""
+    """Ask the metadata service for the keys of this cloud server's agency; older ones know no tokens."""
     life = {"X-Metadata-Token-Ttl-Seconds": str(METADATA_TOKEN_LIFE_S)}
-    token = iam.metadata_token(await _metadata(wire, route, METADATA_TOKEN, life))
+    got = await _metadata(wire, route, METADATA_TOKEN, life)
+    token = "" if iam.needs_no_token(got) else iam.metadata_token(got)
     if isinstance(token, Retry | Abort):
         return token
-    wire.echoes.add(token)
-    return _known(
-        iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, {"X-Metadata-Token": token})), wire
-    )
+    if token:
+        wire.echoes.add(token)
+    proof = {"X-Metadata-Token": token} if token else {}
+    return _known(iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, proof)), wire)
 
 
 def _known(got: Secret | Retry | Abort, wire: Wire) -> Secret | Retry | Abort:

@@ -65,7 +65,7 @@ async def new_plan(
     The ledger has no name until it is published; without that it leaves nothing behind. Raises what the
     source raises where it has no usable rows, and what reading a fleet raises.
     """
-    rows = source.usable_rows()
+    rows = tuple(source.usable_rows())
     async with open_fleets(kind, source.job.pace, source.endpoint, around) as reach:
         ledger = LedgerFile.create(path, now=around.clock.now, on_record=on_record)
         try:
@@ -77,9 +77,10 @@ async def new_plan(
 
 
 async def _write(
-    ledger: LedgerFile, source: PlanSource[R], rows: Iterable[R], reach: Reach[C], around: Surroundings
+    ledger: LedgerFile, source: PlanSource[R], rows: Sequence[R], reach: Reach[C], around: Surroundings
 ) -> None:
     """List every fleet that the rows name, and write their changes in the order of sending."""
+    reach.foresee({source.job.where.target, *(row.target for row in rows)})
     by_target = await _by_target(rows, reach)
     ledger.put(
         Run(

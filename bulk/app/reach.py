@@ -1,6 +1,7 @@
 """Reaching the fleets of a run: clients and paces, opened once, shared as accounts and regions are."""
 
-from collections.abc import AsyncIterator, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Generic, TypeVar
 from bulk.adapters.children import bare
 from bulk.adapters.credentials import Found
 from bulk.adapters.http import ReadClient, connect
+from bulk.adapters.identity import Patience
 from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
 from bulk.adapters.throttle import Limiter
@@ -63,9 +65,17 @@ class Reach(Generic[C]):
         """Warnings that were given, and hosts that may get credentials."""
         self._learned = LearnedLimits(state_folder(around.env, around.home))
         self._contacts: dict[Target, Contact[C]] = {}
+        self._regions: defaultdict[str, set[str]] = defaultdict(set)
+        """Of each profile, the regions that the job has."""
         self.paces: dict[Budget, Limiter] = {}
         self.notify: Callable[[Budget, Pacing], None] = _ignored
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
+
+    def foresee(self, targets: Iterable[Target]) -> None:
+        """Learn which targets belong to one job, before the contact of the first one is made."""
+        for target in targets:
+            if target.region:
+                self._regions[target.profile].add(target.region)
 
     async def contact(self, target: Target) -> Contact[C]:
         """Return the contact of a target; raises CredentialsError, UsageError, CannotRun."""
@@ -80,8 +90,14 @@ class Reach(Generic[C]):
                 wire=self._wire,
                 env=self._around.env,
                 home=self._around.home,
+                patience=Patience(
+                    monotonic=self._around.clock.monotonic,
+                    sleep=self._around.clock.sleep,
+                    roll=self._around.dice.random,
+                ),
                 endpoint=self._url,
                 approve=lambda api, found: self._approve(api, found, target.region),
+                is_one_of_several=len(self._regions[target.profile]) > 1,
             )
             resolved = target._replace(project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host

@@ -18,7 +18,7 @@ def inverse(change: Change, *, row: int) -> Change:
     """
     restored = {name: _value(change.before, name) for name in change.body.given()}
     reason = "; ".join(
-        f"{name} had no value before that a PUT could bring back; set it by hand"
+        f"no PUT can bring back {name}, which had no value before or was not shown; set it by hand"
         for name, value in restored.items()
         if value is None or (value in ("", ()) and name not in MAY_BE_EMPTY)
     )

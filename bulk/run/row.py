@@ -278,7 +278,7 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
         message = f"the reply shows another {', '.join(other)} than asked"
         doubtful = replace(reply, code="wrong_echo", message=message)
     elif state.is_broken:
-        doubtful = replace(reply, code="broken", message=f"the reply shows status {state.status}")
+        doubtful = replace(reply, code="broken", message=f"the reply shows status {state.standing}")
     else:
         return _done(work, reply, state, limits)
     return _noticing_side_effects(_doubt(work, doubtful, limits), work, state, limits)
@@ -288,7 +288,8 @@ def _done(work: Work, reply: Reply, state: ServiceState, limits: Limits) -> Turn
     """Return what follows a PUT that was applied."""
     match work.due:
         case Purpose.CHANGE:
-            turn = Turn(Place.DONE, (_outcome(work, Outcome.APPLIED, reply),))
+            unconfirmed = _unconfirmed(work.change, state)
+            turn = Turn(Place.DONE, (_outcome(work, Outcome.APPLIED, reply, unconfirmed=unconfirmed),))
         case Purpose.PARK:
             turn = Turn(Place.READY, (_attempt(work, AttemptResult.PARKED, reply),), due=Purpose.CHANGE)
         case Purpose.RESTORE:
@@ -381,9 +382,14 @@ def read_back(
                 return _rejected(work, work.reply)
             attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
             return _again(work, attempt, work.reply, limits, dice)
+        case Done(state=live) if _has_landed(work, live) and not live.is_broken:
+            return _done(work, work.reply, live, limits)
         case Done(state=live):
-            turn = Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, work.reply, live),))
-            return _noticing_side_effects(turn, work, live, limits) if live.confirms(work.body) else turn
+            reply = work.reply
+            if live.is_broken:
+                reply = replace(reply, message=f"{reply.message}; reading shows status {live.standing}")
+            turn = Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, reply, live),))
+            return _noticing_side_effects(turn, work, live, limits) if _has_landed(work, live) else turn
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
         case Abort(hint=hint):
@@ -403,6 +409,21 @@ def _is_unchanged(work: Work, live: ServiceState, noticed: frozenset[SideEffect]
         return False
     moved = work.before.differences(live, SETTLING_FIELDS)
     return not (_without(noticed, live, moved) if work.known.parked else moved)
+
+
+def _has_landed(work: Work, live: ServiceState) -> bool:
+    """Return whether all that a service shows of the PUT is as asked, and some of it was not so before."""
+    before = work.before
+    return not live.mismatches(work.body) and (before is None or bool(before.mismatches(work.body)))
+
+
+def _unconfirmed(change: Change, live: ServiceState) -> tuple[str, ...]:
+    """Return the fields asked for that the API shows neither now nor in the list.
+
+    What the list shows, the last look will judge.
+    """
+    unshown = live.unshown(change.body)
+    return tuple(name for name in unshown if change.before is None or getattr(change.before, name) is None)
 
 
 def ended_otherwise(
@@ -438,7 +459,8 @@ def checked(change: Change, ended: Json, found: ShowVerdict, allowed: frozenset[
             and not strays(change.before, live, change.body, allowed)
         ):
             reply = _corrected(ended, "the API said no, yet the last look shows the service as asked")
-            record = _ended(change.row, Outcome.APPLIED, reply, ended["attempts"])
+            unconfirmed = _unconfirmed(change, live)
+            record = _ended(change.row, Outcome.APPLIED, reply, ended["attempts"], unconfirmed=unconfirmed)
             return Turn(Place.DONE, (record,))
         case Abort(hint=hint):
             return as_it_ended._replace(refused_key=_refused(found.reply, hint))
@@ -446,6 +468,8 @@ def checked(change: Change, ended: Json, found: ShowVerdict, allowed: frozenset[
             return as_it_ended
         case Done():
             what = f"the last look shows another {', '.join(other)} than the run left"
+            if live and live.is_broken:
+                what = f"{what}: status {live.standing}"
         case Missing():
             what = "the last look did not find the service any more"
         case _:
@@ -471,15 +495,31 @@ def _attempt(work: Work, result: AttemptResult, reply: Reply, hold_s: float = 0.
 
 
 def _outcome(
-    work: Work, outcome: Outcome, reply: Reply, observed: ServiceState | None = None
+    work: Work,
+    outcome: Outcome,
+    reply: Reply,
+    observed: ServiceState | None = None,
+    unconfirmed: tuple[str, ...] = (),
 ) -> OutcomeRecord:
-    return _ended(work.change.row, outcome, reply, work.known.attempts, observed)
+    return _ended(work.change.row, outcome, reply, work.known.attempts, observed, unconfirmed)
 
 
 def _ended(
-    row: int, outcome: Outcome, reply: Reply, attempts: int, observed: ServiceState | None = None
+    row: int,
+    outcome: Outcome,
+    reply: Reply,
+    attempts: int,
+    observed: ServiceState | None = None,
+    unconfirmed: tuple[str, ...] = (),
 ) -> OutcomeRecord:
-    return OutcomeRecord(row=row, outcome=outcome, reply=reply, attempts=attempts, observed=observed)
+    return OutcomeRecord(
+        row=row,
+        outcome=outcome,
+        reply=reply,
+        attempts=attempts,
+        observed=observed,
+        unconfirmed=unconfirmed,
+    )
 
 
 def _refused(reply: Reply, hint: str) -> str:

@@ -10,6 +10,7 @@ import orjson
 
 from .errors import vpcep
 from .fleet import PortMapping, Service, Status
+from .switches import SortKeySpelling
 from .wire import ports_answer, timestamp
 
 LIST_LIMIT_DEFAULT = 10
@@ -26,10 +27,13 @@ class Operation(StrEnum):
     CREATE = "create"
     DELETE = "delete"
     QUOTAS = "quotas"
+    PUBLIC = "public"
+    DESCRIBE = "describe"
 
 
 _COLLECTION = {"GET": Operation.LIST, "POST": Operation.CREATE}
 _MEMBER = {"GET": Operation.DETAIL, "PUT": Operation.MODIFY, "DELETE": Operation.DELETE}
+_BESIDE = {"public": Operation.PUBLIC, "describe": Operation.DESCRIBE}  # these stand where an id would
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,8 @@ def route(method: str, path: str) -> Call | None:
     match path.split("/"):
         case ["", "v1", project_id, "vpc-endpoint-services"]:
             operation, service_id = _COLLECTION.get(method), ""
+        case ["", "v1", project_id, "vpc-endpoint-services", ("public" | "describe") as name]:
+            operation, service_id = (_BESIDE[name] if method == "GET" else None), ""
         case ["", "v1", project_id, "vpc-endpoint-services", service_id]:
             operation = _MEMBER.get(method)
         case ["", "v1", project_id, "vpc-endpoint-services", service_id, "name"] if method == "PUT":
@@ -98,24 +104,27 @@ class ListQuery:
 
     limit: int
     offset: int
-    sort_key: str
+    is_by_update: bool
     is_descending: bool
     id: str | None
     status: str | None
+    server_type: str | None
+    public_border_group: str | None
     name: str
 
     @classmethod
-    def read(cls, query: str) -> Self:
+    def read(cls, query: str, spelling: SortKeySpelling) -> Self:
         """Return the query; raises the Refusal of its first wrong parameter."""
         given = dict(parse_qsl(query, keep_blank_values=True))
         limit = _number(given.get("limit"), LIST_LIMIT_DEFAULT)
         offset = _number(given.get("offset"), 0)
-        sort_key, sort_dir = given.get("sort_key", "create_at"), given.get("sort_dir", "desc")
+        by_update = spelling.replace("create", "update")
+        sort_key, sort_dir = given.get("sort_key", spelling), given.get("sort_dir", "desc")
         name, status = given.get("endpoint_service_name", ""), given.get("status")
         checks = (
             (1 <= limit <= LIST_LIMIT_MAX, "0006"),
             (offset >= 0, "0010"),
-            (sort_key in {"create_at", "update_at"}, "0017"),
+            (sort_key in {spelling, by_update}, "0017"),
             (sort_dir in {"asc", "desc"}, "0018"),
             (status is None or status in set(Status), "0019"),
             (given.get("net_type", "all") in {"vlan", "vxlan", "all"}, "3048"),
@@ -127,25 +136,33 @@ class ListQuery:
         return cls(
             limit=limit,
             offset=offset,
-            sort_key=sort_key,
+            is_by_update=sort_key == by_update,
             is_descending=sort_dir == "desc",
             id=given.get("id"),
             status=status,
+            server_type=given.get("server_type"),
+            public_border_group=given.get("public_border_group"),
             name=name.casefold(),
         )
 
     @property
     def is_plain(self) -> bool:
         """Whether the query leaves nothing out and has the order of creation."""
-        return self.id is None and self.status is None and not self.name and self.sort_key == "create_at"
+        return not self.is_by_update and not self.name and not any(self._exact(wanted) for wanted in _EXACT)
 
     def matches(self, service: Service) -> bool:
         """Return whether a service passes the filters; names match as substrings, in any case."""
-        return (
-            (self.id is None or service.id == self.id)
-            and (self.status is None or service.status == self.status)
-            and (not self.name or self.name in service.service_name.casefold())
+        return self.name in service.service_name.casefold() and all(
+            self._exact(name) in {None, getattr(service, name)} for name in _EXACT
         )
+
+    def _exact(self, name: str) -> str | None:
+        """Return what a filter by a whole value asks for, None where it asks for nothing."""
+        wanted: str | None = getattr(self, name)
+        return wanted
+
+
+_EXACT = ("id", "status", "server_type", "public_border_group")
 
 
 def json_object(body: bytes) -> dict[str, Any]:

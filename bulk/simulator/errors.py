@@ -4,6 +4,7 @@ A `Refusal` is raised where a request turns out to be wrong, as the end of that 
 server. So each operation reads as what it does where all is well.
 """
 
+from base64 import b64encode
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -49,6 +50,8 @@ _KEYSTONE_TITLES = {
     404: "Not Found",
     409: "Conflict",
 }
+
+_WRAPPERS = {400: "badRequest", 401: "unauthorized", 403: "forbidden", 404: "itemNotFound"}
 
 _MESSAGES = {
     "0001": "Internal fault of the endpoint service.",
@@ -111,6 +114,8 @@ class Refusal(Exception):
     shape: ErrorShape | None = None
     """The form of its body; None for VPCEP's own refusals, whose form is a switch."""
     request_id_header: str = "X-Request-Id"
+    encoded_authorization_message: str = ""
+    """Why a policy denies it, for the cloud alone to decode."""
 
 
 def vpcep(number: str, detail: str = "") -> Refusal:
@@ -138,12 +143,26 @@ def iam(http: int, message: str, code: str = "") -> Refusal:
     return Refusal(http=http, code=code, message=message, shape=shape, request_id_header="X-IAM-Trace-Id")
 
 
+def policy(number: str) -> Refusal:
+    """Return the refusal `PAP5.<number>` of an identity policy (API.md, section 3.4)."""
+    return Refusal(
+        http=403,
+        code=f"PAP5.{number}",
+        message="A policy does not allow it.",
+        shape="gateway",
+        encoded_authorization_message=b64encode(f"simulator {number}".encode()).decode(),
+    )
+
+
 def named(code: str, *, http: int | None = None) -> Refusal:
     """Return a refusal for any code as a person writes it: `EndPoint.2004`, `APIGW.0613`, `IAM.0012`."""
     family, _, number = code.partition(".")
     match family.casefold():
         case "apigw" | "apig":
             return gateway(number, "The gateway refused the request.", http=http)
+        case "pap5":
+            denied = policy(number)
+            return replace(denied, http=http or denied.http)
         case "iam":
             return iam(http or _HTTP_BY_IAM_CODE.get(number, 400), "IAM refused the request.", code)
         case _:
@@ -161,9 +180,14 @@ def body_of(refusal: Refusal, *, shape: ErrorShape, prefix: str, request_id: str
             value = flat
         case "gateway":
             value = flat | {"request_id": request_id}
+            if refusal.encoded_authorization_message:
+                value["encoded_authorization_message"] = refusal.encoded_authorization_message
         case "keystone":
             title = _KEYSTONE_TITLES.get(refusal.http, "Error")
             value = {"error": {"code": refusal.http, "message": refusal.message, "title": title}}
+        case "wrapped":
+            inner = {"code": refusal.code, "message": refusal.message}
+            value = {_WRAPPERS.get(refusal.http, "fault"): inner}
         case "html":
             return html_page(refusal.http), "text/html"
         case "empty":

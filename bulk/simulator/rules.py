@@ -15,7 +15,7 @@ from .fleet import UUID, Fleet, PortMapping, ServerType, Service, Status
 from .switches import Switches
 
 _SHORT_NAME = re.compile(r"[A-Za-z0-9_-]{0,16}")
-_DESCRIPTION = re.compile(r"[^<>]{0,128}")
+_DESCRIPTION = re.compile(r"[^<>]{0,512}")
 _ADDRESS = re.compile(  # an IPv4 address or a domain name
     r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
     r"|(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"

@@ -19,6 +19,7 @@ _VERSION = {
     "min_version": "",
     "links": [],
 }
+_IAM_VERSION = {"id": "v3.6", "status": "stable", "updated": "2016-04-04T00:00:00Z", "media-types": []}
 
 
 def side_route(world: World, request: RawRequest, now_s: float) -> Reply:
@@ -34,6 +35,11 @@ def unknown_path(request: RawRequest) -> Refusal:
     return gateway(
         "0101", f"The API does not exist or has not been published: {request.method} {request.path}"
     )
+
+
+def _iam_version(_world: World, request: RawRequest, _now_s: float) -> Reply:
+    link = {"rel": "self", "href": f"http://{request.headers.get('host', '')}/v3/"}
+    return json_reply({"version": _IAM_VERSION | {"links": [link]}})
 
 
 def _tokens(world: World, request: RawRequest, now_s: float) -> Reply:
@@ -71,6 +77,8 @@ def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
 _HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/"): lambda *_: json_reply({"versions": [_VERSION]}),
     ("GET", "/v1"): lambda *_: json_reply({"version": _VERSION}),
+    ("GET", "/v3"): _iam_version,
+    ("GET", "/v3/"): _iam_version,
     ("POST", "/v3/auth/tokens"): _tokens,
     ("GET", "/v3/projects"): _projects,
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,

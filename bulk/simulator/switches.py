@@ -9,10 +9,12 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
-ErrorShape: TypeAlias = Literal["nested", "flat", "gateway", "keystone", "html", "empty"]
+ErrorShape: TypeAlias = Literal["nested", "flat", "gateway", "keystone", "wrapped", "html", "empty"]
 """The forms of an error body (API.md, section 3.3)."""
 PortForm: TypeAlias = Literal["integer", "string"]
 """Ports as JSON numbers, or as strings as in both documented GET examples (API.md, section 1.2)."""
+SortKeySpelling: TypeAlias = Literal["create_at", "created_at"]
+"""How an edition of the API spells the time of creation, and likewise of update (API.md, section 1.3)."""
 TimestampForm: TypeAlias = Literal["seconds_z", "milliseconds"]
 """`2026-01-15T08:30:01Z`, or `2026-01-15T08:30:01.174` without a zone (API.md, section 1.1)."""
 
@@ -32,6 +34,10 @@ class Switches(BaseModel):
     modify_omits: frozenset[str] = frozenset()
     """Fields that the answer to a PUT lacks."""
     gateway_spelling: Literal["gateway", "gataway"] = "gateway"
+    vip_port_id_shown: bool = False
+    """Whether answers have `vip_port_id`, as those of older editions had (API.md, section 1.1)."""
+    empty_list: Literal["list", "null"] = "list"
+    """How a list without services is written (API.md, section 1.3)."""
 
     empty_ports: Literal["reject", "clear", "keep"] = "reject"
     """What `"ports": []` does: undocumented (API.md, section 2.2)."""
@@ -47,6 +53,7 @@ class Switches(BaseModel):
     services_quota: int = Field(default=10_000, ge=0)
     tags_max: int = Field(default=20, ge=0)
     missing_service_http: Literal[400, 404] = 404
+    sort_key_spelling: SortKeySpelling = "create_at"
     offset_past_end: Literal["empty", "reject"] = "empty"
     """An offset at or beyond the total: an empty page, or EndPoint.0010 (API.md, section 1.3)."""
     delete_http: Literal[200, 204] = 204

@@ -4,7 +4,7 @@
 """
 
 from dataclasses import dataclass, field, replace
-from typing import assert_never
+from typing import Any, assert_never
 from urllib.parse import parse_qsl
 
 from . import rules, wire
@@ -53,6 +53,10 @@ class Vpcep:
                 answer = self._delete(call, now_s)
             case Operation.QUOTAS:
                 answer = self._quotas(call)
+            case Operation.PUBLIC:
+                answer = self._public(call)
+            case Operation.DESCRIBE:
+                answer = self._describe(call)
             case _:
                 assert_never(call.operation)
         return answer
@@ -69,7 +73,7 @@ class Vpcep:
         return service
 
     def _list(self, call: Call, now_s: float) -> Reply:
-        query, project_id = ListQuery.read(call.query), call.project_id
+        query, project_id = ListQuery.read(call.query, self.switches.sort_key_spelling), call.project_id
         # The whole fleet in the order of its creation costs no scan.
         is_plain = query.is_plain and not self.fleet.has_hidden
         matching = [] if is_plain else self._matching(query, project_id, now_s)
@@ -83,15 +87,38 @@ class Vpcep:
         entries = [wire.list_entry(service, self.switches) for service in page]
         if query.is_descending:
             entries.reverse()
-        return json_reply({"endpoint_services": entries, "total_count": total})
+        return self._page(entries, total)
+
+    def _page(self, entries: list[dict[str, Any]], total: int) -> Reply:
+        is_null = not entries and self.switches.empty_list == "null"
+        return json_reply({"endpoint_services": None if is_null else entries, "total_count": total})
 
     def _matching(self, query: ListQuery, project_id: str, now_s: float) -> list[Service]:
         """Return what the filters leave, in ascending order."""
         shown = (self.fleet.seen(service, now_s) for service in self.fleet.by_creation(project_id))
         matching = [service for service in shown if service is not None and query.matches(service)]
-        if query.sort_key == "update_at":
+        if query.is_by_update:
             matching.sort(key=lambda one: (one.updated_ms, one.id))
         return matching
+
+    def _public(self, call: Call) -> Reply:
+        """List the operator's services, those of every project."""
+        query = ListQuery.read(call.query, self.switches.sort_key_spelling)
+        matching = [one for one in self.fleet if one.service_type == "gateway" and query.matches(one)]
+        matching.sort(key=lambda one: one.created_ms, reverse=query.is_descending)
+        page = matching[query.offset : query.offset + query.limit]
+        return self._page([wire.public_entry(one, self.switches) for one in page], len(matching))
+
+    def _describe(self, call: Call) -> Reply:
+        """Show what everybody may know of a service that is named by its id or by its full name."""
+        given = dict(parse_qsl(call.query))
+        service_id, name = given.get("id"), given.get("endpoint_service_name")
+        if not (service_id or name):
+            raise vpcep("0002", "endpoint_service_name or id is missing.")
+        for one in self.fleet:
+            if service_id in {None, one.id} and name in {None, one.service_name}:
+                return json_reply(wire.described(one, self.switches))
+        raise vpcep("0005")
 
     def _detail(self, call: Call, now_s: float) -> Reply:
         shown = self.fleet.seen(self._find(call), now_s)

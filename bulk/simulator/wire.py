@@ -28,6 +28,16 @@ def list_entry(service: Service, switches: Switches) -> dict[str, Any]:
     return _read_answer(service, switches) | {"domain_id": service.domain_id}
 
 
+def public_entry(service: Service, switches: Switches) -> dict[str, Any]:
+    """Return one element of the operator's list (API.md, section 1.7)."""
+    return _basics(service, switches) | {"owner": service.domain_id}
+
+
+def described(service: Service, switches: Switches) -> dict[str, Any]:
+    """Return the body of GET describe (API.md, section 1.7)."""
+    return _basics(service, switches) | {"public_border_group": service.public_border_group}
+
+
 def ports_answer(ports: tuple[PortMapping, ...], form: PortForm) -> list[dict[str, Any]]:
     """Return `ports` as JSON values, in either documented form."""
     if form == "string":
@@ -56,6 +66,13 @@ def _read_answer(service: Service, switches: Switches) -> dict[str, Any]:
     }
 
 
+def _basics(service: Service, switches: Switches) -> dict[str, Any]:
+    """Return what everybody may know of a service."""
+    whole = _common(service, switches)
+    known = ("id", "service_name", "service_type", "created_at", "enable_policy")
+    return {name: whole[name] for name in known} | {"is_charge": service.service_type == "interface"}
+
+
 def _common(service: Service, switches: Switches) -> dict[str, Any]:
     """Return what modify, detail and list show alike."""
     answer = {
@@ -77,6 +94,6 @@ def _common(service: Service, switches: Switches) -> dict[str, Any]:
         "tags": [tag._asdict() for tag in service.tags],
         "description": service.description,
     }
-    if service.vip_port_id is not None:
+    if switches.vip_port_id_shown and service.vip_port_id is not None:
         answer["vip_port_id"] = service.vip_port_id
     return answer

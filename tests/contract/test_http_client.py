@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,8 +13,8 @@ import orjson
 import pytest
 
 from bulk.adapters.credentials import Agency, Found, find_credentials
-from bulk.adapters.http import REPLY_BYTES_MAX, Client, ReadClient, connect
-from bulk.adapters.identity import Credential, open_credential
+from bulk.adapters.http import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
+from bulk.adapters.identity import PATIENCE_S, TRIES, Credential, Patience, open_credential
 from bulk.adapters.wire import Timeouts, Wire, open_wire
 from bulk.core.errors import CannotRun, CredentialsError, UsageError
 from bulk.core.model import (
@@ -35,6 +35,7 @@ from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.regions import parse_endpoint
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
+from tests.fakes import FakeClock, FixedDice
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
@@ -72,19 +73,31 @@ class Reach:
         self.clock = clock
         self._wire = wire
         self._home = home
+        self.waits = FakeClock()
+        self.patience = Patience(
+            monotonic=self.waits.monotonic, sleep=self.waits.sleep, roll=FixedDice().random
+        )
 
     async def client(
-        self, env: Mapping[str, str] = KEYS, *, project_id: str = PROJECT, endpoint: str = ""
+        self,
+        env: Mapping[str, str] = KEYS,
+        *,
+        region: str = "cn-north-4",
+        project_id: str = PROJECT,
+        endpoint: str = "",
+        is_one_of_several: bool = False,
     ) -> Client:
         """Give a client with the credentials of this environment."""
         return await connect(
             Client,
-            target=Target(region="cn-north-4", project_id=project_id),
+            target=Target(region=region, project_id=project_id),
             wire=self._wire,
             env={"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env},
             home=self._home,
+            patience=self.patience,
             endpoint=endpoint or self.simulator.url,
             approve=lambda *_: None,
+            is_one_of_several=is_one_of_several,
         )
 
     def hides(self, secret: str) -> bool:
@@ -95,7 +108,12 @@ class Reach:
         """Give an opened credential; the simulator stands in for the metadata service as well."""
         here = parse_endpoint(metadata or self.simulator.url)
         return await open_credential(
-            found, wire=self._wire, iam_endpoint=here, region="cn-north-4", metadata=here
+            found,
+            wire=self._wire,
+            iam_endpoint=here,
+            region="cn-north-4",
+            patience=self.patience,
+            metadata=here,
         )
 
 
@@ -311,6 +329,26 @@ async def test_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
     assert tokens_issued(place.simulator) == 2
 
 
+async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -> None:
+    """Its look, its window and the brake are minutes old then; it costs the row nothing. A read may go."""
+    async with reach(tmp_path, switches=Switches(token_life_s=100.0)) as place:
+        client = await place.client(USER)
+        renew = client._credential._renew
+        assert renew
+
+        async def slowly() -> Any:
+            place.clock.wall += LATE_S + 1
+            return await renew()
+
+        client._credential._renew = slowly
+        place.clock.wall += 81.0
+        assert await client.modify(ID, NEW) == LATE
+        assert place.simulator.applied == []
+        assert isinstance(await client.modify(ID, NEW), Done)
+        place.clock.wall += 81.0
+        assert isinstance(await client.show(ID), Done)
+
+
 async def test_new_token_that_is_refused_as_well_ends_the_run(tmp_path: Path) -> None:
     """Asking IAM again and again would not help."""
     async with reach(tmp_path) as place:
@@ -403,6 +441,174 @@ async def test_region_without_exactly_one_project_is_told(
     assert "--project-id" in raised.value.hint
 
 
+@dataclass
+class Script:
+    """A server that gives its answers in turn, the last one again and again; none resets the connection."""
+
+    answers: list[bytes | None]
+    url: str = ""
+    asked: list[bytes] = field(default_factory=list)
+    """The first line of each request."""
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Give the next answer and close."""
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(head.split(b"\r\n")[0])
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            writer.transport.abort()
+            return
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+
+def reply(http: int, body: bytes = b"", *headers: str) -> bytes:
+    """Return an answer as it goes over the wire."""
+    lines = [f"HTTP/1.1 {http} X", f"Content-Length: {len(body)}", "Connection: close", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+@asynccontextmanager
+async def playing(*answers: bytes | None) -> AsyncIterator[Script]:
+    """Run a server of a script."""
+    script = Script(list(answers))
+    server = await asyncio.start_server(script.answer, "127.0.0.1", 0)
+    async with server:
+        script.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield script
+
+
+MINE = reply(200, orjson.dumps({"projects": [{"id": PROJECT, "name": "cn-north-4"}]}))
+TOKEN = reply(201, b"{}", "X-Subject-Token: MII")
+TROUBLE = (reply(429), reply(500), reply(502, b"<html>"), None, reply(503))
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize(("env", "good"), [(KEYS, MINE), (USER, TOKEN)])
+async def test_iam_is_asked_again_while_it_is_in_trouble(
+    tmp_path: Path, env: Mapping[str, str], good: bytes, trouble: bytes | None
+) -> None:
+    """A look-up and a login are like any other read: throttled, broken or cut off, with backoff."""
+    async with reach(tmp_path) as place, playing(trouble, trouble, good) as iam:
+        named = PROJECT if good is TOKEN else ""
+        client = await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id=named)
+        assert client.project_id == PROJECT
+    assert len(iam.asked) == 3
+    assert place.waits.slept_s == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("env", [KEYS, USER])
+async def test_iam_is_asked_a_bounded_number_of_times(
+    tmp_path: Path, env: Mapping[str, str], trouble: bytes | None
+) -> None:
+    """Then the command says what IAM answered last."""
+    async with reach(tmp_path) as place, playing(trouble) as iam:
+        with pytest.raises(CannotRun):
+            await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
+    assert len(iam.asked) == TRIES
+
+
+@pytest.mark.parametrize("http", [429, 503])
+async def test_iam_says_how_long_to_wait(tmp_path: Path, http: int) -> None:
+    """A minute altogether it is waited for; a longer wait is nobody's patience."""
+    env = dict(KEYS)
+    async with reach(tmp_path) as place, playing(reply(http, b"", "Retry-After: 7"), MINE) as iam:
+        await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
+    assert place.waits.slept_s == [7.0]
+    for late_s in (PATIENCE_S + 1, 3_600):
+        late = reply(http, b"", f"Retry-After: {late_s}")
+        async with reach(tmp_path) as place, playing(late, MINE) as iam:
+            with pytest.raises(CannotRun):
+                await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
+        assert (len(iam.asked), place.waits.slept_s) == (1, [])
+    half = reply(http, b"", f"Retry-After: {PATIENCE_S / 2 + 1}")
+    async with reach(tmp_path) as place, playing(half, half, MINE) as iam:
+        with pytest.raises(CannotRun):
+            await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
+    assert len(iam.asked) == 2
+
+
+@pytest.mark.parametrize("http", [400, 401, 403, 404])
+@pytest.mark.parametrize("env", [KEYS, USER])
+async def test_iam_is_not_asked_again_what_it_has_refused(
+    tmp_path: Path, env: Mapping[str, str], http: int
+) -> None:
+    """Wrong passwords and keys that are tried again lock the account."""
+    async with reach(tmp_path) as place, playing(reply(http)) as iam:
+        with pytest.raises(CredentialsError):
+            await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
+    assert len(iam.asked) == 1
+
+
+CREDENTIAL = {"access": "A", "secret": "S", "securitytoken": "T", "expires_at": "2026-01-16T00:00:00Z"}
+KEY = reply(200, orjson.dumps({"credential": CREDENTIAL}))
+
+
+@pytest.mark.parametrize("http", [404, 405, 503])
+async def test_a_metadata_service_without_tokens_is_asked_in_the_older_way(tmp_path: Path, http: int) -> None:
+    """As the official SDK does: version 1 is what every region has."""
+    async with reach(tmp_path) as place, playing(reply(http), KEY) as metadata:
+        credential = await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
+    key = credential.current(place.clock.now())
+    assert isinstance(key, KeyPair)
+    assert (key.ak, key.security_token) == ("A", "T")
+    assert [line.split()[:2] for line in metadata.asked] == [
+        [b"PUT", b"/meta-data/latest/api/token"],
+        [b"GET", b"/openstack/latest/securitykey"],
+    ]
+
+
+async def test_a_metadata_service_in_trouble_is_asked_again(tmp_path: Path) -> None:
+    """Somebody is there, and says: not now."""
+    token = reply(200, b"abc")
+    async with reach(tmp_path) as place, playing(reply(429), token, reply(500), token, KEY) as metadata:
+        credential = await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
+    assert isinstance(credential.current(place.clock.now()), KeyPair)
+    assert place.waits.slept_s == [0.25, 0.5]
+
+
+async def test_elsewhere_than_on_a_cloud_server_nobody_waits_for_metadata(tmp_path: Path) -> None:
+    """Silence is an answer there, and nearly every command without credentials hears it."""
+    async with reach(tmp_path) as place, playing(None) as metadata:
+        with pytest.raises(CredentialsError):
+            await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
+    assert (len(metadata.asked), place.waits.slept_s) == (1, [])
+
+
+NORTH, SOUTH, SOUTH_DEV = "a" * 32, "b" * 32, "c" * 32
+PROJECTS = {"cn-north-4": NORTH, "cn-south-1": SOUTH, "cn-south-1_dev": SOUTH_DEV}
+
+
+@pytest.mark.parametrize("env", [KEYS, USER])
+@pytest.mark.parametrize("variable", ["HUAWEICLOUD_SDK_PROJECT_ID", "HW_PROJECT_ID"])
+@pytest.mark.parametrize(
+    ("named", "north", "south"), [(NORTH, NORTH, SOUTH), (SOUTH, NORTH, SOUTH), (SOUTH_DEV, NORTH, SOUTH_DEV)]
+)
+async def test_a_project_of_the_environment_is_of_one_region_only(
+    tmp_path: Path, env: Mapping[str, str], variable: str, named: str, north: str, south: str
+) -> None:
+    """Where a job has several regions, IAM says of which; the others have the project of their name."""
+    async with reach(tmp_path, projects=PROJECTS) as place:
+        for region, project_id in (("cn-north-4", north), ("cn-south-1", south)):
+            client = await place.client(
+                {**env, variable: named}, region=region, project_id="", is_one_of_several=True
+            )
+            assert client.project_id == project_id
+            assert isinstance(await client.list_page(offset=0, limit=1), Page)
+
+
+async def test_a_project_of_the_environment_that_iam_does_not_list_is_of_no_region(tmp_path: Path) -> None:
+    """It is neither used for all of them nor passed over."""
+    async with reach(tmp_path, projects=PROJECTS) as place:
+        env = {**KEYS, "HW_PROJECT_ID": "d" * 32}
+        with pytest.raises(CredentialsError, match=r"d{32} of the variable or profile") as raised:
+            await place.client(env, project_id="", is_one_of_several=True)
+        assert "project_id" in raised.value.hint
+        assert (await place.client(env, project_id=SOUTH, is_one_of_several=True)).project_id == SOUTH
+
+
 async def test_project_of_the_environment_needs_no_look_up(tmp_path: Path) -> None:
     """The row's own goes before it."""
     async with reach(tmp_path) as place:
@@ -487,7 +693,7 @@ async def test_missing_service_is_recognised_in_every_shape(
     switches = Switches(error_shape=shape, missing_service_http=http)
     async with reach(tmp_path, switches=switches) as place:
         verdict = await (await place.client()).show(ServiceId("77777777-8882-4871-a3c2-d380272eed83"))
-    told = http == 404 or shape in {"nested", "flat", "gateway"}
+    told = http == 404 or shape in {"nested", "flat", "gateway", "wrapped"}
     assert isinstance(verdict, Missing if told else Reject)
 
 
@@ -511,6 +717,7 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
             wire=place._wire,
             env=KEYS,
             home=tmp_path,
+            patience=place.patience,
             endpoint=place.simulator.url,
             approve=lambda *_: None,
         )

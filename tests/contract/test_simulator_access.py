@@ -203,6 +203,10 @@ def test_every_documented_code_is_answered_with_its_documented_status() -> None:
         ("nested", b'{"error":{"message":"The resource does not exist.","code":"EndPoint.0005"}}'),
         ("flat", b'{"error_code":"EndPoint.0005","error_msg":"The resource does not exist."}'),
         ("keystone", b'{"error":{"code":404,"message":"The resource does not exist.","title":"Not Found"}}'),
+        (
+            "wrapped",
+            b'{"itemNotFound":{"code":"EndPoint.0005","message":"The resource does not exist."}}',
+        ),
         ("empty", b""),
     ],
 )

@@ -48,7 +48,9 @@ async def test_every_other_field_can_be_modified() -> None:
         "vip_port_id": OTHER_PORT_ID,
         "unknown": "ignored",
     }
-    async with calling(fleet=[line(1, description="old", server_type="VIP")]) as caller:
+    shown = Switches(vip_port_id_shown=True)
+    fleet = [line(1, description="old", server_type="VIP")]
+    async with calling(fleet=fleet, switches=shown) as caller:
         said = await caller.put(1, body)
         unnamed = await caller.put(1, {"service_name": ""})
     assert said.value["service_name"] == f"cn-north-4.web-a.{service_id(1)}"
@@ -83,7 +85,7 @@ async def test_every_other_field_can_be_modified() -> None:
         ({"service_name": "x" * 17}, 400, "EndPoint.1003"),
         ({"service_name": "a.b"}, 400, "EndPoint.1003"),
         ({"description": "<b>"}, 400, "EndPoint.0002"),
-        ({"description": "x" * 129}, 400, "EndPoint.0002"),
+        ({"description": "x" * 513}, 400, "EndPoint.0002"),
         ({"tcp_proxy": "ajar"}, 400, "EndPoint.0002"),
         ({"ip": "10.0.0.256"}, 400, "EndPoint.3010"),
         ({"ip": "10.0.0.1", "port_id": PORT_ID}, 400, "EndPoint.3052"),

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bulk.simulator import Switches
-from tests.simulator_caller import OTHER_PROJECT, PROJECT, calling, line, mapping, service_id
+from tests.simulator_caller import OTHER_PROJECT, PROJECT, SERVICES, calling, line, mapping, service_id
 
 LIST_FIELDS = {
     "id", "port_id", "service_name", "server_type", "vpc_id", "approval_enabled", "status", "service_type",
@@ -53,13 +53,17 @@ async def test_pages_put_together_are_the_whole_list() -> None:
         ("sort_key=update_at&sort_dir=asc&limit=2", [3, 1]),
         ("unknown=ignored&limit=1", [3]),
         ("net_type=vlan&limit=1", [3]),
+        ("server_type=VM", [2]),
+        ("server_type=LB&status=available", [1]),
+        ("public_border_group=edge-1", [1]),
+        ("public_border_group=edge-2", []),
     ],
 )
 async def test_filters_and_orders_are_the_documented_ones(query: str, expected: list[int]) -> None:
     """Names match as substrings of the full name, in any case."""
     fleet = [
-        line(1, service_name="web-a"),
-        line(2, service_name="web-b", updated_at="2026-02-01T00:00:00Z"),
+        line(1, service_name="web-a", public_border_group="edge-1"),
+        line(2, service_name="web-b", server_type="VM", updated_at="2026-02-01T00:00:00Z"),
         line(3, status="failed", updated_at="2026-01-01T00:00:00Z"),
     ]
     async with calling(fleet=fleet) as caller:
@@ -88,6 +92,55 @@ async def test_a_wrong_query_is_refused_with_its_code(query: str, code: str) -> 
     async with calling() as caller:
         said = await caller.list(query)
     assert (said.http, said.code) == (400, code)
+
+
+@pytest.mark.parametrize(("spelling", "other"), [("create_at", "created_at"), ("created_at", "create_at")])
+async def test_the_spelling_of_sort_key_is_a_switch(spelling: str, other: str) -> None:
+    """The editions differ; whoever sends no sort_key gets the order of creation from all of them."""
+    switches = Switches.model_validate({"sort_key_spelling": spelling})
+    fleet = [line(1, updated_at="2026-02-01T00:00:00Z"), line(2, updated_at="2026-01-11T00:00:00Z")]
+    async with calling(fleet=fleet, switches=switches) as caller:
+        assert ids(await caller.list("sort_dir=asc")) == [1, 2]
+        assert ids(await caller.list(f"sort_dir=asc&sort_key={spelling}")) == [1, 2]
+        by_update = spelling.replace("create", "update")
+        assert ids(await caller.list(f"sort_dir=asc&sort_key={by_update}")) == [2, 1]
+        for sort_key in (other, other.replace("create", "update")):
+            assert (await caller.list(f"sort_key={sort_key}")).code == "EndPoint.0017"
+
+
+async def test_an_empty_list_may_be_null() -> None:
+    """As servers write it that have no list to begin with."""
+    async with calling(switches=Switches(empty_list="null")) as caller:
+        assert (await caller.list()).value == {"endpoint_services": None, "total_count": 0}
+
+
+async def test_vip_port_id_is_shown_by_older_editions_only() -> None:
+    """A PUT of it takes effect either way, which no answer of today shows."""
+    async with calling(fleet=[line(1)]) as caller:
+        answers = [await caller.put(1, {"vip_port_id": service_id(9)}), await caller.get(1)]
+        assert not any("vip_port_id" in said.value for said in answers)
+        await caller.order(switches={"vip_port_id_shown": True})
+        assert (await caller.get(1)).value["vip_port_id"] == service_id(9)
+
+
+async def test_the_operators_list_and_the_description_are_no_ids() -> None:
+    """`public` lists the operator's services of every project, `describe` names one that anybody may know."""
+    fleet = [
+        line(1, service_name="web-a"),
+        *(line(n, project_id=OTHER_PROJECT, service_type="gateway", service_name=f"obs-{n}") for n in (2, 3)),
+    ]
+    async with calling(fleet=fleet) as caller:
+        page = await caller.ask("GET", f"{SERVICES}/public?limit=1&sort_dir=asc")
+        assert (ids(page), page.value["total_count"]) == ([2], 2)
+        assert ids(await caller.ask("GET", f"{SERVICES}/public?endpoint_service_name=OBS-3")) == [3]
+        full = f"cn-north-4.web-a.{service_id(1)}"
+        for query in (f"id={service_id(1)}", f"endpoint_service_name={full}"):
+            said = await caller.ask("GET", f"{SERVICES}/describe?{query}")
+            assert (said.value["id"], said.value["service_name"]) == (service_id(1), full)
+        assert (await caller.ask("GET", f"{SERVICES}/describe")).code == "EndPoint.0002"
+        assert (await caller.ask("GET", f"{SERVICES}/describe?id={service_id(7)}")).code == "EndPoint.0005"
+        for name in ("public", "describe"):
+            assert (await caller.ask("PUT", f"{SERVICES}/{name}", {})).code == "APIGW.0101"
 
 
 async def test_an_offset_past_the_end_is_an_empty_page_or_an_error() -> None:
@@ -171,7 +224,7 @@ async def test_quotas_tell_what_is_used() -> None:
 async def test_versions_need_no_credentials() -> None:
     """A cheap probe of reachability."""
     async with calling() as caller:
-        for path, name in (("/", "versions"), ("/v1", "version")):
+        for path, name in (("/", "versions"), ("/v1", "version"), ("/v3", "version"), ("/v3/", "version")):
             said = await caller.ask("GET", path, headers={"X-Auth-Token": ""})
             assert said.http == 200
             assert name in said.value

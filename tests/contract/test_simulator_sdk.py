@@ -13,7 +13,9 @@ from huaweicloudsdkvpcep.v1 import (
     DeleteEndpointServiceRequest,
     ListEndpointServiceRequest,
     ListQuotaDetailsRequest,
+    ListServiceDescribeDetailsRequest,
     ListServiceDetailsRequest,
+    ListServicePublicDetailsRequest,
     PortList,
     UpdateEndpointServiceNameRequest,
     UpdateEndpointServiceNameRequestBody,
@@ -134,6 +136,21 @@ async def test_the_sdk_finds_the_project_by_the_region() -> None:
         assert await asyncio.to_thread(found, "cn-east-3") == OTHER_PROJECT
         with pytest.raises(SdkException, match="Failed to get project id"):
             await asyncio.to_thread(found, "cn-west-9")
+
+
+async def test_the_operators_list_and_the_description_are_understood() -> None:
+    """Both stand where an id would, and the SDK reads every field of theirs."""
+    async with Simulator(fleet=[line(1), line(2, service_type="gateway")]) as simulator:
+
+        def ask(client: VpcepClient) -> tuple[Any, Any]:
+            public = client.list_service_public_details(ListServicePublicDetailsRequest(limit=5))
+            request = ListServiceDescribeDetailsRequest(id=service_id(1))
+            return public, client.list_service_describe_details(request)
+
+        public, described = await with_sdk(ask, simulator=simulator)
+    [entry] = public.endpoint_services
+    assert (entry.id, entry.service_type, entry.is_charge) == (service_id(2), "gateway", False)
+    assert (described.id, described.is_charge) == (service_id(1), True)
 
 
 async def test_rename_create_delete_and_quotas_succeed() -> None:

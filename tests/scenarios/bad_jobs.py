@@ -229,7 +229,7 @@ SETTINGS = (
     _setting("name too long", "service_name", "a" * 17, "at most 16"),
     _setting("name with a dot", "service_name", "web.a", "is not a service name"),
     _setting("markup in a description", "description", "a<b>", "< or >"),
-    _setting("description too long", "description", "a" * 129, "129 characters"),
+    _setting("description too long", "description", "a" * 513, "513 characters"),
     _setting("control character", "description", "bell\a", "U+0007"),
     _setting("unknown tcp_proxy", "tcp_proxy", "on", "toa_open"),
     _setting("IPv6", "ip", "2001:db8::1", "neither IPv4"),

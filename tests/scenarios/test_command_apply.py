@@ -454,6 +454,59 @@ def test_auto_finds_the_limit_and_the_next_run_begins_with_it(stage: Stage) -> N
     assert stage.outcomes() == {"already": 40}
 
 
+def test_a_field_that_no_reply_shows_is_applied_and_named_as_unconfirmed(stage: Stage) -> None:
+    """`? -> …` in the plan, one PUT, and a word about it at the row, in the summary and for machines."""
+    vip = service_id(9)
+    job = stage.job(f"service_id,ports,vip_port_id\n{service_id(1)},80:8001 8443:9001,{vip}\n")
+    plan = stage.bulk("plan", job).out
+    assert f' vip_port_id ? -> "{vip}"' in plan
+    assert "note: vip_port_id: it is in no current document of the API  (" in plan
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.OK
+    assert (
+        "Unconfirmed: no reply shows vip_port_id of 1 applied row: look whether it is as asked" in ended.said
+    )
+    assert stage.fleet[service_id(1)]["vip_port_id"] == vip
+    [outcome] = stage.records("outcome")
+    assert (outcome["outcome"], outcome["unconfirmed"]) == ("applied", ["vip_port_id"])
+    report = orjson.loads(stage.bulk("report", str(stage.ledger), "--output", "json").out)
+    assert report["rows"][0]["unconfirmed"] == ["vip_port_id"]
+    assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
+def test_a_denial_of_one_service_keeps_its_encoded_reason(stage: Stage) -> None:
+    """The row points to `bulk why`, which has the text whole and how to decode it."""
+    rule = {"kind": "code", "code": "PAP5.0001", "method": "PUT", "service_id": service_id(2), "times": None}
+    stage.order(faults={"rules": [rule]})
+    ended = stage.apply(stage.job(wide([1, 2, 3])))
+    assert ended.code == ExitCode.SOME_FAILED
+    assert "failed PAP5.0001: A policy does not allow it.; `bulk why` says how to decode" in ended.said
+    [encoded] = {
+        said for one in stage.records("outcome") if (said := one.get("encoded_authorization_message"))
+    }
+    told = stage.bulk("why", str(stage.ledger), service_id(2)).out
+    assert f"POST /v5/decode-authorization-message with encoded_message {encoded}" in told
+    report = orjson.loads(stage.bulk("report", str(stage.ledger), "--output", "json").out)
+    assert [row["encoded_authorization_message"] for row in report["rows"]] == ["", encoded, ""]
+
+
+def test_a_denied_plan_says_how_to_decode_the_reason(stage: Stage) -> None:
+    """There is no ledger yet: the message has the text whole."""
+    stage.order(faults={"rates": {"PAP5.0001": 1.0}})
+    ended = stage.bulk("plan", stage.job(wide([1])))
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "POST /v5/decode-authorization-message with encoded_message c2" in ended.err
+
+
+def test_a_field_that_an_older_edition_shows_is_confirmed(stage: Stage) -> None:
+    """By the reply to the PUT; and the same job, planned again, has nothing to do."""
+    stage.order(switches={"vip_port_id_shown": True})
+    job = stage.job(f"service_id,vip_port_id\n{service_id(1)},{service_id(9)}\n")
+    ended = stage.apply(job)
+    assert (ended.code, "Unconfirmed" in ended.said) == (ExitCode.OK, False)
+    assert "1 already right" in stage.bulk("plan", job).out
+
+
 def test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost(stage: Stage) -> None:
     """P6: no PUT without its intent on the disk; with room again, the same command goes on."""
     stage.bulk("plan", stage.job(wide(range(1, 11))), "--out", "p")

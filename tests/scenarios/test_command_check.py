@@ -42,6 +42,22 @@ def test_check_tells_machines_in_json(stage: Stage) -> None:
     assert (ended.code, report["rows"], report["valid"], len(report["issues"])) == (3, 2, False, 2)
 
 
+def test_check_warns_of_what_the_api_may_not_take_and_says_that_the_file_is_right(stage: Stage) -> None:
+    """A line with its place for each kind, exit code 0; members of their own for machines."""
+    rows = f"service_id,ports,vip_port_id\n{service_id(1)},53:53/UDP,\n{service_id(2)},,{service_id(9)}\n"
+    path = stage.file("services.csv", rows)
+    ended = stage.bulk("check", path)
+    assert ended.code == ExitCode.OK
+    first, second, last = ended.out.splitlines()
+    assert first.startswith(f"{path}:2:1: warning: UDP: not every region takes it (1 row); ")
+    assert second.startswith(
+        f"{path}:3:1: warning: vip_port_id: it is in no current document of the API (1 row); "
+    )
+    assert last == "2 rows, no issues, 2 warnings"
+    report = orjson.loads(stage.bulk("check", path, "--output", "json").out)
+    assert (report["valid"], [each["line"] for each in report["warnings"]]) == (True, [2, 3])
+
+
 @pytest.mark.parametrize(("which", "member"), [("row", "service_id"), ("job", "max_failures")])
 def test_check_prints_the_schemas_for_editors(which: str, member: str, stage: Stage) -> None:
     """Without a job; what comes out is a JSON Schema with the members that one may write."""

@@ -8,7 +8,7 @@ import pytest
 
 from bulk.core.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
-from tests.simulator_caller import PROJECT, mapping, service_id
+from tests.simulator_caller import PROJECT, line, mapping, service_id
 
 MISSING = 99
 
@@ -261,3 +261,47 @@ def test_a_plan_saved_without_its_invalid_rows_is_shown_against_the_fleet(
     job = stage.file("rows.csv", f"{head}{good}nonsense,1:1,,\n")
     assert stage.bulk("plan", job, "--skip-invalid", "--out", "p").code == ExitCode.OK
     assert stage.bulk("plan", "p").code == ExitCode.OK
+
+
+SOUTH = "b" * 32
+TWO_REGIONS = {
+    "fleet": [line(1), line(2, project_id=SOUTH)],
+    "projects": {"cn-north-4": PROJECT, "cn-south-1": SOUTH},
+}
+
+
+@pytest.mark.parametrize("stage", [TWO_REGIONS], indirect=True)
+@pytest.mark.parametrize("project", ["", PROJECT, SOUTH])
+@pytest.mark.parametrize(
+    ("home", "regions"),
+    [
+        ("", ("cn-north-4", "cn-south-1")),
+        ("cn-north-4", ("cn-north-4", "cn-south-1")),
+        ("cn-north-4", ("", "cn-south-1")),
+        ("cn-south-1", ("cn-north-4", "")),
+    ],
+)
+def test_a_project_from_a_variable_is_used_in_its_own_region_only(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, project: str, home: str, regions: tuple[str, str]
+) -> None:
+    """Whatever the order of the rows and whether the job has a region: the others have their own project."""
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    monkeypatch.setenv("BULK_REGION", home)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", project)
+    for rows in ((1, 2), (2, 1)):
+        lines = [f"{service_id(n)},{regions[n - 1]},1:{n}\n" for n in rows]
+        ended = stage.bulk("plan", stage.file("two.csv", "service_id,region,ports\n" + "".join(lines)))
+        assert "Plan: 2 to update of 2 rows in 2 targets" in ended.out, ended.said
+
+
+@pytest.mark.parametrize("stage", [TWO_REGIONS], indirect=True)
+@pytest.mark.parametrize("setting", ["BULK_PROJECT_ID", "HW_PROJECT_ID"])
+def test_a_project_of_the_jobs_region_is_not_used_where_all_rows_are_of_another(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    """Neither the job's own nor one from a variable, though both are set in many a shell."""
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    monkeypatch.setenv("HW_PROJECT_ID", PROJECT)
+    monkeypatch.setenv(setting, PROJECT)
+    rows = f"service_id,region,ports\n{service_id(2)},cn-south-1,1:2\n"
+    assert "Plan: 1 to update of 1 row in 1 target" in stage.bulk("plan", stage.file("one.csv", rows)).out

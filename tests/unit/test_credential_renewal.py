@@ -3,12 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bulk.adapters.identity import RENEWAL_PAUSE_S, Credential
+from bulk.adapters.identity import RENEWAL_PAUSE_S, TRIES, Credential, Patience
 from bulk.core.model import Abort, Reply, Retry
 from bulk.core.vpcep.keys import KeyPair, Secret, Token
 
 NO = Abort(reply=Reply(http=401), hint="check the password")
-LATER = Retry(reply=Reply(code="timeout"))
+LATER = Retry(reply=Reply(http=503, code="APIGW.0613", message="no"))
+UNREACHED = Retry(
+    reply=Reply(code="not_renewed", message="the credentials cannot be renewed: http 503 APIGW.0613 no")
+)
+"""Without a status, as where nobody answers: no row is to blame for IAM."""
 
 
 class Iam:
@@ -17,6 +21,7 @@ class Iam:
     def __init__(self, *results: Secret | Retry | Abort) -> None:
         self.now = 1000.0
         self.asked = 0
+        self.slept_s: list[float] = []
         self._results = list(results)
 
     async def renew(self) -> Secret | Retry | Abort:
@@ -24,6 +29,11 @@ class Iam:
         self.asked += 1
         await asyncio.sleep(0)
         return self._results.pop(0)
+
+    async def sleep(self, wait_s: float) -> None:
+        """Note that somebody waits, and let the time pass."""
+        self.slept_s.append(wait_s)
+        self.now += wait_s
 
 
 def token(name: str, expires_at: float | None = 2000.0) -> Token:
@@ -34,7 +44,8 @@ def token(name: str, expires_at: float | None = 2000.0) -> Token:
 def credential(iam: Iam, secret: Secret, *, renewable: bool = True) -> Credential:
     """Give a credential of this IAM that begins with this secret."""
     renew: Callable[[], Awaitable[Secret | Retry | Abort]] | None = iam.renew if renewable else None
-    return Credential(account="acme", now=lambda: iam.now, secret=secret, renew=renew)
+    patience = Patience(monotonic=lambda: iam.now, sleep=iam.sleep, roll=lambda: 0.5)
+    return Credential(account="acme", now=lambda: iam.now, secret=secret, renew=renew, patience=patience)
 
 
 async def together(count: int, ask: Callable[[], Awaitable[Secret | Retry | Abort]]) -> set[object]:
@@ -81,30 +92,41 @@ async def test_refused_secret_is_replaced_once_for_all_who_used_it() -> None:
 
 
 async def test_failed_renewal_leaves_the_old_secret_to_its_end() -> None:
-    """IAM out of reach for a minute does not stop a run; it is asked again after a pause."""
+    """IAM out of reach for a minute stops and delays nothing; it is asked again after a pause."""
     iam = Iam(LATER, token("t2", 3000.0))
     mine = credential(iam, token("t1"))
     iam.now = 1900.0
     assert await mine.renewed() == token("t1")
+    assert iam.slept_s == []
     assert mine.current(1900.0 + RENEWAL_PAUSE_S - 1) == token("t1")
     iam.now = 1900.0 + RENEWAL_PAUSE_S
     assert mine.current(iam.now) is None
     assert await mine.renewed() == token("t2", 3000.0)
 
 
-async def test_failed_renewal_of_an_ended_secret_is_told() -> None:
-    """There is nothing to go on with, but a later try may do."""
-    iam = Iam(LATER, token("t2", 3000.0))
+async def test_an_ended_secret_is_renewed_as_soon_as_iam_is_back() -> None:
+    """No row is to blame for IAM: it is asked again, and only then does a request go without a secret."""
+    iam = Iam(*[LATER] * (TRIES - 1), token("t2", 3000.0))
     mine = credential(iam, token("t1"))
     iam.now = 2000.0
-    assert await mine.renewed() == LATER
+    assert await mine.renewed() == token("t2", 3000.0)
+    assert iam.slept_s == [0.25, 0.5, 1.0, 2.0, 4.0]
+
+
+async def test_failed_renewal_of_an_ended_secret_is_told() -> None:
+    """There is nothing to go on with, but a later try may do."""
+    iam = Iam(*[LATER] * TRIES, token("t2", 3000.0))
+    mine = credential(iam, token("t1"))
+    iam.now = 2000.0
+    assert await mine.renewed() == UNREACHED
     assert await mine.renewed() == token("t2", 3000.0)
 
 
 async def test_failed_renewal_of_a_refused_secret_is_told() -> None:
     """The old one is known to be of no use."""
-    old = token("t1")
-    assert await credential(Iam(LATER), old).renewed(refused=old) == LATER
+    old, iam = token("t1"), Iam(*[LATER] * TRIES)
+    assert await credential(iam, old).renewed(refused=old) == UNREACHED
+    assert iam.asked == TRIES
 
 
 async def test_refused_renewal_is_the_last() -> None:

@@ -8,6 +8,7 @@ import pytest
 from bulk.core.model import (
     MAPPINGS_MAX,
     Action,
+    Caution,
     Change,
     ModifyBody,
     PortMapping,
@@ -70,12 +71,12 @@ def decided(before: ServiceState | None = LIVE, **wanted: Any) -> Change:
 
 def test_a_map_that_differs_is_an_update_with_the_whole_new_list() -> None:
     """The body's ports are the row's, in the row's order; the row itself comes along."""
-    change = decided(ports="443:9443 81:8081/UDP")
+    change = decided(ports="443:9443 81:8081")
     assert change == Change(
-        update=row(ports="443:9443 81:8081/UDP"),
+        update=row(ports="443:9443 81:8081"),
         target=PROJECT,
         action=Action.UPDATE,
-        body=ModifyBody(ports=mapped("443:9443 81:8081/UDP")),
+        body=ModifyBody(ports=mapped("443:9443 81:8081")),
         before=LIVE,
     )
 
@@ -192,7 +193,11 @@ def test_an_unknown_service_is_refused_with_the_target_named() -> None:
         ({"service_type": "gataway"}, "type is gataway, only interface"),
         ({"server_type": "SYSTEM"}, "server_type is SYSTEM, which no service of a tenant has"),
         ({"status": "creating"}, "status is creating, only available services change; wait"),
-        ({"status": "failed"}, "status is failed"),
+        ({"status": "failed"}, "status is failed, only available"),
+        (
+            {"status": "failed", "error": "EndPoint.4009 no port"},
+            "status is failed (EndPoint.4009 no port), only available services change; repair",
+        ),
         ({"status": "deleting"}, "status is deleting"),
         ({"status": "frozen"}, "status is frozen"),
     ],
@@ -222,6 +227,21 @@ def test_consumers_that_may_lose_a_mapping_are_a_warning() -> None:
     assert decided(busy, add_ports="1:1").reason == ""
     assert decided(busy, description="x").reason == ""
     assert decided(replace(LIVE, connection_count=0), ports="80:8080").reason == ""
+
+
+def test_a_field_that_the_api_may_never_show_is_a_warning() -> None:
+    """Where the list shows it, the edition of the API has it, and there is nothing to warn of."""
+    assert decided(vip_port_id="V").reason == str(Caution.VIP_PORT_ID)
+    assert decided(replace(LIVE, vip_port_id="W"), vip_port_id="V").reason == ""
+    assert decided(replace(LIVE, vip_port_id="V"), vip_port_id="V").action is Action.KEEP
+
+
+def test_the_first_mapping_of_udp_is_a_warning() -> None:
+    """A region whose service has one already takes more of them; one that is taken away is no matter."""
+    assert decided(add_ports="53:53/UDP").reason == decided(ports="53:53/UDP").reason == str(Caution.UDP)
+    has_udp = replace(LIVE, ports=mapped("53:53/UDP 54:54"))
+    assert decided(has_udp, add_ports="55:55/UDP").reason == ""
+    assert decided(has_udp, remove_ports="53:53/UDP").reason == ""
 
 
 def test_opening_a_service_to_everybody_is_a_warning() -> None:

@@ -104,7 +104,8 @@ def test_a_field_that_had_no_value_cannot_be_brought_back(field: str, value: str
         assert (back.action, back.body.service_name) == (Action.UPDATE, "")
     else:
         assert back.action is Action.REFUSE
-        assert back.reason == f"{field} had no value before that a PUT could bring back; set it by hand"
+        reason = f"no PUT can bring back {field}, which had no value before or was not shown; set it by hand"
+        assert back.reason == reason
 
 
 def test_a_service_that_had_no_ports_cannot_have_none_again() -> None:

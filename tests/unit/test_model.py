@@ -120,9 +120,15 @@ def test_drift_sees_ports_and_not_timestamps_or_connections() -> None:
     assert idle.differences(busy, DRIFT_FIELDS) == ()
 
 
+def test_a_failed_service_says_what_is_wrong_with_it() -> None:
+    """The status alone helps nobody."""
+    assert SERVICE.standing == "available"
+    assert replace(SERVICE, status="failed", error="no port").standing == "failed (no port)"
+
+
 def test_each_comparison_has_its_fields() -> None:
     """A status that changes is drift and no side effect; what a PUT may set counts in every comparison."""
-    by_itself = {"id", "project_id", "connection_count", "created_at", "updated_at"}
+    by_itself = {"id", "project_id", "connection_count", "created_at", "updated_at", "error"}
     assert set(DRIFT_FIELDS) == set(STATE_FIELDS) - by_itself
     assert SETTLING_FIELDS == DISPLAY_FIELDS == DRIFT_FIELDS
     assert set(SIDE_EFFECT_FIELDS) == {*DRIFT_FIELDS} - {"status"}
@@ -150,6 +156,7 @@ def test_a_missing_field_neither_confirms_nor_contradicts() -> None:
     """Only a read that shows it settles whether it landed."""
     body = ModifyBody(ports=SERVICE.ports, tcp_proxy="close")
     assert (SERVICE.mismatches(body), SERVICE.confirms(body)) == ((), False)
+    assert SERVICE.unshown(body) == ("tcp_proxy",)
     assert replace(SERVICE, tcp_proxy="close").confirms(body)
 
 

@@ -352,6 +352,19 @@ def test_puts_refusals_and_failures_by_code_are_counted() -> None:
     assert dict(story.progress.codes) == {"EndPoint.0001": 1}
 
 
+def test_what_no_reply_shows_is_known_by_row_until_the_outcome_is_replaced() -> None:
+    """A row that the last look found otherwise has other trouble."""
+    story = planned(2)
+    for row in (1, 2):
+        story.tell(
+            Intent(row=row, attempt=1),
+            OutcomeRecord(row=row, outcome=Outcome.APPLIED, unconfirmed=("vip_port_id",)),
+        )
+    assert story.progress.unconfirmed == {1: ("vip_port_id",), 2: ("vip_port_id",)}
+    story.tell(OutcomeRecord(row=2, outcome=Outcome.CONFLICT))
+    assert story.progress.unconfirmed == {1: ("vip_port_id",)}
+
+
 def test_the_places_of_changes_and_last_outcomes_are_known() -> None:
     """Offsets by row, 0 while a row has no outcome."""
     story = planned(2)

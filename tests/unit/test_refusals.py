@@ -5,6 +5,7 @@ import pytest
 from bulk.core.model import Limit
 from bulk.core.vpcep.refusals import (
     CENTURY_S,
+    ENCODED_CHARS_MAX,
     MESSAGE_CHARS_MAX,
     Facts,
     clean,
@@ -30,9 +31,17 @@ NOW = 1_768_465_800.0  # 2026-01-15T08:30:00Z
         (b'{"error":[{"error_code":"EndPoint.4009","error_message":"no"}]}', "EndPoint.4009", "no"),
         (b'[{"code":"EndPoint.4009","message":"no"}]', "EndPoint.4009", "no"),
         (b'{"code":"EndPoint.0001","message":"no"}', "EndPoint.0001", "no"),
-        (b'{"error":"no"}', "", ""),
-        (b'{"error":{"code":null,"message":["no"]}}', "", ""),
-        (b"7", "", ""),
+        (b'{"error":"no"}', "", "no"),
+        (b'{"forbidden":{"code":"PAP5.0001","message":"no"}}', "PAP5.0001", "no"),
+        (b'{"badRequest":{"code":400,"message":"no"}}', "", "no"),
+        (b'{"NeutronError":{"type":"X","message":"no","detail":""}}', "", "no"),
+        (b'{"errors":[{"error_code":"EndPoint.0002","error_msg":"no"}]}', "EndPoint.0002", "no"),
+        (b'{"exceptionCode":"EndPoint.0001","exceptionMessage":"no"}', "EndPoint.0001", "no"),
+        (b'{"other":{"message":"yes"},"error":{"forbidden":{"message":"no"}}}', "", "no"),
+        (b'{"error_code":"EndPoint.0002"}', "EndPoint.0002", ""),
+        (b'{"reason":"no"}', "", '{"reason":"no"}'),
+        (b'{"error":{"code":null,"message":["no"]}}', "", '{"error":{"code":null,"message":["no"]}}'),
+        (b"7", "", "7"),
         (b"", "", ""),
         (b"<html><head><title>502 Bad\nGateway</title></head><body>x</body></html>", "", "502 Bad Gateway"),
         (b"<p>out of <b>order</b><script>x=1</script>", "", "out of order"),
@@ -49,6 +58,27 @@ def test_request_id_of_the_gateway_is_found_in_the_body() -> None:
     """The gateway repeats it there."""
     body = b'{"error_code":"APIGW.0301","error_msg":"no","request_id":"0f6c1d9a"}'
     assert error_in(body) == Facts("APIGW.0301", "no", "0f6c1d9a")
+
+
+@pytest.mark.parametrize("wrap", [b"%s", b'{"error":%s}', b'{"forbidden":%s}'])
+def test_encoded_reason_of_a_denial_is_kept_whole(wrap: bytes) -> None:
+    """It is far longer than any message, and only the whole of it can be decoded."""
+    encoded = "aB3/+=" * (ENCODED_CHARS_MAX // 6)
+    body = b'{"error_code":"PAP5.0001","error_msg":"no","encoded_authorization_message":"%s"}'
+    assert error_in(wrap % (body % encoded.encode())) == Facts("PAP5.0001", "no", "", encoded)
+
+
+@pytest.mark.parametrize("encoded", ["", "a" * (ENCODED_CHARS_MAX + 1), "a\\nb", "a b", "\\u202e", "ä"])
+def test_encoded_reason_that_is_none_is_not_kept(encoded: str) -> None:
+    """Whatever could harm a terminal, or fill the ledger, is no such text."""
+    body = f'{{"error_msg":"no","encoded_authorization_message":"{encoded}"}}'
+    assert error_in(body.encode()) == Facts("", "no", "")
+
+
+@pytest.mark.parametrize("body", [b'{"a":' * 500 + b"1" + b"}" * 500, b"[" + b"{}," * 9999 + b"{}]"])
+def test_body_of_any_shape_is_searched_in_bounds(body: bytes) -> None:
+    """However deep or wide it is, what is not found is shown as it is, cut."""
+    assert len(error_in(body).message) == MESSAGE_CHARS_MAX
 
 
 def test_message_is_one_bounded_line() -> None:
@@ -126,6 +156,14 @@ def test_retry_after_is_read_in_seconds_and_as_a_date(headers: dict[str, str], w
         (
             "The throttling threshold has been reached: policy user over ratelimit,limit:60,time:1 minute",
             Limit(requests=60, window_s=60.0, policy="user"),
+        ),
+        (
+            "The throttling threshold has been reached: policy user over ratelimit,limit:200,time:5 minute",
+            Limit(requests=200, window_s=300.0, policy="user"),
+        ),
+        (
+            "policy ip over ratelimit,limit:5,time:1 second",
+            Limit(requests=5, window_s=1.0, policy="ip"),
         ),
         (
             "policy ip over ratelimit, limit: 5, time: 5 seconds",

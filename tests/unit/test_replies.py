@@ -314,13 +314,30 @@ def test_page_has_services_and_the_count_of_all() -> None:
     assert [service.status for service in page.services] == ["available", UNREADABLE]
 
 
+@pytest.mark.parametrize("total_count", [0, 7])
+def test_list_that_is_null_is_an_empty_page(total_count: int) -> None:
+    """Some servers write an empty list so; whether the count agrees is for the reader of all pages."""
+    page = listed(answer(200, {"endpoint_services": None, "total_count": total_count}))
+    assert isinstance(page, Page)
+    assert (page.services, page.total_count) == ((), total_count)
+
+
+def test_denial_by_a_policy_keeps_its_encoded_reason_and_says_how_to_decode_it() -> None:
+    """The cloud alone can decode it; the hint of a denied list is the only place where it can stand."""
+    body = {"error_code": "PAP5.0001", "error_msg": "denied", "encoded_authorization_message": "HY0L+/="}
+    verdict = listed(answer(403, body))
+    assert isinstance(verdict, Abort)
+    assert verdict.reply.encoded_authorization_message == "HY0L+/="
+    assert "POST /v5/decode-authorization-message with encoded_message HY0L+/=" in verdict.hint
+
+
 @pytest.mark.parametrize(
     "body",
     [
         [],
         {"endpoint_services": []},
         {"total_count": 0},
-        {"endpoint_services": None, "total_count": 0},
+        {"endpoint_services": {}, "total_count": 0},
         {"endpoint_services": [], "total_count": "0"},
         {"endpoint_services": [], "total_count": -1},
         {"endpoint_services": [{}], "total_count": 1},

@@ -23,8 +23,7 @@ def test_list_asks_for_the_oldest_first_in_signed_order() -> None:
     request = list_services(PATH, offset=1000, limit=1000)
     assert request.method == "GET"
     assert request.url_tail == (
-        "/v1/6e9dfd51d1124e8d8498dce894923a0d/vpc-endpoint-services"
-        "?limit=1000&offset=1000&sort_dir=asc&sort_key=create_at"
+        "/v1/6e9dfd51d1124e8d8498dce894923a0d/vpc-endpoint-services?limit=1000&offset=1000&sort_dir=asc"
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bulk.core.model import InvalidRow, Issue, ServiceUpdate, Target
+from bulk.core.model import Caution, InvalidRow, Issue, ServiceUpdate, Target
 from bulk.core.rows import Format, Row, lines, read_rows, repeats, sift, sifting, survey
 from bulk.core.rows.known import Known
 from tests.scenarios.bad_jobs import NIC, A, B
@@ -127,6 +127,39 @@ def test_a_survey_counts_what_it_does_not_keep(monkeypatch: pytest.MonkeyPatch) 
     content = b"service_id,ports\n" + b"x,y\n" * 5
     found = survey(io.BytesIO(content), name="s.csv", format=Format.CSV)
     assert (found.rows, len(found.issues), found.issues_omitted) == (5, 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "place"),
+    [
+        (Format.CSV, f"service_id,ports,vip_port_id\n{A},1:2,\n{B},1:2/udp,\n{NIC},1:2/UDP,{NIC}\n", "3:1"),
+        (Format.CSV, f"service_id,client_port,server_port,protocol\n{A},1,2,\n{A},1,2,UDP\n", "2:1"),
+        (
+            Format.JSONL,
+            f'\n{{"service_id":"{A}","add_ports":[{{"client_port":1,"server_port":2,"protocol":"UDP"}}]}}',
+            "",
+        ),
+        (Format.CSV, f"service_id,remove_ports,expect_ports\n{A},1:2/UDP,1:2/UDP\n", None),
+        (Format.CSV, f"service_id,ports\n{A},1:2/SCTP\n", None),
+    ],
+)
+def test_udp_is_warned_of_once_at_its_first_row(file: Format, content: str, place: str | None) -> None:
+    """In every layout; what is only taken away or expected is none."""
+    found = survey(io.BytesIO(content.encode()), name="s", format=file)
+    warned = [warning.place for warning in found.warnings if warning.field == Caution.UDP]
+    assert warned == ([] if place is None else [f"s:{place or '2:16'}"])
+
+
+def test_a_warning_counts_its_rows_and_makes_none_invalid() -> None:
+    """A file of ten thousand such rows has one line for them."""
+    content = f"service_id,vip_port_id\n{A},{NIC}\n{B},{NIC}\n"
+    found = survey(io.BytesIO(content.encode()), name="s.csv", format=Format.CSV)
+    facts = Caution.VIP_PORT_ID.facts
+    message = f"{facts.message} (2 rows)"
+    assert found.warnings == (
+        Issue(place="s.csv:2:1", field="vip_port_id", message=message, hint=facts.hint),
+    )
+    assert (found.rows, found.issues) == (2, ())
 
 
 def test_too_many_lines_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:

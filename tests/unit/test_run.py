@@ -19,6 +19,7 @@ from bulk.core.model import (
     Abort,
     Action,
     Change,
+    Done,
     ListVerdict,
     ModifyBody,
     Outcome,
@@ -186,6 +187,75 @@ async def test_a_doubt_is_read_only_after_the_settle_time(tmp_path: Path) -> Non
     session.fleet.answers[service_id(1)] = [late]
     await session.run()
     assert session.clock.slept_s == [2.0]
+
+
+def hidden(answer: Answer, *names: str) -> Answer:
+    """Return an answer of an API that never shows these fields of a service."""
+
+    def answered(fleet: FakeFleet, wanted: ServiceId, body: ModifyBody) -> Verdict:
+        verdict = answer(fleet, wanted, body)
+        unknown: dict[str, Any] = dict.fromkeys(names)
+        fleet.services[wanted] = replace(fleet.services[wanted], **unknown)
+        return replace(verdict, state=fleet.services[wanted]) if isinstance(verdict, Done) else verdict
+
+    return answered
+
+
+def asking(**fields: Any) -> Change:
+    """Return a row that asks for these fields as well as for its ports."""
+    return replace(change(1), body=ModifyBody(ports=ports(2), **fields))
+
+
+@pytest.mark.parametrize("answer", [lands, lands_unheard, lands_refused])
+async def test_a_field_that_no_reply_shows_is_applied_and_on_record_as_unconfirmed(
+    tmp_path: Path, answer: Answer
+) -> None:
+    """Whether the PUT's reply, the read of a doubt or the last look shows the rest as asked: one PUT."""
+    session = await ran(tmp_path, [asking(vip_port_id="V")], {1: [hidden(answer, "vip_port_id")]})
+    assert session.outcomes == [APPLIED]
+    assert session.told(1)[-1]["unconfirmed"] == ["vip_port_id"]
+    assert len(session.fleet.landed) == 1
+    assert fold(session.ledger.path).unconfirmed == {1: ("vip_port_id",)}
+
+
+async def test_a_field_that_the_reply_leaves_out_and_the_list_shows_is_confirmed_by_the_last_look(
+    tmp_path: Path,
+) -> None:
+    """And is a conflict where that look shows it otherwise."""
+    row = replace(asking(description="new"), before=replace(state(1, 1), description="old"))
+
+    def answer(fleet: FakeFleet, wanted: ServiceId, body: ModifyBody) -> Verdict:
+        return Done(reply=OK, state=replace(fleet.land(wanted, body), description=None))
+
+    session = await ran(tmp_path, [row], {1: [answer]})
+    assert session.outcomes == [APPLIED]
+    assert "unconfirmed" not in session.told(1)[-1]
+
+    def half(fleet: FakeFleet, wanted: ServiceId, body: ModifyBody) -> Verdict:
+        return Done(
+            reply=OK, state=replace(fleet.land(wanted, ModifyBody(ports=body.ports)), description=None)
+        )
+
+    (tmp_path / "half").mkdir()
+    session = await ran(tmp_path / "half", [row], {1: [half]})
+    assert session.outcomes == [CONFLICT]
+
+
+async def test_a_doubt_of_which_nothing_is_shown_is_sent_again(tmp_path: Path) -> None:
+    """The same PUT twice does no harm; nobody can see whether the first one landed."""
+    row = replace(change(1), body=ModifyBody(vip_port_id="V"))
+    session = await ran(
+        tmp_path, [row], {1: [hidden(lands_unheard, "vip_port_id"), hidden(lands, "vip_port_id")]}
+    )
+    assert session.outcomes == [APPLIED]
+    assert len(session.fleet.asked) == 2
+
+
+async def test_what_others_changed_is_not_taken_for_a_put_of_which_nothing_is_shown(tmp_path: Path) -> None:
+    """The service moved, but nothing of what the row asks can be seen: a person decides."""
+    row = replace(change(1), body=ModifyBody(vip_port_id="V"))
+    session = await ran(tmp_path, [row], {1: [meets_another_writer(state(1, 99))]})
+    assert session.outcomes == [CONFLICT]
 
 
 async def test_a_third_state_is_a_conflict_with_what_was_seen(tmp_path: Path) -> None:
@@ -1218,6 +1288,22 @@ async def test_a_service_that_is_broken_after_its_put_is_a_conflict(tmp_path: Pa
     session = await ran(tmp_path, rows(1), {1: [breaks]})
     assert session.outcomes == [CONFLICT]
     assert session.told(1)[-1]["observed"]["status"] == "failed"
+    assert session.told(1)[-1]["message"].endswith("; reading shows status failed (no port)")
+
+
+async def test_a_service_that_the_last_look_finds_broken_says_what_is_wrong(tmp_path: Path) -> None:
+    """A status alone helps nobody at one in the morning."""
+    session = await prepared(tmp_path, rows(1))
+
+    def breaks_later() -> None:
+        if session.fleet.landed:
+            live = session.fleet.services[service_id(1)]
+            session.fleet.services[live.id] = replace(live, status="failed", error="no port")
+
+    session.fleet.on_list = breaks_later
+    await session.run()
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[-1]["message"].endswith("status failed (no port)")
 
 
 async def test_a_refused_put_that_took_effect_is_applied_by_the_last_look(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bulk.core.model import STATE_FIELDS, PortMapping, Protocol
+from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX
 from bulk.core.vpcep.services import UNREADABLE, listed_service, service
 
 ID = "4189d3c2-8882-4871-a3c2-d380272eed83"
@@ -40,10 +41,36 @@ def test_every_field_of_the_api_is_kept_under_its_name() -> None:
         "created_at": "2018-01-30T07:42:01.174",
         "updated_at": "2022-04-14T09:35:47Z",
     }
-    state = service(an_object(**fields))
+    broken = {"error": [{"code": "EndPoint.4009", "message": "no port"}]}
+    state = service(an_object(**fields, **broken))
     assert {name: getattr(state, name) for name in fields} == fields
-    assert {*fields, "id", "status", "ports"} == {*STATE_FIELDS}
+    assert {*fields, *broken, "id", "status", "ports"} == {*STATE_FIELDS}
     assert (state.id, state.status, state.ports) == (ID, "available", (SSH,))
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        ([], None),
+        (None, None),
+        ([{"code": "EndPoint.4009", "message": "no port"}], "EndPoint.4009 no port"),
+        ([{"error_code": "EndPoint.4009", "error_message": "no port"}], "EndPoint.4009 no port"),
+        ({"code": "EndPoint.4009", "message": "no port"}, "EndPoint.4009 no port"),
+        ([{"code": "A.1", "message": ""}, {"message": "late"}], "A.1; late"),
+        ("no\u202e port\x1b", '"no port\\u001b"'),
+        ([7], "7"),
+    ],
+)
+def test_what_is_wrong_with_a_failed_service_is_text_for_people(error: Any, text: str | None) -> None:
+    """In either documented form, and in any other as it stands; nothing in it can steer a terminal."""
+    assert service(an_object(error=error)).error == text
+
+
+def test_what_is_wrong_with_a_failed_service_is_bounded() -> None:
+    """However long the list is, and each of its texts."""
+    state = service(an_object(error=[{"message": "x" * 400}] * 9_999))
+    assert state.error is not None
+    assert len(state.error) == MESSAGE_CHARS_MAX
 
 
 def test_ports_given_as_strings_are_numbers() -> None:

@@ -28,15 +28,17 @@ def check(
         raise UsageError("JOB is missing", hint="name a job file or its folder; see `bulk check --help`")
     rows, omitted = 0, 0
     found: tuple[Issue, ...]
+    warnings: tuple[Issue, ...] = ()
     try:
         survey = survey_job(job, flags)
-        rows, found, omitted = survey.rows, survey.issues, survey.issues_omitted
+        rows, found, omitted, warnings = survey.rows, survey.issues, survey.issues_omitted, survey.warnings
     except JobInvalid as invalid:
         found = invalid.issues
     if output_form is options.PlainForm.JSON:
-        output.write_json({**issues_report.as_json(found, rows=rows), "issues_omitted": omitted})
+        report = issues_report.as_json(found, rows=rows, warnings=warnings)
+        output.write_json({**report, "issues_omitted": omitted})
     else:
-        output.show(issues_report.lines(found, rows=rows))
+        output.show(issues_report.lines(found, rows=rows, warnings=warnings))
         if omitted:
             output.notify(f"and {counted(omitted, 'more issue')}")
     return ExitCode.INVALID if found else ExitCode.OK

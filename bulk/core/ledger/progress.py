@@ -179,6 +179,8 @@ class Progress:
         self.open: dict[int, OpenRow] = {}
         self.codes: Counter[str] = Counter()
         """Failed rows by error code."""
+        self.unconfirmed: dict[int, tuple[str, ...]] = {}
+        """Applied rows with fields that no reply shows."""
         self.refusals = 0
         """Replies by which the API throttled a request."""
         self.sent = 0
@@ -384,6 +386,9 @@ class Progress:
         self._move(record, _STAGE[outcome])
         self.outcome_at[row - 1] = offset
         self.open.pop(row, None)
+        self.unconfirmed.pop(row, None)
+        if fields := record.get("unconfirmed"):
+            self.unconfirmed[row] = tuple(fields)
         if outcome is Outcome.FAILED:
             self.codes[record["code"]] += 1
 

@@ -200,7 +200,10 @@ class Left(StrEnum):
 
 @noun
 class OutcomeRecord:
-    """How a row ended, with what was observed where that is not what was asked."""
+    """How a row ended, with what was observed where that is not what was asked.
+
+    `unconfirmed` are the fields of an applied row that no reply shows, so that nobody can say what they are.
+    """
 
     type: ClassVar[str] = "outcome"
     row: int
@@ -209,6 +212,7 @@ class OutcomeRecord:
     attempts: int = 0
     observed: ServiceState | None = None
     left: Left | None = None
+    unconfirmed: tuple[str, ...] = ()
 
 
 @noun
@@ -497,13 +501,24 @@ def _text(json: Json, name: str) -> str:
 
 
 def _reply_json(reply: Reply) -> Json:
-    return {
+    json = {
         "http": reply.http,
         "code": reply.code,
         "message": reply.message,
         "request_id": reply.request_id,
         "ms": reply.ms,
     }
+    if reply.encoded_authorization_message:
+        json["encoded_authorization_message"] = reply.encoded_authorization_message
+    return json
+
+
+def reply_of(json: Json) -> Reply:
+    """Return the reply that an `attempt` or `outcome` record has."""
+    return Reply(**{name: json[name] for name in _REPLY_MEMBERS if name in json})
+
+
+_REPLY_MEMBERS = tuple(member.name for member in fields(Reply))
 
 
 _SAID = {"what", "reason"}
@@ -527,6 +542,8 @@ def record_json(record: Record) -> Json:
             json["attempts"] = record.attempts
             if record.left:
                 json["left"] = record.left.value
+            if record.unconfirmed:
+                json["unconfirmed"] = record.unconfirmed
             return {**json, "observed": state_json(record.observed)} if record.observed else json
         case Pace():
             json = {member.name: getattr(record, member.name) for member in fields(record)}

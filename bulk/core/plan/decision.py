@@ -8,6 +8,7 @@ from itertools import chain
 from bulk.core.model import (
     MAPPINGS_MAX,
     Action,
+    Caution,
     Change,
     ModifyBody,
     PortMapping,
@@ -16,6 +17,7 @@ from bulk.core.model import (
     ServiceState,
     ServiceUpdate,
     Target,
+    has_udp,
 )
 
 CHANGEABLE_STATUS = "available"
@@ -80,7 +82,7 @@ def _foreign(before: ServiceState) -> Iterator[str]:
         )
     if before.status != CHANGEABLE_STATUS:
         way_out = _WAY_OUT.get(before.status, "make it available, then plan again")
-        yield f"status is {before.status}, only {CHANGEABLE_STATUS} services change; {way_out}"
+        yield f"status is {before.standing}, only {CHANGEABLE_STATUS} services change; {way_out}"
 
 
 def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[str]:
@@ -139,6 +141,10 @@ def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
         yield f"{connected} and may lose {_written(sorted(removed))}"
     if body.approval_enabled is False and before.approval_enabled is not False:
         yield "new consumers will be connected without approval"
+    if "vip_port_id" in before.unshown(body):
+        yield str(Caution.VIP_PORT_ID)
+    if has_udp(body.ports or ()) and not has_udp(before.ports):
+        yield str(Caution.UDP)
 
 
 def _dialled(mapping: PortMapping) -> tuple[int, Protocol]:

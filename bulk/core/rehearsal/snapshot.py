@@ -27,6 +27,7 @@ def _stored(state: ServiceState, region: str) -> ServiceState:
         port_id=state.port_id or None,
         vip_port_id=state.vip_port_id or None,
         vpc_id=state.vpc_id or None,
+        error=None,  # what was wrong is no matter of a rehearsal, and a fleet file has it in another form
     )
 
 

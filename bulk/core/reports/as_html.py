@@ -100,7 +100,7 @@ def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
 
 
 def _contrasts(contrasts: tuple[Contrast, ...]) -> list[list[str]]:
-    return [[contrast.field, contrast.before, contrast.after] for contrast in contrasts]
+    return [[contrast.field, contrast.was, contrast.after] for contrast in contrasts]
 
 
 def _results() -> dict[str, list[str]]:

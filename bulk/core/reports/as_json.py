@@ -53,6 +53,7 @@ def totals_json(report: Report, totals: Totals) -> Json:
             "mappings_applied": asdict(totals.applied),
             "consumers": totals.consumers,
             "parked": totals.parked,
+            "unconfirmed": totals.unconfirmed,
             "puts_sent": report.progress.sent,
             "refusals": report.progress.refusals,
         },
@@ -89,9 +90,11 @@ def row_json(row: Row) -> Json:
         "code": reply.code,
         "message": reply.message,
         "request_id": reply.request_id,
+        "encoded_authorization_message": reply.encoded_authorization_message,
         "attempts": row.attempts,
         "ms": reply.ms,
         "observed": state_json(row.observed) if row.observed else None,
+        "unconfirmed": row.unconfirmed,
     }
 
 

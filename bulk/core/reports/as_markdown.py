@@ -50,7 +50,7 @@ def _wrong_line(row: Row) -> str:
 
 def _change_line(row: Row) -> str:
     change = row.change
-    settings = "; ".join(f"{c.field}: {c.before} -> {c.after}" for c in row.settings)
+    settings = "; ".join(f"{c.field}: {c.was} -> {c.after}" for c in row.settings)
     cells = (_mappings(change.removed), _mappings(change.added), str(len(change.kept)), escaped(settings))
     return _line(row, *cells, escaped(change.update.place))
 

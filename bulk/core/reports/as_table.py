@@ -54,7 +54,8 @@ def _difference(row: Row, shown: int | None) -> Iterator[Span]:
     if change.kept:
         yield Span(f" ={len(change.kept)} kept", Style.FAINT)
     for setting in row.settings:
-        yield Span(printable(f' {setting.field} "{setting.before}" -> "{setting.after}"'), Style.CHANGE)
+        before = setting.was if setting.before is None else f'"{setting.before}"'
+        yield Span(printable(f' {setting.field} {before} -> "{setting.after}"'), Style.CHANGE)
 
 
 def _mappings(sigil: str, ports: Ports, shown: int | None, style: Style) -> Iterator[Span]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bulk.core.ledger.records import Json, state_of
+from bulk.core.ledger.records import Json, reply_of, state_of
 from bulk.core.model import DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of
@@ -16,8 +16,14 @@ class Contrast:
     """A field of a service in two states, its values as text."""
 
     field: str
-    before: str
+    before: str | None
+    """None where the API does not show the field."""
     after: str
+
+    @property
+    def was(self) -> str:
+        """Return the value before, or `?` where the API does not show it."""
+        return "?" if self.before is None else self.before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Row:
     """PUTs sent."""
     observed: ServiceState | None = None
     """The service as it was found, where that is not what was expected."""
+    unconfirmed: tuple[str, ...] = ()
+    """The fields asked for that no reply shows."""
 
     @property
     def result(self) -> Action | Outcome:
@@ -59,6 +67,10 @@ class Row:
         """Return the reason for the row's end or, before the run, the plan's warning about it."""
         if self.outcome is Outcome.IN_DOUBT:
             return "a PUT was sent and its answer is unknown; the next session finds out by reading"
+        if self.reply.encoded_authorization_message:
+            return f"{self.reply.message}; `bulk why` says how to decode the reason"
+        if self.unconfirmed:
+            return f"no reply shows {' and '.join(self.unconfirmed)}: look whether it is as asked"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
         return self.reply.message or ("" if is_as_asked else self.change.reason)
 
@@ -80,10 +92,15 @@ class Row:
 
     @property
     def settings(self) -> tuple[Contrast, ...]:
-        """Return the fields besides `ports` that the PUT changes."""
-        before = self.change.before
-        found = _mismatches(before, self.change.body) if before else ()
-        return tuple(Contrast(field=f, before=has, after=wanted) for f, has, wanted in found if f != "ports")
+        """Return the fields besides `ports` that the PUT changes, or perhaps changes."""
+        before, body = self.change.before, self.change.body
+        if before is None:
+            return ()
+        unknown = (
+            Contrast(field=f, before=None, after=as_text(getattr(body, f))) for f in before.unshown(body)
+        )
+        found = (Contrast(field=f, before=has, after=wanted) for f, has, wanted in _mismatches(before, body))
+        return tuple(contrast for contrast in (*found, *unknown) if contrast.field != "ports")
 
     @property
     def moved(self) -> tuple[Contrast, ...]:
@@ -115,11 +132,11 @@ def row_of(change: Change, outcome: Outcome | None, ended: Json | None) -> Row:
     """Return a row from its change, its outcome (None before the run) and its `outcome` record, if any."""
     if ended is None:
         return Row(change=change, outcome=outcome)
-    members = ("http", "code", "message", "request_id", "ms")
     return Row(
         change=change,
         outcome=outcome,
-        reply=Reply(**{member: ended[member] for member in members}),
+        reply=reply_of(ended),
         attempts=ended["attempts"],
         observed=state_of(ended["observed"]) if "observed" in ended else None,
+        unconfirmed=tuple(ended.get("unconfirmed", ())),
     )

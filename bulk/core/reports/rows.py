@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, Outcome
@@ -62,6 +63,7 @@ class Rows:
             consumers=planned.consumers,
             parked=planned.parked,
             codes=dict(progress.codes.most_common()),
+            unconfirmed=dict(Counter(chain.from_iterable(progress.unconfirmed.values()))),
         )
         return Glance(rows=tuple(map(self._row_at, shown)), totals=totals)
 

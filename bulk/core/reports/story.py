@@ -10,6 +10,7 @@ from bulk.core.reports.as_table import row_line
 from bulk.core.reports.remarks import pace_text, reasons_of, reasons_text, remark
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.words import Line, Span, Style, counted, duration, printable, style_of, text
+from bulk.core.vpcep.codes import decoding
 
 
 def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
@@ -142,4 +143,6 @@ def _reply(record: Json) -> str:
     told = " ".join(str(part) for part in (record["http"], record["code"], record["message"]) if part)
     facts = [f"{record['ms']} ms"] if record["http"] else []
     facts += [f"request {record['request_id']}"] if record["request_id"] else []
+    encoded = record.get("encoded_authorization_message")
+    facts += [decoding(encoded)] if encoded else []
     return f"{told} ({', '.join(facts)})" if facts else told

@@ -27,6 +27,7 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _mappings_line(totals.applied, to_come=False)
         yield _titled("Sent", effort(report))
         yield from failures(report, totals.codes)
+        yield from _unconfirmed(totals)
     for decision in report.progress.decisions:
         yield (Span(printable(f"{decision['at']} {remark(decision)}")),)
     if report.estimate:
@@ -73,6 +74,13 @@ def failures(report: Report, codes: dict[str, int]) -> Iterator[Line]:
             Span(f"! {printable(code) or 'no code'}: ", Style.BAD),
             Span(f"{counted(rows, 'row')}; {report.advice(code)}"),
         )
+
+
+def _unconfirmed(totals: Totals) -> Iterator[Line]:
+    """Return each field that no reply shows, with the number of rows that were to set it."""
+    for field, rows in totals.unconfirmed.items():
+        what = f"no reply shows {field} of {counted(rows, 'applied row')}: look whether it is as asked"
+        yield (Span("Unconfirmed: ", Style.STRONG), Span(printable(what), Style.CHANGE))
 
 
 def _titled(title: str, told: str) -> Line:

@@ -35,6 +35,8 @@ class Totals:
     """Rows whose service goes without some mappings for a while, to break a cycle."""
     codes: dict[str, int]
     """Failed rows by error code, most frequent first."""
+    unconfirmed: dict[str, int]
+    """Applied rows by the field that no reply shows."""
 
 
 class Tally:
@@ -46,6 +48,7 @@ class Tally:
         self._planned: Counter[str] = Counter()
         self._applied: Counter[str] = Counter()
         self._codes: Counter[str] = Counter()
+        self._unconfirmed: Counter[str] = Counter()
         self._consumers = 0
         self._parked = 0
 
@@ -61,6 +64,7 @@ class Tally:
         self._outcomes[row.outcome] += 1
         if row.outcome is Outcome.FAILED:
             self._codes[row.reply.code] += 1
+        self._unconfirmed.update(row.unconfirmed)
         if change.action is Action.UPDATE:
             counts = {"added": len(change.added), "removed": len(change.removed), "kept": len(change.kept)}
             self._planned.update(counts)
@@ -83,4 +87,5 @@ class Tally:
             consumers=self._consumers,
             parked=self._parked,
             codes=dict(self._codes.most_common()),
+            unconfirmed=dict(self._unconfirmed),
         )

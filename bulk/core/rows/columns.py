@@ -187,7 +187,7 @@ COLUMNS = {
             name="vip_port_id",
             kind=ColumnKind.BODY,
             form=_UUID,
-            meaning="the backend's virtual port; not together with `ip`",
+            meaning="the backend's virtual port; not together with `ip`; no reply may show it",
         ),
         Column(
             name="service_name",

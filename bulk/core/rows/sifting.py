@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from bulk.core.model import Format, InvalidRow, Issue, ServiceUpdate
+from bulk.core.rows.cautions import Cautions
 from bulk.core.rows.drafts import Draft
 from bulk.core.rows.reading import Row, judge
 
@@ -58,16 +59,24 @@ class Survey:
     issues: tuple[Issue, ...]
     """The first ones found, at most ISSUES_KEPT_MAX, in the order of reading."""
     issues_omitted: int
+    warnings: tuple[Issue, ...]
+    """What to look at twice: each kind once, at its first row."""
 
 
 def survey(lines: Iterable[bytes], *, name: str, format: Format) -> Survey:  # noqa: A002
     """Check a whole file as `read_rows` does, and keep no more than its issues."""
-    rows, found, issues = 0, 0, list[Issue]()
+    rows, found, issues, cautions = 0, 0, list[Issue](), Cautions(name)
     for judged in judge(lines, name, format):
         if isinstance(judged, Draft):
             rows = judged.row
+            cautions.watch(judged)
         here = (judged,) if isinstance(judged, Issue) else judged.issues
         if here:
             found += len(here)
             issues.extend(here[: ISSUES_KEPT_MAX - len(issues)])
-    return Survey(rows=rows, issues=tuple(issues), issues_omitted=found - len(issues))
+    return Survey(
+        rows=rows,
+        issues=tuple(issues),
+        issues_omitted=found - len(issues),
+        warnings=tuple(cautions.warnings()),
+    )

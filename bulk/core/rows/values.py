@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 
 SHOWN_CHARS_MAX = 60
-DESCRIPTION_CHARS_MAX = 128
+DESCRIPTION_CHARS_MAX = 512
 
 T = TypeVar("T")
 
@@ -112,7 +112,7 @@ def project_id(text: str) -> str | Wrong:
 
 
 def description(text: str) -> str | Wrong:
-    """Return a description: at most 128 characters, none of them `<` or `>` or a control character."""
+    """Return a description: at most 512 characters, none of them `<` or `>` or a control character."""
     if len(text) > DESCRIPTION_CHARS_MAX:
         return wrong(f"{len(text)} characters", f"the API takes at most {DESCRIPTION_CHARS_MAX}")
     if "<" in text or ">" in text:

@@ -28,7 +28,7 @@ CodeKey = NewType("CodeKey", str)
 
 
 class NoReply(StrEnum):
-    """The code on record where no usable reply came."""
+    """The code on record where no usable reply came, or where the request did not even leave."""
 
     LOCAL_LIMIT = "local_limit"
     CONNECT_FAILED = "connect_failed"
@@ -43,6 +43,8 @@ class NoReply(StrEnum):
     MALFORMED_REPLY = "malformed_reply"
     UNREADABLE_REPLY = "unreadable_reply"
     REPLY_TOO_LARGE = "reply_too_large"
+    NOT_RENEWED = "not_renewed"
+    LATE = "late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,11 @@ def advice_for(code: str, http: int | None) -> str:
         return found.advice
     status = http or 0
     return _REDIRECT_ADVICE if status // 100 == _REDIRECT_CLASS else _CLASS_ADVICE[classify(code, status)]
+
+
+def decoding(encoded: str) -> str:
+    """Return how to learn what an `encoded_authorization_message` says (API.md, section 3.1)."""
+    return f"STS decodes the reason, POST /v5/decode-authorization-message with encoded_message {encoded}"
 
 
 def _key(code: str) -> CodeKey:
@@ -147,6 +154,8 @@ _NO_REPLY_ADVICE: Mapping[str, str] = MappingProxyType(
         NoReply.MALFORMED_REPLY: "run the same command again; check what stands before the endpoint",
         NoReply.UNREADABLE_REPLY: "run the same command again; check what stands before the endpoint",
         NoReply.REPLY_TOO_LARGE: "check the endpoint's address: this is not the API's answer",
+        NoReply.NOT_RENEWED: "check that IAM can be reached, then run the same command again",
+        NoReply.LATE: "nothing, it is sent again",
     }
 )
 

@@ -28,6 +28,11 @@ class Project:
     domain_id: str
     """The account that it belongs to."""
 
+    @property
+    def region(self) -> str:
+        """Return the region that it is in: its name, or what its name begins with (API.md, section 4.3)."""
+        return self.name.partition("_")[0]
+
 
 def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
     """Return the token of `POST /v3/auth/tokens`; its end is counted on this machine's clock."""
@@ -37,6 +42,14 @@ def issued_token(got: Answer | Lost) -> Token | Retry | Abort:
 def projects(got: Answer | Lost) -> tuple[Project, ...] | Retry | Abort:
     """Return the projects of `GET /v3/projects`."""
     return _understood(got, _projects)
+
+
+def needs_no_token(got: Answer | Lost) -> bool:
+    """Return whether a metadata service without tokens answers so to whoever asks for one (version 1)."""
+    return isinstance(got, Answer) and got.http in _NO_TOKENS
+
+
+_NO_TOKENS = frozenset({404, 405, 503})
 
 
 def temporary_key(got: Answer | Lost) -> KeyPair | Retry | Abort:
@@ -64,9 +77,13 @@ def _no_success(verdict: Throttled | Retry | Doubt | Reject | Denied | Abort) ->
     match verdict:
         case Abort() | Retry():
             return verdict
-        case Throttled(reply=reply) | Doubt(reply=reply):
-            return Retry(reply=reply)
-        case Reject(reply=reply) | Denied(reply=reply):
+        case Throttled() | Doubt():
+            return Retry(
+                reply=verdict.reply, retry_after_s=verdict.retry_after_s, shut_until=verdict.shut_until
+            )
+        case Denied(reply=reply, hint=hint):
+            return Abort(reply=reply, hint=hint)
+        case Reject(reply=reply):
             return Abort(reply=reply, hint=advice_for(reply.code, reply.http))
         case _:
             assert_never(verdict)

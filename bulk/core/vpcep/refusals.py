@@ -6,7 +6,9 @@ anybody sees it.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from email.utils import parsedate_to_datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,6 +17,8 @@ from bulk.core.model import Limit
 
 MESSAGE_CHARS_MAX = 500
 CODE_CHARS_MAX = 64
+ENCODED_CHARS_MAX = 10_240
+"""The longest `encoded_authorization_message` that can be decoded (API.md, section 3.1)."""
 
 _SEARCHED_CHARS_MAX = 8_192
 """More than any gateway's message; what is beyond it is not looked at."""
@@ -28,6 +32,8 @@ _LIMIT = re.compile(
 )
 """The gateway's wording and IAM's (API.md, sections 3.4 and 3.5)."""
 _POLICY = re.compile(r"policy\s+(user|ip|api|app)\b", re.IGNORECASE)
+_ENCODED = re.compile(rf"[!-~]{{1,{ENCODED_CHARS_MAX}}}")
+"""Half of such a text would be of no use: it is kept whole or not at all."""
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 CENTURY_S = 100 * 365.25 * 86_400
 _SECRET = re.compile(
@@ -41,6 +47,23 @@ _USER_INFO = re.compile(r"//[^\s\"'<>]+@")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
 
+_LEVELS_DEEP = 4
+"""Objects within each other: `{"error": [{"code": …}]}` has two, and a wrapper of a wrapper three."""
+_LEVELS_MAX = 64
+"""More objects than any error has; what is beyond them is not looked at."""
+_CODES = ("error_code", "errorCode", "code", "exceptionCode", "exception_code")
+_MESSAGES = (
+    "error_msg",
+    "errorMsg",
+    "error_message",
+    "errorMessage",
+    "message",
+    "exceptionMessage",
+    "exception_message",
+    "title",
+    "error",
+)
+
 
 class Facts(NamedTuple):
     """The parts of an error body, each perhaps empty."""
@@ -48,24 +71,26 @@ class Facts(NamedTuple):
     code: str
     message: str
     request_id: str
+    encoded_authorization_message: str = ""
 
 
 def error_in(body: bytes) -> Facts:
     """Return code, message and request id of an error body in any of its forms (API.md, section 3.3).
 
-    A numeric code, as Keystone's, repeats the status and is no code; a body that is no JSON gives
+    A numeric code, as Keystone's, repeats the status and is no code; a body in which nothing is found gives
     its text as the message.
     """
-    try:
-        levels = list(_levels(orjson.loads(body)))
-    except orjson.JSONDecodeError:
-        return Facts("", _plain(body), "")
-    code = _first(levels, "error_code", "errorCode", "code")
-    message = _first(levels, "error_msg", "errorMsg", "error_message", "message", "title")
+    levels: list[dict[str, Any]] = []
+    with suppress(orjson.JSONDecodeError):
+        levels = list(islice(_levels(orjson.loads(body), _LEVELS_DEEP), _LEVELS_MAX))
+    code = _first(levels, *_CODES)
+    message = _first(levels, *_MESSAGES)
+    encoded = _first(levels, "encoded_authorization_message")
     return Facts(
         "" if code.isdigit() else clean(code, CODE_CHARS_MAX),
-        clean(message, MESSAGE_CHARS_MAX),
+        clean(message, MESSAGE_CHARS_MAX) if message or code else _plain(body),
         clean(_first(levels, "request_id"), CODE_CHARS_MAX),
+        encoded if _ENCODED.fullmatch(encoded) else "",
     )
 
 
@@ -118,12 +143,16 @@ def _http_date(text: str) -> float | None:
         return None
 
 
-def _levels(json: Any) -> Iterator[dict[str, Any]]:
-    """Return the objects in which a code may stand, outermost first."""
-    for level in json if isinstance(json, list) else [json]:
+def _levels(json: Any, deep: int) -> Iterator[dict[str, Any]]:
+    """Return the objects in which a code may stand, outermost first, what is called `error` before the rest.
+
+    Services word the wrapper as they like: `error`, `forbidden`, `badRequest`, `itemNotFound` …
+    """
+    for level in (json if isinstance(json, list) else [json]) if deep else ():
         if isinstance(level, dict):
             yield level
-            yield from _levels(level.get("error"))
+            for _, inner in sorted(level.items(), key=lambda member: member[0] != "error"):
+                yield from _levels(inner, deep - 1)
 
 
 def _first(levels: list[dict[str, Any]], *names: str) -> str:

@@ -30,7 +30,7 @@ from bulk.core.model import (
     noun,
 )
 from bulk.core.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
-from bulk.core.vpcep.codes import NoReply, advice_for, classify, ends_run, known
+from bulk.core.vpcep.codes import NoReply, advice_for, classify, decoding, ends_run, known
 from bulk.core.vpcep.refusals import (
     CODE_CHARS_MAX,
     MESSAGE_CHARS_MAX,
@@ -132,6 +132,8 @@ def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
     entries, total_count = (
         (json.get("endpoint_services"), json.get("total_count")) if isinstance(json, dict) else (None, None)
     )
+    if entries is None and isinstance(json, dict) and "endpoint_services" in json:
+        entries = []  # an empty list, as some servers write it (API.md, section 1.3)
     if not isinstance(entries, list):
         raise ValueError("the reply has no list endpoint_services")  # noqa: TRY004 - bad input
     if type(total_count) is not int or total_count < 0:
@@ -192,6 +194,7 @@ def refusal_reply(got: Answer) -> Reply:
         message=facts.message,
         request_id=_request_id(got) or facts.request_id,
         ms=got.ms,
+        encoded_authorization_message=facts.encoded_authorization_message,
     )
 
 
@@ -209,6 +212,8 @@ def _success(got: Answer) -> Reply:
 
 def _hint(reply: Reply, got: Answer) -> str:
     advice = advice_for(reply.code, reply.http)
+    if reply.encoded_authorization_message:
+        advice = f"{advice}; {decoding(reply.encoded_authorization_message)}"
     server = server_clock(got.headers)
     if server is None or abs(server - got.now) < CLOCK_SKEW_MAX_S:
         return advice

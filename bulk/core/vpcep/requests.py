@@ -34,9 +34,10 @@ def services_path(project_id: str) -> str:
 def list_services(path: str, *, offset: int, limit: int) -> Request:
     """Return `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
 
+    The time of creation is the default everywhere, while `sort_key` is spelled in two ways: it is not sent.
     Source: API.md, section 1.3 (`limit` 1-1000, `offset` below the total).
     """
-    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc"), ("sort_key", "create_at")]
+    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc")]
     return Request(method="GET", path=path, query=canonical_query(query))
 
 
@@ -62,9 +63,10 @@ def password_token(*, user: str, password: str, domain: str, region: str, projec
     return Request(method="POST", path="/v3/auth/tokens", query="nocatalog=true", body=body)
 
 
-def list_projects(region: str) -> Request:
-    """Return `GET /v3/projects?name={region}` of IAM (API.md, section 4.3)."""
-    return Request(method="GET", path="/v3/projects", query=canonical_query([("name", region)]))
+def list_projects(name: str = "") -> Request:
+    """Return `GET /v3/projects?name={name}` of IAM, or without a name that of all (API.md, section 4.3)."""
+    query = canonical_query([("name", name)]) if name else ""
+    return Request(method="GET", path="/v3/projects", query=query)
 
 
 METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")

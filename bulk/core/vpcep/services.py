@@ -8,12 +8,16 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
+import orjson
+
 from bulk.core.model import PORT_MAX, PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
+from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean, error_in
 
 UNREADABLE = "unreadable"
 """Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
 
 _PROTOCOLS = frozenset(Protocol)
+_ERRORS_SHOWN = 4
 
 
 def service(json: Any) -> ServiceState:
@@ -39,6 +43,7 @@ def service(json: Any) -> ServiceState:
         connection_count=_count(get("connection_count")),
         created_at=_text(get("created_at")),
         updated_at=_text(get("updated_at")),
+        error=_error(get("error")),
     )
 
 
@@ -105,6 +110,16 @@ def _text(json: Any) -> str | None:
 def _word(json: Any) -> str | None:
     """Return a text of which a fleet has few different ones, kept once."""
     return intern(json) if type(json) is str else None
+
+
+def _error(json: Any) -> str | None:
+    """Return the `error` list of a failed service as text, its members named in either way."""
+    if not json:
+        return None
+    entries = json[:_ERRORS_SHOWN] if isinstance(json, list) else [json]
+    found = (error_in(orjson.dumps(entry)) for entry in entries)
+    errors = "; ".join(" ".join(filter(None, (facts.code, facts.message))) for facts in found)
+    return clean(errors, MESSAGE_CHARS_MAX)
 
 
 def _flag(json: Any) -> bool | None:

@@ -7,6 +7,7 @@ import pytest
 from bulk.core.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Intent, OutcomeRecord
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import ModifyBody, Outcome, Reply, RequestKind
+from bulk.core.reports.as_json import row_json
 from bulk.core.reports.story import story
 from bulk.core.reports.words import plain
 
@@ -24,6 +25,21 @@ def told(written: "Written", row: int) -> list[str]:
         plain(line).partition("Z  ")[2].strip() or plain(line)
         for line in story(written.records, service_id, advice=lambda code: f"what to do about {code}")
     ]
+
+
+def test_a_story_has_the_encoded_reason_of_a_denial_and_how_to_decode_it(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """The table has no room for it and names the story instead."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
+    no = Reply(http=403, code="PAP5.0001", message="denied", ms=9, encoded_authorization_message="HY0L+/=")
+    written.put(Intent(row=1, attempt=1), OutcomeRecord(row=1, outcome=Outcome.FAILED, reply=no, attempts=1))
+    written.end()
+    decoding = "STS decodes the reason, POST /v5/decode-authorization-message with encoded_message HY0L+/="
+    assert f"403 PAP5.0001 denied (9 ms, {decoding});" in told(written, 1)[-1]
+    [row] = written.report().rows
+    assert row.why == "denied; `bulk why` says how to decode the reason"
+    assert row_json(row)["encoded_authorization_message"] == "HY0L+/="
 
 
 def test_a_story_tells_every_wait_with_its_reason(

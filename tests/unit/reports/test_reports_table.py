@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from bulk.core.ledger.records import Intent, OutcomeRecord
 from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
 from bulk.core.plan import Estimate
+from bulk.core.reports import as_markdown
+from bulk.core.reports.as_json import row_json, totals_json
 from bulk.core.reports.as_table import ROWS_SHOWN, lines, row_line
 from bulk.core.reports.model import Report
 from bulk.core.reports.rows import Rows
@@ -73,6 +75,37 @@ def test_the_summary_of_a_plan_counts_rows_mappings_and_consumers(
         "Consumers: 2 endpoints connected to services that change",
         "Digest: sha256:" + "cd" * 32,
     ]
+
+
+def test_a_setting_that_the_api_does_not_show_is_a_question_mark(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """In the plan nobody knows what it was; after the run nobody knows whether it took effect."""
+    ports = "80:80/TCP"
+    written.planned(
+        *(change(row, ports, ports, body={"vip_port_id": "V"}) for row in (1, 2)),
+        change(3, ports, ports, body={"description": "new"}, before={"description": "?"}),
+    )
+    told = shown(written.report())
+    assert ' vip_port_id ? -> "V"  (' in told[0]
+    assert ' description "?" -> "new"  (' in told[2]
+    assert "| vip\\_port\\_id: ? -\\> V |" in "".join(as_markdown.render(written.report()))
+    written.session()
+    for row in (1, 2):
+        written.put(
+            Intent(row=row, attempt=1),
+            OutcomeRecord(row=row, outcome=Outcome.APPLIED, attempts=1, unconfirmed=("vip_port_id",)),
+        )
+    written.applied(3).end()
+    report = written.report()
+    told = shown(report)
+    assert " note: no reply shows vip_port_id: look whether it is as asked  (" in told[0]
+    assert "Unconfirmed: no reply shows vip_port_id of 2 applied rows: look whether it is as asked" in told
+    tally = Tally()
+    first, _, last = tally.counting(report.rows)
+    assert (row_json(first)["unconfirmed"], row_json(last)["unconfirmed"]) == (("vip_port_id",), ())
+    assert tally.totals() == report.rows.glance(9).totals
+    assert totals_json(report, tally.totals())["totals"]["unconfirmed"] == {"vip_port_id": 2}
 
 
 def test_an_estimate_that_does_not_fit_its_window_says_so_in_red(
@@ -259,3 +292,5 @@ def test_a_service_that_was_not_found_is_shown_without_a_name(written: "Written"
     unknown = Change(update=update, target=OTHER, action=Action.REFUSE, body=body, reason="no such service")
     written.planned(unknown)
     assert shown(written.report())[0].startswith("! nonsense   ")
+    [row] = written.report().rows
+    assert row.settings == ()

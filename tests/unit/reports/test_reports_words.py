@@ -71,6 +71,18 @@ def test_issues_are_lines_that_an_editor_can_jump_to() -> None:
     ]
 
 
+def test_warnings_are_lines_too_and_make_nothing_invalid() -> None:
+    """They are counted apart, for people and for machines."""
+    warning = Issue(place="a.csv:2:1", field="UDP", message="not everywhere", hint="try one")
+    assert [plain(line) for line in issues.lines([], rows=7, warnings=[warning])] == [
+        "a.csv:2:1: warning: UDP: not everywhere; try one",
+        "7 rows, no issues, 1 warning",
+    ]
+    json = issues.as_json([], rows=7, warnings=[warning])
+    assert (json["valid"], json["issues"]) == (True, [])
+    assert [each["field"] for each in json["warnings"]] == ["UDP"]
+
+
 def test_issues_found_before_rows_were_counted_name_no_count() -> None:
     """A file that cannot be read at all has issues but no rows."""
     assert [plain(line) for line in issues.lines([ISSUE], rows=0)][1] == "1 issue; nothing was sent"
