@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, digest_of, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, digest_of, open_job, show_report
 from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def plan(
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, jobs, ledgers, planning, surroundings
+    from bulk.app import comparing, ledgers, planning, surroundings
     from bulk.cli import logs, running
 
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
@@ -43,7 +43,7 @@ def plan(
             )
         use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
     else:
-        source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
+        source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         use_case = planning.plan_from(source, around=around, out=saved, shown=shown, expect_digest=digest)
     planned = running.run(use_case)
     ended = conclude(planned, out)
