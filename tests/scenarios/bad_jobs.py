@@ -160,6 +160,7 @@ LINES = (
     _wide("ports without end", "2:38", "characters; write at most 131,072", f"{A},{'1:2 ' * 40_000}"),
     _json("broken JSON", "1:1", "not JSON", '{"a"'),
     _json("JSON number", "1:1", "5 is not an object", "5"),
+    _json("id nested deep", "1:16", "is not a string", f'{{"service_id": {"[" * 900}{"]" * 900}}}'),
     _json("JSON nested too deep", "1:1026", "not JSON", "[" * 5_000),
 )
 

@@ -44,7 +44,10 @@ def wrong(message: str, hint: str) -> Wrong:
 def shown(value: Any) -> str:
     """Return a value as a message may show it: quoted, printable, at most 60 characters."""
     if not isinstance(value, str):
-        return _cut(orjson.dumps(value).decode())
+        try:
+            return _cut(orjson.dumps(value).decode())
+        except orjson.JSONEncodeError:  # it reads deeper nesting than it writes
+            return "what is nested very deeply"
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[: SHOWN_CHARS_MAX + 1])
     return f'"{_cut(printable)}"'
 
