@@ -1,14 +1,17 @@
 """The files of a job: which ones a JOB argument means, their bytes, and where the ledgers go."""
 
 import hashlib
+import os
 import re
+import stat
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +26,17 @@ LEDGER_SUFFIX = ".ledger.jsonl"
 JOB_TOML_BYTES_MAX = 1_048_576
 
 _FORMATS = {".csv": Format.CSV, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
+_AS_CSV = 'save the sheet as "CSV UTF-8" and name that file'
+_UNPACK = "unpack it, and name the result"
+_NOT_TAKEN = {
+    **dict.fromkeys(
+        (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".fods", ".numbers"), ("a workbook", _AS_CSV)
+    ),
+    **dict.fromkeys((".gz", ".zip", ".zst", ".bz2", ".xz", ".7z"), ("compressed", _UNPACK)),
+}
+"""Endings of files that are no text: what they are, and what to do."""
+_NO_PLACE_FOR_RUNS = frozenset({"dev", "proc"})
+"""Where pipes have names, such as `/dev/stdin` and `<(command)`: their runs go to the current folder."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _BUFFER_BYTES = 262_144
 _SHOWN_FILES_MAX = 5
@@ -60,6 +74,8 @@ def find_job(argument: str) -> FoundJob:
         raise _missing(path)
     if path.suffix == ".toml":
         return _with_toml(path, name=path.stem if path.name != JOB_TOML else path.resolve().parent.name)
+    if path.is_absolute() and path.parts[1] in _NO_PLACE_FOR_RUNS:
+        return FoundJob(name=_safe(path.stem), folder=Path(), rows=str(path))
     return FoundJob(name=_safe(path.stem), folder=path.parent, rows=path.name)
 
 
@@ -109,8 +125,9 @@ def format_of(rows: str) -> Format:
     suffix = Path(rows).suffix.lower()
     if suffix in _FORMATS:
         return _FORMATS[suffix]
-    if suffix in {".xlsx", ".xls", ".ods"}:
-        raise UsageError(f"{rows} is a workbook", hint='save the sheet as "CSV UTF-8" and name that file')
+    if suffix in _NOT_TAKEN:
+        what, hint = _NOT_TAKEN[suffix]
+        raise UsageError(f"{rows} is {what}", hint=hint)
     raise UsageError(f"{rows}: neither .csv nor .jsonl", hint=_SAY_FORMAT)
 
 
@@ -121,14 +138,23 @@ class RowsFile:
         self.name = name
         """As it stands in places: the path, or `stdin`."""
         self._file = file
+        self._version = _version(file)
         self._digest = hashlib.sha256()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines with their ends; one over LINE_BYTES_MAX comes in pieces."""
+        """Yield the lines with their ends; one over LINE_BYTES_MAX comes in pieces.
+
+        Raises CannotRun where the file cannot be read, or was changed while it was.
+        """
         with _foreign_errors(self.name):
             while line := self._file.readline(LINE_BYTES_MAX + 1):
                 self._digest.update(line)
                 yield line
+            if _version(self._file) != self._version:
+                raise CannotRun(
+                    f"{self.name}: was changed while it was read; nothing was sent",
+                    hint="repeat the command when nothing writes to it any more",
+                )
 
     def sha256(self) -> str:
         """Return the hex digest of the whole file, reading what is left of it."""
@@ -143,6 +169,7 @@ def open_rows(rows: str, *, folder: Path) -> Iterator[RowsFile]:
     Raises UsageError where there is no such file, and CannotRun where it cannot be read.
     """
     if rows == STDIN:
+        _wait_for_bytes(sys.stdin.buffer)
         yield RowsFile(sys.stdin.buffer, name="stdin")
         return
     path = folder / rows
@@ -154,6 +181,21 @@ def open_rows(rows: str, *, folder: Path) -> Iterator[RowsFile]:
         file = path.open("rb", buffering=_BUFFER_BYTES)
     with file:
         yield RowsFile(file, name=str(path))
+
+
+def _version(file: BinaryIO) -> tuple[int, int] | None:
+    """Return what changes with a file's content; None for a pipe, which ends when its writers do."""
+    try:
+        found = os.fstat(file.fileno())
+    except UnsupportedOperation:
+        return None
+    return (found.st_size, found.st_mtime_ns) if stat.S_ISREG(found.st_mode) else None
+
+
+def _wait_for_bytes(file: BinaryIO) -> None:
+    """Let reads wait: a pipe that another program left non-blocking would look as if it had ended."""
+    with suppress(UnsupportedOperation):
+        os.set_blocking(file.fileno(), True)
 
 
 def ledger_path(runs: Path, name: str, started_at: datetime) -> Path:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
 from bulk.app.sources import Endpoint, PlanSource
-from bulk.core.errors import JobInvalid, UsageError
+from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
@@ -21,7 +21,12 @@ from bulk.core.model import (
     Target,
 )
 from bulk.core.plan import Live, plan_target
-from bulk.core.rows import Sifted, Survey, read_rows, sift, survey
+from bulk.core.rows import LineCount, Sifted, Survey, read_ids, read_rows, sift, survey
+from bulk.core.text import counted
+
+REASONS_MAX = 10
+"""Most issues of a row that its report names; `bulk check` has all."""
+_IDS_SHOWN_MAX = 5
 
 Flags = Mapping[str, Any]
 """Settings from the command line, in the forms that job.toml has."""
@@ -32,6 +37,9 @@ class JobFileSource(PlanSource[ServiceUpdate]):
     """A job with all its rows read; nothing is known of the fleet yet."""
 
     rows: Sifted
+    lines: LineCount
+    rows_read: int
+    """Rows of the file, also those that the plan is not limited to."""
 
     origin: ClassVar[str] = "the job file"
     way_out: ClassVar[str] = ", or leave it as it is with --new-run"
@@ -55,7 +63,9 @@ def _refused(row: InvalidRow, target: Target) -> Change:
     update = ServiceUpdate(
         row=row.row, place=row.place, target=target, service_id=ServiceId(row.service_id), body=ModifyBody()
     )
-    reason = "; ".join(f"{issue.field}: {issue.message}" for issue in row.issues)
+    reason = "; ".join(f"{issue.field}: {issue.message}" for issue in row.issues[:REASONS_MAX])
+    if more := len(row.issues[REASONS_MAX:]):
+        reason += f"; and {counted(more, 'more issue')}"
     return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
 
 
@@ -66,10 +76,10 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     cannot be used. What is wrong with rows is in the rows.
     """
     found = find_job(argument)
-    job = _settings(found, flags)
+    job, lines = _settings(found, flags), LineCount()
     with open_rows(job.rows, folder=found.folder) as file:
-        form = job.format or format_of(job.rows)
-        rows = sift(read_rows(file.lines(), name=file.name, format=form, default=job.where.target))
+        form, target = job.format or format_of(job.rows), job.where.target
+        rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
         sha256 = file.sha256()
     return JobFileSource(
         name=job.name,
@@ -79,6 +89,8 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
         sha256=sha256,
         only=tuple(sorted(only)),
         rows=_only(rows, only),
+        lines=lines,
+        rows_read=len(rows.updates) + len(rows.invalid),
     )
 
 
@@ -99,12 +111,35 @@ def name_of(argument: str) -> tuple[Path, str]:
 
 
 def survey_job(argument: str, flags: Flags) -> Survey:
-    """Read a job offline and return its count of rows and its issues; a million rows take little memory."""
+    """Read a job offline and return its count of rows and its issues; a million rows take little memory.
+
+    What is wrong with a job.toml or with flags is an issue as well; raises UsageError where there is no job.
+    """
     found = find_job(argument)
-    job = _settings(found, flags)
+    try:
+        job = _settings(found, flags)
+    except JobInvalid as invalid:
+        return Survey.of_issues(invalid.issues)
     with open_rows(job.rows, folder=found.folder) as file:
         form = job.format or format_of(job.rows)
         return survey(file.lines(), name=file.name, format=form)
+
+
+def read_ids_of(path: str, *, place: str) -> frozenset[str]:
+    """Return the service ids in a file, which is read as a job file is; `place` is what messages call it.
+
+    Raises UsageError where there is no such file, and JobInvalid where it holds anything but ids.
+    """
+    try:
+        with open_rows(path, folder=Path()) as file:
+            ids, issues = read_ids(file.lines(), name=file.name)
+            file.sha256()
+    except (CannotRun, UsageError) as error:
+        what = error.message.removeprefix(f"{path}: ")
+        raise UsageError(f"{place}: {what}", hint="name a text file with one id per line") from error
+    if issues:
+        raise JobInvalid(issues)
+    return ids
 
 
 def _settings(found: FoundJob, flags: Flags) -> Job:
@@ -119,14 +154,16 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
     if not only:
         return rows
     missing = only - {update.service_id for update in rows.updates} - {row.service_id for row in rows.invalid}
-    issues = tuple(
-        Issue(place="--limit", field="", message=f"{service_id} is in no row", hint="check the id")
-        for service_id in sorted(missing)
+    named = ", ".join(sorted(missing)[:_IDS_SHOWN_MAX])
+    more = (
+        f" and {counted(len(missing) - _IDS_SHOWN_MAX, 'more id')}" if len(missing) > _IDS_SHOWN_MAX else ""
     )
+    is_in = "is in no row" if len(missing) == 1 else "are in no row"
+    issue = Issue(place="--limit", field="", message=f"{named}{more} {is_in}", hint="check the ids")
     return Sifted(
         updates=tuple(update for update in rows.updates if update.service_id in only),
         invalid=tuple(row for row in rows.invalid if row.service_id in only),
-        file_issues=rows.file_issues + issues,
+        file_issues=(*rows.file_issues, issue) if missing else rows.file_issues,
     )
 
 

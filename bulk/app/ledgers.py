@@ -108,9 +108,15 @@ def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None
 
 
 def is_ledger(argument: str) -> bool:
-    """Return whether an argument names a ledger rather than a job, by its first bytes."""
+    """Return whether an argument names a ledger rather than a job, by its first bytes.
+
+    A ledger is a regular file: whatever else the argument names can be read only once, which is the job's.
+    """
+    path = Path(argument)
     try:
-        with Path(argument).open("rb") as file:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
             return file.read(len(_FIRST)) == _FIRST
     except OSError:
         return False

@@ -161,6 +161,13 @@ class Issue:
     """Name of the column or setting; empty when the whole line is meant."""
     message: str
     hint: str
+    cause: str = ""
+    """What issues of one cause share, where their hints differ."""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """Return what issues of one cause have in common: the column and the advice."""
+        return self.field.partition("[")[0], self.cause or self.hint
 
     def __str__(self) -> str:
         """Return the issue as one line for a person."""

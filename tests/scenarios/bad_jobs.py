@@ -53,6 +53,7 @@ def _field(id_: str, field: str, words: str, column: int = 0) -> BadJob:
     return _json(id_, f"1:{column}", words, line)
 
 
+_LONG_TEXT = "x" * 150_000
 _MAP = '{"client_port": 8081, "server_port": 22}'
 
 WHOLE_FILE = (
@@ -69,6 +70,9 @@ WHOLE_FILE = (
     ),
     _raw("gzip", "b.csv", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", "1:1", "gunzip"),
     _raw("zstd", "b.jsonl", b"\x28\xb5\x2f\xfd\x04\x58", "1:1", "zstd"),
+    _raw("bzip2", "b.csv", b"BZh91AY&SY", "1:1", "bunzip2"),
+    _raw("xz", "b.csv", b"\xfd7zXZ\x00", "1:1", "unxz"),
+    _raw("a page to log in", "b.csv", b"<!DOCTYPE html>\n<html>", "1:1", "an HTML or XML document"),
     _raw("PDF", "b.csv", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "1:1", "PDF"),
     _raw("random bytes", "b.csv", bytes(range(256)), "1:1", "NUL"),
     _raw("UTF-16 with a mark", "u.csv", "service_id,ports\n".encode("utf-16"), "1:1", "UTF-16"),
@@ -111,10 +115,52 @@ LINES = (
         '3 cells where the header has 2; put a cell with "," in it in quotes',
         f"{A},1:2/TCP,3:4/TCP",
     ),
-    _wide("too few cells", "2:37", "write the empty cells too", A),
-    _wide("cell below no name", "2:42", "a column without a name", f"{A},1:2,x", header="service_id,ports,"),
+    _raw(
+        "file cut off in a line",
+        "cut.csv",
+        f"service_id,ports,note\n{A},8081:2".encode(),
+        "2:44",
+        "the file ends in this line: 2 cells where the header has 3",
+    ),
+    _wide("cell below no name", "2:42", "or name the column", f"{A},1:2,x", header="service_id,ports,"),
+    _wide(
+        "cell below no name in the middle",
+        "2:38",
+        "a column without a name",
+        f"{A},x,1:2",
+        header="service_id,,ports",
+    ),
+    _wide("cell behind empty ones", "2:44", "5 cells where the header has 2", f"{A},1:2,,,x"),
+    _wide("tabs below commas", "2:1", 'separated by tabs, in the header by ","', f"{A}\t1:2"),
+    _wide("bars below commas", "2:1", 'separated by "|", in the header by ","', f"{A}|1:2"),
+    _raw(
+        "commas below semicolons",
+        "s.csv",
+        f"service_id;ports\n{A},1:2\n".encode(),
+        "2:1",
+        'separated by ",", in the header by ";"',
+    ),
+    _raw(
+        "CR in a line",
+        "cr.csv",
+        f"service_id,ports\n{A},1:2\r{B},3:4\n".encode(),
+        "2:79",
+        "a carriage return (CR) in the middle of a line",
+    ),
+    _wide("CR in a line with quotes", "2:38", "(CR) in the middle of a line", f'{A},"1:2"\r{B},3:4'),
+    _wide("long cell", "2:42", "150,000 characters", f"{A},1:2,{_LONG_TEXT}", header="service_id,ports,note"),
+    _wide(
+        "long cell in quotes",
+        "2:43",
+        "150,000 characters",
+        f'{A},1:2,"{_LONG_TEXT}"',
+        header="service_id,ports,note",
+    ),
+    _field("long text", f'"note": "{_LONG_TEXT}"', "150,000 characters"),
+    _wide("ports without end", "2:38", "characters; write at most 131,072", f"{A},{'1:2 ' * 40_000}"),
     _json("broken JSON", "1:1", "not JSON", '{"a"'),
     _json("JSON number", "1:1", "5 is not an object", "5"),
+    _json("id nested deep", "1:16", "is not a string", f'{{"service_id": {"[" * 900}{"]" * 900}}}'),
     _json("JSON nested too deep", "1:1026", "not JSON", "[" * 5_000),
 )
 
@@ -123,6 +169,29 @@ HEADERS = (
     _wide("column of another name", "1:1", "did you mean service_id?", f"{A},1:2", header="id,ports"),
     _wide("column in upper case", "1:1", "did you mean service_id?", f"{A},1:2", header="SERVICE_ID,ports"),
     _wide("unknown column", "1:18", "columns: service_id", f"{A},1:2,x", header="service_id,ports,colour"),
+    *(
+        _wide(
+            f"columns separated by {delimiter!r}",
+            "1:1",
+            f"the columns are separated by {what}",
+            header=delimiter.join(("service_id", "client_port", "server_port")),
+        )
+        for delimiter, what in (("|", '"|"'), (":", '":"'), ("，", '"，"'), (" ", "blanks"), (" | ", '"|"'))
+    ),
+    _wide(
+        "open quote in the header", "1:1", "left open in the header", f"{A},1:2", header='service_id,"ports'
+    ),
+    _raw(
+        "quote of the header closed in a row",
+        "q.csv",
+        f'service_id,"ports\n{A},1:2\n{B},"3:4\n'.encode(),
+        "1:1",
+        "left open in the header",
+    ),
+    _wide("text after a quote in the header", "1:12", "not CSV from here on", header='service_id,"ports"x'),
+    _wide("very many columns", "1:1", "2,001 columns", header="service_id" + ",x" * 2_000),
+    _wide("one very long name", "1:12", "unknown column", header="service_id," + "x" * 300_000),
+    _wide("error value in the header", "1:1", "service_id is missing", f"{A},1:2", header="#N/A,ports"),
     _wide("column missing", "1:1", "service_id is missing", "1:2,x", header="ports,note"),
     _wide("no header", "1:1", "begin with a header", f"{B},1:2", header=f"{A},1:2"),
     _wide("column twice", "1:1", '"ports" occurs twice', f"{A},1:2,3:4", header="service_id,ports,ports"),
@@ -251,6 +320,27 @@ SETTINGS = (
     ),
 )
 
+_ERRORS = ("#N/A", "#NV", "#REF!", "#BEZUG!", "#¡REF!", "#NAME?", "#¿NOMBRE?", "#DIV/0!", "#GETTING_DATA")
+
+SPREADSHEETS = (
+    *(_wide(f"{error} in place of an id", "2:1", f'"{error}" is a', f"{error},1:2") for error in _ERRORS),
+    *(_setting(f"{error} in a note", "note", error, f'"{error}" is a') for error in _ERRORS),
+    *(
+        _setting(f"#VALUE! in {column}", column, "#VALUE!", "error value")
+        for column in ("region", "description", "service_name", "approval_enabled", "port_id")
+    ),
+    _wide("#SPILL! in ports", "2:38", "error value", f"{A},#SPILL!"),
+    _wide("error value behind a blank", "2:39", '"#CALC!" is a', f"{A}, #CALC!\u00a0"),
+    _wide("error value of LibreOffice", "2:38", '"Err:508" is a', f"{A},Err:508"),
+    _wide("column too narrow", "2:1", '"####" is a', "####,1:2"),
+    _wide("no blank behind #", "2:1", "is not a UUID", "#old,1:2"),
+    _long("#NUM! as a port", "2:38", '"#NUM!" is not a port', f"{A},#NUM!,22,TCP"),
+    _long("#NULL! as a protocol", "2:44", '"#NULL!" is not a protocol', f"{A},80,22,#NULL!"),
+    _long("#N/A in place of an id of one line", "3:1", '"#N/A" is a', f"{A},80,22,TCP", "#N/A,81,23,TCP"),
+    _field("error value as a text", '"description": "#N/A"', '"#N/A" is a'),
+    _json("error value as a line", "1:1", "not JSON", "#N/A"),
+)
+
 HOSTILE = (
     _json("bell in a field twice", "1:22", '"\\x07" is given twice', '{"\\u0007":1,"\\u0007":2}'),
     _wide(
@@ -332,4 +422,4 @@ ROWS = (
     ),
 )
 
-BAD_JOBS = WHOLE_FILE + LINES + HEADERS + IDS + MAPPINGS + SETTINGS + HOSTILE + ROWS
+BAD_JOBS = WHOLE_FILE + LINES + HEADERS + IDS + MAPPINGS + SETTINGS + SPREADSHEETS + HOSTILE + ROWS

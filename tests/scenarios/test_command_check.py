@@ -22,7 +22,8 @@ def test_check_answers_without_credentials_and_without_network(
     for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "BULK_ENDPOINT", "BULK_REGION"):
         monkeypatch.delenv(name)
     ended = stage.bulk("check", stage.file("services.csv", wide(range(1, 4))))
-    assert (ended.code, ended.out, ended.err) == (ExitCode.OK, "3 rows, no issues\n", "")
+    assert (ended.code, ended.out) == (ExitCode.OK, "3 rows, no issues\n")
+    assert ended.err == "read 4 lines: 1 header line, 3 rows\n"
 
 
 def test_check_tells_every_issue_at_once_with_its_place(stage: Stage) -> None:
@@ -40,6 +41,29 @@ def test_check_tells_machines_in_json(stage: Stage) -> None:
     ended = stage.bulk("check", stage.file("services.csv", BAD), "--output", "json")
     report = orjson.loads(ended.out)
     assert (ended.code, report["rows"], report["valid"], len(report["issues"])) == (3, 2, False, 2)
+    assert report["lines"] == {"read": 3, "header": 1, "comments": 0, "blank": 0}
+
+
+def test_ten_thousand_bad_rows_of_one_kind_are_one_line(stage: Stage) -> None:
+    """In the check, the plan and the run, with their number; the one of another kind is not buried."""
+    rows = [f"web-{n},80:80\n" for n in range(10_000)]
+    path = stage.file("services.csv", "service_id,ports\n" + "".join(rows) + f"{service_id(1)},80:80/SCTP\n")
+    for argv in (["check", path], ["plan", path], ["apply", path, "--yes"]):
+        ended = stage.bulk(*argv)
+        assert ended.code == ExitCode.INVALID
+        assert len(ended.said.splitlines()) == 4
+        assert "(10,000 times: also at 3:1, " in ended.said
+        assert f"{path}:10002:38: ports: " in ended.said
+        assert "10,001 issues" in ended.said
+
+
+def test_rows_beyond_those_that_are_kept_are_counted(stage: Stage) -> None:
+    """The sum is that of all, and the last kind is named however late it comes."""
+    rows = "service_id,ports\n" + "x,y\n" * 20_000 + f"{service_id(1)},80:80/SCTP\n"
+    ended = stage.bulk("check", stage.file("services.csv", rows))
+    assert "(20,000 times: " in ended.out
+    assert '"SCTP" is not a protocol' in ended.out
+    assert "40,001 issues in 20,001 rows" in ended.out
 
 
 def test_check_warns_of_what_the_api_may_not_take_and_says_that_the_file_is_right(stage: Stage) -> None:

@@ -102,7 +102,7 @@ def test_a_value_of_a_variable_that_cannot_be_used_is_an_issue_of_the_variable(
     [
         ("check", "BULK_REGION", "Beijing", 'BULK_REGION: "Beijing" is not a region'),
         ("plan", "BULK_LIMIT", ",", "BULK_LIMIT ',' names no service"),
-        ("plan", "BULK_LIMIT", "@none", "BULK_LIMIT @none: No such file or directory"),
+        ("plan", "BULK_LIMIT", "@none", "BULK_LIMIT @none: no such file"),
         ("apply", "BULK_EXPECT_DIGEST", " ", "BULK_EXPECT_DIGEST is empty"),
         ("export", "BULK_EXPORT_PORT", "x", "BULK_EXPORT_PORT: 'x' is not a port"),
         ("export", "BULK_ADD_PORTS", "x", 'BULK_ADD_PORTS: "x" is not a mapping'),

@@ -24,11 +24,17 @@ def checked(folder: Path, redirection: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("redirection", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_leads_nowhere(redirection: str, tmp_path: Path) -> None:
+RESULT, MESSAGE = "1 row, no issues\n", "read 2 lines: 1 header line, 1 row\n"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "out", "err"),
+    [(">&-", "", MESSAGE), ("2>&-", RESULT, ""), ("<&-", RESULT, MESSAGE), ("<&- >&- 2>&-", "", "")],
+)
+def test_a_closed_stream_leads_nowhere(redirection: str, out: str, err: str, tmp_path: Path) -> None:
     """As cron and daemons start commands: the exit code is all that is left."""
     ended = checked(tmp_path, redirection)
-    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, out, err)
 
 
 def test_a_full_standard_output_is_said(tmp_path: Path) -> None:

@@ -123,6 +123,13 @@ def test_the_name_of_a_job_file_shows_its_format(rows: str, form: Format) -> Non
     assert format_of(rows) is form
 
 
+def test_a_pipe_has_its_runs_in_the_current_folder() -> None:
+    """Beside `/dev/stdin` or what a shell makes of `<(…)` there is no place for them."""
+    for rows in ("/dev/stdin", f"/proc/{os.getpid()}/fd/0"):
+        found = find_job(rows)
+        assert (found.folder, found.rows, found.name) == (Path(), rows, Path(rows).name)
+
+
 @pytest.mark.parametrize("rows", ["a.txt", "a", "-"])
 def test_a_format_that_the_name_does_not_show_has_to_be_given(rows: str) -> None:
     """It is never guessed from the content."""
@@ -131,11 +138,19 @@ def test_a_format_that_the_name_does_not_show_has_to_be_given(rows: str) -> None
     assert "--format" in said(failure)
 
 
-def test_a_workbook_is_to_be_saved_as_csv() -> None:
+@pytest.mark.parametrize("suffix", ["XLSX", "xls", "xlsm", "xlsb", "ods", "numbers"])
+def test_a_workbook_is_to_be_saved_as_csv(suffix: str) -> None:
     """What a spreadsheet program saves by itself is no text, whatever --format could say."""
     with pytest.raises(UsageError) as failure:
-        format_of("fleet.XLSX")
-    assert said(failure) == 'fleet.XLSX is a workbook; save the sheet as "CSV UTF-8" and name that file'
+        format_of(f"fleet.{suffix}")
+    assert said(failure) == f'fleet.{suffix} is a workbook; save the sheet as "CSV UTF-8" and name that file'
+
+
+@pytest.mark.parametrize("suffix", ["gz", "zip", "zst"])
+def test_a_compressed_file_is_to_be_unpacked(suffix: str) -> None:
+    """Also where the name within its name would be one of a job file."""
+    with pytest.raises(UsageError, match="is compressed"):
+        format_of(f"fleet.csv.{suffix}")
 
 
 def test_the_digest_is_of_all_bytes_however_they_are_read(tmp_path: Path) -> None:
@@ -157,6 +172,56 @@ def test_a_line_without_end_is_read_in_pieces(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"x" * 3_000_000)
     with open_rows("a.csv", folder=tmp_path) as file:
         assert max(map(len, file.lines())) == 1_048_577
+
+
+ROWS = b"service_id,ports\n" + b"4189d3c2-8882-4871-a3c2-d380272eed83,1:2\n" * 20_000
+
+
+@pytest.mark.parametrize("change", ["appended", "cut", "cut and written anew", "edited"])
+def test_a_file_that_is_changed_while_it_is_read_is_not_used(tmp_path: Path, change: str) -> None:
+    """Some rows would be the former ones, some the new ones, some gone."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(ROWS)
+    os.utime(path, ns=(0, 0))
+    with open_rows("a.csv", folder=tmp_path) as file:
+        lines = file.lines()
+        next(lines)
+        with path.open("r+b") as other:
+            match change:
+                case "appended":
+                    other.seek(0, os.SEEK_END)
+                    other.write(b"x")
+                case "cut":
+                    other.truncate(len(ROWS) // 2)
+                case "cut and written anew":
+                    other.truncate(0)
+                    other.write(ROWS)
+                case _:
+                    other.write(b"S")
+        with pytest.raises(CannotRun, match="was changed while it was read; nothing was sent"):
+            list(lines)
+
+
+def test_a_file_that_another_takes_the_place_of_is_read_to_its_end(tmp_path: Path) -> None:
+    """Editors save so: what was opened stays whole."""
+    path = tmp_path / "a.csv"
+    path.write_bytes(ROWS)
+    with open_rows("a.csv", folder=tmp_path) as file:
+        lines = file.lines()
+        first = next(lines)
+        (tmp_path / "b.csv").write_bytes(b"other\n")
+        (tmp_path / "b.csv").replace(path)
+        assert b"".join([first, *lines]) == ROWS
+
+
+def test_a_pipe_that_does_not_wait_is_made_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program may leave standard input so: an empty pipe would be taken for one that has ended."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with open(reader) as stdin, open(writer, "wb"):  # noqa: PTH123 - descriptors
+        monkeypatch.setattr(sys, "stdin", stdin)
+        with open_rows("-", folder=Path()):
+            assert os.get_blocking(reader)
 
 
 @pytest.mark.parametrize(

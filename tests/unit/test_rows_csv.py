@@ -170,9 +170,24 @@ def test_a_mark_crlf_comments_and_blank_lines_do_not_count() -> None:
     assert (row.row, row.place, row.body.ports) == (1, "s.csv:5", (SSH,))
 
 
-def test_a_mark_counts_within_the_file() -> None:
-    """A byte order mark is skipped at the start only: two files glued together are seen."""
-    assert told(f"service_id,ports\n\ufeff{A},8081:22\n")[0].startswith("s.csv:2:1: service_id: ")
+def test_two_files_glued_together_are_seen_by_the_second_header() -> None:
+    """Its byte order mark is a blank like others; its words are no id."""
+    header = "\ufeffservice_id,ports\n"
+    assert told(f"{header}{A},8081:22\n{header}{B},8081:22\n")[0].startswith("s.csv:3:1: service_id: ")
+
+
+@pytest.mark.parametrize(
+    "blank", [c for c in map(chr, range(0x110000)) if c.isspace() or c in "\u200b\u2060\ufeff"]
+)
+def test_a_blank_is_a_blank_whatever_its_width(blank: str) -> None:
+    """Around cells, names, between mappings, alone in a line: the rows are the same. In texts it stays."""
+    b = "" if blank in "\n\r" else blank
+    text = (
+        f"{b}service_id{b},{b}ports,note{b}\n{b}{b}\n{b},{b},{b}\n"
+        f"{b}{A}{b},{b}8081:22/TCP{blank if b else ' '}8082:23/UDP{b},a{b}b\n"
+    )
+    (row,) = updates_of(text)
+    assert (row.service_id, row.body.ports, row.note) == (A, (SSH, TELNET), f"a{b}b")
 
 
 def test_a_quoted_cell_may_span_lines_that_look_like_comments_or_blanks() -> None:
@@ -221,10 +236,74 @@ def test_an_unknown_column_does_not_hide_the_issues_of_the_rows() -> None:
     assert [line.split(": ")[0] for line in lines] == ["s.csv:1:12", "s.csv:3:1", "s.csv:4:1"]
 
 
-def test_a_column_without_a_name_may_be_empty() -> None:
-    """The trailing delimiters that spreadsheets write are harmless."""
-    (row,) = updates_of(f"service_id,ports,,\n{A},8081:22,, \n")
-    assert row.body.ports == (SSH,)
+@pytest.mark.parametrize(
+    "line", ["{},8081:22", "{},8081:22,", "{},8081:22,,", "{},8081:22,,,, ,\u00a0", '"{}","8081:22","",""']
+)
+@pytest.mark.parametrize(
+    "header", ["service_id,ports", "service_id,ports,,", "service_id,ports,note", "service_id,ports,,note"]
+)
+def test_empty_cells_at_the_end_of_a_line_may_be_missing_or_too_many(header: str, line: str) -> None:
+    """Spreadsheets write delimiters behind the last column, and leave them out where cells are empty."""
+    (row,) = updates_of(f"{header}\n{line.format(A)}\n")
+    assert (row.body, row.note) == (ModifyBody(ports=(SSH,)), "")
+
+
+def test_a_long_line_may_have_many_cells_of_which_none_is_long() -> None:
+    """The bound is a cell's, not the line's."""
+    half = "x" * 70_000
+    (row,) = updates_of(f"service_id,ports,note,message\n{A},8081:22,{half},{half}\n")
+    assert row.note == half
+
+
+def test_the_last_line_may_lack_its_end_but_not_its_cells_as_well() -> None:
+    """That is what a file looks like that was cut off: its last cell may be a part of what it was."""
+    header = "service_id,ports,note\n"
+    assert updates_of(f"{header}{A},8081:22,x")
+    (line,) = told(f"{header}{A},8081:2")
+    assert "the file ends in this line" in line
+
+
+@pytest.mark.parametrize(
+    "sep", ["sep=;", "\ufeffsep=;", "SEP=,", '"sep=;"', "sep=\t", "sep=;;;", "sep=|", "\ufeff\ufeffsep=,,"]
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_line_that_tells_spreadsheets_the_delimiter_is_passed_over(sep: str, delimiter: str) -> None:
+    """The header decides."""
+    lines = [sep, delimiter.join(("service_id", "ports")), delimiter.join((A, "8081:22"))]
+    (row,) = updates_of("\r\n".join(lines))
+    assert (row.place, row.body.ports) == ("s.csv:3", (SSH,))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_name_of_a_column_may_go_on_in_further_lines(delimiter: str) -> None:
+    """As a cell does in which somebody wrote a line end: its first line is the name. Places are right."""
+    names = ('"service_id\n(UUID)"', '"\nports\r\n(all of them)"', '"note\n(optional)"')
+    text = f"{delimiter.join(names)}\r\n{delimiter.join((A, '8081:22', 'x'))}\r\n{A}{delimiter}80\r\n"
+    first, *_ = rows_of(text)
+    assert isinstance(first, ServiceUpdate)
+    assert (first.place, first.note, first.body.ports) == ("s.csv:6", "x", (SSH,))
+    assert told(text)[0].startswith("s.csv:7:38: ports: ")
+
+
+def test_a_line_of_delimiters_is_a_blank_line() -> None:
+    """A spreadsheet writes so a row without content; in the long layout it parts no service."""
+    header = "service_id,client_port,server_port,protocol\n"
+    (row,) = updates_of(f'{header},,,\n{A},8081,22,\n,,,\n"",,,\n , ,,\n{A},8082,23,UDP\n,,,\n')
+    assert row.body.ports == (SSH, TELNET)
+
+
+@pytest.mark.parametrize("cell", ["'#N/A", "'=1+1", "'-web", "''x", "'", "''", "' ", "'#x", "'＝1"])
+def test_an_apostrophe_in_front_makes_a_text_of_what_is_none(cell: str) -> None:
+    """Where a cell would be a formula, an error value or blank without it; else it is part of the text."""
+    (row,) = updates_of(f"service_id,ports,description\n{A},8081:22,{cell}\n")
+    assert row.body.description == (cell if cell == "''x" else cell[1:])
+
+
+@pytest.mark.parametrize("note", ["#42", "#urgent!", "# 1", "N/A", "issue #1", "#REF", "Err:1", "#CHG_7"])
+def test_a_note_that_is_no_error_value_is_a_note(note: str) -> None:
+    """People number tickets with the same character."""
+    (row,) = updates_of(f"service_id,ports,note\n{A},8081:22,{note}\n")
+    assert row.note == note
 
 
 def test_a_line_that_cannot_be_told_spoils_the_services_around_it() -> None:

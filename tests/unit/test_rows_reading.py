@@ -122,11 +122,53 @@ def test_an_issue_of_the_file_comes_before_those_of_its_rows() -> None:
 
 
 def test_a_survey_counts_what_it_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file with millions of issues is told in bounded memory, and the rest is a number."""
+    """A file with millions of issues is told in bounded memory: the first of each kind, and their numbers."""
     monkeypatch.setattr(sifting, "ISSUES_KEPT_MAX", 3)
-    content = b"service_id,ports\n" + b"x,y\n" * 5
+    content = b"service_id,ports,region\n" + b"x,y,\n" * 9 + f"{A},1:2,Nowhere\n".encode()
     found = survey(io.BytesIO(content), name="s.csv", format=Format.CSV)
-    assert (found.rows, len(found.issues), found.issues_omitted) == (5, 3, 7)
+    assert (found.rows, len(found.issues), found.issues_omitted) == (10, 11, 8)
+    assert list(found.counts.values()) == [9, 9, 1]
+    assert found.issues[-1].field == "region"
+
+
+COUNTED = (
+    (b"service_id,ports\r\n%b,1:2\r\n", "read 2 lines: 1 header line, 1 row"),
+    (
+        b"# a\n#\n  #\tb\n\nsep=,\nservice_id,ports\n\n%b,1:2\n,,\n \n#\xc2\xa0c\n",
+        "read 11 lines: 2 header lines, 1 row, 4 comments, 4 blank",
+    ),
+    (
+        b"service_id,client_port,server_port\n%b,1,2\n%b,3,4\n# x\n%b,5,6",
+        "read 5 lines: 1 header line, 1 row on 3 lines, 1 comment",
+    ),
+    (
+        b'service_id,ports,note\n%b,1:2,"a\n# no comment\n\nb"\n',
+        "read 5 lines: 1 header line, 1 row on 4 lines",
+    ),
+    (b'service_id,"ports\n(all)"\n%b,1:2\n', "read 3 lines: 2 header lines, 1 row"),
+    (
+        b'service_id,ports,note\n%b,1:2,"open\n# a comment after all\n\n',
+        "read 4 lines: 1 header line, 1 row, 1 comment, 1 blank",
+    ),
+    (b"service_id,ports\n# one\n\n#", "read 4 lines: 1 header line, 2 comments, 1 blank"),
+    (b"service_id,ports\n#N/A,1:2\n##,1:2\n", "read 3 lines: 1 header line, 2 rows"),
+)
+
+
+@pytest.mark.parametrize(("content", "summary"), COUNTED)
+def test_every_line_is_counted_as_what_it_is(content: bytes, summary: str) -> None:
+    """Header, rows, comments and blank lines add up to the lines of the file, quotes or not."""
+    found = survey(io.BytesIO(content.replace(b"%b", A.encode())), name="s.csv", format=Format.CSV)
+    assert found.lines.summary(rows=found.rows) == summary
+
+
+def test_the_lines_of_json_are_counted_as_well() -> None:
+    """There is no header."""
+    content = b'# x\n\n{"service_id": 1}\n{}\n\xef\xbb\xbf\n'
+    only_a_mark = survey(io.BytesIO(b"\xef\xbb\xbf"), name="s.jsonl", format=Format.JSONL)
+    assert (only_a_mark.rows, only_a_mark.lines.blank) == (0, 1)
+    found = survey(io.BytesIO(content), name="s.jsonl", format=Format.JSONL)
+    assert found.lines.summary(rows=found.rows) == "read 5 lines: 2 rows, 1 comment, 2 blank"
 
 
 @pytest.mark.parametrize(

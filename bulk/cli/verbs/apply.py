@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import around, despite_of, digest_of, ids_of
+from bulk.cli.verbs.shared import around, despite_of, digest_of, open_job
 from bulk.core.errors import UsageError
 
 
@@ -27,7 +27,7 @@ def apply(
     **flags: Any,
 ) -> int:
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
-    from bulk.app import applying, jobs, ledgers
+    from bulk.app import applying, ledgers
     from bulk.cli import logs, running, terminal
 
     overruled = despite_of(despite)
@@ -64,7 +64,7 @@ def apply(
         )
     else:
         use_case = applying.apply_from(
-            jobs.open_job(job, flags, only=ids_of(limit)),
+            open_job(job, flags, limit=limit, quiet=quiet),
             flags,
             around=here,
             operator=operator,

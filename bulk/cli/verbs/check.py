@@ -1,12 +1,11 @@
 """`bulk check`."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
 from bulk.cli import options, output
-from bulk.core.errors import ExitCode, JobInvalid, UsageError
-
-if TYPE_CHECKING:
-    from bulk.core.model import Issue
+from bulk.cli.verbs.shared import notify_read
+from bulk.core.errors import ExitCode, UsageError
 
 
 @options.takes("format", "region")
@@ -19,29 +18,23 @@ def check(
     """Check every row of a job, offline: all problems at once, with file:line:column."""
     from bulk.app.jobs import survey_job
     from bulk.core.reports import issues as issues_report
-    from bulk.core.text import counted
 
     if schema:
         output.write_json(_schema(schema))
         return ExitCode.OK
     if not job:
         raise UsageError("JOB is missing", hint="name a job file or its folder; see `bulk check --help`")
-    rows, omitted = 0, 0
-    found: tuple[Issue, ...]
-    warnings: tuple[Issue, ...] = ()
-    try:
-        survey = survey_job(job, flags)
-        rows, found, omitted, warnings = survey.rows, survey.issues, survey.issues_omitted, survey.warnings
-    except JobInvalid as invalid:
-        found = invalid.issues
+    found = survey_job(job, flags)
     if output_form is options.PlainForm.JSON:
-        report = issues_report.as_json(found, rows=rows, warnings=warnings)
-        output.write_json({**report, "issues_omitted": omitted})
+        report = issues_report.as_json(found.issues, rows=found.rows, warnings=found.warnings)
+        more = {"issues_omitted": found.issues_omitted, "lines": asdict(found.lines)}
+        output.write_json({**report, **more})
     else:
-        output.show(issues_report.lines(found, rows=rows, warnings=warnings))
-        if omitted:
-            output.notify(f"and {counted(omitted, 'more issue')}")
-    return ExitCode.INVALID if found else ExitCode.OK
+        output.show(
+            issues_report.lines(found.issues, rows=found.rows, counts=found.counts, warnings=found.warnings)
+        )
+    notify_read(found.lines, rows=found.rows)
+    return ExitCode.INVALID if found.issues else ExitCode.OK
 
 
 def _schema(which: options.SchemaOf) -> dict[str, Any]:

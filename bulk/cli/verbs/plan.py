@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, digest_of, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, digest_of, open_job, show_report
 from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def plan(
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, jobs, ledgers, planning, sources
+    from bulk.app import comparing, ledgers, planning, sources
     from bulk.cli import logs, running
 
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
@@ -46,7 +46,7 @@ def plan(
         endpoint = sources.Endpoint()  # nothing is saved
         use_case = comparing.plan_ledger(Path(job), flags, around=here, shown=shown, expect_digest=digest)
     else:
-        source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
+        source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         endpoint = source.endpoint
         use_case = planning.plan_from(source, around=here, out=saved, shown=shown, expect_digest=digest)
     planned = running.run(use_case)

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import around, ids_of
+from bulk.cli.verbs.shared import around, open_job
 
 if TYPE_CHECKING:
     from bulk.app.play import Trouble
@@ -40,7 +40,7 @@ def rehearse(
     logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     trouble = play.trouble(faults, tuple(limiter or ()))
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
-    rehearsal = running.run(_rehearsed(job, flags, ids_of(limit), trouble, here, quiet=quiet))
+    rehearsal = running.run(_rehearsed(job, flags, limit, trouble, here, quiet=quiet))
     if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
     else:
@@ -51,18 +51,18 @@ def rehearse(
 async def _rehearsed(
     job: str,
     flags: dict[str, object],
-    only: frozenset[str],
+    limit: str | None,
     trouble: "Trouble",
     around: "Surroundings",
     *,
     quiet: bool,
 ) -> "Rehearsal":
-    from bulk.app import jobs, ledgers, planning, rehearsing
+    from bulk.app import ledgers, planning, rehearsing
 
     plan, onlooker = Path(job), Onlooker(quiet=quiet)
     with TemporaryDirectory(prefix="bulk-") as folder:
         if not ledgers.is_ledger(job):
-            source, flags = jobs.open_job(job, flags, only=only), {}
+            source, flags = open_job(job, flags, limit=limit, quiet=quiet), {}
             plan = Path(folder) / "plan.ledger.jsonl"
             await planning.plan_from(source, around=around, out=plan, shown=lambda _: None)
         return await rehearsing.rehearse(plan, flags, trouble=trouble, around=around, operator=onlooker)

@@ -1,6 +1,6 @@
 """What several verbs share: words turned into values, and reports shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -11,16 +11,17 @@ from bulk.cli.command import place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
+from bulk.core.text import figure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from bulk.app.forecast import Forecast
+    from bulk.app.jobs import JobFileSource
     from bulk.app.overruling import Despite
     from bulk.app.sources import Endpoint
     from bulk.app.surroundings import Surroundings
     from bulk.core.model import Issue
     from bulk.core.reports.model import Report
+    from bulk.core.rows import LineCount
 
 
 class ReportForm(StrEnum):
@@ -59,14 +60,39 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
     output.show(issues_report.lines(issues, rows=0), to_stderr=True)
 
 
+def notify_read(lines: "LineCount", *, rows: int) -> None:
+    """Say on stderr how many lines were read and what they are, so that none is left out without a word."""
+    if lines.read:
+        output.notify(lines.summary(rows=rows))
+
+
+def open_job(job: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bool) -> "JobFileSource":
+    """Read a job, and say on stderr what was read unless `quiet`."""
+    from bulk.app import jobs
+
+    source = jobs.open_job(job, flags, only=ids_of(limit))
+    if not quiet:
+        notify_read(source.lines, rows=source.rows_read)
+        if source.only:
+            output.notify(
+                f"--limit takes {figure(len(source.rows.updates) + len(source.rows.invalid))} of them"
+            )
+    return source
+
+
 def ids_of(limit: str | None) -> frozenset[str]:
     """Read the value of `--limit`, ids or a file of ids; none where it is not given.
 
     One that names nothing is refused: an empty variable or file must not mean the whole fleet.
     """
+    from bulk.app.jobs import read_ids_of
+
     if limit is None:
         return frozenset()
-    ids = _ids_in(limit)
+    if limit.startswith("@"):
+        ids = read_ids_of(limit[1:], place=f"{place_of(limit, '--limit')} {limit}")
+    else:
+        ids = frozenset(part.strip().lower() for part in limit.split(",") if part.strip())
     if not ids:
         raise UsageError(
             f"{place_of(limit, '--limit')} {str(limit)!r} names no service",
@@ -102,19 +128,6 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
             )
         found.append(Despite(stop.lower(), reason))
     return tuple(found)
-
-
-def _ids_in(limit: str) -> frozenset[str]:
-    if not limit.startswith("@"):
-        return frozenset(part.strip().lower() for part in limit.split(",") if part.strip())
-    try:
-        lines = Path(limit[1:]).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a text file"
-        raise UsageError(
-            f"{place_of(limit, '--limit')} {limit}: {why}", hint="name a text file with one id per line"
-        ) from error
-    return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
 def show_report(report: "Report", form: ReportForm, *, more: str) -> None:

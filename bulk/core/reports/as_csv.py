@@ -1,47 +1,49 @@
 """The report as wide CSV: a job file again, with what became of each row in columns that a job ignores.
 
-A cell that a spreadsheet would take for a formula gets an apostrophe in front (OWASP, CSV injection); so does
-one that already begins with apostrophes before such a character, so that taking one away gives the cell back.
-An empty text that the PUT sets (`description`) looks like one that it does not name: CSV cannot tell.
+Its rows ask what the rows of the job asked, of the project that was looked up, and each only of a service
+that has the map which it should have now: see `Row.expected_ports`.
 """
 
 import csv
-import re
 from collections.abc import Iterator
 from operator import attrgetter
 
+from bulk.core.model import MAY_BE_EMPTY
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
-from bulk.core.reports.words import as_text
-from bulk.core.rows.columns import COLUMNS, OUTCOME_COLUMNS, ColumnKind
+from bulk.core.reports.words import as_text, printable
+from bulk.core.rows.columns import COLUMNS, OUTCOME_COLUMNS, Column, ColumnKind
+from bulk.core.rows.values import EMPTY_TEXT, as_cell
 
-_PLANNED = tuple(
-    column
-    for column in COLUMNS.values()
-    if column.kind not in {ColumnKind.EDIT, ColumnKind.EXPECTATION}  # the plan has made a whole map of these
-)
-_values = attrgetter(
-    *(
-        column.path if column.kind in {ColumnKind.BODY, ColumnKind.TARGET} else f"update.{column.path}"
-        for column in _PLANNED
-    )
-)
-HEADER = (*(column.name for column in _PLANNED), *OUTCOME_COLUMNS)
+HEADER = (*COLUMNS, *OUTCOME_COLUMNS)
+_NO_MAPPINGS = "[]"
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+
+def _source(column: Column) -> str:
+    """Return where a report's row holds the value of a column, in the form that `attrgetter` takes."""
+    match column.kind:
+        case ColumnKind.TARGET:
+            return f"change.{column.path}"
+        case ColumnKind.EXPECTATION:
+            return "expected_ports"
+        case _:
+            return f"change.update.{column.path}"
+
+
+_values = attrgetter(*map(_source, COLUMNS.values()))
 
 
 class _Echo:
     """A file that hands back what is written to it, so that `csv.writer` gives its line."""
 
     def write(self, line: str) -> str:
-        """Return the line that the csv module writes."""
-        return line
+        """Return the line that the csv module writes, which quotes what its own line end (CR LF) contains."""
+        return line.removesuffix("\r\n") + "\n"
 
 
 def render(report: Report) -> Iterator[str]:
     """Return the CSV line by line: the header, then one line a row, in the order of the plan."""
-    writer = csv.writer(_Echo(), lineterminator="\n")
+    writer = csv.writer(_Echo())
     yield writer.writerow(HEADER)
     for row in report.rows:
         yield writer.writerow(_cells(row))
@@ -49,12 +51,19 @@ def render(report: Report) -> Iterator[str]:
 
 def _cells(row: Row) -> Iterator[str | int]:
     """Return the cells below `HEADER`."""
-    change, reply = row.change, row.reply
-    ending = (row.result.value, reply.code, row.why, reply.request_id)
-    yield from map(neutral, (*map(as_text, _values(change)), *ending))
-    yield from (row.attempts, reply.ms, neutral(change.update.place))
+    reply = row.reply
+    yield from map(_cell, COLUMNS, _values(row))
+    for text in (row.result.value, reply.code, row.why, reply.request_id):
+        yield as_cell(printable(text))
+    yield from (row.attempts, reply.ms, as_cell(printable(row.change.update.place)))
 
 
-def neutral(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+def _cell(column: str, value: object) -> str:
+    """Return the cell of a value; one that is not given is blank, and one that is given and empty is not."""
+    match value:
+        case "":
+            return EMPTY_TEXT if column in MAY_BE_EMPTY else ""
+        case ():
+            return _NO_MAPPINGS if COLUMNS[column].kind is ColumnKind.EXPECTATION else ""
+        case _:
+            return as_cell(as_text(value))

@@ -13,9 +13,9 @@ import orjson
 
 from bulk.core.exports import Layout
 from bulk.core.model import ServiceUpdate, value_json
-from bulk.core.reports.as_csv import neutral
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS, ColumnKind, names_of
+from bulk.core.rows.values import as_cell
 
 _PORTS = {Layout.LONG: MAPPING_COLUMNS, Layout.WIDE: ("ports",)}
 _OTHERS = names_of(ColumnKind.EXPECTATION, ColumnKind.TARGET, ColumnKind.TEXT)
@@ -34,7 +34,7 @@ def row(update: ServiceUpdate, layout: Layout) -> str:
         return orjson.dumps(row_json(update)).decode() + "\n"
     ports = update.body.ports or ()
     mappings: tuple[tuple[str | int, ...], ...] = ((as_text(ports),),) if layout is Layout.WIDE else ports
-    others = tuple(neutral(as_text(value)) for value in _others(update))
+    others = tuple(as_cell(as_text(value)) for value in _others(update))
     return "".join(_line((update.service_id, *cells, *others)) for cells in mappings)
 
 

@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bulk.core.ledger.records import Json, reply_of, state_of
-from bulk.core.model import DISPLAY_FIELDS, Action, Change, ModifyBody, Outcome, Reply, ServiceState
+from bulk.core.ledger.records import Json, Left, reply_of, state_of
+from bulk.core.model import (
+    DISPLAY_FIELDS,
+    Action,
+    Change,
+    ModifyBody,
+    Outcome,
+    Ports,
+    Reply,
+    ServiceState,
+)
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of
 
@@ -42,6 +51,9 @@ class Row:
     unconfirmed: tuple[str, ...] = ()
     """The fields asked for that no reply shows."""
 
+    left: Left | None = None
+    """How the outcome left the service, where it does not say so itself."""
+
     @property
     def result(self) -> Action | Outcome:
         """Return how the row ended or, before the run, what the plan decided."""
@@ -51,6 +63,21 @@ class Row:
     def wrong(self) -> bool:
         """Return whether a person has to look at this row."""
         return self.result.facts.needs_person
+
+    @property
+    def expected_ports(self) -> Ports | None:
+        """Return the map that the service should have now, and with it alone may be changed again; None: any.
+
+        That of a row that ended as asked is the one that was asked for. A service in doubt has that or the
+        former one, and is left alone or sent the row again.
+        """
+        change, asked = self.change, self.change.update
+        before = change.before.ports if change.before else None
+        if self.outcome is not None and self.outcome.facts.as_asked:
+            return before if change.body.ports is None else change.body.ports
+        if self.left is Left.PARKED and change.parking:
+            return change.parking.ports
+        return before if asked.expect_ports is None else asked.expect_ports
 
     @property
     def name(self) -> str:
@@ -139,4 +166,5 @@ def row_of(change: Change, outcome: Outcome | None, ended: Json | None) -> Row:
         attempts=ended["attempts"],
         observed=state_of(ended["observed"]) if "observed" in ended else None,
         unconfirmed=tuple(ended.get("unconfirmed", ())),
+        left=Left.PARKED if ended.get("left") == Left.PARKED else None,
     )

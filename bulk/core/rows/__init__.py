@@ -11,8 +11,21 @@ around a CSV cell, and the case of a UUID and of a protocol.
 """
 
 from bulk.core.model import Format
+from bulk.core.rows.ids import read_ids
+from bulk.core.rows.lines import LineCount
 from bulk.core.rows.reading import Row, read_rows
 from bulk.core.rows.schema import row_schema
 from bulk.core.rows.sifting import Sifted, Survey, sift, survey
 
-__all__ = ["Format", "Row", "Sifted", "Survey", "read_rows", "row_schema", "sift", "survey"]
+__all__ = [
+    "Format",
+    "LineCount",
+    "Row",
+    "Sifted",
+    "Survey",
+    "read_ids",
+    "read_rows",
+    "row_schema",
+    "sift",
+    "survey",
+]

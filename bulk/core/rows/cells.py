@@ -1,22 +1,27 @@
 """The cells of a CSV record into the values of a draft."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from bulk.core.model import Issue
 from bulk.core.rows.columns import COLUMNS, CSV_COLUMNS, OUTCOME_COLUMNS
-from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, Record, place_of_cell
+from bulk.core.rows.csv_text import LONE_CR, AnyRecord, BrokenRecord, Record, place_of_cell
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
-from bulk.core.rows.header import Header
-from bulk.core.rows.values import Problem, Wrong, shown
+from bulk.core.rows.header import OTHER_DELIMITERS, Header
+from bulk.core.rows.values import (
+    CELL_CHARS_MAX,
+    Problem,
+    Wrong,
+    as_written,
+    error_value,
+    shown,
+    stripped,
+    too_long,
+)
 from bulk.core.text import counted
 
 Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
 """Position, column and reading of each column that has a rule of its own."""
-
-_MADE_TEXT = re.compile(r"'+[=+\-@\t\r]")
-"""One apostrophe in front keeps spreadsheets from running the cell; it is not part of the value."""
 
 _NAMELESS = Problem(message="a cell in a column without a name", hint="name the column, or empty the cell")
 
@@ -47,27 +52,71 @@ class CellReader:
             fault = record.fault
             draft.issues.append(issue_at(self.name, record.line, fault.column, "", fault.problem))
             return draft
-        if len(record.cells) == self._width:
-            self._read(draft, record)
+        if found := self._shape(record):
+            position, problem = found
+            draft.issues.append(self.issue(record, position, "", problem))
+            at = self._position["service_id"]
+            draft.raw_id = stripped(record.cells[at]) if at < len(record.cells) else ""
         else:
-            position = min(len(record.cells), self._width)
-            draft.issues.append(self.issue(record, position, "", self._ragged(len(record.cells))))
+            self._read(draft, record)
         return draft
 
+    def _shape(self, record: Record) -> tuple[int, Problem] | None:
+        """Give a record as many cells as the header has; return the cell where that cannot be, and why.
+
+        Spreadsheets leave out empty cells at the end of a line, or write more of them than the header has.
+        """
+        cells, width = record.cells, self._width
+        count = len(cells)
+        if count < width:
+            if count == 1 and (delimiter := self._other_delimiter(record.text)):
+                message = f"the cells are separated by {delimiter}, in the header by {shown(self._delimiter)}"
+                return 0, Problem(message=message, hint="separate them as in the header")
+            if not record.text.endswith("\n"):
+                message = f"the file ends in this line: {counted(count, 'cell')} where the header has {width}"
+                return count, Problem(message=message, hint="complete the line, or write its line end")
+            cells.extend([""] * (width - count))
+        elif count > width:
+            surplus = next((at for at in range(width, count) if stripped(cells[at])), None)
+            if surplus is not None:
+                return surplus, self._surplus(record)
+            del cells[width:]
+        if len(record.text) > CELL_CHARS_MAX:
+            for position, cell in enumerate(cells):
+                if wrong := too_long(cell):
+                    return position, wrong.problems[0]
+        return None
+
+    def _other_delimiter(self, text: str) -> str:
+        """Return what a message calls the delimiter that a line of one cell has; empty where it has none."""
+        named = {"\t": "tabs", "|": OTHER_DELIMITERS["|"], ";": '";"', ",": '","'}
+        return next((what for each, what in named.items() if each != self._delimiter and each in text), "")
+
+    def _surplus(self, record: Record) -> Problem:
+        if LONE_CR.search(record.text):
+            message = "a carriage return (CR) in the middle of a line"
+            return Problem(message=message, hint="save the file with LF or CRLF line ends")
+        message = f"{counted(len(record.cells), 'cell')} where the header has {self._width}"
+        hint = f"put a cell with {shown(self._delimiter)} in it in quotes, or name the column"
+        return Problem(message=message, hint=hint)
+
     def _read(self, draft: Draft, record: Record) -> None:
-        cells = record.cells
+        cells, text = record.cells, record.text
+        bare = str.strip if text.isascii() else stripped  # the same for ASCII, and quicker
+        may_be_error = "#" in text or "Err:" in text
         for position, column, reading in self._readings:
             cell = cells[position]
-            if not cell or cell.isspace():
+            if not bare(cell):
                 continue
-            value = reading(cell[1:] if _MADE_TEXT.match(cell) else cell)
+            error = error_value(cell) if may_be_error else None
+            value = error or reading(as_written(cell) if cell[0] == "'" else cell)
             if isinstance(value, Wrong):
-                draft.issues += [self.issue(record, position, column, problem) for problem in value.problems]
+                draft.issues += self._issues(record, position, column, value.problems)
             else:
                 draft.values[column] = value
         self._read_id(draft, record)
         for position, column in self._unreadable:
-            if not cells[position].strip():
+            if not stripped(cells[position]):
                 continue
             if column:
                 draft.has_unread = True
@@ -76,21 +125,15 @@ class CellReader:
 
     def _read_id(self, draft: Draft, record: Record) -> None:
         position = self._position["service_id"]
-        draft.raw_id = record.cells[position].strip()
+        draft.raw_id = stripped(record.cells[position])
         draft.column = record.text.find(draft.raw_id) + 1
         if not draft.raw_id:
             draft.issues.append(self.issue(record, position, "service_id", MISSING_ID))
 
-    def _ragged(self, count: int) -> Problem:
-        message = f"{counted(count, 'cell')} where the header has {self._width}"
-        if count > self._width:
-            return Problem(message=message, hint=f"put a cell with {shown(self._delimiter)} in it in quotes")
-        return Problem(message=message, hint="write the empty cells too")
-
     def cell(self, record: Record, column: str) -> str:
         """Return a cell without the blanks around it; empty where the file has no such column."""
         position = self._position.get(column)
-        return "" if position is None else record.cells[position].strip()
+        return "" if position is None else stripped(record.cells[position])
 
     def cell_issue(self, record: Record, column: str, problem: Problem) -> Issue:
         """Return the issue of a problem with the cell of a column."""
@@ -98,5 +141,8 @@ class CellReader:
 
     def issue(self, record: Record, position: int, column: str, problem: Problem) -> Issue:
         """Return the issue of a problem with the cell at a position."""
+        return self._issues(record, position, column, [problem])[0]
+
+    def _issues(self, record: Record, position: int, column: str, problems: Iterable[Problem]) -> list[Issue]:
         below, at = place_of_cell(record.text, self._delimiter, position)
-        return issue_at(self.name, record.line + below, at, column, problem)
+        return [issue_at(self.name, record.line + below, at, column, problem) for problem in problems]

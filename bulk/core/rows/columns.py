@@ -296,10 +296,27 @@ _OTHER_NAMES = {
 """What the API's documents and people call some columns."""
 
 
-def unknown_column(name: str, known: Iterable[str]) -> Problem:
-    """Return the problem of a column or field that does not exist, with the one that was perhaps meant."""
+_SUGGESTED_MAX = 20
+_NAME_CHARS_MAX = 64
+"""A longer name is like none."""
+
+
+def unknown_columns(unknown: Iterable[str], known: Iterable[str]) -> list[Problem]:
+    """Return the problem of each column or field that does not exist, with the one that was perhaps meant.
+
+    Of very many only the first are compared with what exists, which takes its time.
+    """
     names = tuple(known)
-    lower = name.strip().lower()
-    near = [_OTHER_NAMES[lower]] if lower in _OTHER_NAMES else get_close_matches(lower, names, n=1)
+    return [
+        _unknown_column(name, names, is_compared=number < _SUGGESTED_MAX and len(name) <= _NAME_CHARS_MAX)
+        for number, name in enumerate(unknown)
+    ]
+
+
+def _unknown_column(name: str, names: tuple[str, ...], *, is_compared: bool) -> Problem:
+    lower = values.stripped(name).lower()
+    near = [_OTHER_NAMES[lower]] if lower in _OTHER_NAMES else []
+    if is_compared and not near:
+        near = get_close_matches(lower, names, n=1)
     hint = f"did you mean {near[0]}?" if near and near[0] in names else f"known columns: {', '.join(names)}"
     return Problem(message=f"unknown column {values.shown(name)}", hint=hint)

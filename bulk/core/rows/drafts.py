@@ -31,4 +31,10 @@ class Draft:
 def issue_at(name: str, line: int, column: int, subject: str, problem: Problem) -> Issue:
     """Return the issue of a problem, with its place: `file:line:column`."""
     place = f"{name}:{line}:{column}"
-    return Issue(place=place, field=subject + problem.part, message=problem.message, hint=problem.hint)
+    return Issue(
+        place=place,
+        field=subject + problem.part,
+        message=problem.message,
+        hint=problem.hint,
+        cause=problem.cause,
+    )

@@ -2,27 +2,40 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
 
-from bulk.core.rows.columns import COLUMNS, unknown_column
+from bulk.core.model import Issue
+from bulk.core.rows.columns import COLUMNS, unknown_columns
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
-from bulk.core.rows.lines import Fault, NumberedLine, says_something
-from bulk.core.rows.values import Problem, Wrong, shown
+from bulk.core.rows.lines import Fault, LineCount, NumberedLine
+from bulk.core.rows.values import (
+    BLANKS,
+    CELL_CHARS_MAX,
+    Problem,
+    Wrong,
+    error_value,
+    shown,
+    too_long,
+    wrong,
+)
 
 _READINGS = {name: column.form.of_json for name, column in COLUMNS.items()}
-_NULL = Problem(message="null", hint="leave the field out to keep the setting as it is")
+_NULL = wrong("null", "leave the field out to keep the setting as it is")
+_UNKNOWN = Wrong(())
+_ERROR_STARTS = ("#", "E")
 _OBJECT_HINT = 'write one object a line: {"service_id": "…", "ports": [{"client_port": 8081, …}]}'
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:]')
+_SPACE = re.compile(r"\s*")
 _KEY_END = re.compile(r'"\s*:')
 
 
-def json_drafts(lines: Iterable[NumberedLine], name: str) -> Iterator[Draft]:
+def json_drafts(lines: Iterable[NumberedLine], name: str, count: LineCount) -> Iterator[Draft]:
     """Return one draft for each line."""
     for number, line in lines:
-        if not says_something(line):
+        if count.skips(line):
             continue
         draft = Draft(line=number)
         if isinstance(line, Fault):
@@ -34,10 +47,11 @@ def json_drafts(lines: Iterable[NumberedLine], name: str) -> Iterator[Draft]:
 
 def _read(draft: Draft, line: str, name: str) -> None:
     try:
-        fields = orjson.loads(line)
+        fields = orjson.loads(line if line.isascii() else line.strip(BLANKS))  # JSON knows four of them
     except orjson.JSONDecodeError as error:
         problem = Problem(message=f"not JSON: {error.msg}", hint=_OBJECT_HINT)
-        draft.issues.append(issue_at(name, draft.line, error.colno, "", problem))
+        column = error.colno + len(line) - len(line.lstrip(BLANKS)) if not line.isascii() else error.colno
+        draft.issues.append(issue_at(name, draft.line, column, "", problem))
         return
     if type(fields) is not dict:
         problem = Problem(message=f"{shown(fields)} is not an object", hint=_OBJECT_HINT)
@@ -58,19 +72,38 @@ def _read_fields(draft: Draft, fields: dict[str, Any], line: str, name: str) -> 
         draft.raw_id = raw_id
         draft.column = line.find(raw_id) + 1 or 1
     values = draft.values
+    unusable: dict[str, Wrong] = {}
     for key, raw in fields.items():
         reading = _READINGS.get(key)
-        value = reading(raw) if reading and raw is not None else _unusable(key, raw)
+        value = _value(reading, raw) if reading else _UNKNOWN
         if isinstance(value, Wrong):
-            column = _column_of(line, key)
-            subject = key if reading else ""
-            draft.issues += [issue_at(name, draft.line, column, subject, p) for p in value.problems]
+            unusable[key] = value
         else:
             values[key] = value
+    if unusable:
+        draft.issues += _issues(unusable, draft.line, line, name)
 
 
-def _unusable(key: str, raw: Any) -> Wrong:
-    return Wrong((_NULL if raw is None and key in COLUMNS else unknown_column(key, COLUMNS),))
+def _value(reading: Callable[[Any], Any], raw: Any) -> Any:
+    """Return the value of a field, or why it cannot be used."""
+    if raw is None:
+        return _NULL
+    error = None
+    if type(raw) is str and (len(raw) > CELL_CHARS_MAX or raw[:1] in _ERROR_STARTS):
+        error = too_long(raw) or error_value(raw)
+    return error or reading(raw)
+
+
+def _issues(unusable: dict[str, Wrong], number: int, line: str, name: str) -> Iterator[Issue]:
+    """Return the issues of the fields that cannot be used, each at the place of its value."""
+    columns: dict[str, int] = {}
+    for depth, _, key, column in _keys(line):
+        if depth == 1:
+            columns.setdefault(key, column)
+    unknown = iter(unknown_columns((key for key in unusable if key not in _READINGS), COLUMNS))
+    for key, value in unusable.items():
+        subject, problems = (key, value.problems) if key in _READINGS else ("", [next(unknown)])
+        yield from (issue_at(name, number, columns.get(key, 1), subject, problem) for problem in problems)
 
 
 def _field_count(fields: dict[str, Any]) -> int:
@@ -90,18 +123,10 @@ def _keys(line: str) -> Iterator[tuple[int, int, str, int]]:
             case "}" | "]":
                 enclosing.pop()
             case ":":
-                yield (
-                    len(enclosing) - 1,
-                    enclosing[-1],
-                    text,
-                    len(line) - len(line[token.end() :].lstrip()) + 1,
-                )
+                value_at = _SPACE.match(line, token.end())
+                yield len(enclosing) - 1, enclosing[-1], text, (value_at or token).end() + 1
             case string:
                 text = orjson.loads(string)
-
-
-def _column_of(line: str, key: str) -> int:
-    return next((column for depth, _, found, column in _keys(line) if depth == 1 and found == key), 1)
 
 
 def _find_repeated_fields(draft: Draft, line: str, name: str) -> None:

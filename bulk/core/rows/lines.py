@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TypeAlias
 
-from bulk.core.rows.values import Problem
+from bulk.core.rows.values import BLANKS, Problem
+from bulk.core.text import counted
 
 LINE_BYTES_MAX = 1_048_576
 """Longest line taken, its end included: a row of 200 mappings needs 15 KB."""
@@ -17,11 +19,13 @@ _CSV_HINT = "save the sheet as CSV (UTF-8)"
 _MAGIC = (
     (b"PK\x03\x04", "a ZIP archive or an XLSX workbook", _CSV_HINT),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _CSV_HINT),
-    (b"\x1f\x8b", "compressed with gzip", "unpack it first: gunzip -c FILE | bulk … -"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it first: zstd -dc FILE | bulk … -"),
-    (b"BZh", "compressed with bzip2", "unpack it first: bzip2 -dc FILE | bulk … -"),
+    (b"\x1f\x8b", "compressed with gzip", "unpack it with gunzip, and name the result"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "unpack it with unzstd, and name the result"),
+    (b"BZh", "compressed with bzip2", "unpack it with bunzip2, and name the result"),
+    (b"\xfd7zXZ", "compressed with xz", "unpack it with unxz, and name the result"),
     (b"PAR1", "a Parquet file", "export it as CSV or JSON Lines"),
     (b"%PDF-", "a PDF document", _CSV_HINT),
+    (b"<", "an HTML or XML document", _CSV_HINT),
     (b"\xff\xfe", "encoded as UTF-16", "save it as CSV UTF-8"),
     (b"\xfe\xff", "encoded as UTF-16", "save it as CSV UTF-8"),
 )
@@ -38,7 +42,51 @@ class Fault:
 NumberedLine: TypeAlias = tuple[int, str | Fault]
 
 
-def not_a_text_file(start: bytes) -> Problem | None:
+_STARTS_OF_SKIPPED = frozenset({"", "#", *BLANKS})
+
+
+@dataclass(slots=True, kw_only=True)
+class LineCount:
+    """The lines of a file by what they are, as they are read; those of none of these kinds are the rows'."""
+
+    read: int = 0
+    header: int = 0
+    comments: int = 0
+    blank: int = 0
+
+    def skips(self, line: str | Fault) -> bool:
+        """Return whether a line is blank or a comment (`#` and a blank), and count it if it is."""
+        if isinstance(line, Fault) or line[:1] not in _STARTS_OF_SKIPPED:
+            return False
+        start = line.lstrip(BLANKS)[:2]
+        if not start:
+            self.blank += 1
+        elif start[0] == "#" and start[1:] in BLANKS:  # as nothing is, at the end of the file
+            self.comments += 1
+        else:
+            return False
+        return True
+
+    def summary(self, *, rows: int) -> str:
+        """Return in words what was read: `read 14 lines: 1 header line, 9 rows, 2 comments, 2 blank`."""
+        of_rows = self.read - self.header - self.comments - self.blank
+        parts = (
+            (self.header, counted(self.header, "header line")),
+            (rows, counted(rows, "row") + (f" on {counted(of_rows, 'line')}" if of_rows != rows else "")),
+            (self.comments, counted(self.comments, "comment")),
+            (self.blank, f"{self.blank:,} blank"),
+        )
+        return f"read {counted(self.read, 'line')}: {', '.join(text for number, text in parts if number)}"
+
+
+def text_lines(pieces: Iterable[bytes], count: LineCount) -> Iterator[NumberedLine] | Problem:
+    """Return the lines of a file as text, as `numbered` does, or what it is where it is no text at all."""
+    rest = iter(pieces)
+    first = next(rest, b"")
+    return _not_text(first) or numbered(chain((first,) if first else (), rest), count)
+
+
+def _not_text(start: bytes) -> Problem | None:
     """Return what kind of file begins with `start` where that is clearly not text; else None."""
     for magic, what, hint in _MAGIC:
         if start.startswith(magic):
@@ -48,8 +96,8 @@ def not_a_text_file(start: bytes) -> Problem | None:
     return None
 
 
-def numbered(pieces: Iterable[bytes]) -> Iterator[NumberedLine]:
-    """Return (number from 1, text with its end) of each line.
+def numbered(pieces: Iterable[bytes], count: LineCount) -> Iterator[NumberedLine]:
+    """Return (number from 1, text with its end) of each line, and count them.
 
     `pieces` are lines with their ends. A line longer than LINE_BYTES_MAX may come in several pieces.
     """
@@ -59,6 +107,7 @@ def numbered(pieces: Iterable[bytes]) -> Iterator[NumberedLine]:
             overlong = not piece.endswith(b"\n")
             continue
         number += 1
+        count.read = number
         if len(piece) > LINE_BYTES_MAX:
             overlong = not piece.endswith(b"\n")
             yield number, _TOO_LONG
@@ -67,14 +116,6 @@ def numbered(pieces: Iterable[bytes]) -> Iterator[NumberedLine]:
             return
         else:
             yield number, _text(piece.removeprefix(_BOM) if number == 1 else piece)
-
-
-_BLANK_OR_COMMENT = ("", "#")
-
-
-def says_something(line: str | Fault) -> bool:
-    """Return whether a line counts, that is, is neither blank nor a `#` comment."""
-    return isinstance(line, Fault) or line.lstrip()[:1] not in _BLANK_OR_COMMENT
 
 
 def _text(piece: bytes) -> str | Fault:

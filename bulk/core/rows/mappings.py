@@ -13,7 +13,7 @@ import orjson
 
 from bulk.core.model import MAPPINGS_MAX, PORT_MAX, PortMapping, Ports, Protocol, port_mapping
 from bulk.core.rows.known import Known
-from bulk.core.rows.values import Problem, Wrong, shown, wrong
+from bulk.core.rows.values import BLANKS, Problem, Wrong, shown, wrong
 
 PORT_HINT = f"write a whole number from 1 to {PORT_MAX}"
 MAPPING_HINT = "write client:server/protocol, such as 8081:22/TCP"
@@ -21,7 +21,7 @@ OBJECT_HINT = 'write {"client_port": 8081, "server_port": 22, "protocol": "TCP"}
 LIST_HINT = f"{OBJECT_HINT} for each, in a list"
 PROTOCOL_HINT = "write TCP or UDP"
 
-_SEPARATOR_CHARS = " \t\r\n\v\f;,"
+_SEPARATOR_CHARS = f"{BLANKS};,"
 _SEPARATORS = re.compile(f"[{_SEPARATOR_CHARS}]+")
 _MAPPING = re.compile(r"([1-9][0-9]{0,4}):([1-9][0-9]{0,4})(?:/([A-Za-z]{3}))?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")

@@ -12,7 +12,7 @@ from bulk.core.rows.csv_text import CsvRecords
 from bulk.core.rows.drafts import Draft, issue_at
 from bulk.core.rows.header import read_header
 from bulk.core.rows.jsonl import json_drafts
-from bulk.core.rows.lines import NumberedLine, not_a_text_file, numbered
+from bulk.core.rows.lines import LineCount, NumberedLine, text_lines
 from bulk.core.rows.repeats import Contests
 from bulk.core.rows.rules import ASKING, row_problems
 from bulk.core.rows.values import Problem
@@ -32,12 +32,19 @@ _ASKS_NOTHING = Problem(
 )
 
 
-def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Target) -> Iterator[Row]:  # noqa: A002
+def read_rows(
+    lines: Iterable[bytes],
+    *,
+    name: str,
+    format: Format,  # noqa: A002
+    default: Target,
+    count: LineCount | None = None,
+) -> Iterator[Row]:
     """Return the rows of a job file in the order of the file, and the issues of the file.
 
     `lines` are the file's lines with their ends (a line over `lines.LINE_BYTES_MAX` may come in
     pieces); `name` stands in every place. `default` is the target of rows that name none: its
-    project_id holds for rows of its own region and profile only.
+    project_id holds for rows of its own region and profile only. `count` counts the lines.
 
     After the last row come the rows that conflict with each other (a service named twice, a server
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
@@ -45,15 +52,20 @@ def read_rows(lines: Iterable[bytes], *, name: str, format: Format, default: Tar
 
     Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
     """
-    for judged in judge(lines, name, format):
+    for judged in judge(lines, name, format, count or LineCount()):
         yield _row(judged, name, default) if isinstance(judged, Draft) else judged
 
 
-def judge(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | InvalidRow | Issue]:  # noqa: A002
+def judge(
+    lines: Iterable[bytes],
+    name: str,
+    format: Format,  # noqa: A002
+    count: LineCount,
+) -> Iterator[Draft | InvalidRow | Issue]:
     """Return every row as a numbered draft with all its issues, then the rows that conflict."""
     contests = Contests(name)
     row, is_readable = 0, True
-    for draft in _drafts(lines, name, format):
+    for draft in _drafts(lines, name, format, count):
         if isinstance(draft, Issue):
             is_readable = False
             yield draft
@@ -68,28 +80,31 @@ def judge(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft |
     yield from contests.withdrawn()
 
 
-def _drafts(lines: Iterable[bytes], name: str, format: Format) -> Iterator[Draft | Issue]:  # noqa: A002
-    pieces = iter(lines)
-    first = next(pieces, b"")
-    if problem := not_a_text_file(first):
-        return iter((issue_at(name, 1, 1, "", problem),))
-    text = numbered(chain((first,) if first else (), pieces))
+def _drafts(
+    lines: Iterable[bytes],
+    name: str,
+    format: Format,  # noqa: A002
+    count: LineCount,
+) -> Iterator[Draft | Issue]:
+    text = text_lines(lines, count)
+    if isinstance(text, Problem):
+        return iter((issue_at(name, 1, 1, "", text),))
     match format:
         case Format.CSV:
-            return _csv_drafts(text, name)
+            return _csv_drafts(text, name, count)
         case Format.JSONL:
-            return json_drafts(text, name)
+            return json_drafts(text, name, count)
         case _:
             assert_never(format)
 
 
-def _csv_drafts(lines: Iterator[NumberedLine], name: str) -> Iterator[Draft | Issue]:
-    header, issues = read_header(lines, name)
+def _csv_drafts(lines: Iterator[NumberedLine], name: str, count: LineCount) -> Iterator[Draft | Issue]:
+    records = CsvRecords(lines, count)
+    header, issues = read_header(records, name)
     if not header:
         return iter(issues)
-    records = CsvRecords(lines, delimiter=header.delimiter)
     drafts = long_drafts if header.is_long else wide_drafts
-    return chain(issues, drafts(records, header, name))
+    return chain(issues, drafts(records.records(header.delimiter), header, name))
 
 
 def _apply_rules(draft: Draft, name: str) -> None:

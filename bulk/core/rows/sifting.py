@@ -1,16 +1,19 @@
 """The rows of a whole file, sorted into those that can be used and those that cannot."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Self, assert_never
 
 from bulk.core.model import Format, InvalidRow, Issue, ServiceUpdate
 from bulk.core.rows.cautions import Cautions
 from bulk.core.rows.drafts import Draft
+from bulk.core.rows.lines import LineCount
 from bulk.core.rows.reading import Row, judge
 
 ISSUES_KEPT_MAX = 10_000
-"""Most issues that a survey keeps; more are only counted."""
+"""Issues that a survey keeps; of those behind them only the first of each kind, the others are counted."""
+ALIKE_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,27 +59,42 @@ class Survey:
     """What a file is like, for a million rows in little memory."""
 
     rows: int
+    lines: LineCount
     issues: tuple[Issue, ...]
-    """The first ones found, at most ISSUES_KEPT_MAX, in the order of reading."""
-    issues_omitted: int
-    warnings: tuple[Issue, ...]
+    """The first ones of each kind, and the first ISSUES_KEPT_MAX of all, in the order of reading."""
+    counts: Mapping[tuple[str, str], int]
+    """How many there are of each kind (`Issue.kind`)."""
+    warnings: tuple[Issue, ...] = ()
     """What to look at twice: each kind once, at its first row."""
+
+    @classmethod
+    def of_issues(cls, issues: tuple[Issue, ...]) -> Self:
+        """Return the survey of a job whose file is not read, because of these issues."""
+        return cls(rows=0, lines=LineCount(), issues=issues, counts=Counter(issue.kind for issue in issues))
+
+    @property
+    def issues_omitted(self) -> int:
+        """Return how many are counted only."""
+        return sum(self.counts.values()) - len(self.issues)
 
 
 def survey(lines: Iterable[bytes], *, name: str, format: Format) -> Survey:  # noqa: A002
     """Check a whole file as `read_rows` does, and keep no more than its issues."""
-    rows, found, issues, cautions = 0, 0, list[Issue](), Cautions(name)
-    for judged in judge(lines, name, format):
+    rows, count, issues, counts = 0, LineCount(), list[Issue](), Counter[tuple[str, str]]()
+    cautions = Cautions(name)
+    for judged in judge(lines, name, format, count):
         if isinstance(judged, Draft):
             rows = judged.row
             cautions.watch(judged)
-        here = (judged,) if isinstance(judged, Issue) else judged.issues
-        if here:
-            found += len(here)
-            issues.extend(here[: ISSUES_KEPT_MAX - len(issues)])
+        for issue in (judged,) if isinstance(judged, Issue) else judged.issues:
+            kind = issue.kind
+            counts[kind] += 1
+            if len(issues) < ISSUES_KEPT_MAX or counts[kind] <= ALIKE_KEPT:
+                issues.append(issue)
     return Survey(
         rows=rows,
+        lines=count,
         issues=tuple(issues),
-        issues_omitted=found - len(issues),
+        counts=counts,
         warnings=tuple(cautions.warnings()),
     )

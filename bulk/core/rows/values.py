@@ -25,6 +25,8 @@ class Problem:
     hint: str
     part: str = ""
     """Which part of the value: `[2].client_port`."""
+    cause: str = ""
+    """What problems of one cause share, where the hint differs from value to value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,75 @@ def wrong(message: str, hint: str) -> Wrong:
 def shown(value: Any) -> str:
     """Return a value as a message may show it: quoted, printable, at most 60 characters."""
     if not isinstance(value, str):
-        return _cut(orjson.dumps(value).decode())
+        try:
+            return _cut(orjson.dumps(value).decode())
+        except orjson.JSONEncodeError:  # it reads deeper nesting than it writes
+            return "what is nested very deeply"
     printable = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value[: SHOWN_CHARS_MAX + 1])
     return f'"{_cut(printable)}"'
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARS_MAX else text[:SHOWN_CHARS_MAX] + "…"
+
+
+BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008"
+    "\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
+)
+"""All that looks like nothing: what `str.isspace` means, and the blanks without width."""
+
+
+def stripped(text: str) -> str:
+    """Return a text without the blanks around it."""
+    return text.strip() if text.isascii() else text.strip(BLANKS)
+
+
+EMPTY_TEXT = "'"
+"""The CSV cell of a text that is empty on purpose."""
+_NOT_TAKEN_FOR_TEXT = re.compile(rf"'*(?:[\t\r\n]|[{BLANKS}]*(?:[=+\-@#＝＋－＠]|Err:|\Z))")
+
+
+def as_cell(text: str) -> str:
+    """Return the CSV cell of a text: with an apostrophe in front where it would be taken for something else.
+
+    That is a formula in a spreadsheet (OWASP, CSV injection), an error value, a blank cell, or such a cell
+    behind apostrophes, so that taking one of them away always gives the text back.
+    """
+    return f"'{text}" if text and _NOT_TAKEN_FOR_TEXT.match(text) else text
+
+
+def as_written(cell: str) -> str:
+    """Return the text of a CSV cell: the opposite of `as_cell`."""
+    return cell[1:] if cell.startswith("'") and _NOT_TAKEN_FOR_TEXT.match(cell) else cell
+
+
+_ERROR_VALUE = re.compile(
+    r"\#[¡¿]?[^\W\d_][\w/]{0,24}[!?]"  # in any language: #REF! #BEZUG! #¡REF! #¿NOMBRE? #DIV/0!
+    r"|\#(?:N/[ABD]|Н/Д|NV|I/T|YOK|HIÁNYZIK|NENÍ_K_DISPOZICI)"  # those without a mark: not available ...
+    r"|\#(?:GETTING_DATA|DATEN_ABRUFEN|CHARGEMENT_DONNEES|OBTENIENDO_DATOS|HÄMTAR_DATA)"  # ... and not yet
+    r"|\#{2,}|Err:\d{3}"  # a column that is too narrow; LibreOffice
+)
+
+
+def error_value(text: str) -> Wrong | None:
+    """Return what is wrong with an error value of a spreadsheet, such as `#N/A`; None for any other text."""
+    bare = stripped(text)
+    if not _ERROR_VALUE.fullmatch(bare) or (bare.startswith("#") and bare != bare.upper()):
+        return None
+    return wrong(f"{shown(bare)} is a spreadsheet's error value", "correct the formula, or write a value")
+
+
+CELL_CHARS_MAX = 131_072
+"""Longest cell of a CSV file, in quotes or not, and longest text in JSON Lines."""
+
+
+def too_long(text: str) -> Wrong | None:
+    """Return what is wrong with a cell or text that is too long; None for any other."""
+    if len(text) <= CELL_CHARS_MAX:
+        return None
+    hint = f"write at most {CELL_CHARS_MAX:,}; if it is not one text, look for a missing quotation mark"
+    return wrong(f"{len(text):,} characters", hint)
 
 
 def string(of_text: Callable[[str], T | Wrong]) -> Callable[[Any], T | Wrong]:
@@ -59,7 +123,7 @@ def string(of_text: Callable[[str], T | Wrong]) -> Callable[[Any], T | Wrong]:
 
 def trimmed(of_text: Callable[[str], T | Wrong]) -> Callable[[str], T | Wrong]:
     """Return the CSV reading of a field whose text reading is `of_text`: blanks around it do not count."""
-    return lambda cell: of_text(cell.strip())
+    return lambda cell: of_text(stripped(cell))
 
 
 def matching(pattern: str, *, fault: str, hint: str) -> Callable[[str], str | Wrong]:
@@ -84,7 +148,8 @@ def _not_a_uuid(text: str, lower: str) -> Wrong:
         return wrong(f"{shown(text)} is not a UUID", "write 32 hex digits as 8-4-4-4-12")
     digits = candidates[0]
     dashed = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
-    return wrong(f"{shown(text)} is {_dress(lower)}, not a bare UUID", f"write {dashed}")
+    message = f"{shown(text)} is {_dress(lower)}, not a bare UUID"
+    return Wrong((Problem(message=message, hint=f"write {dashed}", cause="not a bare UUID"),))
 
 
 def _dress(lower: str) -> str:
@@ -107,8 +172,9 @@ def project_id(text: str) -> str | Wrong:
     if PROJECT_ID.fullmatch(text):
         return text
     plain = text.lower().replace("-", "")
-    hint = f"write {plain}" if PROJECT_ID.fullmatch(plain) else "write 32 lower-case hex digits, no dashes"
-    return wrong(f"{shown(text)} is not a project id", hint)
+    form = "write 32 lower-case hex digits, no dashes"
+    hint = f"write {plain}" if PROJECT_ID.fullmatch(plain) else form
+    return Wrong((Problem(message=f"{shown(text)} is not a project id", hint=hint, cause=form),))
 
 
 def description(text: str) -> str | Wrong:
@@ -141,7 +207,7 @@ IP = rf"{_OCTET}(?:\.{_OCTET}){{3}}|(?![0-9.]+$)(?=.{{1,253}}$){_LABEL}(?:\.{_LA
 def truth_of_text(cell: str) -> bool | Wrong:
     """Return true or false, written so, in any case (spreadsheets write TRUE)."""
     bad = wrong(f"{shown(cell)} is neither true nor false", "write true or false")
-    return {"true": True, "false": False}.get(cell.strip().lower(), bad)
+    return {"true": True, "false": False}.get(stripped(cell).lower(), bad)
 
 
 def truth_of_json(raw: Any) -> bool | Wrong:

@@ -11,6 +11,7 @@ import pytest
 from bulk.core.model import Action, Outcome
 from bulk.core.plan import Estimate
 from bulk.core.reports import as_csv, as_json
+from bulk.core.rows.values import as_cell, as_written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,6 +44,7 @@ def test_csv_has_the_columns_of_a_wide_job_and_then_those_of_the_outcome(
     assert one == dict.fromkeys(as_csv.HEADER, "") | {
         "service_id": str(first.service_id),
         "ports": "81:81/TCP 82:82/UDP",
+        "expect_ports": "81:81/TCP 82:82/UDP",
         "region": first.target.region,
         "project_id": first.target.project_id,
         "approval_enabled": "true",
@@ -55,6 +57,7 @@ def test_csv_has_the_columns_of_a_wide_job_and_then_those_of_the_outcome(
         "place": "services.csv:2",
     }
     assert (two["outcome"], two["code"], two["message"]) == ("failed", "EndPoint.3044", "ports clash")
+    assert two["expect_ports"] == "80:80/TCP"
 
 
 def test_csv_of_a_plan_tells_the_action_as_outcome(
@@ -83,11 +86,16 @@ def test_csv_of_a_plan_tells_the_action_as_outcome(
         ("plain", "plain"),
         ("'quoted'", "'quoted'"),
         ("", ""),
+        ("#N/A", "'#N/A"),
+        (" @x", "' @x"),
+        ("＝1", "'＝1"),
+        (" ", "' "),
     ],
 )
 def test_a_cell_that_a_spreadsheet_would_run_is_made_text(cell: str, written_as: str) -> None:
     """One apostrophe in front makes it text, and taking one away gives the cell back."""
-    assert as_csv.neutral(cell) == written_as
+    assert as_cell(cell) == written_as
+    assert as_written(written_as) == cell
 
 
 def test_every_text_cell_of_the_csv_is_made_safe(written: "Written", change: "Callable[..., Change]") -> None:

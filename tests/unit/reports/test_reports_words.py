@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
@@ -86,6 +87,50 @@ def test_warnings_are_lines_too_and_make_nothing_invalid() -> None:
 def test_issues_found_before_rows_were_counted_name_no_count() -> None:
     """A file that cannot be read at all has issues but no rows."""
     assert [plain(line) for line in issues.lines([ISSUE], rows=0)][1] == "1 issue; nothing was sent"
+
+
+def many(number: int, *, cause: str = "") -> list[Issue]:
+    """Give issues of one kind, each with its place and value, and with its own hint if they have a cause."""
+    return [
+        Issue(
+            place=f"s.csv:{line}:1",
+            field="service_id",
+            message=f'"{line}" is no id',
+            hint=f"write {line}" if cause else "write one",
+            cause=cause,
+        )
+        for line in range(2, number + 2)
+    ]
+
+
+@pytest.mark.parametrize("cause", ["", "no id"])
+def test_many_issues_of_one_kind_are_one_line_with_their_number_and_first_places(cause: str) -> None:
+    """Ten thousand bad rows must not bury the one that is bad in another way."""
+    other = Issue(place="s.csv:7777:9", field="ports", message="no ports", hint="write one")
+    found = many(10_000, cause=cause)
+    first, second, last = [
+        plain(line) for line in issues.lines([*found[:9_000], other, *found[9_000:]], rows=10_000)
+    ]
+    assert first.startswith('s.csv:2:1: service_id: "2" is no id; write ')
+    assert first.endswith(" (10,000 times: also at 3:1, 4:1, 5:1, 6:1 …)")
+    assert second.startswith("s.csv:7777:9: ports: ")
+    assert last == "10,001 issues in 10,000 rows; nothing was sent"
+
+
+def test_few_issues_of_one_kind_are_a_line_each() -> None:
+    """Each with its place and its value; parts of a list are one kind."""
+    few = [replace(issue, field=f"ports[{number}]") for number, issue in enumerate(many(3))]
+    assert len(list(issues.lines(few, rows=3))) == 4
+    five = [replace(issue, field=f"ports[{number}]") for number, issue in enumerate(many(5))]
+    assert plain(next(issues.lines(five, rows=3))).endswith(" (5 times: also at 3:1, 4:1, 5:1, 6:1)")
+
+
+def test_the_number_of_issues_is_that_of_all_where_only_some_were_kept() -> None:
+    """A survey of a very large file counts the others."""
+    some = many(5)
+    first, last = [plain(line) for line in issues.lines(some, rows=9, counts={some[0].kind: 1_000_000})]
+    assert first.endswith(" (1,000,000 times: also at 3:1, 4:1, 5:1, 6:1 …)")
+    assert last.startswith("1,000,000 issues in 9 rows")
 
 
 def test_a_clean_job_says_so() -> None:
