@@ -7,6 +7,7 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -18,6 +19,7 @@ from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, 
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
+from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.reading import (
     Patience,
@@ -25,11 +27,12 @@ from bulk.run.reading import (
     by_target,
     list_services,
     raising_the_first,
+    read_page,
     refused_key,
     show_service,
     teach,
 )
-from bulk.run.stages import Append, Effect, Place, Probe, Send, Show, Stop, Timer
+from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class RunContext:
 
 
 _NAMED_MAX = 10
+_RENEWING_SHARE = 0.5
+"""Of the rate of reads: what pages that renew looks take at most; the rest is for doubts and single looks."""
 GAP_S = 2.0
 """A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
 
@@ -228,6 +233,8 @@ class Pump:
                 self._keep(self._puts, change.row, self._put(change, body))
             case Show(change=change):
                 self._keep(self._shows, change.row, self._show(change))
+            case Renew(lane=key, page=page):
+                self._spawn(self._list(key, self._renew(key, page)))
             case Probe(target=target):
                 self._spawn(self._probe(target))
             case Timer(row=row, wait_s=wait_s):
@@ -273,6 +280,22 @@ class Pump:
         self._machine.probed(target, refusal)
         self._drain_soon()
 
+    async def _renew(self, key: LaneName, page: ListPage) -> None:
+        """Read a page of the list again; where that cannot be, single looks will find out why."""
+        client = self._clients[page.target]
+        services, asked_at = tuple[ServiceState, ...](), self._clock.monotonic()
+        with suppress(FleetUnreadable, CredentialsError):
+            (found, _, asked_at) = await read_page(
+                page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
+            )
+            services = found.services
+        self._machine.renewed(key, page, services, asked_at)
+        self._drain_soon()
+        next_at = asked_at + 1 / (client.reads.rate_per_s * _RENEWING_SHARE)
+        await self._clock.sleep(max(next_at - self._clock.monotonic(), 0.0), wake=self._is_over)
+        self._machine.rested(key)
+        self._drain_soon()
+
     async def _wait(self, row: int, wait_s: float) -> None:
         await self._clock.sleep(wait_s, wake=self._is_over)
         self._machine.due(row)
@@ -298,6 +321,9 @@ class Pump:
     def _wants(self, key: LaneName) -> bool:
         return self._machine.wants(key, self._paces[key].rate_per_s, self._clock.monotonic())
 
+    def _is_looking(self, key: LaneName) -> bool:
+        return self._machine.is_looking(key, self._clock.monotonic())
+
     async def _grant(self, key: LaneName) -> None:
         """Begin a PUT at the next grant of the pace; the grant is kept for a row that is looked at again."""
         machine = self._machine
@@ -305,8 +331,8 @@ class Pump:
         granted_at = await self._paces[key].acquire()
         if granted_at is None:
             return
-        while not (row := machine.granted(key, self._time())) and machine.is_looking(key):
-            await self._woken(key, lambda: self._wants(key) or not machine.is_looking(key))
+        while not (row := machine.granted(key, self._time())) and self._is_looking(key):
+            await self._woken(key, lambda: self._wants(key) or not self._is_looking(key))
         if row:
             self._granted[row] = granted_at
         self._drain_soon()
@@ -332,17 +358,17 @@ class Pump:
         """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""
 
         async def look(target: Target, rows: Any) -> None:
-            asked_at = 0.0
+            page, asked_at = ListPage(target, 0), 0.0
 
-            def page(at: float) -> None:
-                nonlocal asked_at
-                asked_at = at
+            def on_page(offset: int, at: float) -> None:
+                nonlocal page, asked_at
+                page, asked_at = ListPage(target, offset), at
 
             def judged(row: int, drift: Any) -> None:
-                self._machine.look.seen(row, drift, asked_at)
+                self._machine.look.seen(row, drift, asked_at, page)
                 self._drain_soon()
 
-            await compare(self._ledger, rows, self._listing(target, page), judged)
+            await compare(self._ledger, rows, self._listing(target, on_page), judged)
 
         if await self._can_read(key, look, self._machine.look.unseen(key)):
             self._machine.look.ended(key)
@@ -376,7 +402,7 @@ class Pump:
         return False
 
     def _listing(
-        self, target: Target, on_page: Callable[[float], object] = lambda _: None
+        self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None
     ) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
         client = self._clients[target]
         patience = self._patience_of(client)
