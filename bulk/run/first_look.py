@@ -37,9 +37,12 @@ class FirstLook:
             self._gates.moved.add(row)
 
     def _judge(self, row: int, found: Drift | None) -> None:
-        opened = self._progress.open.get(row)
-        action, attempts = self._progress.action(row), opened.attempts if opened else 0
-        self._course.follow(row, looked_at(row, action, attempts, found))
+        opened, action = self._progress.open.get(row), self._progress.action(row)
+        if found is None and opened is None and action is Action.UPDATE:
+            self._course.admit(row)
+        else:
+            attempts = opened.attempts if opened else 0
+            self._course.follow(row, looked_at(row, action, attempts, found))
 
     def ended(self, key: LaneName) -> None:
         """Learn that every service of a lane has been looked at."""
