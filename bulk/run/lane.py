@@ -15,12 +15,12 @@ from bulk.core.model import (
     PUSH_BACK_MAX_S,
     Doubt,
     LaneName,
+    PutVerdict,
     Reply,
     Retry,
     ShowVerdict,
     Target,
     Throttled,
-    Verdict,
 )
 from bulk.run.board import Board
 from bulk.run.interfaces import Limits
@@ -38,7 +38,7 @@ LOOKS_MAX = 32
 _SERVER_ERROR = 500
 
 
-def pushed_back(found: Verdict | ShowVerdict) -> Stop | None:
+def pushed_back(found: PutVerdict | ShowVerdict) -> Stop | None:
     """Return why nothing can be sent any more, where the API asks to be left alone for too long."""
     if isinstance(found, Throttled | Doubt | Retry) and found.shut_until:
         return Stop(BrakeReason.PUSHED_BACK, f"the API asks to be left alone until {found.shut_until}")
@@ -201,9 +201,9 @@ class Lane:
         """Learn how fast the rows go, and so how many must be looked at again in time."""
         self.rows_ahead = min(max(int(rate_per_s * AHEAD_S), 2), ROWS_AHEAD_MAX)
 
-    def page_needed(self, now: float, *, is_urgent: bool) -> ListPage | None:
+    def page_needed(self, now: float) -> ListPage | None:
         """Return the page of the list to be read now, so that the rows ahead are looked at in time."""
-        return self.renewal.next_page(self.queue.ahead(self.rows_ahead), now, is_urgent=is_urgent)
+        return self.renewal.next_page(self.queue.ahead(self.rows_ahead), now)
 
     def waits_for_page(self, row: int, now: float) -> bool:
         """Return whether a page that comes will serve a row that has to be looked at again."""
@@ -246,7 +246,7 @@ class Lane:
 
     # What answers teach
 
-    def learn(self, target: Target, verdict: Verdict, now: float) -> Stop | None:
+    def learn(self, target: Target, verdict: PutVerdict, now: float) -> Stop | None:
         """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
         reply = verdict.reply
         self._is_answered[target] = True
@@ -264,7 +264,7 @@ class Lane:
                 return Stop(BrakeReason.UNREACHED, message)
         return None
 
-    def _push_back(self, verdict: Verdict, now: float) -> Stop | None:
+    def _push_back(self, verdict: PutVerdict, now: float) -> Stop | None:
         """Return why the lane is to be cut, if the API asks to be left alone for too long, once or in all."""
         if stop := pushed_back(verdict):
             return stop

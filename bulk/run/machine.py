@@ -18,12 +18,12 @@ from bulk.core.model import (
     Action,
     Denied,
     LaneName,
+    PutVerdict,
     Reply,
     Retry,
     ServiceState,
     ShowVerdict,
     Target,
-    Verdict,
     Wait,
 )
 from bulk.run.course import Course
@@ -163,7 +163,7 @@ class Machine:
 
     def _must_wait(self, lane: Lane, row: int, now: float, is_stale: bool) -> bool:  # noqa: FBT001 - a fact
         """Have the page read that the next rows need; return whether this row waits for a look."""
-        if page := lane.page_needed(now, is_urgent=is_stale):
+        if (is_stale or lane.renewal.is_due(now)) and (page := lane.page_needed(now)):
             self._board.ask(Renew(lane.key, page))
         return is_stale and (not lane.may_look or lane.waits_for_page(row, now))
 
@@ -208,7 +208,7 @@ class Machine:
 
     # What came of it
 
-    def answered(self, row: int, verdict: Verdict, now: float) -> None:
+    def answered(self, row: int, verdict: PutVerdict, now: float) -> None:
         """Learn what became of a PUT."""
         if self._board.place(row) is not Place.FLYING:  # nobody waits for it any more
             return

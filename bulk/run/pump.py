@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Wait
+from bulk.core.model import Change, LaneName, PutVerdict, ServiceState, Target, Wait
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
@@ -100,14 +100,14 @@ class Pump:
         self._lists: dict[asyncio.Task[None], LaneName] = {}
         """The lists that are being read, and for which lane; one that is closed needs none."""
         self._puts: dict[int, asyncio.Task[None]] = {}
-        """The PUTs under way, by row; one whose row was left is not waited for any more."""
+        """What is awaited for PUTs under way, by row; where the row was left, it is not any more."""
         self._shows: dict[int, asyncio.Task[None]] = {}
         """The services that are being read, by row; one whose row was left is not wanted any more."""
         self._granted: dict[int, float] = {}
         """When each PUT that is to leave was granted, by row."""
         self._noted: list[int] = []
         """Rows whose intents wait for the next commit."""
-        self._is_draining = False
+        self._is_draining = self._has_ended = False
         self._is_over = asyncio.Event()
         """Set once every lane is over: no wait is worth its while any more."""
         self._group = asyncio.TaskGroup()
@@ -118,12 +118,15 @@ class Pump:
         Raises LedgerFailed. Whatever else stops a run or a lane pulls the brake.
         """
         self._machine.begin()
-        async with raising_the_first(), self._group:
-            self._brake.on_pull(self._braked)
-            lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
-            self._spawn(self._until_over(lanes))
-            self._watch_the_time()
-            self._drain()
+        try:
+            async with raising_the_first(), self._group:
+                self._brake.on_pull(self._braked)
+                lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
+                self._spawn(self._until_over(lanes))
+                self._watch_the_time()
+                self._drain()
+        finally:
+            self._has_ended = True
         await self._ledger.flush()
         self._pull_for_cut_lanes()
 
@@ -205,11 +208,11 @@ class Pump:
         """Drain once what else happens in this turn of the loop has happened."""
         if not self._is_draining:
             self._is_draining = True
-            asyncio.get_running_loop().call_soon(self._drain_in_callback)
+            asyncio.get_running_loop().call_soon(self._guarded, self._drain)
 
-    def _drain_in_callback(self) -> None:
+    def _guarded(self, callback: Callable[..., None], *arguments: Any) -> None:
         try:
-            self._drain()
+            callback(*arguments)
         except Exception as error:  # noqa: BLE001 - nobody awaits a callback, so a task raises it
             self._spawn(_raised(error))
 
@@ -230,7 +233,8 @@ class Pump:
                 if row:
                     self._note(row)
             case Send(change=change, body=body):
-                self._keep(self._puts, change.row, self._put(change, body))
+                fleet, keep = self._clients[change.target].fleet, partial(self._keep, self._puts, change.row)
+                fleet.send(change, body, partial(self._answered, change), keep)
             case Show(change=change):
                 self._keep(self._shows, change.row, self._show(change))
             case Renew(lane=key, page=page):
@@ -244,7 +248,7 @@ class Pump:
 
     def _keep(self, tasks: dict[int, asyncio.Task[None]], row: int, work: Coroutine[Any, Any, None]) -> None:
         tasks[row] = task = self._spawn(work)
-        task.add_done_callback(lambda _: tasks.pop(row, None))
+        task.add_done_callback(lambda _: tasks.pop(row) if tasks.get(row) is task else None)
 
     def _note(self, row: int) -> None:
         if not self._noted:
@@ -252,7 +256,7 @@ class Pump:
         self._noted.append(row)
 
     async def _commit(self) -> None:
-        """Timer for one commit of all intents of this turn, then let their PUTs go."""
+        """Wait for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
         now = self._time()
@@ -260,9 +264,13 @@ class Pump:
             self._machine.durable(row, now)
         self._drain()
 
-    async def _put(self, change: Change, body: ModifyBody) -> None:
+    def _answered(self, change: Change, verdict: PutVerdict) -> None:
+        """Learn what became of a PUT, in a callback; once the run has ended nobody wants to know."""
+        if not self._has_ended:
+            self._guarded(self._learn, change, verdict)
+
+    def _learn(self, change: Change, verdict: PutVerdict) -> None:
         client, granted_at = self._clients[change.target], self._granted.pop(change.row)
-        verdict = await client.fleet.modify(change.service_id, body)
         teach(client.writes, granted_at, verdict)
         self._machine.answered(change.row, verdict, self._clock.monotonic())
         self._drain_soon()

@@ -20,6 +20,7 @@ from bulk.core.model import (
     Doubt,
     ListVerdict,
     Page,
+    PutVerdict,
     Reject,
     Reply,
     Retry,
@@ -28,7 +29,6 @@ from bulk.core.model import (
     ShowVerdict,
     Target,
     Throttled,
-    Verdict,
 )
 from bulk.core.text import counted
 from bulk.core.vpcep.codes import advice_for
@@ -318,7 +318,7 @@ async def _patiently(
                 return answer, asked_at
 
 
-def teach(pace: Pace, granted_at: float, answer: Verdict | ShowVerdict | ListVerdict) -> None:
+def teach(pace: Pace, granted_at: float, answer: PutVerdict | ShowVerdict | ListVerdict) -> None:
     """Let a pace learn from the answer to the request of a grant, or from the lack of one."""
     match answer:
         case Throttled():

@@ -28,12 +28,13 @@ class Renewal:
         self._over_at = -inf
         """When the rows ahead are looked over again."""
 
-    def next_page(self, ahead: Iterable[int], now: float, *, is_urgent: bool) -> ListPage | None:
-        """Return the page to be read now: the first that several of these rows need; None for none.
+    def is_due(self, now: float) -> bool:
+        """Return whether the rows ahead are to be looked over."""
+        return now >= self._over_at
 
-        It is urgent where the first row cannot go without.
-        """
-        if self._coming or self._is_resting or (now < self._over_at and not is_urgent):
+    def next_page(self, ahead: Iterable[int], now: float) -> ListPage | None:
+        """Return the page to be read now: the first that several of these rows need; None for none."""
+        if self._coming or self._is_resting:
             return None
         self._over_at = now + _PAUSE_S
         needed = Counter(self._looks.page(row) for row in ahead if self._needs(row, now))

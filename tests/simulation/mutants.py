@@ -217,7 +217,7 @@ def _believes_a_doubt(right: Function) -> Function:
 
 
 def _believes_an_echo(_: Function) -> Function:
-    return row._done
+    return lambda work, reply, *_: row._done(work, reply)
 
 
 def _trusts_what_it_cannot_read(right: Function) -> Function:

@@ -29,6 +29,7 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
     Action,
+    AsAsked,
     Change,
     Denied,
     Done,
@@ -37,6 +38,7 @@ from bulk.core.model import (
     Missing,
     ModifyBody,
     Outcome,
+    PutVerdict,
     Reject,
     Reply,
     Retry,
@@ -533,7 +535,7 @@ class World:
         self.sent_rows.append(row)
         latency_s, session = self.dice.uniform(0.01, 0.5), self.session_number
 
-        def answer(verdict: Verdict) -> None:
+        def answer(verdict: PutVerdict) -> None:
             if session == self.session_number:
                 self._answer(change, verdict)
 
@@ -552,7 +554,7 @@ class World:
                 return kind
         return next((kind for kind, odds in self.odds.items() if self.dice.random() < odds), "ok")
 
-    def _answer(self, change: Change, verdict: Verdict) -> None:
+    def _answer(self, change: Change, verdict: PutVerdict) -> None:
         row, key = change.row, self.lanes[change.target]
         self.in_flight[key] -= 1
         self.is_answered[change.target] = True
@@ -615,7 +617,12 @@ class World:
         self.stopped_at = self.now if self.stopped_at is None else self.stopped_at
 
     def _reply(
-        self, kind: str, change: Change, body: ModifyBody, latency_s: float, answer: Callable[[Verdict], None]
+        self,
+        kind: str,
+        change: Change,
+        body: ModifyBody,
+        latency_s: float,
+        answer: Callable[[PutVerdict], None],
     ) -> None:
         """Let one PUT land, or not, and be answered, or not."""
         answers: dict[str, Verdict] = {
@@ -648,10 +655,15 @@ class World:
 
         def land() -> None:
             self._gone(change.row)
-            verdict = self._land(change, body, is_noisy=self.dice.random() < self.odds["side effect"])
+            verdict: PutVerdict = self._land(
+                change, body, is_noisy=self.dice.random() < self.odds["side effect"]
+            )
             if kind == "broken" and isinstance(verdict, Done):
                 verdict = Done(reply=OK, state=replace(verdict.state, status="failed"))
                 self.live[change.service_id] = verdict.state
+            is_plain = kind == "ok" and isinstance(verdict, Done) and verdict.state.status == "available"
+            if is_plain and self.live[change.service_id].description == "d":
+                verdict = self.dice.choice((verdict, AsAsked(reply=OK)))
             if is_told:
                 answer(answers["rejected"] if kind == "landed no" else verdict)
 
