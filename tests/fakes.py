@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -171,6 +171,20 @@ class FakeFleet:
             return self.reads[service_id].pop(0)
         live = self.services.get(service_id)
         return Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404, code="EndPoint.0005"))
+
+    def send(
+        self,
+        change: Change,
+        body: ModifyBody,
+        tell: Callable[[Verdict], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """Take one PUT in a task of its own."""
+
+        async def put() -> None:
+            tell(await self.modify(change.service_id, body))
+
+        spawn(put())
 
     async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
         """Take one PUT; never two of one service at once."""

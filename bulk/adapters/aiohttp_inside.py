@@ -12,7 +12,9 @@ newest one: where that passes, the bound may be lifted.
 """
 
 import asyncio
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
+from ssl import SSLContext
 from typing import Any, TypeAlias
 
 from aiohttp import (
@@ -30,7 +32,21 @@ from yarl import URL
 
 from bulk.core.vpcep.replies import OK
 
-__all__ = ["Destination", "HttpProcessingError", "RawResponseMessage", "connect", "destination", "exchange"]
+__all__ = [
+    "Connection",
+    "Connector",
+    "Destination",
+    "HttpProcessingError",
+    "Payload",
+    "RawResponseMessage",
+    "Talk",
+    "connect",
+    "destination",
+    "exchange",
+    "finish",
+    "talk_of",
+    "whole",
+]
 
 HEADER_BYTES_MAX = 65_536
 """IAM sends its token, several kilobytes long, in a header; aiohttp's own bound is 8 KiB."""
@@ -48,6 +64,63 @@ Destination: TypeAlias = ClientRequest
 
 Of the request that it is, the connector reads the address and the proxy; it is never sent.
 """
+
+
+Payload: TypeAlias = StreamReader
+"""The body of a reply, as much of it as has come."""
+
+
+class Talk(ResponseHandler):
+    """A connection that can also call back when a reply begins, or will never come."""
+
+    _replied: Callable[["Talk", RawResponseMessage, Payload], None] | None = None
+    _lost: Callable[["Talk", BaseException], None]
+
+    def say(
+        self,
+        content: bytes,
+        replied: Callable[["Talk", RawResponseMessage, Payload], None],
+        lost: Callable[["Talk", BaseException], None],
+    ) -> None:
+        """Write a request; one of both callbacks gets what comes of it, once and later."""
+        if self.transport is None:
+            raise ServerDisconnectedError
+        self._replied, self._lost = replied, lost
+        self.transport.write(content)
+
+    def feed_data(self, data: tuple[RawResponseMessage, Payload], size: int = 0) -> None:
+        """Take the beginning of a reply, as the parser has it; an interim one is passed over."""
+        replied = self._replied
+        if replied is None:
+            super().feed_data(data, size)
+        elif data[0].code >= OK:
+            self._replied = None
+            replied(self, *data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Learn that nothing more will come."""
+        super().set_exception(exc, *cause)
+        if self._replied is not None:
+            self._replied = None
+            self._lost(self, exc)
+
+
+def talk_of(connection: Connection) -> Talk:
+    """Return a new connection's protocol, ready for requests that call back."""
+    talk = connection.protocol
+    if not isinstance(talk, Talk) or not talk.is_connected():
+        connection.close()
+        raise ServerDisconnectedError
+    talk.set_response_params(read_timeout=None, **_PARSING)
+    return talk
+
+
+class Connector(TCPConnector):
+    """The pool, whose connections are a `Talk` each."""
+
+    def __init__(self, *, limit: int, ssl: SSLContext) -> None:
+        super().__init__(limit=limit, ssl=ssl)
+        self._factory: Any = partial(Talk, loop=asyncio.get_running_loop())
 
 
 def destination(base: str, proxy: str | None) -> Destination:
@@ -92,14 +165,24 @@ async def exchange(
         message, payload = await protocol.read()
         while message.code < OK:  # an interim answer; the real one follows
             message, payload = await protocol.read()
-        body = await _read(payload, body_bytes_max)
-        protocol.read_timeout = None
-        protocol.start_timeout()  # which ends it: it must not run on while the connection is idle
+        body = await finish(protocol, payload, read_s=read_s, body_bytes_max=body_bytes_max)
     except BaseException:
         connection.close()  # else the next request would get this one's reply
         raise
     connection.release()
     return message, body
+
+
+async def finish(
+    protocol: ResponseHandler, payload: Payload, *, read_s: float, body_bytes_max: int
+) -> bytes | None:
+    """Return the whole body of a reply that has begun; None where it is larger than it may be."""
+    protocol.read_timeout = read_s
+    protocol.start_timeout()
+    body = await _read(payload, body_bytes_max)
+    protocol.read_timeout = None
+    protocol.start_timeout()  # which ends it: it must not run on while the connection is idle
+    return body
 
 
 def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
@@ -108,11 +191,16 @@ def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
     return connection.protocol, connection.transport
 
 
+def whole(content: Payload, body_bytes_max: int) -> bytes | None:
+    """Return a body that has come to its end; None where it is larger than it may be."""
+    body = content.read_nowait()
+    return body if len(body) <= body_bytes_max else None
+
+
 async def _read(content: StreamReader, body_bytes_max: int) -> bytes | None:
     """Return the whole body; None where it is larger than it may be."""
     if content.is_eof():  # as most are, all at once
-        body = content.read_nowait()
-        return body if len(body) <= body_bytes_max else None
+        return whole(content, body_bytes_max)
     pieces, length = [], 0
     while piece := await content.readany():
         length += len(piece)

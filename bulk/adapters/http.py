@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from bulk.adapters.credentials import Found, find_credentials
+from bulk.adapters.flights import Flights, Spawn
 from bulk.adapters.identity import Credential, Patience, find_project, open_credential
 from bulk.adapters.trial import Trial
 from bulk.adapters.unhonoured import refuse_unhonoured
@@ -18,8 +19,10 @@ from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
 from bulk.core.model import (
     Abort,
+    Change,
     ListVerdict,
     ModifyBody,
+    PutVerdict,
     Reply,
     Retry,
     ServiceId,
@@ -30,7 +33,7 @@ from bulk.core.model import (
 from bulk.core.vpcep.codes import NoReply, refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
-from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown
+from bulk.core.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown
 from bulk.core.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 
 LIST_BYTES_MAX = 16 * 1024 * 1024
@@ -61,6 +64,12 @@ class ReadClient:
         self._accepted: Secret | None = None
         self._stamp: Stamp | None = None
         self._trial = Trial()
+
+    def _secret_at_hand(self) -> Secret | None:
+        """Return the secret in force, where the API has accepted it and a request may leave at once."""
+        secret = self._credential.current(self._wire.clock.now())
+        is_stamped = self._stamp is not None and self._stamp.secret is secret
+        return secret if is_stamped and self._trial.is_passed else None
 
     @property
     def host(self) -> str:
@@ -104,6 +113,10 @@ class ReadClient:
             got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
             verdict = understood(got)
             trial.answered(got, verdict)
+        return await self._settled(got, verdict, secret)
+
+    async def _settled(self, got: Answer | Lost, verdict: V | Abort, secret: Secret) -> V | Retry | Abort:
+        """Return the verdict on what came back; where the secret has been renewed meanwhile, a retry."""
         if isinstance(verdict, Abort) and refuses_key(verdict.reply):
             return await self._renewed(verdict, secret)
         if isinstance(got, Answer):
@@ -129,8 +142,42 @@ class ReadClient:
         return got if isinstance(got, Retry | Abort) else Retry(reply=verdict.reply, counts=False)
 
 
+Tell: TypeAlias = Callable[[PutVerdict], object]
+"""Gets what the answer to a PUT, or the lack of one, means, once; it must not raise."""
+
+
 class Client(ReadClient):
     """Reads and changes the services of one project."""
+
+    def __init__(self, *, wire: Wire, endpoint: Endpoint, project_id: str, credential: Credential) -> None:
+        super().__init__(wire=wire, endpoint=endpoint, project_id=project_id, credential=credential)
+        self._flights = Flights(wire, self._route, REPLY_BYTES_MAX)
+
+    def send(self, change: Change, body: ModifyBody, tell: Tell, spawn: Spawn) -> None:
+        """Send one PUT; with a secret that the API has accepted before, at once and without a task."""
+        secret, stamp = self._secret_at_hand(), self._stamp
+        if secret is None or stamp is None:
+            spawn(self._send_in_a_task(change, body, tell))
+            return
+        request, trial = modify_service(self._path, change.service_id, body), self._trial
+
+        def arrived(got: Answer | Lost) -> None:
+            if isinstance(got, Answer) and (verdict := as_asked(got, change, body)):
+                tell(verdict)
+            else:
+                spawn(self._judge(got, change, secret, trial, tell))
+
+        self._flights.send(request, stamp.headers(request, self._wire.clock.now()), arrived, spawn)
+
+    async def _send_in_a_task(self, change: Change, body: ModifyBody, tell: Tell) -> None:
+        tell(await self.modify(change.service_id, body))
+
+    async def _judge(
+        self, got: Answer | Lost, change: Change, secret: Secret, trial: Trial, tell: Tell
+    ) -> None:
+        verdict = modified(got, change.service_id)
+        trial.answered(got, verdict)
+        tell(await self._settled(got, verdict, secret))
 
     async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
         """Send one PUT and return what its answer, or the lack of one, means."""

@@ -24,6 +24,11 @@ class Trial:
         self._lock = asyncio.Lock()
         self._is_over = False
 
+    @property
+    def is_passed(self) -> bool:
+        """Return whether any number of requests may leave with the secret."""
+        return self._is_over and self.refusal is None
+
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Return the lock that a request holds until it is answered; none once the secret is known."""
         return _FREE if self._is_over else self._lock

@@ -8,8 +8,8 @@ Everything aiohttp may raise ends here, in one table.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
@@ -21,7 +21,16 @@ from urllib.parse import unquote
 import aiohttp
 from multidict import CIMultiDict
 
-from bulk.adapters.aiohttp_inside import Destination, HttpProcessingError, connect, destination, exchange
+from bulk.adapters.aiohttp_inside import (
+    Connection,
+    Connector,
+    Destination,
+    HttpProcessingError,
+    RawResponseMessage,
+    connect,
+    destination,
+    exchange,
+)
 from bulk.adapters.shortage import is_short
 from bulk.adapters.trial import Trial
 from bulk.core.errors import CannotRun
@@ -94,6 +103,10 @@ FATES: Mapping[type[BaseException], tuple[Fate, NoReply]] = MappingProxyType(
 """Where several fit, the nearest base class decides; the last ones catch what is not known yet."""
 
 
+LOSSES = (aiohttp.ClientError, HttpProcessingError, OSError)
+"""What a request may end with in place of an answer."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """How an endpoint is reached."""
@@ -108,12 +121,13 @@ class Wire:
     """The connections of one run, shared by all its clients."""
 
     def __init__(
-        self, *, connector: aiohttp.TCPConnector, clock: Clock, proxies: Mapping[str, str], timeouts: Timeouts
+        self, *, connector: Connector, clock: Clock, proxies: Mapping[str, str], timeouts: Timeouts
     ) -> None:
         self.clock = clock
         self._connector = connector
         self._proxies = proxies
-        self._timeouts = timeouts
+        self.timeouts = timeouts
+        self._at_end = ExitStack()
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._trials: dict[Secret, Trial] = {}
@@ -145,33 +159,51 @@ class Wire:
         What the answer repeats of the secrets in force is hidden, but where it succeeds and is itself to give
         a secret, which may be one that is in force already.
         """
-        began, limits, has_left = self.clock.monotonic(), timeouts or self._timeouts, False
-        content = _on_the_wire(request, headers)
+        began, limits, has_left = self.clock.monotonic(), timeouts or self.timeouts, False
+        content = on_the_wire(request, headers)
         try:
             async with asyncio.timeout(limits.total_s):
-                connection = await connect(self._connector, self._destination(route), limits.connect_s)
+                connection = await self.connect(route, limits)
                 has_left = True
                 message, body = await exchange(
                     connection, content, read_s=limits.read_s, body_bytes_max=body_bytes_max
                 )
-        except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            why = str(error) or type(error).__name__
-            for echoes in (self.echoes, Echoes(_signature(headers))):
-                why = echoes.hide_in_text(why, is_refusal=True)
-            return _lost(error, why, self._ms_since(began), has_left=has_left)
+        except LOSSES as error:
+            return self.lost(error, began, headers, has_left=has_left)
+        got = self.answer(message, body, began, body_bytes_max)
+        is_secret = gives_secret and isinstance(got, Answer) and succeeded(got)
+        return got if is_secret else self.without_echoes(got, headers)
+
+    async def connect(self, route: Route, limits: Timeouts | None = None) -> Connection:
+        """Return a connection from the pool or a new one; raise one of `LOSSES` where there is none."""
+        connect_s = (limits or self.timeouts).connect_s
+        return await connect(self._connector, self._destination(route), connect_s)
+
+    def lost(self, error: BaseException, began: float, sent: Mapping[str, str], *, has_left: bool) -> Lost:
+        """Return what an error means for a request that began then, with these headers."""
+        why = str(error) or type(error).__name__
+        for echoes in (self.echoes, Echoes(_signature(sent))):
+            why = echoes.hide_in_text(why, is_refusal=True)
+        return _lost(error, why, self._ms_since(began), has_left=has_left)
+
+    def answer(
+        self, message: RawResponseMessage, body: bytes | None, began: float, body_bytes_max: int
+    ) -> Answer | Lost:
+        """Return a reply to a request that began then; a body that was too large is None."""
         if body is None:
             return _too_large(body_bytes_max, self._ms_since(began))
-        got = Answer(
+        return Answer(
             http=message.code,
             headers=message.headers,
             body=body,
             ms=self._ms_since(began),
             now=self.clock.now(),
         )
-        return got if gives_secret and succeeded(got) else self._without_echoes(got, headers)
 
-    def _without_echoes(self, got: Answer, sent: Mapping[str, str]) -> Answer:
+    def without_echoes(self, got: Answer | Lost, sent: Mapping[str, str]) -> Answer | Lost:
         """Return an answer without what it repeats of the secrets in force and of the request's signature."""
+        if isinstance(got, Lost):
+            return got
         signature = _signature(sent)
         whole = "\n".join(got.headers.values()).encode(errors="replace") + b"\n" + got.body
         is_refusal, repeats_it = not succeeded(got), bool(signature) and signature.encode() in whole
@@ -183,6 +215,14 @@ class Wire:
             body = echoes.hide_in_body(body, is_refusal=is_refusal)
             headers = CIMultiDict((name, hide(value)) for name, value in headers.items())
         return replace(got, body=body, headers=headers)
+
+    def at_end(self, close: Callable[[], object]) -> None:
+        """Have something called before the connections of the run are closed."""
+        self._at_end.callback(close)
+
+    def close(self) -> None:
+        """Close what is not the connector's."""
+        self._at_end.close()
 
     def _destination(self, route: Route) -> Destination:
         way = route.base, route.proxy
@@ -203,12 +243,16 @@ async def open_wire(
     Of `env` it reads `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. Raises
     CannotRun where the certificates cannot be read. TLS is always verified; cookies are not kept.
     """
-    connector = aiohttp.TCPConnector(limit=0, ssl=_trust(env))
+    connector = Connector(limit=0, ssl=_trust(env))
     async with connector:
-        yield Wire(connector=connector, clock=clock, proxies=_proxies(env), timeouts=timeouts or Timeouts())
+        wire = Wire(connector=connector, clock=clock, proxies=_proxies(env), timeouts=timeouts or Timeouts())
+        try:
+            yield wire
+        finally:
+            wire.close()
 
 
-def _on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
+def on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     """Return the bytes of a request (RFC 9112, section 2.1)."""
     fields = {**headers, **HEADERS}
     if request.body or request.method != "GET":

@@ -648,6 +648,13 @@ class Done:
 
 
 @noun
+class AsAsked:
+    """The API took the change, and its reply shows the service as asked, sound, and else as it was before."""
+
+    reply: Reply
+
+
+@noun
 class Throttled:
     """Refused for going too fast; surely not applied, and not the row's fault."""
 
@@ -706,6 +713,9 @@ class Abort:
 
 Verdict: TypeAlias = Done | Throttled | Retry | Doubt | Reject | Denied | Abort
 """What the answer to a PUT, or the lack of one, means."""
+
+PutVerdict: TypeAlias = Verdict | AsAsked
+"""The same where what is plainly as asked has been found out already."""
 
 
 @noun

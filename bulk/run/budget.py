@@ -71,15 +71,18 @@ class Budget:
     @property
     def is_used_up(self) -> bool:
         """Return whether, for now, only PUTs may begin that a parked service waits for."""
+        if self._most is None and not self._is_opening:
+            return False
         risk = len(self._failed) + self._board.at_risk
         if self._most is not None:
             return risk > self._most
-        return self._is_opening and risk - len(self._board.left_in_doubt) >= OPENING
+        return risk - len(self._board.left_in_doubt) >= OPENING
 
     def is_exceeded_by(self, row: int) -> bool:
         """Return whether a PUT whose intent is on disk would now be one too many."""
-        risk = len(self._failed) + self._board.at_risk - 1
-        return self._most is not None and row not in self._board.parked and risk > self._most
+        if self._most is None or row in self._board.parked:
+            return False
+        return len(self._failed) + self._board.at_risk - 1 > self._most
 
     def exhausted(self, closed: frozenset[int]) -> Stop | None:
         """Return why the run must stop, if nothing that is under way can free the budget.

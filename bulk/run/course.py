@@ -58,6 +58,15 @@ class Course:
         """Return the lane of a row."""
         return self._numbered[self.board.lane_number(row)]
 
+    def admit(self, row: int) -> None:
+        """Let a row go in its turn: what `follow` comes to where a first look shows all as it was left."""
+        lane = self.lane(row)
+        if self.gates.bars(lane, row):
+            self.follow(row, Turn(Place.READY))
+        else:
+            self.board.move(row, Place.READY)
+            self._queue(lane, row, is_fresh=True)
+
     def follow(self, row: int, turn: Turn) -> None:
         """Let a row take its turn, and let all that follows from it come to pass."""
         board, lane, to = self.board, self.lane(row), turn.to
@@ -94,7 +103,7 @@ class Course:
             self.stop(self._stop_of(row, turn))
         if turn.unread:
             self.unread.append(turn.unread)
-        if any(map(_is_accepted, turn.records)):
+        if turn.records and any(map(_is_accepted, turn.records)):
             self._accepted(lane)
 
     # What answers say of a key

@@ -4,6 +4,7 @@ from itertools import islice
 
 from bulk.core.model import Action, LaneName, Outcome
 from bulk.run.course import Course
+from bulk.run.looks import ListPage
 from bulk.run.row import Drift, Turn, looked_at, refused
 from bulk.run.stages import Place
 
@@ -25,20 +26,23 @@ class FirstLook:
         unseen = (row for row in self._course.lanes[key].rows if self._board.place(row) is Place.UNSEEN)
         return [row for row in unseen if self._progress.action(row) is not Action.REFUSE]
 
-    def seen(self, row: int, found: Drift | None, asked_at: float) -> None:
+    def seen(self, row: int, found: Drift | None, asked_at: float, page: ListPage) -> None:
         """Learn how a service is: as the plan, or the run, left it (None), or otherwise."""
         if self._board.place(row) is not Place.UNSEEN:
             return
-        self._board.looks.seen(row, asked_at)
+        self._board.looks.seen(row, asked_at, page)
         if not self._course.limits.strict:
             self._judge(row, found)
         elif found:
             self._gates.moved.add(row)
 
     def _judge(self, row: int, found: Drift | None) -> None:
-        opened = self._progress.open.get(row)
-        action, attempts = self._progress.action(row), opened.attempts if opened else 0
-        self._course.follow(row, looked_at(row, action, attempts, found))
+        opened, action = self._progress.open.get(row), self._progress.action(row)
+        if found is None and opened is None and action is Action.UPDATE:
+            self._course.admit(row)
+        else:
+            attempts = opened.attempts if opened else 0
+            self._course.follow(row, looked_at(row, action, attempts, found))
 
     def ended(self, key: LaneName) -> None:
         """Learn that every service of a lane has been looked at."""
@@ -51,7 +55,7 @@ class FirstLook:
         self._gates.awaits_all = False
         self._course.stop(self._gates.strict_objection())
         if self._course.limits.strict:
-            for row in list(self._progress.unended()):
+            for row in sorted(self._progress.unended(), key=self._board.looks.place_in_list):
                 self._judge_strictly(row)
         if self._gates.canary_rows and not self._gates.stopped:
             self._course.judge(self._gates.begin_wave(self._first_wave()))

@@ -5,8 +5,9 @@ that has no method to write with, so that no flag, branch or mistake can break t
 """
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json, Record
@@ -15,12 +16,12 @@ from bulk.core.model import (
     LaneName,
     ListVerdict,
     ModifyBody,
+    PutVerdict,
     ServiceId,
     ServiceState,
     ShowVerdict,
     SideEffect,
     Throttled,
-    Verdict,
 )
 
 
@@ -39,8 +40,17 @@ class FleetReader(Protocol):
 class Fleet(FleetReader, Protocol):
     """The services of one target, to be read and changed."""
 
-    async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
-        """Send one PUT and return what its answer, or the lack of one, means."""
+    def send(
+        self,
+        change: Change,
+        body: ModifyBody,
+        tell: Callable[[PutVerdict], object],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        """Send one PUT of a row; `tell` gets what its answer, or the lack of one, means, once and later.
+
+        What has to be awaited for that is given to `spawn`.
+        """
         ...
 
 

@@ -5,7 +5,8 @@ A lane has a queue, knows who waits for whom, and learns from its answers.
 
 from array import array
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 from bulk.core.concurrency import Answered, Failed, sizing, step, workers
 from bulk.core.ledger.records import Purpose
@@ -14,15 +15,17 @@ from bulk.core.model import (
     PUSH_BACK_MAX_S,
     Doubt,
     LaneName,
+    PutVerdict,
     Reply,
     Retry,
     ShowVerdict,
     Target,
     Throttled,
-    Verdict,
 )
 from bulk.run.board import Board
 from bulk.run.interfaces import Limits
+from bulk.run.looks import ListPage
+from bulk.run.renewal import AHEAD_S, ROWS_AHEAD_MAX, Renewal
 from bulk.run.row import Work
 from bulk.run.stages import Place, Stop
 
@@ -30,10 +33,12 @@ SILENT_MIN = 3
 """Attempts in a row that must have found nobody before the API counts as gone, or two a row that is busy."""
 SILENCE_S = 30.0
 """How long nobody may answer before the lane is cut."""
+LOOKS_MAX = 32
+"""Rows of a lane that are looked at again one by one at a time."""
 _SERVER_ERROR = 500
 
 
-def pushed_back(found: Verdict | ShowVerdict) -> Stop | None:
+def pushed_back(found: PutVerdict | ShowVerdict) -> Stop | None:
     """Return why nothing can be sent any more, where the API asks to be left alone for too long."""
     if isinstance(found, Throttled | Doubt | Retry) and found.shut_until:
         return Stop(BrakeReason.PUSHED_BACK, f"the API asks to be left alone until {found.shut_until}")
@@ -58,6 +63,11 @@ class Queue:
         if self._first:
             return self._first[0]
         return self._rest[self._next] if self._next < len(self._rest) else 0
+
+    def ahead(self, most: int) -> Iterator[int]:
+        """Yield the first rows, in turn."""
+        yield from islice(self._first, most)
+        yield from self._rest[self._next : self._next + max(most - len(self._first), 0)]
 
     def drop(self) -> None:
         """Take out the head."""
@@ -165,8 +175,9 @@ class Lane:
         self.dependencies = Dependencies(board)
         self.is_looked_at = False
         """Whether every service has been looked at."""
-        self.looks_max = 1
-        """Rows that may be looked at again at a time."""
+        self.renewal = Renewal(board.looks)
+        self.rows_ahead = 1
+        """Rows that are to be looked at again in time."""
         self.cut: Stop | None = None
         """Why nothing can be sent here any more."""
         self._board = board
@@ -183,8 +194,20 @@ class Lane:
 
     @property
     def may_look(self) -> bool:
-        """Return whether one row more may be looked at again."""
-        return self._board.looking[self.number] < self.looks_max
+        """Return whether one row more may be looked at again by itself."""
+        return self._board.looking[self.number] < min(self.rows_ahead, LOOKS_MAX)
+
+    def look_ahead(self, rate_per_s: float) -> None:
+        """Learn how fast the rows go, and so how many must be looked at again in time."""
+        self.rows_ahead = min(max(int(rate_per_s * AHEAD_S), 2), ROWS_AHEAD_MAX)
+
+    def page_needed(self, now: float) -> ListPage | None:
+        """Return the page of the list to be read now, so that the rows ahead are looked at in time."""
+        return self.renewal.next_page(self.queue.ahead(self.rows_ahead), now)
+
+    def waits_for_page(self, row: int, now: float) -> bool:
+        """Return whether a page that comes will serve a row that has to be looked at again."""
+        return self.renewal.will_serve(row, self.queue.ahead(self.rows_ahead), now)
 
     @property
     def is_busy(self) -> bool:
@@ -223,7 +246,7 @@ class Lane:
 
     # What answers teach
 
-    def learn(self, target: Target, verdict: Verdict, now: float) -> Stop | None:
+    def learn(self, target: Target, verdict: PutVerdict, now: float) -> Stop | None:
         """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
         reply = verdict.reply
         self._is_answered[target] = True
@@ -241,7 +264,7 @@ class Lane:
                 return Stop(BrakeReason.UNREACHED, message)
         return None
 
-    def _push_back(self, verdict: Verdict, now: float) -> Stop | None:
+    def _push_back(self, verdict: PutVerdict, now: float) -> Stop | None:
         """Return why the lane is to be cut, if the API asks to be left alone for too long, once or in all."""
         if stop := pushed_back(verdict):
             return stop

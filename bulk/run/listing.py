@@ -3,12 +3,24 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from bulk.core.ledger.decisions import decided
-from bulk.core.model import Outcome, ServiceState
+from bulk.core.model import Outcome, ServiceState, SideEffect
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import Drift, drift, ended_otherwise
 
 ListFleet = Callable[[Callable[[ServiceState], None]], Awaitable[None]]
 """Lists a fleet, and lets its argument have every service."""
+
+
+def against_plan(
+    reader: PlanReader, row: int, live: ServiceState, *, is_parked: bool, noticed: frozenset[SideEffect]
+) -> tuple[bool, Drift | None]:
+    """Return whether this is a row's service, and its drift from what the plan, or the run, left."""
+    if not is_parked and reader.saw(row, live):
+        return True, None
+    change = reader.change(row)
+    if change.service_id != live.id:
+        return False, None
+    return True, drift(change, live, is_parked=is_parked, noticed=noticed)
 
 
 async def compare(
@@ -21,15 +33,12 @@ async def compare(
     noticed = decided(reader.progress.decisions).noticed
 
     def is_judged(row: int, live: ServiceState) -> bool:
-        is_parked = _is_parked(reader, row)
-        if not is_parked and reader.saw(row, live):
-            judged(row, None)
-            return True
-        change = reader.change(row)
-        if change.service_id != live.id:
-            return False
-        judged(row, drift(change, live, is_parked=is_parked, noticed=noticed))
-        return True
+        is_its_own, found = against_plan(
+            reader, row, live, is_parked=_is_parked(reader, row), noticed=noticed
+        )
+        if is_its_own:
+            judged(row, found)
+        return is_its_own
 
     for row in await unaccounted(reader, rows, list_fleet, is_judged):
         judged(row, Drift(None))

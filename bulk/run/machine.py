@@ -8,27 +8,38 @@
 next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 
 from bulk.core.ledger.progress import Stage, after_intent
 from bulk.core.ledger.records import Intent, Note, Purpose
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Denied, LaneName, Reply, Retry, ShowVerdict, Target, Verdict, Wait
+from bulk.core.model import (
+    Action,
+    Denied,
+    LaneName,
+    PutVerdict,
+    Reply,
+    Retry,
+    ServiceState,
+    ShowVerdict,
+    Target,
+    Wait,
+)
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane, pushed_back
+from bulk.run.listing import against_plan
+from bulk.run.looks import ListPage
+from bulk.run.renewal import ROWS_AHEAD_MAX
 from bulk.run.row import Turn, answered, blocked, checked, looked_again, read_back, refused, withdrawn
-from bulk.run.stages import Effect, Place, Send, Show, Stop, Timer
+from bulk.run.stages import Effect, Place, Renew, Send, Show, Stop, Timer
 
-LOOKED_AHEAD_S = 2.0
-"""Rows that will be granted within this time are looked at again beforehand, where need be."""
 CROWDED = (
     "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
     "to have more, raise the limit of open files (ulimit -n) and run the same command again"
 )
-LOOKS_MAX = 32
-"""Rows of a lane that are looked at again at a time."""
 
 
 class Machine:
@@ -106,7 +117,7 @@ class Machine:
     def wants(self, key: LaneName, rate_per_s: float, now: float) -> bool:
         """Return whether a grant of the lane's pace would be used."""
         lane = self.lanes[key]
-        lane.looks_max = min(max(int(rate_per_s * LOOKED_AHEAD_S), 1), LOOKS_MAX)
+        lane.look_ahead(rate_per_s)
         return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane, now) > 0
 
     def hold(self) -> Wait | None:
@@ -114,9 +125,12 @@ class Machine:
         is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self.lanes.values())
         return self._gates.budget.hold() if is_held and not self._gates.stopped else None
 
-    def is_looking(self, key: LaneName) -> bool:
+    def is_looking(self, key: LaneName, now: float) -> bool:
         """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
-        return self._board.looking[self.lanes[key].number] > 0
+        lane = self.lanes[key]
+        head = lane.queue.head
+        is_coming = bool(head) and self._board.looks.is_stale(head, now) and lane.waits_for_page(head, now)
+        return (self._board.looking[lane.number] > 0 or is_coming) and not self._gates.has_closed(lane)
 
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
@@ -136,7 +150,7 @@ class Machine:
         while row := lane.queue.head:
             is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
             is_stale = self._board.looks.is_stale(row, now)
-            if not is_gone and (self._gates.holds(lane, row) or (is_stale and not lane.may_look)):
+            if not is_gone and (self._gates.holds(lane, row) or self._must_wait(lane, row, now, is_stale)):
                 return 0
             lane.queue.drop()  # before it is examined: that may put others in front
             if is_gone or not self._has_its_turn(lane, row):
@@ -146,6 +160,12 @@ class Machine:
                 return row
             self._course.follow(row, Turn(Place.LOOKING))
         return 0
+
+    def _must_wait(self, lane: Lane, row: int, now: float, is_stale: bool) -> bool:  # noqa: FBT001 - a fact
+        """Have the page read that the next rows need; return whether this row waits for a look."""
+        if (is_stale or lane.renewal.is_due(now)) and (page := lane.page_needed(now)):
+            self._board.ask(Renew(lane.key, page))
+        return is_stale and (not lane.may_look or lane.waits_for_page(row, now))
 
     def _has_its_turn(self, lane: Lane, row: int) -> bool:
         """Return whether nobody stands in a row's way; else put it where it belongs."""
@@ -188,7 +208,7 @@ class Machine:
 
     # What came of it
 
-    def answered(self, row: int, verdict: Verdict, now: float) -> None:
+    def answered(self, row: int, verdict: PutVerdict, now: float) -> None:
         """Learn what became of a PUT."""
         if self._board.place(row) is not Place.FLYING:  # nobody waits for it any more
             return
@@ -260,6 +280,31 @@ class Machine:
         if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:
             message = f"row {row}: its service moved since the plan, after others had been sent"
             self._course.stop(Stop(BrakeReason.STRICT, message))
+
+    def renewed(
+        self, key: LaneName, page: ListPage, services: Iterable[ServiceState], asked_at: float
+    ) -> None:
+        """Learn what a page shows that was asked for then; one that could not be read shows nothing.
+
+        It only confirms: a row that it does not show as it was left is looked at by itself. No other page
+        is read before `rested`.
+        """
+        board, lane = self._board, self.lanes[key]
+        lane.renewal.came()
+        live = {hash(service.id): service for service in services}
+        for row in lane.queue.ahead(2 * ROWS_AHEAD_MAX):
+            if board.target(row) != page.target or board.place(row) is not Place.READY:
+                continue
+            state = live.get(self._progress.names[row - 1])
+            look = partial(against_plan, is_parked=row in board.parked, noticed=self._gates.noticed)
+            if state and look(board.plan, row, state) == (True, None):
+                board.looks.seen(row, asked_at, page)
+            elif state or board.looks.page(row) == page:
+                board.looks.missed(row, asked_at)
+
+    def rested(self, key: LaneName) -> None:
+        """Learn that the next page of a lane may be read."""
+        self.lanes[key].renewal.rested()
 
     # The last look
 

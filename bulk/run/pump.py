@@ -7,6 +7,7 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
@@ -14,10 +15,11 @@ from typing import Any, assert_never
 
 from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, ModifyBody, ServiceState, Target, Wait
+from bulk.core.model import Change, LaneName, PutVerdict, ServiceState, Target, Wait
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
+from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.reading import (
     Patience,
@@ -25,11 +27,12 @@ from bulk.run.reading import (
     by_target,
     list_services,
     raising_the_first,
+    read_page,
     refused_key,
     show_service,
     teach,
 )
-from bulk.run.stages import Append, Effect, Place, Probe, Send, Show, Stop, Timer
+from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, Timer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,8 @@ class RunContext:
 
 
 _NAMED_MAX = 10
+_RENEWING_SHARE = 0.5
+"""Of the rate of reads: what pages that renew looks take at most; the rest is for doubts and single looks."""
 GAP_S = 2.0
 """A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
 
@@ -95,14 +100,14 @@ class Pump:
         self._lists: dict[asyncio.Task[None], LaneName] = {}
         """The lists that are being read, and for which lane; one that is closed needs none."""
         self._puts: dict[int, asyncio.Task[None]] = {}
-        """The PUTs under way, by row; one whose row was left is not waited for any more."""
+        """What is awaited for PUTs under way, by row; where the row was left, it is not any more."""
         self._shows: dict[int, asyncio.Task[None]] = {}
         """The services that are being read, by row; one whose row was left is not wanted any more."""
         self._granted: dict[int, float] = {}
         """When each PUT that is to leave was granted, by row."""
         self._noted: list[int] = []
         """Rows whose intents wait for the next commit."""
-        self._is_draining = False
+        self._is_draining = self._has_ended = False
         self._is_over = asyncio.Event()
         """Set once every lane is over: no wait is worth its while any more."""
         self._group = asyncio.TaskGroup()
@@ -113,12 +118,15 @@ class Pump:
         Raises LedgerFailed. Whatever else stops a run or a lane pulls the brake.
         """
         self._machine.begin()
-        async with raising_the_first(), self._group:
-            self._brake.on_pull(self._braked)
-            lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
-            self._spawn(self._until_over(lanes))
-            self._watch_the_time()
-            self._drain()
+        try:
+            async with raising_the_first(), self._group:
+                self._brake.on_pull(self._braked)
+                lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
+                self._spawn(self._until_over(lanes))
+                self._watch_the_time()
+                self._drain()
+        finally:
+            self._has_ended = True
         await self._ledger.flush()
         self._pull_for_cut_lanes()
 
@@ -200,11 +208,11 @@ class Pump:
         """Drain once what else happens in this turn of the loop has happened."""
         if not self._is_draining:
             self._is_draining = True
-            asyncio.get_running_loop().call_soon(self._drain_in_callback)
+            asyncio.get_running_loop().call_soon(self._guarded, self._drain)
 
-    def _drain_in_callback(self) -> None:
+    def _guarded(self, callback: Callable[..., None], *arguments: Any) -> None:
         try:
-            self._drain()
+            callback(*arguments)
         except Exception as error:  # noqa: BLE001 - nobody awaits a callback, so a task raises it
             self._spawn(_raised(error))
 
@@ -225,9 +233,12 @@ class Pump:
                 if row:
                     self._note(row)
             case Send(change=change, body=body):
-                self._keep(self._puts, change.row, self._put(change, body))
+                fleet, keep = self._clients[change.target].fleet, partial(self._keep, self._puts, change.row)
+                fleet.send(change, body, partial(self._answered, change), keep)
             case Show(change=change):
                 self._keep(self._shows, change.row, self._show(change))
+            case Renew(lane=key, page=page):
+                self._spawn(self._list(key, self._renew(key, page)))
             case Probe(target=target):
                 self._spawn(self._probe(target))
             case Timer(row=row, wait_s=wait_s):
@@ -237,7 +248,7 @@ class Pump:
 
     def _keep(self, tasks: dict[int, asyncio.Task[None]], row: int, work: Coroutine[Any, Any, None]) -> None:
         tasks[row] = task = self._spawn(work)
-        task.add_done_callback(lambda _: tasks.pop(row, None))
+        task.add_done_callback(lambda _: tasks.pop(row) if tasks.get(row) is task else None)
 
     def _note(self, row: int) -> None:
         if not self._noted:
@@ -245,7 +256,7 @@ class Pump:
         self._noted.append(row)
 
     async def _commit(self) -> None:
-        """Timer for one commit of all intents of this turn, then let their PUTs go."""
+        """Wait for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
         now = self._time()
@@ -253,9 +264,13 @@ class Pump:
             self._machine.durable(row, now)
         self._drain()
 
-    async def _put(self, change: Change, body: ModifyBody) -> None:
+    def _answered(self, change: Change, verdict: PutVerdict) -> None:
+        """Learn what became of a PUT, in a callback; once the run has ended nobody wants to know."""
+        if not self._has_ended:
+            self._guarded(self._learn, change, verdict)
+
+    def _learn(self, change: Change, verdict: PutVerdict) -> None:
         client, granted_at = self._clients[change.target], self._granted.pop(change.row)
-        verdict = await client.fleet.modify(change.service_id, body)
         teach(client.writes, granted_at, verdict)
         self._machine.answered(change.row, verdict, self._clock.monotonic())
         self._drain_soon()
@@ -271,6 +286,22 @@ class Pump:
         client = self._clients[target]
         refusal = await refused_key(target, client.fleet, client.reads, self._patience)
         self._machine.probed(target, refusal)
+        self._drain_soon()
+
+    async def _renew(self, key: LaneName, page: ListPage) -> None:
+        """Read a page of the list again; where that cannot be, single looks will find out why."""
+        client = self._clients[page.target]
+        services, asked_at = tuple[ServiceState, ...](), self._clock.monotonic()
+        with suppress(FleetUnreadable, CredentialsError):
+            (found, _, asked_at) = await read_page(
+                page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
+            )
+            services = found.services
+        self._machine.renewed(key, page, services, asked_at)
+        self._drain_soon()
+        next_at = asked_at + 1 / (client.reads.rate_per_s * _RENEWING_SHARE)
+        await self._clock.sleep(max(next_at - self._clock.monotonic(), 0.0), wake=self._is_over)
+        self._machine.rested(key)
         self._drain_soon()
 
     async def _wait(self, row: int, wait_s: float) -> None:
@@ -298,6 +329,9 @@ class Pump:
     def _wants(self, key: LaneName) -> bool:
         return self._machine.wants(key, self._paces[key].rate_per_s, self._clock.monotonic())
 
+    def _is_looking(self, key: LaneName) -> bool:
+        return self._machine.is_looking(key, self._clock.monotonic())
+
     async def _grant(self, key: LaneName) -> None:
         """Begin a PUT at the next grant of the pace; the grant is kept for a row that is looked at again."""
         machine = self._machine
@@ -305,8 +339,8 @@ class Pump:
         granted_at = await self._paces[key].acquire()
         if granted_at is None:
             return
-        while not (row := machine.granted(key, self._time())) and machine.is_looking(key):
-            await self._woken(key, lambda: self._wants(key) or not machine.is_looking(key))
+        while not (row := machine.granted(key, self._time())) and self._is_looking(key):
+            await self._woken(key, lambda: self._wants(key) or not self._is_looking(key))
         if row:
             self._granted[row] = granted_at
         self._drain_soon()
@@ -332,17 +366,17 @@ class Pump:
         """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""
 
         async def look(target: Target, rows: Any) -> None:
-            asked_at = 0.0
+            page, asked_at = ListPage(target, 0), 0.0
 
-            def page(at: float) -> None:
-                nonlocal asked_at
-                asked_at = at
+            def on_page(offset: int, at: float) -> None:
+                nonlocal page, asked_at
+                page, asked_at = ListPage(target, offset), at
 
             def judged(row: int, drift: Any) -> None:
-                self._machine.look.seen(row, drift, asked_at)
+                self._machine.look.seen(row, drift, asked_at, page)
                 self._drain_soon()
 
-            await compare(self._ledger, rows, self._listing(target, page), judged)
+            await compare(self._ledger, rows, self._listing(target, on_page), judged)
 
         if await self._can_read(key, look, self._machine.look.unseen(key)):
             self._machine.look.ended(key)
@@ -376,7 +410,7 @@ class Pump:
         return False
 
     def _listing(
-        self, target: Target, on_page: Callable[[float], object] = lambda _: None
+        self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None
     ) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
         client = self._clients[target]
         patience = self._patience_of(client)

@@ -20,6 +20,7 @@ from bulk.core.model import (
     Doubt,
     ListVerdict,
     Page,
+    PutVerdict,
     Reject,
     Reply,
     Retry,
@@ -28,7 +29,6 @@ from bulk.core.model import (
     ShowVerdict,
     Target,
     Throttled,
-    Verdict,
 )
 from bulk.core.text import counted
 from bulk.core.vpcep.codes import advice_for
@@ -123,19 +123,19 @@ async def list_services(
     pace: Pace,
     patience: Patience,
     see: Callable[[ServiceState], object],
-    on_page: Callable[[float], object] = lambda _: None,
+    on_page: Callable[[int, float], object] = lambda _, __: None,
 ) -> None:
     """Let `see` have every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
 
     Takes ceil(N / 1000) requests for N services, a few of them at a time. A service that is deleted meanwhile
     moves later ones to pages already read, so the list is read again where its `total_count` shrank or names
-    fewer ids. `on_page` is called before the services of each page, with the monotonic time at which it was
-    asked for. Raises FleetUnreadable, also for a list without an end, or CredentialsError where the API does
-    not accept us.
+    fewer ids. `on_page` is called before the services of each page, with its offset and the monotonic time at
+    which it was asked for. Raises FleetUnreadable, also for a list without an end, or CredentialsError where
+    the API does not accept us.
     """
     scan = _Scan(target, see, on_page)
     for pages_max in (PAGES_AT_ONCE, *[1] * (SCANS_MAX - 1)):
-        ask = partial(_page, target, reader, pace, patience, is_ahead=pages_max > 1)
+        ask = partial(read_page, target, reader, pace, patience, is_ahead=pages_max > 1)
         scan = _Scan(target, see, on_page)
         await _each_page(ask, scan.take, pages_max)
         if scan.is_whole:
@@ -147,9 +147,10 @@ async def list_services(
 
 
 class _Asked(NamedTuple):
-    """A page, and the monotonic time at which it was asked for."""
+    """A page, where it begins, and the monotonic time at which it was asked for."""
 
     page: Page
+    offset: int
     asked_at: float
 
 
@@ -157,7 +158,7 @@ class _Scan:
     """One reading of a list; 8 bytes a service."""
 
     def __init__(
-        self, target: Target, see: Callable[[ServiceState], object], on_page: Callable[[float], object]
+        self, target: Target, see: Callable[[ServiceState], object], on_page: Callable[[int, float], object]
     ) -> None:
         self._target = target
         self._see = see
@@ -170,7 +171,7 @@ class _Scan:
     def take(self, asked: _Asked) -> None:
         """Take in the next page."""
         page = asked.page
-        self._on_page(asked.asked_at)
+        self._on_page(asked.offset, asked.asked_at)
         self.total_count = page.total_count
         self._highest_count = max(self._highest_count, page.total_count)
         for state in page.services:
@@ -225,10 +226,13 @@ async def _each_page(
             read += len(page.services)
 
 
-async def _page(
+async def read_page(
     target: Target, reader: FleetReader, pace: Pace, patience: Patience, offset: int, *, is_ahead: bool
 ) -> _Asked:
-    """Return one page; where the list shrank, one that was asked for ahead is refused and counts as empty."""
+    """Return one page; where the list shrank, one that was asked for ahead is refused and counts as empty.
+
+    Raises FleetUnreadable, or CredentialsError where the API does not accept us.
+    """
 
     def ask() -> Awaitable[ListVerdict]:
         return reader.list_page(offset=offset, limit=PAGE_SERVICES)
@@ -236,9 +240,9 @@ async def _page(
     answer, asked_at = await _patiently(ask, pace, patience)
     match answer:
         case Page():
-            return _Asked(answer, asked_at)
+            return _Asked(answer, offset, asked_at)
         case Reject(reply=reply) if is_ahead and offset:
-            return _Asked(Page(reply=reply, services=(), total_count=0), asked_at)
+            return _Asked(Page(reply=reply, services=(), total_count=0), offset, asked_at)
         case Abort(reply=reply, hint=hint):
             raise CredentialsError(f"{target}: {_as_text(reply)}", hint=hint)
         case Throttled(shut_until=until) | Retry(shut_until=until) if until:
@@ -314,7 +318,7 @@ async def _patiently(
                 return answer, asked_at
 
 
-def teach(pace: Pace, granted_at: float, answer: Verdict | ShowVerdict | ListVerdict) -> None:
+def teach(pace: Pace, granted_at: float, answer: PutVerdict | ShowVerdict | ListVerdict) -> None:
     """Let a pace learn from the answer to the request of a grant, or from the lack of one."""
     match answer:
         case Throttled():

@@ -21,6 +21,7 @@ from bulk.core.model import (
     SETTLING_FIELDS,
     Abort,
     Action,
+    AsAsked,
     Change,
     Denied,
     Done,
@@ -28,6 +29,7 @@ from bulk.core.model import (
     Missing,
     ModifyBody,
     Outcome,
+    PutVerdict,
     Reject,
     Reply,
     Retry,
@@ -35,7 +37,6 @@ from bulk.core.model import (
     ShowVerdict,
     SideEffect,
     Throttled,
-    Verdict,
 )
 from bulk.core.reports.words import as_text, printable
 from bulk.run.interfaces import Dice, Limits
@@ -223,7 +224,7 @@ def withdrawn(work: Work, to: Place) -> Turn:
 
 
 def answered(
-    work: Work, verdict: Verdict, limits: Limits, dice: Dice, *, is_silent: bool, is_key_accepted: bool
+    work: Work, verdict: PutVerdict, limits: Limits, dice: Dice, *, is_silent: bool, is_key_accepted: bool
 ) -> Turn:
     """Return what the answer to its PUT, or the lack of one, means for a row.
 
@@ -232,6 +233,8 @@ def answered(
     """
     reply = verdict.reply
     match verdict:
+        case AsAsked():
+            turn = _done(work, reply)
         case Done(state=state):
             turn = _succeeded(work, reply, state, limits)
         case Doubt(retry_after_s=hold_s, shut_until=until):
@@ -280,24 +283,23 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
     elif state.is_broken:
         doubtful = replace(reply, code="broken", message=f"the reply shows status {state.standing}")
     else:
-        return _done(work, reply, state, limits)
+        done = _done(work, reply, _unconfirmed(work.change, state))
+        return _noticing_side_effects(done, work, state, limits)
     return _noticing_side_effects(_doubt(work, doubtful, limits), work, state, limits)
 
 
-def _done(work: Work, reply: Reply, state: ServiceState, limits: Limits) -> Turn:
+def _done(work: Work, reply: Reply, unconfirmed: tuple[str, ...] = ()) -> Turn:
     """Return what follows a PUT that was applied."""
     match work.due:
         case Purpose.CHANGE:
-            unconfirmed = _unconfirmed(work.change, state)
-            turn = Turn(Place.DONE, (_outcome(work, Outcome.APPLIED, reply, unconfirmed=unconfirmed),))
+            return Turn(Place.DONE, (_outcome(work, Outcome.APPLIED, reply, unconfirmed=unconfirmed),))
         case Purpose.PARK:
-            turn = Turn(Place.READY, (_attempt(work, AttemptResult.PARKED, reply),), due=Purpose.CHANGE)
+            return Turn(Place.READY, (_attempt(work, AttemptResult.PARKED, reply),), due=Purpose.CHANGE)
         case Purpose.RESTORE:
             restored = replace(_RESTORED, request_id=reply.request_id)
-            turn = Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, restored),))
+            return Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, restored),))
         case _:
             assert_never(work.due)
-    return _noticing_side_effects(turn, work, state, limits)
 
 
 def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState, limits: Limits) -> Turn:
@@ -376,14 +378,16 @@ def read_back(
     """
     match found:
         case Done(state=live) if live.confirms(work.body) and not live.is_broken:
-            return _done(work, work.reply, live, limits)
+            done = _done(work, work.reply, _unconfirmed(work.change, live))
+            return _noticing_side_effects(done, work, live, limits)
         case Done(state=live) if _is_unchanged(work, live, noticed):
             if work.is_rejected:
                 return _rejected(work, work.reply)
             attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
             return _again(work, attempt, work.reply, limits, dice)
         case Done(state=live) if _has_landed(work, live) and not live.is_broken:
-            return _done(work, work.reply, live, limits)
+            done = _done(work, work.reply, _unconfirmed(work.change, live))
+            return _noticing_side_effects(done, work, live, limits)
         case Done(state=live):
             reply = work.reply
             if live.is_broken:

@@ -60,8 +60,10 @@ being asked: hold; 8. a parked service waits for it: it goes; 9. as many as may 
 fail (`AT_RISK`, parked, left in doubt): hold. Where only what is left could free this budget, the run stops.
 
 A look expires after `max_look_age_s`, and at a gap: the loop did not turn, or the wall clock jumped, for more
-than 2 s. This is asked at the grant and again once the intent is durable. Only a few rows ahead of the grants
-are looked at again; a grant waits for the look that it needs.
+than 2 s. This is asked at the grant and again once the intent is durable. Looks are renewed shortly before
+the rows' turn, by one page of the list where it shows several of them: rows go in the order of the list. A
+page only confirms; a row that it shows otherwise, or not at all, is looked at by itself (LOOKING), a few rows
+ahead. A grant waits for the look, or the page, that it needs.
 
 A row that is *held* keeps its place in the queue, and all behind it wait. A row that can *never* go is taken
 out of the queue. Each hold ends by something that is under way, or by the end of the lane.
@@ -99,7 +101,8 @@ from typing import NamedTuple, TypeAlias
 
 from bulk.core.ledger.records import Record
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, ModifyBody, SideEffect, Target
+from bulk.core.model import Change, LaneName, ModifyBody, SideEffect, Target
+from bulk.run.looks import ListPage
 
 
 class Place(IntEnum):
@@ -190,6 +193,13 @@ class Show(NamedTuple):
     change: Change
 
 
+class Renew(NamedTuple):
+    """Read a page of the list again; `renewed` comes back, whatever becomes of it."""
+
+    lane: LaneName
+    page: ListPage
+
+
 class Probe(NamedTuple):
     """Ask with one list whether the key of a target may do anything at all; `probed` comes back."""
 
@@ -203,4 +213,4 @@ class Timer(NamedTuple):
     wait_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Probe | Timer
+Effect: TypeAlias = Append | Send | Show | Renew | Probe | Timer

@@ -37,6 +37,10 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
         {"read_timeout": 1.0, **aiohttp_inside._PARSING},
     ),
     "start_timeout": (ResponseHandler.start_timeout, (SELF,), {}),
+    "feed_data": (ResponseHandler.feed_data, (SELF, ("message", "payload"), 0), {}),
+    "set_exception": (ResponseHandler.set_exception, (SELF, OSError(), OSError()), {}),
+    "is_connected": (ResponseHandler.is_connected, (SELF,), {}),
+    "__init__": (aiohttp.TCPConnector, (), {"limit": 0, "ssl": True}),
     "read": (ResponseHandler.read, (SELF,), {}),
     "is_eof": (aiohttp.StreamReader.is_eof, (SELF,), {}),
     "at_eof": (aiohttp.StreamReader.at_eof, (SELF,), {}),
@@ -55,10 +59,10 @@ ATTRIBUTES: dict[str, type] = {
 }
 """Each attribute that is read, and whose it is."""
 
-TYPES = {"Connection", "ResponseHandler", "StreamReader", "TCPConnector"} | {
+TYPES = {"_factory", "Connection", "ResponseHandler", "StreamReader", "TCPConnector"} | {
     kind.__name__ for kind in (RawResponseMessage, HttpProcessingError)
 }
-NOT_OF_AIOHTTP = {"get_running_loop", "Transport", "write", "append", "join"}
+NOT_OF_AIOHTTP = {"get_running_loop", "Transport", "write", "append", "join", "_replied", "_lost"}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -72,6 +76,28 @@ def test_what_is_called_takes_what_it_is_given(name: str) -> None:
 def test_what_is_read_is_an_attribute(name: str) -> None:
     """Each borrowed attribute is there under its name."""
     assert hasattr(ATTRIBUTES[name], name)
+
+
+async def test_the_pool_makes_its_connections_by_its_factory() -> None:
+    """`_factory` takes no argument and gives the protocol of each new connection; here it is a Talk."""
+    async with aiohttp.TCPConnector() as plain, aiohttp_inside.Connector(limit=0, ssl=True) as ours:
+        assert type(plain._factory()) is ResponseHandler
+        assert type(ours._factory()) is aiohttp_inside.Talk
+
+
+@pytest.mark.parametrize("pieces", [1, 9])
+async def test_the_parser_feeds_a_reply_once_and_its_body_with_it(pieces: int) -> None:
+    """`feed_data` gets (message, payload) as soon as the head is whole; one that comes at once is whole."""
+    talk = aiohttp_inside.Talk(asyncio.get_running_loop())
+    talk.set_response_params(read_timeout=None, **aiohttp_inside._PARSING)
+    talk.transport = asyncio.Transport()
+    fed: list[tuple[int, bool]] = []
+    talk._replied = lambda _, message, payload: fed.append((message.code, payload.is_eof()))
+    reply = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    size = -(-len(reply) // pieces)
+    for begin in range(0, len(reply), size):
+        talk.data_received(reply[begin : begin + size])
+    assert fed == [(200, pieces == 1)]
 
 
 async def test_the_time_out_of_a_read_can_be_changed_and_ended() -> None:

@@ -19,15 +19,18 @@ from bulk.adapters.wire import Timeouts, Wire, open_wire
 from bulk.core.errors import CannotRun, CredentialsError, UsageError
 from bulk.core.model import (
     Abort,
+    AsAsked,
     Done,
     Doubt,
     Missing,
     ModifyBody,
     Page,
     PortMapping,
+    PutVerdict,
     Reject,
     Retry,
     ServiceId,
+    ServiceState,
     Target,
     Throttled,
 )
@@ -36,6 +39,7 @@ from bulk.core.vpcep.regions import parse_endpoint
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
 from tests.fakes import FakeClock, FixedDice
+from tests.nouns import change
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
@@ -128,12 +132,53 @@ async def reach(home: Path, **given: Any) -> AsyncIterator[Reach]:
         yield Reach(simulator, wire, clock, home)
 
 
+class Way:
+    """How a PUT is sent: by a call that returns its verdict, or by one that calls back."""
+
+    flies = False
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["task", "flight"])
+def way(request: pytest.FixtureRequest) -> None:
+    """Let whatever is asked of a PUT in a task be asked of one on a kept connection as well."""
+    Way.flies = request.param
+
+
+async def put(client: Client) -> PutVerdict:
+    """Send a PUT and return its verdict."""
+    return await (fly(client) if Way.flies else client.modify(ID, NEW))
+
+
+async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
+    """Send a PUT by a call that calls back; without a state before, its reply is judged as a whole."""
+    told: asyncio.Future[PutVerdict] = asyncio.get_running_loop().create_future()
+    planned = replace(change(1), before=before)
+    planned = replace(planned, update=replace(planned.update, service_id=ID))
+    async with asyncio.TaskGroup() as group:
+        client.send(planned, NEW, told.set_result, group.create_task)
+        return await told
+
+
+async def test_a_reply_that_is_plainly_as_asked_is_not_taken_apart(tmp_path: Path) -> None:
+    """Once the API has accepted the key the PUTs share one connection, and only what is odd is looked at."""
+    async with reach(tmp_path) as place:
+        client = await place.client()
+        found = await client.show(ID)
+        assert isinstance(found, Done)
+        verdicts = [await fly(client, found.state) for _ in range(3)]
+        assert [type(verdict) for verdict in verdicts] == [AsAsked] * 3
+        assert all(verdict.reply.request_id for verdict in verdicts)
+        moved = replace(found.state, description="as it was")
+        assert isinstance(await fly(client, moved), Done)
+    assert len(place.simulator.applied) == 4
+
+
 async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
     """The simulator verifies every signature and counts what took effect."""
     async with reach(tmp_path) as place:
         client = await place.client()
         page = await client.list_page(offset=0, limit=1000)
-        done = await client.modify(ID, NEW)
+        done = await put(client)
         shown = await client.show(ID)
     assert isinstance(page, Page)
     assert [service.id for service in page.services] == [ID]
@@ -194,14 +239,14 @@ async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -
             "HUAWEICLOUD_SDK_SECURITY_TOKEN": str(key.security_token),
         }
         client = await place.client(env)
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await put(client), Done)
 
 
 async def test_ready_token_is_enough(tmp_path: Path) -> None:
     """Nothing is signed then."""
     async with reach(tmp_path) as place:
         client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await put(client), Done)
 
 
 async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> None:
@@ -209,7 +254,7 @@ async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> Non
     async with reach(tmp_path) as place:
         client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
         place.simulator.world.keyring.expire_tokens()
-        verdict = await client.modify(ID, NEW)
+        verdict = await put(client)
     assert isinstance(verdict, Abort)
     assert "token" in verdict.hint
 
@@ -218,7 +263,7 @@ async def test_wrong_secret_ends_the_run_with_a_hint(tmp_path: Path) -> None:
     """The gateway's own canonical request is kept: it shows what was signed."""
     async with reach(tmp_path) as place:
         client = await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"})
-        verdict = await client.modify(ID, NEW)
+        verdict = await put(client)
     assert isinstance(verdict, Abort)
     assert (verdict.reply.http, verdict.reply.code) == (401, "APIGW.0301")
     assert "canonical request" in verdict.reply.message
@@ -230,7 +275,7 @@ async def test_wrong_clock_is_named(tmp_path: Path) -> None:
     """A signature from an hour ago is refused, and the replies' date says why."""
     async with reach(tmp_path, clock=time.time) as place:
         place.clock.wall = time.time() - 3600
-        verdict = await (await place.client()).modify(ID, NEW)
+        verdict = await put(await place.client())
     assert isinstance(verdict, Abort)
     assert "60 min behind" in verdict.hint
 
@@ -244,7 +289,7 @@ async def test_security_token_in_a_refusal_is_not_told(tmp_path: Path) -> None:
             "HUAWEICLOUD_SDK_SK": "wrong",
             "HUAWEICLOUD_SDK_SECURITY_TOKEN": str(key.security_token),
         }
-        verdict = await (await place.client(env)).modify(ID, NEW)
+        verdict = await put(await place.client(env))
     assert isinstance(verdict, Abort)
     assert key.security_token
     assert key.security_token not in repr(verdict)
@@ -254,7 +299,7 @@ async def test_token_in_a_refusal_is_not_told_however_it_is_quoted(tmp_path: Pat
     """The very text is looked for, not only the usual words around it."""
     async with reach(tmp_path) as place, answering(401, b"I do not like MIIabc") as url:
         client = await place.client({"HW_AUTH_TOKEN": "MIIabc"}, endpoint=url)
-        verdict = await client.modify(ID, NEW)
+        verdict = await put(client)
     assert isinstance(verdict, Abort)
     assert verdict.reply.message == "I do not like [redacted]"
 
@@ -304,7 +349,7 @@ async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:
     """And the budget is that of the account the user belongs to."""
     async with reach(tmp_path) as place:
         client = await place.client(USER)
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await put(client), Done)
         assert client.account == IDENTITY.domain
 
 
@@ -314,9 +359,9 @@ async def test_token_that_ends_mid_run_is_renewed_and_costs_the_row_nothing(tmp_
         client = await place.client(USER)
         assert isinstance(await client.show(ID), Done)
         place.simulator.world.keyring.expire_tokens()
-        refused = await asyncio.gather(*(client.modify(ID, NEW) for _ in range(5)))
+        refused = await asyncio.gather(*(put(client) for _ in range(5)))
         assert all(isinstance(verdict, Retry) and not verdict.counts for verdict in refused)
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await put(client), Done)
     assert tokens_issued(place.simulator) == 2
 
 
@@ -325,7 +370,7 @@ async def test_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
     async with reach(tmp_path, switches=Switches(token_life_s=100.0)) as place:
         client = await place.client(USER)
         place.clock.wall += 81.0
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await put(client), Done)
     assert tokens_issued(place.simulator) == 2
 
 
@@ -355,9 +400,9 @@ async def test_new_token_that_is_refused_as_well_ends_the_run(tmp_path: Path) ->
         client = await place.client(USER)
         assert isinstance(await client.show(ID), Done)
         place.simulator.world.keyring.expire_tokens()
-        assert isinstance(await client.modify(ID, NEW), Retry)
+        assert isinstance(await put(client), Retry)
         place.simulator.world.keyring.expire_tokens()
-        assert isinstance(await client.modify(ID, NEW), Abort)
+        assert isinstance(await put(client), Abort)
     assert tokens_issued(place.simulator) == 2
 
 
@@ -368,19 +413,19 @@ async def test_renewal_that_iam_refuses_ends_the_run(tmp_path: Path) -> None:
         await client.show(ID)
         place.simulator.world.keyring.expire_tokens()
         place.simulator.world.iam.user = replace(IDENTITY, password="new")
-        verdict = await client.modify(ID, NEW)
+        verdict = await put(client)
         assert isinstance(verdict, Abort)
         place.clock.wall += 86_400.0
-        assert await client.modify(ID, NEW) == verdict
+        assert await put(client) == verdict
 
 
 async def test_lost_reply_proves_no_token(tmp_path: Path) -> None:
     """A token is good once the server has answered to it, not before."""
     async with reach(tmp_path, fleet=[{**FLEET[0], "description": "x" * REPLY_BYTES_MAX}]) as place:
         client = await place.client(USER)
-        assert isinstance(await client.modify(ID, NEW), Doubt)
+        assert isinstance(await put(client), Doubt)
         place.simulator.world.keyring.expire_tokens()
-        assert isinstance(await client.modify(ID, NEW), Abort)
+        assert isinstance(await put(client), Abort)
 
 
 async def test_wrong_password_is_told_before_anything_is_sent(tmp_path: Path) -> None:
@@ -670,7 +715,7 @@ async def test_every_fault_has_its_verdict(tmp_path: Path, fault: str, kind: typ
     async with reach(tmp_path, faults={"rules": [{"kind": fault, "method": "PUT"}]}) as place:
         client = await place.client()
         await client.show(ID)
-        verdict = await client.modify(ID, NEW)
+        verdict = await put(client)
         assert isinstance(verdict, kind)
         assert place.simulator.stats["requests"]["modify"] == 1
 

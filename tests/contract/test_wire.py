@@ -12,6 +12,7 @@ from socket import SO_LINGER, SOL_SOCKET
 import aiohttp
 import pytest
 
+from bulk.adapters.flights import IDLE_S_MAX, Flights
 from bulk.adapters.wire import FATES, Fate, Route, Timeouts, Wire, open_wire
 from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
@@ -117,12 +118,40 @@ async def opened(env: Mapping[str, str] | None = None) -> AsyncIterator[Wire]:
         yield wire
 
 
+class Sender:
+    """One of the two ways in which a request leaves: in a task, or on a kept connection with a callback."""
+
+    def __init__(self) -> None:
+        self.flies = False
+        self.flights: dict[Wire, dict[str, Flights]] = {}
+
+    def flights_to(self, wire: Wire, url: str, body_bytes_max: int) -> Flights:
+        """Return the connections that are kept to an address."""
+        route = wire.route(parse_endpoint(url))
+        return self.flights.setdefault(wire, {}).setdefault(url, Flights(wire, route, body_bytes_max))
+
+
+SENDER = Sender()
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["task", "flight"])
+def sender(request: pytest.FixtureRequest) -> None:
+    """Let whatever is asked of one way be asked of the other."""
+    SENDER.flies = request.param
+    SENDER.flights.clear()
+
+
 async def send(wire: Wire, url: str, *, request: Request = PUT, body_bytes_max: int = 1000) -> Answer | Lost:
     """Send one request to an address."""
-    route = wire.route(parse_endpoint(url))
-    return await wire.exchange(
-        request, route, {"Host": "here", "X-Proof": "p"}, body_bytes_max=body_bytes_max
-    )
+    headers = {"Host": "here", "X-Proof": "p"}
+    if not SENDER.flies:
+        route = wire.route(parse_endpoint(url))
+        return await wire.exchange(request, route, headers, body_bytes_max=body_bytes_max)
+    came: asyncio.Future[Answer | Lost] = asyncio.get_running_loop().create_future()
+    async with asyncio.TaskGroup() as group:
+        flights = SENDER.flights_to(wire, url, body_bytes_max)
+        flights.send(request, headers, came.set_result, group.create_task)
+        return await came
 
 
 async def outcome(talk: Talk, *, body_bytes_max: int = 1000) -> Answer | Lost:
@@ -185,6 +214,31 @@ async def test_put_on_a_kept_connection_leaves_once_though_it_breaks(talk: Talk)
     assert isinstance(second, Lost)
     assert second.sent
     assert (len(server.requests), server.connections) == (2, 1)
+
+
+async def test_a_connection_that_waited_for_long_carries_no_request() -> None:
+    """Servers close theirs after a minute or so; a request on its way then would leave a doubt."""
+    SENDER.flies = True
+    async with serving(saying(OK)) as (server, url), opened() as wire:
+        for idle_s in (0.0, IDLE_S_MAX, 0.0):
+            wire.clock.seconds += idle_s  # type: ignore[attr-defined]
+            assert isinstance(await send(wire, url), Answer)
+    assert (len(server.requests), server.connections) == (3, 2)
+
+
+async def test_what_is_on_its_way_when_the_wire_is_closed_is_closed_with_it() -> None:
+    """Nobody hears of it any more, and nothing is left open."""
+    told: list[Answer | Lost] = []
+    has_come = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        has_come.set()
+        await stay_silent(reader, writer)
+
+    async with serving(silent) as (_, url), opened() as wire, asyncio.TaskGroup() as group:
+        SENDER.flights_to(wire, url, 1000).send(PUT, {}, told.append, group.create_task)
+        await has_come.wait()
+    assert told == []
 
 
 async def test_late_reply_is_never_taken_for_that_of_the_next_request() -> None:

@@ -1,5 +1,6 @@
 """What holds for every reply and every request, however odd."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -9,14 +10,27 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bulk.core.model import Abort, Done, Doubt, ModifyBody, PortMapping, Protocol, Retry, ServiceId
+from bulk.core.guards import strays
+from bulk.core.ledger.records import state_json
+from bulk.core.model import (
+    Abort,
+    Done,
+    Doubt,
+    ModifyBody,
+    PortMapping,
+    Protocol,
+    Retry,
+    ServiceId,
+    ServiceState,
+)
 from bulk.core.vpcep.codes import CODES
 from bulk.core.vpcep.keys import KeyPair, Stamp
 from bulk.core.vpcep.refusals import CODE_CHARS_MAX, MESSAGE_CHARS_MAX, error_in, retry_after_s, stated_limit
-from bulk.core.vpcep.replies import Answer, listed, modified, shown
+from bulk.core.vpcep.replies import Answer, as_asked, listed, modified, shown
 from bulk.core.vpcep.requests import modify_service, services_path
 from bulk.core.vpcep.services import service
 from bulk.core.vpcep.signing import canonical_path, canonical_query
+from tests.nouns import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 
@@ -142,3 +156,63 @@ def test_signature_depends_on_everything_that_is_sent(place: str) -> None:
     assert signer
     other = parts | {place: b"other" if place == "body" else "other"}
     assert signer.authorization(**parts) != signer.authorization(**other)  # type: ignore[arg-type]
+
+
+texts = st.none() | st.text(max_size=4)
+sound = st.builds(
+    ServiceState,
+    id=st.just(ID),
+    ports=st.lists(mappings, max_size=3, unique=True).map(tuple),
+    status=st.sampled_from(["available", "failed", "creating", ""]),
+    description=texts,
+    service_name=texts | st.just(f"cn-north-4.web.{ID}"),
+    approval_enabled=st.none() | st.booleans(),
+    port_id=texts,
+)
+asked = st.builds(
+    ModifyBody,
+    ports=st.lists(mappings, max_size=3, unique=True).map(tuple),
+    description=st.none() | st.just(""),
+    approval_enabled=st.none() | st.booleans(),
+)
+odd = st.dictionaries(
+    st.sampled_from(["id", "status", "ports", "port_id", "description", "service_name", "approval_enabled"]),
+    json_values | st.lists(st.fixed_dictionaries({"client_port": json_values, "server_port": st.just(1)})),
+    max_size=1,
+)
+
+
+@given(
+    before=sound,
+    body=asked | st.builds(ModifyBody, description=st.text(max_size=3)),
+    odd=odd,
+    takes_ports_only=st.booleans(),
+)
+@example(
+    before=ServiceState(id=ID, ports=(), status="available"),
+    body=ModifyBody(ports=(PortMapping(client_port=1, server_port=1),)),
+    odd={"ports": [{"client_port": True, "server_port": 1.0, "protocol": "TCP"}]},
+    takes_ports_only=False,
+)
+@example(
+    before=ServiceState(id=ID, ports=(), status="available", approval_enabled=True),
+    body=ModifyBody(ports=(), approval_enabled=False),
+    odd={},
+    takes_ports_only=True,
+)
+def test_what_is_taken_for_plainly_as_asked_is_so(
+    before: ServiceState, body: ModifyBody, odd: dict[str, Any], *, takes_ports_only: bool
+) -> None:
+    """Taken apart, the same reply shows what was asked, a sound service, and nothing else changed."""
+    planned = replace(change(1), before=before, body=body)
+    planned = replace(planned, update=replace(planned.update, service_id=ID))
+    taken = {name: value for name, value in body.named().items() if name == "ports" or not takes_ports_only}
+    reply = state_json(before) | taken | odd
+    got = Answer(http=200, headers=CIMultiDict(), body=orjson.dumps(reply), ms=1, now=1.0)
+    verdict = modified(got, ID)
+    if plain := as_asked(got, planned, body):
+        assert isinstance(verdict, Done)
+        assert plain.reply == verdict.reply
+        assert not strays(before, verdict.state, body)
+    else:
+        assert odd or before.is_broken or body != ModifyBody(ports=body.ports or ())

@@ -20,6 +20,7 @@ from bulk.run.gates import Gates
 from bulk.run.lane import Dependencies, Lane
 from bulk.run.looks import Looks
 from bulk.run.machine import Machine
+from bulk.run.renewal import Renewal
 from bulk.run.row import Turn, Work
 from bulk.run.stages import Place
 
@@ -166,6 +167,10 @@ def _asks_no_look_when_durable(right: Function) -> Function:
     return lambda self, row, _: right(self, row, float("-inf"))
 
 
+def _dates_a_page_by_its_arrival(right: Function) -> Function:
+    return lambda self, key, page, services, asked_at: right(self, key, page, services, asked_at + 10.0)
+
+
 def _looks_away(_: Function) -> Function:
     return lambda *_: Turn(Place.READY)
 
@@ -212,7 +217,7 @@ def _believes_a_doubt(right: Function) -> Function:
 
 
 def _believes_an_echo(_: Function) -> Function:
-    return row._done
+    return lambda work, reply, *_: row._done(work, reply)
 
 
 def _trusts_what_it_cannot_read(right: Function) -> Function:
@@ -298,6 +303,11 @@ MUTANTS = [
         ("look", "a sleep is not noticed", Looks, "gap", constantly(None)),
         ("look", "it is not asked again once durable", Machine, "durable", _asks_no_look_when_durable),
         ("look", "what it shows is not looked at", machine, "looked_again", _looks_away),
+        ("look", "a page counts from when it came", Machine, "renewed", _dates_a_page_by_its_arrival),
+        ("look", "a page confirms what moved", machine, "against_plan", constantly((True, None))),
+        ("P15", "a page that cannot be read is waited for", Renewal, "came", constantly(None)),
+        ("P15", "what a page does not show is waited for", Looks, "missed", constantly(None)),
+        ("P15", "after one page no other is read", Renewal, "rested", constantly(None)),
         ("P15", "a grant is not kept for a look", Machine, "is_looking", constantly(answer=False)),
         ("P13", "a lost answer counts as applied", machine, "answered", _believes_a_doubt),
         ("P13", "a success is not held against its reply", row, "_succeeded", _believes_an_echo),

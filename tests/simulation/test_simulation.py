@@ -19,7 +19,7 @@ MET = {
     ("NOTED", "durable"),
     *(
         ("FLYING", f"answered {v}")
-        for v in ("Done", "Doubt", "Retry", "Throttled", "Reject", "Denied", "Abort")
+        for v in ("Done", "AsAsked", "Doubt", "Retry", "Throttled", "Reject", "Denied", "Abort")
     ),
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
     *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),

@@ -29,6 +29,7 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
     Action,
+    AsAsked,
     Change,
     Denied,
     Done,
@@ -37,6 +38,7 @@ from bulk.core.model import (
     Missing,
     ModifyBody,
     Outcome,
+    PutVerdict,
     Reject,
     Reply,
     Retry,
@@ -48,12 +50,15 @@ from bulk.core.model import (
     Verdict,
 )
 from bulk.run.interfaces import Limits
+from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.row import Drift, drift
-from bulk.run.stages import Append, Place, Probe, Send, Show, Stop
+from bulk.run.stages import Append, Place, Probe, Renew, Send, Show, Stop
 from tests.nouns import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
+PAGE_SERVICES = 3
+"""Services on a page of the list; the renewed pages of a target are those of the plan's order."""
 EVENTS_MAX = 20_000
 """Events of a session; those that end have far fewer."""
 OK = Reply(http=200, request_id="r", ms=5)
@@ -128,6 +133,10 @@ class Ledger:
     def change(self, row: int) -> Change:
         """Return the planned change of a row."""
         return self.changes[row]
+
+    def saw(self, row: int, state: ServiceState) -> bool:
+        """Return whether the plan saw a row's service so."""
+        return self.changes[row].before == state
 
     def outcome(self, row: int) -> Json | None:
         """Return the last outcome of a row."""
@@ -247,6 +256,11 @@ class World:
         self.began_at, self.first_events = self.now, self.events
         self.pace_s = self.dice.choice((0.1, 0.1, 0.1, 20.0, 100.0))
         self.sampled: dict[int, float] = {}
+        self.shows_pages = self.dice.random() < 0.8
+        """Whether pages that are asked for again show what they showed before; else nothing at all."""
+        self.page_pause_s = self.dice.choice((0.0, 0.1, 5.0))
+        self.moved_on_page: set[int] = set()
+        """Rows that a page showed otherwise, and that no look since has shown as they were left."""
         self.slept_at = self.now
         self.granting: set[LaneName] = set()
         self.verified: set[LaneName] = set()
@@ -363,6 +377,8 @@ class World:
                         )
                     case Probe(target=target):
                         self.at(0.1, lambda target=target: self._probed(target))
+                    case Renew(lane=key, page=page):
+                        self._renew(key, page)
                     case _:
                         row, due = effect.row, self.machine.due
                         self.at(effect.wait_s, lambda row=row, due=due: self.do("due", row, due, row))
@@ -397,7 +413,7 @@ class World:
     def _grant(self, key: LaneName) -> None:
         if self.now < self.paused_until[key]:  # the pace is closed for so long
             self.at(self.paused_until[key] - self.now, lambda: self._grant(key))
-        elif not self._begins(key) and self.machine.is_looking(key):
+        elif not self._begins(key) and self.machine.is_looking(key, self.now):
             self.at(0.05, lambda: self._grant(key))  # the grant is kept for the row that is looked at
         else:
             self.granting.discard(key)
@@ -434,7 +450,39 @@ class World:
         if not found:  # who wrote it has taken that back, and a kill kept the run from writing that down
             self.strange.discard(row)
         self.sampled[row] = self.now
-        self.do("seen", row, self.machine.look.seen, row, found, self.now)
+        page = next(page for page, rows in self._pages() if row in rows)
+        self.do("seen", row, self.machine.look.seen, row, found, self.now, page)
+
+    def _pages(self) -> Iterator[tuple[ListPage, list[int]]]:
+        """Yield the pages of every list."""
+        for target in self.lanes:
+            rows = [one.row for one in self.changes if one.target == target]
+            for offset in range(0, len(rows), PAGE_SERVICES):
+                yield ListPage(target, offset), rows[offset : offset + PAGE_SERVICES]
+
+    def _renew(self, key: LaneName, page: ListPage) -> None:
+        """Take a page as it is now, and let it come later, or not at all."""
+        dice, asked_at = self.dice, self.now
+        rows = dict(self._pages())[page]
+        found = {row: live for row in rows if (live := self.live.get(self.ledger.change(row).service_id))}
+        if not self.shows_pages or dice.random() < 0.1:
+            found = {}
+        latency_s = dice.choice((0.01, 0.2, 10.0))
+        self.at(latency_s, lambda: self._renewed(key, page, found, asked_at))
+
+    def _renewed(
+        self, key: LaneName, page: ListPage, found: dict[int, ServiceState], asked_at: float
+    ) -> None:
+        noticed = decided(self.ledger.progress.decisions).noticed
+        for row, live in found.items():
+            if self.machine.place(row) is Place.READY and self.sampled[row] <= asked_at:
+                is_parked = self.ledger.is_parked(row)
+                if drift(self.ledger.change(row), live, is_parked=is_parked, noticed=noticed):
+                    self.moved_on_page.add(row)
+                else:
+                    self.sampled[row] = asked_at
+        self.do("renewed", 0, self.machine.renewed, key, page, tuple(found.values()), asked_at)
+        self.at(self.page_pause_s, lambda: self.do("rested", 0, self.machine.rested, key))
 
     def _looked(self, key: LaneName) -> None:
         self.looked_lanes.add(key)
@@ -487,7 +535,7 @@ class World:
         self.sent_rows.append(row)
         latency_s, session = self.dice.uniform(0.01, 0.5), self.session_number
 
-        def answer(verdict: Verdict) -> None:
+        def answer(verdict: PutVerdict) -> None:
             if session == self.session_number:
                 self._answer(change, verdict)
 
@@ -506,7 +554,7 @@ class World:
                 return kind
         return next((kind for kind, odds in self.odds.items() if self.dice.random() < odds), "ok")
 
-    def _answer(self, change: Change, verdict: Verdict) -> None:
+    def _answer(self, change: Change, verdict: PutVerdict) -> None:
         row, key = change.row, self.lanes[change.target]
         self.in_flight[key] -= 1
         self.is_answered[change.target] = True
@@ -569,7 +617,12 @@ class World:
         self.stopped_at = self.now if self.stopped_at is None else self.stopped_at
 
     def _reply(
-        self, kind: str, change: Change, body: ModifyBody, latency_s: float, answer: Callable[[Verdict], None]
+        self,
+        kind: str,
+        change: Change,
+        body: ModifyBody,
+        latency_s: float,
+        answer: Callable[[PutVerdict], None],
     ) -> None:
         """Let one PUT land, or not, and be answered, or not."""
         answers: dict[str, Verdict] = {
@@ -602,10 +655,15 @@ class World:
 
         def land() -> None:
             self._gone(change.row)
-            verdict = self._land(change, body, is_noisy=self.dice.random() < self.odds["side effect"])
+            verdict: PutVerdict = self._land(
+                change, body, is_noisy=self.dice.random() < self.odds["side effect"]
+            )
             if kind == "broken" and isinstance(verdict, Done):
                 verdict = Done(reply=OK, state=replace(verdict.state, status="failed"))
                 self.live[change.service_id] = verdict.state
+            is_plain = kind == "ok" and isinstance(verdict, Done) and verdict.state.status == "available"
+            if is_plain and self.live[change.service_id].description == "d":
+                verdict = self.dice.choice((verdict, AsAsked(reply=OK)))
             if is_told:
                 answer(answers["rejected"] if kind == "landed no" else verdict)
 
@@ -655,7 +713,8 @@ class World:
         return found
 
     def _show(self, change: Change, asked_at: float) -> None:
-        self.sampled[change.row] = self.now
+        self.sampled[change.row] = asked_at
+        self.moved_on_page.discard(change.row)
         live, roll = self.live.get(change.service_id), self.dice.random()
         found: ShowVerdict = Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404))
         if not self.calm and roll < 0.04:
@@ -711,7 +770,8 @@ class World:
         must(self.stopped_at is None or is_needed, f"row {row} begins after the stop")
         must(not self.is_drained, f"row {row} is sent after the drain")
         must(change.action is Action.UPDATE, f"row {row} needs no PUT")
-        must(row not in self.moved, f"row {row} is sent though its service was seen to have moved")
+        has_moved = row in self.moved or row in self.moved_on_page
+        must(not has_moved, f"row {row} is sent though its service was seen to have moved")
         must(row not in self.strange, f"row {row} is sent though reading showed neither before nor as asked")
         if self.limits.strict and not is_needed:
             gone = {key for key in self.machine.lanes if key not in self.looked_lanes}

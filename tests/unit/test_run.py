@@ -1,7 +1,7 @@
 """The loop: each verdict, each way out of a doubt, each place to wait, each reason to stop."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from bulk.core.model import (
     PUSH_BACK_MAX_S,
     Abort,
     Action,
+    AsAsked,
     Change,
     Done,
     ListVerdict,
@@ -1461,3 +1462,43 @@ async def test_rows_without_a_usable_target_are_refused_though_no_lane_is_there(
         )
         await Pump(context)()
     assert session.outcomes == [Outcome.REFUSED]
+
+
+# Answers that come in a callback
+
+
+class CallingFleet(FakeFleet):
+    """Takes a PUT without a task, and answers from the event loop."""
+
+    tells: list[Callable[[Verdict], object]]
+
+    def send(self, change: Change, body: ModifyBody, tell: Callable[[Any], object], spawn: Any) -> None:  # noqa: ARG002 - part of the interface
+        """Take effect and say so a turn later."""
+        self.tells = [*getattr(self, "tells", []), tell]
+        self.asked.append(change.service_id)
+        self.land(change.service_id, body)
+        asyncio.get_running_loop().call_soon(tell, AsAsked(reply=OK))
+
+
+async def test_rows_whose_answers_come_in_callbacks_are_applied(tmp_path: Path) -> None:
+    """What is plainly as asked needs no look at its reply."""
+    session = await prepared(tmp_path, rows(1, 2, 3))
+    session.fleet = CallingFleet(services=session.fleet.services)
+    await session.run()
+    assert session.outcomes == [APPLIED] * 3
+    assert session.writes.took == [1.0, 2.0, 3.0]
+
+
+async def test_a_failure_in_a_callback_ends_the_run(tmp_path: Path) -> None:
+    """An answer that comes twice is a bug: it is raised, and nobody waits for ever."""
+
+    class Twice(CallingFleet):
+        def send(self, change: Change, body: ModifyBody, tell: Callable[[Any], object], spawn: Any) -> None:
+            super().send(change, body, tell, spawn)
+            asyncio.get_running_loop().call_soon(tell, AsAsked(reply=OK))
+
+    session = await prepared(tmp_path, rows(1, 2, 3))
+    session.fleet = Twice(services=session.fleet.services)
+    with pytest.raises(KeyError):
+        await session.run()
+    session.fleet.tells[0](AsAsked(reply=OK))  # nobody wants to know any more

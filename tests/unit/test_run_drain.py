@@ -1,13 +1,15 @@
 """The end of a session after a signal: what is under way has a time, all together."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from bulk.adapters.ledger import records
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Change, ModifyBody, Outcome, ServiceId, ShowVerdict, Verdict
 from bulk.run.brake import Brake
-from tests.fakes import Answer, FakeFleet, is_lost, lands_unheard
+from tests.fakes import Answer, FakeFleet, is_lost, lands, lands_unheard
 from tests.nouns import ring, service_id
 from tests.sessions import Session, again, prepared, rows
 
@@ -31,6 +33,13 @@ class Silent(FakeFleet):
         return await super().modify(service_id, body)
 
 
+def interrupt(session: Session, service: ServiceId) -> None:
+    """Interrupt a session when the PUT of row 2 comes; then let a minute pass."""
+    if service == service_id(2):
+        session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+        asyncio.get_running_loop().call_soon(setattr, session.clock, "elapsed_s", 60.0)
+
+
 async def drained(
     folder: Path, changes: list[Change], answers: dict[int, list[Answer]], silent_put: ServiceId | None = None
 ) -> Session:
@@ -38,13 +47,7 @@ async def drained(
     session = await prepared(folder, changes, answers, workers=3)
     session.fleet = fleet = Silent(services=session.fleet.services, answers=session.fleet.answers)
     fleet.silent_put = silent_put
-
-    def interrupt(service: ServiceId) -> None:
-        if service == service_id(2):
-            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
-            asyncio.get_running_loop().call_soon(setattr, session.clock, "elapsed_s", 60.0)
-
-    fleet.on_put = interrupt
+    fleet.on_put = partial(interrupt, session)
     return await session.run()
 
 
@@ -68,3 +71,26 @@ async def test_a_service_that_stays_parked_after_a_signal_is_named(tmp_path: Pat
     assert session.brake.message == "INT; 20 s after the signal: row 2 in doubt; row 1 with a parked service"
     calm = FakeFleet(services=session.fleet.services)
     assert (await again(session, fleet=calm, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
+
+
+async def test_an_answer_after_the_drain_comes_too_late(tmp_path: Path) -> None:
+    """It calls back while another row's reading is being given up: its row was left in doubt and stays so."""
+
+    class Late(Silent):
+        def send(self, change: Change, body: ModifyBody, tell: Any, spawn: Any) -> None:
+            if change.row == 3:
+                self.tell_late = partial(tell, lands(self, change.service_id, body))
+            else:
+                super().send(change, body, tell, spawn)
+
+        async def show(self, service_id: ServiceId) -> ShowVerdict:
+            try:
+                return await super().show(service_id)
+            finally:
+                self.tell_late()
+
+    session = await prepared(tmp_path, rows(1, 2, 3), {2: [lands_unheard]}, workers=3)
+    session.fleet = Late(services=session.fleet.services, answers=session.fleet.answers)
+    session.fleet.on_put = partial(interrupt, session)
+    await session.run()
+    assert session.outcomes == [APPLIED, IN_DOUBT, IN_DOUBT]

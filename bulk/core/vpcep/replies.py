@@ -6,18 +6,24 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from bulk.core.model import (
+    BODY_FIELDS,
     PUSH_BACK_MAX_S,
+    SIDE_EFFECT_FIELDS,
     Abort,
+    AsAsked,
+    Change,
     Denied,
     Done,
     Doubt,
     ListVerdict,
     Missing,
+    ModifyBody,
     Page,
     Reject,
     Reply,
@@ -40,7 +46,7 @@ from bulk.core.vpcep.refusals import (
     server_clock,
     stated_limit,
 )
-from bulk.core.vpcep.services import listed_service, service
+from bulk.core.vpcep.services import listed_service, ports_of, service
 
 CLOCK_SKEW_MAX_S = 60.0
 """A clock that is this far off is reported; the server bears 15 minutes (API.md, section 4.2)."""
@@ -93,6 +99,34 @@ def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
     if state.id != service_id:
         return Doubt(reply=_unreadable(got, f"the reply is about another service: {state.id}"))
     return Done(reply=_success(got), state=state)
+
+
+def as_asked(got: Answer, change: Change, body: ModifyBody) -> AsAsked | None:
+    """Return a success where the reply to a PUT of ports plainly shows them as asked and all else as it was.
+
+    None leaves it open: `modified` then says what the reply means. It builds no ServiceState, which takes
+    longer than all of this.
+    """
+    before = change.before
+    if got.http != OK or before is None or body.ports is None or _besides(body) != _NOTHING:
+        return None
+    try:
+        json = orjson.loads(got.body)
+        is_plain = (
+            json["id"] == change.service_id
+            and tuple(map(json.get, _UNTOUCHED)) == _untouched(before)
+            and ports_of(json["ports"]) == body.ports
+            and not before.is_broken
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+    return AsAsked(reply=_success(got)) if is_plain else None
+
+
+_UNTOUCHED = ("status", *(name for name in SIDE_EFFECT_FIELDS if name != "ports"))
+_untouched = attrgetter(*_UNTOUCHED)
+_BESIDES = tuple(name for name in BODY_FIELDS if name != "ports")
+_besides, _NOTHING = attrgetter(*_BESIDES), (None,) * len(_BESIDES)
 
 
 def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:

@@ -27,7 +27,7 @@ def service(json: Any) -> ServiceState:
     get = json.get
     return ServiceState(
         id=_service_id(json),
-        ports=_ports(get("ports")),
+        ports=ports_of(get("ports")),
         status=_word(get("status")) or "",
         service_type=_word(get("service_type")),
         server_type=_word(get("server_type")),
@@ -67,7 +67,8 @@ def _service_id(json: dict[str, Any]) -> ServiceId:
     return ServiceId(found.lower())
 
 
-def _ports(json: Any) -> Ports:
+def ports_of(json: Any) -> Ports:
+    """Return the mappings of a service; raise ValueError saying what is not understood."""
     if not isinstance(json, list):
         raise ValueError("the service has no list of ports")  # noqa: TRY004 - bad input, not a bad call
     try:
