@@ -23,10 +23,16 @@ from bulk.core.vpcep.codes import advice_for
 @contextmanager
 def reading(path: Path) -> Iterator[LedgerReader]:
     """Open a ledger to look at, without locking it; raises UsageError and LedgerDamaged."""
-    progress = fold(path)
+    with reader_of(path, fold(path)) as reader:
+        yield reader
+
+
+@contextmanager
+def reader_of(path: Path, progress: Progress) -> Iterator[LedgerReader]:
+    """Open a ledger to look at the lines that `progress` knows, or will know, the place of."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield LedgerReader(fd, progress)
+        yield LedgerReader(path, fd, progress)
     finally:
         os.close(fd)
 

@@ -229,7 +229,7 @@ async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> N
         assert found
         assert found["outcome"] == "already"
     fd = os.open(ledger.path, os.O_RDONLY)
-    assert LedgerReader(fd, fold(ledger.path)).change(2).reason == "é" * 9000
+    assert LedgerReader(ledger.path, fd, fold(ledger.path)).change(2).reason == "é" * 9000
     os.close(fd)
 
 

@@ -254,21 +254,6 @@ def test_members_that_a_later_version_adds_are_passed_over() -> None:
     assert story.progress.footprint.changes == 1
 
 
-@pytest.mark.parametrize(
-    "json",
-    [
-        {"type": "pace", "lane": {}, "kind": "writes"},
-        {"type": "decision", "by": "somebody", "what": "pause", "reason": ""},
-        {"type": "end", "reason": "tired", "counts": {}},
-        {"type": "end", "reason": "window", "reasons": ["window", "tired"], "counts": {}},
-    ],
-)
-def test_members_that_are_known_must_make_sense(json: Json) -> None:
-    """Here only a forger gets to, since the chain holds every line."""
-    with pytest.raises(LedgerDamaged, match=r"^line 5 is not a record of this format"):
-        planned().step({"at": "", **json})
-
-
 def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
     """A long run under a tight limit must not make a person's word unknown."""
     story, pause = planned(), Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")

@@ -57,7 +57,7 @@ class _Teller:
         now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
-        return (Span(f"{record['at']}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
+        return (Span(f"{printable(record['at'])}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
 
     def open_end(self) -> Line:
         """Return the state of a row without an outcome."""
@@ -87,8 +87,8 @@ class _Teller:
     def _answered(self, record: Json) -> Line:
         result, hold_s = AttemptResult(record["verdict"]), record["hold_s"]
         self._asked = result is AttemptResult.DOUBT
-        if result.facts.hold:
-            self._waits.append(Wait(hold=result.facts.hold))
+        if waits_for := record.get("hold", result.facts.hold):  # format 2 did not say
+            self._waits.append(Wait(hold=Hold(waits_for)))
         hold = f"; the server asks to wait {duration(hold_s)}" if hold_s else ""
         return _said(f"{_reply(record)}: {result.facts.meaning}{hold}", Style.CHANGE)
 
