@@ -18,6 +18,8 @@ ROWS_MAX = 2_000_000
 """Highest number of a row; what a ledger takes in memory grows with it, about 40 bytes a row."""
 TARGETS_MAX = 10_000
 """Most targets of one plan."""
+COUNT_MAX = 10**12
+"""Highest count that is believed, of consumers or of anything else."""
 
 
 class Comparison(StrEnum):

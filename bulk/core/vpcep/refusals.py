@@ -19,6 +19,7 @@ CODE_CHARS_MAX = 64
 _SEARCHED_CHARS_MAX = 8_192
 """More than any gateway's message; what is beyond it is not looked at."""
 
+_LEVELS_MAX = 4
 _UNITS_S = {"sec": 1.0, "min": 60.0, "hou": 3_600.0, "day": 86_400.0}
 _UNIT = r"(sec(?:ond)?|min(?:ute)?|hour|day)s?\b"
 _LIMIT = re.compile(
@@ -119,11 +120,13 @@ def _http_date(text: str) -> float | None:
 
 
 def _levels(json: Any) -> Iterator[dict[str, Any]]:
-    """Return the objects in which a code may stand, outermost first."""
-    for level in json if isinstance(json, list) else [json]:
-        if isinstance(level, dict):
-            yield level
-            yield from _levels(level.get("error"))
+    """Return the objects in which a code may stand, outermost first; one deep down is no API's."""
+    levels = [json]
+    for _ in range(_LEVELS_MAX):
+        flat = [each for level in levels for each in (level if isinstance(level, list) else [level])]
+        objects = [level for level in flat if isinstance(level, dict)]
+        yield from objects
+        levels = [level.get("error") for level in objects]
 
 
 def _first(levels: list[dict[str, Any]], *names: str) -> str:

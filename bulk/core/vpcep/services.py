@@ -8,11 +8,21 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from bulk.core.model import PORT_MAX, PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
+from bulk.core.model import (
+    COUNT_MAX,
+    PORT_MAX,
+    PortMapping,
+    Ports,
+    Protocol,
+    ServiceId,
+    ServiceState,
+    port_mapping,
+)
 
 UNREADABLE = "unreadable"
 """Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
 
+_DIGITS_MAX = len(str(COUNT_MAX))
 _PROTOCOLS = frozenset(Protocol)
 
 
@@ -93,9 +103,9 @@ def _port(json: Any) -> int:
 
 
 def _count(json: Any) -> int | None:
-    if isinstance(json, str) and json.isascii() and json.isdigit():
-        return int(json)
-    return json if type(json) is int else None
+    if isinstance(json, str) and json.isascii() and json.isdigit() and len(json) <= _DIGITS_MAX:
+        json = int(json)
+    return json if type(json) is int and 0 <= json <= COUNT_MAX else None
 
 
 def _text(json: Any) -> str | None:
