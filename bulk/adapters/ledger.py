@@ -84,7 +84,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
                 offset = chain.size_bytes
                 yield offset, read(chain.unseal(line, whole=whole))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
+        raise _unreadable(path, error) from error
     except LedgerDamaged as error:
         if len(line) > LINE_BYTES_MAX:
             what = f"line {chain.n + 1} is longer than {counted(LINE_BYTES_MAX, 'byte')}"
@@ -128,6 +128,24 @@ def is_live(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+@contextmanager
+def kept_at_rest(path: Path) -> Iterator[None]:
+    """Keep everybody from working on a ledger while the block runs; raises LedgerBusy where somebody does.
+
+    `is_live` does not take this for work, and others may do the same.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _busy(path) from error
+        yield
 
 
 class LedgerReader:
@@ -242,7 +260,7 @@ class LedgerFile(LedgerReader):
         try:
             fd = open_own(path, os.O_RDWR | os.O_APPEND, hint=f"{_NAME_ONE} of your own, and no link to it")
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
+            raise _unreadable(path, error) from error
         _lock(fd, path)
         ledger = cls(path, fd, now, disk or SystemDisk(), on_record)
         try:
@@ -442,11 +460,7 @@ def _lock(fd: int, path: Path) -> None:
         _lock_patiently(fd)
     except BlockingIOError as error:
         os.close(fd)
-        raise LedgerBusy(
-            f"{path}: another run works on this ledger{_holder(path)}",
-            hint="wait for it, or stop it and run the same command; "
-            f"`bulk status {shlex.quote(str(path))}` shows it",
-        ) from error
+        raise _busy(path) from error
 
 
 def _lock_patiently(fd: int) -> None:
@@ -458,12 +472,35 @@ def _lock_patiently(fd: int) -> None:
     return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _holder(path: Path) -> str:
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE)
+
+
+def _busy(path: Path) -> LedgerBusy:
+    """Return the refusal of a ledger that somebody holds: the session that works on it, or its rollback."""
     with suppress(BulkError):
-        sessions = fold(path).sessions
-        if sessions:
-            return f" (pid {sessions[-1]['pid']} on {sessions[-1]['host']}, since {sessions[-1]['at']})"
-    return ""
+        progress = fold(path)
+        rollbacks = path.parent.glob(f"{progress.run['job']}-rollback-*")
+        if rollback := next(filter(is_live, rollbacks), None):
+            return _held(path, "it is being rolled back", _worker(fold(rollback)), rollback)
+        return _held(path, "another run works on this ledger", _worker(progress), path)
+    return _held(path, "another run works on this ledger", "", path)
+
+
+def _held(path: Path, what: str, who: str, shown: Path) -> LedgerBusy:
+    return LedgerBusy(
+        f"{path}: {what}{who}",
+        hint="wait for it, or stop it and run the same command; "
+        f"`bulk status {shlex.quote(str(shown))}` shows it",
+    )
+
+
+def _worker(progress: Progress) -> str:
+    """Return which process began the last session, and when."""
+    if not progress.sessions:
+        return ""
+    last = progress.sessions[-1]
+    return f" (pid {last['pid']} on {last['host']}, since {last['at']})"
 
 
 def _rename_new(source: Path, destination: Path) -> None:

@@ -171,7 +171,7 @@ OUT_OF_RANGE: dict[str, tuple[str, Json]] = {
     "a negative attempt": ("attempt", {"attempt": -1}),
     "a time without a zone": ("note", {"at": "2026-01-15T08:30:00.12345"[:24]}),
     "a month that is none": ("note", {"at": "2026-13-15T08:30:00.123Z"}),
-    "a status that is none": ("outcome", {"http": 7}),
+    "a status that is none": ("outcome", {"http": 1000}),
     "a reply after ages": ("outcome", {"ms": 2**40}),
     "a hold that is no time": ("attempt", {"hold_s": -1}),
     "a rate beyond all": ("pace", {"rate_per_s": 1e300}),

@@ -19,6 +19,7 @@ from bulk.core.ledger.format2 import modern
 from bulk.core.ledger.records import READABLE, AttemptResult, DecidedBy, Json, Left, Purpose, Ruling
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
+    COUNT_MAX,
     ROWS_MAX,
     TARGETS_MAX,
     Action,
@@ -39,7 +40,7 @@ from bulk.core.model import (
 NAME_CHARS_MAX = 256
 TEXT_KEPT_CHARS_MAX = 2048
 """Of a text in a record that is kept in memory, such as a note; the rest is cut off."""
-_COUNT_MAX, _NUMBER_MAX = 10**12, 10**12
+_NUMBER_MAX = 10**12
 _MS_MAX = 2**32 - 1
 _ENTRIES_MAX = 100
 """Of an object with names that are not known beforehand."""
@@ -143,7 +144,7 @@ def _are_counts(value: Any) -> bool:
     return (
         type(value) is dict
         and len(value) <= _ENTRIES_MAX
-        and all(type(each) is int and 0 <= each <= _COUNT_MAX for each in value.values())
+        and all(type(each) is int and 0 <= each <= COUNT_MAX for each in value.values())
     )
 
 
@@ -154,7 +155,7 @@ _BOOL = Check("(type(v) is bool)", "true or false")
 _ROW = _int(1, ROWS_MAX)
 _INT = Check("(type(v) is int)", "a whole number")
 _ROWS = _list_of("are_rows", _ROW)
-_PUTS = _int(0, _COUNT_MAX)
+_PUTS = _int(0, COUNT_MAX)
 _AT = Check(
     "(len(v) == 24 and moment(v).tzinfo is not None)",
     "a UTC time such as 2026-01-15T08:30:00.123Z",
@@ -181,7 +182,7 @@ is_target: Callable[[Json], bool] = _known["is_target"]
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
 _LIMIT = _object(
     "is_limit",
-    {"requests": _int(0, _COUNT_MAX), "window_s": _number(1e-9, _NUMBER_MAX), "policy": _NAME},
+    {"requests": _int(0, COUNT_MAX), "window_s": _number(1e-9, _NUMBER_MAX), "policy": _NAME},
 )
 
 _OF_TYPE: dict[Any, Check] = {
@@ -189,7 +190,7 @@ _OF_TYPE: dict[Any, Check] = {
     ServiceId: _TEXT,
     str | None: _TEXT,
     bool | None: _BOOL,
-    int | None: _int(0, _COUNT_MAX),
+    int | None: _int(0, COUNT_MAX),
     Ports: _PORTS,
     Ports | None: _PORTS,
 }
@@ -215,7 +216,7 @@ _BODY = _object("is_body", _fields_of(ModifyBody), is_closed=True)  # it is sent
 _ASKED = _object("is_asked", {n: _optional(c) for n, c in _fields_of(ServiceUpdate, null=True).items()})
 _LINE: Checks = {"at": _AT}
 _REPLY: Checks = {
-    "http": _or_null(_int(100, 999)),
+    "http": _or_null(_int(0, 999)),
     "code": _NAME,
     "message": _TEXT,
     "request_id": _TEXT,
@@ -251,7 +252,7 @@ _WHOLE_CHANGE: Checks = {
 }
 RECORDS: Mapping[str, Checks] = {
     "run": {
-        "format": _int(0, _COUNT_MAX),
+        "format": _int(0, COUNT_MAX),
         "run_id": _NAME,
         "version": _NAME,
         "job": _JOB,
@@ -264,14 +265,14 @@ RECORDS: Mapping[str, Checks] = {
         "rows": _int(0, ROWS_MAX),
         "counts": _COUNTS,
         "footprint": _COUNTS,
-        "pages": _optional(_list_of("are_pages", _int(0, _COUNT_MAX), length_max=TARGETS_MAX)),
+        "pages": _optional(_list_of("are_pages", _int(0, COUNT_MAX), length_max=TARGETS_MAX)),
         "digest": _NAME,
     },
     "session": {
-        "format": _optional(_int(0, _COUNT_MAX)),
-        "host": _NAME,
-        "pid": _int(0, _COUNT_MAX),
-        "user": _NAME,
+        "format": _optional(_int(0, COUNT_MAX)),
+        "host": _TEXT,
+        "pid": _int(0, COUNT_MAX),
+        "user": _TEXT,
         "settings": _SETTINGS,
         "digest": _optional(_NAME),
         "counts": _optional(_COUNTS),
@@ -308,7 +309,7 @@ RECORDS: Mapping[str, Checks] = {
         "what": _TEXT,
         "reason": _TEXT,
         **dict.fromkeys(("user", "host", "id"), _optional(_TEXT)),
-        "wave": _optional(_or_null(_int(0, _COUNT_MAX))),
+        "wave": _optional(_or_null(_int(0, COUNT_MAX))),
         "ruling": _optional(_or_null(_one_of(Ruling))),
     },
     "end": {
@@ -403,15 +404,16 @@ def _fault(json: Json) -> str:
 
 
 def _fault_in(json: Json, checks: Checks) -> str:
-    for name, check in checks.items():
-        if name not in json:
-            if not check.is_optional:
-                return f"it has no {name}"
-            continue
-        try:
-            is_right = _compiled({name: check})(json)
-        except (KeyError, TypeError, ValueError):
-            is_right = False
-        if not is_right:
-            return f"its {name} is not {check.words}"
-    raise AssertionError  # unreachable: one of the checks failed
+    """Return what is wrong with the first member, in the order of the checks, that is not as it must be."""
+    return next(
+        f"its {name} is not {check.words}" if name in json else f"it has no {name}"
+        for name, check in checks.items()
+        if not _passes(json, name, check)
+    )
+
+
+def _passes(json: Json, name: str, check: Check) -> bool:
+    try:
+        return _compiled({name: check})(json)
+    except (KeyError, TypeError, ValueError):
+        return False
