@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from operator import attrgetter
 
+from bulk.core.model import Outcome
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.words import as_text
@@ -44,13 +45,14 @@ def render(report: Report) -> Iterator[str]:
     writer = csv.writer(_Echo(), lineterminator="\n")
     yield writer.writerow(HEADER)
     for row in report.rows:
-        yield writer.writerow(_cells(row))
+        yield writer.writerow(_cells(row, report.stopped))
 
 
-def _cells(row: Row) -> Iterator[str | int]:
-    """Return the cells below `HEADER`."""
+def _cells(row: Row, stopped: str) -> Iterator[str | int]:
+    """Return the cells below `HEADER`; why the run stopped is why a row was not attempted."""
     change, reply = row.change, row.reply
-    ending = (row.result.value, reply.code, row.why, reply.request_id)
+    why = row.why or (stopped if row.outcome is Outcome.NOT_ATTEMPTED else "")
+    ending = (row.result.value, reply.code, why, reply.request_id)
     yield from map(neutral, (*map(as_text, _values(change)), *ending))
     yield from (row.attempts, reply.ms, neutral(change.update.place))
 

@@ -7,7 +7,7 @@ from bulk.core.ledger.records import AttemptResult, Json, change_of, pace_of
 from bulk.core.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
-from bulk.core.reports.remarks import pace_text, reasons_of, reasons_text, remark
+from bulk.core.reports.remarks import end_text, pace_text, remark
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.words import Line, Span, Style, counted, duration, printable, style_of, text
 
@@ -126,11 +126,7 @@ class _Teller:
         return ()
 
     def _stopped(self, record: Json) -> Line:
-        return (
-            ()
-            if self.outcome
-            else _said(f"the session stopped: {reasons_text(reasons_of(record))}", Style.CHANGE)
-        )
+        return () if self.outcome else _said(f"the session stopped: {end_text(record)}", Style.CHANGE)
 
 
 def _said(words: str, style: Style = Style.PLAIN) -> Line:
