@@ -39,7 +39,7 @@ def forge(ledger: Path, records: Iterable[Json]) -> None:
 
 
 ODD: tuple[Any, ...] = (
-    None, True, False, 0, 1, -1, 2, 7, 80, 65_535, 65_536, 2_000_000, 2**31, 2**40, 2**63, 0.5, 1e308,
+    None, True, False, 0, 1, -1, 2, 7, 80, 65_535, 65_536, 2_000_001, 2**31, 2**40, 2**63, 0.5, 1e308,
     "", "0", "x", "TCP", "update", "applied", "park", "finished", "é" * 300, "m" * 5_000, "../../etc/passwd",
     "\x1b[2J\x1b]0;x\x07", "\u202egnp.exe", "\x9b31m", "a\nb\tc\x00", "2026-01-15T08:30:00.000Z", "9" * 400,
     [], [1], [[]], ["x"], {}, {"x": 1}, {"x": {"y": [{"z": 1}]}},

@@ -23,9 +23,8 @@ def line(record: Record) -> Json:
     return {"at": AT, "type": record_type(record), **record_json(record)}
 
 
-RUN, CHANGE, PLANNED, SESSION = map(
-    line, (run_record("job"), change(1), planned(change(1)), session_record())
-)
+RUN, CHANGE = line(run_record("job")), line(change(1))
+PLANNED, SESSION = line(planned(change(1))), line(session_record(not_attempted=1))
 SOUND = (RUN, CHANGE, PLANNED, SESSION)
 
 
