@@ -40,7 +40,7 @@ from bulk.core.ledger.records import (
     record_type,
 )
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, Why
+from bulk.core.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
 from bulk.core.reports import as_csv, as_html, as_json, as_markdown, as_table, status
 from bulk.core.reports.model import Report
 from bulk.core.reports.words import harmless, plain
@@ -56,6 +56,7 @@ from tests.nouns import (
     change,
     end_record,
     planned,
+    ports,
     ring,
     run_record,
     service_id,
@@ -92,6 +93,15 @@ def outcome(row: int, how: Outcome, reply: Reply = NO, **more: Any) -> OutcomeRe
     return OutcomeRecord(row=row, outcome=how, reply=reply, attempts=1, **more)
 
 
+STOP = Decision(
+    by=DecidedBy.LIMIT,
+    what="stop",
+    reason="a PUT changed what no row asked for",
+    id="s1",
+    cause=BrakeReason.SIDE_EFFECT,
+    effects=(SideEffect("ports", ports(7)), SideEffect("description", "d")),
+    failures_max=3,
+)
 KEPT, REFUSED = change(4, action=Action.KEEP), change(5, action=Action.REFUSE)
 PLAN = [change(1), change(2), change(3, after=(1,)), KEPT, REFUSED]
 RING = ring(3, first=1)
@@ -113,6 +123,9 @@ BASES: list[list[Json]] = [
         outcome(2, Outcome.FAILED),
         replace(outcome(2, Outcome.CONFLICT), observed=state(2, 7)),
         Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call", user="ann"),
+        STOP,
+        Decision(by=DecidedBy.OPERATOR, what="despite", reason="seen", user="ann", id="s1"),
+        replace(STOP, id="s2"),
         end_record(BrakeReason.WINDOW, BrakeReason.FAILURE_LIMIT, applied=1, conflict=1),
         session_record(pid=2, applied=1),
         Intent(row=3, attempt=1),
@@ -185,7 +198,7 @@ def read(lines: Any) -> None:
 def shown(path: Path) -> None:
     """Ask for the status."""
     progress, alive = ledgers.status(path)
-    read(status.lines(progress, alive=alive, resume="bulk apply"))
+    read(status.lines(progress, alive=alive, ledger="L"))
     status.as_json(progress, alive=alive)
 
 

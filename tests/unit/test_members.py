@@ -44,6 +44,7 @@ from bulk.core.model import (
     Outcome,
     Reply,
     RequestKind,
+    SideEffect,
     Why,
 )
 from tests.nouns import RECORDS as ANY
@@ -81,7 +82,17 @@ FULL: dict[str, Record] = {
         left_s=2.0,
     ),
     "decision": Decision(
-        by=DecidedBy.JUDGE, what="wave", reason="r", user="u", host="h", id="i", wave=1, ruling=Ruling.GO
+        by=DecidedBy.JUDGE,
+        what="wave",
+        reason="r",
+        user="u",
+        host="h",
+        id="i",
+        wave=1,
+        ruling=Ruling.GO,
+        cause=BrakeReason.CANARY,
+        effects=(SideEffect("ports", ports(7)), SideEffect("description", "d")),
+        failures_max=3,
     ),
     "end": end_record(BrakeReason.WINDOW),
 }
@@ -195,6 +206,8 @@ OUT_OF_RANGE: dict[str, tuple[str, Json]] = {
     "an update of no service": ("change", {"before": None}),
     "a row to wait for that is none": ("change", {"after": [0]}),
     "a code that is a story": ("outcome", {"code": "x" * 300}),
+    "an effect on a field that no service has": ("decision", {"effects": {"owner": "me"}}),
+    "an effect that is no value": ("decision", {"effects": {"ports": [7]}}),
     "counts that are none": ("end", {"counts": {"applied": -1}}),
     "more counts than outcomes": ("end", {"counts": {str(n): 1 for n in range(200)}}),
 }  # fmt: skip
@@ -228,7 +241,7 @@ def test_of_a_newer_format_only_the_number_is_read(kind: str) -> None:
 @pytest.mark.parametrize("kind", FULL)
 def test_members_that_are_not_known_are_passed_over(kind: str) -> None:
     """In the record and in the objects within it; what stays in memory comes without them."""
-    closed = {"body", "parking"}  # a PUT is sent as it was approved, or not at all
+    closed = {"body", "parking", "effects"}  # a PUT is sent as it was approved, or not at all
     json = line(FULL[kind])
     for name, value in json.items():
         if type(value) is dict and name not in closed:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.progress import NOTES_MAX, OTHER_CODES, SESSIONS_MAX, Progress, Stage
+from bulk.core.ledger.progress import DECISIONS_MAX, NOTES_MAX, OTHER_CODES, SESSIONS_MAX, Progress, Stage
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
@@ -336,6 +336,10 @@ def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
     story.tell(pause, *[pace] * (NOTES_MAX + 1))
     assert [record["type"] for record in story.progress.decisions] == ["decision"]
     assert len(story.progress.notes) == NOTES_MAX
+    story.tell(*[pause] * (DECISIONS_MAX - 1))
+    assert len(story.progress.decisions) == DECISIONS_MAX
+    with pytest.raises(LedgerDamaged, match="is one decision more than 2,000"):
+        story.tell(pause)
 
 
 # What is remembered of an open row

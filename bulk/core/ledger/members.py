@@ -21,6 +21,7 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     COUNT_MAX,
     ROWS_MAX,
+    STATE_FIELDS,
     TARGETS_MAX,
     Action,
     Hold,
@@ -44,6 +45,8 @@ _NUMBER_MAX = 10**12
 _MS_MAX = 2**32 - 1
 _ENTRIES_MAX = 100
 """Of an object with names that are not known beforehand."""
+_PORTS_MAX = 1000
+"""Mappings of one service in a record that is kept in memory."""
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 _known: dict[str, Any] = {"moment": datetime.fromisoformat}
@@ -140,6 +143,14 @@ def _is_setting(value: Any) -> bool:
             return type(value) in _SCALARS
 
 
+def _are_effects(value: Any) -> bool:
+    return type(value) is dict and all(
+        name in STATE_FIELDS
+        and (type(each) in _SCALARS or (type(each) is list and len(each) <= _PORTS_MAX and _are_ports(each)))
+        for name, each in value.items()
+    )
+
+
 def _are_counts(value: Any) -> bool:
     return (
         type(value) is dict
@@ -168,6 +179,7 @@ _JOB = _such(
 _PORTS = Check("(type(v) is list and are_ports(v))", "port mappings")
 _known["are_ports"] = _are_ports
 _COUNTS = _such("are_counts", _are_counts, "counts by name")
+_EFFECTS = _such("are_effects", _are_effects, "fields of a service with their values")
 _SETTINGS = _such("are_settings", _are_settings, "settings as in job.toml")
 _is_endpoint = _compiled(dict.fromkeys(("url", "seed", "fleet"), _TEXT))
 _OPTIONS = _such(
@@ -311,6 +323,9 @@ RECORDS: Mapping[str, Checks] = {
         **dict.fromkeys(("user", "host", "id"), _optional(_TEXT)),
         "wave": _optional(_or_null(_int(0, COUNT_MAX))),
         "ruling": _optional(_or_null(_one_of(Ruling))),
+        "cause": _optional(_or_null(_one_of(BrakeReason))),
+        "effects": _optional(_EFFECTS),
+        "failures_max": _optional(_or_null(_int(0, COUNT_MAX))),
     },
     "end": {
         "reason": _one_of(BrakeReason),

@@ -183,7 +183,6 @@ class Progress:
         self.notes: list[Json] = []
         """The last `NOTES_MAX` notes and changes of pace."""
         self.decisions: list[Json] = []
-        """The last `NOTES_MAX` decisions."""
         self.last_at = ""
         self.targets: list[Target] = []
         self.order: array[int] = array("I")
@@ -439,8 +438,9 @@ class Progress:
         del self.notes[:-NOTES_MAX]
 
     def _decision(self, record: Json, _: int) -> None:
+        if len(self.decisions) == DECISIONS_MAX:  # what they have in force must not be cut off
+            raise _illegal(record, f"is one decision more than {DECISIONS_MAX:,}")
         self.decisions.append(record)
-        del self.decisions[:-NOTES_MAX]
 
     def _end(self, record: Json, _: int) -> None:
         self.ends.append(record)
@@ -471,6 +471,7 @@ _AWAITED_MAX = 100_000
 CODES_MAX = 1000
 """Error codes counted one by one."""
 OTHER_CODES = "other codes"
+DECISIONS_MAX = 2000
 SESSIONS_MAX = 1000
 """Sessions kept in memory."""
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
