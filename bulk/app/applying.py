@@ -7,7 +7,7 @@ from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import OpenRun, find_run, must_be_approved
+from bulk.app.ledgers import OpenRun, find_run, must_be_approved, must_name_its_targets
 from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
@@ -126,6 +126,7 @@ async def apply_ledger(
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_be_approved(ledger, expect_digest)
+        must_name_its_targets(ledger)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         decisions = lifting(ledger.progress, job, despite)
         async with open_fleets(Client, job.pace, endpoint, around) as reach:

@@ -18,8 +18,8 @@ from bulk.core.errors import LedgerDamaged, Refused, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.members import checked
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import LINE_BYTES_MAX, Json
-from bulk.core.model import Outcome, ServiceState
+from bulk.core.ledger.records import LINE_BYTES_MAX, Json, target_of
+from bulk.core.model import Action, Outcome, ServiceState
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, Row, Rows, row_of
 from bulk.core.reports.timeline import Timeline
@@ -88,6 +88,17 @@ def must_be_approved(reader: LedgerReader, digest: str) -> None:
         raise Refused(
             f"the plan's digest is {planned}, not {digest}; nothing was sent",
             hint="this is not the plan that was approved: review it with `bulk plan`, then name its digest",
+        )
+
+
+def must_name_its_targets(reader: LedgerReader) -> None:
+    """Raise LedgerDamaged where a row that a run looks at is of a target that the plan does not name."""
+    progress = reader.progress
+    of_rows = progress.targets_with(Action.UPDATE) | progress.targets_with(Action.KEEP)
+    if stray := of_rows - set(map(target_of, progress.run["targets"])):
+        raise LedgerDamaged(
+            f"{reader.path}: has rows of {stray.pop()}, which the plan does not name as a target",
+            hint="the ledger contradicts itself; restore it from a copy, or plan anew",
         )
 
 

@@ -190,6 +190,18 @@ def test_a_run_that_is_being_rolled_back_is_not_continued(stage: Stage) -> None:
         assert stage.status(run)["state"] == "finished"
 
 
+def test_a_row_of_a_target_that_the_plan_does_not_name_is_never_sent(stage: Stage) -> None:
+    """Nobody has looked its project up."""
+    plan = stage.folder / "plan"
+    stage.bulk("plan", stage.job(wide([1, 2])), "--out", str(plan))
+    told = records_of(plan.read_bytes())
+    told[1]["target"]["project_id"] = "0" * 32
+    forge(plan, told)
+    ended = stage.apply(str(plan))
+    assert (ended.code, stage.applied) == (ExitCode.CANNOT_RUN, [])
+    assert f"has rows of cn-north-4/{'0' * 32}, which the plan does not name as a target" in ended.err
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_what_a_verb_advises_works(verb: str, stage: Stage) -> None:
     """Every command that it names, of a saved plan, of a run that stopped and of one that finished."""
