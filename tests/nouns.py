@@ -100,7 +100,8 @@ def ring(size: int, first: int = 1) -> list[Change]:
 
 def run_record(job: str = "services.csv") -> Run:
     """Give the first record of a ledger."""
-    return Run(run_id="r1", version="0", job=job, job_sha256="00", options={}, targets=[])
+    options: dict[str, Any] = {"endpoint": {"url": "", "seed": "", "fleet": ""}}
+    return Run(run_id="r1", version="0", job=job, job_sha256="00", options=options, targets=[])
 
 
 def session_record(pid: int = 4711, **counts: int) -> Session:

@@ -92,6 +92,11 @@ def _safe(name: str) -> str:
     return _UNSAFE.sub("-", name).strip("-._")[:64] or "job"
 
 
+def is_job_file(path: Path) -> bool:
+    """Return whether a file is a job file or a `job.toml`, by its name."""
+    return path.suffix.lower() in {*_FORMATS, ".toml"}
+
+
 def _missing(path: Path) -> UsageError:
     if not path.parent.is_dir():
         return UsageError(f"{path}: no such folder: {path.parent}", hint="check the path")

@@ -11,6 +11,7 @@ import fcntl
 import os
 import shlex
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,9 +26,10 @@ from bulk.adapters.lines import Lines
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
 from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
-from bulk.core.ledger.format2 import modern
+from bulk.core.ledger.members import checked, checked_rest, checked_whole
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
+    LINE_BYTES_MAX,
     Json,
     Note,
     Record,
@@ -75,18 +77,32 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
     where the file cannot be read.
     """
     chain = chain or Chain()
+    read, line = checked_whole if whole else checked, b""
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
+            for line in iter(partial(file.readline, LINE_BYTES_MAX + 1), b""):
                 offset = chain.size_bytes
-                record = chain.unseal(line, whole=whole)
-                yield offset, modern(record) if record.get("type") == "note" else record
+                yield offset, read(chain.unseal(line, whole=whole))
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
+        raise _unreadable(path, error) from error
     except LedgerDamaged as error:
-        raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
+        if len(line) > LINE_BYTES_MAX:
+            what = f"line {chain.n + 1} is longer than {counted(LINE_BYTES_MAX, 'byte')}"
+        elif line.endswith(b"\n"):
+            what = error.message
+        else:
+            return  # the last line, which its writer did not finish
+        raise LedgerDamaged(f"{path}: {what}", hint=error.hint) from error
+
+
+def steps(path: Path, progress: Progress, chain: Chain | None = None) -> Iterator[Json]:
+    """Return each record once `progress` has taken it in, of a change its head; raises as `records` does."""
+    for offset, record in records(path, chain, whole=False):
+        try:
+            progress.step(record, offset)
+        except LedgerDamaged as error:
+            raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
+        yield record
 
 
 def fold(path: Path, chain: Chain | None = None) -> Progress:
@@ -95,11 +111,7 @@ def fold(path: Path, chain: Chain | None = None) -> Progress:
     Raises LedgerDamaged, also for a file without a complete plan, and UsageError.
     """
     progress = Progress()
-    for offset, record in records(path, chain, whole=False):
-        try:
-            progress.step(record, offset)
-        except LedgerDamaged as error:
-            raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
+    deque(steps(path, progress, chain), maxlen=0)
     if not progress.planned:
         raise LedgerDamaged(
             f"{path}: holds no complete plan",
@@ -118,17 +130,48 @@ def is_live(path: Path) -> bool:
     return False
 
 
+@contextmanager
+def kept_at_rest(path: Path) -> Iterator[None]:
+    """Keep everybody from working on a ledger while the block runs; raises LedgerBusy where somebody does.
+
+    `is_live` does not take this for work, and others may do the same.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise _busy(path) from error
+        yield
+
+
 class LedgerReader:
     """Random access to a ledger's changes and outcomes, by what `progress` knows of their place."""
 
-    def __init__(self, fd: int, progress: Progress) -> None:
+    def __init__(self, path: Path, fd: int, progress: Progress) -> None:
+        self.path = path
         self._fd = fd
         self.progress = progress
         self._line_at = Lines(fd).at
 
     def change(self, row: int) -> Change:
-        """Return the planned change of a row."""
-        return change_of(self._record(self.progress.change_at[row - 1]))
+        """Return the planned change of a row; raises LedgerDamaged."""
+        json = self.change_json(row)
+        if unplanned := [each for each in json.get("after_parked", ()) if not self.progress.is_planned(each)]:
+            raise self._damaged(
+                f"line {json['n'] + 1} waits for row {unplanned[0]}, which is not in the plan"
+            )
+        return change_of(json)
+
+    def change_json(self, row: int) -> Json:
+        """Return the `change` record of a row; raises LedgerDamaged."""
+        try:
+            return checked_rest(self._record(self.progress.change_at[row - 1]))
+        except LedgerDamaged as error:
+            raise self._damaged(error.message) from error
 
     def saw(self, row: int, state: ServiceState) -> bool:
         """Return whether the plan surely saw the row's service like this; False leaves it open."""
@@ -144,8 +187,17 @@ class LedgerReader:
         return self._record(offset) if offset else None
 
     def _record(self, offset: int) -> Json:
-        json: Json = orjson.loads(self._line_at(offset))
+        try:
+            json: Json = orjson.loads(self._line_at(offset))
+        except ValueError as error:  # the line was vouched for when the file was folded
+            raise self._damaged("was changed while it was read") from error
         return json
+
+    def _damaged(self, what: str) -> LedgerDamaged:
+        return LedgerDamaged(
+            f"{self.path}: {what}",
+            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
+        )
 
 
 class LedgerFile(LedgerReader):
@@ -154,8 +206,7 @@ class LedgerFile(LedgerReader):
     def __init__(
         self, path: Path, fd: int, now: Callable[[], float], disk: Disk, on_record: OnRecord
     ) -> None:
-        super().__init__(fd, Progress())
-        self.path = path
+        super().__init__(path, fd, Progress())
         self._now = now
         self._disk = disk
         self._on_record = on_record
@@ -209,7 +260,7 @@ class LedgerFile(LedgerReader):
         try:
             fd = open_own(path, os.O_RDWR | os.O_APPEND, hint=f"{_NAME_ONE} of your own, and no link to it")
         except OSError as error:
-            raise UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE) from error
+            raise _unreadable(path, error) from error
         _lock(fd, path)
         ledger = cls(path, fd, now, disk or SystemDisk(), on_record)
         try:
@@ -295,7 +346,13 @@ class LedgerFile(LedgerReader):
             **record_json(record),
         }
         offset = self._chain.size_bytes
-        self._lines.append(self._chain.add(json))
+        line = self._chain.add(json)
+        if len(line) > LINE_BYTES_MAX:
+            raise LedgerFailed(
+                f"{self.path}: a `{json['type']}` of {counted(len(line), 'byte')} does not fit in a line",
+                hint="limit a run to fewer services, or apply the whole job",
+            )
+        self._lines.append(line)
         self._queued.append((json, offset, waiter))
         self._commit_soon()
 
@@ -403,11 +460,7 @@ def _lock(fd: int, path: Path) -> None:
         _lock_patiently(fd)
     except BlockingIOError as error:
         os.close(fd)
-        raise LedgerBusy(
-            f"{path}: another run works on this ledger{_holder(path)}",
-            hint="wait for it, or stop it and run the same command; "
-            f"`bulk status {shlex.quote(str(path))}` shows it",
-        ) from error
+        raise _busy(path) from error
 
 
 def _lock_patiently(fd: int) -> None:
@@ -419,12 +472,35 @@ def _lock_patiently(fd: int) -> None:
     return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _holder(path: Path) -> str:
+def _unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"{path}: {error.strerror}", hint=_NAME_ONE)
+
+
+def _busy(path: Path) -> LedgerBusy:
+    """Return the refusal of a ledger that somebody holds: the session that works on it, or its rollback."""
     with suppress(BulkError):
-        sessions = fold(path).sessions
-        if sessions:
-            return f" (pid {sessions[-1]['pid']} on {sessions[-1]['host']}, since {sessions[-1]['at']})"
-    return ""
+        progress = fold(path)
+        rollbacks = path.parent.glob(f"{progress.run['job']}-rollback-*")
+        if rollback := next(filter(is_live, rollbacks), None):
+            return _held(path, "it is being rolled back", _worker(fold(rollback)), rollback)
+        return _held(path, "another run works on this ledger", _worker(progress), path)
+    return _held(path, "another run works on this ledger", "", path)
+
+
+def _held(path: Path, what: str, who: str, shown: Path) -> LedgerBusy:
+    return LedgerBusy(
+        f"{path}: {what}{who}",
+        hint="wait for it, or stop it and run the same command; "
+        f"`bulk status {shlex.quote(str(shown))}` shows it",
+    )
+
+
+def _worker(progress: Progress) -> str:
+    """Return which process began the last session, and when."""
+    if not progress.sessions:
+        return ""
+    last = progress.sessions[-1]
+    return f" (pid {last['pid']} on {last['host']}, since {last['at']})"
 
 
 def _rename_new(source: Path, destination: Path) -> None:

@@ -7,7 +7,7 @@ from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import OpenRun, find_run, must_be_approved
+from bulk.app.ledgers import OpenRun, find_run, must_be_approved, must_name_its_targets
 from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
@@ -39,7 +39,7 @@ async def apply_from(
     would go around a stop.
     """
     with only_run(source.runs, source.name):
-        open_run = _open_run(source, ledger, is_left=new_run)
+        open_run = _open_run(source, ledger, around, is_left=new_run)
         if open_run and not new_run:
             _must_be_of(source, open_run)
             operator.notify(f"continuing with {open_run.path}")
@@ -70,16 +70,6 @@ async def apply_from(
             )
 
 
-def _open_run(source: PlanSource[R], ledger: Path | None, *, is_left: bool) -> OpenRun | None:
-    """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
-    try:
-        return find_run(source.runs, source.name, ledger)
-    except LedgerDamaged:
-        if is_left:
-            return None
-        raise
-
-
 def _leaving(
     path: Path, decisions: Sequence[Decision], around: Surroundings, operator: Operator
 ) -> Callable[[], Awaitable[None]]:
@@ -95,6 +85,22 @@ def _leaving(
             operator.notify(f"leaving {path} for good: {tallied(left.progress.counts())}")
 
     return leave
+
+
+def _open_run(
+    source: PlanSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool
+) -> OpenRun | None:
+    """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
+    try:
+        return find_run(source.runs, source.name, around.clock.now(), ledger)
+    except LedgerDamaged as damaged:
+        if is_left:
+            return None
+        if ledger:
+            way_out = ", or name another file with --ledger"
+        else:
+            way_out = source.way_out or ", or move it to another folder, and run the same command"
+        raise LedgerDamaged(damaged.message, hint=f"restore it from a copy{way_out}") from damaged
 
 
 def _must_be_of(source: PlanSource[R], open_run: OpenRun) -> None:
@@ -120,6 +126,7 @@ async def apply_ledger(
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_be_approved(ledger, expect_digest)
+        must_name_its_targets(ledger)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         decisions = lifting(ledger.progress, job, despite)
         async with open_fleets(Client, job.pace, endpoint, around) as reach:

@@ -1,21 +1,23 @@
 """A ledger looked at closely: whether it keeps its promises, and the history of one service."""
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
-from bulk.adapters.ledger import records
-from bulk.app.ledgers import advice
+import orjson
+
+from bulk.adapters.ledger import records, steps
+from bulk.app.ledgers import advice, reader_of
 from bulk.core.audit import Audit, Breach, Promise, Proof
 from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.records import Json
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import LINE_BYTES_MAX, Json
 from bulk.core.reports.meant import service_meant
 from bulk.core.reports.story import story
 from bulk.core.reports.words import Line
-
-_FIRST_BYTES_MAX = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ def _looks_like_one(path: Path) -> bool:
     """Return whether the first line has a sum, as every line of a ledger; an empty file passes as well."""
     try:
         with path.open("rb") as file:
-            first = file.readline(_FIRST_BYTES_MAX)
+            first = file.readline(LINE_BYTES_MAX)
     except OSError:
         return True  # reading it then raises the error that explains why
     return not first or b',"sum":"' in first
@@ -66,7 +68,8 @@ def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
 def find_service(path: Path, given: str) -> str:
     """Return the id in a ledger that is meant by an id or the beginning of one.
 
-    Raises UsageError with the nearest ids where there is no such service or there are several.
+    Raises LedgerDamaged, and UsageError with the nearest ids where there is no such service or there are
+    several.
     """
     plan = takewhile(lambda record: record["type"] != "planned", (r for _, r in records(path, whole=False)))
     changes = (record for record in plan if record["type"] == "change")
@@ -83,14 +86,35 @@ def find_service(path: Path, given: str) -> str:
 
 def story_of(path: Path, service_id: str) -> tuple[Line, ...]:
     """Return a service's story line by line; raises LedgerDamaged."""
-    return tuple(story((record for _, record in records(path)), service_id, advice=advice))
+    return tuple(story(_steps_of(path, service_id), service_id, advice=advice))
 
 
 def records_of(path: Path, service_id: str) -> tuple[Json, ...]:
     """Return the records of a service's row as they are in the ledger; raises LedgerDamaged."""
     found: list[Json] = []
-    for _, record in records(path):
+    for record in _steps_of(path, service_id):
         is_plan = not found and record["type"] == "change" and record["service_id"] == service_id
         if is_plan or (found and record.get("row") == found[0]["row"]):
-            found.append(record)
+            found.append(_shallow(path, record))
     return tuple(found)
+
+
+def _steps_of(path: Path, service_id: str) -> Iterator[Json]:
+    """Return the records of a ledger, each once it was folded; of changes the heads, of the service's all."""
+    progress = Progress()
+    with reader_of(path, progress) as reader:
+        for record in steps(path, progress):
+            is_its_own = record["type"] == "change" and record["service_id"] == service_id
+            yield reader.change_json(record["row"]) if is_its_own else record
+
+
+def _shallow(path: Path, record: Json) -> Json:
+    """Return a record that can be written as JSON again; raise LedgerDamaged for one nested too deeply."""
+    try:
+        orjson.dumps(record)
+    except orjson.JSONEncodeError as error:
+        raise LedgerDamaged(
+            f"{path}: line {record['n'] + 1} is nested too deeply",
+            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
+        ) from error
+    return record

@@ -11,6 +11,7 @@ from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
+    ROWS_MAX,
     Action,
     Change,
     InvalidRow,
@@ -81,6 +82,8 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
         form, target = job.format or format_of(job.rows), job.where.target
         rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
         sha256 = file.sha256()
+    if rows.updates and rows.updates[-1].row > ROWS_MAX:
+        raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
         name=job.name,
         job=job,

@@ -2,18 +2,24 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 
-from bulk.adapters.files import LEDGER_SUFFIX, RUNS
+import orjson
+
+from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
 from bulk.app.jobs import name_of
-from bulk.core.errors import Refused, UsageError
+from bulk.core.errors import LedgerDamaged, Refused, UsageError
+from bulk.core.ledger.chain import timestamp
+from bulk.core.ledger.members import checked
 from bulk.core.ledger.progress import Progress
-from bulk.core.model import Outcome, ServiceState
+from bulk.core.ledger.records import LINE_BYTES_MAX, Json, target_of
+from bulk.core.model import Action, Outcome, ServiceState
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, Row, Rows, row_of
 from bulk.core.reports.timeline import Timeline
@@ -23,10 +29,16 @@ from bulk.core.vpcep.codes import advice_for
 @contextmanager
 def reading(path: Path) -> Iterator[LedgerReader]:
     """Open a ledger to look at, without locking it; raises UsageError and LedgerDamaged."""
-    progress = fold(path)
+    with reader_of(path, fold(path)) as reader:
+        yield reader
+
+
+@contextmanager
+def reader_of(path: Path, progress: Progress) -> Iterator[LedgerReader]:
+    """Open a ledger to look at the lines that `progress` knows, or will know, the place of."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield LedgerReader(fd, progress)
+        yield LedgerReader(path, fd, progress)
     finally:
         os.close(fd)
 
@@ -79,6 +91,17 @@ def must_be_approved(reader: LedgerReader, digest: str) -> None:
         )
 
 
+def must_name_its_targets(reader: LedgerReader) -> None:
+    """Raise LedgerDamaged where a row that a run looks at is of a target that the plan does not name."""
+    progress = reader.progress
+    of_rows = progress.targets_with(Action.UPDATE) | progress.targets_with(Action.KEEP)
+    if stray := of_rows - set(map(target_of, progress.run["targets"])):
+        raise LedgerDamaged(
+            f"{reader.path}: has rows of {stray.pop()}, which the plan does not name as a target",
+            hint="the ledger contradicts itself; restore it from a copy, or plan anew",
+        )
+
+
 def advice(code: str) -> str:
     """Return the advice for an error code, whatever its HTTP status was."""
     return advice_for(code, None)
@@ -94,10 +117,13 @@ class OpenRun:
     """The service ids that it is limited to; empty where it is not."""
 
 
-def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None:
-    """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`."""
-    known = sorted(runs.glob(f"{job}-*{LEDGER_SUFFIX}"), reverse=True)
-    for path in filter(Path.is_file, known if ledger is None else [ledger]):
+def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> OpenRun | None:
+    """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`.
+
+    Raises LedgerDamaged where that one cannot be read, since nobody knows what it has sent.
+    """
+    known = _ledgers_of(runs, job, now) if ledger is None else [ledger]
+    for path in filter(Path.is_file, known):
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
             if progress.finished:
@@ -108,7 +134,7 @@ def find_run(runs: Path, job: str, ledger: Path | None = None) -> OpenRun | None
 
 
 def is_ledger(argument: str) -> bool:
-    """Return whether an argument names a ledger rather than a job, by its first bytes.
+    """Return whether an argument names a ledger rather than a job, by its first bytes or its name.
 
     A ledger is a regular file: whatever else the argument names can be read only once, which is the job's.
     """
@@ -117,7 +143,7 @@ def is_ledger(argument: str) -> bool:
         if not path.is_file():
             return False
         with path.open("rb") as file:
-            return file.read(len(_FIRST)) == _FIRST
+            return file.read(len(_FIRST)) == _FIRST or argument.endswith(LEDGER_SUFFIX)
     except OSError:
         return False
 
@@ -125,26 +151,81 @@ def is_ledger(argument: str) -> bool:
 _FIRST = b'{"n":0,"at":'
 
 
-def latest_ledger(argument: str) -> Path:
-    """Return the ledger that an argument names: itself, a job's latest, or the latest below this folder."""
+def run_meant(argument: str, now: float) -> Path:
+    """Return the ledger that a RUN means: itself, a job's latest run, or the latest below this folder.
+
+    A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Raises
+    UsageError where there is none.
+    """
     path = Path(argument)
-    if argument and path.is_file() and (is_ledger(argument) or path.name.endswith(LEDGER_SUFFIX)):
+    if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
         return path
     if argument:
-        folder, name = name_of(argument)
-        of_this_job = re.compile(re.escape(name) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
-        runs = (folder / RUNS).glob(f"*{LEDGER_SUFFIX}")
-        ledgers = [ledger for ledger in runs if of_this_job.fullmatch(ledger.name)]
+        folder, job = name_of(argument)
+        saved = _saved_plans({folder, Path()}, job)
+        runs = [*_ledgers_of(folder / RUNS, job, now), *filter(_has_begun, saved)]
+        ledgers = _latest_first(runs or saved, now)
     else:
-        ledgers = [
-            ledger
-            for depth in ("", "*/", "*/*/")
-            for ledger in Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}")
-        ]
-    ledgers = [ledger for ledger in ledgers if ledger.is_file()]
+        found = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
+        ledgers = _latest_first(chain.from_iterable(found), now)
     if not ledgers:
         raise UsageError(
             f"found no run of {argument or 'any job below this folder'}",
-            hint="name a ledger file, or begin a run with `bulk apply`",
+            hint="begin one with `bulk apply`; "
+            "one that was recorded elsewhere, with --ledger or --out, is named by its file",
         )
-    return max(ledgers, key=lambda ledger: ledger.stat().st_mtime)
+    return ledgers[0]
+
+
+def _ledgers_of(runs: Path, job: str, now: float) -> list[Path]:
+    """Return the ledgers of a job in its folder of runs, the latest first."""
+    named = re.compile(re.escape(job) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
+    mine = (
+        path
+        for path in filter(Path.is_file, runs.glob(f"*{LEDGER_SUFFIX}"))
+        if _head(path).get("job", job if named.fullmatch(path.name) else "") == job
+    )
+    return _latest_first(mine, now)
+
+
+def _saved_plans(folders: Collection[Path], job: str) -> list[Path]:
+    """Return the plans of a job that were saved in these folders, whether they have been applied or not."""
+    entries = chain.from_iterable(islice(folder.iterdir(), _ENTRIES_MAX) for folder in folders)
+    plans = (path for path in entries if path.is_file() and is_ledger(str(path)))
+    return [path for path in plans if _head(path).get("job") == job]
+
+
+_ENTRIES_MAX = 10_000
+
+
+def _has_begun(plan: Path) -> bool:
+    """Return whether something stands behind the plan in a ledger, as a session does."""
+    with plan.open("rb") as file:
+        file.seek(max(0, plan.stat().st_size - LINE_BYTES_MAX))
+        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
+    return b'"type":"planned"' not in last
+
+
+def _latest_first(ledgers: Iterable[Path], now: float) -> list[Path]:
+    """Return ledgers by the time of their beginning; one in the future was stamped by a wrong clock."""
+    files = filter(Path.is_file, ledgers)
+    began = {path: str(_head(path).get("at") or _stamp(path)) for path in files}
+    present = timestamp(now)
+    return sorted(began, key=lambda path: (began[path] <= present, began[path]), reverse=True)
+
+
+def _head(path: Path) -> Json:
+    """Return the first record of a ledger as it stands there; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return checked(orjson.loads(file.readline(LINE_BYTES_MAX + 1)))
+    except (OSError, ValueError, LedgerDamaged):
+        return {}
+
+
+def _stamp(path: Path) -> str:
+    """Return the time in a ledger's name in the form in which records have it; empty where there is none."""
+    found = re.search(
+        r"-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)" + re.escape(LEDGER_SUFFIX), path.name
+    )
+    return "{}-{}-{}T{}:{}:{}".format(*found.groups()) if found else ""

@@ -3,16 +3,16 @@
 import hashlib
 import shlex
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bulk.adapters.ledger import LedgerReader, is_live
+from bulk.adapters.ledger import LedgerReader, kept_at_rest
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import PlanSource
-from bulk.core.errors import LedgerBusy, Refused, UsageError
+from bulk.core.errors import Refused, UsageError
 from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
 from bulk.core.ledger.decisions import decided
@@ -78,12 +78,11 @@ def run_to_roll_back(
 ) -> Iterator[LedgerSource]:
     """Open the ledger of a run as the source of its rollback; `only` limits it to these service ids.
 
-    With `at_rest` a run that is at work is refused with LedgerBusy. Raises UsageError and LedgerDamaged.
+    With `at_rest` nobody can work on the run meanwhile, and one that is at work is refused with LedgerBusy.
+    Raises UsageError and LedgerDamaged.
     """
-    # Asked before the ledger is read: a run that ends in between would leave rows that nobody has seen.
-    if at_rest and path.is_file() and is_live(path):
-        raise LedgerBusy(f"{path}: this run is at work", hint="stop it first, then roll it back")
-    with reading(path) as reader:
+    # Held before the ledger is read: a run that goes on would leave rows that nobody has seen.
+    with kept_at_rest(path) if at_rest else nullcontext(), reading(path) as reader:
         progress = reader.progress
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))

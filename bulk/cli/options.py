@@ -98,26 +98,19 @@ def _panel(parameter: inspect.Parameter) -> int:
 
 
 _A_JOB = "a .csv or .jsonl file, `-` for standard input, a job.toml, or a folder that holds one"
-_A_RUN = "The ledger of a run or of a saved plan; or a job, which means its latest run."
+_A_RUN = (
+    "A run: its ledger, or a saved plan; or a job, which means its latest run. Without it: the latest run"
+    " below this folder."
+)
 
 OptionalJob = Annotated[str, Argument(metavar="JOB", help=f"A job: {_A_JOB}.", show_default=False)]
 JobOrLedger = Annotated[
     str, Argument(metavar="JOB|LEDGER", help=f"A job: {_A_JOB}; or a ledger: a saved plan, or a run.")
 ]
-Run = Annotated[str, Argument(metavar="LEDGER|JOB", help=_A_RUN)]
-OptionalRun = Annotated[
-    str,
-    Argument(
-        metavar="LEDGER|JOB",
-        help=f"{_A_RUN} Without it: the latest run below this folder.",
-        show_default=False,
-    ),
-]
-LedgerPath = Annotated[
-    str, Argument(metavar="LEDGER", help="The ledger of a run, such as `runs/….ledger.jsonl`.")
-]
-ServiceIdArgument = Annotated[
-    str, Argument(metavar="SERVICE_ID", help="The id of a service, or its first characters.")
+Run = Annotated[str, Argument(metavar="RUN", help=_A_RUN, show_default=False)]
+RunAndService = Annotated[
+    list[str],
+    Argument(metavar="[RUN] SERVICE_ID", help=f"{_A_RUN} Then the id of a service, or its first characters."),
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 

@@ -56,6 +56,11 @@ class Proof:
     """The fact that shows it, with its figures."""
 
 
+# Looked up once: an audit takes a million steps.
+_UNPLANNED, _UPDATE = Stage.UNPLANNED, Action.UPDATE.value
+_MAY_END_AGAIN = frozenset({Stage.APPLIED, Stage.FAILED})
+
+
 class Audit:
     """Holds a ledger's records against the promises, one by one; about 26 bytes a row."""
 
@@ -105,8 +110,8 @@ class Audit:
             Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
             Promise.OUTCOME: f"{rows}: {' + '.join(counts) or 'none'}",
             Promise.SESSION: (
-                f"{counted(len(progress.sessions), 'session')}, {self._sessions_ended:,} ended with the "
-                f"right counts, {len(progress.sessions) - self._sessions_ended:,} without an end"
+                f"{counted(progress.begun, 'session')}, {self._sessions_ended:,} ended with the "
+                f"right counts, {progress.begun - self._sessions_ended:,} without an end"
             ),
         }
         return (Proof(promise=promise, fact=facts[promise]) for promise in Promise)
@@ -120,7 +125,7 @@ class Audit:
         """Take the step, then yield each promise that it breaks nevertheless."""
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
-        had_ended = self._stage_of(record) in {Stage.APPLIED, Stage.FAILED}
+        had_ended = self._stage_of(record) in _MAY_END_AGAIN
         self.progress.step(record, offset)
         match record["type"]:
             case "change":
@@ -145,11 +150,12 @@ class Audit:
                 return
 
     def _remember(self, change: Json) -> None:
-        self._actions[change["action"]] += 1
+        row, action = change["row"], change["action"]
+        self._actions[action] += 1
         self._footprint.add(change_of(change))
-        missing = change["row"] - len(self._is_update)
-        self._is_update.extend(bytes(max(missing, 0)))
-        self._is_update[change["row"] - 1] = change["action"] == Action.UPDATE
+        if row > len(self._is_update):
+            self._is_update.extend(bytes(row - len(self._is_update)))
+        self._is_update[row - 1] = action == _UPDATE
 
     def _planned(self, record: Json) -> Iterator[tuple[Promise, str]]:
         if Counter(record["counts"]) != self._actions:
@@ -182,7 +188,7 @@ class Audit:
     def _stage_of(self, record: Json) -> Stage:
         row = record.get("row") or 0  # a note names one or none
         is_planned = self.progress.planned is not None and 1 <= row <= len(self._is_update)
-        return self.progress.stage(row) if is_planned else Stage.UNPLANNED
+        return self.progress.stage(row) if is_planned else _UNPLANNED
 
     # What a fold refuses
 

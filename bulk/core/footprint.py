@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 
 from bulk.core.model import Action, Change
 
+_REFUSE, _UPDATE = Action.REFUSE, Action.UPDATE  # looked up once, for a million changes
+
 
 @dataclass(slots=True, kw_only=True)
 class Footprint:
@@ -30,8 +32,8 @@ class Footprint:
     def add(self, change: Change) -> None:
         """Count one more change of the plan."""
         self.rows += 1
-        self.refused += change.action is Action.REFUSE
-        if change.action is Action.UPDATE and change.before is not None:
+        self.refused += change.action is _REFUSE
+        if change.action is _UPDATE and change.before is not None:
             self.changes += 1
             self.parked += change.parking is not None
             self.mappings += len(change.before.ports)

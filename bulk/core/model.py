@@ -14,6 +14,12 @@ T = TypeVar("T")
 PORT_MAX = 65_535
 MAPPINGS_MAX = 200
 """Most mappings that one PUT may carry (API.md, section 1.1)."""
+ROWS_MAX = 2_000_000
+"""Highest number of a row; what a ledger takes in memory grows with it, about 40 bytes a row."""
+TARGETS_MAX = 10_000
+"""Most targets of one plan."""
+COUNT_MAX = 10**12
+"""Highest count that is believed, of consumers or of anything else."""
 
 
 class Comparison(StrEnum):
@@ -82,7 +88,13 @@ Ports: TypeAlias = tuple[PortMapping, ...]
 
 @lru_cache(65_536)
 def port_mapping(client_port: int, server_port: int, protocol: str) -> PortMapping:
-    """Return the mapping of these values; a fleet has few different ones, so each is made and kept once."""
+    """Return the mapping of these values; a fleet has few different ones, so each is made and kept once.
+
+    Raises ValueError for ports that are none, and for another protocol.
+    """
+    for port in (client_port, server_port):
+        if type(port) is not int or not 1 <= port <= PORT_MAX:
+            raise ValueError(f"a port is a whole number from 1 to {PORT_MAX}")
     return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
 
 

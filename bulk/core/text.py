@@ -33,4 +33,9 @@ _LISTED_MAX = 10
 
 def printable(foreign: str) -> str:
     """Return text from the API or the job on one line, without what steers a terminal or reverses text."""
-    return _INVISIBLE.sub("", _BREAKS.sub(" ", foreign))
+    return harmless(_BREAKS.sub(" ", foreign))
+
+
+def harmless(foreign: str) -> str:
+    """Return text, which may have several lines, without what steers a terminal or reverses text."""
+    return _INVISIBLE.sub("", foreign)

@@ -26,6 +26,7 @@ from bulk.core.model import (
     Denied,
     Done,
     Doubt,
+    Hold,
     Missing,
     ModifyBody,
     Outcome,
@@ -352,9 +353,12 @@ def _again(
             return Turn(Place.READY, (attempt,), due=Purpose.RESTORE)
         return Turn(Place.ENDED, (attempt, _failed(work, reply)))
     waits = min(known.attempts, SILENT_WAITS_MAX) if is_spared else known.tries
-    if not waits:
-        return Turn(Place.READY, (attempt,))
-    return Turn(Place.RESTING, (attempt,), wait_s=backoff_s(waits, dice.random()))
+    if waits:
+        attempt = replace(attempt, hold=Hold.BACKOFF)
+        return Turn(Place.RESTING, (attempt,), wait_s=backoff_s(waits, dice.random()))
+    if attempt.verdict is AttemptResult.UNAPPLIED:  # after a kill: nothing was waited for but the read
+        attempt = replace(attempt, hold=Hold.SETTLE)
+    return Turn(Place.READY, (attempt,))
 
 
 def _failed(work: Work, reply: Reply) -> OutcomeRecord:

@@ -229,7 +229,7 @@ async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> N
         assert found
         assert found["outcome"] == "already"
     fd = os.open(ledger.path, os.O_RDONLY)
-    assert LedgerReader(fd, fold(ledger.path)).change(2).reason == "é" * 9000
+    assert LedgerReader(ledger.path, fd, fold(ledger.path)).change(2).reason == "é" * 9000
     os.close(fd)
 
 
@@ -473,6 +473,14 @@ async def test_a_failure_nobody_waited_for_is_told_at_the_closing(tmp_path: Path
         await asyncio.sleep(0)
     with pytest.raises(LedgerFailed):
         await ledger.__aexit__(None, None, None)
+
+
+async def test_a_line_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    """A reader takes lines up to a length, so that no file can fill the memory."""
+    path = await written(tmp_path)
+    async with opened(path) as ledger:
+        with pytest.raises(LedgerFailed, match=r"a `note` of 5,000,\d\d\d bytes does not fit in a line"):
+            ledger.put(Note(about="x", message="m" * 5_000_000))
 
 
 async def test_all_who_wait_learn_of_a_failure(tmp_path: Path) -> None:

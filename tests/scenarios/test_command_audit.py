@@ -84,7 +84,10 @@ def test_a_ledger_whose_plan_was_cut_short_proves_nothing(stage: Stage) -> None:
     """As is told of an empty file, and of one that is not a ledger."""
     ledger = applied(stage)
     lines = ledger.read_bytes().splitlines(keepends=True)
-    short, empty = stage.file("short.jsonl", b"".join(lines[:4]).decode()), stage.file("empty.jsonl", "")
+    short, empty = (
+        stage.file("short.jsonl", b"".join(lines[:4]).decode()),
+        stage.file("empty.ledger.jsonl", ""),
+    )
     assert stage.bulk("audit", short).out.startswith("! plan is broken: the ledger ends after 4 lines")
     assert stage.bulk("audit", empty).code == ExitCode.CANNOT_RUN
     assert stage.bulk("audit", "missing.jsonl").code == ExitCode.USAGE

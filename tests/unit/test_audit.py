@@ -304,8 +304,6 @@ def test_a_broken_promise_is_told_by_name_and_line(case: str) -> None:
         (THROTTLED, {"verdict": "maybe"}),
         (APPLIED, {"outcome": "fine"}),
         (Note(about="", message=""), {"type": "rumour"}),
-        (PACE, {"kind": "both"}),
-        (DECISION, {"ruling": "maybe"}),
         (end_record(), {"counts": 7}),
     ],
 )

@@ -111,6 +111,13 @@ def test_a_forged_number_is_refused() -> None:
         read(forged({"n": 0, "type": "note"}, {"n": 7, "type": "note"}))
 
 
+@pytest.mark.parametrize("number", [None, "7", [0], 1.5])
+def test_a_line_without_a_number_is_refused_and_not_repeated(number: object) -> None:
+    """What stands there may be anything."""
+    with pytest.raises(LedgerDamaged, match=r"^line 1 has no number, not 0"):
+        read(forged({"n": number, "type": "note"}))
+
+
 def test_a_forged_line_that_is_not_json_is_refused() -> None:
     """A right sum over bytes that are no JSON is damage too."""
     content = b'{"n":0,"at":tomorrow'
@@ -171,6 +178,13 @@ def test_a_plan_with_another_digest_is_refused() -> None:
     assert read(lines_of(*CHANGES, {"type": "planned", "digest": digest})).n == 3
     with pytest.raises(LedgerDamaged, match=r"^line 3 states another digest"):
         read(lines_of(*CHANGES, {"type": "planned", "digest": "sha256:0"}))
+
+
+def test_a_change_behind_the_plan_is_refused() -> None:
+    """The digest that was approved does not cover it, and nothing looks for its head any more."""
+    digest = read(lines_of(*CHANGES)).digest
+    with pytest.raises(LedgerDamaged, match=r"^line 4 adds a change to a fixed plan"):
+        read(lines_of(*CHANGES, {"type": "planned", "digest": digest}, {"type": "change", "row": 3}))
 
 
 @given(texts)

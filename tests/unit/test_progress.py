@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.progress import NOTES_MAX, Progress, Stage
+from bulk.core.ledger.progress import DECISIONS_MAX, NOTES_MAX, OTHER_CODES, SESSIONS_MAX, Progress, Stage
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
@@ -25,7 +25,7 @@ from bulk.core.ledger.records import (
     record_type,
 )
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, LaneName, Outcome, Reply, RequestKind
+from bulk.core.model import ROWS_MAX, Action, LaneName, Outcome, Reply, RequestKind
 from tests.nouns import PROJECT, change, end_record, run_record, session_record
 from tests.nouns import planned as planned_record
 
@@ -216,6 +216,81 @@ def test_a_plan_must_count_its_changes() -> None:
         Story().tell(run_record(), change(1), Planned(rows=2, counts={}, digest=""))
 
 
+@pytest.mark.parametrize("row", [0, -7, ROWS_MAX + 1, 2**40])
+def test_a_row_that_no_plan_has_takes_no_memory(row: int) -> None:
+    """The number of a row decides how much is set aside for it."""
+    story = Story()
+    story.tell(run_record())
+    with pytest.raises(LedgerDamaged, match=r"^line 2 names a row that is not from 1 to 2,000,000"):
+        story.tell(change(row))
+    assert not story.progress.change_at
+
+
+def test_a_plan_has_as_many_targets_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each stays in memory."""
+    monkeypatch.setattr("bulk.core.ledger.progress.TARGETS_MAX", 2)
+    story = Story()
+    story.tell(run_record(), *(replace(change(n), target=PROJECT._replace(profile=str(n))) for n in (1, 2)))
+    with pytest.raises(LedgerDamaged, match=r"^line 4 names no target, or one more than 2"):
+        story.tell(replace(change(3), target=PROJECT._replace(profile="3")))
+
+
+@pytest.mark.parametrize("target", [{}, {"region": "r", "project_id": 7, "profile": ""}])
+def test_a_change_names_its_target(target: Json) -> None:
+    """By three texts."""
+    story = Story()
+    story.tell(run_record())
+    with pytest.raises(LedgerDamaged, match=r"^line 2 (names no target|is not a record of this format)"):
+        story.step({"at": "", "type": "change", **record_json(change(1)), "target": target})
+
+
+def test_rows_that_others_wait_for_are_in_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before them or behind them; else the run would wait for ever."""
+    first, last = change(1, after=(2,)), change(2, after=(1,))
+    assert Story().tell(run_record(), first, last, Planned(rows=2, counts={}, digest="")).rows == 2
+    with pytest.raises(LedgerDamaged, match=r"^line 3 ends a plan in which a row waits for row 2"):
+        Story().tell(run_record(), first, Planned(rows=1, counts={}, digest=""))
+    monkeypatch.setattr("bulk.core.ledger.progress._AWAITED_MAX", 2)
+    with pytest.raises(LedgerDamaged, match=r"^line 2 waits for more than 2 rows that are not planned yet"):
+        Story().tell(run_record(), change(1, after=(2, 3, 4)))
+
+
+def test_codes_beyond_a_number_are_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that makes up a code for each reply must not fill the memory; the sums stay right."""
+    monkeypatch.setattr("bulk.core.ledger.progress.CODES_MAX", 2)
+    story = planned(4)
+    for row in range(1, 5):
+        story.tell(Intent(row=row, attempt=1), outcome_with(row, Outcome.FAILED, f"code {row}"))
+    assert story.progress.codes == {"code 1": 1, "code 2": 1, OTHER_CODES: 2}
+    story.tell(outcome_with(4, Outcome.CONFLICT, "code 4"), outcome_with(1, Outcome.APPLIED, "code 1"))
+    assert story.progress.codes == {"code 1": 0, "code 2": 1, OTHER_CODES: 1}
+
+
+def outcome_with(row: int, outcome: Outcome, code: str) -> OutcomeRecord:
+    """Return how a row ended, with a code."""
+    return OutcomeRecord(row=row, outcome=outcome, reply=Reply(code=code))
+
+
+def test_only_the_last_sessions_and_ends_stay_in_memory() -> None:
+    """All are counted; of the settings those in force stay."""
+    story = planned()
+    story.tell(*[replace(session_record(), settings={"rate": "1/s"}), end_record()] * (SESSIONS_MAX + 1))
+    progress = story.progress
+    assert (progress.begun, len(progress.sessions), len(progress.ends)) == (
+        SESSIONS_MAX + 2,
+        SESSIONS_MAX,
+        SESSIONS_MAX,
+    )
+    assert [one["settings"] for one in progress.sessions[-2:]] == [{}, {"rate": "1/s"}]
+
+
+@pytest.mark.parametrize("row", [0, 2, 10**9])
+def test_it_is_known_which_rows_are_planned(row: int) -> None:
+    """Also of numbers for which there is no place."""
+    assert planned().progress.is_planned(1)
+    assert not planned().progress.is_planned(row)
+
+
 def test_a_row_is_planned_once() -> None:
     """Two changes of one row would be two PUTs."""
     with pytest.raises(LedgerDamaged, match=r"^line 3 takes row 1 from WAITING to WAITING"):
@@ -254,21 +329,6 @@ def test_members_that_a_later_version_adds_are_passed_over() -> None:
     assert story.progress.footprint.changes == 1
 
 
-@pytest.mark.parametrize(
-    "json",
-    [
-        {"type": "pace", "lane": {}, "kind": "writes"},
-        {"type": "decision", "by": "somebody", "what": "pause", "reason": ""},
-        {"type": "end", "reason": "tired", "counts": {}},
-        {"type": "end", "reason": "window", "reasons": ["window", "tired"], "counts": {}},
-    ],
-)
-def test_members_that_are_known_must_make_sense(json: Json) -> None:
-    """Here only a forger gets to, since the chain holds every line."""
-    with pytest.raises(LedgerDamaged, match=r"^line 5 is not a record of this format"):
-        planned().step({"at": "", **json})
-
-
 def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
     """A long run under a tight limit must not make a person's word unknown."""
     story, pause = planned(), Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
@@ -276,6 +336,10 @@ def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
     story.tell(pause, *[pace] * (NOTES_MAX + 1))
     assert [record["type"] for record in story.progress.decisions] == ["decision"]
     assert len(story.progress.notes) == NOTES_MAX
+    story.tell(*[pause] * (DECISIONS_MAX - 1))
+    assert len(story.progress.decisions) == DECISIONS_MAX
+    with pytest.raises(LedgerDamaged, match="is one decision more than 2,000"):
+        story.tell(pause)
 
 
 # What is remembered of an open row

@@ -62,7 +62,8 @@ def read_back(kind: type[Any], json: Json) -> Any:
     if reader := {Pace: pace_of, Decision: decision_of}.get(kind):
         return reader(json)
     if kind is Attempt:
-        assert members.pop("hold") == AttemptResult(json["verdict"]).facts.hold
+        hold = members.pop("hold")
+        members["hold"] = None if hold == AttemptResult(json["verdict"]).facts.hold else hold
     if kind in {Attempt, OutcomeRecord}:
         members["reply"] = Reply(**{name: members.pop(name) for name in Reply.__slots__ if name in members})
     if "unconfirmed" in members:

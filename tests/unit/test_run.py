@@ -418,6 +418,7 @@ async def test_an_intent_without_an_answer_is_settled_before_anything_else(tmp_p
     assert resumed.fleet.landed == [service_id(row) for row in ((1, 2) if seen == 1 else (2,))]
     assert resumed.fleet.shown == [service_id(1)]
     assert resumed.told(1)[0]["code"] == ("" if seen == 1 else "answer_lost")
+    assert [one["hold"] for one in resumed.told(1, "attempt")] == ([] if seen == 2 else ["settle"])
 
 
 async def test_kills_cost_a_row_no_tries(tmp_path: Path) -> None:

@@ -95,6 +95,13 @@ def test_unknown_fields_and_fields_of_another_type_are_as_if_not_told() -> None:
     assert (state.description, state.approval_enabled, state.connection_count) == (None, None, None)
 
 
+@pytest.mark.parametrize("odd", [-1, 10**12 + 1, 2**63, "9" * 400, "-1", "1.0", 1.5, True, None, [1]])
+def test_a_count_that_cannot_be_is_no_count(odd: object) -> None:
+    """A ledger that held it could not be read again."""
+    assert service(an_object(connection_count=odd)).connection_count is None
+    assert service(an_object(connection_count=10**12)).connection_count == 10**12
+
+
 def test_missing_status_is_no_status() -> None:
     """An answer to a PUT may leave it out; nothing takes it for available."""
     json = an_object()

@@ -15,5 +15,5 @@ from bulk.cli.verbs.why import why
 
 ALL = (check, plan, apply, status, report, rollback, rehearse, export, audit, why)
 """The order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
-ANSWER_WITHOUT_WORDS = (check, status, export)
+ANSWER_WITHOUT_WORDS = (check, status, report, rollback, audit, export)
 """Verbs that need no argument."""

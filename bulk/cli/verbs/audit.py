@@ -1,20 +1,21 @@
 """`bulk audit`."""
 
 from dataclasses import asdict
-from pathlib import Path
 
 from bulk.cli import options, output
+from bulk.cli.verbs.shared import ledger_of
 from bulk.core.errors import ExitCode
 
 
-def audit(ledger: options.LedgerPath, output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
+def audit(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
     """Prove a ledger, offline: chain intact, every PUT had an intent, every row accounted for."""
     from bulk.app.auditing import audit_ledger
     from bulk.core.reports.words import Style, counted, printable, text
 
-    audited = audit_ledger(Path(ledger))
+    path = ledger_of(run)
+    audited = audit_ledger(path)
     if output_form is options.PlainForm.JSON:
-        output.write_json({"ledger": ledger, "sound": audited.breach is None, **asdict(audited)})
+        output.write_json({"ledger": str(path), "sound": audited.breach is None, **asdict(audited)})
     elif breach := audited.breach:
         output.show([text(printable(f"! {breach.promise} is broken: {breach.message}"), Style.BAD)])
         output.notify("do not use this ledger any more: restore it from a copy, or plan anew")

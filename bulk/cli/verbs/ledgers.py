@@ -3,18 +3,16 @@
 import shlex
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
 from bulk.core.errors import ExitCode
 
 
-def status(
-    ledger: options.OptionalRun = "", output_form: options.PlainOutput = options.PlainForm.TABLE
-) -> int:
+def status(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
     from bulk.app import jobs, ledgers
     from bulk.core.reports import status as status_report
 
-    path = ledgers.latest_ledger(ledger)
+    path = ledger_of(run)
     progress, alive = ledgers.status(path)
     if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": str(path), **status_report.as_json(progress, alive=alive)})
@@ -24,11 +22,11 @@ def status(
     return ExitCode.OK
 
 
-def report(ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE) -> int:
+def report(run: options.Run = "", output_form: ReportOutput = ReportForm.TABLE) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import ledgers
 
-    path = ledgers.latest_ledger(ledger)
+    path = ledger_of(run)
     with ledgers.reading(path) as reader:
         with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, ids_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, ids_of, ledger_of, show_report
 from bulk.core.errors import UsageError
 
 
 @options.takes("endpoint", "rate", "concurrency", "max_failures", "window", "strict", "allow_parking")
 def rollback(
-    ledger: options.LedgerPath,
+    run: options.Run = "",
     apply: options.Apply = False,
     only: options.Only = None,
     yes: options.Yes = False,
@@ -34,15 +34,16 @@ def rollback(
             f"`bulk apply {shlex.quote(out)}`; leave out --out (BULK_OUT) to run it now",
         )
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    here = around(flags, can_ask=sys.stdin.isatty() and not yes)
-    with rolling_back.run_to_roll_back(Path(ledger), flags, only=ids_of(only), at_rest=apply) as source:
+    here, path = around(flags, can_ask=sys.stdin.isatty() and not yes), ledger_of(run)
+    at_rest = apply or bool(out)
+    with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
         if apply:
             operator = terminal.Terminal(
                 yes=yes,
                 quiet=quiet,
                 can_ask=sys.stdin.isatty(),
                 dry_run="leave out --apply",
-                whole_plan=f"bulk rollback {shlex.quote(ledger)} --output csv",
+                whole_plan=f"bulk rollback {shlex.quote(str(path))} --output csv",
             )
             applied = running.run(
                 applying.apply_from(source, flags, around=here, operator=operator, on_record=log)

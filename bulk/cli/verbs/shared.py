@@ -53,6 +53,17 @@ def around(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Surroundings":
     )
 
 
+def ledger_of(run: str) -> Path:
+    """Return the ledger that a RUN means, and name it on stderr where the RUN does not."""
+    from bulk.adapters.clock import SystemClock
+    from bulk.app.ledgers import run_meant
+
+    path = run_meant(run, SystemClock().now())
+    if not run or path != Path(run):
+        output.notify(f"run: {path}")
+    return path
+
+
 def show_issues(issues: "tuple[Issue, ...]") -> None:
     """Show on stderr what is wrong with a job."""
     from bulk.core.reports import issues as issues_report

@@ -15,6 +15,7 @@ from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.records import Json, head_of_change
 
 _SUM_HEX = 32
+_blake2b = hashlib.blake2b
 _TAIL = len(b',"sum":"') + _SUM_HEX + len(b'"}')
 GENESIS = "0" * _SUM_HEX
 """What the first line's `sum` is chained to."""
@@ -42,12 +43,12 @@ def moment_s(at: str) -> float:
 def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
     """Return the line (with its newline) of a whole record, and its `sum`."""
     content = orjson.dumps(json)[:-1]
-    total = _sum(previous, content)
-    return b'%b,"sum":"%b"}\n' % (content, total.encode()), total
+    total = _sum(previous.encode(), content)
+    return b'%b,"sum":"%b"}\n' % (content, total), total.decode()
 
 
-def _sum(previous: str, content: bytes) -> str:
-    return hashlib.blake2b(previous.encode() + content, digest_size=_SUM_HEX // 2).hexdigest()
+def _sum(previous: bytes, content: bytes) -> bytes:
+    return _blake2b(previous + content, digest_size=16).hexdigest().encode()
 
 
 class Chain:
@@ -56,10 +57,17 @@ class Chain:
     def __init__(self) -> None:
         self.n = 0
         """Number of the next record."""
-        self.sum = GENESIS
         self.size_bytes = 0
         """Length of the lines so far."""
+        self._sum = GENESIS.encode()
         self._digest = hashlib.sha256()
+        self._is_fixed = False
+        """Whether the plan is complete, so that no change may follow."""
+
+    @property
+    def sum(self) -> str:
+        """Return what the next line is chained to."""
+        return self._sum.decode()
 
     def unseal(self, line: bytes, *, whole: bool = True) -> Json:
         """Return the record of a whole line (with its newline); raise LedgerDamaged naming the line.
@@ -67,40 +75,43 @@ class Chain:
         Of a change it returns only the head unless `whole` is true, which takes three times as long.
         """
         content = line[: -_TAIL - 1]
-        total = _sum(self.sum, content)
-        if line[-_TAIL - 1 :] != b',"sum":"%b"}\n' % total.encode():
+        total = _sum(self._sum, content)
+        if line[-_TAIL - 1 :] != b',"sum":"' + total + b'"}\n':
             raise self._damaged("does not follow from the lines before it")
+        mark = -1 if self._is_fixed else line.find(_CHANGE, 0, _TYPE_WITHIN)
         try:
-            is_change = line.find(_CHANGE, 0, _TYPE_WITHIN) > 0
-            json: Json = orjson.loads(head_of_change(line) if is_change and not whole else line)
+            json: Json = orjson.loads(line if whole or mark < 0 else head_of_change(line))
         except ValueError as error:  # only a forger who recomputes sums gets here
             raise self._damaged("is not JSON") from error
         kind = json.get("type")
         if json.get("n") != self.n:
-            raise self._damaged(f"has number {json.get('n')}, not {self.n}")
-        if is_change is not (kind == "change"):
-            raise self._damaged("is not a record of this format")
-        if is_change:
-            self._plan(content)
-        elif kind == "planned" and json.get("digest") != self.digest:
-            raise self._damaged("states another digest than the changes before it have")
-        self._count(line, total)
+            stated = json.get("n")
+            raise self._damaged(
+                f"has {f'number {stated}' if type(stated) is int else 'no number'}, not {self.n}"
+            )
+        if (mark >= 0) is not (kind == "change"):
+            fixed = "adds a change to a fixed plan"
+            raise self._damaged(fixed if self._is_fixed else "is not a record of this format")
+        if mark >= 0:
+            self._plan(content, mark)
+        elif kind == "planned":
+            if json.get("digest") != self.digest:
+                raise self._damaged("states another digest than the changes before it have")
+            self._is_fixed = True
+        self.n, self._sum, self.size_bytes = self.n + 1, total, self.size_bytes + len(line)
         return json
 
     def add(self, json: Json) -> bytes:
         """Return the line of the next record, whose `n` must be this chain's, and count it in."""
-        line, total = seal(json, previous=self.sum)
-        self._count(line, total)
+        line, total = seal(json, previous=self._sum.decode())
         if json["type"] == "change":
-            self._plan(line[: -_TAIL - 1])
+            self._plan(line[: -_TAIL - 1], line.index(_CHANGE))
+        self.n, self._sum, self.size_bytes = self.n + 1, total.encode(), self.size_bytes + len(line)
         return line
 
-    def _count(self, line: bytes, total: str) -> None:
-        self.n, self.sum, self.size_bytes = self.n + 1, total, self.size_bytes + len(line)
-
-    def _plan(self, content: bytes) -> None:
-        """Count a change into the plan's digest: everything behind its `type` member."""
-        self._digest.update(content[content.index(_CHANGE) + len(_CHANGE) :] + b"\n")
+    def _plan(self, content: bytes, mark: int) -> None:
+        """Count a change into the plan's digest: everything behind its `type` member, which is at `mark`."""
+        self._digest.update(content[mark + len(_CHANGE) :] + b"\n")
 
     @property
     def digest(self) -> str:

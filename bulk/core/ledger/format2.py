@@ -10,12 +10,13 @@ from bulk.core.model import Hold, LaneName, Limit, RequestKind, Why
 
 _KINDS = {"pace": RequestKind.WRITES, "pace of reads": RequestKind.READS}
 _WINDOWS_S = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
-_NUMBER = r"\d+(?:\.\d+)?(?:e[+-]\d+)?"
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?(?:e[+-]\d\d)?"
+_WINDOW = rf"(?=[0.]*[1-9]){_NUMBER}"
 _PACE = re.compile(
     rf"rate (?P<rate>{_NUMBER})/s"
-    rf"(?:; limit \S+/s, (?P<why>{'|'.join(Why)}): (?P<requests>\d+) per"
-    rf" (?:(?P<window>{_NUMBER}) s|(?P<unit>{'|'.join(_WINDOWS_S)}))(?: \((?P<policy>\w+)\))?)?"
-    r"(?:; server push-back: .*?(?P<left>\d+) s left)?"
+    rf"(?:; limit \S+/s, (?P<why>{'|'.join(Why)}): (?P<requests>\d{{1,9}}) per"
+    rf" (?:(?P<window>{_WINDOW}) s|(?P<unit>{'|'.join(_WINDOWS_S)}))(?: \((?P<policy>\w+)\))?)?"
+    r"(?:; server push-back: .*?(?P<left>\d{1,9}) s left)?"
 )
 
 

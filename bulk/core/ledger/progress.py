@@ -27,17 +27,15 @@ from typing import assert_never
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint, footprint_of
 from bulk.core.ledger.chain import moment_s
+from bulk.core.ledger.members import check_format, is_target
 from bulk.core.ledger.records import (
-    READABLE,
     AttemptResult,
     Json,
     Purpose,
-    decision_of,
-    pace_of,
     target_of,
 )
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Outcome, Target, noun
+from bulk.core.model import ROWS_MAX, TARGETS_MAX, Action, Outcome, Target, noun
 
 
 class Stage(IntEnum):
@@ -82,6 +80,9 @@ def _follows(outcome: Outcome) -> frozenset[Stage]:
 
 
 _STAGES = tuple(Stage)
+# Looked up once: a million lines take these steps, and a member of an enum takes longer than the step itself.
+_UNPLANNED, _WAITING, _ASKED, _FAILED = Stage.UNPLANNED, Stage.WAITING, Stage.ASKED, Stage.FAILED
+_CHANGE, _FAILED_OUTCOME, _BLOCKED_OUTCOME = Purpose.CHANGE, Outcome.FAILED, Outcome.BLOCKED
 _ACTIONS = tuple(Action)
 _ACTION_NUMBERS = {action.value: number for number, action in enumerate(_ACTIONS)}
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
@@ -94,10 +95,13 @@ _OPEN_MOVES = {
     Stage.ANSWERED: {Stage.ASKED},
     Stage.PARKED: {Stage.ASKED},
 }
-_LEGAL = {
-    before: {*_OPEN_MOVES.get(before, ()), *(_STAGE[ended] for ended in _STAGE if before in _follows(ended))}
+_LEGAL = tuple(
+    frozenset(
+        _OPEN_MOVES.get(before, set()) | {_STAGE[ended] for ended in _STAGE if before in _follows(ended)}
+    )
     for before in Stage
-}
+)
+"""The stages that may follow each stage."""
 
 
 @noun
@@ -118,10 +122,13 @@ class OpenRow:
 
 
 NOT_BEGUN = OpenRow()
+_FIRST_SENT = OpenRow(attempts=1)
 
 
 def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
     """Return what is known of a row once a PUT of it is about to leave; each purpose has its own tries."""
+    if known is NOT_BEGUN and attempt == 1 and purpose is _CHANGE:
+        return _FIRST_SENT  # as most rows ever are; one object for all of them
     return OpenRow(
         attempts=attempt,
         tries=known.tries if purpose is known.purpose else 0,
@@ -167,8 +174,12 @@ class Progress:
     def __init__(self) -> None:
         self.run: Json = {}
         self.planned: Json | None = None
+        self.begun = 0
+        """Sessions so far."""
         self.sessions: list[Json] = []
+        """The last `SESSIONS_MAX` sessions."""
         self.ends: list[Json] = []
+        """The last `SESSIONS_MAX` ends."""
         self.notes: list[Json] = []
         """The last `NOTES_MAX` notes and changes of pace."""
         self.decisions: list[Json] = []
@@ -195,6 +206,8 @@ class Progress:
         self.names = array("q")
         """Hash of each row's service_id, by row - 1: to find the row of a service among those of a target."""
         self._target_numbers: dict[tuple[str, ...], int] = {}
+        self._awaited: set[int] = set()
+        """Rows that others wait for and that are not planned yet."""
         self._earlier_s = 0.0
         self._tally = [0] * len(Stage)
         self._steps: dict[str, Callable[[Json, int], None]] = {
@@ -254,6 +267,10 @@ class Progress:
         seen = set(zip(self._stages, self._actions, self._target_of, strict=True))
         wanted = _ACTION_NUMBERS[action]
         return {self.targets[number] for stage, decided, number in seen if stage and decided == wanted}
+
+    def is_planned(self, row: int) -> bool:
+        """Return whether the plan has a row of this number."""
+        return 1 <= row <= len(self._stages) and self._stages[row - 1] != _UNPLANNED
 
     def outcome(self, row: int) -> Outcome:
         """Return how a row ended, or why it has not ended."""
@@ -317,21 +334,26 @@ class Progress:
     def _run(self, record: Json, _: int) -> None:
         if self.run:
             raise _illegal(record, "is a second `run`")
-        _check_format(record, record["format"])
+        check_format(record)
         self.run = record
 
     def _change(self, record: Json, offset: int) -> None:
         row = record["row"]
         if self.planned:
             raise _illegal(record, "adds a change to a fixed plan")
+        if not 1 <= row <= ROWS_MAX:
+            raise _illegal(record, f"names a row that is not from 1 to {ROWS_MAX:,}")
         if row > len(self._stages):
             self._grow(row - len(self._stages))
-        self._move(record, Stage.WAITING)
+        self._move(record, self._stage_of(record), _WAITING)
         self.order.append(row)
         self.change_at[row - 1] = offset
         self._actions[row - 1] = _ACTION_NUMBERS[record["action"]]
-        self._target_of[row - 1] = self._target_number(record["target"])
+        self._target_of[row - 1] = self._target_number(record)
         self.names[row - 1] = hash(record["service_id"])
+        self._awaited.discard(row)
+        if after := record["after"]:
+            self._wait_for(record, after)
 
     def _grow(self, rows: int) -> None:
         """Make room for so many rows, and for some that will follow."""
@@ -339,90 +361,108 @@ class Progress:
         self._stages.extend(bytes(rows))
         self._actions.extend(bytes(rows))
         for numbers in (self.change_at, self.outcome_at, self._target_of, self.names):
-            numbers.extend([0] * rows)
+            numbers.frombytes(bytes(rows * numbers.itemsize))
 
-    def _target_number(self, json: Json) -> int:
+    def _target_number(self, record: Json) -> int:
+        json = record["target"]
         name = tuple(json.values())
         if (number := self._target_numbers.get(name)) is None:
+            if not is_target(json) or len(self.targets) == TARGETS_MAX:
+                raise _illegal(record, f"names no target, or one more than {TARGETS_MAX:,}")
             number = self._target_numbers[name] = len(self.targets)
             self.targets.append(target_of(json))
         return number
+
+    def _wait_for(self, record: Json, rows: list[int]) -> None:
+        """Remember the rows that a change waits for and that are not planned yet; in the end all must be."""
+        stages = self._stages
+        self._awaited.update(row for row in rows if row > len(stages) or not stages[row - 1])
+        if len(self._awaited) > _AWAITED_MAX:
+            raise _illegal(record, f"waits for more than {_AWAITED_MAX:,} rows that are not planned yet")
 
     def _planned(self, record: Json, _: int) -> None:
         if self.planned:
             raise _illegal(record, "is a second `planned`")
         if record["rows"] != self.rows:
             raise _illegal(record, "does not count the changes before it")
-        footprint_of(record["footprint"])
+        if self._awaited:
+            missing = min(self._awaited)
+            raise _illegal(record, f"ends a plan in which a row waits for row {missing}, which is not in it")
         self.planned = record
 
     def _session(self, record: Json, _: int) -> None:
-        _check_format(record, record.get("format", READABLE[0]))  # format 2 did not name it here
+        check_format(record)
         self._earlier_s = self.work_s
+        if self.sessions:
+            self.sessions[-1] = {**self.sessions[-1], "settings": {}}  # those of the last one are in force
+        self.begun += 1
         self.sessions.append(record)
+        del self.sessions[:-SESSIONS_MAX]
 
     def _intent(self, record: Json, _: int) -> None:
         row = record["row"]
-        self._move(record, Stage.ASKED)
+        self._move(record, self._stage_of(record), _ASKED)
         self.sent += 1
-        purpose = Purpose(record["purpose"]) if "purpose" in record else Purpose.CHANGE
+        purpose = Purpose(record["purpose"]) if "purpose" in record else _CHANGE
         self.open[row] = after_intent(self.open.get(row, NOT_BEGUN), record["attempt"], purpose)
 
     def _attempt(self, record: Json, _: int) -> None:
-        row, result = record["row"], AttemptResult(record["verdict"])
-        if self._stage_of(record) is not Stage.ASKED:
+        row, result, stage = record["row"], AttemptResult(record["verdict"]), self._stage_of(record)
+        if stage is not _ASKED:
             raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
         known = self.open[row] = after_attempt(self.open[row], result, record.get("hold_s", 0.0))
         self.refusals += result is AttemptResult.THROTTLED
         if result is not AttemptResult.DOUBT:
-            self._move(record, Stage.PARKED if known.parked else Stage.ANSWERED)
+            self._move(record, stage, Stage.PARKED if known.parked else Stage.ANSWERED)
 
     def _outcome(self, record: Json, offset: int) -> None:
-        row, outcome = record["row"], _OUTCOMES[record["outcome"]]
-        if outcome is Outcome.BLOCKED and self._is_in_doubt(record):
+        row, outcome, stage = record["row"], _OUTCOMES[record["outcome"]], self._stage_of(record)
+        if outcome is _BLOCKED_OUTCOME and stage is _ASKED and self._may_be_applied(row):
             raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
-        if self._stage_of(record) is Stage.FAILED:
-            self.codes[record["code"]] -= 1  # what replaces a failure repeats its code
-        self._move(record, _STAGE[outcome])
+        if stage is _FAILED:
+            self._count_code(record, -1)  # what replaces a failure repeats its code
+        self._move(record, stage, _STAGE[outcome])
         self.outcome_at[row - 1] = offset
         self.open.pop(row, None)
         self.unconfirmed.pop(row, None)
         if fields := record.get("unconfirmed"):
             self.unconfirmed[row] = tuple(fields)
-        if outcome is Outcome.FAILED:
-            self.codes[record["code"]] += 1
+        if outcome is _FAILED_OUTCOME:
+            self._count_code(record, 1)
 
-    def _is_in_doubt(self, record: Json) -> bool:
-        is_asked = self._stage_of(record) is Stage.ASKED
-        return is_asked and self.open[record["row"]].purpose is not Purpose.RESTORE
+    def _may_be_applied(self, row: int) -> bool:
+        return self.open[row].purpose is not Purpose.RESTORE
+
+    def _count_code(self, record: Json, rows: int) -> None:
+        """Count failed rows by their code; beyond `CODES_MAX` codes those that are new are not told apart."""
+        code = record["code"]
+        self.codes[code if code in self.codes or len(self.codes) < CODES_MAX else OTHER_CODES] += rows
 
     def _note(self, record: Json, _: int) -> None:
-        if record["type"] == "pace":
-            pace_of(record)  # raises where it is none
         self.notes.append(record)
         del self.notes[:-NOTES_MAX]
 
     def _decision(self, record: Json, _: int) -> None:
-        decision_of(record)
+        if len(self.decisions) == DECISIONS_MAX:  # what they have in force must not be cut off
+            raise _illegal(record, f"is one decision more than {DECISIONS_MAX:,}")
         self.decisions.append(record)
 
     def _end(self, record: Json, _: int) -> None:
-        for reason in (record["reason"], *record.get("reasons", ())):
-            BrakeReason(reason)
         self.ends.append(record)
+        del self.ends[:-SESSIONS_MAX]
 
     def _stage_of(self, record: Json) -> Stage:
         row = record["row"]
-        stage: Stage = _STAGES[self._stages[row - 1]] if 1 <= row <= len(self._stages) else Stage.UNPLANNED
-        if stage is Stage.UNPLANNED and record["type"] != "change":
+        stage: Stage = _STAGES[self._stages[row - 1]] if 1 <= row <= len(self._stages) else _UNPLANNED
+        if stage is _UNPLANNED and record["type"] != "change":
             raise _illegal(record, f"names row {row}, which is not in the plan")
         return stage
 
-    def _move(self, record: Json, stage: Stage) -> None:
-        before, row = self._stage_of(record), record["row"]
-        if stage not in _LEGAL[before] or row < 1:
+    def _move(self, record: Json, before: Stage, stage: Stage) -> None:
+        row = record["row"]
+        if stage not in _LEGAL[before]:
             what = f"takes row {row} from {before.name} to {stage.name}"
-            if stage is before is Stage.ASKED:
+            if stage is before is _ASKED:
                 what = f"sends row {row} while an earlier PUT of it is in doubt"
             raise _illegal(record, what)
         self._stages[row - 1] = stage
@@ -431,16 +471,14 @@ class Progress:
         self._tally[stage] += 1
 
 
-def _check_format(record: Json, said: object) -> None:
-    if said not in READABLE:
-        raise LedgerDamaged(
-            f"line {record['n'] + 1} states format {said}; this version of bulk reads formats {_READABLE}",
-            hint="finish that run with the version that began it, or begin a new one with --new-run",
-        )
-
-
-_READABLE = " and ".join(map(str, READABLE))
 _SPARE_ROWS = 4096
+_AWAITED_MAX = 100_000
+CODES_MAX = 1000
+"""Error codes counted one by one."""
+OTHER_CODES = "other codes"
+DECISIONS_MAX = 2000
+SESSIONS_MAX = 1000
+"""Sessions kept in memory."""
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
 NOTES_MAX = 1000
 """Notes kept in memory; all stay in the file."""

@@ -43,6 +43,9 @@ FORMAT = 3
 READABLE = (2, FORMAT)
 """Versions that are read; any other is refused."""
 
+LINE_BYTES_MAX = 4_194_304
+"""Length of a line at most: of a `run` that is limited to 100,000 services, of a `change` with any maps."""
+
 Json: TypeAlias = dict[str, Any]
 
 
@@ -188,6 +191,8 @@ class Attempt:
     attempt: int
     verdict: AttemptResult
     reply: Reply
+    hold: Hold | None = None
+    """What the row waits for then, where that is not what the verdict says."""
     hold_s: float = 0.0
 
 
@@ -325,8 +330,11 @@ def state_json(state: ServiceState) -> Json:
 
 def state_of(json: Json) -> ServiceState:
     """Read back what `state_json` gave."""
-    known = {name: json[name] for name in STATE_FIELDS if name in json}
+    known = json if json.keys() <= _STATE_FIELDS else {n: json[n] for n in STATE_FIELDS if n in json}
     return ServiceState(**{**known, "ports": ports_of(json["ports"])})
+
+
+_STATE_FIELDS = frozenset(STATE_FIELDS)
 
 
 def body_of(json: Json) -> ModifyBody:
@@ -535,7 +543,7 @@ def record_json(record: Record) -> Json:
             return json if record.purpose is Purpose.CHANGE else {**json, "purpose": record.purpose.value}
         case Attempt():
             json = {"row": record.row, "attempt": record.attempt, "verdict": record.verdict.value}
-            json["hold"], json["hold_s"] = record.verdict.facts.hold, record.hold_s
+            json["hold"], json["hold_s"] = record.hold or record.verdict.facts.hold, record.hold_s
             return {**json, **_reply_json(record.reply)}
         case OutcomeRecord():
             json = {"row": record.row, "outcome": record.outcome.value, **_reply_json(record.reply)}

@@ -8,7 +8,7 @@ import csv
 from collections.abc import Iterator
 from operator import attrgetter
 
-from bulk.core.model import MAY_BE_EMPTY
+from bulk.core.model import MAY_BE_EMPTY, Outcome
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
 from bulk.core.reports.words import as_text, printable
@@ -46,14 +46,15 @@ def render(report: Report) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(HEADER)
     for row in report.rows:
-        yield writer.writerow(_cells(row))
+        yield writer.writerow(_cells(row, report.stopped))
 
 
-def _cells(row: Row) -> Iterator[str | int]:
-    """Return the cells below `HEADER`."""
+def _cells(row: Row, stopped: str) -> Iterator[str | int]:
+    """Return the cells below `HEADER`; why the run stopped is why a row was not attempted."""
     reply = row.reply
     yield from map(_cell, COLUMNS, _values(row))
-    for text in (row.result.value, reply.code, row.why, reply.request_id):
+    why = row.why or (stopped if row.outcome is Outcome.NOT_ATTEMPTED else "")
+    for text in (row.result.value, reply.code, why, reply.request_id):
         yield as_cell(printable(text))
     yield from (row.attempts, reply.ms, as_cell(printable(row.change.update.place)))
 

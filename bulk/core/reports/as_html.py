@@ -21,7 +21,7 @@ from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
 from bulk.core.reports.summary import estimated, failure_budget
 from bulk.core.reports.totals import Tally, Totals
-from bulk.core.reports.words import as_text, counted, duration, figure, style_of
+from bulk.core.reports.words import as_text, counted, duration, figure, harmless, style_of
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""
@@ -119,7 +119,8 @@ def _tone(result: Action | Outcome) -> str:
 
 def _json(value: object) -> str:
     """Return JSON that can stand in a script element: without `<` nothing in it ends the element."""
-    return orjson.dumps(value).decode().replace("<", "\\u003c")
+    text = orjson.dumps(value).decode().replace("<", "\\u003c")
+    return text if text.isascii() else harmless(text)
 
 
 def _own(name: str, file: str) -> dict[str, str]:
@@ -135,6 +136,7 @@ def _environment() -> Environment:
         loader=PackageLoader(__package__, "page"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: harmless(value) if type(value) is str else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

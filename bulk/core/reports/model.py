@@ -8,7 +8,7 @@ from bulk.core.ledger.records import target_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Target
 from bulk.core.plan import Estimate
-from bulk.core.reports.remarks import reasons_of, reasons_text
+from bulk.core.reports.remarks import end_text, reasons_of
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
@@ -30,11 +30,8 @@ class Sitting:
     """Why it stopped: the first of the reasons, as `BrakeReason` names it."""
     reasons: tuple[BrakeReason, ...] = ()
     """All of them, in the order in which they are reported."""
-
-    @property
-    def why(self) -> str:
-        """Return why it stopped, in words; empty while it works, and where it died."""
-        return reasons_text(self.reasons)
+    why: str = ""
+    """Why it stopped, in words; empty while it works, and where it died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +51,11 @@ class Report:
     def ran(self) -> bool:
         """Return whether this is a report of a run, not of a plan."""
         return bool(self.progress.sessions)
+
+    @property
+    def stopped(self) -> str:
+        """Return every reason for which the run stopped before its end; empty where it did not."""
+        return "" if self.progress.finished or not self.ran else sittings_of(self.progress)[-1].why
 
     @property
     def title(self) -> str:
@@ -78,7 +80,12 @@ def sittings_of(progress: Progress) -> tuple[Sitting, ...]:
             user=session["user"],
             **next(
                 (
-                    {"ended_at": end["at"], "reason": end["reason"], "reasons": reasons_of(end)}
+                    {
+                        "ended_at": end["at"],
+                        "reason": end["reason"],
+                        "reasons": reasons_of(end),
+                        "why": end_text(end),
+                    }
                     for end in progress.ends
                     if session["n"] < end["n"] < next_start
                 ),

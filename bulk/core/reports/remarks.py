@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from bulk.core.ledger.records import Decision, Json, Pace, decision_of, pace_of
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Hold, Wait
+from bulk.core.model import Hold, Outcome, Wait
 from bulk.core.pacing.describe import limit_text, wait_text
+from bulk.core.text import counted
 
 
 def remark(record: Json) -> str:
@@ -33,6 +34,14 @@ def pace_text(pace: Pace) -> str:
 def reasons_of(end: Json) -> tuple[BrakeReason, ...]:
     """Return every reason that an `end` record names; in format 2 it names one."""
     return tuple(map(BrakeReason, end.get("reasons", (end["reason"],))))
+
+
+def end_text(end: Json) -> str:
+    """Return why a session stopped; one that nothing stopped may have left rows in doubt."""
+    reasons, doubts = reasons_of(end), end.get("counts", {}).get(Outcome.IN_DOUBT, 0)
+    if reasons == (BrakeReason.FINISHED,) and doubts:
+        return f"{counted(doubts, 'row')} in doubt could not be read; the same command reads again"
+    return reasons_text(reasons)
 
 
 def reasons_text(reasons: Iterable[BrakeReason]) -> str:

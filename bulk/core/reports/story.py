@@ -7,7 +7,7 @@ from bulk.core.ledger.records import AttemptResult, Json, change_of, pace_of
 from bulk.core.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
-from bulk.core.reports.remarks import pace_text, reasons_of, reasons_text, remark
+from bulk.core.reports.remarks import end_text, pace_text, remark
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.words import Line, Span, Style, counted, duration, printable, style_of, text
 from bulk.core.vpcep.codes import decoding
@@ -58,7 +58,7 @@ class _Teller:
         now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
-        return (Span(f"{record['at']}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
+        return (Span(f"{printable(record['at'])}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
 
     def open_end(self) -> Line:
         """Return the state of a row without an outcome."""
@@ -88,8 +88,8 @@ class _Teller:
     def _answered(self, record: Json) -> Line:
         result, hold_s = AttemptResult(record["verdict"]), record["hold_s"]
         self._asked = result is AttemptResult.DOUBT
-        if result.facts.hold:
-            self._waits.append(Wait(hold=result.facts.hold))
+        if waits_for := record.get("hold", result.facts.hold):  # format 2 did not say
+            self._waits.append(Wait(hold=Hold(waits_for)))
         hold = f"; the server asks to wait {duration(hold_s)}" if hold_s else ""
         return _said(f"{_reply(record)}: {result.facts.meaning}{hold}", Style.CHANGE)
 
@@ -127,11 +127,7 @@ class _Teller:
         return ()
 
     def _stopped(self, record: Json) -> Line:
-        return (
-            ()
-            if self.outcome
-            else _said(f"the session stopped: {reasons_text(reasons_of(record))}", Style.CHANGE)
-        )
+        return () if self.outcome else _said(f"the session stopped: {end_text(record)}", Style.CHANGE)
 
 
 def _said(words: str, style: Style = Style.PLAIN) -> Line:

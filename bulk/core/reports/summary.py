@@ -26,6 +26,8 @@ def summary(report: Report, totals: Totals) -> Iterator[Line]:
         yield _titled("Rows", tallied(totals.outcomes) + of)
         yield _mappings_line(totals.applied, to_come=False)
         yield _titled("Sent", effort(report))
+        if report.stopped:
+            yield (Span("Stopped: ", Style.STRONG), Span(report.stopped, Style.BAD))
         yield from failures(report, totals.codes)
         yield from _unconfirmed(totals)
     for decision in report.progress.decisions:

@@ -6,6 +6,7 @@ Time counts only while a session is at work: sessions stand side by side, the pa
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from math import ceil
 
 from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import AttemptResult, Json, Pace, pace_of
@@ -90,7 +91,8 @@ class Timeline:
     @property
     def bar_s(self) -> int:
         """Return the seconds of a bar, long enough that a reader can take in all bars."""
-        return next((width for width in _BAR_S if self._last_s / width < _BARS_MAX), _BAR_S[-1])
+        fitting = (width for width in _BAR_S if self._last_s / width < _BARS_MAX)
+        return next(fitting, _BAR_S[-1] * ceil(self._last_s / _BAR_S[-1] / _BARS_MAX))
 
     def bars(self) -> tuple[Bar, ...]:
         """Return replies per second, from the first session's start to the last record."""

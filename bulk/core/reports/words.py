@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeAlias
 from bulk.core.model import Action, Outcome, Sigil
 from bulk.core.text import counted as counted  # noqa: PLC0414 - the reports take it from here
 from bulk.core.text import figure as figure  # noqa: PLC0414 - likewise
+from bulk.core.text import harmless as harmless  # noqa: PLC0414 - likewise
 from bulk.core.text import printable as printable  # noqa: PLC0414 - likewise
 
 

@@ -23,6 +23,7 @@ ENCODED_CHARS_MAX = 10_240
 _SEARCHED_CHARS_MAX = 8_192
 """More than any gateway's message; what is beyond it is not looked at."""
 
+_LEVELS_MAX = 4
 _UNITS_S = {"sec": 1.0, "min": 60.0, "hou": 3_600.0, "day": 86_400.0}
 _UNIT = r"(sec(?:ond)?|min(?:ute)?|hour|day)s?\b"
 _LIMIT = re.compile(

@@ -10,12 +10,22 @@ from typing import Any
 
 import orjson
 
-from bulk.core.model import PORT_MAX, PortMapping, Ports, Protocol, ServiceId, ServiceState, port_mapping
+from bulk.core.model import (
+    COUNT_MAX,
+    PORT_MAX,
+    PortMapping,
+    Ports,
+    Protocol,
+    ServiceId,
+    ServiceState,
+    port_mapping,
+)
 from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean, error_in
 
 UNREADABLE = "unreadable"
 """Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
 
+_DIGITS_MAX = len(str(COUNT_MAX))
 _PROTOCOLS = frozenset(Protocol)
 _ERRORS_SHOWN = 4
 
@@ -99,9 +109,9 @@ def _port(json: Any) -> int:
 
 
 def _count(json: Any) -> int | None:
-    if isinstance(json, str) and json.isascii() and json.isdigit():
-        return int(json)
-    return json if type(json) is int else None
+    if isinstance(json, str) and json.isascii() and json.isdigit() and len(json) <= _DIGITS_MAX:
+        json = int(json)
+    return json if type(json) is int and 0 <= json <= COUNT_MAX else None
 
 
 def _text(json: Any) -> str | None:

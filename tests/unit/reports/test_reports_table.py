@@ -192,7 +192,9 @@ def test_warnings_and_predecessors_are_part_of_a_planned_row(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
     """Who has to go first, and what the plan warns of, stands on the row's line."""
-    written.planned(change(1, "80:80/TCP", "81:80/TCP", after=(7, 9), reason="12 consumers are connected"))
+    others = (change(row, "80:80/TCP", "81:80/TCP") for row in (7, 9))
+    warned = change(1, "80:80/TCP", "81:80/TCP", after=(7, 9), reason="12 consumers are connected")
+    written.planned(warned, *others)
     assert " after row 7, 9 note: 12 consumers are connected  (" in shown(written.report())[0]
     written.session().applied(1)
     assert "consumers" not in shown(written.report())[0]

@@ -1,0 +1,213 @@
+"""What a RUN means to each verb that takes one; and what these verbs advise works when it is followed."""
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bulk.adapters.ledger import LedgerFile
+from bulk.core.errors import ExitCode
+from tests.fakes import FakeClock
+from tests.forging import forge, records_of
+from tests.scenarios.stage import Ended, Stage, until, wide
+from tests.simulator_caller import service_id
+
+REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
+VERBS = ("status", "report", "audit", "rollback", "why")
+
+
+def asked(stage: Stage, verb: str, *run: str) -> Ended:
+    """Return what a verb says of a RUN."""
+    return stage.bulk(verb, *run, *([service_id(1)] if verb == "why" else []))
+
+
+def stamped(ledger: Path, at: str) -> Path:
+    """Write a ledger as if its clock had shown another time when it began, with right sums."""
+    named = ledger.with_name(re.sub(r"\d{8}T\d{6}\.\d{3}Z", re.sub("[-:]", "", at), ledger.name))
+    forge(named, [record | {"at": at} for record in records_of(ledger.read_bytes())])
+    ledger.unlink()
+    return named
+
+
+def advised(ended: Ended) -> list[list[str]]:
+    """Return the commands that a verb names, in words."""
+    found = re.findall(r"`(bulk [^`]+)`|(?:continue|apply|plan): (bulk .*)", ended.said)
+    return [shlex.split(one or other)[1:] for one, other in found]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_run_is_its_ledger_its_job_or_the_latest_below_this_folder(verb: str, stage: Stage) -> None:
+    """All three say the same, and which run it is where the words do not."""
+    job = stage.job(wide([1, 2]))
+    stage.apply(job)
+    named = asked(stage, verb, str(stage.ledger))
+    assert named.code == ExitCode.OK, named.err
+    for run in ((job,), ("services.csv",), ("job.toml",), ()):
+        meant = asked(stage, verb, *run)
+        assert (meant.code, meant.out) == (ExitCode.OK, named.out), run
+        assert f"{stage.ledger.name}\n" in meant.err
+        assert meant.err.startswith("run: ")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_where_there_is_no_run_it_says_so_and_what_is_looked_for(verb: str, stage: Stage) -> None:
+    """Exit 2; a plan that lies elsewhere is named by its file."""
+    job = stage.job(wide([1]))
+    for run in ((job,), ()):
+        ended = asked(stage, verb, *run)
+        assert (ended.code, ended.out) == (ExitCode.USAGE, "")
+        assert "found no run of" in ended.err
+        assert "--out, is named by its file" in ended.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_run_of_a_plan_that_was_saved_beside_its_job_is_found(verb: str, stage: Stage) -> None:
+    """A plan that has not been applied is found where there is nothing else."""
+    job = stage.job(wide([1, 2]))
+    stage.apply(job, "--limit", service_id(2))
+    run = stage.ledger
+    assert stage.bulk("plan", job, "--out", str(stage.folder / "move.plan")).code == ExitCode.OK
+    assert str(run.name) in asked(stage, "status", job).err
+    assert stage.apply("move.plan").code == ExitCode.OK
+    assert "move.plan" in asked(stage, verb, job).err
+    run.unlink()
+    assert "move.plan" in asked(stage, verb, job).err
+
+
+def test_a_run_that_a_wrong_clock_stamped_hides_no_open_one(stage: Stage) -> None:
+    """Neither from `status` nor from `apply`, which continues the open run."""
+    job = stage.job(wide(range(1, 4)), concurrency=1, max_failures=0)
+    stage.apply(job)
+    stamped(stage.ledger, "2999-01-01T00:00:00.000Z")
+    stage.file("services.csv", wide(range(1, 4), client_port=9443))
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    (opened,) = (ledger for ledger in stage.ledgers if "2999" not in ledger.name)
+    assert opened.name in stage.bulk("status", job).err
+    ended = stage.apply(job, "--max-failures", "9")
+    assert f"continuing with {opened}" in ended.err
+    assert len(stage.ledgers) == 2
+
+
+def test_a_damaged_latest_ledger_is_refused_with_a_way_out_that_works(stage: Stage) -> None:
+    """Nobody knows what it has sent; a new run finds it as already right."""
+    job = stage.job(wide([1, 2]))
+    stage.apply(job)
+    stage.ledger.write_bytes(stage.ledger.read_bytes().replace(b'"applied"', b'"failed "', 1))
+    refused = stage.apply(job)
+    assert refused.code == ExitCode.CANNOT_RUN
+    assert "does not follow" in refused.err
+    assert "restore it from a copy, or leave it as it is with --new-run" in refused.err
+    assert stage.apply(job, "--new-run").code == ExitCode.OK
+    assert (len(stage.applied), stage.outcomes()) == (2, {"already": 2})
+    assert stage.bulk("status", job).code == ExitCode.OK
+
+
+def test_a_damaged_ledger_that_was_named_is_refused_with_another_way_out(stage: Stage) -> None:
+    """A new run does not write over it."""
+    job, ledger = stage.job(wide([1])), stage.file("own.ledger.jsonl", "damaged\n")
+    assert "or name another file with --ledger" in stage.apply(job, "--ledger", ledger).err
+    assert stage.apply(job, "--ledger", "other.ledger.jsonl").code == ExitCode.OK
+
+
+def test_a_damaged_ledger_of_a_rollback_does_not_block_the_rollback(stage: Stage) -> None:
+    """It has no --new-run; the file moved away, the same command works."""
+    stage.apply(stage.job(wide([1])))
+    run = str(stage.ledger)
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    back = stage.ledger
+    back.write_bytes(back.read_bytes()[:-200] + b"\n")
+    refused = stage.bulk("rollback", run, "--apply", "--yes")
+    assert (refused.code, "move it to another folder" in refused.err) == (ExitCode.CANNOT_RUN, True)
+    back.rename(stage.folder / back.name)
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+
+
+def test_every_reason_to_stop_is_in_every_report(stage: Stage) -> None:
+    """Table, Markdown, CSV, JSON and HTML, and in the status."""
+    stage.order(faults={"rules": [REFUSED]})
+    job = stage.job(wide(range(1, 4)), canary=1, max_failures=0)
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    words = "too many rows failed; the first rows did not all end as asked"
+    for form in ("table", "md", "csv", "json", "html"):
+        assert words in stage.bulk("report", job, "--output", form).out, form
+    assert words in stage.bulk("status", job).out
+    rows = stage.bulk("report", job, "--output", "csv").out.splitlines()
+    assert [words in row for row in rows] == [False, False, True, True]
+
+
+def test_a_run_that_ended_in_doubt_is_not_finished(stage: Stage) -> None:
+    """No verb says so; the command that settles the doubt is named, and works."""
+    job = stage.job(wide([1]))
+    stage.apply(job)
+    ledger = stage.ledger
+    kept = [record for record in records_of(ledger.read_bytes()) if record["type"] != "outcome"]
+    kept[-1]["counts"] |= {"applied": 0, "in_doubt": 1}
+    forge(ledger, kept)
+    status = stage.bulk("status", job)
+    assert "stopped at" in status.out
+    assert "1 row in doubt could not be read" in status.out
+    for verb in VERBS:
+        assert "inished" not in asked(stage, verb, job).said.replace("Finished rows", ""), verb
+    assert "Stopped" in stage.bulk("report", job, "--output", "html").out
+    (resume,) = advised(status)
+    assert stage.bulk(*resume, "--yes").code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 1}
+
+
+def test_the_rollback_of_a_run_at_work_is_refused_with_who_works_on_it(stage: Stage) -> None:
+    """Exit 8, and the command that shows it; what would be rolled back can still be looked at."""
+    job = stage.job(wide([1]))
+    stage.apply(job)
+    ledger = LedgerFile.open(stage.ledger, now=FakeClock().now)
+    try:
+        for more in (("--apply", "--yes"), ("--out", "back.plan")):
+            busy = stage.bulk("rollback", job, *more)
+            assert busy.code == ExitCode.BUSY
+            assert f"another run works on this ledger (pid {os.getpid()} on " in busy.err
+            (shown,) = advised(busy)
+            assert stage.bulk(*shown).out.startswith("job: running, process")
+        assert stage.bulk("rollback", job).code == ExitCode.OK
+    finally:
+        os.close(ledger._fd)
+
+
+def test_a_run_that_is_being_rolled_back_is_not_continued(stage: Stage) -> None:
+    """The refusal names the rollback, and the command that shows it works."""
+    job = stage.job(wide([1]))
+    stage.apply(job)
+    run = stage.ledger
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 600.0, "method": "PUT"}]})
+    with stage.child("rollback", job, "--apply", "--yes") as rollback:
+        until(lambda: len(stage.ledgers) == 2 and stage.status()["puts_sent"], rollback)
+        busy = stage.apply(str(run))
+        assert busy.code == ExitCode.BUSY
+        assert f"{run}: it is being rolled back (pid {rollback.pid} on " in busy.err
+        (shown,) = advised(busy)
+        assert stage.bulk(*shown).out.startswith("job-rollback: running, process")
+        assert stage.status(run)["state"] == "finished"
+
+
+def test_a_row_of_a_target_that_the_plan_does_not_name_is_never_sent(stage: Stage) -> None:
+    """Nobody has looked its project up."""
+    plan = stage.folder / "plan"
+    stage.bulk("plan", stage.job(wide([1, 2])), "--out", str(plan))
+    told = records_of(plan.read_bytes())
+    told[1]["target"]["project_id"] = "0" * 32
+    forge(plan, told)
+    ended = stage.apply(str(plan))
+    assert (ended.code, stage.applied) == (ExitCode.CANNOT_RUN, [])
+    assert f"has rows of cn-north-4/{'0' * 32}, which the plan does not name as a target" in ended.err
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_a_verb_advises_works(verb: str, stage: Stage) -> None:
+    """Every command that it names, of a saved plan, of a run that stopped and of one that finished."""
+    job = stage.job(wide(range(1, 9)), concurrency=1, max_failures=0)
+    plan = str(stage.folder / "a plan")
+    stage.bulk("plan", job, "--out", plan)
+    for word in asked(stage, verb, plan), asked(stage, verb, job):
+        for command in advised(word):
+            assert stage.bulk(*command, *(["--yes"] if command[0] == "apply" else [])).code == ExitCode.OK
