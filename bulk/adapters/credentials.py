@@ -12,6 +12,7 @@ The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_C
 Source: API.md, section 4.4. Nothing here is ever written or shown.
 """
 
+import re
 from collections.abc import Mapping
 from configparser import ConfigParser
 from configparser import Error as ConfigError
@@ -26,6 +27,8 @@ from bulk.core.vpcep.keys import KeyPair, Secret, Token
 FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 _SDK_KEYS = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
 _TERRAFORM_KEYS = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
+# Whatever is not printable ASCII, and of that blanks and quotes.
+_IN_NO_KEY = re.compile(r"""[^!-~]|["'`]""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,13 +176,14 @@ def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -
 
 
 def _sendable(text: str, name: str, place: str) -> str:
-    """Return a text that may stand in a header."""
-    if text.isascii() and (text.isprintable() or not text):
-        return text
-    raise CredentialsError(
-        f"{name} in {place} has a character that no key contains",
-        hint="copy it again, without line breaks and quotes",
-    )
+    """Return a text that can be a key or a token; each that cannot would cost a bad signature of the few."""
+    if found := _IN_NO_KEY.search(text):
+        what = {"'": "a quote", '"': "a quote", " ": "a blank", "\n": "a line end", "\r": "a line end"}
+        raise CredentialsError(
+            f"{name} in {place} has {what.get(found[0], 'a character')} in it, which no key contains",
+            hint="copy it again, without blanks, line ends and quotes",
+        )
+    return text
 
 
 def _digest(secret: str) -> str:

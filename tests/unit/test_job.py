@@ -82,7 +82,7 @@ def test_job_toml_sets_everything() -> None:
         [simulator]
         fleet = "seed.jsonl"
         """,
-        rows="",
+        rows=None,
     )
     assert job == Job(
         rows="all.jsonl",
@@ -120,9 +120,9 @@ def test_job_toml_sets_everything() -> None:
 
 
 def test_flags_win_and_those_not_given_do_not() -> None:
-    """None and empty text are what a command line has where nothing was written."""
+    """None is what a command line has where nothing was written."""
     job = job_of(
-        'rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=None, name=""
+        'rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=None, name=None
     )
     assert job.pace.rate == Rate(requests=7, period_s=1)
     assert (job.where.region, job.guards.strict, job.name) == ("cn-north-4", True, "job")

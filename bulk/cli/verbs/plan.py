@@ -5,8 +5,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, conclude, digest_of, ids_of, show_report
-from bulk.core.errors import ExitCode, UsageError
+from bulk.cli.verbs.shared import (
+    ReportForm,
+    ReportOutput,
+    conclude,
+    digest_of,
+    ids_of,
+    must_be_alone,
+    show_report,
+)
+from bulk.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from bulk.core.reports.model import Report
@@ -36,11 +44,7 @@ def plan(
 
     around, digest = surroundings.system(), digest_of(expect_digest)
     if ledgers.is_ledger(job):
-        if out or limit is not None:
-            raise UsageError(
-                f"{job} is a saved plan; --out and --limit need a job",
-                hint="leave them out: a saved plan is shown as it is",
-            )
+        must_be_alone(job, out=out, limit=limit)
         use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
     else:
         source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None

@@ -100,6 +100,15 @@ def _ids_in(limit: str) -> frozenset[str]:
     return frozenset(line.strip().lower() for line in lines if line.strip())
 
 
+def must_be_alone(path: str, **words: str | None) -> None:
+    """Raise UsageError for words that only a job can have: a ledger is used as it is."""
+    if given := [place_of(value, f"--{word}") for word, value in words.items() if value]:
+        raise UsageError(
+            f"{path} is a ledger, which cannot be combined with {' and '.join(given)}",
+            hint=f"leave out {' and '.join(given)}, or name the job",
+        )
+
+
 def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
     """Write a report to stdout; `more` is the command that gives what a table leaves out."""
     match form:
