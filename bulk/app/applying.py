@@ -54,7 +54,7 @@ async def apply_from(
                 despite=despite,
             )
         decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
-        path = ledger or ledger_path(source.runs, source.name, around.local_time())
+        path = ledger or ledger_path(source.runs, source.name, around.utc())
         async with new_plan(Client, source, path, around, on_record) as (plan, reach):
             must_be_approved(plan, expect_digest)
             return await work_on(

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bulk.adapters.clock import SystemClock, SystemDice
+from bulk.adapters.zone import local_zone
 from bulk.run.reading import Patience
 
 
@@ -24,9 +25,13 @@ class Surroundings:
         """Return the clock, the sleep and the dice that repeating a request needs."""
         return Patience(clock=self.clock, dice=self.dice)
 
+    def utc(self) -> datetime:
+        """Return the time now, in UTC."""
+        return datetime.fromtimestamp(self.clock.now(), UTC)
+
     def local_time(self) -> datetime:
-        """Return the time now, with the machine's zone."""
-        return datetime.fromtimestamp(self.clock.now()).astimezone()
+        """Return the time now, with the machine's zone; raises UsageError where `TZ` names none."""
+        return datetime.fromtimestamp(self.clock.now(), local_zone(self.env))
 
 
 OURS = ("HUAWEICLOUD_SDK_", "HW_", "BULK_")

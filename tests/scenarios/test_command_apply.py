@@ -342,6 +342,21 @@ def test_a_closed_window_ends_with_10(stage: Stage) -> None:
     assert stage.applied == []
 
 
+def test_a_zone_that_is_not_known_is_refused_where_a_window_needs_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C library would take it for UTC; a job without a window asks for no zone."""
+    monkeypatch.setenv("TZ", "Asia/Shangai")
+    job = stage.job(wide([1]))
+    for verb in (["plan", job], ["apply", job, "--yes"]):
+        ended = stage.bulk(*verb, "--window", "00:00-23:59")
+        assert ended.code == ExitCode.USAGE
+        assert 'TZ: "Asia/Shangai" is not a time zone' in ended.err
+        assert "did you mean Asia/Shanghai?" in ended.err
+    assert stage.applied == []
+    assert stage.apply(job).code == ExitCode.OK
+
+
 def test_an_open_window_lets_the_run_go(stage: Stage) -> None:
     """To its end."""
     assert stage.apply(stage.job(wide([1])), "--window", f"{clock(-1)}-{clock(2)} UTC").code == ExitCode.OK
