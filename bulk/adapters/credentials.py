@@ -70,7 +70,7 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     Raises CredentialsError where a profile does not exist, a pair is incomplete or a file unreadable.
     The agency is the last resort and is not asked here; its first use shows whether it exists.
     """
-    path = Path(env.get(FILE_VARIABLE) or home / ".huaweicloud" / "credentials").expanduser()
+    path = _file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home)
     if profile:
         if found := _from_file(path, profile):
             return found
@@ -79,6 +79,11 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
             hint=f"add a section [{profile}] with ak and sk to it, or name another profile",
         )
     return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
+
+
+def _file(named: str, home: Path) -> Path:
+    """Return the path of the credentials file, whose name may begin with `~/`."""
+    return home / named[2:] if named.startswith("~/") else Path(named)
 
 
 def _from_variables(env: Mapping[str, str]) -> Found | None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 import orjson
 
@@ -45,8 +45,8 @@ _BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
-OnRecord = Callable[[Json], None]
-"""A callback that gets each record once it is durable."""
+OnRecord = Callable[[Json, Callable[[int], Change]], None]
+"""A callback that gets each record once it is durable, and what returns the change of a row."""
 
 
 class Disk(Protocol):
@@ -177,7 +177,7 @@ class LedgerFile(LedgerReader):
         *,
         now: Callable[[], float],
         disk: Disk | None = None,
-        on_record: OnRecord = lambda _: None,
+        on_record: OnRecord = lambda *_: None,
     ) -> Self:
         """Begin a new ledger, under a partial name until `publish`; mode 0600."""
         if not path.name:
@@ -205,7 +205,7 @@ class LedgerFile(LedgerReader):
         *,
         now: Callable[[], float],
         disk: Disk | None = None,
-        on_record: OnRecord = lambda _: None,
+        on_record: OnRecord = lambda *_: None,
     ) -> Self:
         """Open an existing ledger to continue it: lock, verify, fold, cut a torn last line.
 
@@ -373,7 +373,7 @@ class LedgerFile(LedgerReader):
         with suppress(OSError):  # the listener may have gone; what is written is written
             for json, _, _ in batch:
                 if json:
-                    self._on_record(json)
+                    self._on_record(json, self.change)
 
     def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
         self._failure = failure
@@ -384,16 +384,17 @@ class LedgerFile(LedgerReader):
 
 
 @contextmanager
-def only_run(runs: Path, job: str) -> Iterator[None]:
-    """Keep every other run of this job away while the block runs; raises LedgerBusy."""
-    path = runs / f"{job}.lock"
+def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]:
+    """Keep every other run of this job away while the block runs; raises LedgerBusy.
+
+    Where nothing can be written in `runs`, as in a job mounted read-only, the lock is beside `ledger`.
+    """
     try:
-        runs.mkdir(parents=True, exist_ok=True)
-        file = path.open("a")
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", hint="runs are kept beside the job: make its folder writable"
-        ) from error
+        file = _lock_file(runs, job)
+    except UsageError:
+        if ledger is None:
+            raise
+        file = _lock_file(ledger.parent, job)
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -403,6 +404,19 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
             ) from error
         yield
+
+
+def _lock_file(folder: Path, job: str) -> TextIO:
+    path = folder / f"{job}.lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{path}: {error.strerror}",
+            hint="runs are kept beside the job: make its folder writable, or keep this one elsewhere with "
+            "`bulk apply --ledger FILE`",
+        ) from error
 
 
 def _is_file(path: Path, wanted: os.stat_result) -> bool:

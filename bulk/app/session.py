@@ -34,7 +34,7 @@ from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
 
-_NOT_CONFIRMED = "not confirmed; nothing was sent"
+NOT_CONFIRMED = "not confirmed; nothing was sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ async def work_on(
     changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
-        return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=_NOT_CONFIRMED)
+        return Applied(ledger=ledger.path, exit_code=ExitCode.STOPPED_EARLY, message=NOT_CONFIRMED)
     closes_at = _window(job, around)
     clients = {}
     for json in progress.run["targets"]:

@@ -43,6 +43,14 @@ def stripped(env: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in env.items() if not name.startswith(OURS)}
 
 
+def _home() -> Path:
+    """Return the user's home folder; the root folder for one who has none, as a container may run us."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
+
+
 def system() -> Surroundings:
     """Return the environment of this machine."""
-    return Surroundings(env=os.environ, home=Path.home(), clock=SystemClock(), dice=SystemDice())
+    return Surroundings(env=os.environ, home=_home(), clock=SystemClock(), dice=SystemDice())

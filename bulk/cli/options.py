@@ -278,6 +278,10 @@ DetailedExitcode = Annotated[
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")
 ]
+Bom = Annotated[
+    bool,
+    flag("--bom", group=Group.OUTPUT, help="Begin a CSV with a byte order mark, by which Excel knows UTF-8."),
+]
 Schema = Annotated[
     SchemaOf | None,
     flag(
@@ -296,5 +300,7 @@ LogFormat = Annotated[
         help="Format of the log lines on stderr.",
     ),
 ]
-Verbose = Annotated[bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record of the ledger.")]
+Verbose = Annotated[
+    bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record that is written to a ledger.")
+]
 Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="Show no progress and no log.")]

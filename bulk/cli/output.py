@@ -1,53 +1,67 @@
 """Lines to the terminal: results to stdout, everything else to stderr."""
 
-import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from bulk.core.errors import CannotRun
 from bulk.core.reports.words import Line, plain
+
+Stream: TypeAlias = Literal["stdout", "stderr"]
+
+_AT_ONCE = 500
 
 
 def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Write styled lines, one each; colours only on a terminal and without NO_COLOR."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    if not stream.isatty():
-        for line in lines:
-            stream.write(plain(line) + "\n")
-        stream.flush()
+    stream: Stream = "stderr" if to_stderr else "stdout"
+    if not getattr(sys, stream).isatty():
+        _write((plain(line) + "\n" for line in lines), stream)
         return
     from rich.console import Console  # only a terminal needs it
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False, soft_wrap=True, width=None)
+    console = Console(file=getattr(sys, stream), highlight=False, soft_wrap=True, width=None)
     for line in lines:
-        console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))
+        with on_the_side(stream):
+            console.print(Text.assemble(*((span.text, str(span.style)) for span in line)))
 
 
 @contextmanager
-def on_the_side(stream: Literal["stdout", "stderr"]) -> Iterator[None]:
-    """Write to a stream what perhaps nobody reads any more: a gone reader or terminal stops nothing."""
+def on_the_side(stream: Stream) -> Iterator[None]:
+    """Write to a stream; a result that cannot be written is a failure, what is said on the side is not."""
     try:
         yield
     except OSError as error:
-        if stream == "stdout" and error.errno not in _GONE:
-            raise
         setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for what else is said
-
-
-_GONE = frozenset({errno.EPIPE, errno.EIO})
-"""A pipe without a reader; a terminal that was closed."""
+        if stream == "stdout":
+            raise CannotRun(
+                f"standard output: {error.strerror}", hint="free some space or check the path, and repeat"
+            ) from error
 
 
 def write(pieces: Iterable[str]) -> None:
-    """Write text to stdout piece by piece."""
-    for piece in pieces:
-        sys.stdout.write(piece)
-    sys.stdout.flush()
+    """Write text that a program may read to stdout, piece by piece: a file is UTF-8, whatever the locale."""
+    with on_the_side("stdout"):
+        if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.isatty():
+            sys.stdout.reconfigure(encoding="utf-8")
+    _write(pieces, "stdout")
+
+
+def _write(pieces: Iterable[str], stream: Stream) -> None:
+    """Write pieces, some at once; what fails while they are made is no failure of the stream."""
+    pieces = iter(pieces)
+    while batch := list(islice(pieces, _AT_ONCE)):
+        with on_the_side(stream):
+            getattr(sys, stream).writelines(batch)
+    with on_the_side(stream):
+        getattr(sys, stream).flush()
 
 
 def write_json(value: object) -> None:
@@ -55,13 +69,43 @@ def write_json(value: object) -> None:
     write([orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), "\n"])
 
 
+class _Form:
+    """The form of lines on stderr."""
+
+    is_json = False
+
+
+def speak(*, json: bool) -> None:
+    """Choose the form of the lines on stderr."""
+    _Form.is_json = json
+    if json:
+        from bulk.cli import logs, options
+
+        logs.configure(form=options.LogForm.JSON, verbose=False, quiet=False)
+
+
+def speaks_json() -> bool:
+    """Return whether each line on stderr is one of JSON."""
+    return _Form.is_json
+
+
 def complain(message: str, hint: str = "") -> None:
     """Write on stderr what went wrong and what to do next."""
-    with on_the_side("stderr"):
-        sys.stderr.write(f"bulk: {message}\n" + (f"      {hint}\n" if hint else ""))
+    aside("error", f"bulk: {message}" + (f"\n      {hint}" if hint else ""), message=message, hint=hint)
 
 
 def notify(message: str) -> None:
     """Write a message on stderr."""
+    aside("message", message, message=message)
+
+
+def aside(event: str, text: str, **fields: Any) -> None:
+    """Write a text on stderr; in place of it one line of JSON with these fields where that is the form."""
     with on_the_side("stderr"):
-        sys.stderr.write(message + "\n")
+        if _Form.is_json:
+            import structlog
+
+            log = structlog.get_logger()
+            (log.error if event == "error" else log.info)(event, **fields)
+        else:
+            sys.stderr.write(text + "\n")

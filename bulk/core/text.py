@@ -1,6 +1,8 @@
-"""Numbers as a person writes them in a sentence."""
+"""Numbers as a person writes them in a sentence, and a mark that a spreadsheet reads."""
 
 from collections.abc import Sequence
+
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def figure(number: int) -> str:

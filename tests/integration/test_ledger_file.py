@@ -198,7 +198,7 @@ async def test_a_cancelled_waiter_does_not_hold_up_the_others(tmp_path: Path) ->
 async def test_everybody_who_asks_hears_of_each_durable_record_once(tmp_path: Path) -> None:
     """The display and the logs follow the disk."""
     path, heard = await written(tmp_path), list[Json]()
-    async with LedgerFile.open(path, now=NOW, on_record=heard.append) as ledger:
+    async with LedgerFile.open(path, now=NOW, on_record=lambda record, _: heard.append(record)) as ledger:
         await ledger.write(note(1))
         assert [record["message"] for record in heard] == ["note 1"]
 
@@ -207,7 +207,7 @@ async def test_a_listener_that_breaks_ends_the_writing_instead_of_hanging_it(tmp
     """A bug in the display must not leave workers waiting for ever."""
     path = await written(tmp_path)
 
-    def broken(_: Json) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -1,6 +1,5 @@
 """`bulk export`."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ def export(
     server_ports: options.ServerPorts = None,
     layout: options.ExportFormat = Layout.LONG,
     out: options.ExportOut = "",
+    bom: options.Bom = False,
     quiet: options.Quiet = False,
     **flags: Any,
 ) -> int:
@@ -38,10 +38,13 @@ def export(
         selection=Selection(name=name, port=_port(place_of(port, "--port"), port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
         layout=layout,
+        bom=bom,
     )
     around, path = surroundings.system(), Path(out) if out else None
     exported = running.run(
-        exporting.export_fleet(wanted, flags, around=around, out=path, shown=sys.stdout.write)
+        exporting.export_fleet(
+            wanted, flags, around=around, out=path, shown=lambda text: output.write([text])
+        )
     )
     if not quiet:
         _sum_up(exported)

@@ -28,6 +28,7 @@ def plan(
     out: options.Out = "",
     detailed_exitcode: options.DetailedExitcode = False,
     output_form: ReportOutput = ReportForm.TABLE,
+    bom: options.Bom = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -37,10 +38,10 @@ def plan(
     from bulk.app import comparing, jobs, ledgers, planning, surroundings
     from bulk.cli import logs, running
 
-    logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
     def shown(report: "Report") -> None:
-        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv")
+        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv", bom=bom)
 
     around, digest = surroundings.system(), digest_of(expect_digest)
     if ledgers.is_ledger(job):
@@ -48,7 +49,9 @@ def plan(
         use_case = comparing.plan_ledger(Path(job), flags, around=around, shown=shown, expect_digest=digest)
     else:
         source, saved = jobs.open_job(job, flags, only=ids_of(limit)), Path(out) if out else None
-        use_case = planning.plan_from(source, around=around, out=saved, shown=shown, expect_digest=digest)
+        use_case = planning.plan_from(
+            source, around=around, out=saved, shown=shown, on_record=log, expect_digest=digest
+        )
     planned = running.run(use_case)
     ended = conclude(planned, out)
     return ExitCode.USAGE if detailed_exitcode and planned.changes and not ended else ended

@@ -20,6 +20,7 @@ def rollback(
     yes: options.Yes = False,
     out: options.Out = "",
     output_form: ReportOutput = ReportForm.TABLE,
+    bom: options.Bom = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -58,7 +59,8 @@ def rollback(
                 source,
                 around=around,
                 out=Path(out) if out else None,
-                shown=lambda report: show_report(report, output_form, more="add --output csv"),
+                shown=lambda report: show_report(report, output_form, more="add --output csv", bom=bom),
+                on_record=log,
             )
         )
         return conclude(planned, out)

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
@@ -11,6 +12,7 @@ from bulk.cli.command import place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
+from bulk.core.text import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
@@ -39,7 +41,11 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
     """Show on stderr what is wrong with a job."""
     from bulk.core.reports import issues as issues_report
 
-    output.show(issues_report.lines(issues, rows=0), to_stderr=True)
+    if not output.speaks_json():
+        output.show(issues_report.lines(issues, rows=0), to_stderr=True)
+        return
+    for issue in issues_report.as_json(issues, rows=0)["issues"]:
+        output.aside("issue", "", **issue)
 
 
 def ids_of(limit: str | None) -> frozenset[str]:
@@ -109,8 +115,11 @@ def must_be_alone(path: str, **words: str | None) -> None:
         )
 
 
-def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
-    """Write a report to stdout; `more` is the command that gives what a table leaves out."""
+def show_report(report: "Report", form: ReportForm, *, more: str, bom: bool = False) -> None:
+    """Write a report to stdout; `more` is the command that gives what a table leaves out.
+
+    A CSV begins with a byte order mark if `bom` is true.
+    """
     match form:
         case ReportForm.TABLE:
             from bulk.core.reports import as_table
@@ -123,7 +132,7 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
         case ReportForm.CSV:
             from bulk.core.reports import as_csv
 
-            output.write(as_csv.render(report))
+            output.write(chain([BYTE_ORDER_MARK] if bom else [], as_csv.render(report)))
         case ReportForm.MD:
             from bulk.core.reports import as_markdown
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from bulk.core.job.forms import wrong
 from bulk.core.job.settings import SETTINGS, Job, Setting, flag_of, settings_of
 from bulk.core.model import Issue
+from bulk.core.text import BYTE_ORDER_MARK
 
 S = TypeVar("S")
 
@@ -34,7 +35,7 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
     import tomllib  # noqa: PLC0415 - it takes 20 ms, and `bulk --help` imports this module
 
     try:
-        text = raw.decode().removeprefix("\ufeff")
+        text = raw.decode().removeprefix(BYTE_ORDER_MARK)
         stored = {"name": default_name, **tomllib.loads(text)}
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
