@@ -61,6 +61,11 @@ class Conversion:
         texts = value if isinstance(value, list | tuple) else [value]
         if "" in texts or (is_variable and not texts):
             raise UsageError(f"{place} is empty", hint="give it a value, or leave it out")
+        if bad := next((text for text in texts if isinstance(text, str) and not _is_text(text)), None):
+            raise UsageError(
+                f"{place}: {shown(bad)} has bytes that are no text in this locale",
+                hint="rename what it names, or set LC_ALL=C.UTF-8 if its name is UTF-8",
+            )
         kind = param.type_descriptor.annotation
         if isinstance(value, get_origin(kind) or kind):
             _must_be_read(param.name, value, place)
@@ -71,6 +76,11 @@ class Conversion:
             choices = "true, false" if kind is bool else ", ".join(kind)
             message = f"{place}: {shown(value)} is not one of {choices}"
             raise UsageError(message, hint=f"see {ctx.command_path} --help") from error
+
+
+def _is_text(text: str) -> bool:
+    """Return whether a text has no surrogates, as which Python keeps the bytes that it could not read."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _word_of(param: Any) -> str:

@@ -1,6 +1,8 @@
 """Settings on the command line: flag, variable and key of job.toml mean the same, in every verb."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -97,6 +99,7 @@ def test_a_message_names_the_variable_of_a_setting_or_the_flag_that_wins_over_it
     [
         ("check", "BULK_REGION", "Beijing", 'BULK_REGION: "Beijing" is not a region'),
         ("plan", "BULK_LIMIT", ",", "BULK_LIMIT ',' names no service"),
+        ("plan", "BULK_LIMIT", "4189d3c2,x", "BULK_LIMIT: x is in no row"),
         ("plan", "BULK_LIMIT", "@none", "BULK_LIMIT @none: No such file or directory"),
         ("apply", "BULK_EXPECT_DIGEST", " ", "BULK_EXPECT_DIGEST is empty"),
         ("export", "BULK_EXPORT_PORT", "x", "BULK_EXPORT_PORT: 'x' is not a port"),
@@ -115,7 +118,7 @@ def test_a_message_names_the_variable_that_a_value_came_from(
     job = stage.job(wide([1]))
     ended = stage.bulk(verb, *([] if verb == "export" else [job]), *(["--yes"] if verb == "apply" else []))
     assert message in ended.err
-    assert ended.code == ExitCode.USAGE
+    assert ended.code == (ExitCode.INVALID if "in no row" in message else ExitCode.USAGE)
 
 
 VARIABLES = sorted(
@@ -157,6 +160,17 @@ def test_an_argument_that_is_empty_is_refused(stage: Stage) -> None:
         ended = stage.bulk(verb, "")
         assert ended.code == ExitCode.USAGE
         assert " is empty" in ended.err
+
+
+def test_a_name_that_is_no_text_is_refused(stage: Stage) -> None:
+    """It could stand neither in a ledger nor in a report; the shell gives it as bytes."""
+    name = os.fsdecode(os.fsencode(stage.folder) + b"/\xff.csv")
+    Path(name).write_text(wide([1]))
+    for words in (["check", name], ["apply", name, "--yes"], ["plan", stage.job(wide([1])), "--out", name]):
+        ended = stage.bulk(*words)
+        assert ended.code == ExitCode.USAGE
+        assert "has bytes that are no text in this locale" in ended.err
+    assert stage.applied == []
 
 
 @pytest.mark.parametrize(

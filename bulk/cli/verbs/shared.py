@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, assert_never
 
 from bulk.cli import output
-from bulk.cli.command import place_of
+from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
@@ -61,7 +61,7 @@ def ids_of(limit: str | None) -> frozenset[str]:
             f"{place_of(limit, '--limit')} {str(limit)!r} names no service",
             hint="name at least one, or leave it out",
         )
-    return ids
+    return frozenset(FromVariable.of([*ids], place)) if (place := place_of(limit, "")) else ids
 
 
 def digest_of(expected: str | None) -> str:
