@@ -120,7 +120,12 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
         return rows
     missing = only - {update.service_id for update in rows.updates} - {row.service_id for row in rows.invalid}
     issues = tuple(
-        Issue(place="--limit", field="", message=f"{service_id} is in no row", hint="check the id")
+        Issue(
+            place=getattr(service_id, "place", "--limit"),
+            field="",
+            message=f"{service_id} is in no row",
+            hint="check the id",
+        )
         for service_id in sorted(missing)
     )
     return Sifted(

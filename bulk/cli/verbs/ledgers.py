@@ -24,7 +24,9 @@ def status(
     return ExitCode.OK
 
 
-def report(ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE) -> int:
+def report(
+    ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE, bom: options.Bom = False
+) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import ledgers
 
@@ -32,5 +34,5 @@ def report(ledger: options.Run, output_form: ReportOutput = ReportForm.TABLE) ->
     with ledgers.reading(path) as reader:
         with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)
-        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv")
+        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv", bom=bom)
     return ExitCode.OK
