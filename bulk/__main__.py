@@ -1,29 +1,42 @@
-"""The command `bulk`, also as `python -m bulk`."""
+"""The command `bulk`, also as `python -m bulk`.
 
-import os
+Nothing is imported before `main` can end quietly at a signal, for each import takes a moment.
+"""
+
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]  # the working folder, where a file of the user's may be named like a module
 
 
 def main() -> int:
-    """Run the command; an INT that comes while it is still loading ends it quietly."""
-    for fd in (0, 1, 2):
-        _open_if_closed(fd)
+    """Run the command; a signal that comes while it is still loading ends it quietly."""
+    if sys.platform == "win32":
+        sys.stderr.write("bulk: runs on Linux and macOS; on Windows, run it in WSL\n")
+        return 1
     try:
-        from bulk.cli.main import main as command  # noqa: PLC0415 - loading takes a moment, in which INT may come
+        _heed_signals()
+        from bulk.cli import streams  # noqa: PLC0415 - see above
+
+        streams.prepare()
+        from bulk.cli.main import main as command  # noqa: PLC0415 - see above
 
         return command()
     except KeyboardInterrupt:
         return 130
 
 
-def _open_if_closed(fd: int) -> None:
-    """Let a closed standard stream (cron, `>&-`) lead nowhere, so that no other file takes its number."""
-    try:
-        os.fstat(fd)
-    except OSError:
-        os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
-        name = ("stdin", "stdout", "stderr")[fd]
-        setattr(sys, name, open(fd, "r" if fd == 0 else "w", encoding="utf-8"))  # noqa: SIM115
+def _heed_signals() -> None:
+    """End at TERM and HUP from here on; the first process of a container would not hear of them else."""
+    import signal  # noqa: PLC0415 - see above
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has HUP ignored
+            signal.signal(number, _ended)
+
+
+def _ended(*_: object) -> None:
+    raise SystemExit(143)
 
 
 if __name__ == "__main__":

@@ -40,5 +40,5 @@ def leading_to(simulator: Simulator, home: Path) -> Surroundings:
     return Surroundings(env=env, home=home, clock=SystemClock(), dice=SystemDice())
 
 
-def passed_over(_: object) -> None:
+def passed_over(*_: object) -> None:
     """Take a record or a report, and do nothing with it."""

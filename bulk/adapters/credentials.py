@@ -13,6 +13,7 @@ Source: API.md, section 4.4. Nothing here is ever written or shown.
 """
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ from bulk.core.vpcep.keys import KeyPair, Secret, Token
 FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
 _SDK_KEYS = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
 _TERRAFORM_KEYS = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
+# Whatever is not printable ASCII, and of that blanks and quotes.
+_IN_NO_KEY = re.compile(r"""[^!-~]|["'`]""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     Raises CredentialsError where a profile does not exist, a pair is incomplete or a file unreadable.
     The agency is the last resort and is not asked here; its first use shows whether it exists.
     """
-    path = Path(env.get(FILE_VARIABLE) or home / ".huaweicloud" / "credentials").expanduser()
+    path = _file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home)
     if profile:
         if found := _from_file(path, profile):
             return found
@@ -90,6 +93,11 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
             hint=f"add a section [{profile}] with ak and sk to it, or name another profile",
         )
     return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
+
+
+def _file(named: str, home: Path) -> Path:
+    """Return the path of the credentials file, whose name may begin with `~/`."""
+    return home / named[2:] if named.startswith("~/") else Path(named)
 
 
 def _from_variables(env: Mapping[str, str]) -> Found | None:
@@ -211,13 +219,14 @@ def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -
 
 
 def _sendable(text: str, name: str, place: str) -> str:
-    """Return a text that may stand in a header."""
-    if text.isascii() and (text.isprintable() or not text):
-        return text
-    raise CredentialsError(
-        f"{name} in {place} has a character that no key contains",
-        hint="copy it again, without line breaks and quotes",
-    )
+    """Return a text that can be a key or a token; each that cannot would cost a bad signature of the few."""
+    if found := _IN_NO_KEY.search(text):
+        what = {"'": "a quote", '"': "a quote", " ": "a blank", "\n": "a line end", "\r": "a line end"}
+        raise CredentialsError(
+            f"{name} in {place} has {what.get(found[0], 'a character')} in it, which no key contains",
+            hint="copy it again, without blanks, line ends and quotes",
+        )
+    return text
 
 
 def _text(text: str, name: str, place: str) -> str:

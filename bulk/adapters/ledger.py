@@ -47,8 +47,8 @@ _BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
-OnRecord = Callable[[Json], None]
-"""A callback that gets each record once it is durable."""
+OnRecord = Callable[[Json, Callable[[int], Change]], None]
+"""A callback that gets each record once it is durable, and what returns the change of a row."""
 
 
 class Disk(Protocol):
@@ -226,7 +226,7 @@ class LedgerFile(LedgerReader):
         *,
         now: Callable[[], float],
         disk: Disk | None = None,
-        on_record: OnRecord = lambda _: None,
+        on_record: OnRecord = lambda *_: None,
     ) -> Self:
         """Begin a new ledger, under a partial name until `publish`; mode 0600."""
         if not path.name:
@@ -251,7 +251,7 @@ class LedgerFile(LedgerReader):
         *,
         now: Callable[[], float],
         disk: Disk | None = None,
-        on_record: OnRecord = lambda _: None,
+        on_record: OnRecord = lambda *_: None,
     ) -> Self:
         """Open an existing ledger to continue it: lock, verify, fold, cut a torn last line.
 
@@ -423,7 +423,7 @@ class LedgerFile(LedgerReader):
         with suppress(OSError):  # the listener may have gone; what is written is written
             for json, _, _ in batch:
                 if json:
-                    self._on_record(json)
+                    self._on_record(json, self.change)
 
     def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
         self._failure = failure
@@ -434,17 +434,13 @@ class LedgerFile(LedgerReader):
 
 
 @contextmanager
-def only_run(runs: Path, job: str) -> Iterator[None]:
-    """Keep every other run of this job away while the block runs; raises LedgerBusy."""
-    path = runs / f"{job}.lock"
-    try:
-        new_folder(runs)
-        fd = open_own(path, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", hint="runs are kept beside the job: make its folder writable"
-        ) from error
-    with os.fdopen(fd) as file:
+def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]:
+    """Keep every other run of this job away while the block runs; raises LedgerBusy.
+
+    Where nothing can be written in `runs`, as in a job mounted read-only, the lock is beside `ledger`.
+    """
+    folders = [runs] if ledger is None else [runs, ledger.parent]
+    with os.fdopen(_lock_file(job, *folders)) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -453,6 +449,22 @@ def only_run(runs: Path, job: str) -> Iterator[None]:
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
             ) from error
         yield
+
+
+def _lock_file(job: str, folder: Path, *others: Path) -> int:
+    """Return the descriptor of a job's lock in the first folder that lets us write; raises UsageError."""
+    path = folder / f"{job}.lock"
+    try:
+        new_folder(folder)
+        return open_own(path, os.O_RDWR | os.O_CREAT)
+    except OSError as error:
+        if others:
+            return _lock_file(job, *others)
+        raise UsageError(
+            f"{path}: {error.strerror}",
+            hint="runs are kept beside the job: make its folder writable, or keep this one elsewhere with "
+            "`bulk apply --ledger FILE`",
+        ) from error
 
 
 def _lock(fd: int, path: Path) -> None:

@@ -54,7 +54,7 @@ async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ())
     ak, sk = "PRACTICE" + secrets.token_hex(6).upper(), secrets.token_hex(20)
     with tempfile.TemporaryFile() as said:
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(fleet), *flags,
+            sys.executable, "-P", "-m", "bulk.simulator", "--stop-with-stdin", "--fleet", str(fleet), *flags,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=said,

@@ -97,11 +97,13 @@ def _installed() -> Iterator[_Signals]:
 
 
 @contextmanager
-def raising_signals() -> Iterator[None]:
+def raising_signals(meaning: str) -> Iterator[None]:
     """Let these signals raise Interrupted while the block waits for something outside the loop."""
 
     def raised(number: int, _: object) -> None:
-        raise Interrupted(signal.Signals(number))
+        if heeded := _heeded.get(None):
+            heeded.ask = lambda _: None  # the loop, too, hears of it later, and must not end the cleaning up
+        raise Interrupted(signal.Signals(number), meaning)
 
     with _caught() as caught:
         for number in caught:

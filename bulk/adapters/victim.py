@@ -16,7 +16,7 @@ async def kill_when(
     Return the exit code: -SIGKILL where it was still at work and was killed.
     """
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bulk", *arguments,
+        sys.executable, "-P", "-m", "bulk", *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

@@ -13,10 +13,8 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
-from itertools import chain
 from types import MappingProxyType
 from typing import Protocol
-from urllib.parse import unquote
 
 import aiohttp
 from multidict import CIMultiDict
@@ -37,6 +35,7 @@ from bulk.core.errors import CannotRun
 from bulk.core.vpcep.codes import NoReply
 from bulk.core.vpcep.echoes import Echoes
 from bulk.core.vpcep.keys import Secret
+from bulk.core.vpcep.proxies import passwords_in, proxy_for
 from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX, clean
 from bulk.core.vpcep.regions import Endpoint
 from bulk.core.vpcep.replies import Answer, Lost, succeeded
@@ -121,17 +120,17 @@ class Wire:
     """The connections of one run, shared by all its clients."""
 
     def __init__(
-        self, *, connector: Connector, clock: Clock, proxies: Mapping[str, str], timeouts: Timeouts
+        self, *, connector: Connector, clock: Clock, env: Mapping[str, str], timeouts: Timeouts
     ) -> None:
         self.clock = clock
         self._connector = connector
-        self._proxies = proxies
+        self._env = env
         self.timeouts = timeouts
         self._at_end = ExitStack()
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._trials: dict[Secret, Trial] = {}
-        self.echoes = Echoes(*chain.from_iterable(map(_user_info, proxies.values())))
+        self.echoes = Echoes(*passwords_in(env))
         """The secrets in force, which no text of any server is to repeat."""
 
     def trial(self, secret: Secret) -> Trial:
@@ -139,10 +138,8 @@ class Wire:
         return self._trials.setdefault(secret, Trial())
 
     def route(self, endpoint: Endpoint) -> Route:
-        """Return the way to an endpoint: through the environment's proxy, but to this machine directly."""
-        direct = endpoint.loopback or _is_exempt(endpoint.host, self._proxies.get("no", ""))
-        proxy = None if direct else self._proxies.get(endpoint.scheme) or self._proxies.get("all")
-        return Route(endpoint=endpoint, base=str(endpoint), proxy=proxy)
+        """Return the way to an endpoint; raises UsageError where the environment names an unusable proxy."""
+        return Route(endpoint=endpoint, base=str(endpoint), proxy=proxy_for(endpoint, self._env))
 
     async def exchange(
         self,
@@ -245,7 +242,7 @@ async def open_wire(
     """
     connector = Connector(limit=0, ssl=_trust(env))
     async with connector:
-        wire = Wire(connector=connector, clock=clock, proxies=_proxies(env), timeouts=timeouts or Timeouts())
+        wire = Wire(connector=connector, clock=clock, env=env, timeouts=timeouts or Timeouts())
         try:
             yield wire
         finally:
@@ -288,28 +285,6 @@ def _lost(error: BaseException, why: str, ms: int, *, has_left: bool) -> Lost:
 def _too_large(body_bytes_max: int, ms: int) -> Lost:
     message = f"the reply has more than {body_bytes_max} bytes"
     return Lost(code=NoReply.REPLY_TOO_LARGE, message=message, ms=ms, sent=True)
-
-
-def _proxies(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies by scheme, and under `no` the hosts that need none."""
-    found = {name.lower(): value for name, value in env.items() if value and name.lower().endswith("_proxy")}
-    return {
-        name.removesuffix("_proxy"): value if name == "no_proxy" or "://" in value else f"http://{value}"
-        for name, value in found.items()
-    }
-
-
-def _user_info(proxy: str) -> tuple[str, ...]:
-    """Return the password of a proxy's address, as written and as meant, alone and behind its user name."""
-    name, colon, password = proxy.rpartition("@")[0].partition("://")[2].partition(":")
-    whole = (password, f"{name}:{password}") if colon else ()
-    return tuple({*whole, *map(unquote, whole)})
-
-
-def _is_exempt(host: str, no_proxy: str) -> bool:
-    """Return whether `NO_PROXY` names the host, a domain above it, or everything."""
-    names = [name.strip().lstrip(".").lower() for name in no_proxy.split(",")]
-    return any(name in {"*", host} or (name and host.endswith(f".{name}")) for name in names)
 
 
 def _trust(env: Mapping[str, str]) -> ssl.SSLContext:

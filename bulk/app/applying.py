@@ -38,7 +38,7 @@ async def apply_from(
     the open run was planned from something else, LedgerBusy where it is at work, and Stopped where a new run
     would go around a stop.
     """
-    with only_run(source.runs, source.name):
+    with only_run(source.runs, source.name, ledger):
         open_run = _open_run(source, ledger, around, is_left=new_run)
         if open_run and not new_run:
             _must_be_of(source, open_run)
@@ -53,7 +53,7 @@ async def apply_from(
                 despite=despite,
             )
         decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
-        path = ledger or ledger_path(source.runs, source.name, around.local_time())
+        path = ledger or ledger_path(source.runs, source.name, around.utc())
         async with new_plan(Client, source, path, around, on_record) as (plan, reach):
             must_be_approved(plan, expect_digest)
             return await work_on(
@@ -78,7 +78,7 @@ def _leaving(
     async def leave() -> None:
         if not decisions:
             return
-        async with LedgerFile.open(path, now=around.clock.now, on_record=lambda _: None) as left:
+        async with LedgerFile.open(path, now=around.clock.now) as left:
             for decision in decisions:
                 left.put(decision)
             await left.flush()

@@ -9,7 +9,7 @@ from bulk.adapters.ledger import fold
 from bulk.adapters.victim import kill_when
 from bulk.app.applying import apply_from
 from bulk.app.ledgers import reading
-from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, ignored, mismatches
+from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, mismatches
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.staging import Stage, staged
 from bulk.core.errors import BulkError
@@ -88,7 +88,11 @@ async def _rollback(
     try:
         with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
             applied = await apply_from(
-                source, FULL_SPEED, around=stage.around, operator=context.operator, on_record=ignored
+                source,
+                FULL_SPEED,
+                around=stage.around,
+                operator=context.operator,
+                on_record=context.on_record,
             )
     except BulkError as error:
         return Check(name=name, held=False, detail=error.message, exit_code=error.exit_code)

@@ -20,6 +20,7 @@ from bulk.core.reports.as_job import head, row, row_json
 from bulk.core.reports.words import printable
 from bulk.core.rows.columns import COLUMNS
 from bulk.core.rows.values import Wrong
+from bulk.core.text import BYTE_ORDER_MARK
 from bulk.run.reading import list_services
 
 UNCHANGED = "the edit does not change it"
@@ -32,6 +33,8 @@ class Export:
     selection: Selection = field(default_factory=Selection)
     edit: Edit = field(default_factory=Edit)
     layout: Layout = Layout.LONG
+    bom: bool = False
+    """Whether a CSV begins with a byte order mark."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +73,8 @@ def _write(
     services: Iterable[ServiceState], target: Target, export: Export, write: Callable[[str], object]
 ) -> Exported:
     exported = Exported()
+    if export.bom and export.layout is not Layout.JSONL:
+        write(BYTE_ORDER_MARK)
     write(head(export.layout))
     for state in services:
         if not export.selection.takes(state):

@@ -28,8 +28,7 @@ class Forecast:
 
 def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
     """Return what a plan comes to under the limits of a job, at its rate and in its window."""
-    footprint, now = progress.footprint, around.local_time()
-    closes_at = job.window.closes_at(now) if job.window else None
+    footprint = progress.footprint
     return Forecast(
         changes=footprint.changes,
         findings=findings(footprint, job.guards),
@@ -39,11 +38,17 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
             rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
             workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
-            window_s=(closes_at - now).total_seconds() if closes_at else None,
+            window_s=_window_s(job, around),
             failures_max=failures_max(job.guards, footprint.changes),
             failures_share=str(job.guards.max_failures or ""),
         ),
     )
+
+
+def _window_s(job: Job, around: Surroundings) -> float | None:
+    """Return the seconds until the window closes; None without one, and where it is not open."""
+    closes_at = job.window.closes_at(around.local_time()) if job.window else None
+    return (closes_at - around.utc()).total_seconds() if closes_at else None
 
 
 def _lists(progress: Progress) -> int:

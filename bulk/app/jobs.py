@@ -157,12 +157,13 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
     if not only:
         return rows
     missing = only - {update.service_id for update in rows.updates} - {row.service_id for row in rows.invalid}
+    place = getattr(next(iter(only)), "place", "--limit")
     named = ", ".join(sorted(missing)[:_IDS_SHOWN_MAX])
     more = (
         f" and {counted(len(missing) - _IDS_SHOWN_MAX, 'more id')}" if len(missing) > _IDS_SHOWN_MAX else ""
     )
     is_in = "is in no row" if len(missing) == 1 else "are in no row"
-    issue = Issue(place="--limit", field="", message=f"{named}{more} {is_in}", hint="check the ids")
+    issue = Issue(place=place, field="", message=f"{named}{more} {is_in}", hint="check the ids")
     return Sifted(
         updates=tuple(update for update in rows.updates if update.service_id in only),
         invalid=tuple(row for row in rows.invalid if row.service_id in only),

@@ -38,6 +38,7 @@ async def plan_from(
     around: Surroundings,
     out: Path | None,
     shown: Callable[[Report], None],
+    on_record: OnRecord = lambda *_: None,
     expect_digest: str = "",
 ) -> Forecast:
     """Make a plan with a client that cannot write, show it, and save it to `out`.
@@ -47,7 +48,7 @@ async def plan_from(
     """
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
-        async with new_plan(ReadClient, source, path, around, lambda _: None) as (ledger, _):
+        async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _):
             ahead = forecast(ledger.progress, source.job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
             must_be_approved(ledger, expect_digest)

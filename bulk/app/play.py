@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from bulk.adapters.ledger import LedgerReader
+from bulk.adapters.ledger import LedgerReader, OnRecord
 from bulk.app.applying import apply_ledger
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import reading
@@ -62,6 +62,7 @@ class RehearsalContext:
     job: Job
     around: Surroundings
     operator: Operator
+    on_record: OnRecord
 
     def updates(self) -> Iterator[Change]:
         """Return the changes to send, in the order of the plan."""
@@ -72,7 +73,7 @@ class RehearsalContext:
 async def applied_on(context: RehearsalContext, stage: Stage, flags: Flags) -> Applied:
     """Run the plan of a stage, or continue its run."""
     return await apply_ledger(
-        stage.ledger, flags, around=stage.around, operator=context.operator, on_record=ignored
+        stage.ledger, flags, around=stage.around, operator=context.operator, on_record=context.on_record
     )
 
 
@@ -100,7 +101,3 @@ def broken(mismatched: Sequence[ServiceId], duplicates: int) -> str:
     if duplicates:
         problems += f"; {counted(duplicates, 'PUT')} sent again after taking effect"
     return problems
-
-
-def ignored(_: Json) -> None:
-    """Do nothing with a record: the log of a rehearsal is of no interest."""

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bulk.adapters.ledger import fold, records
+from bulk.adapters.ledger import OnRecord, fold, records
 from bulk.app.crashing import crash
 from bulk.app.forecast import WORKERS_MAX
 from bulk.app.jobs import Flags, job_of_ledger
@@ -38,7 +38,13 @@ from bulk.core.reports.words import tallied
 
 
 async def rehearse(
-    plan: Path, flags: Flags, *, trouble: Trouble, around: Surroundings, operator: Operator
+    plan: Path,
+    flags: Flags,
+    *,
+    trouble: Trouble,
+    around: Surroundings,
+    operator: Operator,
+    on_record: OnRecord = lambda *_: None,
 ) -> Rehearsal:
     """Rehearse the plan of a ledger; return the real run's expected duration and what has held.
 
@@ -48,7 +54,13 @@ async def rehearse(
     with reading(plan) as reader, TemporaryDirectory(prefix="bulk-") as folder:
         job, _ = job_of_ledger(reader.progress, flags)
         context = RehearsalContext(
-            plan=plan, reader=reader, folder=Path(folder), job=job, around=around, operator=operator
+            plan=plan,
+            reader=reader,
+            folder=Path(folder),
+            job=job,
+            around=around,
+            operator=operator,
+            on_record=on_record,
         )
         operator.notify("rehearsing the run")
         trial, counts, run = await _trial(context, trouble)

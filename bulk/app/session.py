@@ -35,7 +35,7 @@ from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
 
-_NOT_CONFIRMED = "not confirmed; nothing was sent"
+NOT_CONFIRMED = "not confirmed; nothing was sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ async def work_on(
             ledger=ledger.path,
             endpoint=endpoint,
             exit_code=ExitCode.STOPPED_EARLY,
-            message=_NOT_CONFIRMED,
+            message=NOT_CONFIRMED,
         )
     closes_at = _window(job, around)
     clients = {}

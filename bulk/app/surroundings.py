@@ -3,10 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bulk.adapters.clock import SystemClock, SystemDice
+from bulk.adapters.zone import local_zone
 from bulk.run.reading import Patience
 
 
@@ -32,11 +33,23 @@ class Surroundings:
         """Return the clock, the sleep and the dice that repeating a request needs."""
         return Patience(clock=self.clock, dice=self.dice)
 
+    def utc(self) -> datetime:
+        """Return the time now, in UTC."""
+        return datetime.fromtimestamp(self.clock.now(), UTC)
+
     def local_time(self) -> datetime:
-        """Return the time now, with the machine's zone."""
-        return datetime.fromtimestamp(self.clock.now()).astimezone()
+        """Return the time now, with the machine's zone; raises UsageError where `TZ` names none."""
+        return datetime.fromtimestamp(self.clock.now(), local_zone(self.env))
+
+
+def _home() -> Path:
+    """Return the user's home folder; the root folder for one who has none, as a container may run us."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/")
 
 
 def system() -> Surroundings:
     """Return the environment of this machine."""
-    return Surroundings(env=os.environ, home=Path.home(), clock=SystemClock(), dice=SystemDice())
+    return Surroundings(env=os.environ, home=_home(), clock=SystemClock(), dice=SystemDice())

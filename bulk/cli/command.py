@@ -4,16 +4,20 @@ What is done here to the insides of Typer makes the command quicker and its help
 has other insides it still works; then the tests of what an offline verb imports and of the help fail.
 """
 
+import os
+from functools import partial
 from typing import Any, get_origin
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
+from bulk.cli import variables
 from bulk.core.errors import UsageError
-from bulk.core.job import Group
+from bulk.core.job import SETTINGS, Group
 from bulk.core.job.forms import shown
+from bulk.core.model import Issue
 
-EPILOG = """The variable of a flag is `BULK_` and its name, such as `BULK_MAX_FAILURES`; `--yes`, `--apply`
-and `--new-run` have none. A flag beats its variable, which beats job.toml."""
+EPILOG = """The variable of a flag is `BULK_` and its name, such as `BULK_MAX_FAILURES`; `--yes`, `--apply`,
+`--new-run` and `--despite` have none. A flag beats its variable, which beats job.toml."""
 
 # The words for a switch's variable, in upper and lower case.
 _SWITCH = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
@@ -26,6 +30,15 @@ class FromVariable(str):  # noqa: SLOT000 - `place` is the reason for the class
 
     place: str
 
+    @classmethod
+    def of(cls, value: Any, place: str) -> Any:
+        """Return a text, or each text of a list, with its place."""
+        if isinstance(value, list):
+            return [cls.of(each, place) for each in value]
+        text = cls(value)
+        text.place = place
+        return text
+
 
 def place_of(value: str, flag: str) -> str:
     """Return what a message calls the place of a value: its variable if it came from one, else the flag."""
@@ -36,22 +49,50 @@ class Conversion:
     """The way from text to the type of a parameter; Typer's own imports pydantic for it (80 ms)."""
 
     def coerce(self, value: Any, *, param: Any, ctx: Any) -> Any:
-        """Return the value of a parameter; raises UsageError with the choices that there are."""
+        """Return the value of a parameter; raises UsageError for one that cannot be used.
+
+        What is empty is refused: a variable that a script left empty may have been meant to be anything.
+        """
+        source = getattr(ctx.get_parameter_source(param.name), "name", "")
+        if source not in {"COMMANDLINE", "ENVIRONMENT"}:
+            return value
+        is_variable = source == "ENVIRONMENT"
+        place = param.envvar if is_variable else _word_of(param)
+        texts = value if isinstance(value, list | tuple) else [value]
+        if "" in texts or (is_variable and not texts):
+            raise UsageError(f"{place} is empty", hint="give it a value, or leave it out")
+        if bad := next((text for text in texts if isinstance(text, str) and not _is_text(text)), None):
+            raise UsageError(
+                f"{place}: {shown(bad)} has bytes that are no text in this locale",
+                hint="rename what it names, or set LC_ALL=C.UTF-8 if its name is UTF-8",
+            )
         kind = param.type_descriptor.annotation
-        is_variable = getattr(ctx.get_parameter_source(param.name), "name", "") == "ENVIRONMENT"
-        if is_variable and kind is str:
-            value = FromVariable(value)
-            value.place = param.envvar
-            return value
-        if value is None or isinstance(value, get_origin(kind) or kind):
-            return value
+        if isinstance(value, get_origin(kind) or kind):
+            _must_be_read(param.name, value, place)
+            return FromVariable.of(value, place) if is_variable else value
         try:
             return _SWITCH[value.strip().lower()] if kind is bool else kind(value)
         except (KeyError, ValueError) as error:
-            place = param.envvar if is_variable else param.opts[-1]
             choices = "true, false" if kind is bool else ", ".join(kind)
             message = f"{place}: {shown(value)} is not one of {choices}"
             raise UsageError(message, hint=f"see {ctx.command_path} --help") from error
+
+
+def _is_text(text: str) -> bool:
+    """Return whether a text has no surrogates, as which Python keeps the bytes that it could not read."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _word_of(param: Any) -> str:
+    """Return what a message calls a parameter that stands on the command line."""
+    return str(param.metavar if isinstance(param, TyperArgument) else param.opts[-1])
+
+
+def _must_be_read(name: str, value: Any, place: str) -> None:
+    """Raise UsageError where the parameter is a setting and cannot have this value."""
+    setting = SETTINGS.get(name)
+    if setting and setting.has_flag and isinstance(issue := setting.form.read(value), Issue):
+        raise UsageError(f"{place}: {issue.message}", hint=issue.hint)
 
 
 class Verb(TyperCommand):
@@ -77,6 +118,11 @@ class Verb(TyperCommand):
                 each.display_type_rich = lambda **_: None  # type: ignore[method-assign]
         super().format_help(ctx, formatter)
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb, once all variables of the environment that are meant for this command are known."""
+        variables.must_be_known(os.environ, ctx.parent.command.commands.values())
+        return super().invoke(ctx)
+
 
 class Verbs(TyperGroup):
     """The command itself."""
@@ -91,9 +137,15 @@ class Verbs(TyperGroup):
         super().format_help(ctx, formatter)
 
 
+def _variable(name: str | None, _: Any) -> str | None:
+    """Return the value of a parameter's variable, also an empty one, which Typer takes for none."""
+    return os.environ.get(name) if name else None
+
+
 def _quick(params: Any) -> Any:
     for each in params:
         each._runtime_param = Conversion()  # noqa: SLF001 - a parameter has no other place for it
+        each.resolve_envvar_value = partial(_variable, each.envvar)
         if each.type_descriptor.annotation is bool:
             each.metavar = ""  # not <bool>
     return params

@@ -7,7 +7,10 @@ from typing import Any, assert_never
 
 import structlog
 
+from bulk.adapters.ledger import OnRecord
 from bulk.cli.options import LogForm
+from bulk.core.ledger.records import Json
+from bulk.core.model import Change
 from bulk.core.reports.remarks import remark
 from bulk.core.text import printable
 
@@ -37,7 +40,7 @@ def neutralise(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
-def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[str, Any]], None]:
+def configure(*, form: LogForm, verbose: bool, quiet: bool) -> OnRecord:
     """Set up logging for this process and return what logs a ledger record."""
     last: list[structlog.typing.Processor]
     match form:
@@ -59,14 +62,22 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> Callable[[dict[st
         cache_logger_on_first_use=False,
     )
 
-    def log(record: dict[str, Any]) -> None:
+    def log(record: Json, change: Callable[[int], Change]) -> None:
         kind = record["type"]
         if not quiet and (verbose or kind in LOUD):
             is_sentence = form is LogForm.TEXT and kind in IN_WORDS
             fields = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
+            if row := record.get("row"):
+                fields |= _service(change(row))
             structlog.get_logger().info(kind, **({"message": remark(record)} if is_sentence else fields))
 
     return log
 
 
-_NOT_LOGGED = frozenset({"type", "at", "sum", "before", "body", "settings", "options"})
+def _service(change: Change) -> Json:
+    """Return which service a row is about, so that a line can be read without the ledger."""
+    target = change.target
+    return {"service_id": change.service_id, "region": target.region, "project_id": target.project_id}
+
+
+_NOT_LOGGED = frozenset({"type", "at", "sum", "before", "body", "settings", "options", "target"})

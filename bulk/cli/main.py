@@ -4,6 +4,8 @@ import errno
 import os
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ import typer
 from bulk import __version__
 from bulk.cli import output, verbs
 from bulk.cli.command import EPILOG, Verb, Verbs
+from bulk.cli.options import LogForm
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
 from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost
@@ -19,6 +22,8 @@ HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at onc
 
 Nothing changes without `apply` and a yes. The same command again continues a run that stopped.
 """
+
+_LOG_FORMAT, _LOG_FORMAT_VARIABLE = "--log-format", "BULK_LOG_FORMAT"
 
 app = typer.Typer(
     name="bulk",
@@ -32,7 +37,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"bulk {__version__}\n")
+        output.write([f"bulk {__version__}\n"])
         raise typer.Exit
 
 
@@ -54,47 +59,54 @@ app.command(cls=Verb, add_help_option=False, context_settings={"ignore_unknown_o
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; no traceback reaches the user."""
+    words = sys.argv[1:] if argv is None else argv
+    output.speak(json=_asks_for_json(words, os.environ))
     try:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except Interrupted as signal:
-        output.notify(
-            f"{signal}: ended at once. What was recorded is kept; the same command continues from there"
-        )
+        output.notify(str(signal))
         return signal.exit_code
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        return _explained(error, sys.argv[1:] if argv is None else argv)
+        return _explained(error, words)
 
 
-def _explained(error: Exception, argv: list[str]) -> int:
+def _asks_for_json(words: Sequence[str], env: Mapping[str, str]) -> bool:
+    """Return whether log lines are to be JSON, as then a message about the words themselves has to be."""
+    form = env.get(_LOG_FORMAT_VARIABLE, "")
+    for word, following in pairwise([*words, ""]):
+        flag, _, value = word.partition("=")
+        if flag == _LOG_FORMAT:
+            form = value or following
+    return form == LogForm.JSON
+
+
+def _explained(error: Exception, words: Sequence[str]) -> int:
     """Write on stderr what ended the command and what to do next; return its exit code."""
     match error:
         case typer.TyperException():
-            error.show()  # type: ignore[attr-defined]  # its subclasses have it
+            if output.speaks_json():
+                output.complain(str(error), "see bulk --help")
+            else:
+                error.show()  # type: ignore[attr-defined]  # its subclasses have it
             return ExitCode.USAGE
         case JobInvalid():
             show_issues(error.issues)
             return error.exit_code
         case UnnamedHost():
-            command = shlex.join(["bulk", *argv, "--endpoint", error.url])
+            command = shlex.join(["bulk", *words, "--endpoint", error.url])
             output.complain(error.message, f"if that is right: {command}")
             return error.exit_code
         case BulkError():
             output.complain(error.message, error.hint)
             return error.exit_code
-        case OSError() if not isinstance(error, BrokenPipeError):
-            output.complain(
-                f"{error.filename or 'standard output'}: {error.strerror or error}",
-                "free some space and repeat"
-                if error.errno in {errno.ENOSPC, errno.EDQUOT}
-                else "check the path and its permissions",
-            )
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - else it fails once more at the exit
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+            hint = "free some space and repeat" if is_full else "check the path and its permissions"
+            output.complain(f"{where}{error.strerror or error}", hint)
             return ExitCode.CANNOT_RUN
-        case BrokenPipeError():
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read us has gone
-            return ExitCode.OK
         case _ if os.environ.get("BULK_TRACEBACK"):
             raise error
         case _:

@@ -11,13 +11,16 @@ from typing import Annotated, Any, TypeVar, get_args
 from typer import Argument, Option
 
 from bulk.core.exports import Layout
-from bulk.core.job import SETTINGS, Group, Setting, Where, flag_of, settings_of
+from bulk.core.job import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 # What a verb takes that plans a job; a new setting that has a flag is among them by itself.
 ALL = tuple(name for name, setting in SETTINGS.items() if setting.has_flag)
 WHERE = tuple(settings_of(Where))
+PACE = tuple(settings_of(Pace))
+# What a verb takes that only reads: how fast its requests go, and how long each is waited for.
+READING = ("rate", *(name for name in PACE if name.endswith("timeout_s")))
 # The order of parameters in `--help`: arguments, which have no panel, then panel by panel.
 _PANELS = (None, *Group)
 
@@ -122,7 +125,7 @@ _IDS: dict[str, Any] = {
 Limit = Annotated[str | None, flag("--limit", **_IDS)]
 Only = Annotated[str | None, flag("--only", "--limit", **_IDS)]
 DryRun = Annotated[
-    bool, flag("-n", "--dry-run", group=Group.WHAT, help="Only show the plan, as `bulk plan` does.")
+    bool, flag("-n", "--dry-run", group=Group.WHAT, help="Only show the plan: nothing is sent.")
 ]
 Apply = Annotated[
     bool,
@@ -268,6 +271,10 @@ DetailedExitcode = Annotated[
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")
 ]
+Bom = Annotated[
+    bool,
+    flag("--bom", group=Group.OUTPUT, help="Begin a CSV with a byte order mark, by which Excel knows UTF-8."),
+]
 Schema = Annotated[
     SchemaOf | None,
     flag(
@@ -286,5 +293,7 @@ LogFormat = Annotated[
         help="Format of the log lines on stderr.",
     ),
 ]
-Verbose = Annotated[bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record of the ledger.")]
+Verbose = Annotated[
+    bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record that is written to a ledger.")
+]
 Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="Show no progress and no log.")]

@@ -4,60 +4,81 @@ What would steer a terminal is taken out here, at the end of every way, wherever
 a job file, the name of a file.
 """
 
-import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal, TypeAlias
 
 import orjson
 
+from bulk.core.errors import CannotRun
 from bulk.core.reports.words import Line, plain
 from bulk.core.text import printable
+
+Stream: TypeAlias = Literal["stdout", "stderr"]
+
+_AT_ONCE = 500
 
 
 def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     """Write styled lines, one each; colours only on a terminal and without NO_COLOR."""
-    stream = sys.stderr if to_stderr else sys.stdout
-    if not stream.isatty():
-        for line in lines:
-            stream.write(printable(plain(line)) + "\n")
-        stream.flush()
+    stream: Stream = "stderr" if to_stderr else "stdout"
+    if not getattr(sys, stream).isatty():
+        _write((printable(plain(line)) + "\n" for line in lines), stream)
         return
     from rich.console import Console  # only a terminal needs it
     from rich.text import Text
 
-    console = Console(file=stream, highlight=False, soft_wrap=True, width=None)
+    console = Console(file=getattr(sys, stream), highlight=False, soft_wrap=True, width=None)
     for line in lines:
-        console.print(Text.assemble(*((printable(span.text), str(span.style)) for span in line)))
+        spans = ((printable(span.text), str(span.style)) for span in line)
+        with on_the_side(stream):
+            console.print(Text.assemble(*spans))
 
 
 @contextmanager
-def on_the_side(stream: Literal["stdout", "stderr"]) -> Iterator[None]:
-    """Write to a stream what perhaps nobody reads any more: a gone reader or terminal stops nothing."""
+def on_the_side(stream: Stream) -> Iterator[None]:
+    """Write to a stream; a result that cannot be written is a failure, what is said on the side is not."""
     try:
         yield
     except OSError as error:
-        if stream == "stdout" and error.errno not in _GONE:
-            raise
         setattr(sys, stream, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for what else is said
-
-
-_GONE = frozenset({errno.EPIPE, errno.EIO})
-"""A pipe without a reader; a terminal that was closed."""
+        if stream == "stdout":
+            raise CannotRun(
+                f"standard output: {error.strerror}", hint="free some space or check the path, and repeat"
+            ) from error
 
 
 def write(pieces: Iterable[str]) -> None:
-    """Write text to stdout piece by piece."""
-    for piece in pieces:
-        write_piece(piece)
-    sys.stdout.flush()
+    """Write text to stdout, piece by piece, without what would steer a terminal if it is one.
+
+    Otherwise a program may read it: it is as it came, and UTF-8, whatever the locale.
+    """
+    if sys.stdout.isatty():
+        _write(map(_harmless, pieces), "stdout")
+        return
+    with on_the_side("stdout"):
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")
+    _write(pieces, "stdout")
 
 
-def write_piece(text: str) -> None:
-    """Write text to stdout: as it is, it may be data; without what steers it to a terminal."""
-    sys.stdout.write("\n".join(map(printable, text.split("\n"))) if sys.stdout.isatty() else text)
+def _harmless(text: str) -> str:
+    """Return a text of lines without what would steer a terminal."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _write(pieces: Iterable[str], stream: Stream) -> None:
+    """Write pieces, some at once; what fails while they are made is no failure of the stream."""
+    pieces = iter(pieces)
+    while batch := list(islice(pieces, _AT_ONCE)):
+        with on_the_side(stream):
+            getattr(sys, stream).writelines(batch)
+    with on_the_side(stream):
+        getattr(sys, stream).flush()
 
 
 def write_json(value: object) -> None:
@@ -65,13 +86,44 @@ def write_json(value: object) -> None:
     write([orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), "\n"])
 
 
+class _Form:
+    """The form of lines on stderr."""
+
+    is_json = False
+
+
+def speak(*, json: bool) -> None:
+    """Choose the form of the lines on stderr."""
+    _Form.is_json = json
+    if json:
+        from bulk.cli import logs, options
+
+        logs.configure(form=options.LogForm.JSON, verbose=False, quiet=False)
+
+
+def speaks_json() -> bool:
+    """Return whether each line on stderr is one of JSON."""
+    return _Form.is_json
+
+
 def complain(message: str, hint: str = "") -> None:
     """Write on stderr what went wrong and what to do next."""
-    with on_the_side("stderr"):
-        sys.stderr.write(f"bulk: {printable(message)}\n" + (f"      {printable(hint)}\n" if hint else ""))
+    hints = [f"      {hint}"] if hint else []
+    aside("error", f"bulk: {message}", *hints, message=message, hint=hint)
 
 
 def notify(message: str) -> None:
     """Write a message on stderr."""
+    aside("message", message, message=message)
+
+
+def aside(event: str, *lines: str, **fields: Any) -> None:
+    """Write lines on stderr; in place of them one of JSON with these fields where that is the form."""
     with on_the_side("stderr"):
-        sys.stderr.write(printable(message) + "\n")
+        if _Form.is_json:
+            import structlog
+
+            log = structlog.get_logger()
+            (log.error if event == "error" else log.info)(event, **fields)
+        else:
+            sys.stderr.writelines(printable(line) + "\n" for line in lines)

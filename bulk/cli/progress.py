@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulk.app.session import Watched
-from bulk.cli.output import on_the_side
+from bulk.cli import output
 from bulk.core.model import Sigil
 from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.words import duration, figure, printable
@@ -66,7 +66,7 @@ def shown(watched: Watched, *, quiet: bool) -> Iterator[None]:
     """Show the run on stderr while the block runs."""
     if quiet:
         yield
-    elif sys.stderr.isatty():
+    elif sys.stderr.isatty() and not output.speaks_json():
         with _bar(watched):
             yield
     else:
@@ -93,7 +93,7 @@ def _bar(watched: Watched) -> Iterator[None]:
     try:
         yield
     finally:
-        with on_the_side("stderr"):
+        with output.on_the_side("stderr"):
             live.stop()
 
 
@@ -103,8 +103,8 @@ def _plain_lines(watched: Watched) -> Iterator[None]:
 
     def write() -> None:
         while not ended.wait(PLAIN_EVERY_S):
-            with on_the_side("stderr"):
-                sys.stderr.write(status_line(watched, speed.per_s()) + "\n")
+            line = status_line(watched, speed.per_s())
+            output.aside("progress", line, message=line)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bulk.adapters.signals import raising_signals
-from bulk.app.session import Applied, Watched
+from bulk.app.session import NOT_CONFIRMED, Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports import as_table
@@ -32,13 +32,11 @@ class Terminal:
     def show_plan(self, report: Report) -> None:
         """Show what would be done."""
         if not self._quiet:
-            with output.on_the_side("stdout"):
-                output.show(as_table.lines(report, more=self._whole_plan))
+            output.show(as_table.lines(report, more=self._whole_plan))
 
     def show_result(self, report: Report, ledger: Path) -> None:
         """Show how the run went."""
-        with output.on_the_side("stdout"):
-            output.show(as_table.lines(report, more=f"bulk report {shlex.quote(str(ledger))} --output csv"))
+        output.show(as_table.lines(report, more=f"bulk report {shlex.quote(str(ledger))} --output csv"))
 
     def confirms(self, changes: int) -> bool:
         """Ask whether to do it; only `yes` is a yes."""
@@ -75,7 +73,10 @@ class Terminal:
 
 def answer(question: str) -> str:
     """Return the line that is typed; a signal ends the waiting, of which the loop would only take note."""
-    with raising_signals():  # first of all: Ctrl-C may come as soon as the question can be read
-        sys.stderr.write(printable(question))
-        sys.stderr.flush()
+    with raising_signals(NOT_CONFIRMED):  # first of all: Ctrl-C may come as soon as the question can be read
+        if output.speaks_json():
+            output.aside("question", message=question)
+        else:
+            sys.stderr.write(printable(question))
+            sys.stderr.flush()
         return sys.stdin.readline().strip()

@@ -136,7 +136,11 @@ class WindowClosed(BulkError):
 class Interrupted(Exception):
     """A signal ended the command; what has to be cleaned up has been."""
 
-    def __init__(self, number: Signals) -> None:
-        super().__init__(number.name)
+    def __init__(
+        self,
+        number: Signals,
+        meaning: str = "ended at once. What was recorded is kept; the same command continues from there",
+    ) -> None:
+        super().__init__(f"{number.name}: {meaning}")
         self.exit_code = ExitCode.INTERRUPTED if number == SIGINT else ExitCode.TERMINATED
         """As shells have it for INT and TERM; HUP counts as TERM."""

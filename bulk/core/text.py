@@ -1,8 +1,9 @@
-"""Numbers as a person writes them in a sentence, and foreign text as a terminal may show it."""
+"""Numbers as a person writes them, foreign text as a terminal may show it, and a mark for spreadsheets."""
 
 import re
 from collections.abc import Sequence
 
+BYTE_ORDER_MARK = "\ufeff"
 _INVISIBLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"

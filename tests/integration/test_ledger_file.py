@@ -198,7 +198,7 @@ async def test_a_cancelled_waiter_does_not_hold_up_the_others(tmp_path: Path) ->
 async def test_everybody_who_asks_hears_of_each_durable_record_once(tmp_path: Path) -> None:
     """The display and the logs follow the disk."""
     path, heard = await written(tmp_path), list[Json]()
-    async with LedgerFile.open(path, now=NOW, on_record=heard.append) as ledger:
+    async with LedgerFile.open(path, now=NOW, on_record=lambda record, _: heard.append(record)) as ledger:
         await ledger.write(note(1))
         assert [record["message"] for record in heard] == ["note 1"]
 
@@ -207,7 +207,7 @@ async def test_a_listener_that_breaks_ends_the_writing_instead_of_hanging_it(tmp
     """A bug in the display must not leave workers waiting for ever."""
     path = await written(tmp_path)
 
-    def broken(_: Json) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -605,6 +605,18 @@ def test_a_folder_for_runs_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """Its name is taken by a file."""
     (tmp_path / "runs").write_text("")
     with pytest.raises(UsageError, match=r"demo\.lock: File exists"), only_run(tmp_path / "runs", "demo"):
+        pass
+
+
+def test_a_job_without_a_folder_for_runs_is_locked_beside_its_ledger(tmp_path: Path) -> None:
+    """A second run with the same ledger is kept away; a ledger in no better place helps nobody."""
+    runs, ledger = tmp_path / "runs", tmp_path / "elsewhere" / "ledger"
+    runs.write_text("")
+    with only_run(runs, "demo", ledger):
+        with pytest.raises(LedgerBusy), only_run(runs, "demo", ledger):
+            pass
+        assert [file.name for file in ledger.parent.iterdir()] == ["demo.lock"]
+    with pytest.raises(UsageError, match=r"runs/demo\.lock: "), only_run(runs, "demo", runs / "ledger"):
         pass
 
 

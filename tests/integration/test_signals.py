@@ -125,7 +125,10 @@ def test_a_cancelled_use_case_ends_as_an_interrupt_does() -> None:
 async def test_a_signal_ends_what_waits_outside_the_loop(number: signal.Signals) -> None:
     """As a question at a terminal does; afterwards the loop hears them again."""
     before = signal.getsignal(number)
-    with pytest.raises(Interrupted), raising_signals():
+    with (
+        pytest.raises(Interrupted, match=r"^SIG[A-Z]+: nothing was sent$"),
+        raising_signals("nothing was sent"),
+    ):
         os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
 

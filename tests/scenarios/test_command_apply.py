@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.__main__ import main as entry_point
 from bulk.adapters.clock import SystemClock
 from bulk.adapters.ledger import only_run
 from bulk.cli import logs
@@ -342,6 +341,21 @@ def test_a_closed_window_ends_with_10(stage: Stage) -> None:
     assert stage.applied == []
 
 
+def test_a_zone_that_is_not_known_is_refused_where_a_window_needs_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The C library would take it for UTC; a job without a window asks for no zone."""
+    monkeypatch.setenv("TZ", "Asia/Shangai")
+    job = stage.job(wide([1]))
+    for verb in (["plan", job], ["apply", job, "--yes"]):
+        ended = stage.bulk(*verb, "--window", "00:00-23:59")
+        assert ended.code == ExitCode.USAGE
+        assert 'TZ: "Asia/Shangai" is not a time zone' in ended.err
+        assert "did you mean Asia/Shanghai?" in ended.err
+    assert stage.applied == []
+    assert stage.apply(job).code == ExitCode.OK
+
+
 def test_an_open_window_lets_the_run_go(stage: Stage) -> None:
     """To its end."""
     assert stage.apply(stage.job(wide([1])), "--window", f"{clock(-1)}-{clock(2)} UTC").code == ExitCode.OK
@@ -353,7 +367,7 @@ def test_a_window_that_ends_during_the_run_ends_with_10(
     """What was sent is recorded, the rest is left; the same command goes on."""
     now, configure = SystemClock.now, logs.configure
 
-    def on_record(record: dict[str, Any]) -> None:
+    def on_record(record: dict[str, Any], _: object) -> None:
         if record["type"] == "outcome":  # the machine sleeps past the end, and wakes
             monkeypatch.setattr(SystemClock, "now", lambda _: AFTER_THE_WINDOW)
 
@@ -649,15 +663,6 @@ def test_a_terminal_gets_colours_and_a_bar(stage: Stage, monkeypatch: pytest.Mon
     assert "\x1b[1;31m" in out.getvalue()
 
 
-def test_the_entry_point_is_the_command(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`bulk` on the path, `python -m bulk`: both take the words of the process."""
-    monkeypatch.setattr(sys, "argv", ["bulk", "check", "--schema", "row"])
-    assert entry_point() == ExitCode.OK
-    assert "service_id" in capsys.readouterr().out
-
-
 def said(stage: Stage, *flags: str) -> Ended:
     """Apply one row with these flags."""
     return stage.apply(stage.job(wide([1])), *flags)
@@ -673,12 +678,8 @@ def test_results_go_to_stdout_and_words_to_stderr(stage: Stage) -> None:
 
 def test_log_lines_are_json_when_asked(stage: Stage) -> None:
     """Each has its event, named after the record, and its time."""
-    events = [
-        orjson.loads(line)
-        for line in said(stage, "--log-format", "json", "-v").err.splitlines()
-        if line[:1] == "{"
-    ]
-    assert [event["event"] for event in events][-3:] == ["intent", "outcome", "end"]
+    events = [orjson.loads(line) for line in said(stage, "--log-format", "json", "-v").err.splitlines()]
+    assert [event["event"] for event in events][-4:] == ["intent", "outcome", "end", "message"]
     assert all(event["at"] for event in events)
 
 

@@ -91,12 +91,12 @@ def test_check_prints_the_schemas_for_editors(which: str, member: str, stage: St
 
 
 def test_check_tells_issues_of_job_toml_and_of_flags(stage: Stage) -> None:
-    """A misspelt key stands with its line, a bad flag with its name."""
+    """A misspelt key stands with its line; a bad flag is wrong usage and stands with its name."""
     job = stage.job(wide([1]), rat="1/s")
     assert "job.toml:4:1: rat: unknown key; did you mean rate?" in stage.bulk("check", job).out
     ended = stage.bulk("check", stage.job(wide([1])), "--region", "Nowhere!")
-    assert ended.code == ExitCode.INVALID
-    assert ended.out.startswith("--region: ")
+    assert ended.code == ExitCode.USAGE
+    assert ended.err.startswith('bulk: --region: "Nowhere!" is not a region')
 
 
 def test_check_reads_standard_input(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

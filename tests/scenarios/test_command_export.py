@@ -142,8 +142,8 @@ def test_flags_that_mean_nothing_are_wrong_usage(stage: Stage, flags: list[str],
 
 
 def test_a_region_is_needed_and_must_be_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 2 without one, 3 for one that cannot be."""
-    assert stage.bulk("export", "--region", "Nowhere!").code == ExitCode.INVALID
+    """Exit 2 without one, and for one that cannot be."""
+    assert stage.bulk("export", "--region", "Nowhere!").code == ExitCode.USAGE
     monkeypatch.delenv("BULK_REGION")
     ended = stage.bulk("export")
     assert ended.code == ExitCode.USAGE

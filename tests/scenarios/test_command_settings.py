@@ -1,6 +1,8 @@
 """Settings on the command line: flag, variable and key of job.toml mean the same, in every verb."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,7 +11,7 @@ import typer
 
 from bulk.cli import options
 from bulk.cli.command import Verb, Verbs
-from bulk.cli.main import app
+from bulk.cli.main import app, main
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job import SETTINGS, Group, Job, flag_of, read_job
 from tests.scenarios.stage import Stage, clear_settings, wide
@@ -81,20 +83,15 @@ def test_a_variable_that_no_switch_understands_is_named(
         flags_of()
 
 
-def test_a_value_of_a_variable_that_cannot_be_used_is_an_issue_of_the_variable(
+def test_a_message_names_the_variable_of_a_setting_or_the_flag_that_wins_over_it(
     flags_of: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader corrects what was set; the flag, which wins, is named where it was given."""
-
-    def place(*argv: str) -> str:
-        issues = read_job(b'rows = "x.csv"', name="job.toml", flags=flags_of(*argv))
-        assert not isinstance(issues, Job)
-        (issue,) = issues
-        return issue.place
-
     monkeypatch.setenv("BULK_RATE", "foo")
-    assert place() == "BULK_RATE"
-    assert place("--rate", "bar") == "--rate"
+    with pytest.raises(UsageError, match=r'^BULK_RATE: "foo" is not a rate$'):
+        flags_of()
+    with pytest.raises(UsageError, match=r'^--rate: "bar" is not a rate$'):
+        flags_of("--rate", "bar")
 
 
 @pytest.mark.parametrize(
@@ -102,10 +99,15 @@ def test_a_value_of_a_variable_that_cannot_be_used_is_an_issue_of_the_variable(
     [
         ("check", "BULK_REGION", "Beijing", 'BULK_REGION: "Beijing" is not a region'),
         ("plan", "BULK_LIMIT", ",", "BULK_LIMIT ',' names no service"),
+        ("plan", "BULK_LIMIT", "4189d3c2,x", "BULK_LIMIT: 4189d3c2, x are in no row"),
         ("plan", "BULK_LIMIT", "@none", "BULK_LIMIT @none: no such file"),
         ("apply", "BULK_EXPECT_DIGEST", " ", "BULK_EXPECT_DIGEST is empty"),
         ("export", "BULK_EXPORT_PORT", "x", "BULK_EXPORT_PORT: 'x' is not a port"),
         ("export", "BULK_ADD_PORTS", "x", 'BULK_ADD_PORTS: "x" is not a mapping'),
+        ("export", "BULK_MAP", "x=1", "BULK_MAP: 'x' is not a port"),
+        ("plan", "BULK_OUTPUT", "xml", 'BULK_OUTPUT: "xml" is not one of table'),
+        ("apply", "BULK_DRY_RUN", "2", 'BULK_DRY_RUN: "2" is not one of true, false'),
+        ("apply", "BULK_ATTEMPTS", "0", 'BULK_ATTEMPTS: "0" is not a number of attempts'),
     ],
 )
 def test_a_message_names_the_variable_that_a_value_came_from(
@@ -115,7 +117,128 @@ def test_a_message_names_the_variable_that_a_value_came_from(
     monkeypatch.setenv(variable, value)
     job = stage.job(wide([1]))
     ended = stage.bulk(verb, *([] if verb == "export" else [job]), *(["--yes"] if verb == "apply" else []))
-    assert message in ended.out + ended.err
+    assert message in ended.err
+    assert ended.code == (ExitCode.INVALID if "in no row" in message else ExitCode.USAGE)
+
+
+VARIABLES = sorted(
+    {
+        (verb, parameter.envvar)
+        for verb, command in typer.main.get_command(app).commands.items()
+        for parameter in command.params
+        if parameter.envvar
+    }
+)
+
+
+@pytest.mark.parametrize(("verb", "variable"), VARIABLES)
+def test_an_empty_variable_is_refused_as_an_empty_flag_is(
+    verb: str,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Any,
+) -> None:
+    """An input that a pipeline left empty would else mean the whole fleet, no digest, no limit."""
+    clear_settings(monkeypatch, tmp_path / "home")
+    words = ["x"] * sum(1 for parameter in commands()[verb].params if parameter.required)
+    (option,) = (parameter for parameter in commands()[verb].params if parameter.envvar == variable)
+    takes_text = option.metavar
+    for place in (variable, option.opts[-1]) if takes_text else (variable,):
+        if place == variable:
+            monkeypatch.setenv(variable, "")
+        else:
+            monkeypatch.delenv(variable)
+        assert main([verb, *words, *([] if place == variable else [place, ""])]) == ExitCode.USAGE
+        assert f"{place} is empty" in capsys.readouterr().err
+
+
+def test_an_argument_that_is_empty_is_refused(stage: Stage) -> None:
+    """`bulk apply "$JOB"` must not take the folder in which it is given for the job."""
+    stage.job(wide([1]))
+    for verb in ("plan", "apply", "check", "status", "report", "rollback", "audit"):
+        ended = stage.bulk(verb, "")
+        assert ended.code == ExitCode.USAGE
+        assert " is empty" in ended.err
+
+
+def test_a_name_that_is_no_text_is_refused(stage: Stage) -> None:
+    """It could stand neither in a ledger nor in a report; the shell gives it as bytes."""
+    name = os.fsdecode(os.fsencode(stage.folder) + b"/\xff.csv")
+    Path(name).write_text(wide([1]))
+    for words in (["check", name], ["apply", name, "--yes"], ["plan", stage.job(wide([1])), "--out", name]):
+        ended = stage.bulk(*words)
+        assert ended.code == ExitCode.USAGE
+        assert "has bytes that are no text in this locale" in ended.err
+    assert stage.applied == []
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("BULK_LIMT", "BULK_LIMIT"),
+        ("BULK_MAXFAILURES", "BULK_MAX_FAILURES"),
+        ("BULK_REGOIN", "BULK_REGION"),
+        ("BULK_RAET", "BULK_RATE"),
+        ("BULK_rate", "BULK_RATE"),
+        ("bulk_window", "BULK_WINDOW"),
+        ("BULK_DRYRUNN", "BULK_DRY_RUN"),
+        ("BULK_RUNS", "BULK_RUN"),
+    ],
+)
+def test_a_variable_that_is_nearly_known_is_refused(
+    name: str, near: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is read or sent, in every verb; the value is not shown."""
+    monkeypatch.setenv(name, "a value")
+    for words in (["apply", stage.job(wide([1])), "--yes"], ["check", str(stage.folder)], ["export"]):
+        ended = stage.bulk(*words)
+        assert ended.code == ExitCode.USAGE
+        assert f"did you mean {near}?" in ended.err
+        assert "a value" not in ended.said
+    assert stage.applied == []
+    assert stage.bulk("plan", "--help").code == ExitCode.OK
+
+
+KUBERNETES = (
+    "BULK_PORT",
+    "BULK_PORT_80_TCP",
+    "BULK_PORT_80_TCP_ADDR",
+    "BULK_SERVICE_HOST",
+    "BULK_SERVICE_PORT",
+)
+
+
+def test_other_variables_are_named_once_and_stop_nothing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kubernetes puts them into pods beside a Service called bulk; words of consent have no variable."""
+    for name in (*KUBERNETES, "BULK_YES", "BULK_NEW_RUN", "BULK_NOTIFY_OPS", "BULK_RUN", "BULK_WAVE"):
+        monkeypatch.setenv(name, "1")
+    ended = stage.bulk("plan", stage.job(wide([1])))
+    assert ended.code == ExitCode.OK
+    for name in KUBERNETES:
+        assert ended.err.count(f"{name} means nothing to bulk") == 1
+    assert "BULK_YES has no effect: --yes has to be written on the command line" in ended.err
+    assert "BULK_NEW_RUN has no effect: --new-run has to be written" in ended.err
+    for name in ("BULK_NOTIFY_OPS", "BULK_RUN", "BULK_WAVE"):
+        assert name not in ended.err
+
+
+@pytest.mark.parametrize("value", ["1", "true", "Yes", "on"])
+def test_a_dry_run_by_its_variable_sends_nothing(
+    value: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither an apply nor a rollback, whatever consent is written."""
+    job = stage.job(wide([1]))
+    monkeypatch.setenv("BULK_DRY_RUN", value)
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.applied == []
+    monkeypatch.setenv("BULK_DRY_RUN", "off")
+    assert stage.apply(job).code == ExitCode.OK
+    monkeypatch.setenv("BULK_DRY_RUN", value)
+    assert stage.bulk("rollback", str(stage.ledger), "--apply", "--yes").code == ExitCode.OK
+    assert len(stage.applied) == 1
 
 
 @pytest.mark.parametrize("verb", ["plan", "apply", "rehearse"])

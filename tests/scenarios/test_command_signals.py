@@ -226,6 +226,7 @@ def test_ctrl_c_at_the_question_is_a_no(stage: Stage) -> None:
         screen.await_text("Only yes goes ahead: ")
         screen.type("\x03")
         assert screen.end() == ExitCode.INTERRUPTED
+    assert "SIGINT: not confirmed; nothing was sent" in screen.text
     assert (stage.applied, stage.ledgers) == ([], [])
 
 

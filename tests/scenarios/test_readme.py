@@ -277,7 +277,7 @@ def test_the_variables_are_those_that_the_code_reads() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bulk").rglob("*.py"))
     variables = {parameter.envvar for command in _commands().values() for parameter in command.params}
     named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", README)) - variables
-    prefixes = ("HUAWEICLOUD_SDK_REGION_VPCEP_",)
+    prefixes = ("HUAWEICLOUD_SDK_REGION_VPCEP_", "BULK_SERVICE_HOST", "BULK_YES")
     for name in named:
         assert name in source or name.startswith(prefixes), name
     read = re.findall(r'"((?:HW|HUAWEICLOUD)_[A-Z_]*[A-Z])"', Path(credentials.__file__).read_text())

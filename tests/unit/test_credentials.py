@@ -136,12 +136,52 @@ def test_file_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
         find_credentials(env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path)}, home=tmp_path)
 
 
-@pytest.mark.parametrize("value", ["a\nb", "schlüssel"])
-def test_key_that_fits_no_header_is_an_error_that_does_not_show_it(tmp_path: Path, value: str) -> None:
-    """A line end inside is the mark of a bad copy."""
-    with pytest.raises(CredentialsError, match="HUAWEICLOUD_SDK_AK") as raised:
-        find_credentials(env={**SDK, "HUAWEICLOUD_SDK_AK": value}, home=tmp_path)
-    assert value not in raised.value.message
+NO_KEYS = {
+    '"quoted"': "a quote",
+    "'quoted'": "a quote",
+    "two words": "a blank",
+    "a\nb": "a line end",
+    "a\r\nb": "a line end",
+    "a\tb": "a character",
+    "schlüssel": "a character",
+    "“quoted”": "a character",
+    "a\u00a0b": "a character",
+    "a\x7f": "a character",
+}
+
+
+@pytest.mark.parametrize(("value", "what"), NO_KEYS.items())
+@pytest.mark.parametrize(
+    "name", ["HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN"]
+)
+def test_what_cannot_be_a_key_is_refused_by_name_and_never_shown(
+    tmp_path: Path, name: str, value: str, what: str
+) -> None:
+    """The mark of a bad copy: sent, it would be one of the few bad signatures that lock a key."""
+    with pytest.raises(CredentialsError, match=f"^{name} in the environment .* has {what} in it") as raised:
+        find_credentials(env={**SDK, name: value}, home=tmp_path)
+    assert value not in raised.value.message + raised.value.hint
+
+
+@pytest.mark.parametrize("name", ["ak", "sk", "security_token"])
+def test_what_cannot_be_a_key_is_refused_from_a_file_too(tmp_path: Path, name: str) -> None:
+    """With the section and the path."""
+    path = tmp_path / "credentials"
+    keys = {"ak": "AK", "sk": "SK", name: '"hidden"'}
+    path.write_text("[basic]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()))
+    with pytest.raises(
+        CredentialsError, match=rf"^{name} in \[basic\] of .*credentials has a quote"
+    ) as raised:
+        find_credentials(env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}, home=tmp_path)
+    assert "hidden" not in raised.value.message + raised.value.hint
+
+
+@pytest.mark.parametrize("name", ["HW_AUTH_TOKEN", "HW_ACCESS_KEY", "HW_SECRET_KEY"])
+def test_every_key_and_token_of_the_environment_is_looked_at(tmp_path: Path, name: str) -> None:
+    """Whatever tool the variable was made for."""
+    env = {**(TOKEN if name in TOKEN else TERRAFORM), name: "'hidden'"}
+    with pytest.raises(CredentialsError, match=f"^{name} in the environment"):
+        find_credentials(env=env, home=tmp_path)
 
 
 @pytest.mark.parametrize("name", USER)

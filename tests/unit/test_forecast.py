@@ -1,12 +1,14 @@
 """What a plan comes to, by its ledger alone."""
 
 from dataclasses import replace
+from datetime import datetime, time
 
 import pytest
 
+from bulk.adapters.clock import SystemClock
 from bulk.app.forecast import forecast
 from bulk.app.surroundings import system
-from bulk.core.job import Job
+from bulk.core.job import Daily, Job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.core.model import Action
@@ -35,3 +37,32 @@ def progress_of(pages: list[int]) -> Progress:
 def test_the_estimate_counts_the_pages_of_each_look(pages: list[int], requests: int) -> None:
     """A target with changes is listed twice, one without once; pages that are not known count one."""
     assert forecast(progress_of(pages), Job(rows="x"), system()).estimate.requests == requests
+
+
+class StoppedClock(SystemClock):
+    """A wall clock that shows one moment."""
+
+    def __init__(self, moment: str) -> None:
+        self._now = datetime.fromisoformat(moment).timestamp()
+
+    def now(self) -> float:
+        """Return the moment."""
+        return self._now
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds"),
+    [
+        ("2026-03-29T01:30+01:00", 90 * 60),  # the clocks go from 02:00 to 03:00
+        ("2026-10-25T01:30+02:00", 210 * 60),  # and back from 03:00 to 02:00
+        ("2026-03-30T01:30+02:00", 150 * 60),
+        ("2026-03-30T04:00+02:00", None),
+    ],
+)
+def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(
+    moment: str, seconds: float | None
+) -> None:
+    """A window until 04:00, in the nights in which the clocks are changed and in another."""
+    around = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
+    job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
+    assert forecast(progress_of([]), job, around).estimate.window_s == seconds

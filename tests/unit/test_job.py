@@ -82,7 +82,7 @@ def test_job_toml_sets_everything() -> None:
         [simulator]
         fleet = "seed.jsonl"
         """,
-        rows="",
+        rows=None,
     )
     assert job == Job(
         rows="all.jsonl",
@@ -120,9 +120,9 @@ def test_job_toml_sets_everything() -> None:
 
 
 def test_flags_win_and_those_not_given_do_not() -> None:
-    """None and empty text are what a command line has where nothing was written."""
+    """None is what a command line has where nothing was written."""
     job = job_of(
-        'rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=None, name=""
+        'rate = "5/s"\nregion = "cn-north-4"\nstrict = true', rate="7/s", region=None, strict=None, name=None
     )
     assert job.pace.rate == Rate(requests=7, period_s=1)
     assert (job.where.region, job.guards.strict, job.name) == ("cn-north-4", True, "job")
@@ -271,6 +271,10 @@ BAD_SETTINGS = [
     ("window", '"02:00-24:01"', "is not a window"),
     ("window", '"tonight"', "02:00-04:00 UTC"),
     ("window", '"2026-13-01T04:00"', "is not a window"),
+    ("window", '"0001-01-01T00:00+08:00"', "is not a window"),
+    ("window", '"9999-12-31T23:00-08:00"', "is not a window"),
+    ("window", "9999-12-31T23:59:59", "is not a window"),
+    ("window", "0001-01-01T00:00:00Z", "is not a window"),
     ("window", "5", "5 is not a window"),
     ("window", "04:00:00", "04:00:00 is not a window"),
     ("window", "2026-01-15", "2026-01-15 is not a window"),

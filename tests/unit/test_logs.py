@@ -21,6 +21,7 @@ from bulk.core.ledger.records import (
 )
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import LaneName, RequestKind
+from tests.nouns import change
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
 PACE = Pace(lane=LANE, kind=RequestKind.WRITES, rate_per_s=10.0)
@@ -37,7 +38,7 @@ def logged(
 ) -> str:
     """Return what stderr has of a record."""
     json: Json = {"n": 7, "at": "", "type": record_type(record), **record_json(record)}
-    configure(form=form, verbose=verbose, quiet=quiet)(json)
+    configure(form=form, verbose=verbose, quiet=quiet)(json, change)
     return capsys.readouterr().err
 
 
@@ -66,6 +67,7 @@ def test_a_record_of_a_single_row_is_logged_only_where_that_is_asked_for(
     intent = Intent(row=1, attempt=1)
     assert logged(intent, capsys) == ""
     assert "row=1" in logged(intent, capsys, verbose=True)
+    assert f"service_id={change(1).service_id}" in logged(intent, capsys, verbose=True)
     assert logged(DECISION, capsys, quiet=True) == ""
 
 

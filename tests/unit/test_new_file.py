@@ -145,6 +145,8 @@ def test_what_is_planted_as_lock_ledger_or_fleet_is_refused_by_name(tmp_path: Pa
         plant(tmp_path / "job.lock", victim)
         with only_run(tmp_path, "job"):
             raise AssertionError
+    with pytest.raises(UsageError), only_run(tmp_path, "job", tmp_path / "elsewhere" / "ledger"):
+        raise AssertionError  # what is planted is no reason to lock another place
     with refused(tmp_path, tmp_path / "ledger", "name a ledger file") as victim:
         plant(tmp_path / "ledger", victim)
         LedgerFile.open(tmp_path / "ledger", now=lambda: 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import around, despite_of, digest_of, open_job
+from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, open_job
 from bulk.core.errors import UsageError
 
 
@@ -48,11 +48,7 @@ def apply(
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
-        if limit is not None or ledger:
-            raise UsageError(
-                f"{job} is a ledger; --limit and --ledger need a job",
-                hint="leave them out: a ledger is applied as it is",
-            )
+        must_be_alone(job, limit=limit, ledger=ledger)
         use_case = applying.apply_ledger(
             Path(job),
             flags,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _REASONS_SHOWN_MAX = 10
 
 
-@options.takes(*options.WHERE, "rate")
+@options.takes(*options.WHERE, *options.READING)
 def export(
     name: options.NamePattern = "*",
     port: options.Port = "",
@@ -27,6 +27,7 @@ def export(
     server_ports: options.ServerPorts = None,
     layout: options.ExportFormat = Layout.LONG,
     out: options.ExportOut = "",
+    bom: options.Bom = False,
     quiet: options.Quiet = False,
     **flags: Any,
 ) -> int:
@@ -39,10 +40,11 @@ def export(
         selection=Selection(name=name, port=_port(place_of(port, "--port"), port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
         layout=layout,
+        bom=bom,
     )
     here, path = around(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
     exported = running.run(
-        exporting.export_fleet(wanted, flags, around=here, out=path, shown=output.write_piece)
+        exporting.export_fleet(wanted, flags, around=here, out=path, shown=lambda text: output.write([text]))
     )
     if not quiet:
         _sum_up(exported)
@@ -58,7 +60,8 @@ def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
         server_ports=_renumbering(server_ports),
     )
     if both := set(edit.add_ports) & set(edit.remove_ports):
-        raise UsageError(f"{min(both)} is in --add-ports and in --remove-ports", hint="keep one of the two")
+        added, removed = place_of(add_ports, "--add-ports"), place_of(remove_ports, "--remove-ports")
+        raise UsageError(f"{min(both)} is in {added} and in {removed}", hint="keep one of the two")
     return edit
 
 
@@ -77,21 +80,21 @@ def _renumbering(pairs: list[str]) -> dict[int, int]:
     numbers: dict[int, int] = {}
     for pair in pairs:
         old, _, new = pair.partition("=")
-        old_port, new_port = _port("--map", old), _port("--map", new)
+        place = place_of(pair, "--map")
+        old_port, new_port = _port(place, old, "22=2222"), _port(place, new, "22=2222")
         if numbers.setdefault(old_port, new_port) != new_port:
-            raise UsageError(f"--map gives port {old_port} two new numbers", hint="keep one of them")
+            raise UsageError(f"{place} gives port {old_port} two new numbers", hint="keep one of them")
     return numbers
 
 
-def _port(flag: str, text: str) -> int:
+def _port(place: str, text: str, example: str = "22") -> int:
     from bulk.core.model import PORT_MAX
 
     digits = text.strip()
     if digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) <= PORT_MAX:
         return int(digits)
-    example = "22=2222" if flag == "--map" else "22"
     hint = f"write whole numbers from 1 to {PORT_MAX}, such as {example}"
-    raise UsageError(f"{flag}: {text!r} is not a port", hint=hint)
+    raise UsageError(f"{place}: {text!r} is not a port", hint=hint)
 
 
 def _sum_up(exported: "Exported") -> None:

@@ -22,7 +22,9 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
     return ExitCode.OK
 
 
-def report(run: options.Run = "", output_form: ReportOutput = ReportForm.TABLE) -> int:
+def report(
+    run: options.Run = "", output_form: ReportOutput = ReportForm.TABLE, bom: options.Bom = False
+) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import ledgers
 
@@ -30,5 +32,5 @@ def report(run: options.Run = "", output_form: ReportOutput = ReportForm.TABLE) 
     with ledgers.reading(path) as reader:
         with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)
-        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv")
+        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv", bom=bom)
     return ExitCode.OK

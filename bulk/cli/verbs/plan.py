@@ -6,8 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, digest_of, open_job, show_report
-from bulk.core.errors import ExitCode, UsageError
+from bulk.cli.verbs.shared import (
+    ReportForm,
+    ReportOutput,
+    around,
+    conclude,
+    digest_of,
+    must_be_alone,
+    open_job,
+    show_report,
+)
+from bulk.core.errors import ExitCode
 
 if TYPE_CHECKING:
     from bulk.core.reports.model import Report
@@ -21,6 +30,7 @@ def plan(
     out: options.Out = "",
     detailed_exitcode: options.DetailedExitcode = False,
     output_form: ReportOutput = ReportForm.TABLE,
+    bom: options.Bom = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -30,25 +40,23 @@ def plan(
     from bulk.app import comparing, ledgers, planning, sources
     from bulk.cli import logs, running
 
-    logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
     def shown(report: "Report") -> None:
-        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv")
+        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv", bom=bom)
 
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
-        if out or limit is not None:
-            raise UsageError(
-                f"{job} is a saved plan; --out and --limit need a job",
-                hint="leave them out: a saved plan is shown as it is",
-            )
+        must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
         use_case = comparing.plan_ledger(Path(job), flags, around=here, shown=shown, expect_digest=digest)
     else:
         source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         endpoint = source.endpoint
-        use_case = planning.plan_from(source, around=here, out=saved, shown=shown, expect_digest=digest)
+        use_case = planning.plan_from(
+            source, around=here, out=saved, shown=shown, on_record=log, expect_digest=digest
+        )
     planned = running.run(use_case)
     ended = conclude(planned, out, endpoint)
     return ExitCode.USAGE if detailed_exitcode and planned.changes and not ended else ended

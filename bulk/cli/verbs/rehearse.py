@@ -10,6 +10,7 @@ from bulk.cli import options, output
 from bulk.cli.verbs.shared import around, open_job
 
 if TYPE_CHECKING:
+    from bulk.adapters.ledger import OnRecord
     from bulk.app.play import Trouble
     from bulk.app.session import Watched
     from bulk.app.surroundings import Surroundings
@@ -37,10 +38,12 @@ def rehearse(
     from bulk.cli import logs, running
     from bulk.core.rehearsal import report
 
-    logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet or not verbose)
     trouble = play.trouble(faults, tuple(limiter or ()))
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
-    rehearsal = running.run(_rehearsed(job, flags, limit, trouble, here, quiet=quiet))
+    rehearsal = running.run(
+        _rehearsed(job, flags, limit, trouble, here, log, Onlooker(quiet=quiet), quiet=quiet)
+    )
     if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
     else:
@@ -54,18 +57,22 @@ async def _rehearsed(
     limit: str | None,
     trouble: "Trouble",
     around: "Surroundings",
+    on_record: "OnRecord",
+    onlooker: "Onlooker",
     *,
     quiet: bool,
 ) -> "Rehearsal":
     from bulk.app import ledgers, planning, rehearsing
 
-    plan, onlooker = Path(job), Onlooker(quiet=quiet)
+    plan = Path(job)
     with TemporaryDirectory(prefix="bulk-") as folder:
         if not ledgers.is_ledger(job):
             source, flags = open_job(job, flags, limit=limit, quiet=quiet), {}
             plan = Path(folder) / "plan.ledger.jsonl"
             await planning.plan_from(source, around=around, out=plan, shown=lambda _: None)
-        return await rehearsing.rehearse(plan, flags, trouble=trouble, around=around, operator=onlooker)
+        return await rehearsing.rehearse(
+            plan, flags, trouble=trouble, around=around, operator=onlooker, on_record=on_record
+        )
 
 
 class Onlooker:

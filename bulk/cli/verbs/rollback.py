@@ -6,18 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from bulk.cli import options
+from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, around, conclude, ids_of, ledger_of, show_report
 from bulk.core.errors import UsageError
 
 
-@options.takes("endpoint", "rate", "concurrency", "max_failures", "window", "strict", "allow_parking")
+@options.takes("endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
 def rollback(
     run: options.Run = "",
     apply: options.Apply = False,
+    dry_run: options.DryRun = False,
     only: options.Only = None,
     yes: options.Yes = False,
     out: options.Out = "",
     output_form: ReportOutput = ReportForm.TABLE,
+    bom: options.Bom = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -27,11 +30,13 @@ def rollback(
     from bulk.app import applying, planning, rolling_back
     from bulk.cli import logs, running, terminal
 
+    apply = apply and not dry_run
     if apply and out:
+        place = place_of(out, "--out")
         raise UsageError(
-            "--out saves a plan and --apply runs one",
+            f"{place} saves a plan and --apply runs one",
             hint="leave out --apply to save the plan, and run it with "
-            f"`bulk apply {shlex.quote(out)}`; leave out --out (BULK_OUT) to run it now",
+            f"`bulk apply {shlex.quote(out)}`; leave out {place} to run it now",
         )
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     here, path = around(flags, can_ask=sys.stdin.isatty() and not yes), ledger_of(run)
@@ -55,7 +60,8 @@ def rollback(
                 source,
                 around=here,
                 out=Path(out) if out else None,
-                shown=lambda report: show_report(report, output_form, more="add --output csv"),
+                shown=lambda report: show_report(report, output_form, more="add --output csv", bom=bom),
+                on_record=log,
             )
         )
         return conclude(planned, out, source.endpoint)

@@ -3,15 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
 
 from bulk.cli import output
-from bulk.cli.command import place_of
+from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.settings import Group
-from bulk.core.text import figure
+from bulk.core.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
@@ -68,7 +69,11 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
     """Show on stderr what is wrong with a job."""
     from bulk.core.reports import issues as issues_report
 
-    output.show(issues_report.lines(issues, rows=0), to_stderr=True)
+    if not output.speaks_json():
+        output.show(issues_report.lines(issues, rows=0), to_stderr=True)
+        return
+    for issue in issues_report.as_json(issues, rows=0)["issues"]:
+        output.aside("issue", **issue)
 
 
 def notify_read(lines: "LineCount", *, rows: int) -> None:
@@ -109,7 +114,7 @@ def ids_of(limit: str | None) -> frozenset[str]:
             f"{place_of(limit, '--limit')} {str(limit)!r} names no service",
             hint="name at least one, or leave it out",
         )
-    return ids
+    return frozenset(FromVariable.of([*ids], place)) if (place := place_of(limit, "")) else ids
 
 
 def digest_of(expected: str | None) -> str:
@@ -141,8 +146,20 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
     return tuple(found)
 
 
-def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
-    """Write a report to stdout; `more` is the command that gives what a table leaves out."""
+def must_be_alone(path: str, **words: str | None) -> None:
+    """Raise UsageError for words that only a job can have: a ledger is used as it is."""
+    if given := [place_of(value, f"--{word}") for word, value in words.items() if value]:
+        raise UsageError(
+            f"{path} is a ledger, which cannot be combined with {' and '.join(given)}",
+            hint=f"leave out {' and '.join(given)}, or name the job",
+        )
+
+
+def show_report(report: "Report", form: ReportForm, *, more: str, bom: bool = False) -> None:
+    """Write a report to stdout; `more` is the command that gives what a table leaves out.
+
+    A CSV begins with a byte order mark if `bom` is true.
+    """
     match form:
         case ReportForm.TABLE:
             from bulk.core.reports import as_table
@@ -155,7 +172,7 @@ def show_report(report: "Report", form: ReportForm, *, more: str) -> None:
         case ReportForm.CSV:
             from bulk.core.reports import as_csv
 
-            output.write(as_csv.render(report))
+            output.write(chain([BYTE_ORDER_MARK] if bom else [], as_csv.render(report)))
         case ReportForm.MD:
             from bulk.core.reports import as_markdown
 

@@ -11,6 +11,6 @@ def simulator(arguments: options.Arguments = None) -> int:
     from bulk.adapters.children import bare
 
     own = {name: value for name, value in os.environ.items() if name.startswith("BULK_SIMULATOR_")}
-    words = [sys.executable, "-m", "bulk.simulator", *(arguments or [])]
+    words = [sys.executable, "-P", "-m", "bulk.simulator", *(arguments or [])]
     sys.stdout.flush()
     os.execve(sys.executable, words, bare(os.environ) | own)  # noqa: S606

@@ -124,7 +124,9 @@ def _between(low: N, number: N, high: N) -> N:
 def _window(found: re.Match[str]) -> Window:
     start, end, zone, moment = found.groups()
     if moment:
-        return Deadline(at=datetime.fromisoformat(moment))
+        at = datetime.fromisoformat(moment)
+        _between(1971, at.year, 9998)  # the ends of the calendar have no time in every zone
+        return Deadline(at=at)
     if start == end:
         raise ValueError
     return Daily(start=time.fromisoformat(start), end=time.fromisoformat(end), is_utc=bool(zone))

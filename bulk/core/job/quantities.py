@@ -1,7 +1,7 @@
 """The values that settings hold: a rate, a share, a window."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import TypeAlias
 
 
@@ -49,23 +49,44 @@ class Daily:
     """Whether its times are UTC; else they are local."""
 
     def closes_at(self, now: datetime) -> datetime | None:
-        """Return when the window that is open at `now` (with its zone) closes; None where it is not open."""
-        here = now.astimezone(UTC) if self.is_utc else now
-        since_start = _minutes_between(self.start, here.time())
-        length = _minutes_between(self.start, self.end)
-        if since_start >= length:
-            return None
-        minute = here.replace(second=0, microsecond=0)
-        return minute + timedelta(minutes=length - since_start)
+        """Return when (UTC) the window closes that is open at `now` (with its zone); None where none is.
+
+        The clocks count, not the hours: when they are changed, an opening that they skip is the first moment
+        after, and a closing that they show twice is the first of the two.
+        """
+        zone = UTC if self.is_utc else now.tzinfo
+        overnight = timedelta(days=1 if self.end <= self.start else 0)
+        today, until = now.astimezone(zone).date(), now
+        for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
+            opens = _first_moment(datetime.combine(day, self.start), zone)
+            closes = _first_moment(datetime.combine(day + overnight, self.end), zone)
+            if opens <= until < closes:
+                until = closes
+        return until if until > now else None
 
     def __str__(self) -> str:
         """Return the written form: `02:00-04:00` or `02:00-04:00 UTC`."""
         return f"{self.start:%H:%M}-{self.end:%H:%M}" + (" UTC" if self.is_utc else "")
 
 
-def _minutes_between(start: time, end: time) -> int:
-    """Return the minutes from one time of day to another, past midnight where the other is earlier."""
-    return ((end.hour - start.hour) * 60 + end.minute - start.minute) % (24 * 60)
+def _first_moment(wall: datetime, zone: tzinfo | None) -> datetime:
+    """Return the moment (UTC) at which the clocks of a zone first show a time, or jump over it."""
+    moment = wall.replace(tzinfo=zone).astimezone(UTC)  # of a time that is shown twice the first
+    if _shown_at(moment, zone) == wall:
+        return moment
+    before = wall.replace(tzinfo=zone, fold=1).astimezone(UTC)  # in a gap the two are on either side of it
+    while moment - before > timedelta.resolution:
+        middle = before + (moment - before) / 2
+        if _shown_at(middle, zone) < wall:
+            before = middle
+        else:
+            moment = middle
+    return moment
+
+
+def _shown_at(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Return what the clocks of a zone show at a moment, without the zone."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +97,8 @@ class Deadline:
     """Without a zone: local time."""
 
     def closes_at(self, now: datetime) -> datetime | None:
-        """Return the deadline in the zone of `now`; None where it has passed."""
-        at = self.at.astimezone(now.tzinfo) if self.at.tzinfo else self.at.replace(tzinfo=now.tzinfo)
+        """Return the deadline (UTC); None where it has passed."""
+        at = self.at.astimezone(UTC) if self.at.tzinfo else _first_moment(self.at, now.tzinfo)
         return at if now < at else None
 
     def __str__(self) -> str:

@@ -129,40 +129,35 @@ class Pace:
         5,
         group=Group.LIMITS,
         help="PUTs of one row that may fail before the row counts as failed; throttled ones are free.",
-        example=5,
-        has_flag=False,
+        example=3,
     )
     connect_timeout_s: float = setting(
         forms.TIMEOUT,
         10.0,
         group=Group.LIMITS,
         help="Time limit to connect, in seconds.",
-        example=10,
-        has_flag=False,
+        example=5,
     )
     read_timeout_s: float = setting(
         forms.TIMEOUT,
         30.0,
         group=Group.LIMITS,
         help="Time limit between two parts of a reply, in seconds.",
-        example=30,
-        has_flag=False,
+        example=20,
     )
     total_timeout_s: float = setting(
         forms.TIMEOUT,
         60.0,
         group=Group.LIMITS,
         help="Time limit for a whole request, in seconds.",
-        example=60,
-        has_flag=False,
+        example=90,
     )
     settle_s: float = setting(
         forms.SETTLE,
         2.0,
         group=Group.LIMITS,
         help="Seconds after which a lost request can no longer take effect; then the service is read.",
-        example=2,
-        has_flag=False,
+        example=5,
     )
 
     drain_s: float = setting(
@@ -171,8 +166,7 @@ class Pace:
         group=Group.LIMITS,
         help="Seconds that requests in flight, reads of lost ones and parked services have together after a "
         "signal.",
-        example=20,
-        has_flag=False,
+        example=30,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from bulk.core.job.forms import wrong
 from bulk.core.job.settings import SETTINGS, Job, Setting, flag_of, settings_of
 from bulk.core.model import Issue
+from bulk.core.text import BYTE_ORDER_MARK
 
 S = TypeVar("S")
 
@@ -34,7 +35,7 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
     import tomllib  # noqa: PLC0415 - it takes 20 ms, and `bulk --help` imports this module
 
     try:
-        text = raw.decode().removeprefix("\ufeff")
+        text = raw.decode().removeprefix(BYTE_ORDER_MARK)
         stored = {"name": default_name, **tomllib.loads(text)}
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
@@ -57,17 +58,16 @@ def read_settings(
 ) -> S | Issues:
     """Return a dataclass of settings as stored values and flags make it, or every issue of both.
 
-    Flags have the names of settings, and win over what is stored. None and empty text mean that a flag was
-    not given; False and 0 are values. The place of an issue is the `place` of the
-    given value (its variable) or the flag (`--max-failures`); for a stored value, it is what `place` returns
-    for its keys.
+    Flags have the names of settings, and win over what is stored. None means that a flag was not given; the
+    command line has refused what a flag cannot be. The place of an issue is the flag (`--max-failures`); for
+    a stored value, it is what `place` returns for its keys.
     """
-    given = {name: value for name, value in flags.items() if value is not None and value != ""}
+    given = {name: value for name, value in flags.items() if value is not None}
     read = _read(kind, {**stored, **given})
     if not isinstance(read, list):
         return read
     return tuple(
-        replace(issue, place=getattr(given[keys[0]], "place", flag_of(keys[0])))
+        replace(issue, place=flag_of(keys[0]))
         if keys[0] in given
         else replace(issue, place=place(keys), field=".".join(keys))
         for keys, issue in read

@@ -125,7 +125,7 @@ def _json(value: object) -> str:
 
 def _own(name: str, file: str) -> dict[str, str]:
     """Return one of our own files unchanged, and the hash by which the page's policy admits it."""
-    content = files(__package__).joinpath("page", file).read_text()
+    content = files(__package__).joinpath("page", file).read_text(encoding="utf-8")
     digest = b64encode(hashlib.sha256(content.encode()).digest()).decode()
     return {name: content, f"{name}_hash": digest}
 

@@ -1,0 +1,70 @@
+"""The zone in which a window without one is meant."""
+
+import re
+from datetime import UTC, datetime, time
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from bulk.adapters.zone import MachineZone, local_zone
+from bulk.core.errors import UsageError
+
+
+@pytest.mark.parametrize("name", ["Asia/Shanghai", ":Europe/Berlin", "UTC", "Etc/GMT-8"])
+def test_a_zone_that_is_named_is_that_zone(name: str) -> None:
+    """Whether or not the C library knows it: a slim container may have no table of zones."""
+    assert local_zone({"TZ": name}) == ZoneInfo(name.removeprefix(":"))
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"TZ": ""}, {"TZ": "CST-8"}, {"TZ": "CET-1CEST,M3.5.0,M10.5.0/3"}, {"TZ": "<+08>-8"}]
+)
+def test_without_a_name_it_is_the_zone_of_the_machine(env: dict[str, str]) -> None:
+    """Also where `TZ` has the rules of the zone in place of its name."""
+    assert isinstance(local_zone(env), MachineZone)
+
+
+def test_a_zone_can_be_a_file(tmp_path: Path) -> None:
+    """`TZ` may hold its path."""
+    (tmp_path / "zone").touch()
+    assert isinstance(local_zone({"TZ": f":{tmp_path}/zone"}), MachineZone)
+    with pytest.raises(UsageError, match="is not a time zone"):
+        local_zone({"TZ": f"{tmp_path}/none"})
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("Europe/Berln", "did you mean Europe/Berlin?"),
+        ("asia/shanghai", "did you mean Asia/Shanghai?"),
+        ("Asia/Shang Hai", "did you mean Asia/Shanghai?"),
+        ("Europe", "did you mean "),
+        ("nowhere at all", "write a name such as Asia/Shanghai, or UTC"),
+        ("../../etc/passwd", "write a name"),
+        ("CST8x9", "write a name"),
+        ("Europe/Berlin\0", "did you mean Europe/Berlin?"),
+    ],
+)
+def test_an_unknown_zone_is_refused_with_the_name_that_was_meant(name: str, hint: str) -> None:
+    """The C library would take it for UTC, and the window would be open at the wrong hours."""
+    with pytest.raises(UsageError, match=r"^TZ: \".*\" is not a time zone$") as raised:
+        local_zone({"TZ": name})
+    assert raised.value.hint.startswith(hint)
+    assert raised.value.message.isprintable()
+
+
+def test_a_machine_without_a_table_of_zones_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is right; what is missing is not."""
+    monkeypatch.setattr("zoneinfo.available_timezones", set)
+    with pytest.raises(UsageError) as raised:
+        local_zone({"TZ": "Nowhere/Else"})
+    assert re.search("install tzdata", raised.value.hint)
+
+
+def test_a_time_of_day_alone_has_no_offset() -> None:
+    """As with every zone whose clocks are changed."""
+    zone = MachineZone()
+    assert time(1, tzinfo=zone).utcoffset() is None
+    assert time(1, tzinfo=zone).tzname() is None
+    assert datetime(2026, 1, 1, tzinfo=UTC).astimezone(zone).dst() is None
