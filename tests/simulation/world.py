@@ -864,6 +864,10 @@ class World:
                 key = self.lanes[self.ledger.changes[record.row].target]
                 is_known = self._has_accepted(key.account) or not self.in_flight[key]
                 must(is_known, f"row {record.row} failed though its 403 may be about the key")
+            was_brought_back = any(json.get("purpose") == "restore" for json in told)
+            must(
+                was_brought_back or record.left is None, f"row {record.row} is left parked without a RESTORE"
+            )
             must(
                 is_no or self._counted(told, purpose) >= self.limits.tries,
                 f"row {record.row} had not its tries",
