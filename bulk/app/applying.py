@@ -52,6 +52,8 @@ async def apply_from(
                 expect_digest=expect_digest,
                 despite=despite,
             )
+        if ledger and not open_run:  # another file is no way around a stop of the job's own run
+            open_run = _open_run(source, None, around, is_left=True)
         decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
         path = ledger or ledger_path(source.runs, source.name, around.utc())
         async with new_plan(Client, source, path, around, on_record) as (plan, reach):
@@ -76,8 +78,6 @@ def _leaving(
     """Return what puts on record in a run that it is left for good, and says what it leaves."""
 
     async def leave() -> None:
-        if not decisions:
-            return
         async with LedgerFile.open(path, now=around.clock.now) as left:
             for decision in decisions:
                 left.put(decision)

@@ -34,6 +34,11 @@ def user() -> str:
 
 def lifting(progress: Progress, job: Job, despite: Sequence[Despite]) -> tuple[Decision, ...]:
     """Return the decisions that lift stops of a run; raise Refused where one cannot be lifted like this."""
+    if left := decided(progress.decisions).left:
+        raise Refused(
+            f"this run was left for good by {left}; nothing was sent",
+            hint="apply the job: it finds its latest run, or begins one",
+        )
     most = failures_max(job.guards, progress.footprint.changes)
     return tuple(_lifting(progress, most, despite))
 
@@ -61,7 +66,13 @@ def _named(
     stops: Sequence[StandingStop], despite: Sequence[Despite]
 ) -> Iterator[tuple[Despite, StandingStop]]:
     standing = {stop.id: stop for stop in stops}
-    for each in despite:
+    missing = [id_ for id_ in standing if id_ not in {each.id for each in despite}]
+    if despite and standing and missing and all(each.id in standing for each in despite):
+        raise Refused(
+            f"{len(standing)} stops stand in this run, and --despite names only some; nothing was sent",
+            hint=f"add {' '.join(f'--despite {id_}:REASON' for id_ in missing)}",
+        )
+    for each in {each.id: each for each in despite}.values():
         if each.id not in standing:
             raise Refused(
                 f"no stop {each.id} stands in this run; nothing was sent",

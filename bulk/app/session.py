@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from pathlib import Path
 from signal import SIGINT, Signals
@@ -28,7 +29,7 @@ from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Decision, DecisionKind, End, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, Outcome, RequestKind, Wait
+from bulk.core.model import Hold, Outcome, RequestKind, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.run.brake import Brake
@@ -113,19 +114,13 @@ async def work_on(
 
     `decisions` are written and `on_yes` is called once a person, or a flag, has said yes.
     """
-    progress, endpoint = ledger.progress, Endpoint(url=job.where.endpoint)
+    progress, ended = ledger.progress, partial(_ended, ledger, job)
     lifted = {decision.id for decision in decisions if decision.what == DecisionKind.DESPITE}
     stops = tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
     if stops and not _is_unsettled(progress):
         operator.show_result(plan_report(ledger), ledger.path)
         message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
-        return Applied(
-            ledger=ledger.path,
-            endpoint=endpoint,
-            exit_code=exit_code([stop.cause for stop in stops], progress.counts()),
-            message=message,
-            stops=stops,
-        )
+        return ended(exit_code([stop.cause for stop in stops], progress.counts()), message)
     ahead = forecast(progress, job, around)
     operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
     if ahead.findings:
@@ -133,70 +128,78 @@ async def work_on(
     changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(changes):
-        return Applied(
-            ledger=ledger.path,
-            endpoint=endpoint,
-            exit_code=ExitCode.STOPPED_EARLY,
-            message=NOT_CONFIRMED,
-        )
-    closes_at = _window(job, around)
-    clients = {}
-    for json in progress.run["targets"]:
-        contact = await reach.contact(target_of(json))
-        clients[contact.target] = TargetClient(
-            fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
-        )
+        return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
+    closes_at, clients = _window(job, around), await _clients(progress, reach)
     for decision in decisions:
         ledger.put(decision)
     if on_yes:
         await on_yes()
-    await ledger.write(
-        Session(
-            host=socket.gethostname(),
-            pid=os.getpid(),
-            user=user(),
-            settings=settings_json(job),
-            digest=ledger.digest,
-            counts=_counts(progress),
-        )
-    )
+    await ledger.write(_session(ledger, job))
     if begins:
         await ledger.publish()
     brake = Brake()
-    run = Pump(
-        RunContext(
-            ledger=ledger,
-            clients=clients,
-            brake=brake,
-            patience=around.patience,
-            limits=_limits(job, progress),
-            drain_s=job.pace.drain_s,
-            closes_at=closes_at,
-        )
+    context = RunContext(
+        ledger=ledger,
+        clients=clients,
+        brake=brake,
+        patience=around.patience,
+        limits=_limits(job, progress),
+        drain_s=job.pace.drain_s,
+        closes_at=closes_at,
     )
-    reach.notify = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
-    with (
-        stop_signals(lambda number: _interrupt(brake, number)),
-        operator.watching(
-            Watched(
-                progress=progress,
-                brake=brake,
-                now=around.clock.monotonic,
-                paces=reach.paces,
-                row_holds=run.holds,
-            )
-        ),
-    ):
-        await _run(run, ledger, brake)
+    await _run_watched(context, ledger, reach, around, operator)
     reach.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
+    return ended(exit_code(brake.reasons, progress.counts()), brake.message)
+
+
+def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
     return Applied(
         ledger=ledger.path,
-        endpoint=endpoint,
-        exit_code=exit_code(brake.reasons, progress.counts()),
-        message=brake.message,
-        stops=decided(progress.decisions).stops,
+        endpoint=Endpoint(url=job.where.endpoint),
+        exit_code=code,
+        message=message,
+        stops=decided(ledger.progress.decisions).stops,
     )
+
+
+async def _clients(progress: Progress, reach: Reach[Client]) -> dict[Target, TargetClient]:
+    """Return what reaches each target of a run."""
+    contacts = [await reach.contact(target_of(json)) for json in progress.run["targets"]]
+    return {
+        contact.target: TargetClient(
+            fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
+        )
+        for contact in contacts
+    }
+
+
+def _session(ledger: LedgerFile, job: Job) -> Session:
+    return Session(
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        user=user(),
+        settings=settings_json(job),
+        digest=ledger.digest,
+        counts=_counts(ledger.progress),
+    )
+
+
+async def _run_watched(
+    context: RunContext, ledger: LedgerFile, reach: Reach[Client], around: Surroundings, operator: Operator
+) -> None:
+    """Run to the end, or until a signal, while the operator looks on."""
+    run, brake = Pump(context), context.brake
+    reach.notify = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
+    watched = Watched(
+        progress=ledger.progress,
+        brake=brake,
+        now=around.clock.monotonic,
+        paces=reach.paces,
+        row_holds=run.holds,
+    )
+    with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
+        await _run(run, ledger, brake)
 
 
 def _is_unsettled(progress: Progress) -> bool:
@@ -246,14 +249,12 @@ def _counts(progress: Progress) -> dict[str, int]:
 
 def _limits(job: Job, progress: Progress) -> Limits:
     pace, guards = job.pace, job.guards
-    most = failures_max(guards, progress.footprint.changes)
-    allowed = decided(progress.decisions).failures_max
     return Limits(
         workers=pace.concurrency or WORKERS_MAX,
         elastic=pace.concurrency is None,
         tries=pace.attempts,
         settle_s=pace.settle_s,
-        failures_max=most if most is None or allowed is None else max(most, allowed),
+        failures_max=failures_max(guards, progress.footprint.changes),
         canary_rows=guards.canary or 0,
         strict=guards.strict,
     )

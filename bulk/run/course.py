@@ -129,12 +129,17 @@ class Course:
 
     def end_denied_if_nothing_else_goes(self) -> None:
         """Let denied rows fail once no other PUT can show any more what their 403 is about."""
-        self._end_denied(row for row in self.board.denied if self._is_at_its_end(self.lane(row)))
-
-    def _is_at_its_end(self, lane: Lane) -> bool:
-        if lane.is_busy or not lane.is_looked_at or self.gates.awaits_all:
-            return False
-        return not lane.queue or (not any(self.board.busy) and self.gates.holds(lane, lane.queue.head))
+        for row in list(self.board.denied):
+            lane = self.lane(row)
+            if row not in self.board.denied or lane.is_busy or not lane.is_looked_at or self.gates.awaits_all:
+                continue
+            if not lane.queue:
+                self.follow(row, denied(self.board.works[row]))
+            elif not any(self.board.busy) and self.gates.holds(lane, lane.queue.head):
+                reply = self.board.works[row].reply
+                why = f"row {row} was denied ({reply.code or reply.http}: {reply.message})"
+                message = f"{why}, and no other may go that could show whether the key may change anything"
+                self.cut(lane.key, Stop(BrakeReason.ABORTED, message))
 
     def _end_denied(self, rows: Iterable[int]) -> None:
         for row in list(rows):
@@ -227,7 +232,7 @@ class Course:
 
     def stop_if_exhausted(self) -> None:
         """Stop where nothing under way can free the failure budget any more."""
-        if not self.gates.stopped:
+        if self.limits.failures_max is not None and not self.gates.stopped:
             closed = frozenset(lane.number for lane in self._numbered if lane.cut and not lane.is_busy)
             self.stop(self.gates.budget.exhausted(closed))
 

@@ -137,14 +137,14 @@ class Gates:
             if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
                 return lane.cut
         if any(place(row) is Place.ENDED for row in undone):
-            return Stop(BrakeReason.CANARY, f"not all of the first {count} rows ended as asked")
+            return Stop(BrakeReason.CANARY, f"not all of the first {counted(count, 'row')} ended as asked")
         if undone:
-            what = f"{listed('row', undone)} of the first {count} rows could not be read"
+            what = f"{listed('row', undone)} of the first {counted(count, 'row')} could not be read"
             return Stop(BrakeReason.UNREADABLE, f"{what}, so the others were not sent")
         return Decision(
             by=DecidedBy.LIMIT,
             what=DecisionKind.WAVE,
             wave=CANARY_WAVE,
             ruling=Ruling.GO,
-            reason=f"the first {count} rows ended as asked",
+            reason=f"the first {counted(count, 'row')} ended as asked",
         )

@@ -95,20 +95,18 @@ class Machine:
             if stage >= Stage.APPLIED:
                 is_done = progress.outcome(row).facts.as_asked
                 self._board.move(row, Place.DONE if is_done else Place.ENDED)
-                if key and stage is Stage.APPLIED:
-                    self._gates.denials.accept(key.account)
             elif row in progress.open:
                 self._take_up(row, is_in_doubt=stage is Stage.ASKED)
             elif progress.action(row) is Action.REFUSE and not self._limits.strict:
                 self._course.follow(row, refused(self._board.change(row)))
+        for target in progress.accepted & self._lane_of.keys():
+            self._gates.denials.accept(self._lane_of[target].account)
         self._course.stop(self._gates.budget.begin())
 
     def _take_up(self, row: int, *, is_in_doubt: bool) -> None:
         work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)
         if is_in_doubt:
             self._course.follow(row, Turn(Place.SETTLING, wait_s=self._limits.settle_s))
-        if work.known.parked:
-            self._gates.denials.accept(self._course.lane(row).key.account)
         if work.known.parked or (is_in_doubt and work.due is Purpose.PARK):
             self._course.lane(row).dependencies.bind(row)
 
@@ -274,9 +272,9 @@ class Machine:
             ended = self._board.plan.outcome(row) or {}
             turn = checked(self._board.change(row), ended, found, self._limits.allowed)
         self._board.looks.seen(row, asked_at)
+        self._course.follow(row, turn)
         if stop := pushed_back(found):
             self.cut(self._course.lane(row).key, stop)
-        self._course.follow(row, turn)
         if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:
             message = f"row {row}: its service moved since the plan, after others had been sent"
             self._course.stop(Stop(BrakeReason.STRICT, message))

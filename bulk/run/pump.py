@@ -108,6 +108,7 @@ class Pump:
         self._noted: list[int] = []
         """Rows whose intents wait for the next commit."""
         self._is_draining = self._has_ended = False
+        self._probes: list[asyncio.Task[None]] = []
         self._is_over = asyncio.Event()
         """Set once every lane is over: no wait is worth its while any more."""
         self._group = asyncio.TaskGroup()
@@ -163,6 +164,8 @@ class Pump:
         if lanes:
             await asyncio.wait(lanes)
         self._is_over.set()
+        for probe in self._probes:
+            probe.cancel()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return self._group.create_task(work)
@@ -201,7 +204,7 @@ class Pump:
                 listing.cancel()
         for under_way in (self._puts, self._shows):
             for row, task in under_way.items():
-                if self._machine.place(row) is Place.LEFT:
+                if self._machine.place(row) >= Place.LEFT:  # nobody waits for it any more
                     task.cancel()
 
     def _drain_soon(self) -> None:
@@ -240,7 +243,7 @@ class Pump:
             case Renew(lane=key, page=page):
                 self._spawn(self._list(key, self._renew(key, page)))
             case Probe(target=target):
-                self._spawn(self._probe(target))
+                self._probes.append(self._spawn(self._probe(target)))
             case Timer(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:

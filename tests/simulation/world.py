@@ -279,7 +279,7 @@ class World:
         self.notes: Counter[str] = Counter()
         self.paused_until: dict[LaneName, float] = defaultdict(float)
         self.pushed_since: dict[LaneName, float] = {}
-        self.begun_before = {*self.ledger.progress.open}
+        self.begun_before = {json["row"] for json in self.ledger.durable if json["type"] == "intent"}
         self.moved: set[int] = set()
         self.failed = {row for row in self.ledger.changes if _is_bad(self.ledger.outcome(row))}
         self._stop_if_too_many_failed()

@@ -1103,7 +1103,7 @@ async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path:
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
     assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.UNREADABLE,))
-    assert session.brake.message.startswith("row 1 of the first 1 rows could not be read")
+    assert session.brake.message.startswith("row 1 of the first 1 row could not be read")
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 

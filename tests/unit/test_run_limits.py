@@ -211,9 +211,11 @@ async def test_what_is_denied_in_a_job_of_two_rows_fails(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("limit", [{"failures_max": 0}, {"canary_rows": 1}])
 async def test_a_denied_row_holds_nobody_for_ever(tmp_path: Path, limit: dict[str, int]) -> None:
-    """Where all others wait for it, it fails, and that is judged."""
+    """Where all others wait for it, nothing can show what it is about: its lane stops, no row is failed."""
     session = await ran(tmp_path, rows(*range(1, 9)), {1: [is_denied]}, workers=1, **limit)
-    assert session.outcomes == [FAILED] + [LEFT] * 7
+    assert (session.outcomes, session.brake.reasons) == ([LEFT] * 8, (BrakeReason.ABORTED,))
+    assert "row 1 was denied (EndPoint.0004: a policy says no)" in session.brake.message
+    assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED] * 8
 
 
 async def test_followers_of_a_denied_row_are_blocked(tmp_path: Path) -> None:
@@ -252,6 +254,36 @@ async def test_an_accepted_put_of_an_earlier_session_counts_for_its_key(tmp_path
     session.fleet.answers = {service_id(row): [is_denied] for row in range(2, 9)}
     session.fleet.on_put = lambda _: None
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED] + [FAILED] * 7
+
+
+async def test_an_accepted_park_of_an_earlier_session_counts_for_its_key(tmp_path: Path) -> None:
+    """Also once its row has ended otherwise."""
+    changes = [*ring(2), *rows(*range(5, 10))]
+    session = await prepared(tmp_path, changes, {2: [is_rejected]}, workers=1)
+    session.fleet.on_put = lambda service: (
+        session.brake.pull(BrakeReason.INTERRUPTED, "INT") if service == service_id(2) else None
+    )
+    await session.run()
+    assert session.outcomes[:2] == [BLOCKED, FAILED]
+    session.fleet.answers = {service_id(row): [is_denied] for row in range(5, 10)}
+    session.fleet.on_put = lambda _: None
+    after = await again(session, brake=(brake := Brake())).run()
+    assert (after.outcomes[2:], brake.reasons) == ([FAILED] * 5, ())
+
+
+async def test_an_accepted_park_of_an_earlier_session_counts_for_its_key(tmp_path: Path) -> None:
+    """Also once its row has ended otherwise."""
+    changes = [*ring(2), *rows(*range(5, 10))]
+    session = await prepared(tmp_path, changes, {2: [is_rejected]}, workers=1)
+    session.fleet.on_put = lambda service: (
+        session.brake.pull(BrakeReason.INTERRUPTED, "INT") if service == service_id(2) else None
+    )
+    await session.run()
+    assert session.outcomes[:2] == [BLOCKED, FAILED]
+    session.fleet.answers = {service_id(row): [is_denied] for row in range(5, 10)}
+    session.fleet.on_put = lambda _: None
+    after = await again(session, brake=(brake := Brake())).run()
+    assert (after.outcomes[2:], brake.reasons) == ([FAILED] * 5, ())
 
 
 async def test_a_403_of_a_parked_service_is_read_and_what_it_had_is_brought_back(tmp_path: Path) -> None:

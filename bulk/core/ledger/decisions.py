@@ -41,8 +41,8 @@ class Decided:
     allowed: frozenset[SideEffect] = frozenset()
     """Those of them that a person allowed."""
     is_canary_passed: bool = False
-    failures_max: int | None = None
-    """The limit of failures that a person allowed last, despite a stop."""
+    left: str = ""
+    """Why a person left the run for another one; empty where nobody did."""
 
 
 def decided(records: Iterable[Json]) -> Decided:
@@ -50,7 +50,7 @@ def decided(records: Iterable[Json]) -> Decided:
     stops: dict[str, StandingStop] = {}
     effects: dict[str, frozenset[SideEffect]] = {}
     allowed: frozenset[SideEffect] = frozenset()
-    is_canary_passed, failures_max = False, None
+    is_canary_passed, left = False, ""
     for record in records:
         decision = decision_of(record)
         match decision.what:
@@ -60,7 +60,8 @@ def decided(records: Iterable[Json]) -> Decided:
             case DecisionKind.DESPITE if lifted := stops.pop(decision.id, None):
                 allowed |= effects[decision.id]
                 is_canary_passed |= lifted.cause is BrakeReason.CANARY
-                failures_max = decision.failures_max if decision.failures_max is not None else failures_max
+            case DecisionKind.LEAVE if decision.id in stops:
+                left = f"{decision.user} on {decision.host}, {record['at']}: {decision.reason}"
             case DecisionKind.WAVE if decision.wave == CANARY_WAVE:
                 is_canary_passed |= decision.ruling is Ruling.GO
             case _:
@@ -71,7 +72,7 @@ def decided(records: Iterable[Json]) -> Decided:
         noticed=frozenset().union(*effects.values()),
         allowed=allowed,
         is_canary_passed=is_canary_passed,
-        failures_max=failures_max,
+        left=left,
     )
 
 

@@ -188,6 +188,8 @@ class Progress:
         self.order: array[int] = array("I")
         """Rows in the order of the plan."""
         self.open: dict[int, OpenRow] = {}
+        self.accepted: set[Target] = set()
+        """Targets of which the API took a PUT."""
         self.codes: Counter[str] = Counter()
         """Failed rows by error code."""
         self.unconfirmed: dict[int, tuple[str, ...]] = {}
@@ -412,6 +414,8 @@ class Progress:
             raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
         known = self.open[row] = after_attempt(self.open[row], result, record.get("hold_s", 0.0))
         self.refusals += result is AttemptResult.THROTTLED
+        if result is AttemptResult.PARKED:
+            self.accepted.add(self.target(row))
         if result is not AttemptResult.DOUBT:
             self._move(record, stage, Stage.PARKED if known.parked else Stage.ANSWERED)
 
@@ -429,6 +433,8 @@ class Progress:
             self.unconfirmed[row] = tuple(fields)
         if outcome is _FAILED_OUTCOME:
             self._count_code(record, 1)
+        elif outcome is Outcome.APPLIED:
+            self.accepted.add(self.target(row))
 
     def _may_be_applied(self, row: int) -> bool:
         return self.open[row].purpose is not Purpose.RESTORE

@@ -13,7 +13,8 @@ def ways_on(stops: Sequence[StandingStop], ledger: str, flag: str = "") -> Itera
     """
     if not stops:
         return
-    yield f"to see which rows failed: bulk report {ledger} --output csv"
+    if any(stop.cause is not BrakeReason.SIDE_EFFECT for stop in stops):
+        yield f"to see which rows failed: bulk report {ledger} --output csv"
     words = [f"--despite {stop.id}:REASON" for stop in stops]
     if any(stop.cause is BrakeReason.FAILURE_LIMIT for stop in stops):
         words.append("--max-failures MORE")
