@@ -161,7 +161,9 @@ class Course:
         """Free or release the rows that are bound to this one, and those that wait for it."""
         is_at_end = to >= Place.LEFT
         if is_at_end or (to is not Place.SETTLING and row not in self.board.parked):
-            lane.dependencies.free(row)
+            for needed in lane.dependencies.free(row):  # what this row had put in front goes behind them
+                if self.board.place(needed) is Place.READY:
+                    lane.queue.add_first(needed)
         if is_at_end or is_parked_now:
             for follower in lane.dependencies.released_by(row):
                 if self.board.place(follower) is not Place.WAITS:  # left before the row that it waited for

@@ -154,9 +154,11 @@ class Dependencies:
         """Return the rows that must be finished from here on, as this one is or may be parked."""
         return self._bound.setdefault(row, self.needed_by(row))
 
-    def free(self, row: int) -> None:
-        """Let nothing be finished for this row's sake any more."""
-        self._bound.pop(row, None)
+    def free(self, row: int) -> list[int]:
+        """Let nothing be finished for this row's sake any more; return what must be for others, if it was."""
+        if self._bound.pop(row, None) is None:
+            return []
+        return sorted({needed for bound in self._bound.values() for needed in bound}, reverse=True)
 
     def must_finish(self, row: int) -> bool:
         """Return whether a parked service waits for a row."""

@@ -157,40 +157,6 @@ def test_another_ledger_is_no_way_around_a_stop(stage: Stage) -> None:
     assert len(stage.applied) == 1
 
 
-def test_all_stops_are_lifted_or_none(stage: Stage) -> None:
-    """One word for two stops would be forgotten by the other one: both have to be named."""
-    job = stage.job(wide(range(1, 5)), canary=1, max_failures=0)
-    stage.order(faults={"rules": [REFUSED | {"nth": 1}]})
-    stage.apply(job)
-    first, second = (stop["id"] for stop in stage.status()["stops"])
-    ended = stage.apply(job, "--despite", f"{first}:known", "--max-failures", "9")
-    assert ended.code == ExitCode.REFUSED
-    assert f"add --despite {second}:REASON" in ended.err
-    assert [one["what"] for one in stage.records("decision")] == ["stop", "stop"]
-    assert stage.apply(job, *stage.despite()).code == ExitCode.SOME_FAILED
-
-
-def test_a_run_that_was_left_is_left_for_good(stage: Stage) -> None:
-    """Whoever names its ledger later is told who left it, and nothing is sent."""
-    job, stop = stopped(stage)
-    assert stage.apply(job, "--new-run", "--despite", f"{stop}:the file was wrong").code == ExitCode.OK
-    sent = len(stage.applied)
-    ended = stage.apply(str(stage.ledgers[0]), "--despite", f"{stop}:after all", "--max-failures", "9")
-    assert ended.code == ExitCode.REFUSED
-    assert "this run was left for good by" in ended.err
-    assert "the file was wrong" in ended.err
-    assert len(stage.applied) == sent
-
-
-def test_another_ledger_is_no_way_around_a_stop(stage: Stage) -> None:
-    """A unit that names a new file each night would send new rows each night."""
-    job, stop = stopped(stage)
-    ended = stage.apply(job, "--ledger", "tonight.jsonl")
-    assert ended.code == ExitCode.SAFETY_LIMIT
-    assert stop_in(ended.err) == stop
-    assert len(stage.applied) == 1
-
-
 def test_a_canary_that_failed_is_not_followed_by_another_one(stage: Stage) -> None:
     """The second try used to take the next rows as its canary; now a person has to say so."""
     job = stage.job(wide(range(1, 9)), canary=2)

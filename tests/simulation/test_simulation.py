@@ -15,16 +15,16 @@ WORLDS_FOR_A_MUTANT = 4000
 
 MET = {
     ("UNSEEN", "seen"),
-    *(("LOOKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
+    *(("LOOKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
     ("NOTED", "durable"),
     *(
         ("FLYING", f"answered {v}")
         for v in ("Done", "AsAsked", "Doubt", "Retry", "Throttled", "Reject", "Denied", "Abort")
     ),
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
-    *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
-    *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
-    *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Abort")),
+    *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
+    *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
+    *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
     ("LEFT", "seen"),  # what comes after the drain
     ("LEFT", "durable"),
     *(("LEFT", f"answered {v}") for v in ("Done", "Doubt", "Retry", "Throttled")),

@@ -283,7 +283,7 @@ class World:
         self.moved: set[int] = set()
         self.failed = {row for row in self.ledger.changes if _is_bad(self.ledger.outcome(row))}
         self._stop_if_too_many_failed()
-        if self._standing():
+        if self._standing() or self._is_stopped_by_a_side_effect():
             self._must_stop()
         self.were_as_asked = set[int]()
         self.do("begin", 0, self.machine.begin)
@@ -414,7 +414,7 @@ class World:
         if self.now < self.paused_until[key]:  # the pace is closed for so long
             self.at(self.paused_until[key] - self.now, lambda: self._grant(key))
         elif not self._begins(key) and self.machine.is_looking(key, self.now):
-            self.at(0.05, lambda: self._grant(key))  # the grant is kept for the row that is looked at
+            self.at(0.3, lambda: self._grant(key))  # the grant is kept for the row that is looked at
         else:
             self.granting.discard(key)
             self._feed(key)
@@ -584,6 +584,12 @@ class World:
         if (most is not None and len(self.failed) > most) or is_wrong_job:
             self._must_stop()
 
+    def _is_stopped_by_a_side_effect(self) -> bool:
+        """Return whether one is on record by a note, and nobody lifted any stop."""
+        every = [json for said in self.ledger.said.values() for json in said]
+        is_noticed = any(json.get("about") == "side_effect" for json in every)
+        return is_noticed and not any(json.get("what") == "despite" for json in every)
+
     def _standing(self) -> list[str]:
         """Return the ids of the stops that no person has lifted."""
         said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
@@ -717,10 +723,13 @@ class World:
         self.moved_on_page.discard(change.row)
         live, roll = self.live.get(change.service_id), self.dice.random()
         found: ShowVerdict = Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404))
-        if not self.calm and roll < 0.04:
+        place = self.machine.place(change.row)
+        if not self.calm and roll < (0.2 if place is Place.CHECKING else 0.04):
             found = Reject(reply=Reply(http=400, code="no"))
         elif not self.calm and roll < 0.045:
             found = Abort(reply=Reply(http=401, code="x"), hint="")
+        elif not self.calm and roll < 0.05:
+            found = Throttled(reply=Reply(http=429), shut_until="tomorrow")
         if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
             self.strange.add(change.row)
         if (
@@ -729,10 +738,12 @@ class World:
             and self._settles(change, found.state)
         ):
             self._must_stop()
-        is_checked = self.machine.place(change.row) is Place.CHECKING
+        is_checked = place is Place.CHECKING
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
-        is_unknown = is_checked and isinstance(found, Reject)
+        is_unknown = is_checked and isinstance(found, Reject | Throttled)
         must(not (is_unknown and self.ledger.is_as_asked(change.row)), f"P13: row {change.row} is unread")
+        if isinstance(found, Throttled) and place not in {Place.LEFT, *HAS_ENDED - {Place.CHECKING}}:
+            self.gone_lanes.add(self.lanes[change.target])
         if isinstance(found, Abort):
             self.refused_accounts.add(self.lanes[change.target].account)
 

@@ -21,7 +21,6 @@ from bulk.core.model import (
 )
 from bulk.run.brake import Brake
 from bulk.run.denials import PROBE_AT
-from bulk.run.denials import PROBE_AT
 from tests.fakes import Answer, FakeFleet, is_lost, lands, lands_unheard
 from tests.nouns import ring, service_id, state
 from tests.sessions import Session, again, prepared, rows
@@ -154,51 +153,3 @@ async def test_a_look_that_is_pushed_back_cuts_its_lane_and_no_more(tmp_path: Pa
     await session.run()
     assert session.outcomes == [APPLIED, LEFT]
     assert BrakeReason.PUSHED_BACK in session.brake.reasons
-
-
-async def test_a_read_of_the_last_look_does_not_hold_the_end(tmp_path: Path) -> None:
-    """A service that the last list shows otherwise, and that cannot be read: the signal ends the waiting."""
-    session = await prepared(tmp_path, rows(1, 2))
-    session.fleet = fleet = Silent(services=session.fleet.services)
-
-    def disturb() -> None:
-        if len(fleet.landed) == 2:
-            fleet.services[service_id(1)] = state(1, 9)
-            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
-            asyncio.get_running_loop().call_later(0.1, setattr, session.clock, "elapsed_s", 60.0)
-
-    fleet.on_list = disturb
-    await session.run()
-    assert session.outcomes == [APPLIED, APPLIED]
-    assert session.brake.reasons == (BrakeReason.INTERRUPTED,)
-
-
-async def test_asking_whether_the_key_may_do_anything_does_not_hold_the_end(tmp_path: Path) -> None:
-    """The list is not answered, the signal comes, nothing else is under way."""
-    session = await prepared(tmp_path, rows(*range(1, 30)), workers=1)
-    denied = Denied(reply=Reply(http=403, code="EndPoint.0004"), hint="")
-    session.fleet = fleet = Silent(services=session.fleet.services)
-    fleet.answers = {service_id(row): [lambda *_: denied] for row in range(2, 30)}
-    pages = fleet.list_page
-
-    async def list_page(*, offset: int, limit: int) -> ListVerdict:
-        if limit == 1:
-            session.brake.pull(BrakeReason.INTERRUPTED, "INT")
-            await asyncio.Event().wait()
-        return await pages(offset=offset, limit=limit)
-
-    fleet.list_page = list_page  # type: ignore[method-assign]
-    await session.run()
-    assert session.outcomes.count(Outcome.FAILED) == PROBE_AT
-    assert session.brake.reasons == (BrakeReason.INTERRUPTED,)
-
-
-async def test_a_look_that_is_pushed_back_cuts_its_lane_and_no_more(tmp_path: Path) -> None:
-    """The service was to be looked at once more, and the API asks to be left alone for an hour."""
-    session = await prepared(tmp_path, rows(1, 2), workers=1)
-    session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", 61.0)
-    session.fleet.reads[service_id(2)] = [Throttled(reply=Reply(http=429), shut_until="2026-01-15 10:00 UTC")]
-    session.fleet.lists = []
-    await session.run()
-    assert session.outcomes == [APPLIED, LEFT]
-    assert session.brake.reasons == (BrakeReason.PUSHED_BACK,)

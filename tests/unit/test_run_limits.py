@@ -271,21 +271,6 @@ async def test_an_accepted_park_of_an_earlier_session_counts_for_its_key(tmp_pat
     assert (after.outcomes[2:], brake.reasons) == ([FAILED] * 5, ())
 
 
-async def test_an_accepted_park_of_an_earlier_session_counts_for_its_key(tmp_path: Path) -> None:
-    """Also once its row has ended otherwise."""
-    changes = [*ring(2), *rows(*range(5, 10))]
-    session = await prepared(tmp_path, changes, {2: [is_rejected]}, workers=1)
-    session.fleet.on_put = lambda service: (
-        session.brake.pull(BrakeReason.INTERRUPTED, "INT") if service == service_id(2) else None
-    )
-    await session.run()
-    assert session.outcomes[:2] == [BLOCKED, FAILED]
-    session.fleet.answers = {service_id(row): [is_denied] for row in range(5, 10)}
-    session.fleet.on_put = lambda _: None
-    after = await again(session, brake=(brake := Brake())).run()
-    assert (after.outcomes[2:], brake.reasons) == ([FAILED] * 5, ())
-
-
 async def test_a_403_of_a_parked_service_is_read_and_what_it_had_is_brought_back(tmp_path: Path) -> None:
     """As any other no to a PUT of a ring."""
     session = await prepared(tmp_path, ring(2), {2: [is_denied]})
