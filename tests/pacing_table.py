@@ -197,7 +197,7 @@ def _neighbour(*, told: bool) -> Case:
         return [
             Figure(name="beside", value=used(answers, 100, since=33, until=90), least=0.93),
             Figure(name="after", value=used(answers, 200, since=100, until=120), least=0.97),
-            Figure(name="refused", value=refused(answers), most=0.03),
+            Figure(name="refused", value=refused(answers), most=0.05),
         ]
 
     return Case(name=f"a neighbour takes half of 200/s{', stated' * told}", figures=figures)

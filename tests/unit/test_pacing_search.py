@@ -158,6 +158,14 @@ def test_a_stated_limit_is_believed_once_its_refusals_are_a_cut() -> None:
     assert (state.rate_per_s, state.limit, state.why) == (pytest.approx(19.8), limit, Why.STATED)
 
 
+def test_a_stated_limit_is_an_upper_bound() -> None:
+    """Who is refused below it shares it with somebody, and tries a slower rate."""
+    limit = Limit(requests=40, window_s=1.0, policy="api")
+    state = answered(fixed(30.0)._replace(stated=limit), "x..." * 6, since=0.0)
+    assert (state.limit, state.why) == (limit, Why.STATED)
+    assert state.rate_per_s < 30.0
+
+
 def test_a_stated_limit_that_cannot_be_is_not_believed() -> None:
     """60 a minute, stated while most of 200 a second is accepted, is not the limit that refuses."""
     state = fixed(200.0)

@@ -1,7 +1,7 @@
 """Nothing is accepted at all: the knocks at a shut window, and its opening."""
 
 from bulk.core.model import Limit, Why
-from bulk.core.pacing.quota import WINDOWS_S, quota_per_s, stated, window
+from bulk.core.pacing.quota import BELIEVED, WINDOWS_S, quota_per_s, stated, window
 from bulk.core.pacing.states import GROWTH_MIN, Pacing, PushBack, Refused
 
 TRUST = 2
@@ -38,8 +38,16 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
     The server's own word on when to come back is believed once; refused again, it must not be sooner
     than the knock would be.
     """
-    if (limit := stated(event)) and limit.window_s >= WINDOWS_S[0]:
-        state = state._replace(limit=limit, why=Why.STATED)
+    if (limit := stated(event)) and _may_be(limit, state, now):
+        rate_per_s = min(state.rate_per_s, quota_per_s(limit))
+        state = state._replace(
+            rate_per_s=rate_per_s,
+            limit=limit,
+            why=Why.STATED,
+            growth=GROWTH_MIN,
+            ground_per_s=0.0,
+            trial=None,
+        )
     wait_s = event.throttled.retry_after_s
     until_s = now + (wait_s or 0.0)
     if wait_s:
@@ -51,6 +59,12 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
         hold=PushBack(until_s=until_s, refusals=state.refusals),
         spacing_s=max(KNOCK_SPACING_S_MIN, 2 * (now - event.granted_at)),
     )
+
+
+def _may_be(limit: Limit, state: Pacing, now: float) -> bool:
+    """Return whether a limit that is stated could have accepted as much as was accepted."""
+    turns = 1 + (now - state.cycle_at) / limit.window_s
+    return state.cycle_accepted <= BELIEVED * limit.requests * turns
 
 
 def lifted(state: Pacing) -> Pacing:
@@ -94,9 +108,9 @@ def _knock_at(state: Pacing, now: float) -> float:
 
 def _openings(state: Pacing, now: float) -> tuple[float, ...]:
     """Return when a window may open: the next turn of a known one, else after each usual length."""
-    if state.limit:
-        turns = (now - state.cycle_at) // state.limit.window_s + 1
-        return (state.cycle_at + turns * state.limit.window_s + WINDOW_MARGIN_S,)
+    if known := window(state):
+        turns = (now - state.cycle_at) // known.window_s + 1
+        return (state.cycle_at + turns * known.window_s + WINDOW_MARGIN_S,)
     return tuple(state.cycle_at + window_s + WINDOW_MARGIN_S for window_s in WINDOWS_S)
 
 

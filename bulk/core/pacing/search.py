@@ -18,7 +18,7 @@ from math import inf
 from bulk.core.model import Limit, Why
 from bulk.core.pacing import noise
 from bulk.core.pacing.pushback import lifted, reopened, shut
-from bulk.core.pacing.quota import QUOTA, early, quota_per_s, stated, window
+from bulk.core.pacing.quota import BELIEVED, QUOTA, early, quota_per_s, stated, window
 from bulk.core.pacing.states import (
     GROWTH_MIN,
     OWED_MAX,
@@ -43,8 +43,6 @@ EARNED = 0.02
 OWED_AFTER_CUT = 0.5
 """The most refusals that have to be made good after a trial, over the share it began with: the deeper a cut,
 the less is known."""
-BELIEVED = 2.0
-"""A stated limit that is further below what was accepted than this is not the one that refuses."""
 
 ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
 """Least length of a round, so that its end has seen what its beginning caused."""
