@@ -53,6 +53,7 @@ SHORT = {
     "bucket 5/s burst 1, 5 ms",
     "bucket 20/s burst 1, 50 ms",
     "bucket 20/s burst 1, 50 ms, stated",
+    "window 100/1 s, stated",
     "window 100/1 s, when",
     "sliding 100/1 s, when",
     "sliding 2000/60 s, hidden",

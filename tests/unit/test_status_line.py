@@ -55,6 +55,8 @@ def test_noise_is_named_beside_the_rate() -> None:
     """Who sees refusals sees as well that they are no reason to go slower."""
     clock = StillClock()
     writes = Limiter(fixed(20.0)._replace(noise=0.06), clock=clock)
-    paces = {Budget(lane=LANE, kind=RequestKind.WRITES): writes}
-    watched = Watched(progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces)
+    paces = {WRITES: writes}
+    watched = Watched(
+        progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces, row_holds=lambda: iter(())
+    )
     assert status_line(watched, 18.8) == "0/0 | 18.8/s, 20/s allowed, 6 % refused anyway"
