@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from math import inf
+from math import ceil, inf
 from random import Random
 from typing import Protocol
 
@@ -100,6 +100,7 @@ class Sliding:
     window_s: float
     counts_refusals: bool = False
     states: bool = False
+    tells_when: bool = False
     _log: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> bool:
@@ -118,29 +119,72 @@ class Sliding:
             limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="ip")
             if self.states
             else None,
+            retry_after_s=float(ceil(self._log[0] + self.window_s - now)) if self.tells_when else None,
         )
 
 
 @dataclass(slots=True, kw_only=True)
 class Concurrency:
-    """At most `requests` at the same time, each of which takes `service_s`."""
+    """At most `requests` at the same time, each of which takes a time between those of `service_s`."""
 
     requests: int
-    service_s: float
-    _ends: deque[float] = field(default_factory=deque)
+    service_s: tuple[float, float]
+    seed: int = 1
+    _ends: list[float] = field(default_factory=list)
+    _dice: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._dice = Random(self.seed)
 
     def admit(self, now: float) -> bool:
         """Say whether a request that arrives now is taken."""
         while self._ends and self._ends[0] <= now:
-            self._ends.popleft()
+            heappop(self._ends)
         if len(self._ends) >= self.requests:
             return False
-        self._ends.append(now + self.service_s)
+        heappush(self._ends, now + self._dice.uniform(*self.service_s))
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
         """Give what a refused request is told."""
         return Throttled(reply=REFUSAL)
+
+
+class Open:
+    """No limit at all."""
+
+    def admit(self, now: float) -> bool:  # noqa: ARG002 - part of the interface
+        """Say whether a request that arrives now is taken."""
+        return True
+
+    def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
+        """Give what a refused request is told."""
+        return Throttled(reply=REFUSAL)
+
+
+@dataclass(slots=True, kw_only=True)
+class Noisy:
+    """A server that refuses a share of all requests at random, before its limiter sees them."""
+
+    server: Server
+    share: Callable[[float], float]
+    seed: int = 1
+    says: Throttled = field(default_factory=lambda: Throttled(reply=REFUSAL))
+    """What those are told."""
+    _is_noise: bool = False
+    _dice: Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._dice = Random(self.seed)
+
+    def admit(self, now: float) -> bool:
+        """Say whether a request that arrives now is taken."""
+        self._is_noise = self._dice.random() < self.share(now)
+        return not self._is_noise and self.server.admit(now)
+
+    def refusal(self, now: float) -> Throttled:
+        """Give what a refused request is told."""
+        return self.says if self._is_noise else self.server.refusal(now)
 
 
 @dataclass(slots=True)
@@ -208,6 +252,8 @@ class Path:
     seed: int = 1
     demand_per_s: float = inf
     """How fast the sender could go at most."""
+    in_flight: float = inf
+    """How many requests may be on their way at a time."""
 
 
 def run(
@@ -228,7 +274,7 @@ def run(
     replies: list[tuple[float, int, float, Throttled | None]] = []
     while clock.time_s < seconds:
         due = max(limiter._next_at(), limiter._last + 1 / path.demand_per_s, clock.time_s)
-        if replies and replies[0][0] <= due:
+        if replies and (replies[0][0] <= due or len(replies) >= path.in_flight):
             clock.time_s, _, granted_at, refusal = heappop(replies)
             if refusal is None:
                 limiter.accepted(granted_at)

@@ -248,6 +248,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         limit=st.none() | st.builds(Limit, requests=counts, window_s=_spans, policy=texts),
         why=st.none() | st.sampled_from(Why),
         hold=st.sampled_from(Hold),
+        noise=st.floats(0, 1),
         left_s=_spans,
     ),
     Decision: st.builds(

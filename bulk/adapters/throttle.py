@@ -114,7 +114,7 @@ class Limiter(Throttler):
         self.pacing = after
         is_paused = before.paused_until_s <= now < after.paused_until_s  # said once, not for each reply
         held = is_paused or (after.hold is not before.hold and after.hold != before.hold)
-        if held or after.limit != before.limit:
+        if held or (after.limit, after.noise) != (before.limit, before.noise):
             self._changed(after)
         if held or after.rate_per_s != before.rate_per_s:
             self._disarm()

@@ -61,6 +61,11 @@ class Watched:
         """Return how fast the writes may go now, lane by lane."""
         return (pace.rate_per_s for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
 
+    def noises(self) -> Iterator[float]:
+        """Return the shares of writes that are refused whatever the rate, of the lanes where any are."""
+        writes = (pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
+        return (pace.pacing.noise for pace in writes if pace.pacing.noise)
+
 
 class Operator(Protocol):
     """Who stands before the run: is shown the plan, says yes or no, looks on."""
@@ -217,6 +222,7 @@ def _pace(budget: Budget, pacing: Pacing, now: float) -> Pace:
         rate_per_s=round(pacing.rate_per_s, 3),
         limit=limit,
         why=why,
+        noise=round(pacing.noise, 3),
         hold=wait.hold,
         left_s=round(wait.left_s, 3),
     )

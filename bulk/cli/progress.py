@@ -15,7 +15,7 @@ from rich.text import Text
 from bulk.app.session import Watched
 from bulk.cli import output
 from bulk.core.model import Sigil
-from bulk.core.pacing.describe import wait_text
+from bulk.core.pacing.describe import noise_text, wait_text
 from bulk.core.reports.words import duration, figure, printable
 
 REFRESH_PER_S = 5
@@ -46,7 +46,7 @@ def status_line(watched: Watched, per_s: float) -> str:
     left = progress.rows - progress.ended
     parts = [f"{figure(progress.ended)}/{figure(progress.rows)}"]
     allowed = (f"{rate_per_s:.3g}/s allowed" for rate_per_s in watched.rates_per_s())
-    parts.append(", ".join([f"{per_s:.1f}/s", *allowed]))
+    parts.append(", ".join([f"{per_s:.1f}/s", *allowed, *map(noise_text, watched.noises())]))
     if left and per_s > 0:
         parts.append(f"{duration(left / per_s)} left")
     counts = progress.counts().items()

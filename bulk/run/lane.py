@@ -8,7 +8,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from bulk.core.concurrency import Answered, Failed, sizing, step, workers
+from bulk.core.concurrency import Answered, sizing, step, workers
 from bulk.core.ledger.records import Purpose
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
@@ -284,7 +284,7 @@ class Lane:
 
     def _size(self, reply: Reply) -> None:
         is_failure = reply.http is None or reply.http >= _SERVER_ERROR
-        self._sizing = step(self._sizing, Failed() if is_failure else Answered(latency_s=reply.ms / 1000))
+        self._sizing = step(self._sizing, Answered(latency_s=reply.ms / 1000, is_failure=is_failure))
 
     @property
     def is_silent(self) -> bool:

@@ -1,15 +1,18 @@
-"""botocore's adaptive retry mode as a client of this API: `python -m tests.benchmarks.adaptive URL ROWS`.
+"""botocore's adaptive retry mode as a client of this API.
+
+`python -m tests.benchmarks.adaptive URL ROWS SECONDS` ends after so many seconds, done or not.
 
 Only its limiter is a peer here: each PUT asks it when to leave and tells it what came of it, and a refused
 one is sent again, as its retry handler does. Prints one line a reply: seconds since 1970, and 1 where it was
 refused.
 """
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
-from threading import Lock, local
+from threading import Lock, Timer, local
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,7 +79,17 @@ class Sender:
         reply.read()
         return bool(reply.status == OK)
 
+    def end(self) -> None:
+        """Print what is left to print, and leave at once: some requests wait for their turn for minutes."""
+        with self._said:
+            sys.stdout.flush()
+            os._exit(0)
+
 
 if __name__ == "__main__":
+    sender = Sender(sys.argv[1])
+    timer = Timer(float(sys.argv[3]), sender.end)
+    timer.daemon = True
+    timer.start()
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(Sender(sys.argv[1]), range(int(sys.argv[2]))))
+        list(threads.map(sender, range(int(sys.argv[2]))))

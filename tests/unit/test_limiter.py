@@ -210,9 +210,11 @@ async def test_a_pause_is_no_limit() -> None:
 
 async def test_a_rate_that_changes_moves_those_who_wait() -> None:
     """A cut to 0.99 a second, stated by the server, reaches the waiter whose turn was nearer."""
-    async with queue(auto()) as line:
+    minute = Limit(requests=60, window_s=60.0)
+    slow = fixed(2.0)._replace(cycle_at=0.0, stated=minute, excess=9.0, answers=30, refused=15)
+    async with queue(slow) as line:
         await line.join(3)
-        line.limiter.refused(0.0, refusal(limit=Limit(requests=60, window_s=60.0)))
+        line.limiter.accepted(0.0)
         assert line.limiter.pacing.rate_per_s == pytest.approx(0.99)
         await line.pass_time(0.99)
         assert list(line.grants) == [0]
@@ -235,7 +237,8 @@ async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
 async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
     """Who waited for the answer to a knock need not wait out the time between knocks."""
     shut = Pacing(
-        rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
+        rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, is_shut=True,
+        cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
         hold=PushBack(until_s=0.0, refusals=2),
     )  # fmt: skip
     async with queue(shut) as line:
@@ -259,8 +262,9 @@ async def test_changes_of_hold_and_belief_are_told_and_nothing_else() -> None:
     """The listener hears what the display and the ledger say, not each acceptance."""
     async with queue(auto()) as line:
         line.limiter.accepted(0.0)
+        line.limiter.refused(0.4, refusal())
         assert line.told == []
-        line.limiter.refused(0.5, refusal(limit=Limit(requests=60, window_s=60.0)))
+        line.limiter.refused(0.5, refusal(retry_after_s=1.0))
         assert line.told == [line.limiter.pacing]
 
 

@@ -78,6 +78,7 @@ FULL: dict[str, Record] = {
         rate_per_s=1.5,
         limit=Limit(requests=60, window_s=60.0, policy="user"),
         why=Why.STATED,
+        noise=0.06,
         hold=Hold.PUSH_BACK,
         left_s=2.0,
     ),

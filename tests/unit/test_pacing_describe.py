@@ -4,7 +4,8 @@ import pytest
 
 from bulk.core.model import Hold, Limit, Reply, Throttled, Wait, Why
 from bulk.core.pacing import Pacing, PushBack, Refused, auto, believed, fixed, reason, step
-from bulk.core.pacing.describe import limit_text, wait_text
+from bulk.core.pacing.describe import limit_text, noise_text, wait_text
+from bulk.core.pacing.states import RAMP, Trial
 
 RATE = Wait(hold=Hold.RATE)
 USER = Limit(requests=60, window_s=60.0, policy="user")
@@ -24,10 +25,32 @@ def test_a_search_believes_nothing_until_it_was_refused() -> None:
 def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
     """A rate found is a limit by the second; a window, stated or learned, is told as such."""
     assert believed(Pacing(rate_per_s=197.4, growth=0.01)) == (Limit(requests=197, window_s=1.0), Why.FOUND)
-    probing = Pacing(rate_per_s=250.0, growth=0.1, sustained_per_s=197.4)
+    probing = Pacing(rate_per_s=250.0, growth=0.1, ground_per_s=197.4)
     assert believed(probing) == (Limit(requests=197, window_s=1.0), Why.FOUND)
     assert believed(Pacing(limit=USER, why=Why.STATED)) == (USER, Why.STATED)
     assert believed(auto(USER)) == (USER, Why.LEARNED)
+
+
+def test_a_trial_changes_no_belief() -> None:
+    """While a slower rate is tried, what was believed of the faster one stands."""
+    trial = Trial(rate_per_s=200.0, growth=RAMP, share=0.1)
+    assert believed(fixed(200.0)._replace(rate_per_s=160.0, trial=trial)) == believed(fixed(200.0))
+    assert believed(auto()._replace(rate_per_s=160.0, trial=trial)) is None
+
+
+def test_a_given_rate_that_is_come_back_to_is_given_again() -> None:
+    """A server that takes all of it has no limit to speak of."""
+    assert believed(fixed(20.0)._replace(growth=0.01)) == believed(fixed(20.0))
+    assert believed(fixed(20.0)._replace(growth=0.01, rate_per_s=15.0)) == (
+        Limit(requests=15, window_s=1.0),
+        Why.FOUND,
+    )
+
+
+@pytest.mark.parametrize(("noise", "words"), [(0.063, "6 %"), (0.2, "20 %"), (0.004, "1 %")])
+def test_noise_is_put_into_words(noise: float, words: str) -> None:
+    """In whole percent, and never as nothing."""
+    assert noise_text(noise) == f"{words} refused anyway"
 
 
 def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:

@@ -49,7 +49,7 @@ def test_a_server_that_takes_less_is_used_all_the_same(burst: int) -> None:
     answers, _ = run(fixed(200.0), Bucket(rate=steady(40.0), burst=burst), seconds=60, path=NEAR)
     late = [answer for answer in answers if answer.at >= 10]
     assert sum(answer.taken for answer in late) >= 0.9 * 40 * 50
-    assert sum(not answer.taken for answer in late) <= 0.02 * len(late)
+    assert sum(not answer.taken for answer in late) <= 0.03 * len(late)
 
 
 def test_what_was_given_is_come_back_to() -> None:

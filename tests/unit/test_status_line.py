@@ -49,3 +49,14 @@ def test_what_the_line_waits_for_steers_no_terminal() -> None:
         row_holds=lambda: iter([Wait(hold=Hold.BUDGET, detail="E\x1b[2J\u202e")]),
     )
     assert status_line(watched, 0.0).endswith(": E[2J")
+
+
+def test_noise_is_named_beside_the_rate() -> None:
+    """Who sees refusals sees as well that they are no reason to go slower."""
+    clock = StillClock()
+    writes = Limiter(fixed(20.0)._replace(noise=0.06), clock=clock)
+    paces = {WRITES: writes}
+    watched = Watched(
+        progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces, row_holds=lambda: iter(())
+    )
+    assert status_line(watched, 18.8) == "0/0 | 18.8/s, 20/s allowed, 6 % refused anyway"

@@ -111,8 +111,8 @@ class Pace:
         group=Group.LIMITS,
         help="Requests of one kind (reads or writes) per account and region: `20/s`, `100/m`, `5/h`; "
         "`auto` finds the API's limit.",
-        details="`auto` starts slowly, stays just under the limit, and keeps it in `~/.local/state/bulk` "
-        "for the next run.",
+        details="`auto` starts slowly, stays where the API refuses at most about one request in fifty, and "
+        "keeps the limit in `~/.local/state/bulk` for the next run.",
         example="20/s",
     )
     concurrency: int | None = setting(

@@ -313,6 +313,7 @@ RECORDS: Mapping[str, Checks] = {
         "rate_per_s": _number(0, _NUMBER_MAX),
         "limit": _or_null(_LIMIT),
         "why": _or_null(_one_of(Why)),
+        "noise": _optional(_number(0, 1)),
         "hold": _one_of(Hold),
         "left_s": _number(0, _NUMBER_MAX),
     },

@@ -243,6 +243,8 @@ class Pace:
     rate_per_s: float
     limit: Limit | None = None
     why: Why | None = None
+    noise: float = 0.0
+    """Share of requests that is refused whatever the rate."""
     hold: Hold = Hold.RATE
     left_s: float = 0.0
 
@@ -474,6 +476,7 @@ def pace_of(json: Json) -> Pace:
         rate_per_s=float(json["rate_per_s"]),
         limit=limit_of(limit) if limit else None,
         why=Why(why) if why else None,
+        noise=float(json.get("noise", 0.0)),  # version 0.1.0 knew of none
         hold=Hold(json["hold"]),
         left_s=float(json["left_s"]),
     )

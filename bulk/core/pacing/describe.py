@@ -1,7 +1,5 @@
 """What a pacing state believes and waits for, and the words for it in display, reports and logs."""
 
-from math import inf
-
 from bulk.core.model import Hold, Limit, Wait, Why
 from bulk.core.pacing.states import RAMP, Pacing
 
@@ -11,12 +9,14 @@ BY_THE_MINUTE = 10.0
 
 
 def believed(state: Pacing) -> tuple[Limit, Why] | None:
-    """Return the limit believed in and why; None while nothing is known."""
+    """Return the limit believed in and why; None while nothing is known. A trial changes no belief."""
     if state.limit:
         return state.limit, state.why
-    if state.growth == RAMP:  # nothing was refused yet
-        return (_by_rate(state.cap_per_s), Why.GIVEN) if state.cap_per_s < inf else None
-    return _by_rate(state.sustained_per_s or state.rate_per_s), Why.FOUND
+    rate_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
+    if rate_per_s >= state.cap_per_s:
+        return _by_rate(state.cap_per_s), Why.GIVEN
+    is_searching = (state.trial or state).growth == RAMP
+    return None if is_searching else (_by_rate(rate_per_s), Why.FOUND)
 
 
 def reason(state: Pacing, now: float) -> Wait:
@@ -44,6 +44,11 @@ def limit_text(limit: Limit) -> str:
     window = UNITS.get(limit.window_s, f"{limit.window_s:g} s")
     policy = f" ({limit.policy})" if limit.policy else ""
     return f"{limit.requests} per {window}{policy}"
+
+
+def noise_text(noise: float) -> str:
+    """Return `6 % refused anyway`."""
+    return f"{max(noise, 0.01):.0%} refused anyway".replace("%", " %")
 
 
 def _by_rate(rate_per_s: float) -> Limit:

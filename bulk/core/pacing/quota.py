@@ -8,6 +8,8 @@ QUOTA = 0.99
 WINDOWS_S = (5.0, 10.0, 60.0, 66.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
 """Windows that gateways use, and a late minute for those that count what they refuse. Shorter ones need no
 name: there a rate says as much."""
+BELIEVED = 2.0
+"""A stated limit of which this many times as much was accepted is not the one that refuses."""
 EARLY = 0.1
 """Share of a window below which a refusal speaks of somebody else's requests, or of our own older ones."""
 

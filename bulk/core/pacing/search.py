@@ -1,29 +1,48 @@
 """The search for the server's limit: the rules by which `Pacing` slows down, waits and grows again.
 
-All of it rests on figures that survive any latency, since a server refuses and does not queue:
+A server refuses and does not queue, so latency says nothing; the share that it refuses says it all:
 
-* What was accepted from one moment at which the server had nothing left to give (a refusal, the opening
-  of a window) to the next such moment is its limit. That stretch is the *cycle*; a cut goes to its mean.
+* As much as the *tolerance* is no reason to go slower: a limit is used best where it refuses a little.
+* More than that is tried (`noise`): a rate that was too fast is refused less once it is slower.
 * A refusal of a request that left before the last cut could tell is an *echo* and cuts nothing.
-* Refusals mixed with acceptances mean too fast. Two in a row mean that a window is shut: single *knocks*,
-  ever further apart, find when it opens, and how long the cycle took tells the window.
-* Growing again is a *probe*, in *rounds*. It begins when the refusals that the last one cost have been paid
-  for with accepted requests, slowly where the limit is well known, and ever faster while nothing is refused.
+* More refusals in a row than noise explains mean that nothing is accepted at all (`pushback`): single
+  *knocks*, ever further apart, find when it is again, and how long that took tells the window.
+* Growing again is a *probe*, in *rounds*. It begins when the refusals that the last one cost have been made
+  good by acceptances, slowly where the limit is well known, and ever faster while nothing is refused. A probe
+  that is refused goes back to where it began.
 """
 
 from dataclasses import replace
 from math import inf
 
 from bulk.core.model import Limit, Why
-from bulk.core.pacing.pushback import GROWTH_MIN, cut, reopened, shut
-from bulk.core.pacing.quota import early, quota_per_s, window
-from bulk.core.pacing.states import OWED_MAX, RAMP, START_PER_S, Accepted, Pacing, PushBack, Refused
+from bulk.core.pacing import noise
+from bulk.core.pacing.pushback import lifted, reopened, shut
+from bulk.core.pacing.quota import BELIEVED, QUOTA, early, quota_per_s, stated, window
+from bulk.core.pacing.states import (
+    GROWTH_MIN,
+    OWED_MAX,
+    RAMP,
+    START_PER_S,
+    Accepted,
+    Pacing,
+    PushBack,
+    Refused,
+    Trial,
+)
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
 """A probe may exhaust a window at most this long before its end."""
 ECHO = 0.25
 """Share of the round trip by which a request may overtake another."""
+EARLY_PAUSE = 0.05
+"""Share of a window to wait when it refuses early."""
+EARNED = 0.02
+"""Share of refusals that acceptances make good, beyond the noise."""
+OWED_AFTER_CUT = 0.5
+"""The most refusals that have to be made good after a trial, over the share it began with: the deeper a cut,
+the less is known."""
 
 ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
 """Least length of a round, so that its end has seen what its beginning caused."""
@@ -33,6 +52,8 @@ USED = 0.75
 """Share of the rate that must have been used for the round to prove anything."""
 GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a probe becomes, and its own growth a round."""
+GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
+"""Growth after a trial: where the limit is known roughly, and where the rate was not to blame."""
 
 
 def begin(learned: Limit | None) -> Pacing:
@@ -43,81 +64,158 @@ def begin(learned: Limit | None) -> Pacing:
 
 
 def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
-    """Return the state after an acceptance: it ends a push-back, counts, and may end a round."""
+    """Return the state after an acceptance: it ends a push-back, counts, and may end a trial or a round."""
     granted_at = event.granted_at
     if granted_at <= state.cut_at:
-        counts = state.refusals <= 1 and granted_at >= state.cycle_at
-        return state._replace(cycle_accepted=state.cycle_accepted + 1) if counts else state
-    if state.refusals > 1:
-        return reopened(state, granted_at)
-    if state.refusals == 1:
-        state = _mixed(state, granted_at)
+        state = state._replace(cycle_accepted=state.cycle_accepted + (granted_at >= state.cycle_at))
+        is_open = state.is_shut and granted_at > state.shut_at + ECHO * (now - granted_at)
+        return noise.counted(lifted(state), is_refused=False) if is_open else state
+    if state.is_shut:
+        return _reopened(state, granted_at, now)
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
         cycle_accepted=state.cycle_accepted + 1,
         round_accepted=state.round_accepted + 1,
-        owed=max(0, state.owed - 1),
+        refusals=0,
+        owed=max(0.0, state.owed - _earned(state)),
     )
-    requests_s = min(ROUND_S_MAX, ROUND_REQUESTS / state.rate_per_s)
-    least_s = max(ROUND_S, requests_s, ROUND_TRIPS * (now - granted_at))
-    if granted_at - state.round_at < (max(RAMP_ROUND_S, least_s) if state.growth == RAMP else least_s):
-        return state
-    return _next_round(state, granted_at)
+    if state.trial:
+        return _tried(state, state.trial, now, is_refused=False)
+    state = noise.counted(state, is_refused=False)
+    if noise.is_suspicious(state) and noise.is_measured(state):
+        return _too_fast(_cut(state, granted_at, now), noise.share(state), now)
+    if now > state.noise_until_s:
+        state = state._replace(noise=0.0, noise_until_s=inf)
+    return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
 
 
 def refused(state: Pacing, event: Refused, now: float) -> Pacing:
-    """Return the state after a refusal: an echo, a cut, or a knock at a window that is still shut."""
-    if event.granted_at <= state.cut_at:
-        return state._replace(owed=min(OWED_MAX, state.owed + state.charge))
-    state = _begun(state, event.granted_at)
-    wait_s = event.throttled.retry_after_s or 0.0
-    fresh = state._replace(
-        cut_at=now + ECHO * (now - event.granted_at),
-        refusals=state.refusals + 1,
-        hold=PushBack(until_s=now + wait_s, refusals=state.refusals + 1),
+    """Return the state after a refusal: one to be tolerated, a cut, or a knock that found nobody."""
+    granted_at = event.granted_at
+    state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))
+    if granted_at <= state.cut_at:
+        return state
+    state = _begun(state, granted_at)
+    state = state._replace(
+        refusals=state.refusals + 1, shut_at=state.shut_at if state.refusals else granted_at
     )
-    if state.refusals == 0:
-        fresh = cut(fresh._replace(shut_at=event.granted_at), event, now)
-        if wait_s <= (event.granted_at - state.cycle_at) / 2:
-            return fresh
-    return shut(fresh._replace(refusals=max(2, fresh.refusals)), event, now)
+    has_to_wait = event.throttled.retry_after_s is not None and not state.noise
+    if not state.trial:
+        state = noise.counted(state, is_refused=True)
+    if state.is_shut or has_to_wait or noise.is_run(state):
+        return shut(_cut(state, granted_at, now), event, now)
+    state = state._replace(stated=stated(event) or state.stated)
+    return _tried(state, state.trial, now, is_refused=True) if state.trial else state
+
+
+def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
+    """Return the state in which requests that have already left say nothing new."""
+    return state._replace(cut_at=now + ECHO * (now - granted_at))
+
+
+def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
+    """Return the state that is slower: as stated, as before the probe, or as a trial."""
+    if begun := early(state):
+        hold = PushBack(until_s=now + EARLY_PAUSE * begun.window_s, refusals=state.refusals)
+        return state._replace(hold=hold, excess=0.0)
+    limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
+    fresh = state._replace(
+        excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, round_at=state.cut_at, round_accepted=0
+    )
+    if state.stated and limit_per_s < BELIEVED * quota_per_s(state.stated):
+        fresh = fresh._replace(limit=state.stated, why=Why.STATED)
+        if quota_per_s(state.stated) < state.rate_per_s:
+            return fresh._replace(rate_per_s=quota_per_s(state.stated))
+    elif state.why is not Why.STATED:
+        fresh = fresh._replace(limit=None, why=Why.FOUND)
+    if state.ground_per_s:
+        step_per_s = state.rate_per_s / (1 + state.growth / GROWTH_FACTOR)
+        known_per_s = limit_per_s if limit_per_s > state.ground_per_s else step_per_s
+        return fresh._replace(rate_per_s=max(state.ground_per_s, QUOTA * known_per_s))
+    return noise.begin(fresh._replace(growth=state.growth), share, now)
+
+
+def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pacing:
+    """Return the state after an answer to a trial, which may be its last."""
+    trial = before._replace(answers=before.answers + 1, refused=before.refused + is_refused)
+    if not noise.is_over(trial):
+        return state._replace(trial=trial)
+    share = noise.share_of(trial)
+    after = noise.learned(state, trial, now)
+    if not noise.was_too_fast(after, trial):
+        return after._replace(
+            rate_per_s=trial.rate_per_s,
+            growth=max(trial.growth, GROWTH_BACK),
+            owed=0.0,
+            noise=(state.refused + trial.refused) / (state.answers + trial.answers),
+        )
+    if share > noise.TOLERANCE + state.noise:
+        tried = state._replace(growth=trial.growth, answers=trial.answers, refused=trial.refused)
+        return noise.begin(tried, share, now)
+    rate_per_s = QUOTA * (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
+    rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
+    return after._replace(
+        rate_per_s=rate_per_s, growth=GROWTH_ROUGH, owed=min(OWED_AFTER_CUT / trial.share, state.owed)
+    )
+
+
+def _reopened(state: Pacing, granted_at: float, now: float) -> Pacing:
+    """Return the state in which requests are accepted again; if soon, they only left too fast."""
+    fresh, accepted_per_s = reopened(state, granted_at)
+    if accepted_per_s is None or not noise.is_suspicious(fresh):
+        return fresh
+    return _too_fast(_cut(fresh, granted_at, now), 1 - accepted_per_s / state.rate_per_s, now)
 
 
 def _begun(state: Pacing, granted_at: float) -> Pacing:
     """Let the first cycle, window and round start with the first answer."""
     if state.cycle_at > -inf:
         return state
-    return state._replace(cycle_at=granted_at, window_at=granted_at, round_at=granted_at)
+    return state._replace(cycle_at=granted_at, round_at=granted_at)
 
 
 def _rolled(state: Pacing, granted_at: float) -> Pacing:
     """Start the next window where the believed one has ended; what it took without refusing, it allows."""
     known = window(state)
-    if known is None or granted_at < state.window_at + known.window_s:
+    if known is None or granted_at < state.cycle_at + known.window_s:
         return state
-    gone = (granted_at - state.window_at) // known.window_s
-    window_at = state.window_at + gone * known.window_s
+    gone = (granted_at - state.cycle_at) // known.window_s
     if state.why is not Why.STATED:
         known = replace(known, requests=max(known.requests, state.cycle_accepted))
-    return state._replace(window_at=window_at, cycle_at=window_at, cycle_accepted=0, limit=known)
+    return state._replace(cycle_at=state.cycle_at + gone * known.window_s, cycle_accepted=0, limit=known)
+
+
+def _earned(state: Pacing) -> float:
+    """Return what an acceptance makes good; a stated limit gives less reason to try it."""
+    earned = EARNED + state.noise
+    return earned / 2 if state.why is Why.STATED and state.limit else earned
+
+
+def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
+    requests_s = min(ROUND_S_MAX, ROUND_REQUESTS / state.rate_per_s)
+    least_s = max(ROUND_S, requests_s, ROUND_TRIPS * (now - granted_at))
+    return granted_at - state.round_at >= (max(RAMP_ROUND_S, least_s) if state.growth == RAMP else least_s)
 
 
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
-    """Start a round, faster than the last one if that one used its rate and the past is paid for."""
-    used = state.round_accepted >= USED * state.rate_per_s * (granted_at - state.round_at)
+    """Start a round, faster than the last one if that one used its rate and the past is made good."""
+    used = state.round_accepted >= USED * (1 - state.noise) * state.rate_per_s * (granted_at - state.round_at)
     state = state._replace(round_at=granted_at, round_accepted=0)
-    if not used or state.owed:
+    if not used or state.owed >= 1:
         return state
     rate_per_s = min(
         RATE_PER_S_MAX, state.cap_per_s, state.rate_per_s * (1 + state.growth), _ceiling_per_s(state)
     )
+    if rate_per_s == state.rate_per_s == state.cap_per_s:
+        return state._replace(ground_per_s=0.0)  # it got there: the probe is over
     if state.growth == RAMP:
         arrived = state.limit is not None and rate_per_s <= state.rate_per_s
-        return state._replace(rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP)
+        return state._replace(rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP, excess=0.0)
     return state._replace(
         rate_per_s=rate_per_s,
+        excess=0.0,
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
-        sustained_per_s=state.sustained_per_s or state.rate_per_s,
+        ground_per_s=state.ground_per_s or state.rate_per_s,
         limit=None if state.why is Why.LEARNED and not window(state) else state.limit,
     )
 
@@ -129,13 +227,3 @@ def _ceiling_per_s(state: Pacing) -> float:
     if (known := window(state)) is None:
         return inf
     return (1 + min(1.0, OVER_S / known.window_s)) * known.requests / known.window_s
-
-
-def _mixed(state: Pacing, granted_at: float) -> Pacing:
-    """Take a refusal that stood alone as `too fast`: the server had nothing left when it spoke."""
-    fresh = state._replace(refusals=0, hold=PushBack(), round_at=granted_at, round_accepted=0)
-    if early(state):
-        return fresh
-    if state.why is Why.STATED:
-        return fresh._replace(cycle_at=state.cut_at, cycle_accepted=0)
-    return fresh._replace(cycle_at=state.cut_at, cycle_accepted=0, window_at=inf, limit=None, why=Why.FOUND)

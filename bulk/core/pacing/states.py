@@ -8,9 +8,11 @@ from bulk.core.model import Limit, Throttled, Why, noun
 START_PER_S = 10.0
 """First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
 RAMP = 1.0
-"""Growth a round until the first refusal: doubling."""
-OWED_MAX = 300
-"""The most accepted requests that refusals may cost before the next probe."""
+"""Growth a round until the first cut: doubling."""
+GROWTH_MIN = 0.01
+"""Growth in the first round of a probe."""
+OWED_MAX = 20.0
+"""The most refusals that have to be made good by acceptances before the next probe."""
 
 
 @noun
@@ -21,6 +23,17 @@ class PushBack:
     """When it ends."""
     refusals: int = 0
     """Refusals in a row, with nothing accepted between, that led to it."""
+
+
+class Trial(NamedTuple):
+    """A slower rate is tried: a limit refuses less of it, noise does not care."""
+
+    rate_per_s: float
+    """The rate before, its growth, and the share of it that was refused."""
+    growth: float
+    share: float
+    answers: int = 0
+    refused: int = 0
 
 
 class Pacing(NamedTuple):
@@ -35,30 +48,40 @@ class Pacing(NamedTuple):
     limit: Limit | None = None
     """The limit believed in as a window; None where only a rate is known."""
     why: Why = Why.FOUND
+    stated: Limit | None = None
+    """The limit that a refusal stated last, whether believed or not."""
+    noise: float = 0.0
+    """Share of requests that is refused whatever the rate; forgotten at `noise_until_s`, since it changes."""
+    noise_until_s: float = inf
+
+    excess: float = 0.0
+    """Refusals lately beyond what noise and tolerance explain, and the answers since it last left 0."""
+    answers: int = 0
+    refused: int = 0
+    trial: Trial | None = None
 
     cycle_at: float = -inf
-    """When the server last had nothing left to give."""
+    """When the present window opened, or the first answer came, as far as is known."""
     cycle_accepted: int = 0
-    window_at: float = inf
-    """When the present window opened; never, where none was seen to open."""
+    outage_accepted: int = 0
+    """What was accepted before the latest shut time that fitted no window."""
 
     round_at: float = -inf
     round_accepted: int = 0
     growth: float = RAMP
     """Share by which the next round is faster."""
-    sustained_per_s: float = 0.0
+    ground_per_s: float = 0.0
     """Rate that the present probe started from; 0 outside a probe."""
-    owed: int = 0
-    """Requests still to be accepted before the next probe."""
-    charge: int = 0
-    """What each echo of the last cut adds to that."""
+    owed: float = 0.0
+    """Refusals still to be made good by acceptances before the next probe."""
 
     refusals: int = 0
-    """Refusals in a row, echoes not counted."""
+    """Refusals in a row, echoes not counted; the first of them was granted at `shut_at`."""
+    is_shut: bool = False
+    """Whether nothing is accepted any more, as far as is known."""
     cut_at: float = -inf
-    """Requests granted until then knew nothing of the last refusal."""
+    """Requests granted until then knew nothing of the latest cut."""
     shut_at: float = -inf
-    """When the first of the refusals in a row was granted."""
     spacing_s: float = 0.0
     """Least time between two requests, whatever the rate: knocks leave one by one."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from bulk.core.ledger.records import Decision, Json, Pace, decision_of, pace_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Outcome, Wait
-from bulk.core.pacing.describe import limit_text, wait_text
+from bulk.core.pacing.describe import limit_text, noise_text, wait_text
 from bulk.core.text import counted
 
 
@@ -22,10 +22,12 @@ def remark(record: Json) -> str:
 
 
 def pace_text(pace: Pace) -> str:
-    """Return `1.98/s; limit 4 per 2 s (user), stated; the server's push-back: 2 s left`."""
+    """Return `1.98/s; limit 4 per 2 s, stated; 6 % refused anyway; the server's push-back: 2 s left`."""
     parts = [f"{pace.rate_per_s:.4g}/s"]
     if pace.limit:
         parts.append(f"limit {limit_text(pace.limit)}, {pace.why}")
+    if pace.noise:
+        parts.append(noise_text(pace.noise))
     if pace.hold is not Hold.RATE:
         parts.append(wait_text(Wait(hold=pace.hold, left_s=pace.left_s)))
     return "; ".join(parts)

@@ -43,12 +43,13 @@ def test_a_pace_is_one_line(written: "Written") -> None:
         1.98,
         Limit(requests=4, window_s=2.0, policy="user"),
         why=Why.STATED,
+        noise=0.06,
         hold=Hold.PUSH_BACK,
         left_s=2.0,
     )
     assert remark(written.records[-1]) == (
         "pace of writes (cn-north-4 at simulator, account ops): "
-        "1.98/s; limit 4 per 2 s (user), stated; the server's push-back: 2 s left"
+        "1.98/s; limit 4 per 2 s (user), stated; 6 % refused anyway; the server's push-back: 2 s left"
     )
     assert remark(written.noted("torn", "cut 3 bytes").records[-1]) == "torn: cut 3 bytes"
 

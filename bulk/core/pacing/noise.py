@@ -1,0 +1,117 @@
+"""Tells "refused because too fast" from "refused anyway".
+
+Gateways refuse some requests whatever the rate. Up to the *tolerance*, refusals are no reason to go slower.
+What exceeds it for long is tried: the rate goes below what was accepted, and the answers are weighed. A limit
+refuses less of the slower rate; *noise* does not care, so then the rate comes back, and the share that it
+refuses is known. Known noise is forgotten after a while, since it changes.
+"""
+
+from math import ceil, log
+
+from bulk.core.pacing.quota import window
+from bulk.core.pacing.states import Pacing, Trial
+
+TOLERANCE = 0.03
+"""Share of refusals that is no reason to go slower."""
+TOLERANCE_OF_NOISE = 0.15
+"""What is tolerated besides, as a share of the noise: the more there is, the more it varies."""
+PATIENCE, PATIENCE_WITH_NOISE = 3.0, 80.0
+"""Refusals in excess that call for a trial, and how many more for noise of 1."""
+UNLIKELY = 1e-4
+"""Refusals in a row that noise explains no better than this are no noise."""
+NOISE_SUSPECTED, NOISE_BESIDE_WINDOW = 0.1, 0.01
+"""The least noise that this is judged with, as it may not be known yet; less beside a window, which shuts."""
+DEPTH = 0.93
+"""Rate of a trial over the limit that is suspected."""
+CUT_MAX = 10.0
+"""How much slower a cut makes at most: what it goes by is few answers."""
+STALL_S = 1.0
+"""A slower rate is as slow as that only when the second before it is over."""
+ANSWERS = 120
+"""Answers that a trial takes to know what is refused anyway."""
+ANSWERS_MIN = 20
+"""Answers before a trial that tell what it is compared with."""
+EXPECTED = 5.0
+"""Refusals that should have come if the rate was not to blame: none of them ends a trial sooner."""
+MORE = 1.5
+"""How much more than before noise may refuse of a slower rate."""
+NOISE_MAX = 0.35
+"""The most that is believed to be noise."""
+FORGOTTEN_S, FORGOTTEN_ANSWERS = 30.0, 2000
+
+
+def allowance(state: Pacing) -> float:
+    """Return the share of refusals that is no reason to go slower."""
+    return TOLERANCE + (1 + TOLERANCE_OF_NOISE) * state.noise
+
+
+def counted(state: Pacing, *, is_refused: bool) -> Pacing:
+    """Return the state that has counted an answer."""
+    if not state.excess:  # the first refusal of a stretch only marks its beginning
+        return state._replace(excess=1.0, answers=0, refused=0) if is_refused else state
+    return state._replace(
+        excess=max(0.0, state.excess + is_refused - allowance(state)),
+        answers=state.answers + 1,
+        refused=state.refused + is_refused,
+    )
+
+
+def is_measured(state: Pacing) -> bool:
+    """Return whether the share of the present stretch is known well enough for a trial."""
+    return state.answers >= (ANSWERS_MIN / 2 if state.ground_per_s else ANSWERS_MIN)
+
+
+def is_suspicious(state: Pacing) -> bool:
+    """Return whether there are more refusals than noise and tolerance explain."""
+    return state.excess > PATIENCE + PATIENCE_WITH_NOISE * state.noise
+
+
+def is_run(state: Pacing) -> bool:
+    """Return whether noise does not explain so many refusals in a row."""
+    suspected = NOISE_BESIDE_WINDOW if window(state) else NOISE_SUSPECTED
+    return state.refusals >= ceil(log(UNLIKELY) / log(max(state.noise, suspected)))
+
+
+def share(state: Pacing) -> float:
+    """Return the share that was refused in the present stretch."""
+    return state.refused / max(1, state.answers)
+
+
+def begin(state: Pacing, share: float, now: float) -> Pacing:
+    """Return the state that tries a slower rate, of which a limit that refuses this share refuses nothing."""
+    return state._replace(
+        rate_per_s=DEPTH * state.rate_per_s * max(1 - share, 1 / CUT_MAX),
+        trial=Trial(rate_per_s=state.rate_per_s, share=share, growth=state.growth),
+        cut_at=now + STALL_S,
+    )
+
+
+def share_of(trial: Trial) -> float:
+    """Return the share that was refused in a trial."""
+    return trial.refused / trial.answers
+
+
+def is_over(trial: Trial) -> bool:
+    """Return whether a trial has its answers: enough for a share, or none refused where some should be."""
+    return trial.answers >= ANSWERS or (not trial.refused and trial.answers * trial.share >= EXPECTED)
+
+
+def was_too_fast(state: Pacing, trial: Trial) -> bool:
+    """Return whether the noise that is known after a trial does not explain what was refused before."""
+    excess = 1 + state.refused - state.answers * allowance(state)
+    return share_of(trial) > min(NOISE_MAX, MORE * trial.share) or is_suspicious(
+        state._replace(excess=excess)
+    )
+
+
+def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
+    """Return the state that knows the noise; what was known before counts, if it may still hold."""
+    share = share_of(trial)
+    return state._replace(
+        trial=None,
+        excess=0.0,
+        noise=(share + state.noise) / 2 if share > state.noise / 2 else share,
+        noise_until_s=now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s),
+        round_at=now,
+        round_accepted=0,
+    )
