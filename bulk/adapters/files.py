@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from io import UnsupportedOperation
 from pathlib import Path
 from typing import BinaryIO
+from unicodedata import normalize
 
 from bulk.core.errors import CannotRun, UsageError
 from bulk.core.model import Format
@@ -37,7 +38,9 @@ _NOT_TAKEN = {
 """Endings of files that are no text: what they are, and what to do."""
 _NO_PLACE_FOR_RUNS = frozenset({"dev", "proc"})
 """Where pipes have names, such as `/dev/stdin` and `<(command)`: their runs go to the current folder."""
-_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+_UNSAFE = re.compile(r"[^\w.-]+")
+_NAME_BYTES_MAX = 190
+"""A file's name has 255, and that of a ledger its start and endings besides."""
 _BUFFER_BYTES = 262_144
 _SHOWN_FILES_MAX = 5
 _SAY_FORMAT = "add --format csv or --format jsonl"
@@ -88,8 +91,9 @@ def _with_toml(path: Path, *, name: str) -> FoundJob:
 
 
 def _safe(name: str) -> str:
-    """Return a name that can be a part of a file's name and that job.toml would take."""
-    return _UNSAFE.sub("-", name).strip("-._")[:64] or "job"
+    """Return a name that can be a part of a file's name and that job.toml would take; letters stay."""
+    safe = _UNSAFE.sub("-", normalize("NFC", name)).strip("-._")[:64]
+    return safe.encode()[:_NAME_BYTES_MAX].decode(errors="ignore").rstrip("-._") or "job"
 
 
 def is_job_file(path: Path) -> bool:

@@ -7,7 +7,6 @@ Applications Recover from fsync Failures?", USENIX ATC 2020).
 """
 
 import asyncio
-import fcntl
 import os
 import shlex
 import time
@@ -23,8 +22,9 @@ from typing import Protocol, Self
 import orjson
 
 from bulk.adapters.lines import Lines
+from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
-from bulk.core.errors import BulkError, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
+from bulk.core.errors import BulkError, CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.members import checked, checked_rest, checked_whole
 from bulk.core.ledger.progress import Progress
@@ -124,9 +124,11 @@ def is_live(path: Path) -> bool:
     """Return whether a process holds the ledger now."""
     with path.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(file.fileno(), path, shared=True)
         except BlockingIOError:
             return True
+        except CannotRun:  # whoever works on it is refused for that
+            return False
     return False
 
 
@@ -142,7 +144,7 @@ def kept_at_rest(path: Path) -> Iterator[None]:
         raise _unreadable(path, error) from error
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            lock(file.fileno(), path, shared=True)
         except BlockingIOError as error:
             raise _busy(path) from error
         yield
@@ -234,6 +236,7 @@ class LedgerFile(LedgerReader):
         try:
             new_folder(path.parent)
             fd = new_partial(path)
+            must_keep_others_away(fd, partial_of(path))
         except OSError as error:
             raise UsageError(
                 f"{path}: {error.strerror}", hint="choose another place with --ledger or --out"
@@ -442,7 +445,7 @@ def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]
     folders = [runs] if ledger is None else [runs, ledger.parent]
     with os.fdopen(_lock_file(job, *folders)) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file.fileno(), runs)
         except BlockingIOError as error:
             raise LedgerBusy(
                 f"another run of {job} is at work",
@@ -469,19 +472,23 @@ def _lock_file(job: str, folder: Path, *others: Path) -> int:
 
 def _lock(fd: int, path: Path) -> None:
     try:
-        _lock_patiently(fd)
+        _lock_patiently(fd, path)
+        must_keep_others_away(fd, path)
     except BlockingIOError as error:
         os.close(fd)
         raise _busy(path) from error
+    except CannotRun:
+        os.close(fd)
+        raise
 
 
-def _lock_patiently(fd: int) -> None:
+def _lock_patiently(fd: int, path: Path) -> None:
     """Take the lock; a `status` that looks whether it is taken holds it for an instant."""
     for _ in range(_LOCK_TRIES - 1):
         with suppress(BlockingIOError):
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock(fd, path)
         time.sleep(_LOCK_PAUSE_S)
-    return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return lock(fd, path)
 
 
 def _unreadable(path: Path, error: OSError) -> UsageError:

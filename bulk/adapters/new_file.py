@@ -6,7 +6,6 @@ when it died is taken away.
 """
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from bulk.adapters.locks import lock
 from bulk.core.errors import CannotRun, LedgerBusy, UsageError
 
 PARTIAL = ".partial"
@@ -78,7 +78,7 @@ def new_partial(path: Path) -> int:
     while True:
         with suppress(FileExistsError):
             fd = os.open(partial, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _SAFELY, _MODE)
-            if _is_locked(fd) and is_file(partial, os.fstat(fd)):
+            if _is_locked(fd, partial) and is_file(partial, os.fstat(fd)):
                 return fd
             os.close(fd)  # another process took it for one that was left behind, and took it away
             continue
@@ -133,7 +133,7 @@ def _remove_left_behind(partial: Path, path: Path) -> None:
             # A kill while it gets its name leaves it both.
             if found.st_nlink > 1 and not is_file(path, found):
                 raise _planted(partial, "has another name as well (a hard link)", WAY_OUT)
-            if not _is_locked(fd):
+            if not _is_locked(fd, partial):
                 raise LedgerBusy(
                     f"{path}: another process is writing it",
                     hint="wait for it, or stop it and run the same command",
@@ -144,10 +144,10 @@ def _remove_left_behind(partial: Path, path: Path) -> None:
             os.close(fd)
 
 
-def _is_locked(fd: int) -> bool:
+def _is_locked(fd: int, path: Path) -> bool:
     """Take the lock of a file; return whether it is ours now."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(fd, path)
     except BlockingIOError:
         return False
     return True

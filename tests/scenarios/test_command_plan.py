@@ -286,7 +286,9 @@ def test_a_project_from_a_variable_is_used_in_its_own_region_only(
 ) -> None:
     """Whatever the order of the rows and whether the job has a region: the others have their own project."""
     monkeypatch.delenv("BULK_PROJECT_ID")
-    monkeypatch.setenv("BULK_REGION", home)
+    monkeypatch.delenv("BULK_REGION")
+    if home:
+        monkeypatch.setenv("BULK_REGION", home)
     monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", project)
     for rows in ((1, 2), (2, 1)):
         lines = [f"{service_id(n)},{regions[n - 1]},1:{n}\n" for n in rows]

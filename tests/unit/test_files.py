@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,10 +44,24 @@ def test_a_toml_of_another_name_names_the_job(tmp_path: Path) -> None:
     assert find_job(str(tmp_path / "night.toml")).name == "night"
 
 
+def test_a_name_keeps_its_letters_in_every_script(tmp_path: Path) -> None:
+    """Two jobs of one folder have runs of their own; the name fits into that of a ledger."""
+    for name, expected in (
+        ("作业.csv", "作业"),
+        ("端口 变更.csv", "端口-变更"),
+        ("für später.csv", "für-später"),
+    ):
+        (tmp_path / name).touch()
+        assert find_job(str(tmp_path / name)).name == expected
+    (tmp_path / f"{'业' * 80}.csv").touch()
+    long = find_job(str(tmp_path / f"{'业' * 80}.csv")).name
+    assert len(ledger_path(tmp_path, long, datetime(2026, 1, 15, tzinfo=UTC)).name.encode()) < 240
+
+
 def test_a_name_without_any_usable_character_is_job(tmp_path: Path) -> None:
-    """A ledger's name never ends up empty."""
-    (tmp_path / "作业.csv").touch()
-    assert find_job(str(tmp_path / "作业.csv")).name == "job"
+    """A run needs a name all the same."""
+    (tmp_path / "!!.csv").touch()
+    assert find_job(str(tmp_path / "!!.csv")).name == "job"
 
 
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

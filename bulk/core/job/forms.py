@@ -139,7 +139,7 @@ def _origin(found: re.Match[str]) -> str:
 
 
 FILE = _text(r"[^\x00]+", "the name of a file", "services.csv", "FILE")
-NAME = _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "a name", "move-ssh", "NAME")
+NAME = _text(r"[^\W_][\w.-]{0,63}", "a name", "move-ssh", "NAME")
 PROFILE = _text(r"[A-Za-z0-9_.@-]{0,64}", "a profile", "prod", "NAME")
 REGION = _text(r"([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?", "a region", "cn-north-4", "REGION")
 PROJECT_ID = _text(r"([0-9a-f]{32})?", "a project id", "6e9dfd51d1124e8d8498dce894923a0d", "ID")
