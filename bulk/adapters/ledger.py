@@ -7,6 +7,7 @@ Applications Recover from fsync Failures?", USENIX ATC 2020).
 """
 
 import asyncio
+import hashlib
 import os
 import shlex
 import time
@@ -450,6 +451,32 @@ def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]
             raise LedgerBusy(
                 f"another run of {job} is at work",
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
+            ) from error
+        yield
+
+
+@contextmanager
+def only_run_of(rows_sha256: str, endpoint: str, state: Path) -> Iterator[None]:
+    """Keep every other run of the same rows at an endpoint away while the block runs; raises LedgerBusy.
+
+    Whatever the path by which they are named: the lock is in the user's state folder. Where nothing can be
+    written there, only the locks of the job and its ledger hold.
+    """
+    name = hashlib.sha256(f"{rows_sha256} {endpoint}".encode()).hexdigest()[:32]
+    path = state / "runs" / f"{name}.lock"
+    try:
+        new_folder(path.parent)
+        fd = open_own(path, os.O_RDWR | os.O_CREAT)
+    except OSError:
+        yield
+        return
+    with os.fdopen(fd) as file:
+        try:
+            lock(file.fileno(), path)
+        except BlockingIOError as error:
+            raise LedgerBusy(
+                "another run of the same rows is at work, under another name or from another ledger",
+                hint="wait for it, or stop it and run the same command",
             ) from error
         yield
 

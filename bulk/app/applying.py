@@ -1,18 +1,20 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run
+from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run, only_run_of
+from bulk.adapters.limits import state_folder
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import OpenRun, find_run, must_be_approved, must_name_its_targets
 from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, work_on
-from bulk.app.sources import PlanSource, R
+from bulk.app.sources import Endpoint, PlanSource, R
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged, Refused
 from bulk.core.ledger.progress import Progress
@@ -56,20 +58,26 @@ async def apply_from(
             open_run = _open_run(source, None, around, is_left=True)
         decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
         path = ledger or ledger_path(source.runs, source.name, around.utc())
-        async with new_plan(Client, source, path, around, on_record) as (plan, reach):
-            must_be_approved(plan, expect_digest)
-            return await work_on(
-                plan,
-                reach,
-                source.job,
-                around,
-                operator,
-                begins=True,
-                decisions=decisions,
-                on_yes=_leaving(open_run.path, decisions, around, operator)
-                if open_run and decisions
-                else None,
-            )
+        on_yes = _leaving(open_run.path, decisions, around, operator) if open_run and decisions else None
+        with _alone(source.sha256, source.endpoint, around):
+            async with new_plan(Client, source, path, around, on_record) as (plan, reach):
+                must_be_approved(plan, expect_digest)
+                return await work_on(
+                    plan,
+                    reach,
+                    source.job,
+                    around,
+                    operator,
+                    begins=True,
+                    decisions=decisions,
+                    on_yes=on_yes,
+                )
+
+
+def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> AbstractContextManager[None]:
+    """Return what keeps other runs of the same rows away; each folder's simulator is an API of its own."""
+    where = f"{endpoint.url} {endpoint.fleet}"
+    return only_run_of(rows_sha256, where, state_folder(around.env, around.home))
 
 
 def _leaving(
@@ -129,5 +137,6 @@ async def apply_ledger(
         must_name_its_targets(ledger)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         decisions = lifting(ledger.progress, job, despite)
-        async with open_fleets(Client, job.pace, endpoint, around) as reach:
-            return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)
+        with _alone(ledger.progress.run["job_sha256"], endpoint, around):
+            async with open_fleets(Client, job.pace, endpoint, around) as reach:
+                return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)

@@ -11,7 +11,7 @@ from bulk.adapters.ledger import LedgerFile
 from bulk.core.errors import ExitCode
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
-from tests.scenarios.stage import Ended, Stage, until, wide
+from tests.scenarios.stage import WAIT_S, Ended, Stage, until, wide
 from tests.simulator_caller import service_id
 
 REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
@@ -211,3 +211,20 @@ def test_what_a_verb_advises_works(verb: str, stage: Stage) -> None:
     for word in asked(stage, verb, plan), asked(stage, verb, job):
         for command in advised(word):
             assert stage.bulk(*command, *(["--yes"] if command[0] == "apply" else [])).code == ExitCode.OK
+
+
+def test_one_job_under_two_names_is_one_run_at_a_time(stage: Stage) -> None:
+    """A saved plan, a copy or a link of the same file: the second ends with 8 while the first is at work."""
+    job = stage.job(wide(range(1, 4)))
+    stage.bulk("plan", job, "--out", "plan.jsonl")
+    rows = (stage.folder / "services.csv").read_text()
+    stage.file("copy.csv", rows)
+    stage.order(switches={"latency_s": 0.5})
+    with stage.child("apply", job, "--yes", "-j", "1") as process:
+        until(lambda: stage.ledgers, process)
+        for other in ("plan.jsonl", "copy.csv"):
+            ended = stage.apply(other)
+            assert ended.code == ExitCode.BUSY
+            assert "another run of the same rows is at work" in ended.err
+        process.communicate(timeout=WAIT_S)
+    assert len(stage.applied) == 3
