@@ -6,8 +6,9 @@ from pathlib import Path
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run
+from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import OpenRun, find_run, must_be_approved, must_name_its_targets
+from bulk.app.ledgers import OpenRun, find_run, must_name_its_targets
 from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
@@ -57,7 +58,7 @@ async def apply_from(
         decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
         path = ledger or ledger_path(source.runs, source.name, around.utc())
         async with new_plan(Client, source, path, around, on_record) as (plan, reach):
-            must_be_approved(plan, expect_digest)
+            must_be_approved(plan.progress.digest, expect_digest)
             return await work_on(
                 plan,
                 reach,
@@ -125,9 +126,9 @@ async def apply_ledger(
 ) -> Applied:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
-        must_be_approved(ledger, expect_digest)
         must_name_its_targets(ledger)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         decisions = lifting(ledger.progress, job, despite)
         async with open_fleets(Client, job.pace, endpoint, around) as reach:
+            await ledger_must_be_approved(ledger, expect_digest, job, reach)
             return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)
