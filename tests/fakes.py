@@ -371,7 +371,7 @@ async def write_plan(ledger: LedgerFile, changes: Iterable[Change]) -> None:
     for change in changes:
         ledger.put(change)
     await ledger.flush()
-    await ledger.write(planned(*changes, digest=ledger.digest))
+    await ledger.write(planned(*changes))
     await ledger.publish()
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import orjson
 
-from bulk.core.ledger.chain import GENESIS, Chain, seal
-from bulk.core.ledger.records import Json
+from bulk.core.footprint import Footprint
+from bulk.core.ledger.chain import GENESIS, seal
+from bulk.core.ledger.digest import digest_for, planned_terms
+from bulk.core.ledger.records import Json, change_of
 
 
 def records_of(content: bytes) -> list[Json]:
@@ -21,16 +23,29 @@ def records_of(content: bytes) -> list[Json]:
 
 def forged(records: Iterable[Json], *, renumbered: bool = True, digest: bool = True) -> bytes:
     """Return a ledger of these records with right sums; its numbers and its digest as they must be."""
-    chain, previous, lines = Chain(), GENESIS, []
+    records = list(records)
+    right = _digest(records) if digest else ""
+    previous, lines = GENESIS, []
     for n, record in enumerate(records):
         json = {"n": n, **record, **({"n": n} if renumbered else {})}
-        if digest and "digest" in json:
-            json = {**json, "digest": chain.digest}
+        if right and "digest" in json:
+            json = {**json, "digest": right}
         line, previous = seal(json, previous=previous)
         lines.append(line)
-        if json.get("type") == "change":
-            chain.add(json)
     return b"".join(lines)
+
+
+def _digest(records: list[Json]) -> str:
+    """Return the digest of the plan in these records; none where they are too spoilt to have one."""
+    try:
+        digest, footprint = digest_for(records[0]), Footprint()
+        for record in records:
+            if record["type"] == "change":
+                footprint.add(change := change_of(record))
+                digest.add(change)
+        return digest.under(planned_terms(records[0], changes=footprint.changes))
+    except Exception:  # noqa: BLE001 - they may be anything
+        return ""
 
 
 def forge(ledger: Path, records: Iterable[Json]) -> None:

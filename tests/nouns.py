@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from bulk.core.footprint import Footprint
+from bulk.core.ledger.digest import PlanDigest, planned_terms
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
@@ -24,6 +25,7 @@ from bulk.core.ledger.records import (
     Ruling,
     Run,
     Session,
+    record_json,
 )
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
@@ -100,7 +102,7 @@ def ring(size: int, first: int = 1) -> list[Change]:
 
 def run_record(job: str = "services.csv") -> Run:
     """Give the first record of a ledger."""
-    options: dict[str, Any] = {"endpoint": {"url": "", "seed": "", "fleet": ""}}
+    options: dict[str, Any] = {"rows": "services.csv", "endpoint": {"url": "", "seed": "", "fleet": ""}}
     return Run(run_id="r1", version="0", job=job, job_sha256="00", options=options, targets=[])
 
 
@@ -281,7 +283,16 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
 """Any record of each type."""
 
 
-def planned(*changes: Change, rows: int | None = None, digest: str = "sha256:ab") -> Planned:
+def digest_of(*changes: Change, run: Run | None = None) -> str:
+    """Return the digest of a plan of these changes."""
+    digest, footprint = PlanDigest(), Footprint()
+    for one in changes:
+        digest.add(one)
+        footprint.add(one)
+    return digest.under(planned_terms(record_json(run or run_record()), changes=footprint.changes))
+
+
+def planned(*changes: Change, rows: int | None = None) -> Planned:
     """Give the record that ends a plan of these changes."""
     footprint = Footprint()
     for one in changes:
@@ -291,7 +302,7 @@ def planned(*changes: Change, rows: int | None = None, digest: str = "sha256:ab"
         rows=len(changes) if rows is None else rows,
         counts=dict(counts),
         footprint=asdict(footprint),
-        digest=digest,
+        digest=digest_of(*changes),
     )
 
 

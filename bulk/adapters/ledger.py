@@ -284,11 +284,6 @@ class LedgerFile(LedgerReader):
                 Note(about="torn", message=f"cut an unfinished last line of {counted(torn_bytes, 'byte')}")
             )
 
-    @property
-    def digest(self) -> str:
-        """Return the digest of the changes written so far, or of the fixed plan."""
-        return self.progress.digest or self._chain.digest
-
     async def write(self, record: Record) -> None:
         """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""
         waiter = asyncio.get_running_loop().create_future()

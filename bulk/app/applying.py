@@ -8,8 +8,9 @@ from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run, only_run_of
 from bulk.adapters.limits import state_folder
+from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import OpenRun, find_run, must_be_approved, must_name_its_targets
+from bulk.app.ledgers import OpenRun, find_run, must_name_its_targets
 from bulk.app.overruling import Despite, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
@@ -61,7 +62,7 @@ async def apply_from(
         on_yes = _leaving(open_run.path, decisions, around, operator) if open_run and decisions else None
         with _alone(source.sha256, source.endpoint, around):
             async with new_plan(Client, source, path, around, on_record) as (plan, reach):
-                must_be_approved(plan, expect_digest)
+                must_be_approved(plan.progress.digest, expect_digest)
                 return await work_on(
                     plan,
                     reach,
@@ -133,10 +134,10 @@ async def apply_ledger(
 ) -> Applied:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
-        must_be_approved(ledger, expect_digest)
         must_name_its_targets(ledger)
         job, endpoint = job_of_ledger(ledger.progress, flags)
         decisions = lifting(ledger.progress, job, despite)
         with _alone(ledger.progress.run["job_sha256"], endpoint, around):
             async with open_fleets(Client, job.pace, endpoint, around) as reach:
+                await ledger_must_be_approved(ledger, expect_digest, job, reach)
                 return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)

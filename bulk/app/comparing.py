@@ -6,9 +6,10 @@ from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerReader
+from bulk.app.approving import ledger_must_be_approved
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import must_be_approved, plan_report, reading
+from bulk.app.ledgers import plan_report, reading
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, ServiceState, Target
@@ -36,10 +37,10 @@ async def plan_ledger(
         job, endpoint = job_of_ledger(reader.progress, flags)
         async with open_fleets(ReadClient, job.pace, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
-        ahead = forecast(reader.progress, job, around)
-        shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
-        must_be_approved(reader, expect_digest)
-        return ahead
+            ahead = forecast(reader.progress, job, around)
+            shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
+            await ledger_must_be_approved(reader, expect_digest, job, reach)
+            return ahead
 
 
 async def _moved(

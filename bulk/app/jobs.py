@@ -10,6 +10,7 @@ from bulk.app.sources import Endpoint, PlanSource
 from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import settings_of_run
 from bulk.core.model import (
     ROWS_MAX,
     Action,
@@ -193,11 +194,10 @@ def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] 
     holds in the next session too, and a rollback goes where the run went. Of the settings named in
     `without`, only what the flags say counts.
     """
-    options = dict(progress.run["options"])
-    planned_for = Endpoint(**options.pop("endpoint"))
+    planned, planned_for = settings_of_run(progress.run), Endpoint(**progress.run["options"]["endpoint"])
     last = progress.sessions[-1]["settings"] if progress.sessions else {}
-    known = {**options, **last, "endpoint": endpoint_of_ledger(progress).url}
-    stored = {name: value for name, value in known.items() if name not in {"limit", *without}}
+    known = {**planned, **last, "endpoint": endpoint_of_ledger(progress).url}
+    stored = {name: value for name, value in known.items() if name not in without}
     job = read_settings(Job, stored, flags=flags, place=lambda _: "ledger")
     if not isinstance(job, Job):
         raise JobInvalid(job)

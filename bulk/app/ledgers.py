@@ -14,7 +14,7 @@ import orjson
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
 from bulk.app.jobs import name_of
-from bulk.core.errors import LedgerDamaged, Refused, UsageError
+from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.members import checked
 from bulk.core.ledger.progress import Progress
@@ -79,16 +79,6 @@ def plan_report(
     rows = Rows(progress, row_at, moved)
     before_run = None if progress.sessions else estimate
     return Report(progress=progress, rows=rows, advice=advice, estimate=before_run, timeline=timeline)
-
-
-def must_be_approved(reader: LedgerReader, digest: str) -> None:
-    """Raise Refused where the plan has another digest than the one approved; `sha256:` does not count."""
-    planned = reader.progress.digest
-    if digest and digest.removeprefix("sha256:") != planned.removeprefix("sha256:"):
-        raise Refused(
-            f"the plan's digest is {planned}, not {digest}; nothing was sent",
-            hint="this is not the plan that was approved: review it with `bulk plan`, then name its digest",
-        )
 
 
 def must_name_its_targets(reader: LedgerReader) -> None:

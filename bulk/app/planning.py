@@ -13,14 +13,16 @@ from bulk import __version__
 from bulk.adapters.http import ReadClient
 from bulk.adapters.ledger import LedgerFile, OnRecord
 from bulk.adapters.snapshot import Snapshot
+from bulk.app.approving import must_be_approved
 from bulk.app.forecast import Forecast, forecast
-from bulk.app.ledgers import must_be_approved, plan_report
+from bulk.app.ledgers import plan_report
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.sources import PlanSource, R
 from bulk.app.surroundings import Surroundings
 from bulk.core.footprint import Footprint
 from bulk.core.job import settings_json
-from bulk.core.ledger.records import Planned, Run, target_json
+from bulk.core.ledger.digest import PlanDigest, planned_terms
+from bulk.core.ledger.records import Planned, Run, record_json, target_json
 from bulk.core.model import Change, Target
 from bulk.core.plan import list_requests
 from bulk.core.reports.model import Report
@@ -51,7 +53,7 @@ async def plan_from(
         async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _):
             ahead = forecast(ledger.progress, source.job, around)
             shown(plan_report(ledger, estimate=ahead.estimate))
-            must_be_approved(ledger, expect_digest)
+            must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()
             return ahead
@@ -83,18 +85,19 @@ async def _write(
     """List every fleet that the rows name, and write their changes in the order of sending."""
     reach.foresee({source.job.where.target, *(row.target for row in rows)})
     by_target = await _by_target(rows, reach)
-    ledger.put(
-        Run(
-            run_id=secrets.token_hex(8),
-            version=__version__,
-            job=source.name,
-            job_sha256=source.sha256,
-            options=settings_json(source.job)
-            | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
-            targets=[target_json(target) for target in by_target],
-        )
+    run = Run(
+        run_id=secrets.token_hex(8),
+        version=__version__,
+        job=source.name,
+        job_sha256=source.sha256,
+        options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
+        targets=[
+            target_json(target) | {"host": host}
+            for target, host in zip(by_target, await reach.hosts(by_target), strict=True)
+        ],
     )
-    writer = _PlanWriter(ledger)
+    ledger.put(run)
+    writer = _PlanWriter(ledger, run)
 
     async def ask(target: Target) -> Snapshot:
         contact, live = await reach.contact(target), Snapshot()
@@ -124,8 +127,10 @@ async def _by_target(rows: Iterable[R], reach: Reach[C]) -> Mapping[Target, Sequ
 class _PlanWriter:
     """Writes the changes of a plan, target by target, and what they add up to."""
 
-    def __init__(self, ledger: LedgerFile) -> None:
+    def __init__(self, ledger: LedgerFile, run: Run) -> None:
         self._ledger = ledger
+        self._run = run
+        self._digest = PlanDigest()
         self._counts: Counter[str] = Counter()
         self._footprint = Footprint()
         self._pages: list[int] = []
@@ -140,6 +145,7 @@ class _PlanWriter:
             self._ledger.put(change)
             self._counts[change.action.value] += 1
             self._footprint.add(change)
+            self._digest.add(change)
             if self._footprint.rows % _FLUSH_EVERY == 0:
                 await self._ledger.flush()
         await self._ledger.flush()
@@ -147,12 +153,13 @@ class _PlanWriter:
     async def complete(self, unusable: Iterable[Change]) -> None:
         """Write the changes that no target was listed for, and that the plan is complete."""
         await self._write(unusable)
+        terms = planned_terms(record_json(self._run), changes=self._footprint.changes)
         await self._ledger.write(
             Planned(
                 rows=self._footprint.rows,
                 counts=dict(self._counts),
                 footprint=asdict(self._footprint),
                 pages=self._pages,
-                digest=self._ledger.digest,
+                digest=self._digest.under(terms),
             )
         )

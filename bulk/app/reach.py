@@ -132,6 +132,10 @@ class Reach(Generic[C]):
             raise UnnamedHost(str(api))
         self._settled |= {found.warning, api.authority}
 
+    async def hosts(self, targets: Iterable[Target]) -> list[str]:
+        """Return the host of the API of each target; raises what `contact` raises."""
+        return [(await self.contact(target)).lane.host for target in targets]
+
     def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
         budget = Budget(lane=lane, kind=kind)
         if budget not in self.paces:

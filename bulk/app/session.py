@@ -185,7 +185,7 @@ def _session(ledger: LedgerFile, job: Job) -> Session:
         pid=os.getpid(),
         user=user(),
         settings=settings_json(job),
-        digest=ledger.digest,
+        digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
     )
 
@@ -244,7 +244,7 @@ def _end(brake: Brake, ledger: LedgerFile) -> End:
     return End(
         reason=reasons[0],
         reasons=[reason.value for reason in reasons],
-        digest=ledger.digest,
+        digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
     )
 

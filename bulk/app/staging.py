@@ -13,11 +13,14 @@ from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
+from bulk.core.footprint import footprint_of
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.records import Json, change_of, record_json
+from bulk.core.ledger.digest import PlanDigest, planned_terms
+from bulk.core.ledger.records import FORMAT, Json, change_of, record_json
 from bulk.core.model import ServiceId, ServiceState
 from bulk.core.rehearsal import fleet_line, practised
+from bulk.core.vpcep.regions import parse_endpoint
 from bulk.core.vpcep.services import service
 
 
@@ -76,24 +79,26 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
     """Write the plan anew, its endpoint the simulator, open at any time of day."""
-    chain = Chain()
+    chain, digest, run = Chain(), PlanDigest(), Json()
     options = settings_json(replace(job, window=None)) | {"endpoint": asdict(Endpoint(url=url))}
     with copy.open("xb") as file:
         for record in _plan(plan):
-            file.write(chain.add(_staged(record, options, chain.digest)))
-
-
-def _staged(record: Json, options: Json, digest: str) -> Json:
-    """Return a record of the plan in the form for the stage, without its `sum`."""
-    bare = {name: value for name, value in record.items() if name != "sum"}
-    match record["type"]:
-        case "run":
-            targets = [target | {"profile": ""} for target in record["targets"]]
-            return bare | {"options": options, "targets": targets}
-        case "change":
-            return bare | record_json(practised(change_of(record)))
-        case _:
-            return bare | {"digest": digest}
+            bare = {name: value for name, value in record.items() if name != "sum"}
+            match record["type"]:
+                case "run":
+                    there = {"profile": "", "host": parse_endpoint(url).authority}
+                    targets = [target | there for target in record["targets"]]
+                    bare = run = bare | {"format": FORMAT, "options": options, "targets": targets}
+                case "change":
+                    change = practised(change_of(record))
+                    digest.add(change)
+                    bare |= record_json(change)
+                case "planned":
+                    terms = planned_terms(run, changes=footprint_of(record["footprint"]).changes)
+                    bare["digest"] = digest.under(terms)
+                case _:
+                    pass
+            file.write(chain.add(bare))
 
 
 def _plan(ledger: Path) -> Iterator[Json]:

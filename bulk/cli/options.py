@@ -161,7 +161,7 @@ ExpectDigest = Annotated[
         "--expect-digest",
         group=Group.WHAT,
         metavar="DIGEST",
-        help="Refuse any plan that does not have this digest.",
+        help="Refuse any plan that does not have this digest; its first 16 hex digits are enough.",
     ),
 ]
 NamePattern = Annotated[

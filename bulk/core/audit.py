@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint
+from bulk.core.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
 from bulk.core.ledger.progress import NOT_ASKED, Progress, Stage
 from bulk.core.ledger.records import FORMAT, Json, change_of
 from bulk.core.model import Action
@@ -18,12 +19,13 @@ from bulk.core.text import counted
 
 
 class Promise(StrEnum):
-    """What a ledger has to prove; P1 to P5 are the promises (bulk/README.md, "The promises")."""
+    """What a ledger has to prove; P1 to P5 and P11 are the promises (bulk/README.md, "The promises")."""
 
     CHAIN = "chain"
-    """No line is missing, edited or out of order, and the plan has its digest (P5)."""
+    """No line is missing, edited or out of order (P5)."""
     PLAN = "plan"
-    """All changes were recorded before anything was sent, and nothing else was sent (P1)."""
+    """All changes were recorded before anything was sent, have the digest that is stated (P11), and nothing
+    else was sent (P1)."""
     INTENT = "intent"
     """Each PUT was recorded before it left (P1)."""
     ALONE = "alone"
@@ -62,13 +64,14 @@ _MAY_END_AGAIN = frozenset({Stage.APPLIED, Stage.FAILED})
 
 
 class Audit:
-    """Holds a ledger's records against the promises, one by one; about 26 bytes a row."""
+    """Holds a ledger's records against the promises, one by one; about 65 bytes a row."""
 
     def __init__(self) -> None:
         self.progress = Progress()
         self._lines = 0
         self._actions: Counter[str] = Counter()
         self._footprint = Footprint()
+        self._digest: Digest = PlanDigest()
         self._is_update = bytearray()
         """By row - 1: 1 where the plan changes the service."""
         self._sessions_ended = 0
@@ -128,6 +131,8 @@ class Audit:
         had_ended = self._stage_of(record) in _MAY_END_AGAIN
         self.progress.step(record, offset)
         match record["type"]:
+            case "run":
+                self._digest = digest_for(record)
             case "change":
                 self._remember(record)
             case "planned":
@@ -152,7 +157,9 @@ class Audit:
     def _remember(self, change: Json) -> None:
         row, action = change["row"], change["action"]
         self._actions[action] += 1
-        self._footprint.add(change_of(change))
+        planned = change_of(change)
+        self._footprint.add(planned)
+        self._digest.add(planned)
         if row > len(self._is_update):
             self._is_update.extend(bytes(row - len(self._is_update)))
         self._is_update[row - 1] = action == _UPDATE
@@ -163,6 +170,9 @@ class Audit:
         reached = asdict(self._footprint)
         if Counter(record["footprint"]) != Counter(reached):
             yield Promise.PLAN, _differ(record["footprint"], reached)
+        digest = self._digest.under(planned_terms(self.progress.run, changes=self._footprint.changes))
+        if record["digest"] != digest:
+            yield Promise.PLAN, f"states the digest {record['digest']}, but the plan before it has {digest}"
 
     def _intent(self, record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
         row = record["row"]

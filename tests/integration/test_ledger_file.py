@@ -635,7 +635,6 @@ async def test_a_ledger_is_private_and_has_no_name_before_its_plan_is_complete(t
         assert names(path.parent) == [NAME + PARTIAL]
         await write_plan(ledger, [change(1)])
         assert ledger.progress.planned
-        assert ledger.digest == ledger.progress.planned["digest"]
     assert names(path.parent) == [NAME]
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -697,16 +696,3 @@ async def test_a_place_that_cannot_be_written_is_a_wrong_argument(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match=r"Not a directory|File exists"):
         LedgerFile.create(tmp_path / "file" / NAME, now=NOW)
-
-
-async def test_the_digest_is_known_while_planning_and_fixed_by_the_plan(tmp_path: Path) -> None:
-    """The same changes give the same digest in any ledger, whenever they were written."""
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    later = FakeClock()
-    later.elapsed_s = 3600.0
-    one = await planned_ledger(tmp_path / "a", [change(1)])
-    other = await planned_ledger(tmp_path / "b", [change(1)], clock=later)
-    assert one.digest == other.digest == (fold(one.path).planned or {})["digest"]
-    await closed(one)
-    await closed(other)

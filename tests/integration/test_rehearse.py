@@ -8,9 +8,18 @@ from typing import Any
 import orjson
 import pytest
 
+from bulk.adapters.http import ReadClient
+from bulk.adapters.ledger import fold
 from bulk.adapters.victim import kill_when
-from bulk.app import crashing
+from bulk.app import crashing, surroundings
+from bulk.app.approving import ledger_must_be_approved
+from bulk.app.auditing import audit_ledger
+from bulk.app.jobs import job_of_ledger
+from bulk.app.ledgers import reading
+from bulk.app.reach import open_fleets
+from bulk.app.staging import staged
 from bulk.cli.main import main
+from bulk.core.ledger.digest import PREFIX
 from bulk.run.machine import Machine
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
@@ -88,6 +97,28 @@ def test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched(
     assert 0 < told["gaps"][0]["expected_s"] < told["gaps"][0]["at_most_s"]
     assert plan.read_bytes() == ledger
     assert (folder / "runs" / "fleet.jsonl").read_bytes() == fleet
+
+
+def test_the_plan_on_the_stage_is_one_that_would_be_approved(tmp_path: Path) -> None:
+    """It is proved and held to an approval like any other; the window and the API are the stage's own."""
+    folder, plan = job(tmp_path / "swap", settings=PARKING), tmp_path / "plan.ledger.jsonl"
+    assert main(["plan", str(folder), "--out", str(plan), "--quiet"]) == 0
+    asyncio.run(_stage_and_approve(plan, tmp_path / "stage"))
+
+
+async def _stage_and_approve(plan: Path, folder: Path) -> None:
+    planned = fold(plan)
+    settings, _ = job_of_ledger(planned, {})
+    async with staged(plan, folder, settings, surroundings.system(), flags=()) as stage:
+        assert audit_ledger(stage.ledger).breach is None
+        with reading(stage.ledger) as reader:
+            digest = reader.progress.digest
+            there, endpoint = job_of_ledger(reader.progress, {})
+            approved = digest.removeprefix(PREFIX)
+            async with open_fleets(ReadClient, there.pace, endpoint, stage.around) as reach:
+                await ledger_must_be_approved(reader, approved, there, reach)
+            assert digest != planned.digest
+            assert endpoint.url == stage.practice.url
 
 
 def test_a_limit_is_rehearsed_in_real_time_and_a_failed_row_is_exit_4(

@@ -2,6 +2,7 @@
 
 from graphlib import CycleError, TopologicalSorter
 from itertools import combinations
+from random import Random
 
 import pytest
 from hypothesis import assume, given
@@ -149,3 +150,17 @@ def test_a_row_of_swaps_needs_at_most_twice_the_fewest() -> None:
 def test_a_long_chain_is_no_component() -> None:
     """No depth of waiting is too deep."""
     assert list(strong_components({node: (node + 1,) for node in range(20_000)} | {20_000: ()})) == []
+
+
+def test_the_names_of_nodes_do_not_matter() -> None:
+    """Nor does the order in which a set has them, where several sets of nodes would do."""
+    length = module.EXACT_NODES_MAX
+    pairs = {node: ((node - 1) % length, (node + 1) % length) for node in range(length)}
+    graph = pairs | {length: (0,), 0: (length, *pairs[0])}
+    answers = set()
+    for seed in range(20):
+        names = dict(zip(graph, Random(seed).sample(range(10**6), len(graph)), strict=True))
+        renamed = {names[node]: tuple(names[other] for other in others) for node, others in graph.items()}
+        breakers = fewest_breakers(renamed, dict.fromkeys(renamed, 0))
+        answers.add(frozenset(node for node in graph if names[node] in breakers))
+    assert len(answers) == 1

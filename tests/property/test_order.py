@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import combinations, permutations
 from random import Random
 
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ from bulk.core.model import (
     Target,
 )
 from bulk.core.plan import plan_target, steps
-from tests.nouns import LiveList
+from tests.nouns import LiveList, digest_of
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 SERVICES_MAX = 6
@@ -50,7 +51,8 @@ def put(state: ServiceState, body: ModifyBody) -> ServiceState:
 
 # The fleets: so few ports behind two port_ids that nearly every row is in another's way.
 
-PAIRS = [(port, Protocol.TCP) for port in range(1, 6)] + [(1, Protocol.UDP)]
+TCP = Protocol.TCP
+PAIRS = [(port, TCP) for port in range(1, 6)] + [(1, Protocol.UDP)]
 
 
 def port_map(claims: Iterable[tuple[int, Protocol]]) -> tuple[PortMapping, ...]:
@@ -285,3 +287,46 @@ def test_the_same_job_gives_the_same_plan(job: Job) -> None:
     backwards = dict(reversed(fleet.items()))
     forwards = planned(fleet, updates, allow_parking=True)
     assert planned(backwards, updates, allow_parking=True) == forwards
+
+
+@given(job=jobs(), allow_parking=st.booleans(), data=st.data())
+def test_the_order_of_the_rows_does_not_change_what_is_done(
+    *, job: Job, allow_parking: bool, data: st.DataObject
+) -> None:
+    """Who is parked and how, who is refused, who waits for whom: the digest of the plan covers all of it."""
+    fleet, updates = job
+    shuffled = [
+        replace(update, row=row) for row, update in enumerate(data.draw(st.permutations(updates)), start=1)
+    ]
+    plan, again = (planned(fleet, rows, allow_parking=allow_parking) for rows in (updates, shuffled))
+    assert digest_of(*again) == digest_of(*plan)
+
+
+@pytest.mark.parametrize("size", [2, 3, 5, 8, 20])
+@pytest.mark.parametrize("seed", range(4))
+def test_nor_does_it_where_any_of_a_cycle_could_be_parked(size: int, seed: int) -> None:
+    """Each takes the port of the next one and of another; with twenty, not every way out is tried."""
+    dice = Random(seed)
+    services = [ServiceId(f"s{number:02}") for number in range(size)]
+    fleet = {
+        service: ServiceState(
+            id=service, status="available", port_id="P", ports=port_map([(2 * n + 1, TCP), (2 * n + 2, TCP)])
+        )
+        for n, service in enumerate(services)
+    }
+    other = dice.sample(range(size), size)
+    bodies = {
+        service: ModifyBody(ports=port_map([(2 * ((n + 1) % size) + 1, TCP), (2 * other[n] + 2, TCP)]))
+        for n, service in enumerate(services)
+    }
+    digests = set()
+    for _ in range(5):
+        dice.shuffle(services)
+        updates = [
+            ServiceUpdate(row=row, place="", target=TARGET, service_id=service, body=bodies[service])
+            for row, service in enumerate(services, start=1)
+        ]
+        plan = planned(fleet, updates, allow_parking=True)
+        assert any(change.parking for change in plan)
+        digests.add(digest_of(*plan))
+    assert len(digests) == 1

@@ -20,7 +20,7 @@ from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.sources import PlanSource, R
 from bulk.core.errors import ExitCode
 from bulk.core.footprint import Footprint
-from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.digest import PlanDigest, planned_terms
 from bulk.core.ledger.records import Json, change_of, target_of
 from bulk.core.model import Action, Change, Target
 from bulk.core.plan import steps
@@ -133,19 +133,18 @@ def _changes(ledger: Path) -> list[Change]:
 def _check_laws(ledger: Path, source: PlanSource[R], targets: list[Target]) -> None:
     run, *written, planned = [record for _, record in records(ledger)]
     changes = [change_of(record) for record in written]
-    sealed = Chain()
-    for record in written:
-        sealed.add({name: value for name, value in record.items() if name != "sum"})
-    footprint = Footprint()
+    footprint, digest = Footprint(), PlanDigest()
     for change in changes:
         footprint.add(change)
+        digest.add(change)
+    terms = planned_terms(run, changes=footprint.changes)
     sent = [change for change in changes if change.action is Action.UPDATE]
     puts = list(steps(sent, lambda _: False))
     looked_at = [change.target for change in changes if change.before is not None]
     laws = {
         "the source names the run": (run["job"], run["job_sha256"]) == (source.name, source.sha256),
         "each row stands once": sorted(c.row for c in changes) == [*range(1, len(changes) + 1)],
-        "the digest is that of the changes": planned["digest"] == sealed.digest,
+        "the digest is that of the changes": planned["digest"] == digest.under(terms),
         "rows are counted": planned["rows"] == len(changes),
         "actions are counted": planned["counts"] == Counter(c.action.value for c in changes),
         "the footprint is added up": planned["footprint"] == asdict(footprint),

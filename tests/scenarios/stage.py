@@ -25,6 +25,7 @@ from bulk.adapters.ledger import records
 from bulk.cli.main import main
 from bulk.core.errors import ExitCode
 from bulk.simulator import Applied, Simulator
+from tests.forging import forged, records_of
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 
 T = TypeVar("T")
@@ -205,6 +206,11 @@ class Stage:
             word for stop in self.status(ledger)["stops"] for word in ("--despite", f"{stop['id']}:known")
         ]
         return [*lifted, "--max-failures", "9"]
+
+    def forged(self, ledger: str, edit: Callable[[Json], Json]) -> str:
+        """Return a copy of a ledger with what `edit` returns in each record, and with right sums."""
+        records = (record | edit(record) for record in records_of(Path(ledger).read_bytes()))
+        return self.file("forged.ledger.jsonl", forged(records, digest=False).decode())
 
     def records(self, kind: str, ledger: Path | None = None) -> list[Json]:
         """Give the records of one type in a ledger, the latest one unless another is named."""

@@ -111,6 +111,18 @@ def test_a_run_of_format_2_is_finished(stage: Stage, old: Old) -> None:
 
 
 @pytest.mark.parametrize("stage", [{"fleet": fleet("throttled")}], indirect=True)
+def test_an_approval_of_format_2_holds_for_its_changes(stage: Stage) -> None:
+    """Its digest is made anew by its own rule, and a forged one is seen through."""
+    ledger = placed(stage, RUNS[2])
+    (planned,) = stage.records("planned")
+    forged = stage.forged(ledger, lambda record: {"note": "x"} if record["type"] == "change" else {})
+    assert stage.apply(forged, "--expect-digest", planned["digest"]).code == ExitCode.REFUSED
+    assert stage.bulk("audit", forged).out.startswith("! plan is broken")
+    assert stage.applied == []
+    assert stage.apply(ledger, "--expect-digest", planned["digest"][:23]).code == ExitCode.OK
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet("throttled")}], indirect=True)
 def test_the_pace_that_format_2_kept_in_notes_is_still_drawn_and_named(stage: Stage) -> None:
     """The rates and the limit of its notes stand in the timeline and in the history of a row."""
     ledger = placed(stage, RUNS[2])

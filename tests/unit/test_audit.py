@@ -15,18 +15,26 @@ from bulk.core.ledger.records import (
     Note,
     OutcomeRecord,
     Pace,
+    Planned,
     Purpose,
     Record,
-    Run,
     record_json,
     record_type,
 )
 from bulk.core.model import Action, LaneName, Outcome, Reply, RequestKind
-from tests.nouns import change, end_record, planned, run_record, session_record
+from tests.nouns import change, digest_of, end_record, planned, run_record, session_record
 
+UNREADABLE = (
+    "line 1 has settings that cannot be read: settings: rows: 7 is not the name of a file; "
+    'write, for example, "services.csv"'
+)
 OK = Reply(http=200, request_id="r", ms=5)
 NO_ANSWER = Reply(code="timeout")
 KEPT = change(3, action=Action.KEEP)
+DIGEST = digest_of(change(1), change(2), KEPT)
+STRICT = digest_of(
+    change(1), change(2), KEPT, run=replace(run_record(), options=run_record().options | {"strict": True})
+)
 PLAN: tuple[Record, ...] = (
     run_record(),
     change(1),
@@ -51,9 +59,12 @@ def line(number: int, record: Record) -> dict[str, Any]:
 
 def audited(*records: Record) -> tuple[Audit, Breach | None]:
     """Give the audit of these records and the first promise that they break."""
-    audit = Audit()
+    audit, digest = Audit(), next((one.digest for one in records if isinstance(one, Planned)), "")
     for number, record in enumerate(records, start=1):
-        if breach := audit.step(line(number, record), number * 100):
+        json = line(number, record)
+        if json.get("digest") == "sha256:ab":  # what the nouns have who do not know the plan
+            json["digest"] = digest
+        if breach := audit.step(json, number * 100):
             return audit, breach
     return audit, audit.breach_at_end()
 
@@ -79,7 +90,7 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
     assert breach is None
     assert {proof.promise: proof.fact for proof in audit.proofs()} == {
         Promise.CHAIN: "none of 19 lines is missing, edited or out of order",
-        Promise.PLAN: "3 rows, fixed as sha256:ab before anything was sent",
+        Promise.PLAN: f"3 rows, fixed as {DIGEST} before anything was sent",
         Promise.INTENT: "4 PUTs sent, each recorded before it left",
         Promise.ALONE: "no row had two PUTs in flight at once",
         Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
@@ -269,14 +280,29 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
         "line 6 counts 3 applied, but the lines before it have 3 not_attempted",
         (*PLAN[:5], session_record(applied=3)),
     ),
+    "a plan that states another digest than it has": (
+        Promise.PLAN,
+        f"line 5 states the digest sha256:cd, but the plan before it has {DIGEST}",
+        (*PLAN[:4], replace(planned(change(1), change(2), KEPT), digest="sha256:cd")),
+    ),
+    "a plan that was made under other guards than its settings say": (
+        Promise.PLAN,
+        f"line 5 states the digest {DIGEST}, but the plan before it has {STRICT}",
+        (replace(run_record(), options=run_record().options | {"strict": True}), *PLAN[1:5]),
+    ),
+    "settings that cannot be read": (
+        Promise.PLAN,
+        UNREADABLE,
+        (replace(run_record(), options=run_record().options | {"rows": 7}), *PLAN[1:5]),
+    ),
     "a session on another plan": (
         Promise.SESSION,
-        "line 6 names the plan sha256:cd, not sha256:ab",
+        f"line 6 names the plan sha256:cd, not {DIGEST}",
         (*PLAN[:5], replace(PLAN[5], digest="sha256:cd")),
     ),
     "the end of a session on another plan": (
         Promise.SESSION,
-        "line 7 names the plan sha256:cd, not sha256:ab",
+        f"line 7 names the plan sha256:cd, not {DIGEST}",
         (*PLAN, replace(end_record(not_attempted=3), digest="sha256:cd")),
     ),
     "a session of a newer format": (
@@ -325,7 +351,7 @@ def test_an_empty_ledger_breaks_the_promise_of_a_plan_at_its_first_line() -> Non
 def test_rows_may_have_gaps() -> None:
     """A plan made for some rows of a file keeps their numbers."""
     _, breach = audited(
-        Run(run_id="r", version="0", job="j", job_sha256="", options={}, targets=[]),
+        run_record(),
         change(7),
         planned(change(7)),
         session_record(not_attempted=1),

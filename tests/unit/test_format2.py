@@ -1,10 +1,14 @@
-"""What format 2 wrote in prose, read as the data of format 3."""
+"""What format 2 wrote otherwise, read as format 3 has it."""
 
+from pathlib import Path
+
+import orjson
 import pytest
 
+from bulk.core.ledger.digest import digest_for
 from bulk.core.ledger.format2 import modern
-from bulk.core.ledger.records import Json, pace_of
-from bulk.core.model import Hold, Limit, RequestKind, Why
+from bulk.core.ledger.records import Json, change_of, pace_of
+from bulk.core.model import Change, Hold, Limit, RequestKind, Why
 
 
 def note(about: str, message: object) -> Json:
@@ -70,3 +74,22 @@ def test_a_note_about_the_pace_becomes_a_record_of_it(
 def test_any_other_note_stays_what_it_is(other: Json) -> None:
     """Nothing is read into what does not say it, whatever a forger wrote."""
     assert modern(other) is other
+
+
+@pytest.mark.parametrize("name", ["finished", "killed", "parked", "throttled"])
+def test_a_plan_of_format_2_keeps_the_digest_that_was_approved(name: str) -> None:
+    """It is made from the changes in their order, by the rule of its time."""
+    ledger = Path(__file__).parents[1] / "ledgers" / "format-2" / f"{name}.ledger.jsonl"
+    records = [orjson.loads(line) for line in ledger.read_bytes().splitlines()]
+    plan = [change_of(record) for record in records if record["type"] == "change"]
+    (stated,) = (record["digest"] for record in records if record["type"] == "planned")
+
+    def digest(*changes: Change) -> str:
+        made = digest_for(records[0])
+        for change in changes:
+            made.add(change)
+        return made.under({})
+
+    assert digest(*plan) == stated
+    assert digest(*reversed(plan)) != stated
+    assert digest(*plan[1:]) != stated

@@ -1,5 +1,6 @@
 """What several verbs share: words turned into values, and reports shown."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -11,6 +12,7 @@ from bulk.cli import output
 from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
+from bulk.core.job.forms import shown
 from bulk.core.job.settings import Group
 from bulk.core.text import BYTE_ORDER_MARK, figure
 
@@ -118,14 +120,20 @@ def ids_of(limit: str | None) -> frozenset[str]:
 
 
 def digest_of(expected: str | None) -> str:
-    """Read the value of `--expect-digest`; empty where it is not given, and refused where it is empty."""
+    """Read the value of `--expect-digest`: its hex digits, not one where it is not given.
+
+    A few digits are refused, since too many plans begin with them; an empty variable must not pass as none.
+    """
     if expected is None:
         return ""
-    digest = expected.strip().removeprefix("sha256:")
-    if not digest:
+    from bulk.core.ledger.digest import DIGITS, DIGITS_MIN, PREFIX
+
+    digest = expected.strip().lower().removeprefix(PREFIX)
+    if not re.fullmatch(f"[0-9a-f]{{{DIGITS_MIN},{DIGITS}}}", digest):
+        what = f"{shown(expected)} is no digest" if digest else "is empty"
         raise UsageError(
-            f"{place_of(expected, '--expect-digest')} is empty",
-            hint="write the digest that was approved, or leave it out",
+            f"{place_of(expected, '--expect-digest')} {what}",
+            hint=f"write the digest that was approved, or at least its first {DIGITS_MIN} hex digits",
         )
     return digest
 

@@ -1,8 +1,8 @@
-"""The ledger's lines: each chained to the one before, the changes summed up in the plan's digest.
+"""The ledger's lines, each chained to the one before.
 
 `sum` is BLAKE2b (RFC 7693) with 16 bytes over the previous line's `sum` and this line's own bytes up to
 the `sum` member, so a lost, edited or re-ordered line shows. It is no signature: whoever can write the
-file can forge it; what was reviewed is held by the digest, which the reviewer keeps.
+file can forge it; what was reviewed is held by the plan's digest (`digest.py`), which the reviewer keeps.
 """
 
 import hashlib
@@ -60,7 +60,6 @@ class Chain:
         self.size_bytes = 0
         """Length of the lines so far."""
         self._sum = GENESIS.encode()
-        self._digest = hashlib.sha256()
         self._is_fixed = False
         """Whether the plan is complete, so that no change may follow."""
 
@@ -92,31 +91,15 @@ class Chain:
         if (mark >= 0) is not (kind == "change"):
             fixed = "adds a change to a fixed plan"
             raise self._damaged(fixed if self._is_fixed else "is not a record of this format")
-        if mark >= 0:
-            self._plan(content, mark)
-        elif kind == "planned":
-            if json.get("digest") != self.digest:
-                raise self._damaged("states another digest than the changes before it have")
-            self._is_fixed = True
+        self._is_fixed |= kind == "planned"
         self.n, self._sum, self.size_bytes = self.n + 1, total, self.size_bytes + len(line)
         return json
 
     def add(self, json: Json) -> bytes:
         """Return the line of the next record, whose `n` must be this chain's, and count it in."""
         line, total = seal(json, previous=self._sum.decode())
-        if json["type"] == "change":
-            self._plan(line[: -_TAIL - 1], line.index(_CHANGE))
         self.n, self._sum, self.size_bytes = self.n + 1, total.encode(), self.size_bytes + len(line)
         return line
-
-    def _plan(self, content: bytes, mark: int) -> None:
-        """Count a change into the plan's digest: everything behind its `type` member, which is at `mark`."""
-        self._digest.update(content[mark + len(_CHANGE) :] + b"\n")
-
-    @property
-    def digest(self) -> str:
-        """Return the digest of the changes so far: what a reviewer approves."""
-        return f"sha256:{self._digest.hexdigest()}"
 
     def _damaged(self, what: str) -> LedgerDamaged:
         return LedgerDamaged(

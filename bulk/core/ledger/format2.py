@@ -1,12 +1,15 @@
-"""What format 2 wrote otherwise, read as format 3 has it: the pace stood in notes, as prose.
+"""What format 2 wrote otherwise: the pace stood in notes, as prose; a plan's digest was of its lines.
 
 This may go once no run that version 0.1.0 began is left to be read, with `2` in `records.READABLE`.
 """
 
 import re
+from hashlib import sha256
+
+import orjson
 
 from bulk.core.ledger.records import Json, Pace, record_json
-from bulk.core.model import Hold, LaneName, Limit, RequestKind, Why
+from bulk.core.model import Change, Hold, LaneName, Limit, RequestKind, Why
 
 _KINDS = {"pace": RequestKind.WRITES, "pace of reads": RequestKind.READS}
 _WINDOWS_S = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
@@ -39,3 +42,18 @@ def modern(note: Json) -> Json:
         left_s=float(found["left"] or 0),
     )
     return {**{name: note[name] for name in ("n", "at")}, "type": pace.type, **record_json(pace)}
+
+
+class LineDigest:
+    """The digest of a plan of format 2: over all that its `change` records say, in their order."""
+
+    def __init__(self) -> None:
+        self._total = sha256()
+
+    def add(self, change: Change) -> None:
+        """Take in the next change."""
+        self._total.update(b",%b\n" % orjson.dumps(record_json(change))[1:-1])
+
+    def under(self, _: Json) -> str:
+        """Return the digest of the changes so far; it did not cover the terms of a plan."""
+        return f"sha256:{self._total.hexdigest()}"

@@ -191,6 +191,7 @@ _OPTIONS = _such(
 )
 _TARGET = _object("is_target", dict.fromkeys(Target._fields, _NAME))
 is_target: Callable[[Json], bool] = _known["is_target"]
+_PLACE = _object("is_place", {**dict.fromkeys(Target._fields, _NAME), "host": _optional(_NAME)})
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
 _LIMIT = _object(
     "is_limit",
@@ -270,7 +271,7 @@ RECORDS: Mapping[str, Checks] = {
         "job": _JOB,
         "job_sha256": _NAME,
         "options": _OPTIONS,
-        "targets": _list_of("are_targets", _TARGET, length_max=TARGETS_MAX),
+        "targets": _list_of("are_targets", _PLACE, length_max=TARGETS_MAX),
     },
     "change": _CHANGE,
     "planned": {

@@ -138,6 +138,7 @@ class Run:
     job_sha256: str
     options: Json
     targets: list[Json]
+    """With the host of the API for each."""
 
 
 @noun
@@ -448,6 +449,12 @@ def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
     body = {name: asked[name] for name in BODY_FIELDS if name in asked}
     others = {name: asked[name] for name in _ASKED if name in asked}
     return replace(update, body=replace(update.body, **body) if body else update.body, **others)
+
+
+def settings_of_run(run: Json) -> Json:
+    """Return the settings that a plan was made with, as job.toml has them, from its `run` record."""
+    settings = {name: value for name, value in run["options"].items() if name != "limit"}
+    return settings | {"endpoint": settings["endpoint"]["url"]}
 
 
 def target_of(json: Json) -> Target:

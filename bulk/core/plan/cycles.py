@@ -93,7 +93,7 @@ def _few_breakers(component: Graph[N], cost: Mapping[N, int]) -> frozenset[N]:
     for start in component:
         if start not in breakers:
             breakers.update(shortest_cycle(component, start, breakers))
-    for node in sorted(breakers, key=lambda node: -cost[node]):
+    for node in sorted((node for node in component if node in breakers), key=lambda node: -cost[node]):
         if not shortest_cycle(component, node, breakers):
             breakers.remove(node)
     return frozenset(breakers)

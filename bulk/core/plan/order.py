@@ -116,8 +116,11 @@ class _PortConflicts:
     # What waits for what
 
     def untie(self, *, allow_parking: bool) -> None:
-        """Set in each change what it waits for; refuse or break the cycles."""
-        waits = {service: self._freeing(service) for service in self._wanted}
+        """Set in each change what it waits for; refuse or break the cycles.
+
+        All goes by the ids of services: which one is parked must not depend on the order of the rows.
+        """
+        waits = {service: self._freeing(service) for service in sorted(self._wanted)}
         for component in list(strong_components(waits)):
             if allow_parking:
                 self._park(component)
@@ -126,13 +129,13 @@ class _PortConflicts:
         for service in self._wanted:
             if waits[service]:
                 first = self.changes[service].after_parked
-                after = (self._row(holder) for holder in waits[service])
-                self._become(service, after=tuple(row for row in after if row not in first))
+                after = tuple(row for row in self._rows(waits[service]) if row not in first)
+                self._become(service, after=after)
 
     def _freeing(self, service: ServiceId) -> tuple[ServiceId, ...]:
         """Return the services whose claims this one takes."""
         holders = chain.from_iterable(self._holders.get(claim, ()) for claim in self._wanted[service])
-        return tuple(sorted({holder for holder in holders if holder != service}, key=self._row))
+        return tuple(sorted({holder for holder in holders if holder != service}))
 
     def _refuse_cycle(self, component: Graph[ServiceId]) -> None:
         """Refuse one cycle of a component; everything else in the component waits for it."""
@@ -149,10 +152,10 @@ class _PortConflicts:
         followers: dict[ServiceId, list[ServiceId]] = defaultdict(list)
         for follower, others in component.items():
             ahead = [service for service in others if service in breakers]
-            self._become(follower, after_parked=tuple(map(self._row, ahead)))
+            self._become(follower, after_parked=self._rows(ahead))
             for service in ahead:
                 followers[service].append(follower)
-        for service in sorted(breakers, key=self._row):
+        for service in sorted(breakers):
             self._send_twice(service, followers[service], shortest_cycle(component, service))
 
     def _send_twice(
@@ -192,6 +195,9 @@ class _PortConflicts:
 
     def _row(self, service: ServiceId) -> int:
         return self.changes[service].row
+
+    def _rows(self, services: Iterable[ServiceId]) -> tuple[int, ...]:
+        return tuple(sorted(map(self._row, services)))
 
     def _become(self, service: ServiceId, **what: Any) -> None:
         self.changes[service] = replace(self.changes[service], **what)
