@@ -61,6 +61,7 @@ class Flights:
         """Requests whose reply has not begun, oldest first."""
         self._is_sweeping = False
         wire.at_end(self.close)
+        wire.when_crowded(self._close_idle)
 
     def send(self, request: Request, headers: Mapping[str, str], arrived: Arrived, spawn: Spawn) -> None:
         """Send one request; `arrived` is called later, never before this returns."""
@@ -149,6 +150,9 @@ class Flights:
         flying, self._flying = self._flying, {}
         for flight in flying.values():
             flight.connection.close()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         for kept in self._idle:
             kept.connection.close()
         self._idle.clear()

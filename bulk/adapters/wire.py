@@ -127,6 +127,8 @@ class Wire:
         self._env = env
         self.timeouts = timeouts
         self._at_end = ExitStack()
+        self._idle: list[Callable[[], object]] = []
+        """What closes connections that wait for a request."""
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._trials: dict[Secret, Trial] = {}
@@ -181,7 +183,13 @@ class Wire:
         why = str(error) or type(error).__name__
         for echoes in (self.echoes, Echoes(_signature(sent))):
             why = echoes.hide_in_text(why, is_refusal=True)
-        return _lost(error, why, self._ms_since(began), has_left=has_left)
+        lost = _lost(error, why, self._ms_since(began), has_left=has_left)
+        if (
+            lost.code is NoReply.LOCAL_LIMIT
+        ):  # what waits for a next request takes the place of one that has one
+            for close_idle in self._idle:
+                close_idle()
+        return lost
 
     def answer(
         self, message: RawResponseMessage, body: bytes | None, began: float, body_bytes_max: int
@@ -216,6 +224,10 @@ class Wire:
     def at_end(self, close: Callable[[], object]) -> None:
         """Have something called before the connections of the run are closed."""
         self._at_end.callback(close)
+
+    def when_crowded(self, close_idle: Callable[[], object]) -> None:
+        """Have something called when this machine has no room for one more connection."""
+        self._idle.append(close_idle)
 
     def close(self) -> None:
         """Close what is not the connector's."""
