@@ -243,18 +243,10 @@ def answered(
             turn = turn._replace(to=Place.LEFT, in_doubt=True) if until else turn
         case Throttled(retry_after_s=hold_s):
             turn = Turn(Place.READY, (_attempt(work, AttemptResult.THROTTLED, reply, hold_s or 0.0),))
-        case Retry(counts=counts, is_local=is_local):
-            result = (
-                AttemptResult.NOT_SENT
-                if is_local
-                else AttemptResult.UNREACHED
-                if is_silent
-                else AttemptResult.RETRY
-                if counts
-                else AttemptResult.RENEWED
-            )
-            attempt = _attempt(work, result, reply)
-            turn = _again(work, attempt, reply, limits, dice, is_spared=is_silent or is_local)
+        case Retry():
+            attempt = _attempt(work, _result_of(verdict, is_silent=is_silent), reply)
+            is_spared = is_silent or verdict.is_local
+            turn = _again(work, attempt, reply, limits, dice, is_spared=is_spared)
         case Reject() | Denied() if work.change.parking:  # if it took effect all the same, the ring must know
             turn = _doubt(work, reply, limits)
             work.is_rejected = True
@@ -269,6 +261,15 @@ def answered(
         case _:
             assert_never(verdict)
     return turn
+
+
+def _result_of(retry: Retry, *, is_silent: bool) -> AttemptResult:
+    """Return what is written down of a PUT that surely was not applied and goes once more."""
+    if retry.is_local:
+        return AttemptResult.NOT_SENT
+    if is_silent:
+        return AttemptResult.UNREACHED
+    return AttemptResult.RETRY if retry.counts else AttemptResult.RENEWED
 
 
 def denied(work: Work) -> Turn:
