@@ -210,3 +210,9 @@ def test_a_member_of_a_service_that_a_later_version_adds_is_passed_over() -> Non
     state = change(1).before
     assert state is not None
     assert state_of(state_json(state) | {"later": [1]}) == state
+
+
+def test_a_side_effect_on_a_field_that_no_service_has_is_none() -> None:
+    """Here only a forger gets to."""
+    with pytest.raises(ValueError, match="effects: 'colour'"):
+        decision_of({"by": "limit", "what": "stop", "reason": "", "effects": {"colour": "red"}})
