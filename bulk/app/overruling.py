@@ -14,6 +14,7 @@ from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Outcome
+from bulk.core.reports.stopped import flags_for
 from bulk.core.text import counted
 
 
@@ -57,7 +58,7 @@ def leaving(progress: Progress, despite: Sequence[Despite]) -> tuple[Decision, .
     if stops and not despite:
         raise Stopped(
             f"the open run of this job was stopped: {'; '.join(stop.reason for stop in stops)}",
-            hint=f"to leave it for good, add --despite {stops[0].id}:REASON to --new-run",
+            hint=f"to leave it for good, add {flags_for(stops)} to --new-run",
         )
     return tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in _named(stops, despite))
 
@@ -66,11 +67,11 @@ def _named(
     stops: Sequence[StandingStop], despite: Sequence[Despite]
 ) -> Iterator[tuple[Despite, StandingStop]]:
     standing = {stop.id: stop for stop in stops}
-    missing = [id_ for id_ in standing if id_ not in {each.id for each in despite}]
+    missing = [stop for stop in stops if stop.id not in {each.id for each in despite}]
     if despite and standing and missing and all(each.id in standing for each in despite):
         raise Refused(
             f"{len(standing)} stops stand in this run, and --despite names only some; nothing was sent",
-            hint=f"add {' '.join(f'--despite {id_}:REASON' for id_ in missing)}",
+            hint=f"add {flags_for(missing)}",
         )
     for each in {each.id: each for each in despite}.values():
         if each.id not in standing:

@@ -136,6 +136,20 @@ def test_all_stops_are_lifted_or_none(stage: Stage) -> None:
     assert stage.apply(job, *stage.despite()).code == ExitCode.SOME_FAILED
 
 
+def test_the_hint_of_a_new_run_names_every_stop(stage: Stage) -> None:
+    """What it prints is enough: no second refusal asks for the stop that it left out."""
+    job = stage.job(wide(range(1, 5)), canary=1, max_failures=0)
+    stage.order(faults={"rules": [REFUSED | {"nth": 1}]})
+    stage.apply(job)
+    stops = [stop["id"] for stop in stage.status()["stops"]]
+    assert len(stops) == 2
+    refused = stage.apply(job, "--new-run")
+    assert refused.code == ExitCode.SAFETY_LIMIT
+    flags = " ".join(f"--despite {stop}:REASON" for stop in stops)
+    assert f"to leave it for good, add {flags} to --new-run" in refused.err
+    assert stage.apply(job, "--new-run", *flags.split()).code == ExitCode.OK
+
+
 def test_a_run_that_was_left_is_left_for_good(stage: Stage) -> None:
     """Whoever names its ledger later is told who left it, and nothing is sent."""
     job, stop = stopped(stage)

@@ -6,6 +6,11 @@ from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.stops import BrakeReason
 
 
+def flags_for(stops: Sequence[StandingStop]) -> str:
+    """Return the flags that name these stops; a person replaces each REASON."""
+    return " ".join(f"--despite {stop.id}:REASON" for stop in stops)
+
+
 def ways_on(stops: Sequence[StandingStop], ledger: str, flag: str = "") -> Iterator[str]:
     """Return the commands that show, lift and take back; none where no stop stands.
 
@@ -15,7 +20,7 @@ def ways_on(stops: Sequence[StandingStop], ledger: str, flag: str = "") -> Itera
         return
     if any(stop.cause is not BrakeReason.SIDE_EFFECT for stop in stops):
         yield f"to see which rows failed: bulk report {ledger} --output csv"
-    words = [f"--despite {stop.id}:REASON" for stop in stops]
+    words = [flags_for(stops)]
     if any(stop.cause is BrakeReason.FAILURE_LIMIT for stop in stops):
         words.append("--max-failures MORE")
     yield f"to go on despite it: bulk apply {ledger}{flag} {' '.join(words)}"
