@@ -100,7 +100,7 @@ class Flights:
         return min(SWEEP_S, self._wire.timeouts.read_s)
 
     def _sweep(self) -> None:
-        """Give up the requests whose reply is overdue."""
+        """Abandon the requests whose reply is overdue."""
         now, limits = self._wire.clock.monotonic(), self._wire.timeouts
         began_before = now - min(limits.read_s, limits.total_s)
         overdue = [talk for talk, flight in self._flying.items() if flight.began <= began_before]

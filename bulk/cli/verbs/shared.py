@@ -79,7 +79,7 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
 
 
 def notify_read(lines: "LineCount", *, rows: int) -> None:
-    """Say on stderr how many lines were read and what they are, so that none is left out without a word."""
+    """Write on stderr how many lines were read and what they are, so that none is dropped silently."""
     if lines.read:
         output.notify(lines.summary(rows=rows))
 

@@ -440,7 +440,7 @@ class Progress:
         return self.open[row].purpose is not Purpose.RESTORE
 
     def _count_code(self, record: Json, rows: int) -> None:
-        """Count failed rows by their code; beyond `CODES_MAX` codes those that are new are not told apart."""
+        """Count failed rows by their code; beyond `CODES_MAX` codes, all new ones count as one."""
         code = record["code"]
         self.codes[code if code in self.codes or len(self.codes) < CODES_MAX else OTHER_CODES] += rows
 

@@ -48,16 +48,16 @@ def effort(report: Report) -> str:
 
 def estimated(estimate: Estimate) -> str:
     """Return the expected requests and duration of the run, and whether they fit the window."""
-    told = (
+    text = (
         f"{counted(estimate.requests, 'request')}, about {duration(estimate.duration_s)} "
         f"at {estimate.rate_per_s:g}/s"
     )
     if estimate.is_paced_by_failures:
-        told += "; max_failures, not the rate, sets the pace"
+        text += "; max_failures, not the rate, sets the pace"
     if estimate.window_s is None:
-        return told
+        return text
     fit = "fits" if estimate.fits else "does not fit"
-    return f"{told}; {fit} the window of {duration(estimate.window_s)}"
+    return f"{text}; {fit} the window of {duration(estimate.window_s)}"
 
 
 def failure_budget(report: Report) -> str:
@@ -85,8 +85,8 @@ def _unconfirmed(totals: Totals) -> Iterator[Line]:
         yield (Span("Unconfirmed: ", Style.STRONG), Span(printable(what), Style.CHANGE))
 
 
-def _titled(title: str, told: str) -> Line:
-    return (Span(f"{title}: ", Style.STRONG), Span(told))
+def _titled(title: str, text: str) -> Line:
+    return (Span(f"{title}: ", Style.STRONG), Span(text))
 
 
 def _estimate_line(estimate: Estimate) -> Line:

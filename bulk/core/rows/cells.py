@@ -62,7 +62,7 @@ class CellReader:
         return draft
 
     def _shape(self, record: Record) -> tuple[int, Problem] | None:
-        """Give a record as many cells as the header has; return the cell where that cannot be, and why.
+        """Pad or cut a record to the width of the header; return the cell where that cannot be done, and why.
 
         Spreadsheets leave out empty cells at the end of a line, or write more of them than the header has.
         """
