@@ -15,6 +15,7 @@ from bulk.core.model import (
     Change,
     Done,
     Doubt,
+    Listed,
     ListVerdict,
     Missing,
     ModifyBody,
@@ -161,7 +162,8 @@ class FakeFleet:
         if self.lists:
             return self.lists.pop(0)
         states = list(self.services.values())
-        return Page(reply=OK, services=tuple(states[offset : offset + limit]), total_count=len(states))
+        listed = tuple(map(Listed.of, states[offset : offset + limit]))
+        return Page(reply=OK, services=listed, total_count=len(states))
 
     async def show(self, service_id: ServiceId) -> ShowVerdict:
         """Give one service."""

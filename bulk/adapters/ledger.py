@@ -40,7 +40,7 @@ from bulk.core.ledger.records import (
     shows_as_asked,
     shows_before,
 )
-from bulk.core.model import Change, ServiceState
+from bulk.core.model import Change, Listed
 from bulk.core.text import counted
 
 _NAME_ONE = "name a ledger file (`runs/….ledger.jsonl`)"
@@ -176,13 +176,13 @@ class LedgerReader:
         except LedgerDamaged as error:
             raise self._damaged(error.message) from error
 
-    def saw(self, row: int, state: ServiceState) -> bool:
+    def saw(self, row: int, live: Listed) -> bool:
         """Return whether the plan surely saw the row's service like this; False leaves it open."""
-        return shows_before(self._line_at(self.progress.change_at[row - 1]), state)
+        return shows_before(self._line_at(self.progress.change_at[row - 1]), live)
 
-    def shows_as_asked(self, row: int, state: ServiceState) -> bool:
+    def shows_as_asked(self, row: int, live: Listed) -> bool:
         """Return whether a service is surely as its row asks, and else as planned; False may mean unknown."""
-        return shows_as_asked(self._line_at(self.progress.change_at[row - 1]), state)
+        return shows_as_asked(self._line_at(self.progress.change_at[row - 1]), live)
 
     def outcome(self, row: int) -> Json | None:
         """Return the last `outcome` record of a row; None while it has none."""

@@ -12,8 +12,7 @@ from typing import Self
 import orjson
 
 from bulk.adapters.lines import Lines
-from bulk.core.ledger.records import state_json, state_of
-from bulk.core.model import ServiceId, ServiceState
+from bulk.core.model import Listed, ServiceId, ServiceState, state_of
 
 KEPT_MAX = 10_000
 _BUFFER_BYTES = 1_048_576
@@ -27,7 +26,7 @@ class Snapshot:
         """The port_ids behind which more than one service stands."""
         self._port_ids: set[int] = set()
         """The hash of each port_id: eight bytes distinguish a million of them well enough to look closer."""
-        self._kept: dict[ServiceId, ServiceState] = {}
+        self._kept: dict[ServiceId, Listed] = {}
         self._places: dict[ServiceId, int] = {}
         self._spilt: _Spilt | None = None
 
@@ -42,22 +41,22 @@ class Snapshot:
         if self._spilt:
             self._spilt.close()
 
-    def add(self, state: ServiceState) -> None:
+    def add(self, service: Listed) -> None:
         """Add one service; one that was added before is replaced."""
-        if port_id := state.port_id:
+        if port_id := service.port_id:
             if hash(port_id) in self._port_ids:
                 self.shared.add(port_id)
             self._port_ids.add(hash(port_id))
-        if state.id in self._kept or len(self._kept) < KEPT_MAX:
-            self._kept[state.id] = state
+        if service.id in self._kept or len(self._kept) < KEPT_MAX:
+            self._kept[service.id] = service
             return
         self._spilt = self._spilt or _Spilt()
-        self._places[state.id] = self._spilt.add(state)
+        self._places[service.id] = self._spilt.add(service.json)
 
     def get(self, service_id: ServiceId) -> ServiceState | None:
         """Return a service; None where the project has none of this id."""
-        if (state := self._kept.get(service_id)) is not None:
-            return state
+        if (service := self._kept.get(service_id)) is not None:
+            return service.state
         offset = self._places.get(service_id)
         return self._spilt.at(offset) if self._spilt and offset is not None else None
 
@@ -67,7 +66,7 @@ class Snapshot:
 
     def __iter__(self) -> Iterator[ServiceState]:
         """Yield every service."""
-        yield from self._kept.values()
+        yield from (service.state for service in self._kept.values())
         if self._spilt:
             yield from map(self._spilt.at, self._places.values())
 
@@ -81,9 +80,9 @@ class _Spilt:
         self._line_at = Lines(self._file.fileno()).at
         self.close = self._file.close
 
-    def add(self, state: ServiceState) -> int:
+    def add(self, json: bytes) -> int:
         """Add a service and return its place."""
-        line, place = orjson.dumps(state_json(state)) + b"\n", self._end
+        line, place = json + b"\n", self._end
         self._file.write(line)
         self._end += len(line)
         return place

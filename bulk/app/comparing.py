@@ -12,7 +12,7 @@ from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_report, reading
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
-from bulk.core.model import Action, ServiceState, Target
+from bulk.core.model import Action, Listed, ServiceState, Target
 from bulk.core.reports.model import Report
 from bulk.run.listing import compare
 from bulk.run.reading import at_once, by_target, list_services
@@ -52,7 +52,7 @@ async def _moved(
     async def look(target: Target, rows: Iterable[int]) -> None:
         contact = await reach.contact(target)
 
-        def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
+        def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
             return list_services(target, contact.client, contact.reads, around.patience, see)
 
         await compare(reader, rows, list_fleet, judged)

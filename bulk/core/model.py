@@ -7,7 +7,9 @@ Field names of services and port mappings are the API's own (`PUT
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
-from typing import Any, NamedTuple, NewType, TypeAlias, TypeVar, assert_never, dataclass_transform
+from typing import Any, NamedTuple, NewType, Self, TypeAlias, TypeVar, assert_never, dataclass_transform
+
+import orjson
 
 T = TypeVar("T")
 
@@ -389,6 +391,46 @@ SIDE_EFFECT_FIELDS = _fields_of(Comparison.SIDE_EFFECTS)
 DISPLAY_FIELDS = _fields_of(Comparison.DISPLAY)
 
 
+def ports_of(json: list[dict[str, Any]]) -> Ports:
+    """Read back what `ports_json` gave; equal mappings are one object."""
+    return tuple([port_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
+
+
+def state_json(state: ServiceState) -> dict[str, Any]:
+    """Return a service as JSON: the fields that are known."""
+    json = {name: value for name in STATE_FIELDS if (value := getattr(state, name)) is not None}
+    json["ports"] = ports_json(state.ports)
+    return json
+
+
+def state_of(json: dict[str, Any]) -> ServiceState:
+    """Read back what `state_json` gave."""
+    known = json if json.keys() <= _STATE_FIELDS else {n: json[n] for n in STATE_FIELDS if n in json}
+    return ServiceState(**{**known, "ports": ports_of(json["ports"])})
+
+
+_STATE_FIELDS = frozenset(STATE_FIELDS)
+
+
+class Listed(NamedTuple):
+    """A service as an entry of a list shows it; a tuple of few, since a fleet has a million."""
+
+    id: ServiceId
+    port_id: str | None
+    json: bytes
+    """The service in the form that a ledger has: the JSON of `state_json`."""
+
+    @classmethod
+    def of(cls, state: ServiceState) -> Self:
+        """Return a service in this form."""
+        return cls(state.id, state.port_id, orjson.dumps(state_json(state)))
+
+    @property
+    def state(self) -> ServiceState:
+        """Return the whole service, read anew each time."""
+        return state_of(orjson.loads(self.json))
+
+
 class SideEffect(NamedTuple):
     """A field that a PUT changed although no row asked for it, and the value that it got."""
 
@@ -735,7 +777,7 @@ class Page:
     """One page of the list: `endpoint_services` and `total_count`."""
 
     reply: Reply
-    services: tuple[ServiceState, ...]
+    services: tuple[Listed, ...]
     total_count: int
 
 

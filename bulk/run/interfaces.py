@@ -14,11 +14,11 @@ from bulk.core.ledger.records import Json, Record
 from bulk.core.model import (
     Change,
     LaneName,
+    Listed,
     ListVerdict,
     ModifyBody,
     PutVerdict,
     ServiceId,
-    ServiceState,
     ShowVerdict,
     SideEffect,
     Throttled,
@@ -99,7 +99,7 @@ class PlanReader(Protocol):
         """Return the planned change of a row."""
         ...
 
-    def saw(self, row: int, state: ServiceState) -> bool:
+    def saw(self, row: int, live: Listed) -> bool:
         """Return whether the plan surely saw the row's service exactly so; False may also mean unknown."""
         ...
 
@@ -119,7 +119,7 @@ class Ledger(PlanReader, Protocol):
         """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
         ...
 
-    def shows_as_asked(self, row: int, state: ServiceState) -> bool:
+    def shows_as_asked(self, row: int, live: Listed) -> bool:
         """Return whether a service is surely as its row asks, and else as planned; False may mean unknown."""
         ...
 

@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from bulk.core.ledger.decisions import decided
-from bulk.core.model import Outcome, ServiceState, SideEffect
+from bulk.core.model import Listed, Outcome, SideEffect
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import Drift, drift, ended_otherwise
 
-ListFleet = Callable[[Callable[[ServiceState], None]], Awaitable[None]]
+ListFleet = Callable[[Callable[[Listed], None]], Awaitable[None]]
 """Lists a fleet, and lets its argument have every service."""
 
 
 def against_plan(
-    reader: PlanReader, row: int, live: ServiceState, *, is_parked: bool, noticed: frozenset[SideEffect]
+    reader: PlanReader, row: int, live: Listed, *, is_parked: bool, noticed: frozenset[SideEffect]
 ) -> tuple[bool, Drift | None]:
     """Return whether this is a row's service, and its drift from what the plan, or the run, left."""
     if not is_parked and reader.saw(row, live):
@@ -20,7 +20,7 @@ def against_plan(
     change = reader.change(row)
     if change.service_id != live.id:
         return False, None
-    return True, drift(change, live, is_parked=is_parked, noticed=noticed)
+    return True, drift(change, live.state, is_parked=is_parked, noticed=noticed)
 
 
 async def compare(
@@ -32,7 +32,7 @@ async def compare(
     """List a fleet and let `judged` have the drift of each of these rows, or None, as soon as it is known."""
     noticed = decided(reader.progress.decisions).noticed
 
-    def is_judged(row: int, live: ServiceState) -> bool:
+    def is_judged(row: int, live: Listed) -> bool:
         is_its_own, found = against_plan(
             reader, row, live, is_parked=_is_parked(reader, row), noticed=noticed
         )
@@ -48,14 +48,14 @@ async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFlee
     """List a fleet and return those of these rows whose service is not as they ended, or not there."""
     allowed = decided(ledger.progress.decisions).allowed
 
-    def is_as_ended(row: int, live: ServiceState) -> bool:
+    def is_as_ended(row: int, live: Listed) -> bool:
         is_applied = ledger.progress.outcome(row) is Outcome.APPLIED
         if is_applied and ledger.shows_as_asked(row, live):
             return True
         change = ledger.change(row)
         if change.service_id != live.id:
             return False
-        return not ended_otherwise(change, ledger.outcome(row) or {}, live, allowed)
+        return not ended_otherwise(change, ledger.outcome(row) or {}, live.state, allowed)
 
     return await unaccounted(ledger, rows, list_fleet, is_as_ended)
 
@@ -64,13 +64,13 @@ async def unaccounted(
     reader: PlanReader,
     rows: Iterable[int],
     list_fleet: ListFleet,
-    accounts: Callable[[int, ServiceState], bool],
+    accounts: Callable[[int, Listed], bool],
 ) -> Iterable[int]:
     """List a fleet and return those of these rows for whose service `accounts` never returned True."""
     names = reader.progress.names
     waiting = {names[row - 1]: row for row in rows}
 
-    def see(live: ServiceState) -> None:
+    def see(live: Listed) -> None:
         row = waiting.get(hash(live.id))
         if row is not None and accounts(row, live):
             del waiting[hash(live.id)]

@@ -18,10 +18,10 @@ from bulk.core.model import (
     Action,
     Denied,
     LaneName,
+    Listed,
     PutVerdict,
     Reply,
     Retry,
-    ServiceState,
     ShowVerdict,
     Target,
     Wait,
@@ -279,9 +279,7 @@ class Machine:
             message = f"row {row}: its service moved since the plan, after others had been sent"
             self._course.stop(Stop(BrakeReason.STRICT, message))
 
-    def renewed(
-        self, key: LaneName, page: ListPage, services: Iterable[ServiceState], asked_at: float
-    ) -> None:
+    def renewed(self, key: LaneName, page: ListPage, services: Iterable[Listed], asked_at: float) -> None:
         """Learn what a page shows that was asked for then; one that could not be read shows nothing.
 
         It only confirms: a row that it does not show as it was left is looked at by itself. No other page
@@ -293,11 +291,11 @@ class Machine:
         for row in lane.queue.ahead(2 * ROWS_AHEAD_MAX):
             if board.target(row) != page.target or board.place(row) is not Place.READY:
                 continue
-            state = live.get(self._progress.names[row - 1])
+            found = live.get(self._progress.names[row - 1])
             look = partial(against_plan, is_parked=row in board.parked, noticed=self._gates.noticed)
-            if state and look(board.plan, row, state) == (True, None):
+            if found and look(board.plan, row, found) == (True, None):
                 board.looks.seen(row, asked_at, page)
-            elif state or board.looks.page(row) == page:
+            elif found or board.looks.page(row) == page:
                 board.looks.missed(row, asked_at)
 
     def rested(self, key: LaneName) -> None:

@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, PutVerdict, ServiceState, Target, Wait
+from bulk.core.model import Change, LaneName, Listed, PutVerdict, Target, Wait
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
 from bulk.run.listing import compare, not_as_ended
@@ -294,7 +294,7 @@ class Pump:
     async def _renew(self, key: LaneName, page: ListPage) -> None:
         """Read a page of the list again; where that cannot be, single looks will find out why."""
         client = self._clients[page.target]
-        services, asked_at = tuple[ServiceState, ...](), self._clock.monotonic()
+        services, asked_at = tuple[Listed, ...](), self._clock.monotonic()
         with suppress(FleetUnreadable, CredentialsError):
             (found, _, asked_at) = await read_page(
                 page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
@@ -414,11 +414,11 @@ class Pump:
 
     def _listing(
         self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None
-    ) -> Callable[[Callable[[ServiceState], None]], Awaitable[None]]:
+    ) -> Callable[[Callable[[Listed], None]], Awaitable[None]]:
         client = self._clients[target]
         patience = self._patience_of(client)
 
-        def list_fleet(see: Callable[[ServiceState], None]) -> Awaitable[None]:
+        def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
             return list_services(target, client.fleet, client.reads, patience, see, on_page)
 
         return list_fleet

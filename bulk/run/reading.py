@@ -18,6 +18,7 @@ from bulk.core.model import (
     PUSH_BACK_MAX_S,
     Abort,
     Doubt,
+    Listed,
     ListVerdict,
     Page,
     PutVerdict,
@@ -25,7 +26,6 @@ from bulk.core.model import (
     Reply,
     Retry,
     ServiceId,
-    ServiceState,
     ShowVerdict,
     Target,
     Throttled,
@@ -122,7 +122,7 @@ async def list_services(
     reader: FleetReader,
     pace: Pace,
     patience: Patience,
-    see: Callable[[ServiceState], object],
+    see: Callable[[Listed], object],
     on_page: Callable[[int, float], object] = lambda _, __: None,
 ) -> None:
     """Let `see` have every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
@@ -158,7 +158,7 @@ class _Scan:
     """One reading of a list; 8 bytes a service."""
 
     def __init__(
-        self, target: Target, see: Callable[[ServiceState], object], on_page: Callable[[int, float], object]
+        self, target: Target, see: Callable[[Listed], object], on_page: Callable[[int, float], object]
     ) -> None:
         self._target = target
         self._see = see
@@ -174,9 +174,9 @@ class _Scan:
         self._on_page(asked.offset, asked.asked_at)
         self.total_count = page.total_count
         self._highest_count = max(self._highest_count, page.total_count)
-        for state in page.services:
-            self._hashes.append(hash(state.id))
-            self._see(state)
+        for service in page.services:
+            self._hashes.append(hash(service.id))
+            self._see(service)
         self._must_end(len(page.services))
 
     def _must_end(self, services: int) -> None:

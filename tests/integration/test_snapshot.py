@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bulk.adapters import snapshot
 from bulk.adapters.snapshot import Snapshot
-from bulk.core.model import ServiceId, ServiceState
+from bulk.core.model import Listed, ServiceId, ServiceState
 from tests.nouns import LiveList, state, states
 
 
@@ -23,7 +23,7 @@ def test_a_snapshot_is_the_list_that_it_was_made_of(services: list[ServiceState]
     plain = LiveList(services)
     with Snapshot() as live:
         for one in services:
-            live.add(one)
+            live.add(Listed.of(one))
         assert {one.id: one for one in live} == {one.id: one for one in plain}
         assert all(live.get(one.id) == plain.get(one.id) for one in services)
         assert live.shared >= plain.shared
@@ -34,7 +34,7 @@ def test_services_may_be_added_after_others_were_read() -> None:
     """What is read is never what has not been written yet."""
     with Snapshot() as live:
         for row in range(50):
-            live.add(state(row, row + 1))
+            live.add(Listed.of(state(row, row + 1)))
             assert live.get(state(row).id) == state(row, row + 1)
         assert list(live) == [state(row, row + 1) for row in range(50)]
 
@@ -44,5 +44,5 @@ def test_a_service_that_is_listed_twice_is_one() -> None:
     with Snapshot() as live:
         for server_port in (1, 2):
             for row in range(4):
-                live.add(state(row, server_port))
+                live.add(Listed.of(state(row, server_port)))
         assert list(live) == [state(row, 2) for row in range(4)]

@@ -88,7 +88,8 @@ def reply(dice: random.Random) -> tuple[Answer, bool]:
 
 def held(verdict: Any) -> None:
     """Write down what a verdict says, as a run does, and read it back."""
-    for state in (*getattr(verdict, "services", ()), *filter(None, [getattr(verdict, "state", None)])):
+    listed = [service.state for service in getattr(verdict, "services", ())]
+    for state in (*listed, *filter(None, [getattr(verdict, "state", None)])):
         assert isinstance(state, ServiceState)
         read_back(OutcomeRecord(row=1, outcome=Outcome.CONFLICT, observed=state))
     if said := getattr(verdict, "reply", None):

@@ -35,6 +35,7 @@ from bulk.core.model import (
     Done,
     Doubt,
     LaneName,
+    Listed,
     Missing,
     ModifyBody,
     Outcome,
@@ -134,9 +135,9 @@ class Ledger:
         """Return the planned change of a row."""
         return self.changes[row]
 
-    def saw(self, row: int, state: ServiceState) -> bool:
+    def saw(self, row: int, live: Listed) -> bool:
         """Return whether the plan saw a row's service so."""
-        return self.changes[row].before == state
+        return self.changes[row].before == live.state
 
     def outcome(self, row: int) -> Json | None:
         """Return the last outcome of a row."""
@@ -481,7 +482,9 @@ class World:
                     self.moved_on_page.add(row)
                 else:
                     self.sampled[row] = asked_at
-        self.do("renewed", 0, self.machine.renewed, key, page, tuple(found.values()), asked_at)
+        self.do(
+            "renewed", 0, self.machine.renewed, key, page, tuple(map(Listed.of, found.values())), asked_at
+        )
         self.at(self.page_pause_s, lambda: self.do("rested", 0, self.machine.rested, key))
 
     def _looked(self, key: LaneName) -> None:

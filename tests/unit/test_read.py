@@ -10,6 +10,7 @@ from bulk.core.errors import CredentialsError, ExitCode, FleetUnreadable, Pushed
 from bulk.core.model import (
     Abort,
     Done,
+    Listed,
     ListVerdict,
     Missing,
     Page,
@@ -77,7 +78,7 @@ class Reading:
 
 def page(*rows: int, total: int) -> Page:
     """Give a page with the services of some rows."""
-    return Page(reply=OK, services=tuple(state(row, 22) for row in rows), total_count=total)
+    return Page(reply=OK, services=tuple(Listed.of(state(row, 22)) for row in rows), total_count=total)
 
 
 @pytest.mark.parametrize(

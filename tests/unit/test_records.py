@@ -34,6 +34,7 @@ from bulk.core.model import (
     BODY_FIELDS,
     STATE_FIELDS,
     Change,
+    Listed,
     ModifyBody,
     Outcome,
     Ports,
@@ -185,9 +186,10 @@ def test_a_line_shows_the_service_that_the_plan_saw_and_no_other(change: Change,
     """A look at the bytes never takes one service for another, whatever stands in its texts."""
     line = Chain().add({"n": 0, "at": "", "type": "change", **record_json(change)})
     if change.before:
-        assert shows_before(line, change.before)
-        assert not shows_before(line, replace(change.before, description=f"{change.before.description}."))
-    assert not shows_before(line, other) or other == change.before
+        other_text = replace(change.before, description=f"{change.before.description}.")
+        assert shows_before(line, Listed.of(change.before))
+        assert not shows_before(line, Listed.of(other_text))
+    assert not shows_before(line, Listed.of(other)) or other == change.before
 
 
 @given(changes, states)
@@ -197,11 +199,14 @@ def test_a_line_shows_a_service_that_is_as_asked_and_no_other(change: Change, ot
     asks_for_ports = change.body == ModifyBody(ports=change.body.ports) and change.body.ports is not None
     if asks_for_ports and change.before and change.body.ports:
         live = replace(change.before, id=change.service_id, ports=change.body.ports, updated_at="later")
-        assert shows_as_asked(line, live)
-        assert not shows_as_asked(line, replace(live, id=ServiceId("another")))
-        assert not shows_as_asked(line, replace(live, status="failed" if live.status != "failed" else "no"))
-        assert not shows_as_asked(line, replace(live, description=f"{live.description}."))
-    if shows_as_asked(line, other):
+        others = (
+            replace(live, id=ServiceId("another")),
+            replace(live, status="failed" if live.status != "failed" else "no"),
+            replace(live, description=f"{live.description}."),
+        )
+        assert shows_as_asked(line, Listed.of(live))
+        assert not any(shows_as_asked(line, Listed.of(another)) for another in others)
+    if shows_as_asked(line, Listed.of(other)):
         assert (other.id, ModifyBody(ports=other.ports)) == (change.service_id, change.body)
 
 

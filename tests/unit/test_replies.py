@@ -311,7 +311,7 @@ def test_page_has_services_and_the_count_of_all() -> None:
     page = listed(answer(200, {"endpoint_services": entries, "total_count": 9}))
     assert isinstance(page, Page)
     assert page.total_count == 9
-    assert [service.status for service in page.services] == ["available", UNREADABLE]
+    assert [listed.state.status for listed in page.services] == ["available", UNREADABLE]
 
 
 @pytest.mark.parametrize("total_count", [0, 7])

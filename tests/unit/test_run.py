@@ -21,6 +21,7 @@ from bulk.core.model import (
     AsAsked,
     Change,
     Done,
+    Listed,
     ListVerdict,
     ModifyBody,
     Outcome,
@@ -1251,7 +1252,7 @@ async def test_an_applied_service_found_otherwise_is_a_conflict(tmp_path: Path) 
 async def test_a_list_that_lags_behind_is_no_conflict(tmp_path: Path) -> None:
     """The list still shows the old map, the detail read after the settle time the new one."""
     session = await prepared(tmp_path, rows(1), settle_s=2.0)
-    stale = Page(reply=OK, services=(state(1, 1),), total_count=1)
+    stale = Page(reply=OK, services=(Listed.of(state(1, 1)),), total_count=1)
     session.fleet.on_put = lambda _: session.fleet.lists.append(stale)
     await session.run()
     assert (session.outcomes, session.clock.slept_s) == ([APPLIED], [2.0])
@@ -1277,7 +1278,7 @@ async def test_an_applied_service_that_the_list_shows_otherwise_and_nobody_can_r
 ) -> None:
     """Applied is only what the last look showed as asked."""
     session = await prepared(tmp_path, rows(1))
-    stale = Page(reply=OK, services=(state(1, 1),), total_count=1)
+    stale = Page(reply=OK, services=(Listed.of(state(1, 1)),), total_count=1)
     session.fleet.on_put = lambda _: session.fleet.lists.append(stale)
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()

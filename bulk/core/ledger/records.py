@@ -10,8 +10,6 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any, ClassVar, TypeAlias, assert_never
 
-import orjson
-
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     BODY_FIELDS,
@@ -21,9 +19,9 @@ from bulk.core.model import (
     Hold,
     LaneName,
     Limit,
+    Listed,
     ModifyBody,
     Outcome,
-    Ports,
     Reply,
     RequestKind,
     ServiceState,
@@ -33,8 +31,9 @@ from bulk.core.model import (
     Why,
     known_target,
     noun,
-    port_mapping,
-    ports_json,
+    ports_of,
+    state_json,
+    state_of,
     value_json,
 )
 
@@ -319,27 +318,6 @@ Record: TypeAlias = (
 )
 
 
-def ports_of(json: list[Json]) -> Ports:
-    """Read back what `ports_json` gave; equal mappings are one object."""
-    return tuple([port_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
-
-
-def state_json(state: ServiceState) -> Json:
-    """Return a service as JSON: the fields that are known."""
-    json = {name: value for name in STATE_FIELDS if (value := getattr(state, name)) is not None}
-    json["ports"] = ports_json(state.ports)
-    return json
-
-
-def state_of(json: Json) -> ServiceState:
-    """Read back what `state_json` gave."""
-    known = json if json.keys() <= _STATE_FIELDS else {n: json[n] for n in STATE_FIELDS if n in json}
-    return ServiceState(**{**known, "ports": ports_of(json["ports"])})
-
-
-_STATE_FIELDS = frozenset(STATE_FIELDS)
-
-
 def body_of(json: Json) -> ModifyBody:
     """Read back what `ModifyBody.named` gave."""
     return ModifyBody(**({**json, "ports": ports_of(json["ports"])} if "ports" in json else json))
@@ -396,24 +374,29 @@ def head_of_change(line: bytes) -> bytes:
     return line[: line.index(b',"before":')] + b"}"
 
 
-def shows_before(line: bytes, state: ServiceState) -> bool:
+def shows_before(line: bytes, live: Listed) -> bool:
     """Return whether a `change` line surely shows the service like this; False leaves it open."""
-    return b',"before":%b,"body":' % orjson.dumps(state_json(state)) in line
+    return b',"before":%b,"body":' % live.json in line
 
 
-_COMPARED_REST = STATE_FIELDS[2 : STATE_FIELDS.index("connection_count")]
-"""The members of a service between its ports and those that no comparison is about."""
+_NOT_COMPARED = tuple(
+    b',"%b":' % name.encode() for name in STATE_FIELDS[STATE_FIELDS.index("connection_count") :]
+)
+"""The last members of a service, which no comparison is about."""
 
 
-def shows_as_asked(line: bytes, state: ServiceState) -> bool:
+def shows_as_asked(line: bytes, live: Listed) -> bool:
     """Return whether, by its `change` line, a row surely asks for this service as it is.
 
     It asks for the ports and for nothing else, and the plan saw all else so. False may also mean unknown.
     """
-    rest = {name: value for name in _COMPARED_REST if (value := getattr(state, name)) is not None}
-    asked = b',"body":{"ports":%b}' % orjson.dumps(ports_json(state.ports))
-    is_its_own = b',"service_id":%b,' % orjson.dumps(state.id) in line
-    return asked in line and is_its_own and b"],%b" % orjson.dumps(rest)[1:-1] in line
+    # `{"id":…,"ports":[…],"status":…}`: nothing within a text looks like a member, and no mapping has a list.
+    name, _, others = live.json.partition(b',"ports":')
+    ports, _, rest = others.partition(b"]")
+    for member in _NOT_COMPARED:
+        rest = rest.partition(member)[0]
+    asked, its_own = b',"body":{"ports":%b]}' % ports, b',"service_id":%b,' % name.removeprefix(b'{"id":')
+    return asked in line and its_own in line and b"]%b" % rest.removesuffix(b"}") in line
 
 
 def change_of(json: Json) -> Change:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from bulk.core.inverse import written
-from bulk.core.ledger.records import Json, state_json
-from bulk.core.model import Action, Change, Outcome, ServiceState
+from bulk.core.ledger.records import Json
+from bulk.core.model import Action, Change, Outcome, ServiceState, state_json
 
 
 def practised(change: Change) -> Change:

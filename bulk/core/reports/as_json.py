@@ -5,8 +5,8 @@ from dataclasses import asdict
 
 import orjson
 
-from bulk.core.ledger.records import Json, decision_of, record_json, state_json, target_json
-from bulk.core.model import Action, Outcome, ports_json
+from bulk.core.ledger.records import Json, decision_of, record_json, target_json
+from bulk.core.model import Action, Outcome, ports_json, state_json
 from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.row import Row
 from bulk.core.reports.timeline import Timeline

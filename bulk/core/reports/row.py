@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bulk.core.ledger.records import Json, Left, reply_of, state_of
+from bulk.core.ledger.records import Json, Left, reply_of
 from bulk.core.model import (
     DISPLAY_FIELDS,
     Action,
@@ -13,6 +13,7 @@ from bulk.core.model import (
     Ports,
     Reply,
     ServiceState,
+    state_of,
 )
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of

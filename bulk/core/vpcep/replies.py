@@ -7,7 +7,6 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
 
 import orjson
 
@@ -29,7 +28,6 @@ from bulk.core.model import (
     Reply,
     Retry,
     ServiceId,
-    ServiceState,
     ShowVerdict,
     Throttled,
     Verdict,
@@ -37,6 +35,7 @@ from bulk.core.model import (
 )
 from bulk.core.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
 from bulk.core.vpcep.codes import NoReply, advice_for, classify, decoding, ends_run, known
+from bulk.core.vpcep.pages import read_page
 from bulk.core.vpcep.refusals import (
     CODE_CHARS_MAX,
     MESSAGE_CHARS_MAX,
@@ -46,7 +45,7 @@ from bulk.core.vpcep.refusals import (
     server_clock,
     stated_limit,
 )
-from bulk.core.vpcep.services import listed_service, ports_of, service
+from bulk.core.vpcep.services import ports_of, service
 
 CLOCK_SKEW_MAX_S = 60.0
 """A clock that is this far off is reported; the server bears 15 minutes (API.md, section 4.2)."""
@@ -156,23 +155,10 @@ def listed(got: Answer | Lost) -> ListVerdict:
             case verdict:
                 return verdict
     try:
-        services, total_count = _page(orjson.loads(got.body))
+        services, total_count = read_page(got.body)
     except ValueError as error:
         return Retry(reply=_unreadable(got, str(error)))
     return Page(reply=_success(got), services=services, total_count=total_count)
-
-
-def _page(json: Any) -> tuple[tuple[ServiceState, ...], int]:
-    entries, total_count = (
-        (json.get("endpoint_services"), json.get("total_count")) if isinstance(json, dict) else (None, None)
-    )
-    if entries is None and isinstance(json, dict) and "endpoint_services" in json:
-        entries = []  # an empty list, as some servers write it (API.md, section 1.3)
-    if not isinstance(entries, list):
-        raise ValueError("the reply has no list endpoint_services")  # noqa: TRY004 - bad input
-    if type(total_count) is not int or total_count < 0:
-        raise ValueError(f"the reply's total_count is {total_count!r}, which is no count")
-    return tuple(listed_service(entry) for entry in entries), total_count
 
 
 def _again(doubt: Doubt) -> Retry:
