@@ -27,6 +27,7 @@ from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
 from bulk.core.errors import BulkError, CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
+from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.members import checked, checked_rest, checked_whole
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
@@ -100,7 +101,7 @@ def steps(path: Path, progress: Progress, chain: Chain | None = None) -> Iterato
     """Return each record once `progress` has taken it in, of a change its head; raises as `records` does."""
     for offset, record in records(path, chain, whole=False):
         try:
-            progress.step(record, offset)
+            take_in(progress, record, offset)
         except LedgerDamaged as error:
             raise LedgerDamaged(f"{path}: {error.message}", hint=error.hint) from error
         yield record
@@ -400,7 +401,7 @@ class LedgerFile(LedgerReader):
             commit.result()
             for json, offset, _ in batch:
                 if json:
-                    self.progress.step(json, offset)
+                    take_in(self.progress, json, offset)
             self._tell(batch)
         except OSError as error:
             self._fail(

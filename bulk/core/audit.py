@@ -12,8 +12,10 @@ from enum import StrEnum
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint
 from bulk.core.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
-from bulk.core.ledger.progress import NOT_ASKED, Progress, Stage
+from bulk.core.ledger.folding import take_in
+from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import FORMAT, Json, change_of
+from bulk.core.ledger.row_life import NOT_ASKED, Stage
 from bulk.core.model import Action
 from bulk.core.text import counted
 
@@ -129,7 +131,7 @@ class Audit:
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
         had_ended = self._stage_of(record) in _MAY_END_AGAIN
-        self.progress.step(record, offset)
+        take_in(self.progress, record, offset)
         match record["type"]:
             case "run":
                 self._digest = digest_for(record)

@@ -6,8 +6,8 @@ This is the only file that moves a row.
 from array import array
 from collections.abc import Collection
 
-from bulk.core.ledger.progress import NOT_BEGUN, after_attempt
 from bulk.core.ledger.records import Attempt, AttemptResult, Record
+from bulk.core.ledger.row_life import NOT_BEGUN, after_attempt
 from bulk.core.model import Change, LaneName, Target
 from bulk.run.interfaces import PlanReader
 from bulk.run.looks import Looks

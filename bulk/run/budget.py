@@ -1,7 +1,7 @@
 """How many rows may still fail: a PUT begins only while those that failed, or may have, are few enough."""
 
-from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import OutcomeRecord
+from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Outcome, Wait
 from bulk.core.text import counted, listed

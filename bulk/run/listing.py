@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 
 from bulk.core.ledger.decisions import decided
+from bulk.core.ledger.progress import hash_of
 from bulk.core.model import Listed, Outcome, SideEffect
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import Drift, drift, ended_otherwise
@@ -71,9 +72,9 @@ async def unaccounted(
     waiting = {names[row - 1]: row for row in rows}
 
     def see(live: Listed) -> None:
-        row = waiting.get(hash(live.id))
+        row = waiting.get(hash_of(live.id))
         if row is not None and accounts(row, live):
-            del waiting[hash(live.id)]
+            del waiting[hash_of(live.id)]
 
     await list_fleet(see)
     return waiting.values()

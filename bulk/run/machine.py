@@ -11,8 +11,9 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bulk.core.ledger.progress import Stage, after_intent
+from bulk.core.ledger.progress import hash_of
 from bulk.core.ledger.records import Intent, Note, Purpose
+from bulk.core.ledger.row_life import Stage, after_intent
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Action,
@@ -287,7 +288,7 @@ class Machine:
         """
         board, lane = self._board, self.lanes[key]
         lane.renewal.came()
-        live = {hash(service.id): service for service in services}
+        live = {hash_of(service.id): service for service in services}
         for row in lane.queue.ahead(2 * ROWS_AHEAD_MAX):
             if board.target(row) != page.target or board.place(row) is not Place.READY:
                 continue

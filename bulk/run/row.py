@@ -5,7 +5,6 @@ from typing import NamedTuple, assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.guards import side_effects, strays
-from bulk.core.ledger.progress import NOT_BEGUN, OpenRow, after_attempt
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
@@ -16,6 +15,7 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
+from bulk.core.ledger.row_life import NOT_BEGUN, OpenRow, after_attempt
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,

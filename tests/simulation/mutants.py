@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bulk.core.ledger.progress import OpenRow
 from bulk.core.ledger.records import AttemptResult, Purpose
+from bulk.core.ledger.row_life import OpenRow
 from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.run import board, first_look, lane, machine, row
 from bulk.run.board import Board

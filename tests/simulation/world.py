@@ -13,7 +13,8 @@ from dataclasses import replace
 from itertools import count
 
 from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.progress import Progress, Stage
+from bulk.core.ledger.folding import take_in
+from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     DecidedBy,
     Decision,
@@ -25,6 +26,7 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
+from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Abort,
@@ -119,7 +121,7 @@ class Ledger:
     def commit(self, batch: int) -> None:
         """Make the first records of those that are pending durable."""
         for json in self.pending[:batch]:
-            self.progress.step(json, 1)
+            take_in(self.progress, json, 1)
         self.durable += self.pending[:batch]
         del self.pending[:batch]
 
@@ -128,7 +130,7 @@ class Ledger:
         self.durable += self.pending[:kept]
         self.pending, self.progress, self.said = [], Progress(), defaultdict(list)
         for json in self.durable:
-            self.progress.step(json, 1)
+            take_in(self.progress, json, 1)
             self.said[json.get("row", 0)].append(json)
 
     def change(self, row: int) -> Change:

@@ -9,6 +9,7 @@ from bulk.adapters.clock import SystemClock
 from bulk.app.forecast import forecast
 from bulk.app.surroundings import system
 from bulk.core.job import Daily, Job
+from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.core.model import Action
@@ -29,7 +30,7 @@ def progress_of(pages: list[int]) -> Progress:
     for number, record in enumerate((run, *changes, plan)):
         head = {"n": number, "at": "2026-01-15T08:30:00.000Z", "type": record_type(record)}
         members = {name: value for name, value in record_json(record).items() if name != "pages" or value}
-        progress.step(head | members, number)
+        take_in(progress, head | members, number)
     return progress
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from bulk.adapters.ledger import fold, records
 from bulk.core.errors import LedgerFailed
-from bulk.core.ledger.progress import Stage
 from bulk.core.ledger.records import Intent
+from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     PUSH_BACK_MAX_S,

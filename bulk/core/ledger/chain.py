@@ -16,7 +16,8 @@ from bulk.core.ledger.records import Json, head_of_change
 
 _SUM_HEX = 32
 _blake2b = hashlib.blake2b
-_TAIL = len(b',"sum":"') + _SUM_HEX + len(b'"}')
+_TAIL = b',"sum":"%b"}\n'
+_CONTENT = slice(-len(_TAIL % bytes(_SUM_HEX)))
 GENESIS = "0" * _SUM_HEX
 """What the first line's `sum` is chained to."""
 _CHANGE = b'"type":"change"'
@@ -44,7 +45,7 @@ def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
     """Return the line (with its newline) of a whole record, and its `sum`."""
     content = orjson.dumps(json)[:-1]
     total = _sum(previous.encode(), content)
-    return b'%b,"sum":"%b"}\n' % (content, total), total.decode()
+    return content + _TAIL % total, total.decode()
 
 
 def _sum(previous: bytes, content: bytes) -> bytes:
@@ -73,9 +74,8 @@ class Chain:
 
         Of a change it returns only the head unless `whole` is true, which takes three times as long.
         """
-        content = line[: -_TAIL - 1]
-        total = _sum(self._sum, content)
-        if line[-_TAIL - 1 :] != b',"sum":"' + total + b'"}\n':
+        total = _sum(self._sum, line[_CONTENT])
+        if not line.endswith(_TAIL % total):
             raise self._damaged("does not follow from the lines before it")
         mark = -1 if self._is_fixed else line.find(_CHANGE, 0, _TYPE_WITHIN)
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bulk.core.footprint import Footprint
+from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     Attempt,
@@ -81,7 +82,7 @@ class Written:
             at = self.now.isoformat(timespec="milliseconds")[:-6] + "Z"
             head = {"n": len(self.records), "at": at, "type": record_type(record)}
             json = head | record_json(record)
-            self.progress.step(json, len(self.records))
+            take_in(self.progress, json, len(self.records))
             self.timeline.step(json)
             self.records.append(json)
             if isinstance(record, Change):
