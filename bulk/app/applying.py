@@ -9,17 +9,19 @@ from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run, only_run_of
 from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
-from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import OpenRun, find_run, must_name_its_targets
-from bulk.app.overruling import Despite, leaving, lifting
+from bulk.app.continuing import next_session
+from bulk.app.jobs import Flags
+from bulk.app.ledgers import find_run, must_name_its_targets, plan_report
+from bulk.app.overruling import Despite, leaving, lifting, stops_after
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
-from bulk.app.session import Applied, Operator, work_on
+from bulk.app.session import Applied, Operator, end_of, is_unsettled, work_on
 from bulk.app.sources import Endpoint, PlanSource, R
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import LedgerDamaged, Refused
+from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Decision
+from bulk.core.ledger.stops import exit_code
 from bulk.core.reports.words import tallied
 
 
@@ -44,11 +46,10 @@ async def apply_from(
     with only_run(source.runs, source.name, ledger):
         open_run = _open_run(source, ledger, around, is_left=new_run)
         if open_run and not new_run:
-            _must_be_of(source, open_run)
-            operator.notify(f"continuing with {open_run.path}")
             return await apply_ledger(
-                open_run.path,
+                open_run,
                 flags,
+                source=source,
                 around=around,
                 operator=operator,
                 on_record=on_record,
@@ -57,9 +58,9 @@ async def apply_from(
             )
         if ledger and not open_run:  # another file is no way around a stop of the job's own run
             open_run = _open_run(source, None, around, is_left=True)
-        decisions = leaving(fold(open_run.path) if open_run else Progress(), despite)
+        decisions = leaving(fold(open_run) if open_run else Progress(), despite)
         path = ledger or ledger_path(source.runs, source.name, around.utc())
-        on_yes = _leaving(open_run.path, decisions, around, operator) if open_run and decisions else None
+        on_yes = _leaving(open_run, decisions, around, operator) if open_run and decisions else None
         with _alone(source.sha256, source.endpoint, around):
             async with new_plan(Client, source, path, around, on_record) as (plan, reach):
                 must_be_approved(plan.progress.digest, expect_digest)
@@ -69,6 +70,7 @@ async def apply_from(
                     source.job,
                     around,
                     operator,
+                    given=source.given,
                     begins=True,
                     decisions=decisions,
                     on_yes=on_yes,
@@ -98,7 +100,7 @@ def _leaving(
 
 def _open_run(
     source: PlanSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool
-) -> OpenRun | None:
+) -> Path | None:
     """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
     try:
         return find_run(source.runs, source.name, around.clock.now(), ledger)
@@ -112,32 +114,49 @@ def _open_run(
         raise LedgerDamaged(damaged.message, hint=f"restore it from a copy{way_out}") from damaged
 
 
-def _must_be_of(source: PlanSource[R], open_run: OpenRun) -> None:
-    """Raise Refused where an open run was planned from something else than the source is now."""
-    if (open_run.job_sha256, open_run.only) != (source.sha256, source.only):
-        what = source.origin if open_run.only == source.only else "--limit"
-        raise Refused(
-            f"{source.name}: {what} is not the same as when {open_run.path} began; nothing was sent",
-            hint=f"finish that run with `{source.endpoint.apply_command(open_run.path)}`{source.way_out}",
-        )
-
-
 async def apply_ledger(
     path: Path,
     flags: Flags,
     *,
+    source: PlanSource[R] | None = None,
     around: Surroundings,
     operator: Operator,
     on_record: OnRecord,
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
 ) -> Applied:
-    """Run exactly a saved plan, or continue a run, from its ledger and nothing else."""
+    """Run exactly a saved plan, or continue a run, from its ledger and nothing else.
+
+    `source` is what the run is found by, if it is not named. Raises Refused where that has changed.
+    """
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_name_its_targets(ledger)
-        job, endpoint = job_of_ledger(ledger.progress, flags)
-        decisions = lifting(ledger.progress, job, despite)
-        with _alone(ledger.progress.run["job_sha256"], endpoint, around):
-            async with open_fleets(Client, job.pace, endpoint, around) as reach:
-                await ledger_must_be_approved(ledger, expect_digest, job, reach)
-                return await work_on(ledger, reach, job, around, operator, begins=False, decisions=decisions)
+        progress = ledger.progress
+        session = next_session(ledger, flags, source, around.env, may_fail_more=bool(despite))
+        decisions = lifting(progress, session.job, despite)
+        if source:
+            operator.notify(f"continuing with {path}")
+        stops = stops_after(progress, decisions)
+        if stops and not is_unsettled(progress):
+            operator.show_result(plan_report(ledger), path)
+            message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
+            code = exit_code([stop.cause for stop in stops], progress.counts())
+            return end_of(ledger, session.job, code, message)
+        if session.refusal:
+            raise session.refusal
+        for note in session.notes:
+            operator.notify(f"taken from here on: {note.message}")
+        with _alone(progress.run["job_sha256"], session.endpoint, around):
+            async with open_fleets(Client, session.job.pace, session.endpoint, around) as reach:
+                await ledger_must_be_approved(ledger, expect_digest, session.approved, reach)
+                return await work_on(
+                    ledger,
+                    reach,
+                    session.job,
+                    around,
+                    operator,
+                    given=session.given,
+                    begins=False,
+                    decisions=decisions,
+                    notes=session.notes,
+                )

@@ -39,7 +39,8 @@ async def plan_ledger(
             moved = await _moved(reader, reach, around)
             ahead = forecast(reader.progress, job, around)
             shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
-            await ledger_must_be_approved(reader, expect_digest, job, reach)
+            approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
+            await ledger_must_be_approved(reader, expect_digest, approved, reach)
             return ahead
 
 

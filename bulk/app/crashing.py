@@ -64,7 +64,7 @@ async def _killed(stage: Stage, nth: int, puts: int) -> str:
 async def _resume(context: RehearsalContext, stage: Stage, killed: str) -> Check:
     name = "kill and resume"
     try:
-        applied = await applied_on(context, stage, FULL_SPEED)
+        applied = await applied_on(context, stage, {})
     except BulkError as error:
         return Check(name=name, held=False, detail=f"{killed}; {error.message}", exit_code=error.exit_code)
     mismatched, duplicates = mismatches(stage), (await stage.practice.stats())["duplicates"]

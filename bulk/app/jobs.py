@@ -31,7 +31,7 @@ REASONS_MAX = 10
 _IDS_SHOWN_MAX = 5
 
 Flags = Mapping[str, Any]
-"""Settings from the command line, in the forms that job.toml has."""
+"""Settings from the command line, in the forms that job.toml has; None for one that was not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,10 @@ class JobFileSource(PlanSource[ServiceUpdate]):
     def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[Change]:
         """Return what each row asks of its live service, each change behind those that it waits for."""
         return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
+
+    def targets(self) -> Iterator[tuple[int, Target]]:
+        """Return the target of each row, whose project may still have to be looked up, with its number."""
+        return ((update.row, update.target) for update in self.rows.updates)
 
     def unusable(self) -> Iterator[Change]:
         """Return a refused change for each invalid row."""
@@ -91,11 +95,17 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
         runs=found.folder / RUNS,
         sha256=sha256,
+        given=given_in(flags),
         only=tuple(sorted(only)),
         rows=_only(rows, only),
         lines=lines,
         rows_read=len(rows.updates) + len(rows.invalid),
     )
+
+
+def given_in(flags: Flags) -> frozenset[str]:
+    """Return the names of the settings that were given."""
+    return frozenset(name for name, value in flags.items() if value is not None)
 
 
 def name_of(argument: str) -> tuple[Path, str]:
@@ -187,16 +197,19 @@ def endpoint_of_ledger(progress: Progress) -> Endpoint:
     return Endpoint(url=last) if last and last != planned_for.url else planned_for
 
 
-def job_of_ledger(progress: Progress, flags: Flags, *, without: Collection[str] = ()) -> tuple[Job, Endpoint]:
+def job_of_ledger(
+    progress: Progress, flags: Flags, *, without: Collection[str] = (), at_first: bool = False
+) -> tuple[Job, Endpoint]:
     """Return the settings in force for a ledger, the flags over them, and where its API is.
 
-    They are those of the plan and, over them, those of its last session: a limit that was given as a flag
-    holds in the next session too, and a rollback goes where the run went. Of the settings named in
-    `without`, only what the flags say counts.
+    They are those of the plan and, over them, those of its last session, or of its first one (`at_first`): a
+    limit that was given as a flag holds in the next session too, and a rollback goes where the run went. Of
+    the settings named in `without`, only what the flags say counts.
     """
     planned, planned_for = settings_of_run(progress.run), Endpoint(**progress.run["options"]["endpoint"])
     last = progress.sessions[-1]["settings"] if progress.sessions else {}
-    known = {**planned, **last, "endpoint": endpoint_of_ledger(progress).url}
+    held = progress.first_settings if at_first else last | {"endpoint": endpoint_of_ledger(progress).url}
+    known = {**planned, **held}
     stored = {name: value for name, value in known.items() if name not in without}
     job = read_settings(Job, stored, flags=flags, place=lambda _: "ledger")
     if not isinstance(job, Job):

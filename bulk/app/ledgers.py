@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -97,17 +97,7 @@ def advice(code: str) -> str:
     return advice_for(code, None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenRun:
-    """A run that was begun and not finished."""
-
-    path: Path
-    job_sha256: str
-    only: tuple[str, ...]
-    """The service ids that it is limited to; empty where it is not."""
-
-
-def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> OpenRun | None:
+def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> Path | None:
     """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`.
 
     Raises LedgerDamaged where that one cannot be read, since nobody knows what it has sent.
@@ -116,10 +106,7 @@ def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> Op
     for path in filter(Path.is_file, known):
         progress = fold(path)
         if progress.sessions and progress.run["job"] == job:
-            if progress.finished:
-                return None
-            only = tuple(progress.run["options"].get("limit", ()))
-            return OpenRun(path=path, job_sha256=progress.run["job_sha256"], only=only)
+            return None if progress.finished else path
     return None
 
 

@@ -46,10 +46,15 @@ def lifting(progress: Progress, job: Job, despite: Sequence[Despite]) -> tuple[D
 
 def _lifting(progress: Progress, most: int | None, despite: Sequence[Despite]) -> Iterator[Decision]:
     for each, stop in _named(decided(progress.decisions).stops, despite):
-        is_limit = stop.cause is BrakeReason.FAILURE_LIMIT
-        if is_limit:
+        if stop.cause is BrakeReason.FAILURE_LIMIT:
             _must_allow_more(stop, progress, most)
-        yield _decision(DecisionKind.DESPITE, each, most if is_limit else None)
+        yield _decision(DecisionKind.DESPITE, each, most)
+
+
+def stops_after(progress: Progress, decisions: Sequence[Decision]) -> tuple[StandingStop, ...]:
+    """Return the stops of a run that stand once these decisions are made."""
+    lifted = {decision.id for decision in decisions if decision.what == DecisionKind.DESPITE}
+    return tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
 
 
 def leaving(progress: Progress, despite: Sequence[Despite]) -> tuple[Decision, ...]:

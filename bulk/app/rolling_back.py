@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from bulk.adapters.ledger import LedgerReader, kept_at_rest
-from bulk.app.jobs import Flags, job_of_ledger
+from bulk.app.jobs import Flags, given_in, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import PlanSource
 from bulk.core.errors import Refused, UsageError
@@ -92,6 +92,7 @@ def run_to_roll_back(
             endpoint=endpoint,
             runs=path.parent,
             sha256=hashlib.sha256(progress.run["run_id"].encode()).hexdigest(),
+            given=given_in(flags),
             only=tuple(sorted(only)),
             settle_s=job.pace.settle_s if progress.open else 0.0,
             path=path,

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from bulk.adapters.signals import stop_signals
 from bulk.adapters.throttle import Limiter
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
-from bulk.app.overruling import user
+from bulk.app.overruling import stops_after, user
 from bulk.app.reach import Reach
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
@@ -27,7 +27,7 @@ from bulk.core.guards import failures_max
 from bulk.core.job import Job, settings_json
 from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Decision, DecisionKind, End, Pace, Session, target_of
+from bulk.core.ledger.records import Decision, End, Note, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
 from bulk.core.model import Hold, Outcome, RequestKind, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
@@ -111,21 +111,19 @@ async def work_on(
     around: Surroundings,
     operator: Operator,
     *,
+    given: Iterable[str],
     begins: bool,
     decisions: Sequence[Decision] = (),
+    notes: Sequence[Note] = (),
     on_yes: Callable[[], Awaitable[None]] | None = None,
 ) -> Applied:
     """Show the plan, ask, and work on it until it is done or something stops it.
 
-    `decisions` are written and `on_yes` is called once a person, or a flag, has said yes.
+    `given` are the settings that a person gave to this session or to an earlier one besides the job's;
+    `decisions` and `notes` are written and `on_yes` is called once a person, or a flag, has said yes.
     """
-    progress, ended = ledger.progress, partial(_ended, ledger, job)
-    lifted = {decision.id for decision in decisions if decision.what == DecisionKind.DESPITE}
-    stops = tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
-    if stops and not _is_unsettled(progress):
-        operator.show_result(plan_report(ledger), ledger.path)
-        message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
-        return ended(exit_code([stop.cause for stop in stops], progress.counts()), message)
+    progress, ended = ledger.progress, partial(end_of, ledger, job)
+    stops = stops_after(progress, decisions)
     ahead = forecast(progress, job, around)
     operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
     if ahead.findings:
@@ -137,9 +135,11 @@ async def work_on(
     closes_at, clients = _window(job, around), await _clients(progress, reach)
     for decision in decisions:
         ledger.put(decision)
+    for note in notes:
+        ledger.put(note)
     if on_yes:
         await on_yes()
-    await ledger.write(_session(ledger, job))
+    await ledger.write(_session(ledger, job, given))
     if begins:
         await ledger.publish()
     brake = Brake()
@@ -158,7 +158,8 @@ async def work_on(
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
 
 
-def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
+def end_of(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
+    """Return what a command that worked on a ledger comes to."""
     return Applied(
         ledger=ledger.path,
         endpoint=Endpoint(url=job.where.endpoint),
@@ -179,12 +180,13 @@ async def _clients(progress: Progress, reach: Reach[Client]) -> dict[Target, Tar
     }
 
 
-def _session(ledger: LedgerFile, job: Job) -> Session:
+def _session(ledger: LedgerFile, job: Job, given: Iterable[str]) -> Session:
     return Session(
         host=socket.gethostname(),
         pid=os.getpid(),
         user=user(),
         settings=settings_json(job),
+        flags=sorted(given),
         digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
     )
@@ -207,7 +209,7 @@ async def _run_watched(
         await _run(run, ledger, brake)
 
 
-def _is_unsettled(progress: Progress) -> bool:
+def is_unsettled(progress: Progress) -> bool:
     """Return whether a PUT is in doubt or a service parked: a stopped run goes on for these alone."""
     return bool(progress.counts()[Outcome.IN_DOUBT]) or any(row.parked for row in progress.open.values())
 

@@ -51,6 +51,7 @@ class PlanSource(ABC, Generic[R]):
     * name: that of its runs; only one run of this name is at work at a time
     * runs: the folder of their ledgers
     * sha256: digest of what the rows are read from, to tell whether an open run was planned from the same
+    * given: the settings that a person gave as flags or variables
     * only: the service ids that the plan is limited to, sorted; empty where it is not limited
     * settle_s: seconds to wait before the fleet is read, because a PUT may still take effect
 
@@ -63,6 +64,7 @@ class PlanSource(ABC, Generic[R]):
     endpoint: Endpoint
     runs: Path
     sha256: str
+    given: frozenset[str]
     only: tuple[str, ...] = ()
     settle_s: float = 0.0
 
@@ -79,6 +81,10 @@ class PlanSource(ABC, Generic[R]):
     @abstractmethod
     def changes(self, target: Target, rows: Collection[R], live: Live) -> Iterator[Change]:
         """Return one change for each row of a target, each behind those that it waits for."""
+
+    def targets(self) -> Iterable[tuple[int, Target]]:
+        """Return the number and the target of each row that goes where the job's settings say, or its own."""
+        return ()
 
     def unusable(self) -> Iterable[Change]:
         """Return a refused change for each row that is planned without looking at its service."""

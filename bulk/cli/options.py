@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from typer import Argument, Option
 
 from bulk.core.exports import Layout
-from bulk.core.job import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of
+from bulk.core.job import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of, variable_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -59,10 +59,9 @@ def flag(
     Its variable is `BULK_` and its name, which `--help` explains once for all flags. Another one is shown
     with the flag. Words of consent have none (None): a variable is no consent to this run.
     """
-    rule = f"BULK_{names[-1].partition('/')[0].strip('-').replace('-', '_').upper()}"
     return Option(
         *names,
-        envvar=rule if variable == "" else variable,
+        envvar=variable_of(names[-1]) if variable == "" else variable,
         show_envvar=bool(variable),
         metavar=metavar,
         help=help,

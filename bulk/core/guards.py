@@ -24,22 +24,25 @@ class Finding:
         return f"{self.excess}, {self.setting} allows {self.limit or 'none'}; {self.remedy}"
 
 
+def caps(guards: Guards, footprint: Footprint) -> dict[str, int | None]:
+    """Return what a plan may do at most, in figures, by the settings that say so; None for no limit."""
+    changes, removed = guards.max_changes, guards.max_removed
+    return {
+        "max_changes": changes.of(footprint.rows) if changes else None,
+        "max_removed": removed.of(footprint.mappings) if removed else None,
+        "max_consumers": guards.max_consumers,
+        "strict": 0 if guards.strict else None,
+    }
+
+
 def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
     """Return every limit that a plan exceeds; empty where it may run."""
-    changes = guards.max_changes.of(footprint.rows) if guards.max_changes else None
-    removed = guards.max_removed.of(footprint.mappings) if guards.max_removed else None
-    consumers, refused = guards.max_consumers, 0 if guards.strict else None
+    most = caps(guards, footprint)
     measured = (
-        ("max_changes", changes, footprint.changes, "the plan would change", "service"),
-        ("max_removed", removed, footprint.removed, "the plan would remove", "mapping"),
-        (
-            "max_consumers",
-            consumers,
-            footprint.consumers,
-            "the services to change have",
-            "connected consumer",
-        ),
-        ("strict", refused, footprint.refused, "the plan refuses", "row"),
+        ("max_changes", footprint.changes, "the plan would change", "service"),
+        ("max_removed", footprint.removed, "the plan would remove", "mapping"),
+        ("max_consumers", footprint.consumers, "the services to change have", "connected consumer"),
+        ("strict", footprint.refused, "the plan refuses", "row"),
     )
     return tuple(
         Finding(
@@ -48,8 +51,8 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
             limit=limit,
             remedy=_STRICT_REMEDY if setting == "strict" else f"to allow it: {flag_of(setting)} {number}",
         )
-        for setting, limit, number, what, noun in measured
-        if limit is not None and number > limit
+        for setting, number, what, noun in measured
+        if (limit := most[setting]) is not None and number > limit
     )
 
 

@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
-from bulk.core.job import SETTINGS
+import pytest
+
+from bulk.core.job import SETTINGS, Group, forms
+from bulk.core.job.settings import setting
 
 BULK = Path(__file__).parents[2] / "bulk"
 
@@ -19,3 +22,10 @@ def test_each_setting_is_read_by_the_code_that_it_steers() -> None:
     }
     unread = set(SETTINGS) - read
     assert not unread, f"nothing outside bulk/core/job reads {', '.join(sorted(unread))}"
+
+
+def test_a_setting_that_leaves_open_what_an_edit_means_cannot_be_made() -> None:
+    """Whether an open run takes another value or refuses it must not depend on who forgot to say."""
+    facts = {"group": Group.LIMITS, "help": "Anything.", "example": 1}
+    with pytest.raises(TypeError, match="while_open"):
+        setting(forms.COUNT, None, **facts)

@@ -1,4 +1,4 @@
-"""Settings of a job as a ledger keeps them: whatever job.toml may say reads back as what it was."""
+"""Settings of a job as a ledger keeps them, and as a person edits them while a run is open."""
 
 from typing import Any
 
@@ -6,7 +6,18 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.job import SETTINGS, Job, Setting, job_schema, read_settings, settings_json
+from bulk.core.footprint import Footprint
+from bulk.core.job import (
+    SETTINGS,
+    Job,
+    Setting,
+    WhileOpen,
+    job_schema,
+    read_settings,
+    settings_json,
+    values_of,
+)
+from bulk.core.ledger.edits import WHERE, Edits, edits
 from bulk.core.model import Issue
 
 TEXTS = {
@@ -45,3 +56,38 @@ def test_the_written_settings_of_a_job_read_back_to_the_same_job(stored: dict[st
     kept = orjson.loads(orjson.dumps(settings_json(job)))
     assert read_settings(Job, kept, flags={}) == job
     assert set(kept) <= set(job_schema()["properties"])
+
+
+def edited(began: Job, asked: Job, *, may_fail_more: bool) -> Edits:
+    """Return what becomes of the edits of a run of a small plan; all that says where leads elsewhere."""
+    plan = Footprint(rows=60, changes=40, mappings=80)
+    return edits(asked, began, began, plan, elsewhere=WHERE, may_fail_more=may_fail_more)
+
+
+@given(STORED, STORED)
+def test_each_setting_that_is_edited_is_taken_or_refused_or_without_effect(
+    began: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    """As the table of settings says; the next session has what is taken, and all else as it was."""
+    before, after = (read_settings(Job, stored, flags={}) for stored in (began, asked))
+    assert isinstance(before, Job)
+    assert isinstance(after, Job)
+    found = edited(before, after, may_fail_more=False)
+    taken, refused = ({edit.setting for edit in part} for part in (found.taken, found.refused))
+    was, now, following = map(values_of, (before, after, found.job))
+    for name, setting in SETTINGS.items():
+        is_edited = was[name] != now[name]
+        assert (name in taken) == (is_edited and setting.while_open is WhileOpen.TAKEN)
+        assert name not in refused or (is_edited and setting.while_open is WhileOpen.REFUSED)
+        assert following[name] == (now if name in taken else was)[name]
+    assert found.kept == refused
+
+
+@given(STORED)
+def test_a_job_that_was_written_again_has_no_edits(stored: dict[str, Any]) -> None:
+    """In another order and as the ledger writes it, also beside a word that lifts a stop."""
+    job = read_settings(Job, stored, flags={})
+    assert isinstance(job, Job)
+    again = read_settings(Job, dict(reversed(settings_json(job).items())), flags={})
+    assert isinstance(again, Job)
+    assert edited(job, again, may_fail_more=True) == Edits(job=job, taken=(), refused=(), kept=frozenset())

@@ -20,6 +20,7 @@ def ledger_of(endpoint: Endpoint, *sessions: Job) -> Progress:
     options = settings_json(PLANNED) | {"endpoint": asdict(endpoint), "limit": []}
     progress.run = {"job": "job", "options": options}
     progress.sessions = [{"settings": settings_json(session)} for session in sessions]
+    progress.first_settings = progress.sessions[0]["settings"] if sessions else {}
     return progress
 
 
@@ -30,6 +31,13 @@ def test_a_limit_that_a_session_was_given_holds_in_the_next_one() -> None:
     assert job.guards == guarded.guards
     job, _ = job_of_ledger(ledger_of(Endpoint(), guarded), {"strict": False})
     assert job.guards == Guards(strict=False, canary=3)
+
+
+def test_what_a_run_was_approved_with_is_what_its_first_session_had() -> None:
+    """Of a plan that never ran: what it was made with, and the flags."""
+    guarded, allowed = (replace(PLANNED, guards=Guards(canary=canary)) for canary in (1, 2))
+    assert job_of_ledger(ledger_of(Endpoint(), guarded, allowed), {}, at_first=True)[0] == guarded
+    assert job_of_ledger(ledger_of(Endpoint()), {"canary": 2}, at_first=True)[0] == allowed
 
 
 def test_what_follows_a_session_goes_where_that_session_went() -> None:

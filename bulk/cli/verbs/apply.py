@@ -48,7 +48,7 @@ def apply(
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
-        must_be_alone(job, limit=limit, ledger=ledger)
+        must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
         use_case = applying.apply_ledger(
             Path(job),
             flags,

@@ -13,7 +13,7 @@ from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.job.forms import shown
-from bulk.core.job.settings import Group
+from bulk.core.job.settings import Group, flag_of
 from bulk.core.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
@@ -154,9 +154,9 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
     return tuple(found)
 
 
-def must_be_alone(path: str, **words: str | None) -> None:
+def must_be_alone(path: str, **words: Any) -> None:
     """Raise UsageError for words that only a job can have: a ledger is used as it is."""
-    if given := [place_of(value, f"--{word}") for word, value in words.items() if value]:
+    if given := [place_of(value, flag_of(word)) for word, value in words.items() if value]:
         raise UsageError(
             f"{path} is a ledger, which cannot be combined with {' and '.join(given)}",
             hint=f"leave out {' and '.join(given)}, or name the job",

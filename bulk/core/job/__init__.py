@@ -17,10 +17,20 @@ from bulk.core.job.settings import (
     Setting,
     SimulatorSettings,
     Where,
+    WhileOpen,
     flag_of,
     settings_of,
+    variable_of,
 )
-from bulk.core.job.stored import Issues, job_schema, read_job, read_settings, settings_json
+from bulk.core.job.stored import (
+    Issues,
+    job_schema,
+    read_job,
+    read_settings,
+    settings_json,
+    values_of,
+    with_values,
+)
 
 __all__ = [
     "CAUTIOUS_RATE",
@@ -39,6 +49,7 @@ __all__ = [
     "Share",
     "SimulatorSettings",
     "Where",
+    "WhileOpen",
     "Window",
     "flag_of",
     "job_schema",
@@ -46,4 +57,7 @@ __all__ = [
     "read_settings",
     "settings_json",
     "settings_of",
+    "values_of",
+    "variable_of",
+    "with_values",
 ]

@@ -32,11 +32,23 @@ class Group(StrEnum):
     OUTPUT = "Output"
 
 
+class WhileOpen(StrEnum):
+    """What another value of a setting means for a run of the job that is open."""
+
+    TAKEN = "taken"
+    """The next session works with it, and a note names it."""
+    REFUSED = "refused"
+    """It says under which guards or where: the run goes on as it began, or another one begins."""
+    NO_EFFECT = "no effect"
+    """The plan was made with it, and no session asks for it again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """Everything that is known of one setting.
 
     * default: MISSING where job.toml must have the key
+    * while_open: what becomes of another value once a run has begun
     * group, short_flag: where `--help` shows its flag, and a short form of it
     * help: what it means, in one sentence of Markdown, for `--help`, editors and the README
     * details: what editors and the README say besides
@@ -47,6 +59,7 @@ class Setting:
 
     form: Form[Any]
     default: Any
+    while_open: WhileOpen
     group: Group
     help: str
     details: str = ""
@@ -61,6 +74,11 @@ def flag_of(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
+def variable_of(flag: str) -> str:
+    """Return the variable of a flag, of which both forms may be given: `--strict/--no-strict`."""
+    return f"BULK_{flag.partition('/')[0].strip('-').replace('-', '_').upper()}"
+
+
 def setting(form: Form[T], default: T = MISSING, **facts: Any) -> T:  # type: ignore[assignment]
     """Return a field of the table; `facts` are those of a Setting."""
     return field(default=default, metadata={"setting": Setting(form=form, default=default, **facts)})
@@ -73,16 +91,23 @@ class Where:
     profile: str = setting(
         forms.PROFILE,
         "",
+        while_open=WhileOpen.REFUSED,
         group=Group.WHERE,
         help="Section of the credentials file, for rows that name none.",
         example="prod",
     )
     region: str = setting(
-        forms.REGION, "", group=Group.WHERE, help="Region, for rows that name none.", example="cn-north-4"
+        forms.REGION,
+        "",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="Region, for rows that name none.",
+        example="cn-north-4",
     )
     project_id: str = setting(
         forms.PROJECT_ID,
         "",
+        while_open=WhileOpen.REFUSED,
         group=Group.WHERE,
         help="Project, for rows that name none; else the project that is named like the region.",
         example="6e9dfd51d1124e8d8498dce894923a0d",
@@ -90,6 +115,7 @@ class Where:
     endpoint: str = setting(
         forms.ENDPOINT,
         "",
+        while_open=WhileOpen.REFUSED,
         group=Group.WHERE,
         help="Address of the API: `https://HOST` or `http://127.0.0.1:PORT`; `simulator` is the bundled one.",
         example="simulator",
@@ -108,6 +134,7 @@ class Pace:
     rate: Rate | None = setting(
         forms.RATE,
         None,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Requests of one kind (reads or writes) per account and region: `20/s`, `100/m`, `5/h`; "
         "`auto` finds the API's limit.",
@@ -118,6 +145,7 @@ class Pace:
     concurrency: int | None = setting(
         forms.CONCURRENCY,
         None,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Most PUTs in flight at once per account and region, 1 to 1000; `auto` allows as many as the "
         "rate needs.",
@@ -127,6 +155,7 @@ class Pace:
     attempts: int = setting(
         forms.ATTEMPTS,
         5,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="PUTs of one row that may fail before the row counts as failed; throttled ones are free.",
         example=3,
@@ -134,6 +163,7 @@ class Pace:
     connect_timeout_s: float = setting(
         forms.TIMEOUT,
         10.0,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Time limit to connect, in seconds.",
         example=5,
@@ -141,6 +171,7 @@ class Pace:
     read_timeout_s: float = setting(
         forms.TIMEOUT,
         30.0,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Time limit between two parts of a reply, in seconds.",
         example=20,
@@ -148,6 +179,7 @@ class Pace:
     total_timeout_s: float = setting(
         forms.TIMEOUT,
         60.0,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Time limit for a whole request, in seconds.",
         example=90,
@@ -155,6 +187,7 @@ class Pace:
     settle_s: float = setting(
         forms.SETTLE,
         2.0,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Seconds after which a lost request can no longer take effect; then the service is read.",
         example=5,
@@ -163,6 +196,7 @@ class Pace:
     drain_s: float = setting(
         forms.TIMEOUT,
         20.0,
+        while_open=WhileOpen.TAKEN,
         group=Group.LIMITS,
         help="Seconds that requests in flight, reads of lost ones and parked services have together after a "
         "signal.",
@@ -177,6 +211,7 @@ class Guards:
     max_failures: Share | None = setting(
         forms.SHARE,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Stop once more rows than this have failed: `10`, or `5%` of the changes, at least one.",
         example="5%",
@@ -184,6 +219,7 @@ class Guards:
     canary: int | None = setting(
         forms.COUNT,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Send this many rows first, and the others only if all of these end as asked.",
         example=3,
@@ -191,6 +227,7 @@ class Guards:
     strict: bool = setting(
         forms.SWITCH,
         default=False,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="One refused or drifted row stops everything before the first PUT.",
         example=True,
@@ -198,6 +235,7 @@ class Guards:
     max_changes: Share | None = setting(
         forms.SHARE,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Refuse a plan that changes more services than this: a count, or a percentage of the rows.",
         example="10%",
@@ -205,6 +243,7 @@ class Guards:
     max_removed: Share | None = setting(
         forms.SHARE,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Refuse a plan that removes more mappings than this: a count, or a percentage of what the "
         "services to change have.",
@@ -213,6 +252,7 @@ class Guards:
     max_consumers: int | None = setting(
         forms.COUNT,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Refuse a plan whose services to change have more connected endpoints than this.",
         example=500,
@@ -226,6 +266,7 @@ class SimulatorSettings:
     fleet: str = setting(
         forms.FILE,
         "fleet.jsonl",
+        while_open=WhileOpen.REFUSED,
         group=Group.WHERE,
         help="File of the fleet before the first run, relative to job.toml.",
         example="fleet.jsonl",
@@ -239,6 +280,7 @@ class Job:
 
     rows: str = setting(
         forms.FILE,
+        while_open=WhileOpen.NO_EFFECT,
         group=Group.WHAT,
         help="The job file, relative to job.toml; `-` for standard input.",
         example="services.csv",
@@ -247,6 +289,7 @@ class Job:
     name: str = setting(
         forms.NAME,
         "job",
+        while_open=WhileOpen.NO_EFFECT,
         group=Group.WHAT,
         help="Name of the job, a part of its ledgers' names.",
         default_text="the name of the file or folder",
@@ -256,6 +299,7 @@ class Job:
     format: Format | None = setting(
         forms.FORMAT,
         None,
+        while_open=WhileOpen.NO_EFFECT,
         group=Group.WHAT,
         help="Format of the job file, `csv` or `jsonl`; without it the file name decides.",
         example="csv",
@@ -263,6 +307,7 @@ class Job:
     skip_invalid: bool = setting(
         forms.SWITCH,
         default=False,
+        while_open=WhileOpen.REFUSED,
         group=Group.WHAT,
         help="Continue without the invalid rows.",
         example=True,
@@ -272,6 +317,7 @@ class Job:
     window: Window | None = setting(
         forms.WINDOW,
         None,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Send only within this time: `02:00-04:00`, `02:00-04:00 UTC`, or until `2026-01-15T04:00Z`.",
         example="02:00-04:00",
@@ -280,6 +326,7 @@ class Job:
     allow_parking: bool = setting(
         forms.SWITCH,
         default=False,
+        while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Break a cycle of swapped ports by one intermediate PUT; the plan shows the gap in service.",
         example=True,
@@ -287,6 +334,7 @@ class Job:
     simulator: SimulatorSettings = setting(
         forms.table(SimulatorSettings, hint='write { fleet = "fleet.jsonl" }'),
         SimulatorSettings(),
+        while_open=WhileOpen.REFUSED,
         group=Group.WHERE,
         help="A table for the bundled simulator: `fleet` is the file of its first fleet.",
         example={"fleet": "fleet.jsonl"},

@@ -132,6 +132,21 @@ def _position(keys: Keys, text: str) -> str:
     return "1:1"
 
 
+def values_of(part: Any) -> dict[str, Any]:
+    """Return the values of the settings of a job, or of a part of one, by their names."""
+    values: dict[str, Any] = {}
+    for each in fields(part):
+        value = getattr(part, each.name)
+        values |= {each.name: value} if each.metadata else values_of(value)
+    return values
+
+
+def with_values(job: Job, values: Mapping[str, Any]) -> Job:
+    """Return a job with other values of the settings of these names."""
+    changed: Job = _assembled(Job, {**values_of(job), **values})
+    return changed
+
+
 def settings_json(part: Any) -> dict[str, Any]:
     """Return the settings of a job, or of a part of one, as job.toml has them; `read_settings` reads them.
 

@@ -209,7 +209,9 @@ def _session(progress: Progress, record: Json, _: int) -> None:
     progress.earlier_s = progress.work_s
     sessions = progress.sessions
     if sessions:
-        sessions[-1] = {**sessions[-1], "settings": {}}  # those of the last one are in force
+        sessions[-1] = {**sessions[-1], "settings": {}, "flags": []}  # those of the last one are in force
+    else:
+        progress.first_settings = record["settings"]
     progress.begun += 1
     sessions.append(record)
     del sessions[:-SESSIONS_MAX]

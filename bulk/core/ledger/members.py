@@ -287,6 +287,7 @@ RECORDS: Mapping[str, Checks] = {
         "pid": _int(0, COUNT_MAX),
         "user": _TEXT,
         "settings": _SETTINGS,
+        "flags": _optional(_list_of("are_flags", _NAME, length_max=_ENTRIES_MAX)),
         "digest": _optional(_NAME),
         "counts": _optional(_COUNTS),
     },

@@ -38,6 +38,8 @@ class Progress:
     """Sessions so far."""
     sessions: list[Json] = field(default_factory=list)
     """The last of the sessions."""
+    first_settings: Json = field(default_factory=dict)
+    """Those of the first session; empty before it."""
     ends: list[Json] = field(default_factory=list)
     """The last of the ends."""
     notes: list[Json] = field(default_factory=list)

@@ -159,7 +159,8 @@ class Planned:
 class Session:
     """A process began to work on the plan, whose digest it names, with these counts of outcomes.
 
-    The format is that of the records from here on; the run may have begun in an earlier one.
+    The format is that of the records from here on; the run may have begun in an earlier one. `flags` are the
+    settings that this session or an earlier one was given on the command line, or by a variable.
     """
 
     type: ClassVar[str] = "session"
@@ -168,6 +169,7 @@ class Session:
     pid: int
     user: str
     settings: Json
+    flags: list[str] = field(default_factory=list)
     digest: str
     counts: dict[str, int]
 
