@@ -9,7 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from bulk.adapters.ledger import Disk, LedgerFile
+from bulk.core.ledger.records import body_of
 from bulk.core.model import (
     Abort,
     Change,
@@ -29,6 +32,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
+from bulk.core.puts import Put
 from tests.nouns import planned, run_record, session_record
 
 OK = Reply(http=200, request_id="req-1", ms=5)
@@ -176,17 +180,16 @@ class FakeFleet:
 
     def send(
         self,
-        change: Change,
-        body: ModifyBody,
+        put: Put,
         tell: Callable[[Verdict], object],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         """Take one PUT in a task of its own."""
 
-        async def put() -> None:
-            tell(await self.modify(change.service_id, body))
+        async def arrive() -> None:
+            tell(await self.modify(put.service_id, body_of(orjson.loads(put.content))))
 
-        spawn(put())
+        spawn(arrive())
 
     async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
         """Take one PUT; never two of one service at once."""

@@ -23,17 +23,21 @@ SWEEP_S = 1.0
 Spawn: TypeAlias = Callable[[Coroutine[Any, Any, None]], object]
 """Starts a task that the caller sees to the end."""
 Arrived: TypeAlias = Callable[[Answer | Lost], object]
-"""Gets what came of a request, once; it must not raise."""
+"""Gets what came of a request, once, without the secrets that it repeats; it must not raise."""
+Recognised: TypeAlias = Callable[[Answer], bool]
+"""Gets an answer first, secrets and all; returns whether it is done with it, so that `arrived` is not called.
+
+It must not raise, and must keep nothing of the answer that it has not searched for secrets itself."""
 
 
 class Flight(NamedTuple):
-    """A request on its way."""
+    """A request on its way, and who hears of what comes of it."""
 
-    connection: Connection
     began: float
     headers: Mapping[str, str]
     arrived: Arrived
     spawn: Spawn
+    recognised: Recognised
 
 
 class Kept(NamedTuple):
@@ -57,39 +61,43 @@ class Flights:
         self._route = route
         self._body_bytes_max = body_bytes_max
         self._idle: list[Kept] = []
-        self._flying: dict[Talk, Flight] = {}
+        self._flying: dict[Talk, tuple[Connection, Flight]] = {}
         """Requests whose reply has not begun, oldest first."""
         self._is_sweeping = False
         wire.at_end(self.close)
         wire.when_crowded(self._close_idle)
 
-    def send(self, request: Request, headers: Mapping[str, str], arrived: Arrived, spawn: Spawn) -> None:
-        """Send one request; `arrived` is called later, never before this returns."""
-        content, began = on_the_wire(request, headers), self._wire.clock.monotonic()
+    def send(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        arrived: Arrived,
+        spawn: Spawn,
+        recognised: Recognised = lambda _: False,
+    ) -> None:
+        """Send one request; what comes of it is called back later, never before this returns."""
+        content = on_the_wire(request, headers)
+        flight = Flight(self._wire.clock.monotonic(), headers, arrived, spawn, recognised)
         while self._idle:
             kept = self._idle.pop()
-            if kept.is_usable(began):
-                return self._write(
-                    kept.talk, content, Flight(kept.connection, began, headers, arrived, spawn)
-                )
+            if kept.is_usable(flight.began):
+                return self._write(kept.talk, kept.connection, content, flight)
             kept.connection.close()
-        spawn(self._connect(content, began, headers, arrived, spawn))
+        spawn(self._connect(content, flight))
         return None
 
-    async def _connect(
-        self, content: bytes, began: float, headers: Mapping[str, str], arrived: Arrived, spawn: Spawn
-    ) -> None:
+    async def _connect(self, content: bytes, flight: Flight) -> None:
         try:
             async with asyncio.timeout(self._wire.timeouts.total_s):
                 connection = await self._wire.connect(self._route)
                 talk = talk_of(connection)
         except LOSSES as error:
-            arrived(self._wire.lost(error, began, headers, has_left=False))
+            flight.arrived(self._wire.lost(error, flight.began, flight.headers, has_left=False))
             return
-        self._write(talk, content, Flight(connection, began, headers, arrived, spawn))
+        self._write(talk, connection, content, flight)
 
-    def _write(self, talk: Talk, content: bytes, flight: Flight) -> None:
-        self._flying[talk] = flight
+    def _write(self, talk: Talk, connection: Connection, content: bytes, flight: Flight) -> None:
+        self._flying[talk] = connection, flight
         talk.say(content, self._replied, self._lost)
         if not self._is_sweeping:
             self._is_sweeping = True
@@ -103,7 +111,7 @@ class Flights:
         """Abandon the requests whose reply is overdue."""
         now, limits = self._wire.clock.monotonic(), self._wire.timeouts
         began_before = now - min(limits.read_s, limits.total_s)
-        overdue = [talk for talk, flight in self._flying.items() if flight.began <= began_before]
+        overdue = [talk for talk, (_, flight) in self._flying.items() if flight.began <= began_before]
         for talk in overdue:
             self._lost(talk, aiohttp.SocketTimeoutError("Timeout on reading data from socket"))
         self._is_sweeping = bool(self._flying)
@@ -111,45 +119,61 @@ class Flights:
             asyncio.get_running_loop().call_later(self._sweep_s, self._sweep)
 
     def _replied(self, talk: Talk, message: RawResponseMessage, payload: Payload) -> None:
-        if (flight := self._flying.pop(talk, None)) is None:  # given up a moment ago
+        if (flying := self._flying.pop(talk, None)) is None:  # given up a moment ago
             return
         if payload.is_eof():
-            self._landed(talk, flight, message, whole(payload, self._body_bytes_max))
+            self._landed(talk, *flying, message, whole(payload, self._body_bytes_max))
         else:
-            flight.spawn(self._rest(talk, flight, message, payload))
+            flying[1].spawn(self._rest(talk, *flying, message, payload))
 
-    async def _rest(self, talk: Talk, flight: Flight, message: RawResponseMessage, payload: Payload) -> None:
+    async def _rest(
+        self,
+        talk: Talk,
+        connection: Connection,
+        flight: Flight,
+        message: RawResponseMessage,
+        payload: Payload,
+    ) -> None:
         limits = self._wire.timeouts
         try:
             async with asyncio.timeout(limits.total_s):
                 body = await finish(talk, payload, read_s=limits.read_s, body_bytes_max=self._body_bytes_max)
         except LOSSES as error:
-            flight.connection.close()
+            connection.close()
             flight.arrived(self._wire.lost(error, flight.began, flight.headers, has_left=True))
         except BaseException:
-            flight.connection.close()
+            connection.close()
             raise
         else:
-            self._landed(talk, flight, message, body)
+            self._landed(talk, connection, flight, message, body)
 
-    def _landed(self, talk: Talk, flight: Flight, message: RawResponseMessage, body: bytes | None) -> None:
+    def _landed(
+        self,
+        talk: Talk,
+        connection: Connection,
+        flight: Flight,
+        message: RawResponseMessage,
+        body: bytes | None,
+    ) -> None:
         answer = self._wire.answer(message, body, flight.began, self._body_bytes_max)
         if talk.should_close:
-            flight.connection.close()
+            connection.close()
         else:
-            self._idle.append(Kept(talk, flight.connection, self._wire.clock.monotonic()))
-        flight.arrived(self._wire.without_echoes(answer, flight.headers))
+            self._idle.append(Kept(talk, connection, self._wire.clock.monotonic()))
+        if isinstance(answer, Lost) or not flight.recognised(answer):
+            flight.arrived(self._wire.without_echoes(answer, flight.headers))
 
     def _lost(self, talk: Talk, error: BaseException) -> None:
-        if flight := self._flying.pop(talk, None):
-            flight.connection.close()
+        if flying := self._flying.pop(talk, None):
+            connection, flight = flying
+            connection.close()
             flight.arrived(self._wire.lost(error, flight.began, flight.headers, has_left=True))
 
     def close(self) -> None:
         """Close all connections; nobody hears any more of what is on its way."""
         flying, self._flying = self._flying, {}
-        for flight in flying.values():
-            flight.connection.close()
+        for connection, _ in flying.values():
+            connection.close()
         self._close_idle()
 
     def _close_idle(self) -> None:

@@ -19,9 +19,7 @@ from bulk.adapters.wire import Wire
 from bulk.core.errors import UsageError
 from bulk.core.model import (
     Abort,
-    Change,
     ListVerdict,
-    ModifyBody,
     PutVerdict,
     Reply,
     Retry,
@@ -30,10 +28,11 @@ from bulk.core.model import (
     Target,
     Verdict,
 )
+from bulk.core.puts import Put
 from bulk.core.vpcep.codes import NoReply, refuses_key
 from bulk.core.vpcep.keys import Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
-from bulk.core.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown
+from bulk.core.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
 from bulk.core.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 
 LIST_BYTES_MAX = 16 * 1024 * 1024
@@ -153,35 +152,39 @@ class Client(ReadClient):
         super().__init__(wire=wire, endpoint=endpoint, project_id=project_id, credential=credential)
         self._flights = Flights(wire, self._route, REPLY_BYTES_MAX)
 
-    def send(self, change: Change, body: ModifyBody, tell: Tell, spawn: Spawn) -> None:
+    def send(self, put: Put, tell: Tell, spawn: Spawn) -> None:
         """Send one PUT; with a secret that the API has accepted before, at once and without a task."""
         secret, stamp = self._secret_at_hand(), self._stamp
         if secret is None or stamp is None:
-            spawn(self._send_in_a_task(change, body, tell))
+            spawn(self._send_in_a_task(put, tell))
             return
-        request, trial = modify_service(self._path, change.service_id, body), self._trial
+        request, trial = modify_service(self._path, put.service_id, put.content), self._trial
+
+        headers = stamp.headers(request, self._wire.clock.now())
+
+        def recognised(got: Answer) -> bool:
+            verdict = as_asked(got, put)
+            if verdict is None or self._wire.repeats(stated_id(got), headers):
+                return False
+            tell(verdict)
+            return True
 
         def arrived(got: Answer | Lost) -> None:
-            if isinstance(got, Answer) and (verdict := as_asked(got, change, body)):
-                tell(verdict)
-            else:
-                spawn(self._judge(got, change, secret, trial, tell))
+            spawn(self._judge(got, put, secret, trial, tell))
 
-        self._flights.send(request, stamp.headers(request, self._wire.clock.now()), arrived, spawn)
+        self._flights.send(request, headers, arrived, spawn, recognised)
 
-    async def _send_in_a_task(self, change: Change, body: ModifyBody, tell: Tell) -> None:
-        tell(await self.modify(change.service_id, body))
+    async def _send_in_a_task(self, put: Put, tell: Tell) -> None:
+        tell(await self.modify(put.service_id, put.content))
 
-    async def _judge(
-        self, got: Answer | Lost, change: Change, secret: Secret, trial: Trial, tell: Tell
-    ) -> None:
-        verdict = modified(got, change.service_id)
+    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, trial: Trial, tell: Tell) -> None:
+        verdict = modified(got, put.service_id)
         trial.answered(got, verdict)
         tell(await self._settled(got, verdict, secret))
 
-    async def modify(self, service_id: ServiceId, body: ModifyBody) -> Verdict:
+    async def modify(self, service_id: ServiceId, content: bytes) -> Verdict:
         """Send one PUT and return what its answer, or the lack of one, means."""
-        request = modify_service(self._path, service_id, body)
+        request = modify_service(self._path, service_id, content)
         return await self._ask(request, lambda got: modified(got, service_id), REPLY_BYTES_MAX)
 
 

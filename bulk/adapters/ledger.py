@@ -36,12 +36,14 @@ from bulk.core.ledger.records import (
     Note,
     Record,
     change_of,
+    plain_put,
     record_json,
     record_type,
     shows_as_asked,
     shows_before,
 )
 from bulk.core.model import Change, Listed
+from bulk.core.puts import Put
 from bulk.core.text import counted
 
 _NAME_ONE = "name a ledger file (`runs/….ledger.jsonl`)"
@@ -169,6 +171,10 @@ class LedgerReader:
                 f"line {json['n'] + 1} waits for row {unplanned[0]}, which is not in the plan"
             )
         return change_of(json)
+
+    def plain_put(self, row: int) -> Put | None:
+        """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
+        return plain_put(self._record(self.progress.change_at[row - 1]))
 
     def change_json(self, row: int) -> Json:
         """Return the `change` record of a row; raises LedgerDamaged."""

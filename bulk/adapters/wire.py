@@ -221,6 +221,11 @@ class Wire:
             headers = CIMultiDict((name, hide(value)) for name, value in headers.items())
         return replace(got, body=body, headers=headers)
 
+    def repeats(self, text: str, sent: Mapping[str, str]) -> bool:
+        """Return whether a text repeats a secret in force, or the signature of the request."""
+        signature, raw = _signature(sent), text.encode(errors="replace")
+        return self.echoes.hide_in(raw) is not raw or (bool(signature) and signature in text)
+
     def at_end(self, close: Callable[[], object]) -> None:
         """Have something called before the connections of the run are closed."""
         self._at_end.callback(close)

@@ -54,6 +54,19 @@ ServiceId = NewType("ServiceId", str)
 """A `vpc_endpoint_service_id`: a lower-case UUID with dashes."""
 
 
+def is_service_id(value: Any) -> bool:
+    """Return whether a value can be the id of a service: 36 letters, digits and dashes, safe in a path."""
+    return (
+        type(value) is str
+        and len(value) == _ID_CHARS
+        and value.replace("-", "").isalnum()
+        and value.isascii()
+    )
+
+
+_ID_CHARS = 36
+
+
 class Protocol(StrEnum):
     """The transport protocols a port mapping may name."""
 
@@ -316,7 +329,7 @@ class ServiceState:
     @property
     def is_broken(self) -> bool:
         """Return whether the API says that the service does not work, or will soon be gone."""
-        return self.status in {"failed", "deleting"}
+        return self.status in BROKEN
 
     @property
     def standing(self) -> str:
@@ -376,6 +389,8 @@ class ServiceState:
         return present is None or present == wanted
 
 
+BROKEN = frozenset({"failed", "deleting"})
+"""States of a service that does not work, or will soon be gone."""
 STATE_FIELDS = tuple(field.name for field in fields(ServiceState))
 
 

@@ -90,7 +90,7 @@ class Board:
         """Return the work on a row, as its records so far left it where there is none yet."""
         if (work := self.works.get(row)) is None:
             known = self.progress.open.get(row, NOT_BEGUN)
-            work = taken_up(self.plan.change(row), known, tries, is_in_doubt=is_in_doubt)
+            work = taken_up(self.plan, row, known, tries, is_in_doubt=is_in_doubt)
             self.works[row] = work
             if known.parked:
                 self.parked.add(row)

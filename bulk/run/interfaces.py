@@ -16,13 +16,13 @@ from bulk.core.model import (
     LaneName,
     Listed,
     ListVerdict,
-    ModifyBody,
     PutVerdict,
     ServiceId,
     ShowVerdict,
     SideEffect,
     Throttled,
 )
+from bulk.core.puts import Put
 
 
 class FleetReader(Protocol):
@@ -42,12 +42,11 @@ class Fleet(FleetReader, Protocol):
 
     def send(
         self,
-        change: Change,
-        body: ModifyBody,
+        put: Put,
         tell: Callable[[PutVerdict], object],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
-        """Send one PUT of a row; `tell` gets what its answer, or the lack of one, means, once and later.
+        """Send one PUT; `tell` gets what its answer, or the lack of one, means, once and later.
 
         What has to be awaited for that is given to `spawn`.
         """
@@ -97,6 +96,10 @@ class PlanReader(Protocol):
 
     def change(self, row: int) -> Change:
         """Return the planned change of a row."""
+        ...
+
+    def plain_put(self, row: int) -> Put | None:
+        """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
         ...
 
     def saw(self, row: int, live: Listed) -> bool:

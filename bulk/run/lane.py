@@ -111,6 +111,8 @@ class Dependencies:
 
     def in_the_way(self, work: Work) -> int | None:
         """Return the first row that is not where the next PUT of this one needs it."""
+        if work.is_plain:
+            return None
         change, place = work.change, self._board.place
         match work.due:
             case Purpose.CHANGE if work.known.restore_rejected:  # it has no other way out

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from bulk.core.ledger.progress import hash_of
-from bulk.core.ledger.records import Intent, Note, Purpose
-from bulk.core.ledger.row_life import Stage, after_intent
+from bulk.core.ledger.records import Note, Purpose
+from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Action,
@@ -25,17 +25,17 @@ from bulk.core.model import (
     Retry,
     ShowVerdict,
     Target,
-    Wait,
 )
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
-from bulk.run.lane import Lane, pushed_back
+from bulk.run.lane import pushed_back
 from bulk.run.listing import against_plan
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
-from bulk.run.row import Turn, answered, blocked, checked, looked_again, read_back, refused, withdrawn
-from bulk.run.stages import Effect, Place, Renew, Send, Show, Stop, Timer
+from bulk.run.row import Turn, answered, checked, looked_again, read_back, refused
+from bulk.run.stages import Effect, Place, Show, Stop, Timer
+from bulk.run.turns import Turns
 
 CROWDED = (
     "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
@@ -58,6 +58,7 @@ class Machine:
         self._dice = dice
         self.lanes = course.lanes
         self.look = FirstLook(course)
+        self.turns = Turns(course)
         self._is_crowded = False
         """Whether this machine had no room for as many connections as there were to be."""
 
@@ -111,99 +112,9 @@ class Machine:
         if work.known.parked or (is_in_doubt and work.due is Purpose.PARK):
             self._course.lane(row).dependencies.bind(row)
 
-    # Which row goes next
-
-    def wants(self, key: LaneName, rate_per_s: float, now: float) -> bool:
-        """Return whether a grant of the lane's pace would be used."""
-        lane = self.lanes[key]
-        lane.look_ahead(rate_per_s)
-        return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane, now) > 0
-
-    def hold(self) -> Wait | None:
-        """Return why rows that could go wait for others, where they do."""
-        is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self.lanes.values())
-        return self._gates.budget.hold() if is_held and not self._gates.stopped else None
-
-    def is_looking(self, key: LaneName, now: float) -> bool:
-        """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
-        lane = self.lanes[key]
-        head = lane.queue.head
-        is_coming = bool(head) and self._board.looks.is_stale(head, now) and lane.waits_for_page(head, now)
-        return (self._board.looking[lane.number] > 0 or is_coming) and not self._gates.has_closed(lane)
-
-    def granted(self, key: LaneName, now: float) -> int:
-        """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
-        lane = self.lanes[key]
-        if lane.is_crowded or not (row := self._next(lane, now)):
-            return 0
-        lane.queue.drop()
-        lane.begin(self._board.target(row))
-        work = self._board.works[row]
-        work.known = after_intent(work.known, work.known.attempts + 1, work.due)
-        self._board.move(row, Place.NOTED)
-        self._board.append(Intent(row=row, attempt=work.known.attempts, purpose=work.due), sends=row)
-        return row
-
-    def _next(self, lane: Lane, now: float) -> int:
-        """Return the row that may go now, at the head of its lane's queue; 0 for none."""
-        while row := lane.queue.head:
-            is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
-            is_stale = self._board.looks.is_stale(row, now)
-            if not is_gone and (self._gates.holds(lane, row) or self._must_wait(lane, row, now, is_stale)):
-                return 0
-            lane.queue.drop()  # before it is examined: that may put others in front
-            if is_gone or not self._has_its_turn(lane, row):
-                continue
-            if not is_stale:
-                lane.queue.add_first(row)
-                return row
-            self._course.follow(row, Turn(Place.LOOKING))
-        return 0
-
-    def _must_wait(self, lane: Lane, row: int, now: float, is_stale: bool) -> bool:  # noqa: FBT001 - a fact
-        """Have the page read that the next rows need; return whether this row waits for a look."""
-        if (is_stale or lane.renewal.is_due(now)) and (page := lane.page_needed(now)):
-            self._board.ask(Renew(lane.key, page))
-        return is_stale and (not lane.may_look or lane.waits_for_page(row, now))
-
-    def _has_its_turn(self, lane: Lane, row: int) -> bool:
-        """Return whether nobody stands in a row's way; else put it where it belongs."""
-        work = self._board.begin(row, self._limits.tries)
-        predecessor = lane.dependencies.in_the_way(work)
-        if predecessor is None:
-            return True
-        match self._board.place(predecessor):
-            case Place.LEFT:
-                self._course.follow(row, Turn(Place.LEFT))
-            case Place.ENDED if work.known.parked:
-                work.due = Purpose.RESTORE
-                return True
-            case Place.ENDED:
-                self._course.follow(row, blocked(work, predecessor))
-            case _:
-                lane.dependencies.wait(row, predecessor)
-        return False
-
     def gap(self, now: float) -> None:
         """Learn that nothing was noticed for a while: no look from before now counts any more."""
         self._board.looks.gap(now)
-
-    def durable(self, row: int, now: float) -> None:
-        """Send the PUT whose intent is on disk, if it still may go."""
-        if self._board.place(row) is not Place.NOTED:
-            return
-        lane, work = self._course.lane(row), self._board.works[row]
-        is_barred = self._gates.bars(lane, row)
-        if is_barred or self._gates.holds_back(lane, row) or self._board.looks.is_stale(row, now):
-            lane.withdraw(self._board.target(row))
-            self._course.follow(row, withdrawn(work, Place.LEFT if is_barred else Place.LOOKING))
-            return
-        if work.due is Purpose.PARK:
-            for needed in sorted(lane.dependencies.bind(row), reverse=True):
-                if self._board.place(needed) is Place.READY:
-                    lane.queue.add_first(needed)
-        self._board.move(row, Place.FLYING)
-        self._board.ask(Send(work.change, work.body))
 
     # What came of it
 

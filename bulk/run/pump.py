@@ -6,32 +6,25 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from math import inf
 from typing import Any, assert_never
 
-from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, Listed, PutVerdict, Target, Wait
+from bulk.core.model import LaneName, PutVerdict, Target, Wait
+from bulk.core.puts import Put
 from bulk.run.brake import Brake
-from bulk.run.interfaces import Clock, Ledger, Limits, Pace, TargetClient
-from bulk.run.listing import compare, not_as_ended
-from bulk.run.looks import ListPage
+from bulk.run.deadlines import GAP_S, Deadlines
+from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient
 from bulk.run.machine import Machine
 from bulk.run.reading import (
     Patience,
-    at_once,
-    by_target,
-    list_services,
     raising_the_first,
-    read_page,
-    refused_key,
-    show_service,
     teach,
 )
+from bulk.run.reads import Reads
 from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, Timer
 
 
@@ -51,26 +44,6 @@ class RunContext:
 
 
 _NAMED_MAX = 10
-_RENEWING_SHARE = 0.5
-"""Of the rate of reads: what pages that renew looks take at most; the rest is for doubts and single looks."""
-GAP_S = 2.0
-"""A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
-
-
-class Gaps:
-    """Notices times in which the process did not run, or the machine slept: anything may have happened."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._turned_at = asyncio.get_running_loop().time()
-        self._offset_s = clock.now() - clock.monotonic()
-
-    def has_come(self) -> bool:
-        """Return whether there was such a time since the last call."""
-        turned_at, offset_s = asyncio.get_running_loop().time(), self._clock.now() - self._clock.monotonic()
-        has_come = turned_at - self._turned_at > GAP_S or abs(offset_s - self._offset_s) > GAP_S
-        self._turned_at, self._offset_s = turned_at, offset_s
-        return has_come
 
 
 async def _raised(error: Exception) -> None:
@@ -84,17 +57,22 @@ class Pump:
         self._ledger = context.ledger
         self._clients = context.clients
         self._brake = context.brake
-        self._patience = context.patience
         self._clock = context.patience.clock
-        self._closes_at = context.closes_at
-        self._drain_s = context.drain_s
-        self._drains_until = inf
         lanes = {target: client.lane for target, client in context.clients.items()}
         self._machine = Machine(context.ledger, lanes, context.limits, context.patience.dice)
         self._paces: dict[LaneName, Pace] = {
             client.lane: client.writes for client in context.clients.values()
         }
-        self._gaps = Gaps(self._clock)
+        self._reads = Reads(
+            context.ledger, context.clients, context.patience, self._machine, self._drain_soon
+        )
+        self._deadlines = Deadlines(
+            self._clock,
+            context.brake,
+            closes_at=context.closes_at,
+            drain_s=context.drain_s,
+            on_gap=self._machine.gap,
+        )
         self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
@@ -133,32 +111,17 @@ class Pump:
 
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
-        if hold := self._machine.hold():
+        if hold := self._machine.turns.hold():
             yield hold
 
     def _watch_the_time(self) -> None:
-        """Look at the clocks twice a second until every lane is over."""
+        """Look at the clocks twice a second until every lane is over; leave what a drain has no time for."""
         if not self._is_over.is_set():
-            self._time()
-            self._end_the_drain()
+            overrun = self._deadlines.overrun()
+            if overrun and not self._machine.undrained:
+                self._machine.leave_all(overrun)
+                self._drain()
             asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
-
-    def _time(self) -> float:
-        """Return the monotonic time; what the clocks say of the window and of gaps is known from here on."""
-        now = self._clock.monotonic()
-        if self._clock.now() >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
-            self._brake.pull(BrakeReason.WINDOW, "the window has closed")
-        if self._gaps.has_come():
-            self._machine.gap(now)
-        if self._brake.is_signalled:
-            self._drains_until = min(self._drains_until, now + self._drain_s)
-        return now
-
-    def _end_the_drain(self) -> None:
-        """Leave what a signal has given its time, and is still under way."""
-        if self._clock.monotonic() >= self._drains_until and not self._machine.undrained:
-            self._machine.leave_all(f"{self._drain_s:g} s after the signal")
-            self._drain()
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:
         if lanes:
@@ -171,7 +134,7 @@ class Pump:
         return self._group.create_task(work)
 
     def _braked(self) -> None:
-        self._time()
+        self._deadlines.now()  # a drain has its time from here on
         self._machine.stop(Stop(self._brake.reasons[0], self._brake.message))
         self._drain_soon()
 
@@ -234,16 +197,18 @@ class Pump:
             case Append(record=record, sends=row):
                 self._ledger.put(record)
                 if row:
-                    self._note(row)
-            case Send(change=change, body=body):
-                fleet, keep = self._clients[change.target].fleet, partial(self._keep, self._puts, change.row)
-                fleet.send(change, body, partial(self._answered, change), keep)
+                    if not self._noted:
+                        self._spawn(self._commit())
+                    self._noted.append(row)
+            case Send(put=put):
+                fleet, keep = self._clients[put.target].fleet, partial(self._keep, self._puts, put.row)
+                fleet.send(put, partial(self._answered, put), keep)
             case Show(change=change):
-                self._keep(self._shows, change.row, self._show(change))
+                self._keep(self._shows, change.row, self._reads.show(change))
             case Renew(lane=key, page=page):
-                self._spawn(self._list(key, self._renew(key, page)))
+                self._spawn(self._list(key, self._reads.renew(key, page, self._is_over)))
             case Probe(target=target):
-                self._probes.append(self._spawn(self._probe(target)))
+                self._probes.append(self._spawn(self._reads.probe(target)))
             case Timer(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:
@@ -253,58 +218,24 @@ class Pump:
         tasks[row] = task = self._spawn(work)
         task.add_done_callback(lambda _: tasks.pop(row) if tasks.get(row) is task else None)
 
-    def _note(self, row: int) -> None:
-        if not self._noted:
-            self._spawn(self._commit())
-        self._noted.append(row)
-
     async def _commit(self) -> None:
         """Wait for one commit of all intents of this turn, then let their PUTs go."""
         rows, self._noted = self._noted, []
         await self._ledger.flush()
-        now = self._time()
+        now = self._deadlines.now()
         for row in rows:
-            self._machine.durable(row, now)
+            self._machine.turns.durable(row, now)
         self._drain()
 
-    def _answered(self, change: Change, verdict: PutVerdict) -> None:
+    def _answered(self, put: Put, verdict: PutVerdict) -> None:
         """Learn what became of a PUT, in a callback; once the run has ended nobody wants to know."""
         if not self._has_ended:
-            self._guarded(self._learn, change, verdict)
+            self._guarded(self._learn, put, verdict)
 
-    def _learn(self, change: Change, verdict: PutVerdict) -> None:
-        client, granted_at = self._clients[change.target], self._granted.pop(change.row)
+    def _learn(self, put: Put, verdict: PutVerdict) -> None:
+        client, granted_at = self._clients[put.target], self._granted.pop(put.row)
         teach(client.writes, granted_at, verdict)
-        self._machine.answered(change.row, verdict, self._clock.monotonic())
-        self._drain_soon()
-
-    async def _show(self, change: Change) -> None:
-        client = self._clients[change.target]
-        patience = self._patience_of(client)
-        found, asked_at = await show_service(client.fleet, change.service_id, client.reads, patience)
-        self._machine.shown(change.row, found, asked_at)
-        self._drain_soon()
-
-    async def _probe(self, target: Target) -> None:
-        client = self._clients[target]
-        refusal = await refused_key(target, client.fleet, client.reads, self._patience)
-        self._machine.probed(target, refusal)
-        self._drain_soon()
-
-    async def _renew(self, key: LaneName, page: ListPage) -> None:
-        """Read a page of the list again; where that cannot be, single looks will find out why."""
-        client = self._clients[page.target]
-        services, asked_at = tuple[Listed, ...](), self._clock.monotonic()
-        with suppress(FleetUnreadable, CredentialsError):
-            (found, _, asked_at) = await read_page(
-                page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
-            )
-            services = found.services
-        self._machine.renewed(key, page, services, asked_at)
-        self._drain_soon()
-        next_at = asked_at + 1 / (client.reads.rate_per_s * _RENEWING_SHARE)
-        await self._clock.sleep(max(next_at - self._clock.monotonic(), 0.0), wake=self._is_over)
-        self._machine.rested(key)
+        self._machine.answered(put.row, verdict, self._clock.monotonic())
         self._drain_soon()
 
     async def _wait(self, row: int, wait_s: float) -> None:
@@ -316,10 +247,10 @@ class Pump:
 
     async def _lane(self, key: LaneName) -> None:
         """Look at a lane's services, send what may go until the lane is over, then look once more."""
-        self._spawn(self._list(key, self._look(key)))
+        self._spawn(self._list(key, self._reads.look(key)))
         await self._send(key)
         if not self._machine.has_closed(key):
-            await self._list(key, self._verify(key))
+            await self._list(key, self._reads.verify(key))
             await self._send(key)
 
     async def _send(self, key: LaneName) -> None:
@@ -330,20 +261,21 @@ class Pump:
             await self._woken(key, lambda: self._wants(key) or self._machine.is_over(key))
 
     def _wants(self, key: LaneName) -> bool:
-        return self._machine.wants(key, self._paces[key].rate_per_s, self._clock.monotonic())
-
-    def _is_looking(self, key: LaneName) -> bool:
-        return self._machine.is_looking(key, self._clock.monotonic())
+        return self._machine.turns.wants(key, self._paces[key].rate_per_s, self._clock.monotonic())
 
     async def _grant(self, key: LaneName) -> None:
         """Begin a PUT at the next grant of the pace; the grant is kept for a row that is looked at again."""
-        machine = self._machine
+        turns = self._machine.turns
+
+        def is_looking() -> bool:
+            return turns.is_looking(key, self._clock.monotonic())
+
         self._drain_soon()
         granted_at = await self._paces[key].acquire()
         if granted_at is None:
             return
-        while not (row := machine.granted(key, self._time())) and self._is_looking(key):
-            await self._woken(key, lambda: self._wants(key) or not self._is_looking(key))
+        while not (row := turns.granted(key, self._deadlines.now())) and is_looking():
+            await self._woken(key, lambda: self._wants(key) or not is_looking())
         if row:
             self._granted[row] = granted_at
         self._drain_soon()
@@ -364,65 +296,4 @@ class Pump:
             listing.cancel()
         await asyncio.wait({listing})
         del self._lists[listing]
-
-    async def _look(self, key: LaneName) -> None:
-        """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""
-
-        async def look(target: Target, rows: Any) -> None:
-            page, asked_at = ListPage(target, 0), 0.0
-
-            def on_page(offset: int, at: float) -> None:
-                nonlocal page, asked_at
-                page, asked_at = ListPage(target, offset), at
-
-            def judged(row: int, drift: Any) -> None:
-                self._machine.look.seen(row, drift, asked_at, page)
-                self._drain_soon()
-
-            await compare(self._ledger, rows, self._listing(target, on_page), judged)
-
-        if await self._can_read(key, look, self._machine.look.unseen(key)):
-            self._machine.look.ended(key)
         self._drain()
-
-    async def _verify(self, key: LaneName) -> None:
-        """List the services of a lane once more; what is not as its row ended is read."""
-        await self._ledger.flush()
-
-        async def look(target: Target, rows: Any) -> None:
-            for row in await not_as_ended(self._ledger, rows, self._listing(target)):
-                self._machine.suspect(row)
-
-        await self._can_read(key, look, self._machine.sent(key))
-        self._drain()
-
-    async def _can_read(
-        self, key: LaneName, look: Callable[[Target, Any], Awaitable[None]], rows: list[int]
-    ) -> bool:
-        """Look at the services of rows; return whether that could be done, else cut the lane."""
-        try:
-            await at_once(look, by_target(self._ledger.progress, rows))
-        except PushedBack as error:
-            self._machine.cut(key, Stop(BrakeReason.PUSHED_BACK, f"{error.message}; {error.hint}"))
-        except FleetUnreadable as error:
-            self._machine.cut(key, Stop(BrakeReason.UNREADABLE, f"{error.message}; {error.hint}"))
-        except CredentialsError as error:
-            self._machine.cut(key, Stop(BrakeReason.ABORTED, f"{error.message}; {error.hint}"))
-        else:
-            return True
-        return False
-
-    def _listing(
-        self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None
-    ) -> Callable[[Callable[[Listed], None]], Awaitable[None]]:
-        client = self._clients[target]
-        patience = self._patience_of(client)
-
-        def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
-            return list_services(target, client.fleet, client.reads, patience, see, on_page)
-
-        return list_fleet
-
-    def _patience_of(self, client: TargetClient) -> Patience:
-        """Return the patience of a lane's reads: what they find no room for, its PUTs must make room for."""
-        return replace(self._patience, crowded=partial(self._machine.crowded, client.lane))

@@ -15,7 +15,7 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
-from bulk.core.ledger.row_life import NOT_BEGUN, OpenRow, after_attempt
+from bulk.core.ledger.row_life import OpenRow, after_attempt
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
@@ -39,8 +39,9 @@ from bulk.core.model import (
     SideEffect,
     Throttled,
 )
+from bulk.core.puts import Put, put_of
 from bulk.core.reports.words import as_text, printable
-from bulk.run.interfaces import Dice, Limits
+from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.stages import Place
 
 LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
@@ -57,16 +58,36 @@ SILENT_WAITS_MAX = 4
 class Work:
     """A row that has begun, or is about to: the fold of its records, and the PUT that is due next."""
 
-    __slots__ = ("change", "due", "is_rejected", "known", "reply")
+    __slots__ = ("_change", "_plain", "_plan", "due", "is_rejected", "known", "reply", "row")
 
-    def __init__(self, change: Change, known: OpenRow = NOT_BEGUN, *, due: Purpose) -> None:
-        self.change = change
+    def __init__(self, plan: PlanReader, row: int, known: OpenRow) -> None:
+        self.row = row
         self.known = known
-        self.due = due
+        self.due = Purpose.CHANGE
+        self._plan = plan
+        self._plain = plan.plain_put(row)
+        self._change: Change | None = None
         self.reply = LOST
         """Why the row is in doubt."""
         self.is_rejected = False
         """Whether the API said no to the PUT that is in doubt."""
+
+    @property
+    def change(self) -> Change:
+        """Return the planned change; most rows end without that anybody asks for it."""
+        if self._change is None:
+            self._change = self._plan.change(self.row)
+        return self._change
+
+    @property
+    def is_plain(self) -> bool:
+        """Return whether the row has one PUT, which has nothing to do with any other row."""
+        return self._plain is not None
+
+    @property
+    def put(self) -> Put:
+        """Return the PUT that is due."""
+        return self._plain or put_of(self.change, self.body)
 
     @property
     def body(self) -> ModifyBody:
@@ -118,21 +139,20 @@ def before_last(change: Change) -> ServiceState | None:
     return change.before
 
 
-def taken_up(change: Change, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
+def taken_up(plan: PlanReader, row: int, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
     """Return the work on a row as its records of earlier sessions left it."""
+    work = Work(plan, row, known)
     if is_in_doubt:
-        due = known.purpose
-    elif change.parking is None:
-        due = Purpose.CHANGE
+        work.due = known.purpose
+    elif work.is_plain or work.change.parking is None:
+        work.due = Purpose.CHANGE
     elif not known.parked:
-        due = Purpose.PARK
+        work.due = Purpose.PARK
     elif known.restore_rejected:
-        due = Purpose.CHANGE
+        work.due = Purpose.CHANGE
     elif known.purpose is Purpose.RESTORE or known.rejected or _is_last_put_out_of_tries(known, tries):
-        due = Purpose.RESTORE
-    else:
-        due = Purpose.CHANGE
-    return Work(change, known, due=due)
+        work.due = Purpose.RESTORE
+    return work
 
 
 def _is_last_put_out_of_tries(known: OpenRow, tries: int) -> bool:
@@ -247,7 +267,8 @@ def answered(
             attempt = _attempt(work, _result_of(verdict, is_silent=is_silent), reply)
             is_spared = is_silent or verdict.is_local
             turn = _again(work, attempt, reply, limits, dice, is_spared=is_spared)
-        case Reject() | Denied() if work.change.parking:  # if it took effect all the same, the ring must know
+        case Reject() | Denied() if not work.is_plain and work.change.parking:
+            # If it took effect all the same, the ring must know.
             turn = _doubt(work, reply, limits)
             work.is_rejected = True
         case Denied() if not is_key_accepted:
@@ -310,7 +331,7 @@ def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState, limits: 
     unasked = tuple(effect for effect in changed if effect not in limits.allowed)
     if not unasked:
         return turn
-    note = Note(about="side_effect", message=side_effect_text(work.change.row, unasked), row=work.change.row)
+    note = Note(about="side_effect", message=side_effect_text(work.row, unasked), row=work.row)
     return turn._replace(records=(*turn.records, note), side_effects=unasked)
 
 
@@ -405,9 +426,7 @@ def read_back(
             return Turn(Place.LEFT, refused_key=_refused(found.reply, hint), in_doubt=True)
         case Reject() | Retry() | Throttled():
             message = f"cannot be read, stays in doubt: {found.reply.code} {found.reply.message}"
-            return Turn(
-                Place.LEFT, (Note(about="doubt", message=message, row=work.change.row),), in_doubt=True
-            )
+            return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.row),), in_doubt=True)
         case _:
             assert_never(found)
 
@@ -498,9 +517,7 @@ def _corrected(ended: Json, message: str) -> Reply:
 
 
 def _attempt(work: Work, result: AttemptResult, reply: Reply, hold_s: float = 0.0) -> Attempt:
-    return Attempt(
-        row=work.change.row, attempt=work.known.attempts, verdict=result, reply=reply, hold_s=hold_s
-    )
+    return Attempt(row=work.row, attempt=work.known.attempts, verdict=result, reply=reply, hold_s=hold_s)
 
 
 def _outcome(
@@ -510,7 +527,7 @@ def _outcome(
     observed: ServiceState | None = None,
     unconfirmed: tuple[str, ...] = (),
 ) -> OutcomeRecord:
-    return _ended(work.change.row, outcome, reply, work.known.attempts, observed, unconfirmed)
+    return _ended(work.row, outcome, reply, work.known.attempts, observed, unconfirmed)
 
 
 def _ended(

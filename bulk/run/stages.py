@@ -101,7 +101,8 @@ from typing import NamedTuple, TypeAlias
 
 from bulk.core.ledger.records import Record
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, ModifyBody, SideEffect, Target
+from bulk.core.model import Change, LaneName, SideEffect, Target
+from bulk.core.puts import Put
 from bulk.run.looks import ListPage
 
 
@@ -181,10 +182,9 @@ class Append(NamedTuple):
 
 
 class Send(NamedTuple):
-    """Send the PUT of a row; `answered` comes back."""
+    """Send a PUT; `answered` comes back."""
 
-    change: Change
-    body: ModifyBody
+    put: Put
 
 
 class Show(NamedTuple):

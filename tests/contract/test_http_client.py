@@ -34,6 +34,7 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
+from bulk.core.puts import put_of
 from bulk.core.vpcep.keys import KeyPair, Token
 from bulk.core.vpcep.regions import parse_endpoint
 from bulk.simulator import Identity, Simulator, Switches
@@ -45,6 +46,7 @@ PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 FLEET = [{"id": ID, "project_id": PROJECT}]
 NEW = ModifyBody(ports=(PortMapping(client_port=8081, server_port=22),))
+CONTENT = put_of(change(1), NEW).content
 IDENTITY = Identity()
 KEYS = {"HUAWEICLOUD_SDK_AK": IDENTITY.ak, "HUAWEICLOUD_SDK_SK": IDENTITY.sk}
 USER = {
@@ -146,7 +148,7 @@ def way(request: pytest.FixtureRequest) -> None:
 
 async def put(client: Client) -> PutVerdict:
     """Send a PUT and return its verdict."""
-    return await (fly(client) if Way.flies else client.modify(ID, NEW))
+    return await (fly(client) if Way.flies else client.modify(ID, CONTENT))
 
 
 async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
@@ -155,7 +157,7 @@ async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
     planned = replace(change(1), before=before)
     planned = replace(planned, update=replace(planned.update, service_id=ID))
     async with asyncio.TaskGroup() as group:
-        client.send(planned, NEW, told.set_result, group.create_task)
+        client.send(put_of(planned, NEW), told.set_result, group.create_task)
         return await told
 
 
@@ -171,6 +173,30 @@ async def test_a_reply_that_is_plainly_as_asked_is_not_taken_apart(tmp_path: Pat
         moved = replace(found.state, description="as it was")
         assert isinstance(await fly(client, moved), Done)
     assert len(place.simulator.applied) == 4
+
+
+@pytest.mark.parametrize("env", [{"HW_AUTH_TOKEN": "MIIabcdefghijklmnop"}, KEYS], ids=["token", "signature"])
+async def test_a_plain_success_keeps_no_id_that_repeats_a_secret(tmp_path: Path, env: dict[str, str]) -> None:
+    """The id is all that is kept of a reply that is plainly as asked; then it is looked at as a whole."""
+    shown = orjson.dumps({"id": ID, "status": "available", **NEW.named()})
+
+    async def repeating(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.read(65_536):
+            fields = dict(line.partition(": ")[::2] for line in head.decode().split("\r\n"))
+            secret = fields.get("X-Auth-Token") or fields["Authorization"].rpartition("=")[2]
+            reply = f"HTTP/1.1 200 OK\r\nX-Request-Id: r-{secret}\r\nContent-Length: {len(shown)}\r\n\r\n"
+            writer.write(reply.encode() + shown)
+        writer.close()
+
+    server = await asyncio.start_server(repeating, "127.0.0.1", 0)
+    async with reach(tmp_path) as place, server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = await place.client(env, endpoint=url)
+        found = await client.show(ID)
+        assert isinstance(found, Done)
+        verdict = await fly(client, replace(found.state, ports=()))
+    assert isinstance(verdict, Done)
+    assert verdict.reply.request_id == "r-[redacted]"
 
 
 async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
@@ -387,9 +413,9 @@ async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -
 
         client._credential._renew = slowly
         place.clock.wall += 81.0
-        assert await client.modify(ID, NEW) == LATE
+        assert await client.modify(ID, CONTENT) == LATE
         assert place.simulator.applied == []
-        assert isinstance(await client.modify(ID, NEW), Done)
+        assert isinstance(await client.modify(ID, CONTENT), Done)
         place.clock.wall += 81.0
         assert isinstance(await client.show(ID), Done)
 

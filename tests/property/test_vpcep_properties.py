@@ -23,6 +23,7 @@ from bulk.core.model import (
     ServiceId,
     ServiceState,
 )
+from bulk.core.puts import put_of
 from bulk.core.vpcep.codes import CODES
 from bulk.core.vpcep.keys import KeyPair, Stamp
 from bulk.core.vpcep.refusals import CODE_CHARS_MAX, MESSAGE_CHARS_MAX, error_in, retry_after_s, stated_limit
@@ -118,7 +119,7 @@ def test_retry_after_is_never_negative(text: str) -> None:
 def test_mappings_come_back_as_they_went_out(given_ports: list[PortMapping]) -> None:
     """The body of a PUT, echoed, is the state that was asked for."""
     body = ModifyBody(ports=tuple(given_ports), description="d")
-    sent = orjson.loads(modify_service("/v1/p/s", ID, body).body)
+    sent = orjson.loads(put_of(change(1), body).content)
     state = service({"id": ID, **sent})
     assert state.ports == tuple(given_ports)
     assert state.mismatches(body) == ()
@@ -143,7 +144,7 @@ def test_path_is_decoded_to_what_was_encoded(path: str) -> None:
 @given(st.text(alphabet="0123456789abcdef-", min_size=1), st.text(min_size=1, max_size=40))
 def test_requests_path_is_signed_as_it_is_sent(service_id: str, project_id: str) -> None:
     """The path needs a slash at its end and nothing else to be canonical."""
-    path = modify_service(services_path(project_id), ServiceId(service_id), ModifyBody()).path
+    path = modify_service(services_path(project_id), ServiceId(service_id), b"{}").path
     if "%2F" not in path:
         assert canonical_path(path) == f"{path}/"
 
@@ -210,7 +211,7 @@ def test_what_is_taken_for_plainly_as_asked_is_so(
     reply = state_json(before) | taken | odd
     got = Answer(http=200, headers=CIMultiDict(), body=orjson.dumps(reply), ms=1, now=1.0)
     verdict = modified(got, ID)
-    if plain := as_asked(got, planned, body):
+    if plain := as_asked(got, put_of(planned, body)):
         assert isinstance(verdict, Done)
         assert plain.reply == verdict.reply
         assert not strays(before, verdict.state, body)

@@ -23,6 +23,7 @@ from bulk.run.machine import Machine
 from bulk.run.renewal import Renewal
 from bulk.run.row import Turn, Work
 from bulk.run.stages import Place
+from bulk.run.turns import Turns
 
 Function = Callable[..., Any]
 
@@ -63,7 +64,7 @@ def property_of(answer: Any) -> Callable[[Function], Any]:
 
 
 def _sends_with_the_intent(right: Function) -> Function:
-    def granted(self: Machine, key: Any, now: float) -> int:
+    def granted(self: Turns, key: Any, now: float) -> int:
         row = right(self, key, now)
         if row:
             self.durable(row, now)
@@ -73,9 +74,9 @@ def _sends_with_the_intent(right: Function) -> Function:
 
 
 def _sends_all_noted(right: Function) -> Function:
-    def durable(self: Machine, row: int, now: float) -> None:
+    def durable(self: Turns, row: int, now: float) -> None:
         for noted in [row, *(other for other in self._board.works if other != row)]:
-            if self.place(noted) is Place.NOTED:
+            if self._board.place(noted) is Place.NOTED:
                 right(self, noted, now)
 
     return durable
@@ -155,7 +156,7 @@ def _asks_only_the_stop(_: Function) -> Function:
 
 
 def _sends_whatever_happened(right: Function) -> Function:
-    def durable(self: Machine, row: int, now: float) -> None:
+    def durable(self: Turns, row: int, now: float) -> None:
         bars, self._gates.bars = self._gates.bars, lambda *_: False  # type: ignore[method-assign]
         right(self, row, now)
         self._gates.bars = bars  # type: ignore[method-assign]
@@ -257,9 +258,9 @@ def _checks_nothing(_: Function) -> Function:
 
 
 def _parks_for_ever(right: Function) -> Function:
-    def next_due(change: Any, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
-        work = right(change, known, tries, is_in_doubt=is_in_doubt)
-        if work.due is Purpose.CHANGE and change.parking:
+    def next_due(plan: Any, number: int, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
+        work = right(plan, number, known, tries, is_in_doubt=is_in_doubt)
+        if work.due is Purpose.CHANGE and work.change.parking:
             work.due = Purpose.PARK
         return work
 
@@ -293,22 +294,22 @@ def _sends_what_is_kept(right: Function) -> Function:
 MUTANTS = [
     Mutant(promise=promise, mistake=mistake, owner=owner, name=name, wrong=wrong)
     for promise, mistake, owner, name, wrong in (
-        ("P1", "a PUT leaves with its intent", Machine, "granted", _sends_with_the_intent),
-        ("P1", "a commit lets later intents go", Machine, "durable", _sends_all_noted),
+        ("P1", "a PUT leaves with its intent", Turns, "granted", _sends_with_the_intent),
+        ("P1", "a commit lets later intents go", Turns, "durable", _sends_all_noted),
         ("P3", "a doubt is sent again unread", Machine, "due", _resends_unread),
         ("P3", "a doubt is read at once", row, "_doubt", _waits(0.05)),
         ("P3", "an earlier session's doubt is read at once", Machine, "_take_up", _takes_up_at_once),
         ("P3", "a third state is overwritten", machine, "read_back", _overwrites_a_third_state),
         ("look", "a look lasts for ever", Looks, "is_stale", constantly(answer=False)),
         ("look", "a sleep is not noticed", Looks, "gap", constantly(None)),
-        ("look", "it is not asked again once durable", Machine, "durable", _asks_no_look_when_durable),
+        ("look", "it is not asked again once durable", Turns, "durable", _asks_no_look_when_durable),
         ("look", "what it shows is not looked at", machine, "looked_again", _looks_away),
         ("look", "a page counts from when it came", Machine, "renewed", _dates_a_page_by_its_arrival),
         ("look", "a page confirms what moved", machine, "against_plan", constantly((True, None))),
         ("P15", "a page that cannot be read is waited for", Renewal, "came", constantly(None)),
         ("P15", "what a page does not show is waited for", Looks, "missed", constantly(None)),
         ("P15", "after one page no other is read", Renewal, "rested", constantly(None)),
-        ("P15", "a grant is not kept for a look", Machine, "is_looking", constantly(answer=False)),
+        ("P15", "a grant is not kept for a look", Turns, "is_looking", constantly(answer=False)),
         ("P13", "a lost answer counts as applied", machine, "answered", _believes_a_doubt),
         ("P13", "a success is not held against its reply", row, "_succeeded", _believes_an_echo),
         ("P13", "the last look finds nothing", machine, "checked", _checks_nothing),
@@ -331,7 +332,7 @@ MUTANTS = [
         ("parking", "a refused last PUT just fails", Work, "would_stay_parked", property_of(answer=False)),
         ("parking", "a parked service is parked again", board, "taken_up", _parks_for_ever),
         ("stop", "a stop stops nothing", Gates, "bars", _asks_only_the_cut),
-        ("stop", "what is noted goes whatever happened", Machine, "durable", _sends_whatever_happened),
+        ("stop", "what is noted goes whatever happened", Turns, "durable", _sends_whatever_happened),
         ("P8", "failures are not counted", Budget, "count", constantly(None)),
         ("P8", "earlier sessions do not count", Budget, "begin", constantly(None)),
         ("P8", "what is in flight does not count", Board, "at_risk", property_of(answer=0)),

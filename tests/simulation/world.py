@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
+import orjson
+
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
@@ -23,6 +25,8 @@ from bulk.core.ledger.records import (
     OutcomeRecord,
     Purpose,
     Record,
+    body_of,
+    plain_put,
     record_json,
     record_type,
 )
@@ -52,6 +56,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
+from bulk.core.puts import Put
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
@@ -136,6 +141,10 @@ class Ledger:
     def change(self, row: int) -> Change:
         """Return the planned change of a row."""
         return self.changes[row]
+
+    def plain_put(self, row: int) -> Put | None:
+        """Return the PUT of a row that has nothing to do with any other."""
+        return plain_put(record_json(self.changes[row]))
 
     def saw(self, row: int, live: Listed) -> bool:
         """Return whether the plan saw a row's service so."""
@@ -369,8 +378,8 @@ class World:
                         self._stop_if_too_many_failed()
                         self._note_begun(record, row)
                         self.noted += [row] if row else []
-                    case Send(change=change, body=body):
-                        self._put(change, body)
+                    case Send(put=put):
+                        self._put(self.ledger.change(put.row), body_of(orjson.loads(put.content)))
                     case Show(change=change):
                         self._check_show(change.row)
                         asked_at = self.now
@@ -398,7 +407,7 @@ class World:
         self.is_committing = False
         self.ledger.commit(batch)
         for row in noted:
-            self.do("durable", row, self.machine.durable, row, self.now)
+            self.do("durable", row, self.machine.turns.durable, row, self.now)
         self._check_facts()
         self._carry_out()
 
@@ -406,7 +415,7 @@ class World:
         """Let a lane have what it waits for: a grant, or its last look."""
         if key in self.granting:
             return
-        if self.machine.wants(key, self.dice.choice((0.1, 100.0)), self.now):
+        if self.machine.turns.wants(key, self.dice.choice((0.1, 100.0)), self.now):
             self.granting.add(key)
             self.at(self.pace_s, lambda: self._grant(key))
         elif self.machine.is_over(key) and not self.machine.has_closed(key) and key not in self.verified:
@@ -416,7 +425,7 @@ class World:
     def _grant(self, key: LaneName) -> None:
         if self.now < self.paused_until[key]:  # the pace is closed for so long
             self.at(self.paused_until[key] - self.now, lambda: self._grant(key))
-        elif not self._begins(key) and self.machine.is_looking(key, self.now):
+        elif not self._begins(key) and self.machine.turns.is_looking(key, self.now):
             self.at(0.3, lambda: self._grant(key))  # the grant is kept for the row that is looked at
         else:
             self.granting.discard(key)
@@ -424,7 +433,7 @@ class World:
 
     def _begins(self, key: LaneName) -> bool:
         rows: list[int] = []
-        self.do("granted", 0, lambda: rows.append(self.machine.granted(key, self.now)))
+        self.do("granted", 0, lambda: rows.append(self.machine.turns.granted(key, self.now)))
         return bool(rows[0])
 
     def _verify(self, key: LaneName) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk.core.ledger.chain import Chain
@@ -22,6 +22,7 @@ from bulk.core.ledger.records import (
     change_of,
     decision_of,
     pace_of,
+    plain_put,
     ports_of,
     record_json,
     record_type,
@@ -33,6 +34,7 @@ from bulk.core.ledger.records import (
 from bulk.core.model import (
     BODY_FIELDS,
     STATE_FIELDS,
+    Action,
     Change,
     Listed,
     ModifyBody,
@@ -41,8 +43,10 @@ from bulk.core.model import (
     Reply,
     ServiceId,
     ServiceState,
+    is_service_id,
     ports_json,
 )
+from bulk.core.puts import put_of
 from tests.nouns import RECORDS, bodies, change, changes, port_maps, ports, state, states
 
 ENVELOPE = {"n", "at", "type", "sum"}
@@ -208,6 +212,49 @@ def test_a_line_shows_a_service_that_is_as_asked_and_no_other(change: Change, ot
         assert not any(shows_as_asked(line, Listed.of(another)) for another in others)
     if shows_as_asked(line, Listed.of(other)):
         assert (other.id, ModifyBody(ports=other.ports)) == (change.service_id, change.body)
+
+
+@given(changes)
+@example(change(1))
+@example(change(2, after=(1,)))
+@example(change(1, action=Action.REFUSE))
+@example(replace(change(1), parking=ModifyBody(ports=())))
+@example(replace(change(1), after_parked=(2,)))
+@example(replace(change(1), body=ModifyBody(ports=ports(1), description="")))
+def test_a_put_read_from_its_line_is_that_of_the_change(change: Change) -> None:
+    """It stands for the change only where the row sets ports and has nothing to do with another row."""
+    json = through_a_line(change)
+    plain, whole = plain_put(json), change_of(json)
+    is_alone = not (change.after or change.after_parked or change.parking)
+    if plain:
+        assert plain == put_of(whole, whole.body)
+        assert plain.expected
+        assert is_alone
+        assert change.action is Action.UPDATE
+    elif is_alone and change.action is Action.UPDATE and is_service_id(change.service_id):
+        assert put_of(whole, whole.body).expected is None or whole.before.id != change.service_id
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"service_id": "a\r\nHost: elsewhere"},
+        {"service_id": 7},
+        {"before": None},
+        {"before": []},
+        {"before": {"status": "available"}},
+        {"body": []},
+        {"body": {"ports": {}}},
+        {"body": {"ports": [{"client_port": 0, "server_port": 1, "protocol": "TCP"}]}},
+        {"body": {"ports": [], "what_else": 1}},
+        {"target": {"region": []}},
+    ],
+    ids=str,
+)
+def test_a_forged_line_has_no_put(forged: dict[str, Any]) -> None:
+    """Nothing leaves that was not checked; what is wrong is said where the change is read as a whole."""
+    assert plain_put(through_a_line(change(1)))
+    assert plain_put(through_a_line(change(1)) | forged) is None
 
 
 def test_a_member_of_a_service_that_a_later_version_adds_is_passed_over() -> None:

@@ -3,6 +3,7 @@
 import orjson
 
 from bulk.core.model import ModifyBody, PortMapping, ServiceId
+from bulk.core.puts import put_of
 from bulk.core.vpcep.keys import KeyPair, Stamp, Token
 from bulk.core.vpcep.requests import (
     list_projects,
@@ -12,6 +13,7 @@ from bulk.core.vpcep.requests import (
     services_path,
     show_service,
 )
+from tests.nouns import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 PATH = services_path("6e9dfd51d1124e8d8498dce894923a0d")
@@ -36,7 +38,7 @@ def test_detail_names_the_service_in_its_path() -> None:
 def test_modify_sends_only_what_is_named() -> None:
     """A field that is not set is not in the body: the API would take it for a wish."""
     body = ModifyBody(ports=(PortMapping(client_port=8081, server_port=22),), description="")
-    request = modify_service(PATH, ID, body)
+    request = modify_service(PATH, ID, put_of(change(1), body).content)
     assert (request.method, request.path) == ("PUT", f"{PATH}/{ID}")
     assert orjson.loads(request.body) == {
         "ports": [{"client_port": 8081, "server_port": 22, "protocol": "TCP"}],

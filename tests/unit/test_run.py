@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from bulk.adapters.ledger import fold, records
 from bulk.core.errors import LedgerFailed
-from bulk.core.ledger.records import Intent
+from bulk.core.ledger.records import Intent, body_of
 from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
@@ -33,6 +34,7 @@ from bulk.core.model import (
     Target,
     Verdict,
 )
+from bulk.core.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.lane import SILENCE_S
@@ -1474,11 +1476,11 @@ class CallingFleet(FakeFleet):
 
     tells: list[Callable[[Verdict], object]]
 
-    def send(self, change: Change, body: ModifyBody, tell: Callable[[Any], object], spawn: Any) -> None:  # noqa: ARG002 - part of the interface
+    def send(self, put: Put, tell: Callable[[Any], object], spawn: Any) -> None:  # noqa: ARG002 - part of the interface
         """Take effect and say so a turn later."""
         self.tells = [*getattr(self, "tells", []), tell]
-        self.asked.append(change.service_id)
-        self.land(change.service_id, body)
+        self.asked.append(put.service_id)
+        self.land(put.service_id, body_of(orjson.loads(put.content)))
         asyncio.get_running_loop().call_soon(tell, AsAsked(reply=OK))
 
 
@@ -1495,8 +1497,8 @@ async def test_a_failure_in_a_callback_ends_the_run(tmp_path: Path) -> None:
     """An answer that comes twice is a bug: it is raised, and nobody waits for ever."""
 
     class Twice(CallingFleet):
-        def send(self, change: Change, body: ModifyBody, tell: Callable[[Any], object], spawn: Any) -> None:
-            super().send(change, body, tell, spawn)
+        def send(self, put: Put, tell: Callable[[Any], object], spawn: Any) -> None:
+            super().send(put, tell, spawn)
             asyncio.get_running_loop().call_soon(tell, AsAsked(reply=OK))
 
     session = await prepared(tmp_path, rows(1, 2, 3))

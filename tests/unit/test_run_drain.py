@@ -5,7 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from bulk.adapters.ledger import records
+from bulk.core.ledger.records import body_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Change,
@@ -19,6 +22,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
+from bulk.core.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.denials import PROBE_AT
 from tests.fakes import Answer, FakeFleet, is_lost, lands, lands_unheard
@@ -89,11 +93,12 @@ async def test_an_answer_after_the_drain_comes_too_late(tmp_path: Path) -> None:
     """It calls back while another row's reading is being given up: its row was left in doubt and stays so."""
 
     class Late(Silent):
-        def send(self, change: Change, body: ModifyBody, tell: Any, spawn: Any) -> None:
-            if change.row == 3:
-                self.tell_late = partial(tell, lands(self, change.service_id, body))
+        def send(self, put: Put, tell: Any, spawn: Any) -> None:
+            if put.row == 3:
+                body = body_of(orjson.loads(put.content))
+                self.tell_late = partial(tell, lands(self, put.service_id, body))
             else:
-                super().send(change, body, tell, spawn)
+                super().send(put, tell, spawn)
 
         async def show(self, service_id: ServiceId) -> ShowVerdict:
             try:

@@ -35,6 +35,7 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
     Why,
+    is_service_id,
     port_mapping,
 )
 
@@ -49,7 +50,7 @@ _PORTS_MAX = 1000
 """Mappings of one service in a record that is kept in memory."""
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
-_known: dict[str, Any] = {"moment": datetime.fromisoformat}
+_known: dict[str, Any] = {"moment": datetime.fromisoformat, "is_service_id": is_service_id}
 """What the expressions may call or look in, by name."""
 
 
@@ -249,8 +250,7 @@ _WHOLE_CHANGE: Checks = {
     "row": _ROW,
     "target": _TARGET,
     "service_id": Check(
-        f"(j['action'] == {Action.REFUSE.value!r}"
-        " or (len(v) == 36 and v.isascii() and v.replace('-', '').isalnum()))",
+        f"(j['action'] == {Action.REFUSE.value!r} or is_service_id(v))",
         "36 letters, digits and dashes",
     ),
     "before": Check(

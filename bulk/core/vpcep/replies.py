@@ -6,23 +6,18 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from operator import attrgetter
 
 import orjson
 
 from bulk.core.model import (
-    BODY_FIELDS,
     PUSH_BACK_MAX_S,
-    SIDE_EFFECT_FIELDS,
     Abort,
     AsAsked,
-    Change,
     Denied,
     Done,
     Doubt,
     ListVerdict,
     Missing,
-    ModifyBody,
     Page,
     Reject,
     Reply,
@@ -33,6 +28,7 @@ from bulk.core.model import (
     Verdict,
     noun,
 )
+from bulk.core.puts import UNTOUCHED, Put
 from bulk.core.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
 from bulk.core.vpcep.codes import NoReply, advice_for, classify, decoding, ends_run, known
 from bulk.core.vpcep.pages import read_page
@@ -100,32 +96,24 @@ def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
     return Done(reply=_success(got), state=state)
 
 
-def as_asked(got: Answer, change: Change, body: ModifyBody) -> AsAsked | None:
+def as_asked(got: Answer, put: Put) -> AsAsked | None:
     """Return a success where the reply to a PUT of ports plainly shows them as asked and all else as it was.
 
     None leaves it open: `modified` then says what the reply means. It builds no ServiceState, which takes
     longer than all of this.
     """
-    before = change.before
-    if got.http != OK or before is None or body.ports is None or _besides(body) != _NOTHING:
+    if got.http != OK or put.expected is None:
         return None
     try:
         json = orjson.loads(got.body)
         is_plain = (
-            json["id"] == change.service_id
-            and tuple(map(json.get, _UNTOUCHED)) == _untouched(before)
-            and ports_of(json["ports"]) == body.ports
-            and not before.is_broken
+            json["id"] == put.service_id
+            and tuple(map(json.get, UNTOUCHED)) == put.expected.untouched
+            and ports_of(json["ports"]) == put.expected.ports
         )
     except (ValueError, KeyError, TypeError):
         return None
     return AsAsked(reply=_success(got)) if is_plain else None
-
-
-_UNTOUCHED = ("status", *(name for name in SIDE_EFFECT_FIELDS if name != "ports"))
-_untouched = attrgetter(*_UNTOUCHED)
-_BESIDES = tuple(name for name in BODY_FIELDS if name != "ports")
-_besides, _NOTHING = attrgetter(*_BESIDES), (None,) * len(_BESIDES)
 
 
 def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:
@@ -252,6 +240,10 @@ def _unreadable(got: Answer, why: str) -> Reply:
     )
 
 
+def stated_id(got: Answer) -> str:
+    """Return the id of a request as its reply states it, whole; empty where it has none."""
+    return got.headers.get("X-Request-Id") or got.headers.get("X-IAM-Trace-Id") or ""
+
+
 def _request_id(got: Answer) -> str:
-    found = got.headers.get("X-Request-Id") or got.headers.get("X-IAM-Trace-Id")
-    return clean(found, CODE_CHARS_MAX) if found else ""
+    return clean(found, CODE_CHARS_MAX) if (found := stated_id(got)) else ""

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import orjson
 
-from bulk.core.model import ModifyBody, ServiceId, noun
+from bulk.core.model import ServiceId, noun
 from bulk.core.vpcep.signing import canonical_query
 
 METADATA_TOKEN_LIFE_S = 21_600
@@ -46,9 +46,9 @@ def show_service(path: str, service_id: ServiceId) -> Request:
     return Request(method="GET", path=f"{path}/{service_id}")
 
 
-def modify_service(path: str, service_id: ServiceId, body: ModifyBody) -> Request:
-    """Return `PUT …/vpc-endpoint-services/{id}` with only the fields that are set (API.md, section 1.1)."""
-    return Request(method="PUT", path=f"{path}/{service_id}", body=orjson.dumps(body.named()))
+def modify_service(path: str, service_id: ServiceId, content: bytes) -> Request:
+    """Return `PUT …/vpc-endpoint-services/{id}` with this body, as JSON (API.md, section 1.1)."""
+    return Request(method="PUT", path=f"{path}/{service_id}", body=content)
 
 
 def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:

@@ -1,0 +1,50 @@
+"""A PUT as it is sent, and what a reply to it shows where everything went well."""
+
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import orjson
+
+from bulk.core.model import (
+    BODY_FIELDS,
+    SIDE_EFFECT_FIELDS,
+    Change,
+    ModifyBody,
+    Ports,
+    ServiceId,
+    Target,
+)
+
+UNTOUCHED = ("status", *(name for name in SIDE_EFFECT_FIELDS if name != "ports"))
+"""The members of a service that a PUT of ports leaves as they were."""
+_untouched = attrgetter(*UNTOUCHED)
+_besides = attrgetter(*(name for name in BODY_FIELDS if name != "ports"))
+_NOTHING = _besides(ModifyBody())
+
+
+class Expected(NamedTuple):
+    """What the reply to a PUT of ports shows where nothing else has changed."""
+
+    ports: Ports
+    untouched: tuple[Any, ...]
+    """The values of `UNTOUCHED`, before the PUT; None where the service did not show one."""
+
+
+class Put(NamedTuple):
+    """One PUT of a row."""
+
+    row: int
+    target: Target
+    service_id: ServiceId
+    content: bytes
+    """The body, as it is signed and sent."""
+    expected: Expected | None
+    """None where every reply has to be read as a whole: the PUT sets more than ports, say."""
+
+
+def put_of(change: Change, body: ModifyBody) -> Put:
+    """Return the PUT of a change with this body: its own, or that of an intermediate step."""
+    before, expected = change.before, None
+    if body.ports is not None and before and not before.is_broken and _besides(body) == _NOTHING:
+        expected = Expected(body.ports, _untouched(before))
+    return Put(change.row, change.target, change.service_id, orjson.dumps(body.named()), expected)

@@ -1,0 +1,58 @@
+"""What the clocks say of a run: that its window has closed, that nobody was awake, that the drain is over."""
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+
+from bulk.core.ledger.stops import BrakeReason
+from bulk.run.brake import Brake
+from bulk.run.interfaces import Clock
+
+GAP_S = 2.0
+"""A loop that did not turn for so long, or a wall clock that jumped so far, ends what looks are worth."""
+
+
+class Gaps:
+    """Notices times in which the process did not run, or the machine slept: anything may have happened."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._turned_at = asyncio.get_running_loop().time()
+        self._offset_s = clock.now() - clock.monotonic()
+
+    def has_come(self) -> bool:
+        """Return whether there was such a time since the last call."""
+        turned_at, offset_s = asyncio.get_running_loop().time(), self._clock.now() - self._clock.monotonic()
+        has_come = turned_at - self._turned_at > GAP_S or abs(offset_s - self._offset_s) > GAP_S
+        self._turned_at, self._offset_s = turned_at, offset_s
+        return has_come
+
+
+class Deadlines:
+    """Pulls the brake when the window closes, reports gaps, and ends the drain after a signal."""
+
+    def __init__(
+        self, clock: Clock, brake: Brake, *, closes_at: float, drain_s: float, on_gap: Callable[[float], None]
+    ) -> None:
+        self._clock = clock
+        self._brake = brake
+        self._closes_at = closes_at
+        self._drain_s = drain_s
+        self._drains_until = inf
+        self._gaps = Gaps(clock)
+        self._on_gap = on_gap
+
+    def now(self) -> float:
+        """Return the monotonic time; what the clocks say of the window and of gaps is known from here on."""
+        now = self._clock.monotonic()
+        if self._clock.now() >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
+            self._brake.pull(BrakeReason.WINDOW, "the window has closed")
+        if self._gaps.has_come():
+            self._on_gap(now)
+        if self._brake.is_signalled:
+            self._drains_until = min(self._drains_until, now + self._drain_s)
+        return now
+
+    def overrun(self) -> str:
+        """Return for how long after a signal everything under way was waited for; empty while it still is."""
+        return f"{self._drain_s:g} s after the signal" if self.now() >= self._drains_until else ""

@@ -1,0 +1,108 @@
+"""Whose turn it is in a lane: from the head of its queue to the PUT that leaves."""
+
+from bulk.core.ledger.records import Intent, Purpose
+from bulk.core.ledger.row_life import after_intent
+from bulk.core.model import LaneName, Wait
+from bulk.run.course import Course
+from bulk.run.lane import Lane
+from bulk.run.row import Turn, Work, blocked, withdrawn
+from bulk.run.stages import Place, Renew, Send
+
+
+class Turns:
+    """Lets the rows of each lane begin, one at a time."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._board = course.board
+        self._gates = course.gates
+        self._lanes = course.lanes
+        self._looks = course.board.looks
+        self._tries = course.limits.tries
+
+    def wants(self, key: LaneName, rate_per_s: float, now: float) -> bool:
+        """Return whether a grant of the lane's pace would be used."""
+        lane = self._lanes[key]
+        lane.look_ahead(rate_per_s)
+        return lane.has_room(rate_per_s) and not self._gates.has_closed(lane) and self._next(lane, now) > 0
+
+    def is_looking(self, key: LaneName, now: float) -> bool:
+        """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
+        lane = self._lanes[key]
+        head = lane.queue.head
+        is_coming = bool(head) and self._looks.is_stale(head, now) and lane.waits_for_page(head, now)
+        return (self._board.looking[lane.number] > 0 or is_coming) and not self._gates.has_closed(lane)
+
+    def hold(self) -> Wait | None:
+        """Return why rows that could go wait for others, where they do."""
+        is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self._lanes.values())
+        return self._gates.budget.hold() if is_held and not self._gates.stopped else None
+
+    def granted(self, key: LaneName, now: float) -> int:
+        """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""
+        lane = self._lanes[key]
+        if lane.is_crowded or not (row := self._next(lane, now)):
+            return 0
+        lane.queue.drop()
+        lane.begin(self._board.target(row))
+        work = self._board.works[row]
+        work.known = after_intent(work.known, work.known.attempts + 1, work.due)
+        self._board.move(row, Place.NOTED)
+        self._board.append(Intent(row=row, attempt=work.known.attempts, purpose=work.due), sends=row)
+        return row
+
+    def _next(self, lane: Lane, now: float) -> int:
+        """Return the row that may go now, at the head of its lane's queue; 0 for none."""
+        while row := lane.queue.head:
+            is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
+            is_stale = self._looks.is_stale(row, now)
+            if not is_gone and (self._gates.holds(lane, row) or self._must_wait(lane, row, now, is_stale)):
+                return 0
+            lane.queue.drop()  # before it is examined: that may put others in front
+            if is_gone or not self._has_its_turn(lane, self._board.begin(row, self._tries)):
+                continue
+            if not is_stale:
+                lane.queue.add_first(row)
+                return row
+            self._course.follow(row, Turn(Place.LOOKING))
+        return 0
+
+    def _must_wait(self, lane: Lane, row: int, now: float, is_stale: bool) -> bool:  # noqa: FBT001 - a fact
+        """Have the page read that the next rows need; return whether this row waits for a look."""
+        if (is_stale or lane.renewal.is_due(now)) and (page := lane.page_needed(now)):
+            self._board.ask(Renew(lane.key, page))
+        return is_stale and (not lane.may_look or lane.waits_for_page(row, now))
+
+    def _has_its_turn(self, lane: Lane, work: Work) -> bool:
+        """Return whether nobody stands in a row's way; else put it where it belongs."""
+        predecessor = lane.dependencies.in_the_way(work)
+        if predecessor is None:
+            return True
+        match self._board.place(predecessor):
+            case Place.LEFT:
+                self._course.follow(work.row, Turn(Place.LEFT))
+            case Place.ENDED if work.known.parked:
+                work.due = Purpose.RESTORE
+                return True
+            case Place.ENDED:
+                self._course.follow(work.row, blocked(work, predecessor))
+            case _:
+                lane.dependencies.wait(work.row, predecessor)
+        return False
+
+    def durable(self, row: int, now: float) -> None:
+        """Send the PUT whose intent is on disk, if it still may go."""
+        if self._board.place(row) is not Place.NOTED:
+            return
+        lane, work = self._course.lane(row), self._board.works[row]
+        is_barred = self._gates.bars(lane, row)
+        if is_barred or self._gates.holds_back(lane, row) or self._looks.is_stale(row, now):
+            lane.withdraw(self._board.target(row))
+            self._course.follow(row, withdrawn(work, Place.LEFT if is_barred else Place.LOOKING))
+            return
+        if work.due is Purpose.PARK:
+            for needed in sorted(lane.dependencies.bind(row), reverse=True):
+                if self._board.place(needed) is Place.READY:
+                    lane.queue.add_first(needed)
+        self._board.move(row, Place.FLYING)
+        self._board.ask(Send(work.put))
