@@ -1,28 +1,26 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 from bulk.adapters.files import ledger_path
 from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, OnRecord, fold, only_run, only_run_of
+from bulk.adapters.ledger import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
 from bulk.app.jobs import Flags
-from bulk.app.ledgers import find_run, must_name_its_targets, plan_report
-from bulk.app.overruling import Despite, leaving, lifting, stops_after
+from bulk.app.ledgers import find_run, must_name_its_targets, plan_report, stopped_runs
+from bulk.app.overruling import Despite, Leaving, leaving, lifting, stops_after
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, end_of, is_unsettled, work_on
 from bulk.app.sources import Endpoint, PlanSource, R
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Decision
 from bulk.core.ledger.stops import exit_code
-from bulk.core.reports.words import tallied
 
 
 async def apply_from(
@@ -56,11 +54,12 @@ async def apply_from(
                 expect_digest=expect_digest,
                 despite=despite,
             )
-        if ledger and not open_run:  # another file is no way around a stop of the job's own run
-            open_run = _open_run(source, None, around, is_left=True)
-        decisions = leaving(fold(open_run) if open_run else Progress(), despite)
+        left = leaving(
+            stopped_runs(source.runs, source.name, around.clock.now(), *filter(None, [ledger])),
+            despite,
+            " to --new-run" if new_run else " --new-run",
+        )
         path = ledger or ledger_path(source.runs, source.name, around.utc())
-        on_yes = _leaving(open_run, decisions, around, operator) if open_run and decisions else None
         with _alone(source.sha256, source.endpoint, around):
             async with new_plan(Client, source, path, around, on_record) as (plan, reach):
                 must_be_approved(plan.progress.digest, expect_digest)
@@ -72,8 +71,8 @@ async def apply_from(
                     operator,
                     given=source.given,
                     begins=True,
-                    decisions=decisions,
-                    on_yes=on_yes,
+                    decisions=left.decisions,
+                    on_yes=partial(left.on_yes, around, operator.notify),
                 )
 
 
@@ -81,21 +80,6 @@ def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> Abstra
     """Return what keeps other runs of the same rows away; each folder's simulator is an API of its own."""
     where = f"{endpoint.url} {endpoint.fleet}"
     return only_run_of(rows_sha256, where, state_folder(around.env, around.home))
-
-
-def _leaving(
-    path: Path, decisions: Sequence[Decision], around: Surroundings, operator: Operator
-) -> Callable[[], Awaitable[None]]:
-    """Return what puts on record in a run that it is left for good, and says what it leaves."""
-
-    async def leave() -> None:
-        async with LedgerFile.open(path, now=around.clock.now) as left:
-            for decision in decisions:
-                left.put(decision)
-            await left.flush()
-            operator.notify(f"leaving {path} for good: {tallied(left.progress.counts())}")
-
-    return leave
 
 
 def _open_run(
@@ -133,7 +117,8 @@ async def apply_ledger(
         must_name_its_targets(ledger)
         progress = ledger.progress
         session = next_session(ledger, flags, source, around.env, may_fail_more=bool(despite))
-        decisions = lifting(progress, session.job, despite)
+        left = _left_for(ledger, despite, around)
+        decisions = left.decisions if left else lifting(progress, session.job, despite)
         if source:
             operator.notify(f"continuing with {path}")
         stops = stops_after(progress, decisions)
@@ -159,4 +144,15 @@ async def apply_ledger(
                     begins=False,
                     decisions=decisions,
                     notes=session.notes,
+                    on_yes=partial(left.on_yes, around, operator.notify) if left else None,
                 )
+
+
+def _left_for(plan: LedgerFile, despite: Sequence[Despite], around: Surroundings) -> Leaving | None:
+    """Return how the stopped runs of its job are left for a plan that never ran; None for one that has."""
+    run = plan.progress.run
+    if plan.progress.begun:
+        return None
+    runs = run.get("runs", "")
+    stopped = stopped_runs(Path(runs), run["job"], around.clock.now(), plan.path) if runs else {}
+    return leaving(stopped, despite, "")

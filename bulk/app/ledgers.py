@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
@@ -16,6 +16,7 @@ from bulk.adapters.ledger import LedgerReader, fold, is_live, records
 from bulk.app.jobs import name_of
 from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
+from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.members import checked
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import LINE_BYTES_MAX, Json, target_of
@@ -110,6 +111,28 @@ def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> Pa
     return None
 
 
+def stopped_runs(runs: Path, job: str, now: float, *others: Path) -> dict[Path, Progress]:
+    """Return the open runs of a job that a limit, or a person, stopped and that nobody has left yet.
+
+    They are looked for in the folder `runs`, and where a plan or a run of this job may have been saved
+    besides: in the folder of the job, in this one, and in those of `others`. Damaged ones are passed over.
+    """
+    home = runs.resolve()
+    folders = {folder.resolve() for folder in (runs.parent, Path(), *(other.parent for other in others))}
+    saved = _saved_plans(folders - {home}, job)
+    candidates = [path for path in saved if _head(path).get("runs") == str(home) and _has_begun(path)]
+    with suppress(LedgerDamaged):
+        candidates += filter(None, [find_run(runs, job, now)])
+    stopped = {}
+    for path in candidates:
+        with suppress(LedgerDamaged):
+            progress = fold(path)
+            known = decided(progress.decisions)
+            if known.stops and not known.left and not progress.finished:
+                stopped[path] = progress
+    return stopped
+
+
 def is_ledger(argument: str) -> bool:
     """Return whether an argument names a ledger rather than a job, by its first bytes or its name.
 
@@ -167,9 +190,17 @@ def _ledgers_of(runs: Path, job: str, now: float) -> list[Path]:
 
 def _saved_plans(folders: Collection[Path], job: str) -> list[Path]:
     """Return the plans of a job that were saved in these folders, whether they have been applied or not."""
-    entries = chain.from_iterable(islice(folder.iterdir(), _ENTRIES_MAX) for folder in folders)
+    entries = chain.from_iterable(map(_entries, folders))
     plans = (path for path in entries if path.is_file() and is_ledger(str(path)))
     return [path for path in plans if _head(path).get("job") == job]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it cannot be read."""
+    try:
+        return list(islice(folder.iterdir(), _ENTRIES_MAX))
+    except OSError:
+        return []
 
 
 _ENTRIES_MAX = 10_000

@@ -3,9 +3,13 @@
 import getpass
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
+from bulk.adapters.ledger import LedgerFile
+from bulk.app.surroundings import Surroundings
 from bulk.core.errors import Refused, Stopped
 from bulk.core.guards import failures_max
 from bulk.core.job import Job
@@ -15,6 +19,7 @@ from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Outcome
 from bulk.core.reports.stopped import flags_for
+from bulk.core.reports.words import tallied
 from bulk.core.text import counted
 
 
@@ -57,15 +62,39 @@ def stops_after(progress: Progress, decisions: Sequence[Decision]) -> tuple[Stan
     return tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
 
 
-def leaving(progress: Progress, despite: Sequence[Despite]) -> tuple[Decision, ...]:
-    """Return the decisions that leave a stopped run for another one; raise Stopped or Refused."""
-    stops = decided(progress.decisions).stops
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """The stopped runs of a job that a person leaves for another one, with the decisions that say so."""
+
+    runs: Mapping[Path, Progress]
+    decisions: tuple[Decision, ...]
+
+    async def on_yes(self, around: Surroundings, notify: Callable[[str], None]) -> None:
+        """Put on record in each run that it is left for good, and say what it leaves."""
+        for path, progress in self.runs.items():
+            stops = {stop.id for stop in decided(progress.decisions).stops}
+            async with LedgerFile.open(path, now=around.clock.now) as left:
+                for decision in self.decisions:
+                    if decision.id in stops:
+                        left.put(decision)
+                await left.flush()
+                notify(f"leaving {path} for good: {tallied(left.progress.counts())}")
+
+
+def leaving(runs: Mapping[Path, Progress], despite: Sequence[Despite], words: str) -> Leaving:
+    """Return how these stopped runs are left for another one; raise Stopped or Refused.
+
+    `words` are what the command needs besides the flags that name the stops.
+    """
+    stops = [stop for progress in runs.values() for stop in decided(progress.decisions).stops]
     if stops and not despite:
         raise Stopped(
-            f"the open run of this job was stopped: {'; '.join(stop.reason for stop in stops)}",
-            hint=f"to leave it for good, add {flags_for(stops)} to --new-run",
+            f"the open run of this job, {', '.join(map(str, runs))}, was stopped: "
+            + "; ".join(stop.reason for stop in stops),
+            hint=f"to leave it for good, add {flags_for(stops)}{words}",
         )
-    return tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in _named(stops, despite))
+    named = _named(stops, despite)
+    return Leaving(runs=runs, decisions=tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in named))
 
 
 def _named(

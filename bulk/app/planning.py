@@ -90,6 +90,7 @@ async def _write(
         version=__version__,
         job=source.name,
         job_sha256=source.sha256,
+        runs=str(source.runs.resolve()),
         options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
         targets=[
             target_json(target) | {"host": host}

@@ -88,7 +88,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
                 case "run":
                     there = {"profile": "", "host": parse_endpoint(url).authority}
                     targets = [target | there for target in record["targets"]]
-                    bare = run = bare | {"format": FORMAT, "options": options, "targets": targets}
+                    bare = run = bare | {"format": FORMAT, "options": options, "targets": targets, "runs": ""}
                 case "change":
                     change = practised(change_of(record))
                     digest.add(change)

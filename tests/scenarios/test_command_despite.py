@@ -171,6 +171,66 @@ def test_another_ledger_is_no_way_around_a_stop(stage: Stage) -> None:
     assert len(stage.applied) == 1
 
 
+def saved(stage: Stage, job: str, *names: str) -> None:
+    """Save a plan of a job under each name."""
+    for name in names:
+        assert stage.bulk("plan", job, "--out", name).code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("stopping", "around"),
+    [
+        ([], ["x"]),
+        (["x"], ["y"]),
+        (["x"], []),
+        (["x"], ["--ledger", "tonight.jsonl"]),
+        (["--ledger", "tonight.jsonl"], []),
+        (["--ledger", "tonight.jsonl"], ["x"]),
+    ],
+    ids=["plan", "other-plan", "job", "ledger", "job-after-ledger", "plan-after-ledger"],
+)
+def test_nothing_saved_is_a_way_around_a_stop(stopping: list[str], around: list[str], stage: Stage) -> None:
+    """Whichever run was stopped and whatever is begun instead; what the hint adds leaves it for good."""
+    job = stage.job(wide(range(1, 6)), concurrency=1, max_failures=0)
+    saved(stage, job, "x", "y")
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+
+    def words(given: list[str]) -> list[str]:
+        return given if given and given[0] in {"x", "y"} else [job, *given]
+
+    assert stage.apply(*words(stopping)).code == ExitCode.SAFETY_LIMIT
+    stage.order(faults={})
+    refused = stage.apply(*words(around))
+    assert refused.code == ExitCode.SAFETY_LIMIT
+    assert len(stage.applied) == 1
+    (hint,) = re.findall("to leave it for good, add (.*)", refused.err)
+    ended = stage.apply(*words(around), *hint.replace("REASON", "known").split())
+    assert ended.code in {ExitCode.OK, ExitCode.SOME_FAILED}, ended.err
+    assert "for good: 1 applied, 1 failed, 3 not attempted" in ended.err
+    assert {put.id for put in stage.applied} == {service_id(n) for n in range(1, 6)}
+    assert stage.apply(job, "--new-run").code == ExitCode.OK
+
+
+def test_a_saved_plan_that_nothing_stands_against_needs_no_word(stage: Stage) -> None:
+    """Another job of the same name in another folder has stops of its own; a word too many is refused."""
+    stopped(stage)
+    stage.file("b/services.csv", wide([9]))
+    stage.file("b/job.toml", 'rows = "services.csv"\nname = "job"\n')
+    saved(stage, str(stage.folder / "b"), "x", "y")
+    refused = stage.apply("x", "--despite", "abcdef:known")
+    assert (refused.code, "leave --despite out" in refused.err) == (ExitCode.REFUSED, True)
+    assert stage.apply("x").code == ExitCode.OK
+    stage.ledger.write_bytes(stage.ledger.read_bytes()[:-9] + b"damaged!\n")
+    assert stage.apply("y").code == ExitCode.OK
+
+
+def test_a_plan_whose_folder_of_runs_is_gone_is_applied(stage: Stage) -> None:
+    """As on another host."""
+    saved(stage, stage.job(wide([1])), "x")
+    forged = stage.forged("x", lambda record: {"runs": "/nowhere/runs"} if record["type"] == "run" else {})
+    assert stage.apply(forged).code == ExitCode.OK
+
+
 def test_a_canary_that_failed_is_not_followed_by_another_one(stage: Stage) -> None:
     """The second try used to take the next rows as its canary; now a person has to say so."""
     job = stage.job(wide(range(1, 9)), canary=2)

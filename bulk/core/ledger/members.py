@@ -45,6 +45,7 @@ TEXT_KEPT_CHARS_MAX = 2048
 _NUMBER_MAX = 10**12
 _MS_MAX = 2**32 - 1
 _ENTRIES_MAX = 100
+_PATH_CHARS_MAX = 4096
 """Of an object with names that are not known beforehand."""
 _PORTS_MAX = 1000
 """Mappings of one service in a record that is kept in memory."""
@@ -177,6 +178,7 @@ _JOB = _such(
     lambda value: len(value) <= NAME_CHARS_MAX and bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value)),
     "a name that can be a part of a file's name",
 )
+_PATH = Check(f"(type(v) is str and len(v) <= {_PATH_CHARS_MAX} and '\\0' not in v)", "a path")
 _PORTS = Check("(type(v) is list and are_ports(v))", "port mappings")
 _known["are_ports"] = _are_ports
 _COUNTS = _such("are_counts", _are_counts, "counts by name")
@@ -270,6 +272,7 @@ RECORDS: Mapping[str, Checks] = {
         "version": _NAME,
         "job": _JOB,
         "job_sha256": _NAME,
+        "runs": _optional(_PATH),
         "options": _OPTIONS,
         "targets": _list_of("are_targets", _PLACE, length_max=TARGETS_MAX),
     },

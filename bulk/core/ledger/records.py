@@ -132,7 +132,11 @@ class AttemptResult(StrEnum):
 
 @noun
 class Run:
-    """The first record: what this ledger is about; never a secret."""
+    """The first record: what this ledger is about; never a secret.
+
+    `runs` is the absolute path of the folder in which the job's runs are kept, also where this ledger is
+    elsewhere; it is empty, as in version 0.1.0, where no run of a job is meant.
+    """
 
     type: ClassVar[str] = "run"
     format: int = FORMAT
@@ -140,6 +144,7 @@ class Run:
     version: str
     job: str
     job_sha256: str
+    runs: str = ""
     options: Json
     targets: list[Json]
     """With the host of the API for each."""
