@@ -41,8 +41,8 @@ from bulk.core.vpcep.regions import Endpoint
 from bulk.core.vpcep.replies import Answer, Lost, succeeded
 from bulk.core.vpcep.requests import Request
 
-HEADERS = MappingProxyType({"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "bulk"})
-"""On every request. Without compression the bound on a body is one on what it unpacks to."""
+_SAME = ("Accept: */*", "Accept-Encoding: identity", "User-Agent: bulk")
+"""Header lines of every request. Without compression the bound on a body is one on what it unpacks to."""
 
 
 class Clock(Protocol):
@@ -268,10 +268,10 @@ async def open_wire(
 
 def on_the_wire(request: Request, headers: Mapping[str, str]) -> bytes:
     """Return the bytes of a request (RFC 9112, section 2.1)."""
-    fields = {**headers, **HEADERS}
+    lines = [f"{request.method} {request.url_tail} HTTP/1.1", *map(": ".join, headers.items()), *_SAME]
     if request.body or request.method != "GET":
-        fields["Content-Length"] = str(len(request.body))
-    lines = [f"{request.method} {request.url_tail} HTTP/1.1", *map(": ".join, fields.items()), "", ""]
+        lines.append(f"Content-Length: {len(request.body)}")
+    lines += ("", "")
     head = "\r\n".join(lines)
     if head.count("\n") != len(lines) - 1:  # whatever enters is checked where it does: this is a bug
         raise ValueError("a header has a line end in it")

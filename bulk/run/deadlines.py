@@ -16,13 +16,13 @@ class Gaps:
     """Notices times in which the process did not run, or the machine slept: anything may have happened."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._turned_at = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()
+        self._turned_at = self._loop.time()
         self._offset_s = clock.now() - clock.monotonic()
 
-    def has_come(self) -> bool:
-        """Return whether there was such a time since the last call."""
-        turned_at, offset_s = asyncio.get_running_loop().time(), self._clock.now() - self._clock.monotonic()
+    def has_come(self, wall: float, now: float) -> bool:
+        """Return whether there was such a time since the last call; by the wall and the monotonic clock."""
+        turned_at, offset_s = self._loop.time(), wall - now
         has_come = turned_at - self._turned_at > GAP_S or abs(offset_s - self._offset_s) > GAP_S
         self._turned_at, self._offset_s = turned_at, offset_s
         return has_come
@@ -44,10 +44,10 @@ class Deadlines:
 
     def now(self) -> float:
         """Return the monotonic time; what the clocks say of the window and of gaps is known from here on."""
-        now = self._clock.monotonic()
-        if self._clock.now() >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
+        now, wall = self._clock.monotonic(), self._clock.now()
+        if wall >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
             self._brake.pull(BrakeReason.WINDOW, "the window has closed")
-        if self._gaps.has_come():
+        if self._gaps.has_come(wall, now):
             self._on_gap(now)
         if self._brake.is_signalled:
             self._drains_until = min(self._drains_until, now + self._drain_s)

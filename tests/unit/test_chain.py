@@ -51,8 +51,8 @@ def test_a_timestamp_is_utc_with_milliseconds() -> None:
 def test_a_sum_is_blake2b_over_the_previous_sum_and_the_line_before_its_own() -> None:
     """The construction is repeated here from its description, so a change of format shows."""
     line, total = seal({"n": 0}, previous=GENESIS)
-    assert total == hashlib.blake2b(b"0" * 32 + b'{"n":0', digest_size=16).hexdigest()
-    assert line == b'{"n":0,"sum":"' + total.encode() + b'"}\n'
+    assert total == hashlib.blake2b(b"0" * 32 + b'{"n":0', digest_size=16).hexdigest().encode()
+    assert line == b'{"n":0,"sum":"' + total + b'"}\n'
 
 
 @given(st.lists(st.dictionaries(st.text(max_size=5), st.integers(0, 9), max_size=3), max_size=5))
@@ -121,9 +121,9 @@ def test_a_line_without_a_number_is_refused_and_not_repeated(number: object) -> 
 def test_a_forged_line_that_is_not_json_is_refused() -> None:
     """A right sum over bytes that are no JSON is damage too."""
     content = b'{"n":0,"at":tomorrow'
-    total = hashlib.blake2b(GENESIS.encode() + content, digest_size=16).hexdigest()
+    total = hashlib.blake2b(GENESIS + content, digest_size=16).hexdigest().encode()
     with pytest.raises(LedgerDamaged, match=r"^line 1 is not JSON"):
-        read([content + b',"sum":"' + total.encode() + b'"}\n'])
+        read([content + b',"sum":"' + total + b'"}\n'])
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -131,7 +131,7 @@ def test_a_forged_change_is_known_as_one_by_its_beginning(*, whole: bool) -> Non
     """One that states its type too late, or twice, is no record: some readers would take it for another."""
     late = {"n": 0, "at": "x" * 100, "type": "change", "before": None}
     twice = b'{"n":0,"at":"","type":"change","type":"note","before":null'
-    total = hashlib.blake2b(GENESIS.encode() + twice, digest_size=16).hexdigest().encode()
+    total = hashlib.blake2b(GENESIS + twice, digest_size=16).hexdigest().encode()
     for line in (forged(late)[0], twice + b',"sum":"' + total + b'"}\n'):
         with pytest.raises(LedgerDamaged, match=r"^line 1 is not a record of this format"):
             Chain().unseal(line, whole=whole)

@@ -18,7 +18,7 @@ _SUM_HEX = 32
 _blake2b = hashlib.blake2b
 _TAIL = b',"sum":"%b"}\n'
 _CONTENT = slice(-len(_TAIL % bytes(_SUM_HEX)))
-GENESIS = "0" * _SUM_HEX
+GENESIS = b"0" * _SUM_HEX
 """What the first line's `sum` is chained to."""
 _CHANGE = b'"type":"change"'
 _TYPE_WITHIN = 80
@@ -41,11 +41,11 @@ def moment_s(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()
 
 
-def seal(json: Json, *, previous: str) -> tuple[bytes, str]:
+def seal(json: Json, *, previous: bytes) -> tuple[bytes, bytes]:
     """Return the line (with its newline) of a whole record, and its `sum`."""
     content = orjson.dumps(json)[:-1]
-    total = _sum(previous.encode(), content)
-    return content + _TAIL % total, total.decode()
+    total = _sum(previous, content)
+    return content + _TAIL % total, total
 
 
 def _sum(previous: bytes, content: bytes) -> bytes:
@@ -60,7 +60,7 @@ class Chain:
         """Number of the next record."""
         self.size_bytes = 0
         """Length of the lines so far."""
-        self._sum = GENESIS.encode()
+        self._sum = GENESIS
         self._is_fixed = False
         """Whether the plan is complete, so that no change may follow."""
 
@@ -97,8 +97,8 @@ class Chain:
 
     def add(self, json: Json) -> bytes:
         """Return the line of the next record, whose `n` must be this chain's, and count it in."""
-        line, total = seal(json, previous=self._sum.decode())
-        self.n, self._sum, self.size_bytes = self.n + 1, total.encode(), self.size_bytes + len(line)
+        line, self._sum = seal(json, previous=self._sum)
+        self.n, self.size_bytes = self.n + 1, self.size_bytes + len(line)
         return line
 
     def _damaged(self, what: str) -> LedgerDamaged:
