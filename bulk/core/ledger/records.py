@@ -8,7 +8,7 @@ from dataclasses import MISSING, asdict, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, ClassVar, TypeAlias, assert_never
+from typing import Any, ClassVar, NamedTuple, TypeAlias, assert_never
 
 import orjson
 
@@ -63,8 +63,7 @@ class Purpose(StrEnum):
     """A parked service gets back what it had."""
 
 
-@noun
-class AttemptFacts:
+class AttemptFacts(NamedTuple):
     """What a reply that did not end the row means, and what the row waits for then, if for anything."""
 
     meaning: str
@@ -91,41 +90,34 @@ class AttemptResult(StrEnum):
         """Return its meaning in words, and what the row then waits for."""
         match self:
             case AttemptResult.THROTTLED:
-                return AttemptFacts(meaning="throttled; costs the row no attempt", hold=Hold.PUSH_BACK)
+                return AttemptFacts("throttled; costs the row no attempt", Hold.PUSH_BACK)
             case AttemptResult.RETRY:
-                return AttemptFacts(meaning="surely not applied; to be sent again", hold=Hold.BACKOFF)
+                return AttemptFacts("surely not applied; to be sent again", Hold.BACKOFF)
             case AttemptResult.RENEWED:  # the row is not to blame
-                return AttemptFacts(meaning="the token had expired and was renewed; to be sent again")
+                return AttemptFacts("the token had expired and was renewed; to be sent again")
             case AttemptResult.UNREACHED:  # the row is not to blame
-                return AttemptFacts(
-                    meaning="the API could not be reached by any row; to be sent again", hold=Hold.BACKOFF
-                )
+                return AttemptFacts("the API could not be reached by any row; to be sent again", Hold.BACKOFF)
             case AttemptResult.NOT_SENT:
                 return AttemptFacts(
-                    meaning="it did not leave: the run was stopped, the look too old, or this machine "
+                    "it did not leave: the run was stopped, the look too old, or this machine "
                     "had no room for one more connection; to be sent"
                 )
             case AttemptResult.ABORT:
-                return AttemptFacts(meaning="the API would answer this to every row; the run stops")
+                return AttemptFacts("the API would answer this to every row; the run stops")
             case AttemptResult.DENIED:
                 return AttemptFacts(
-                    meaning="not allowed (403), and no PUT of its key had been accepted; failed once one is",
-                    hold=Hold.KEY,
+                    "not allowed (403), and no PUT of its key had been accepted; failed once one is", Hold.KEY
                 )
             case AttemptResult.DOUBT:
-                return AttemptFacts(meaning="perhaps applied; a read will show it", hold=Hold.SETTLE)
+                return AttemptFacts("perhaps applied; a read will show it", Hold.SETTLE)
             case AttemptResult.UNAPPLIED:
-                return AttemptFacts(
-                    meaning="read: the service is as before; to be sent again", hold=Hold.BACKOFF
-                )
+                return AttemptFacts("read: the service is as before; to be sent again", Hold.BACKOFF)
             case AttemptResult.REJECTED:
                 return AttemptFacts(
-                    meaning="the last step of a cycle failed; the service gets back the mappings it had"
+                    "the last step of a cycle failed; the service gets back the mappings it had"
                 )
             case AttemptResult.PARKED:
-                return AttemptFacts(
-                    meaning="the intermediate step of a cycle is done; the last one must follow"
-                )
+                return AttemptFacts("the intermediate step of a cycle is done; the last one must follow")
             case _:
                 assert_never(self)
 

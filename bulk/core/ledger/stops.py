@@ -6,14 +6,13 @@ A bug or a failing disk comes before all of this: it ends the session as an exce
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from bulk.core.errors import ExitCode
-from bulk.core.model import Outcome, noun
+from bulk.core.model import Outcome
 
 
-@noun
-class StopFacts:
+class StopFacts(NamedTuple):
     """What a reason to stop means: the exit code of the session, and the reason in words."""
 
     exit_code: ExitCode
@@ -51,42 +50,33 @@ class BrakeReason(StrEnum):
         """Return what the reason means; how a finished session exits depends on its rows as well."""
         match self:
             case BrakeReason.FAILURE_LIMIT:
-                return StopFacts(exit_code=ExitCode.SAFETY_LIMIT, words="too many rows failed")
+                return StopFacts(ExitCode.SAFETY_LIMIT, "too many rows failed")
             case BrakeReason.CANARY:
-                return StopFacts(
-                    exit_code=ExitCode.SAFETY_LIMIT, words="the first rows did not all end as asked"
-                )
+                return StopFacts(ExitCode.SAFETY_LIMIT, "the first rows did not all end as asked")
             case BrakeReason.SIDE_EFFECT:
-                return StopFacts(exit_code=ExitCode.SAFETY_LIMIT, words="a PUT changed what no row asked for")
+                return StopFacts(ExitCode.SAFETY_LIMIT, "a PUT changed what no row asked for")
             case BrakeReason.STRICT:
                 return StopFacts(
-                    exit_code=ExitCode.REFUSED,
-                    words="a row was refused or moved since the plan, and the run is strict",
+                    ExitCode.REFUSED, "a row was refused or moved since the plan, and the run is strict"
                 )
             case BrakeReason.INTERRUPTED:
-                return StopFacts(exit_code=ExitCode.INTERRUPTED, words="interrupted (INT)")
+                return StopFacts(ExitCode.INTERRUPTED, "interrupted (INT)")
             case BrakeReason.TERMINATED:
-                return StopFacts(exit_code=ExitCode.TERMINATED, words="terminated (TERM)")
+                return StopFacts(ExitCode.TERMINATED, "terminated (TERM)")
             case BrakeReason.WINDOW:
-                return StopFacts(exit_code=ExitCode.WINDOW_ENDED, words="the window ended")
+                return StopFacts(ExitCode.WINDOW_ENDED, "the window ended")
             case BrakeReason.ABORTED:
-                return StopFacts(exit_code=ExitCode.CANNOT_RUN, words="the API would have rejected every row")
+                return StopFacts(ExitCode.CANNOT_RUN, "the API would have rejected every row")
             case BrakeReason.PUSHED_BACK:
-                return StopFacts(
-                    exit_code=ExitCode.STOPPED_EARLY, words="the API asked to be left alone for too long"
-                )
+                return StopFacts(ExitCode.STOPPED_EARLY, "the API asked to be left alone for too long")
             case BrakeReason.UNREACHED:
-                return StopFacts(
-                    exit_code=ExitCode.STOPPED_EARLY, words="the API could not be reached any more"
-                )
+                return StopFacts(ExitCode.STOPPED_EARLY, "the API could not be reached any more")
             case BrakeReason.UNREADABLE:
-                return StopFacts(exit_code=ExitCode.STOPPED_EARLY, words="the services could not be listed")
+                return StopFacts(ExitCode.STOPPED_EARLY, "the services could not be listed")
             case BrakeReason.BUDGET:
-                return StopFacts(
-                    exit_code=ExitCode.IN_DOUBT, words="the rows in doubt use up the failure budget"
-                )
+                return StopFacts(ExitCode.IN_DOUBT, "the rows in doubt use up the failure budget")
             case BrakeReason.FINISHED:
-                return StopFacts(exit_code=ExitCode.OK, words="it finished")
+                return StopFacts(ExitCode.OK, "it finished")
             case _:
                 assert_never(self)
 
