@@ -60,6 +60,13 @@ class FoundJob:
     rows: str = ""
     """The job file where the argument is one, to be merged as a flag; empty where job.toml names it."""
 
+    @property
+    def file(self) -> str:
+        """Return the name of the file that the argument means; `-` for any pipe."""
+        if self.toml_name:
+            return Path(self.toml_name).name
+        return STDIN if Path(self.rows).is_absolute() else self.rows
+
 
 def find_job(argument: str) -> FoundJob:
     """Return what JOB means: a job file, `-`, a `job.toml`, or a folder holding one.

@@ -17,7 +17,7 @@ from bulk.app.overruling import Despite, Leaving, leaving, lifting, stops_after
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, end_of, is_unsettled, work_on
-from bulk.app.sources import Endpoint, PlanSource, R
+from bulk.app.sources import Endpoint, JobRuns, PlanSource, R
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.stops import exit_code
@@ -41,7 +41,7 @@ async def apply_from(
     the open run was planned from something else, LedgerBusy where it is at work, and Stopped where a new run
     would go around a stop.
     """
-    with only_run(source.runs, source.name, ledger):
+    with only_run(source.runs.folder, source.runs.lock, ledger):
         open_run = _open_run(source, ledger, around, is_left=new_run)
         if open_run and not new_run:
             return await apply_ledger(
@@ -55,11 +55,11 @@ async def apply_from(
                 despite=despite,
             )
         left = leaving(
-            stopped_runs(source.runs, source.name, around.clock.now(), *filter(None, [ledger])),
+            stopped_runs(source.runs, around.clock.now(), *filter(None, [ledger])),
             despite,
             " to --new-run" if new_run else " --new-run",
         )
-        path = ledger or ledger_path(source.runs, source.name, around.utc())
+        path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
         with _alone(source.sha256, source.endpoint, around):
             async with new_plan(Client, source, path, around, on_record) as (plan, reach):
                 must_be_approved(plan.progress.digest, expect_digest)
@@ -87,7 +87,7 @@ def _open_run(
 ) -> Path | None:
     """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
     try:
-        return find_run(source.runs, source.name, around.clock.now(), ledger)
+        return find_run(source.runs, around.clock.now(), ledger)
     except LedgerDamaged as damaged:
         if is_left:
             return None
@@ -153,6 +153,8 @@ def _left_for(plan: LedgerFile, despite: Sequence[Despite], around: Surroundings
     run = plan.progress.run
     if plan.progress.begun:
         return None
-    runs = run.get("runs", "")
-    stopped = stopped_runs(Path(runs), run["job"], around.clock.now(), plan.path) if runs else {}
+    stopped = {}
+    if folder := run.get("runs"):
+        runs = JobRuns(folder=Path(folder), job=run["job"], file=run.get("file", ""))
+        stopped = stopped_runs(runs, around.clock.now(), plan.path)
     return leaving(stopped, despite, "")

@@ -1,12 +1,13 @@
 """From a JOB argument to its settings and its rows, or to everything that is wrong with it."""
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
-from bulk.app.sources import Endpoint, PlanSource
+from bulk.app.sources import Endpoint, JobRuns, PlanSource
 from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
@@ -90,10 +91,9 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     if rows.updates and rows.updates[-1].row > ROWS_MAX:
         raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
-        name=job.name,
         job=job,
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
-        runs=found.folder / RUNS,
+        runs=_runs_of(found, job.name),
         sha256=sha256,
         given=given_in(flags),
         only=tuple(sorted(only)),
@@ -108,20 +108,27 @@ def given_in(flags: Flags) -> frozenset[str]:
     return frozenset(name for name, value in flags.items() if value is not None)
 
 
-def name_of(argument: str) -> tuple[Path, str]:
-    """Return the folder of a job and its name; raises UsageError where the argument means no job.
+def runs_of(argument: str) -> list[JobRuns]:
+    """Return where the runs of a job are found; raises UsageError where the argument means no job.
 
-    A job file that the `job.toml` beside it names is that job's.
+    A job file that the `job.toml` beside it names is that job's, too.
     """
     found = find_job(argument)
     beside = found.folder / JOB_TOML
-    try:
+    with suppress(JobInvalid):
         if found.rows and beside.is_file():
-            job = _settings(find_job(str(beside)), {})
-            return found.folder, job.name if job.rows == found.rows else found.name
-        return found.folder, _settings(found, {}).name
-    except JobInvalid:
-        return found.folder, found.name
+            by_toml = find_job(str(beside))
+            job = _settings(by_toml, {})
+            return [
+                _runs_of(found, found.name),
+                *([_runs_of(by_toml, job.name)] if job.rows == found.rows else []),
+            ]
+        return [_runs_of(found, _settings(found, {}).name)]
+    return [_runs_of(found, found.name)]
+
+
+def _runs_of(found: FoundJob, job: str) -> JobRuns:
+    return JobRuns(folder=found.folder / RUNS, job=job, file=found.file)
 
 
 def survey_job(argument: str, flags: Flags) -> Survey:

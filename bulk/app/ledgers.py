@@ -13,7 +13,8 @@ import orjson
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
-from bulk.app.jobs import name_of
+from bulk.app.jobs import runs_of
+from bulk.app.sources import JobRuns
 from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.decisions import decided
@@ -98,31 +99,31 @@ def advice(code: str) -> str:
     return advice_for(code, None)
 
 
-def find_run(runs: Path, job: str, now: float, ledger: Path | None = None) -> Path | None:
-    """Return the latest run of a job if it is still open: in `ledger`, or in the folder `runs`.
+def find_run(runs: JobRuns, now: float, ledger: Path | None = None) -> Path | None:
+    """Return the latest run of a job if it is still open: in `ledger`, or in its folder.
 
     Raises LedgerDamaged where that one cannot be read, since nobody knows what it has sent.
     """
-    known = _ledgers_of(runs, job, now) if ledger is None else [ledger]
+    known = _ledgers_of(runs, now) if ledger is None else [ledger]
     for path in filter(Path.is_file, known):
         progress = fold(path)
-        if progress.sessions and progress.run["job"] == job:
+        if progress.sessions and runs.has(progress.run):
             return None if progress.finished else path
     return None
 
 
-def stopped_runs(runs: Path, job: str, now: float, *others: Path) -> dict[Path, Progress]:
+def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progress]:
     """Return the open runs of a job that a limit, or a person, stopped and that nobody has left yet.
 
-    They are looked for in the folder `runs`, and where a plan or a run of this job may have been saved
-    besides: in the folder of the job, in this one, and in those of `others`. Damaged ones are passed over.
+    They are looked for among its runs, and where a plan or a run of this job may have been saved besides: in
+    the folder of the job, in this one, and in those of `others`. Damaged ones are passed over.
     """
-    home = runs.resolve()
-    folders = {folder.resolve() for folder in (runs.parent, Path(), *(other.parent for other in others))}
-    saved = _saved_plans(folders - {home}, job)
+    home = runs.folder.resolve()
+    folders = {folder.resolve() for folder in (home.parent, Path(), *(other.parent for other in others))}
+    saved = _saved_plans(folders - {home}, runs)
     candidates = [path for path in saved if _head(path).get("runs") == str(home) and _has_begun(path)]
     with suppress(LedgerDamaged):
-        candidates += filter(None, [find_run(runs, job, now)])
+        candidates += filter(None, [find_run(runs, now)])
     stopped = {}
     for path in candidates:
         with suppress(LedgerDamaged):
@@ -161,9 +162,9 @@ def run_meant(argument: str, now: float) -> Path:
     if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
         return path
     if argument:
-        folder, job = name_of(argument)
-        saved = _saved_plans({folder, Path()}, job)
-        runs = [*_ledgers_of(folder / RUNS, job, now), *filter(_has_begun, saved)]
+        jobs = runs_of(argument)
+        saved = [plan for job in jobs for plan in _saved_plans({job.folder.parent, Path()}, job)]
+        runs = [*(path for job in jobs for path in _ledgers_of(job, now)), *filter(_has_begun, saved)]
         ledgers = _latest_first(runs or saved, now)
     else:
         found = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
@@ -177,22 +178,22 @@ def run_meant(argument: str, now: float) -> Path:
     return ledgers[0]
 
 
-def _ledgers_of(runs: Path, job: str, now: float) -> list[Path]:
+def _ledgers_of(runs: JobRuns, now: float) -> list[Path]:
     """Return the ledgers of a job in its folder of runs, the latest first."""
-    named = re.compile(re.escape(job) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
+    named = re.compile(re.escape(runs.job) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
     mine = (
         path
-        for path in filter(Path.is_file, runs.glob(f"*{LEDGER_SUFFIX}"))
-        if _head(path).get("job", job if named.fullmatch(path.name) else "") == job
+        for path in filter(Path.is_file, runs.folder.glob(f"*{LEDGER_SUFFIX}"))
+        if (runs.has(head) if (head := _head(path)) else named.fullmatch(path.name))
     )
     return _latest_first(mine, now)
 
 
-def _saved_plans(folders: Collection[Path], job: str) -> list[Path]:
+def _saved_plans(folders: Collection[Path], runs: JobRuns) -> list[Path]:
     """Return the plans of a job that were saved in these folders, whether they have been applied or not."""
     entries = chain.from_iterable(map(_entries, folders))
     plans = (path for path in entries if path.is_file() and is_ledger(str(path)))
-    return [path for path in plans if _head(path).get("job") == job]
+    return [path for path in plans if runs.has(_head(path))]
 
 
 def _entries(folder: Path) -> list[Path]:

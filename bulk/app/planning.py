@@ -90,7 +90,8 @@ async def _write(
         version=__version__,
         job=source.name,
         job_sha256=source.sha256,
-        runs=str(source.runs.resolve()),
+        runs=str(source.runs.folder.resolve()),
+        file=source.runs.file,
         options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
         targets=[
             target_json(target) | {"host": host}

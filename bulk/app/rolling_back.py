@@ -11,7 +11,7 @@ from typing import ClassVar
 from bulk.adapters.ledger import LedgerReader, kept_at_rest
 from bulk.app.jobs import Flags, given_in, job_of_ledger
 from bulk.app.ledgers import reading
-from bulk.app.sources import PlanSource
+from bulk.app.sources import JobRuns, PlanSource
 from bulk.core.errors import Refused, UsageError
 from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
@@ -87,10 +87,13 @@ def run_to_roll_back(
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))
         yield LedgerSource(
-            name=f"{progress.run['job']}-rollback",
             job=job,
             endpoint=endpoint,
-            runs=path.parent,
+            runs=JobRuns(
+                folder=path.parent,
+                job=f"{progress.run['job']}-rollback",
+                file=progress.run.get("file", ""),
+            ),
             sha256=hashlib.sha256(progress.run["run_id"].encode()).hexdigest(),
             given=given_in(flags),
             only=tuple(sorted(only)),

@@ -10,9 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
+from bulk.adapters.files import JOB_TOML
 from bulk.core.job import SIMULATOR, Job
+from bulk.core.ledger.records import Json
 from bulk.core.model import Change, ServiceUpdate, Target
 from bulk.core.plan import Live
 from bulk.core.vpcep.regions import must_be_named, parse_endpoint
@@ -40,6 +42,37 @@ class Endpoint:
         return f"bulk apply {shlex.quote(str(ledger))}{self.flag}"
 
 
+class JobRuns(NamedTuple):
+    """The runs of one job: two files of one stem in one folder are two jobs, whatever their names.
+
+    * folder: where their ledgers are kept
+    * job: the name of the job
+    * file: the name of the file by which the job is given, such as `services.csv`, `job.toml` or `-`; empty
+      for what a ledger of version 0.1.0 began
+    """
+
+    folder: Path
+    job: str
+    file: str
+
+    @property
+    def lock(self) -> str:
+        """Return the name of the lock that keeps a second run of this job away."""
+        return self.job if self.file == JOB_TOML else f"{self.job}{Path(self.file).suffix}"
+
+    def has(self, run: Json) -> bool:
+        """Return whether the first record of a ledger is that of a run of this job; {} is of none.
+
+        Version 0.1.0 named no file but that of the rows, and took what a job.toml names for one job with it.
+        """
+        if run.get("job") != self.job:
+            return False
+        if file := run.get("file"):
+            return self.file in {"", file}
+        rows = run["options"].get("rows")
+        return Path(self.file).suffix in {"", ".toml"} or rows == self.file
+
+
 # A row of a source: what is wanted of a service, or a change that the live fleet only puts in order.
 R = TypeVar("R", ServiceUpdate, Change)
 
@@ -48,8 +81,7 @@ R = TypeVar("R", ServiceUpdate, Change)
 class PlanSource(ABC, Generic[R]):
     """Where the changes of a plan come from, and the settings under which they are planned and sent.
 
-    * name: that of its runs; only one run of this name is at work at a time
-    * runs: the folder of their ledgers
+    * runs: where those of the same job are found, of which one is at work at a time
     * sha256: digest of what the rows are read from, to tell whether an open run was planned from the same
     * given: the settings that a person gave as flags or variables
     * only: the service ids that the plan is limited to, sorted; empty where it is not limited
@@ -59,10 +91,9 @@ class PlanSource(ABC, Generic[R]):
     finishing it, about an open run of something else.
     """
 
-    name: str
     job: Job
     endpoint: Endpoint
-    runs: Path
+    runs: JobRuns
     sha256: str
     given: frozenset[str]
     only: tuple[str, ...] = ()
@@ -70,6 +101,11 @@ class PlanSource(ABC, Generic[R]):
 
     origin: ClassVar[str]
     way_out: ClassVar[str] = ""
+
+    @property
+    def name(self) -> str:
+        """Return the name of the job."""
+        return self.runs.job
 
     @abstractmethod
     def usable_rows(self) -> Iterable[R]:

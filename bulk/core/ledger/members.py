@@ -175,7 +175,7 @@ _AT = Check(
 )
 _JOB = _such(
     "is_job",
-    lambda value: len(value) <= NAME_CHARS_MAX and bool(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value)),
+    lambda value: len(value) <= NAME_CHARS_MAX and bool(re.fullmatch(r"[^\W_][\w.-]*", value)),
     "a name that can be a part of a file's name",
 )
 _PATH = Check(f"(type(v) is str and len(v) <= {_PATH_CHARS_MAX} and '\\0' not in v)", "a path")
@@ -273,6 +273,7 @@ RECORDS: Mapping[str, Checks] = {
         "job": _JOB,
         "job_sha256": _NAME,
         "runs": _optional(_PATH),
+        "file": _optional(_PATH),
         "options": _OPTIONS,
         "targets": _list_of("are_targets", _PLACE, length_max=TARGETS_MAX),
     },

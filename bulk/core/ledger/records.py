@@ -127,7 +127,8 @@ class Run:
     """The first record: what this ledger is about; never a secret.
 
     `runs` is the absolute path of the folder in which the job's runs are kept, also where this ledger is
-    elsewhere; it is empty, as in version 0.1.0, where no run of a job is meant.
+    elsewhere, and `file` is the name of the file by which the job was given. Both are empty where no run of a
+    job is meant, as in version 0.1.0.
     """
 
     type: ClassVar[str] = "run"
@@ -137,6 +138,7 @@ class Run:
     job: str
     job_sha256: str
     runs: str = ""
+    file: str = ""
     options: Json
     targets: list[Json]
     """With the host of the API for each."""
