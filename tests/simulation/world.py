@@ -277,7 +277,7 @@ class World:
         self.granting: set[LaneName] = set()
         self.verified: set[LaneName] = set()
         self.is_committing, self.noted = False, list[int]()
-        self.sent_rows, self.stopped_at = list[int](), None
+        self.had_their_turn, self.looked_again, self.stopped_at = list[int](), set[int](), None
         self.is_answered: dict[Target, bool] = {}
         self.in_flight: Counter[LaneName] = Counter()
         self.gone_lanes, self.refused_accounts = set[LaneName](), set[str]()
@@ -382,6 +382,8 @@ class World:
                         self._put(self.ledger.change(put.row), body_of(orjson.loads(put.content)))
                     case Show(change=change):
                         self._check_show(change.row)
+                        if self.machine.place(change.row) is Place.LOOKING:
+                            self.looked_again.add(change.row)
                         asked_at = self.now
                         self.at(
                             self.dice.uniform(0.01, 0.2),
@@ -546,7 +548,7 @@ class World:
         self.bodies[row, self.ledger.last(row).get("purpose", "change")] = body
         self.in_flight[key] += 1
         self.is_answered.setdefault(change.target, False)
-        self.sent_rows.append(row)
+        self.had_their_turn.append(row)
         latency_s, session = self.dice.uniform(0.01, 0.5), self.session_number
 
         def answer(verdict: PutVerdict) -> None:
@@ -868,7 +870,7 @@ class World:
         is_plain = all(not (one.after or one.parking or one.after_parked) for one in self.changes)
         if not (self.limits.canary_rows and is_plain) or self.begun_before:
             return
-        earlier = list(dict.fromkeys(self.sent_rows))
+        earlier = list(dict.fromkeys(self.had_their_turn))
         if row not in earlier and len(earlier) >= self.limits.canary_rows:
             first = earlier[: self.limits.canary_rows]
             must(self.were_as_asked.issuperset(first), f"row {row} goes before the canary {first} ended")
@@ -902,6 +904,13 @@ class World:
             self.were_as_asked.add(record.row)
         elif isinstance(record, OutcomeRecord) and record.outcome in {Outcome.FAILED, Outcome.CONFLICT}:
             self.failed.add(record.row)
+        elif (
+            isinstance(record, OutcomeRecord)
+            and record.outcome is Outcome.ALREADY
+            and record.row in self.looked_again
+        ):
+            self.had_their_turn.append(record.row)  # somebody else did what it asks: a canary row may end so
+            self.were_as_asked.add(record.row)
 
     def _counted(self, told: list[Json], purpose: str | None) -> int:
         """Return how many answers count against the PUT of this purpose, over all sessions."""
