@@ -432,6 +432,7 @@ class World:
         else:
             self.granting.discard(key)
             self._feed(key)
+            self._carry_out()
 
     def _begins(self, key: LaneName) -> bool:
         rows: list[int] = []
