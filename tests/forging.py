@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import orjson
 from bulk.core.footprint import Footprint
 from bulk.core.ledger.chain import GENESIS, seal
 from bulk.core.ledger.digest import digest_for, planned_terms
-from bulk.core.ledger.records import Json, change_of
+from bulk.core.ledger.records import Json, Record, change_of, record_json, record_type
 
 
 def records_of(content: bytes) -> list[Json]:
@@ -19,6 +20,16 @@ def records_of(content: bytes) -> list[Json]:
         {name: value for name, value in orjson.loads(line).items() if name != "sum"}
         for line in content.splitlines()
     ]
+
+
+LATER = "2026-01-15T08:30:{:02}.000Z"
+
+
+def ledger(*told: Record) -> list[Json]:
+    """Return the records of a ledger, a second apart, as they are read."""
+    times = map(LATER.format, cycle(range(60)))
+    lines = zip(times, told, strict=False)
+    return records_of(forged({"at": at, "type": record_type(one), **record_json(one)} for at, one in lines))
 
 
 def forged(records: Iterable[Json], *, renumbered: bool = True, digest: bool = True) -> bytes:

@@ -22,10 +22,12 @@ from typing import Protocol, Self
 
 import orjson
 
+from bulk.adapters.files import LEDGER_SUFFIX
+from bulk.adapters.ledger_ends import head_of, last_session
 from bulk.adapters.lines import Lines
 from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
-from bulk.core.errors import BulkError, CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
+from bulk.core.errors import CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.members import checked, checked_rest, checked_whole
@@ -36,6 +38,7 @@ from bulk.core.ledger.records import (
     Note,
     Record,
     change_of,
+    mappings_within,
     plain_put,
     record_json,
     record_type,
@@ -190,6 +193,10 @@ class LedgerReader:
     def shows_as_asked(self, row: int, live: Listed) -> bool:
         """Return whether a service is surely as its row asks, and else as planned; False may mean unknown."""
         return shows_as_asked(self._line_at(self.progress.change_at[row - 1]), live)
+
+    def mappings_text(self, row: int) -> bytes:
+        """Return the mappings of a row's change as they are written: where equal, so are the mappings."""
+        return mappings_within(self._line_at(self.progress.change_at[row - 1]))
 
     def outcome(self, row: int) -> Json | None:
         """Return the last `outcome` record of a row; None while it has none."""
@@ -526,29 +533,25 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 def _busy(path: Path) -> LedgerBusy:
     """Return the refusal of a ledger that somebody holds: the session that works on it, or its rollback."""
-    with suppress(BulkError):
-        progress = fold(path)
-        rollbacks = path.parent.glob(f"{progress.run['job']}-rollback-*")
-        if rollback := next(filter(is_live, rollbacks), None):
-            return _held(path, "it is being rolled back", _worker(fold(rollback)), rollback)
-        return _held(path, "another run works on this ledger", _worker(progress), path)
-    return _held(path, "another run works on this ledger", "", path)
+    job = head_of(path).get("job")
+    rollbacks = path.parent.glob(f"{job}-rollback-*{LEDGER_SUFFIX}")
+    if job and (rollback := next(filter(is_live, rollbacks), None)):
+        return _held(path, "it is being rolled back", rollback)
+    return _held(path, "another run works on this ledger", path)
 
 
-def _held(path: Path, what: str, who: str, shown: Path) -> LedgerBusy:
+def _held(path: Path, what: str, shown: Path) -> LedgerBusy:
     return LedgerBusy(
-        f"{path}: {what}{who}",
+        f"{path}: {what}{_worker(shown)}",
         hint="wait for it, or stop it and run the same command; "
         f"`bulk status {shlex.quote(str(shown))}` shows it",
     )
 
 
-def _worker(progress: Progress) -> str:
-    """Return which process began the last session, and when."""
-    if not progress.sessions:
-        return ""
-    last = progress.sessions[-1]
-    return f" (pid {last['pid']} on {last['host']}, since {last['at']})"
+def _worker(path: Path) -> str:
+    """Return which process began the last session of a ledger, and when; empty where there is none."""
+    last = last_session(path)
+    return f" (pid {last['pid']} on {last['host']}, since {last['at']})" if last else ""
 
 
 def _rename_new(source: Path, destination: Path) -> None:

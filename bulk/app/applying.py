@@ -17,14 +17,14 @@ from bulk.app.overruling import Despite, Leaving, leaving, lifting, stops_after
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, end_of, is_unsettled, work_on
-from bulk.app.sources import Endpoint, JobRuns, PlanSource, R
+from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.stops import exit_code
 
 
 async def apply_from(
-    source: PlanSource[R],
+    source: UnreadSource[R],
     flags: Flags,
     *,
     around: Surroundings,
@@ -35,7 +35,7 @@ async def apply_from(
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
 ) -> Applied:
-    """Continue the open run of this source, or plan, show, ask and run.
+    """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
     `despite` lifts stops of the open run; with `new_run` it leaves that run for good. Raises Refused where
     the open run was planned from something else, LedgerBusy where it is at work, and Stopped where a new run
@@ -60,8 +60,9 @@ async def apply_from(
             " to --new-run" if new_run else " --new-run",
         )
         path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
-        with _alone(source.sha256, source.endpoint, around):
-            async with new_plan(Client, source, path, around, on_record) as (plan, reach):
+        whole = source.whole
+        with _alone(whole.sha256, whole.endpoint, around):
+            async with new_plan(Client, whole, path, around, on_record) as (plan, reach):
                 must_be_approved(plan.progress.digest, expect_digest)
                 return await work_on(
                     plan,
@@ -83,7 +84,7 @@ def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> Abstra
 
 
 def _open_run(
-    source: PlanSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool
+    source: UnreadSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool
 ) -> Path | None:
     """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
     try:
@@ -102,7 +103,7 @@ async def apply_ledger(
     path: Path,
     flags: Flags,
     *,
-    source: PlanSource[R] | None = None,
+    source: UnreadSource[R] | None = None,
     around: Surroundings,
     operator: Operator,
     on_record: OnRecord,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.jobs import Flags, given_in, job_of_ledger
-from bulk.app.sources import Endpoint, PlanSource, R
+from bulk.app.sources import Endpoint, R, UnreadSource
 from bulk.core.errors import Refused
 from bulk.core.job import SIMULATOR, Job, flag_of, values_of, variable_of, with_values
 from bulk.core.ledger.edits import Edits, edits
@@ -36,7 +36,7 @@ class NextSession:
 def next_session(
     ledger: LedgerReader,
     flags: Flags,
-    source: PlanSource[R] | None,
+    source: UnreadSource[R] | None,
     env: Mapping[str, str],
     *,
     may_fail_more: bool,
@@ -100,7 +100,7 @@ def _without(settings: Iterable[str], env: Mapping[str, str]) -> str:
     return " ".join(("env", *(f"-u {name}" for name in variables), "")) if variables else ""
 
 
-def _must_be_of(source: PlanSource[R], ledger: LedgerReader, command: str) -> None:
+def _must_be_of(source: UnreadSource[R], ledger: LedgerReader, command: str) -> None:
     """Raise Refused where an open run was planned from something else than the source is now."""
     run = ledger.progress.run
     is_same_limit = source.only == tuple(run["options"].get("limit", ()))
@@ -112,7 +112,7 @@ def _must_be_of(source: PlanSource[R], ledger: LedgerReader, command: str) -> No
         )
 
 
-def _refusal(source: PlanSource[R] | None, ledger: LedgerReader, found: Edits, command: str) -> Refused:
+def _refusal(source: UnreadSource[R] | None, ledger: LedgerReader, found: Edits, command: str) -> Refused:
     """Return the refusal that names each setting which a run does not give up, and the ways out."""
     way_out = source.way_out if source else ", or leave it as it is and apply its job with --new-run"
     return Refused(
@@ -122,7 +122,7 @@ def _refusal(source: PlanSource[R] | None, ledger: LedgerReader, found: Edits, c
 
 
 def _elsewhere(
-    ledger: LedgerReader, asked: Job, source: PlanSource[R] | None, *, is_moved: bool
+    ledger: LedgerReader, asked: Job, source: UnreadSource[R] | None, *, is_moved: bool
 ) -> Iterator[str]:
     """Yield the settings that lead elsewhere than the plan; those of a target only where it `is_moved`."""
     run, url = ledger.progress.run, asked.where.endpoint
@@ -132,7 +132,7 @@ def _elsewhere(
     elif hosts and (not url or hosts != {parse_endpoint(url).authority}):
         yield "endpoint"
     if is_moved and source:
-        pairs = ((target, ledger.change(row).target) for row, target in source.targets())
+        pairs = ((target, ledger.change(row).target) for row, target in source.whole.targets())
         yield from _differing(pairs)
     elif is_moved:
         yield from _differing((asked.where.target, target_of(json)) for json in run["targets"])

@@ -88,7 +88,7 @@ async def _rollback(
     try:
         with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
             applied = await apply_from(
-                source,
+                source.as_unread(),
                 FULL_SPEED,
                 around=stage.around,
                 operator=context.operator,

@@ -1,13 +1,13 @@
 """From a JOB argument to its settings and its rows, or to everything that is wrong with it."""
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, find_job, format_of, open_rows
-from bulk.app.sources import Endpoint, JobRuns, PlanSource
+from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
+from bulk.app.sources import Endpoint, JobRuns, PlanSource, UnreadSource
 from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
@@ -16,6 +16,7 @@ from bulk.core.model import (
     ROWS_MAX,
     Action,
     Change,
+    Format,
     InvalidRow,
     Issue,
     ModifyBody,
@@ -83,18 +84,56 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     cannot be used. What is wrong with rows is in the rows.
     """
     found = find_job(argument)
-    job, lines = _settings(found, flags), LineCount()
+    job = _settings(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:
-        form, target = job.format or format_of(job.rows), job.where.target
-        rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
-        sha256 = file.sha256()
+        return _read_job(found, job, file, flags, only)
+
+
+@contextmanager
+def unread_job(
+    argument: str,
+    flags: Flags,
+    on_read: Callable[[JobFileSource], object],
+    *,
+    only: frozenset[str] = frozenset(),
+) -> Iterator[UnreadSource[ServiceUpdate]]:
+    """Open a job, whose rows may then be read while the block runs; `on_read` is called once they are.
+
+    Raises what `open_job` does.
+    """
+    found = find_job(argument)
+    job = _settings(found, flags)
+
+    def read() -> JobFileSource:
+        source = _read_job(found, job, file, flags, only)
+        on_read(source)
+        return source
+
+    with open_rows(job.rows, folder=found.folder) as file:
+        _format(job)
+        yield UnreadSource(
+            endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
+            runs=_runs_of(found, job.name),
+            job=job,
+            given=given_in(flags),
+            only=tuple(sorted(only)),
+            origin=JobFileSource.origin,
+            way_out=JobFileSource.way_out,
+            digest=file.sha256,
+            read=read,
+        )
+
+
+def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: frozenset[str]) -> JobFileSource:
+    lines, form, target = LineCount(), _format(job), job.where.target
+    rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
     if rows.updates and rows.updates[-1].row > ROWS_MAX:
         raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
         job=job,
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
         runs=_runs_of(found, job.name),
-        sha256=sha256,
+        sha256=file.sha256(),
         given=given_in(flags),
         only=tuple(sorted(only)),
         rows=_only(rows, only),
@@ -106,6 +145,10 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
 def given_in(flags: Flags) -> frozenset[str]:
     """Return the names of the settings that were given."""
     return frozenset(name for name, value in flags.items() if value is not None)
+
+
+def _format(job: Job) -> Format:
+    return job.format or format_of(job.rows)
 
 
 def runs_of(argument: str) -> list[JobRuns]:
@@ -142,8 +185,7 @@ def survey_job(argument: str, flags: Flags) -> Survey:
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
     with open_rows(job.rows, folder=found.folder) as file:
-        form = job.format or format_of(job.rows)
-        return survey(file.lines(), name=file.name, format=form)
+        return survey(file.lines(), name=file.name, format=_format(job))
 
 
 def read_ids_of(path: str, *, place: str) -> frozenset[str]:

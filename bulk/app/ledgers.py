@@ -2,29 +2,30 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 
-import orjson
-
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records
+from bulk.adapters.ledger_ends import ends_of, head_of
 from bulk.app.jobs import runs_of
 from bulk.app.sources import JobRuns
 from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.members import checked
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import LINE_BYTES_MAX, Json, target_of
+from bulk.core.ledger.records import Json, target_of
 from bulk.core.model import Action, Outcome, ServiceState
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, Row, Rows, row_of
 from bulk.core.reports.timeline import Timeline
+from bulk.core.reports.totals import Mappings
 from bulk.core.vpcep.codes import advice_for
 
 
@@ -78,9 +79,21 @@ def plan_report(
         told = row_of(reader.change(row), outcome, reader.outcome(row))
         return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
 
-    rows = Rows(progress, row_at, moved)
+    rows = Rows(progress, row_at, partial(_mappings_of, reader), moved)
     before_run = None if progress.sessions else estimate
     return Report(progress=progress, rows=rows, advice=advice, estimate=before_run, timeline=timeline)
+
+
+def _mappings_of(reader: LedgerReader, rows: Iterable[int]) -> Mappings:
+    """Return what the changes of rows add up to; of those with the same mappings one is read."""
+    first: dict[bytes, int] = {}
+    counts: Counter[int] = Counter(first.setdefault(reader.mappings_text(row), row) for row in rows)
+    changes = [(reader.change(row), count) for row, count in counts.items()]
+    return Mappings(
+        added=sum(len(change.added) * count for change, count in changes),
+        removed=sum(len(change.removed) * count for change, count in changes),
+        kept=sum(len(change.kept) * count for change, count in changes),
+    )
 
 
 def must_name_its_targets(reader: LedgerReader) -> None:
@@ -102,14 +115,23 @@ def advice(code: str) -> str:
 def find_run(runs: JobRuns, now: float, ledger: Path | None = None) -> Path | None:
     """Return the latest run of a job if it is still open: in `ledger`, or in its folder.
 
-    Raises LedgerDamaged where that one cannot be read, since nobody knows what it has sent.
+    Only the ends of a ledger are read, where they show how far its run has come; whoever goes on with it
+    reads the rest. Raises LedgerDamaged where it cannot be read, since nobody knows what it has sent.
     """
     known = _ledgers_of(runs, now) if ledger is None else [ledger]
     for path in filter(Path.is_file, known):
-        progress = fold(path)
-        if progress.sessions and runs.has(progress.run):
-            return None if progress.finished else path
+        run, has_begun, is_finished = _standing(path)
+        if has_begun and runs.has(run):
+            return None if is_finished else path
     return None
+
+
+def _standing(path: Path) -> tuple[Json, bool, bool]:
+    """Return the first record of a ledger, whether its run has begun, and whether it has finished."""
+    if ends := ends_of(path):
+        return ends.run, ends.has_begun, ends.is_finished
+    progress = fold(path)
+    return progress.run, progress.begun > 0, progress.finished
 
 
 def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progress]:
@@ -121,7 +143,7 @@ def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progres
     home = runs.folder.resolve()
     folders = {folder.resolve() for folder in (home.parent, Path(), *(other.parent for other in others))}
     saved = _saved_plans(folders - {home}, runs)
-    candidates = [path for path in saved if _head(path).get("runs") == str(home) and _has_begun(path)]
+    candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
     with suppress(LedgerDamaged):
         candidates += filter(None, [find_run(runs, now)])
     stopped = {}
@@ -184,7 +206,7 @@ def _ledgers_of(runs: JobRuns, now: float) -> list[Path]:
     mine = (
         path
         for path in filter(Path.is_file, runs.folder.glob(f"*{LEDGER_SUFFIX}"))
-        if (runs.has(head) if (head := _head(path)) else named.fullmatch(path.name))
+        if (runs.has(head) if (head := head_of(path)) else named.fullmatch(path.name))
     )
     return _latest_first(mine, now)
 
@@ -193,7 +215,7 @@ def _saved_plans(folders: Collection[Path], runs: JobRuns) -> list[Path]:
     """Return the plans of a job that were saved in these folders, whether they have been applied or not."""
     entries = chain.from_iterable(map(_entries, folders))
     plans = (path for path in entries if path.is_file() and is_ledger(str(path)))
-    return [path for path in plans if runs.has(_head(path))]
+    return [path for path in plans if runs.has(head_of(path))]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -207,29 +229,24 @@ def _entries(folder: Path) -> list[Path]:
 _ENTRIES_MAX = 10_000
 
 
+def _is_open(ledger: Path) -> bool:
+    """Return whether the run of a ledger has begun and not finished; also where nobody can tell."""
+    ends = ends_of(ledger)
+    return ends is None or (ends.has_begun and not ends.is_finished)
+
+
 def _has_begun(plan: Path) -> bool:
-    """Return whether something stands behind the plan in a ledger, as a session does."""
-    with plan.open("rb") as file:
-        file.seek(max(0, plan.stat().st_size - LINE_BYTES_MAX))
-        last = file.read().rstrip(b"\n").rpartition(b"\n")[2]
-    return b'"type":"planned"' not in last
+    """Return whether a session has begun behind the plan in a ledger; also where nobody can tell."""
+    ends = ends_of(plan)
+    return ends is None or ends.has_begun
 
 
 def _latest_first(ledgers: Iterable[Path], now: float) -> list[Path]:
     """Return ledgers by the time of their beginning; one in the future was stamped by a wrong clock."""
     files = filter(Path.is_file, ledgers)
-    began = {path: str(_head(path).get("at") or _stamp(path)) for path in files}
+    began = {path: str(head_of(path).get("at") or _stamp(path)) for path in files}
     present = timestamp(now)
     return sorted(began, key=lambda path: (began[path] <= present, began[path]), reverse=True)
-
-
-def _head(path: Path) -> Json:
-    """Return the first record of a ledger as it stands there; empty where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return checked(orjson.loads(file.readline(LINE_BYTES_MAX + 1)))
-    except (OSError, ValueError, LedgerDamaged):
-        return {}
 
 
 def _stamp(path: Path) -> str:

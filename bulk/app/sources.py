@@ -2,13 +2,15 @@
 
 Planning and applying (`planning`, `applying`) know a PlanSource and nothing of where its changes come from.
 There are two: a job file (`jobs`), and the ledger of a run that is rolled back (`rolling_back`). Another one,
-such as the failed rows of a run, is one class more.
+such as the failed rows of a run, is one class more. An UnreadSource is one whose rows have not been read: it
+is all that it takes to find its open run and to go on with that.
 """
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
@@ -125,3 +127,51 @@ class PlanSource(ABC, Generic[R]):
     def unusable(self) -> Iterable[Change]:
         """Return a refused change for each row that is planned without looking at its service."""
         return ()
+
+    def as_unread(self) -> "UnreadSource[R]":
+        """Return what its open run is found by."""
+        return UnreadSource(
+            job=self.job,
+            endpoint=self.endpoint,
+            runs=self.runs,
+            given=self.given,
+            only=self.only,
+            origin=self.origin,
+            way_out=self.way_out,
+            digest=lambda: self.sha256,
+            read=lambda: self,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnreadSource(Generic[R]):
+    """A source whose rows are read only where they are needed; see PlanSource for what its members mean.
+
+    `digest` is that of what the rows are read from. Either of the two may be called, and once, since a pipe
+    can be read only once; `sha256` and `whole` see to that where whoever needs the rows asks first.
+    """
+
+    job: Job
+    endpoint: Endpoint
+    runs: JobRuns
+    given: frozenset[str]
+    only: tuple[str, ...]
+    origin: str
+    way_out: str
+    digest: Callable[[], str]
+    read: Callable[[], PlanSource[R]]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the job."""
+        return self.runs.job
+
+    @cached_property
+    def whole(self) -> PlanSource[R]:
+        """Return the source with its rows."""
+        return self.read()
+
+    @property
+    def sha256(self) -> str:
+        """Return the digest of what the rows are read from."""
+        return self.whole.sha256 if "whole" in vars(self) else self.digest()

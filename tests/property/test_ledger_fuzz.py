@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import cycle
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -36,9 +35,7 @@ from bulk.core.ledger.records import (
     OutcomeRecord,
     Pace,
     Purpose,
-    Record,
     record_json,
-    record_type,
 )
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
@@ -50,7 +47,7 @@ from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import Patience
 from tests.fakes import FakeClock, FakeFleet, FakePace, FastDisk, FixedDice, inline
-from tests.forging import forged, records_of, spoilt
+from tests.forging import LATER, forged, ledger, records_of, spoilt
 from tests.nouns import (
     PROJECT,
     LiveList,
@@ -70,7 +67,6 @@ OLD = sorted((Path(__file__).parents[1] / "ledgers" / "format-2").glob("*.ledger
 TARGETS = [record_json(change(1))["target"]]
 RUN = replace(run_record("job"), targets=TARGETS)
 NO = Reply(http=400, code="EndPoint.3044", message="taken", request_id="r", ms=9)
-LATER = "2026-01-15T08:30:{:02}.000Z"
 PACE = Pace(
     lane=LaneName(host="h", region="cn-north-4", account="a"),
     kind=RequestKind.WRITES,
@@ -80,13 +76,6 @@ PACE = Pace(
     hold=Hold.PUSH_BACK,
     left_s=2.0,
 )
-
-
-def ledger(*told: Record) -> list[Json]:
-    """Return the records of a ledger, a second apart, as they are read."""
-    times = map(LATER.format, cycle(range(60)))
-    lines = zip(times, told, strict=False)
-    return records_of(forged({"at": at, "type": record_type(one), **record_json(one)} for at, one in lines))
 
 
 def outcome(row: int, how: Outcome, reply: Reply = NO, **more: Any) -> OutcomeRecord:

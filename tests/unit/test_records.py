@@ -21,6 +21,7 @@ from bulk.core.ledger.records import (
     body_of,
     change_of,
     decision_of,
+    mappings_within,
     pace_of,
     plain_put,
     ports_of,
@@ -255,6 +256,25 @@ def test_a_forged_line_has_no_put(forged: dict[str, Any]) -> None:
     """Nothing leaves that was not checked; what is wrong is said where the change is read as a whole."""
     assert plain_put(through_a_line(change(1)))
     assert plain_put(through_a_line(change(1)) | forged) is None
+
+
+@given(changes, changes)
+def test_changes_whose_mappings_are_written_alike_have_the_same(one: Change, other: Change) -> None:
+    """So that of many alike one is read; nothing else counts where the body has any."""
+
+    def text_and_counts(change: Change) -> tuple[bytes, tuple[int, int, int]]:
+        counts = len(change.added), len(change.removed), len(change.kept)
+        return mappings_within(orjson.dumps(record_json(change))), counts
+
+    same = replace(other, body=replace(other.body, ports=one.body.ports), before=one.before)
+    if one.before and other.before:
+        same = replace(same, before=replace(other.before, ports=one.before.ports))
+    (text, counts), (other_text, other_counts), (same_text, same_counts) = map(
+        text_and_counts, (one, other, same)
+    )
+    assert text != other_text or counts == other_counts
+    assert counts == same_counts
+    assert text == same_text or one.body.ports is None
 
 
 def test_a_member_of_a_service_that_a_later_version_adds_is_passed_over() -> None:

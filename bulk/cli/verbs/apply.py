@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, open_job
+from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, unread_job
 from bulk.core.errors import UsageError
 
 
@@ -49,27 +49,31 @@ def apply(
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
         must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
-        use_case = applying.apply_ledger(
-            Path(job),
-            flags,
-            around=here,
-            operator=operator,
-            on_record=log,
-            expect_digest=digest,
-            despite=overruled,
+        applied = running.run(
+            applying.apply_ledger(
+                Path(job),
+                flags,
+                around=here,
+                operator=operator,
+                on_record=log,
+                expect_digest=digest,
+                despite=overruled,
+            )
         )
     else:
-        use_case = applying.apply_from(
-            open_job(job, flags, limit=limit, quiet=quiet),
-            flags,
-            around=here,
-            operator=operator,
-            on_record=log,
-            new_run=new_run,
-            ledger=Path(ledger) if ledger else None,
-            expect_digest=digest,
-            despite=overruled,
-        )
-    applied = running.run(use_case)
+        with unread_job(job, flags, limit=limit, quiet=quiet) as unread:
+            applied = running.run(
+                applying.apply_from(
+                    unread,
+                    flags,
+                    around=here,
+                    operator=operator,
+                    on_record=log,
+                    new_run=new_run,
+                    ledger=Path(ledger) if ledger else None,
+                    expect_digest=digest,
+                    despite=overruled,
+                )
+            )
     operator.sum_up(applied)
     return applied.exit_code

@@ -51,7 +51,7 @@ def rollback(
                 whole_plan=f"bulk rollback {shlex.quote(str(path))} --output csv",
             )
             applied = running.run(
-                applying.apply_from(source, flags, around=here, operator=operator, on_record=log)
+                applying.apply_from(source.as_unread(), flags, around=here, operator=operator, on_record=log)
             )
             operator.sum_up(applied)
             return applied.exit_code

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, assert_never
@@ -17,12 +18,14 @@ from bulk.core.job.settings import Group, flag_of
 from bulk.core.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bulk.app.forecast import Forecast
     from bulk.app.jobs import JobFileSource
     from bulk.app.overruling import Despite
-    from bulk.app.sources import Endpoint
+    from bulk.app.sources import Endpoint, UnreadSource
     from bulk.app.surroundings import Surroundings
-    from bulk.core.model import Issue
+    from bulk.core.model import Issue, ServiceUpdate
     from bulk.core.reports.model import Report
     from bulk.core.rows import LineCount
 
@@ -89,13 +92,27 @@ def open_job(job: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bo
     from bulk.app import jobs
 
     source = jobs.open_job(job, flags, only=ids_of(limit))
-    if not quiet:
-        notify_read(source.lines, rows=source.rows_read)
-        if source.only:
-            output.notify(
-                f"--limit takes {figure(len(source.rows.updates) + len(source.rows.invalid))} of them"
-            )
+    _notify_source(source, quiet=quiet)
     return source
+
+
+def unread_job(
+    job: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bool
+) -> "AbstractContextManager[UnreadSource[ServiceUpdate]]":
+    """Open a job; once its rows are read, say on stderr what was read unless `quiet`."""
+    from bulk.app import jobs
+
+    on_read = partial(_notify_source, quiet=quiet)
+    return jobs.unread_job(job, flags, only=ids_of(limit), on_read=on_read)
+
+
+def _notify_source(source: "JobFileSource", *, quiet: bool) -> None:
+    if quiet:
+        return
+    notify_read(source.lines, rows=source.rows_read)
+    if source.only:
+        taken = len(source.rows.updates) + len(source.rows.invalid)
+        output.notify(f"--limit takes {figure(taken)} of them")
 
 
 def ids_of(limit: str | None) -> frozenset[str]:

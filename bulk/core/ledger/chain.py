@@ -53,14 +53,17 @@ def _sum(previous: bytes, content: bytes) -> bytes:
 
 
 class Chain:
-    """Reads lines in order and vouches that none is missing, edited or out of order."""
+    """Reads lines in order and vouches that none is missing, edited or out of order.
 
-    def __init__(self) -> None:
-        self.n = 0
+    It begins with the first line, or behind those that end with record `n` - 1 and the sum `total`.
+    """
+
+    def __init__(self, n: int = 0, total: bytes = GENESIS, size_bytes: int = 0) -> None:
+        self.n = n
         """Number of the next record."""
-        self.size_bytes = 0
+        self.size_bytes = size_bytes
         """Length of the lines so far."""
-        self._sum = GENESIS
+        self._sum = total
         self._is_fixed = False
         """Whether the plan is complete, so that no change may follow."""
 

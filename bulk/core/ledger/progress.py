@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import compress
 
 from bulk.core.footprint import Footprint, footprint_of
 from bulk.core.ledger.chain import moment_s
@@ -96,9 +97,14 @@ class Progress:
         """Return the target of a row."""
         return self.targets[self.target_of[row - 1]]
 
+    def actions_counted(self) -> Counter[Action]:
+        """Return the number of rows by action."""
+        counted = Counter(compress(self.actions, self.stages))  # room for rows to come has no stage yet
+        return Counter({_ACTIONS[number]: rows for number, rows in counted.items()})
+
     def targets_with(self, action: Action) -> set[Target]:
         """Return the targets that have a row for which the plan decided on this action."""
-        # One pass in C over a million rows; room that was made for rows to come has no stage yet.
+        # One pass in C over a million rows, as above.
         seen = set(zip(self.stages, self.actions, self.target_of, strict=True))
         wanted = ACTION_NUMBERS[action]
         return {self.targets[number] for stage, decided, number in seen if stage and decided == wanted}
@@ -170,6 +176,15 @@ class Progress:
         """Return the rows without an outcome that need a PUT, in the order of the plan."""
         stages, actions, update = self.stages, self.actions, ACTION_NUMBERS[Action.UPDATE]
         return (row for row in self.order if stages[row - 1] < _APPLIED and actions[row - 1] == update)
+
+    def updates(self, *, applied: bool) -> Iterator[int]:
+        """Return the rows that the plan changes and that were applied, or those that were not."""
+        stages, actions, update = self.stages, self.actions, ACTION_NUMBERS[Action.UPDATE]
+        return (
+            row
+            for row in self.order
+            if actions[row - 1] == update and (stages[row - 1] == _APPLIED) is applied
+        )
 
     def unended(self) -> Iterator[int]:
         """Return the rows without an outcome, in the order of the plan."""

@@ -380,6 +380,19 @@ def head_of_change(line: bytes) -> bytes:
     return line[: line.index(b',"before":')] + b"}"
 
 
+def mappings_within(line: bytes) -> bytes:
+    """Return what, of a `change` line, its port mappings follow from: those before and those of the body."""
+    before = line.index(b',"before":')
+    body = line.index(b',"body":', before)
+    if not line.startswith(_PORTS, body + len(b',"body":{')):
+        return line[before:]  # few bodies have no ports, and these need no time
+    ports = line[before:body].partition(_PORTS)[2].partition(b"]")[0]
+    return ports + line[body : line.index(b"]", body)]
+
+
+_PORTS = b'"ports":['
+
+
 def shows_before(line: bytes, live: Listed) -> bool:
     """Return whether a `change` line surely shows the service like this; False leaves it open."""
     return b',"before":%b,"body":' % live.json in line

@@ -1,9 +1,10 @@
 """The rows of a report: gone through one by one, or only looked at."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, Outcome
@@ -23,10 +24,20 @@ class Glance:
 class Rows:
     """The rows of a ledger whose plan is complete, in the order of the plan."""
 
-    def __init__(self, progress: Progress, row_at: Callable[[int], Row], moved: Collection[int] = ()) -> None:
-        """Take what the ledger adds up to, what gives one row, and the rows whose service has moved since."""
+    def __init__(
+        self,
+        progress: Progress,
+        row_at: Callable[[int], Row],
+        mappings_of: Callable[[Iterable[int]], Mappings],
+        moved: Collection[int] = (),
+    ) -> None:
+        """Take what the ledger adds up to, what returns one row, and the rows whose service has moved since.
+
+        `mappings_of` returns what the changes of some rows add up to.
+        """
         self._progress = progress
         self._row_at = row_at
+        self._mappings_of = mappings_of
         self._moved = moved
 
     def __iter__(self) -> Iterator[Row]:
@@ -34,30 +45,14 @@ class Rows:
         return map(self._row_at, self._progress.order)
 
     def glance(self, rows_max: int) -> Glance:
-        """Return up to `shown` rows of each kind and the totals of all rows, and read few of them."""
-        progress = self._progress
-        actions: Counter[Action] = Counter()
-        outcomes: Counter[Outcome | None] = Counter()
-        changing: list[int] = []
-        wrong: list[int] = []
-        for row in progress.order:
-            action, outcome = progress.action(row), self._outcome(row)
-            actions[action] += 1
-            outcomes[outcome] += 1
-            if (outcome or action).facts.needs_person:
-                kind = wrong
-            elif action is Action.UPDATE:
-                kind = changing
-            else:
-                continue
-            if len(kind) < rows_max:
-                kind.append(row)
-        shown = progress.order if progress.rows <= rows_max else changing + wrong
-        planned = progress.footprint
+        """Return up to `rows_max` rows of each kind and the totals of all rows, and read few of them."""
+        progress, planned = self._progress, self._progress.footprint
+        actions, outcomes = progress.actions_counted(), self._outcomes()
+        shown = self._some(rows_max, actions, outcomes) if progress.rows > rows_max else progress.order
         totals = Totals(
             rows=progress.rows,
             actions={action: actions[action] for action in Action},
-            outcomes=None if set(outcomes) <= {None} else {outcome: outcomes[outcome] for outcome in Outcome},
+            outcomes={outcome: outcomes[outcome] for outcome in Outcome} if outcomes else None,
             planned=Mappings(added=planned.added, removed=planned.removed, kept=planned.kept),
             applied=self._applied(outcomes[Outcome.APPLIED]),
             consumers=planned.consumers,
@@ -67,6 +62,38 @@ class Rows:
         )
         return Glance(rows=tuple(map(self._row_at, shown)), totals=totals)
 
+    def _outcomes(self) -> Counter[Outcome]:
+        """Return the number of rows by outcome; empty where none has one, before the run."""
+        progress = self._progress
+        outcomes = Counter(progress.counts() if progress.sessions else {})
+        for row in self._moved:
+            if progress.sessions:
+                outcomes[progress.outcome(row)] -= 1
+            outcomes[Outcome.DRIFTED] += 1
+        return outcomes
+
+    def _some(
+        self, rows_max: int, actions: Mapping[Action, int], outcomes: Mapping[Outcome, int]
+    ) -> list[int]:
+        """Return some rows that change and then some that are wrong, looking at no more than that takes."""
+        results: Mapping[Any, int] = outcomes if self._progress.sessions else {**actions, **outcomes}
+        wrong_left = min(rows_max, sum(n for result, n in results.items() if result.facts.needs_person))
+        changing_left = min(rows_max, actions[Action.UPDATE])
+        changing: list[int] = []
+        wrong: list[int] = []
+        for row in self._progress.order:
+            action = self._progress.action(row)
+            if (self._outcome(row) or action).facts.needs_person:
+                if wrong_left:
+                    wrong.append(row)
+                    wrong_left -= 1
+            elif action is Action.UPDATE and changing_left:
+                changing.append(row)
+                changing_left -= 1
+            if not wrong_left and not changing_left:
+                break
+        return changing + wrong
+
     def _outcome(self, row: int) -> Outcome | None:
         if row in self._moved:
             return Outcome.DRIFTED
@@ -74,18 +101,13 @@ class Rows:
 
     def _applied(self, count: int) -> Mappings:
         """Return the mappings of the applied rows: added up, or what the others leave of the planned ones."""
-        planned = self._progress.footprint
+        progress, planned = self._progress, self._progress.footprint
         few = count <= planned.changes / 2
-        added = removed = kept = 0
-        for row in self._progress.order:
-            is_applied = self._outcome(row) is Outcome.APPLIED
-            if self._progress.action(row) is Action.UPDATE and is_applied is few:
-                change = self._row_at(row).change
-                added += len(change.added)
-                removed += len(change.removed)
-                kept += len(change.kept)
+        some = self._mappings_of(progress.updates(applied=few) if count or not few else ())
         if few:
-            return Mappings(added=added, removed=removed, kept=kept)
+            return some
         return Mappings(
-            added=planned.added - added, removed=planned.removed - removed, kept=planned.kept - kept
+            added=planned.added - some.added,
+            removed=planned.removed - some.removed,
+            kept=planned.kept - some.kept,
         )

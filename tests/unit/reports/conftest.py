@@ -1,7 +1,7 @@
 """A ledger in memory, and the rows and reports that come of it."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,6 +50,7 @@ from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row, row_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
+from bulk.core.reports.totals import Mappings
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 
@@ -170,7 +171,13 @@ class Written:
 
     def rows(self) -> Rows:
         """Give the rows in the order of the plan."""
-        return Rows(self.progress, self._row)
+        return Rows(self.progress, self._row, self._mappings_of)
+
+    def _mappings_of(self, rows: Iterable[int]) -> Mappings:
+        changes = [self.changes[row] for row in rows]
+        return Mappings(
+            **{name: sum(len(getattr(one, name)) for one in changes) for name in ("added", "removed", "kept")}
+        )
 
     def _row(self, row: int) -> Row:
         outcome = self.progress.outcome(row) if self.progress.sessions else None

@@ -1,0 +1,109 @@
+"""The two ends of a ledger, which show where its run stands without the lines between them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from bulk.core.errors import LedgerDamaged
+from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.members import checked
+from bulk.core.ledger.records import LINE_BYTES_MAX, Json
+from bulk.core.ledger.stops import BrakeReason
+from bulk.core.model import Outcome
+
+TAIL_BYTES = 65_536
+_CHUNK_BYTES = 1_048_576
+_SESSION = b'"type":"session"'
+_TELLING = frozenset({"planned", "session", "intent", "attempt", "outcome", "end"})
+"""Types of the records that show how far a run has come."""
+_LEFT = (Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEnds:
+    """The first record of a ledger whose plan is complete, and the last one that shows how far its run is."""
+
+    run: Json
+    last: Json
+
+    @property
+    def has_begun(self) -> bool:
+        """Return whether a session has begun."""
+        return bool(self.last["type"] != "planned")
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether the last session recorded its end, with no row left."""
+        if self.last["type"] != "end":
+            return False
+        has_left = any(self.last["counts"].get(outcome) for outcome in _LEFT)
+        return self.last["reason"] == BrakeReason.FINISHED and not has_left
+
+
+def ends_of(path: Path) -> LedgerEnds | None:
+    """Return the ends of a ledger; None where they are damaged, or do not show how far its run has come."""
+    try:
+        run = head_of(path)
+        telling = [record for record in _last_records(path) if record["type"] in _TELLING]
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, LedgerDamaged):
+        return None
+    return LedgerEnds(run=run, last=telling[-1]) if run.get("type") == "run" and telling else None
+
+
+def head_of(path: Path) -> Json:
+    """Return the first record of a ledger as it stands there; empty where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _record(file.readline(LINE_BYTES_MAX + 1))
+    except (OSError, ValueError, LedgerDamaged):
+        return {}
+
+
+def _last_records(path: Path) -> Iterator[Json]:
+    """Yield the last records, each of which follows from the one before; a torn last line is passed over."""
+    with path.open("rb") as file:
+        begin = max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES)
+        file.seek(begin)
+        lines = file.read().splitlines(keepends=True)
+    chain = Chain()
+    if begin:  # what the first whole line follows from is not read
+        first = orjson.loads(lines[1])
+        chain = Chain(n=first["n"] + 1, total=first["sum"].encode())
+        del lines[:2]
+    yield from (checked(chain.unseal(line, whole=False)) for line in lines if line.endswith(b"\n"))
+
+
+def last_session(path: Path, begin: int = 0) -> Json | None:
+    """Return the last `session` record from byte `begin` on, searched for from the end; None for none."""
+    with path.open("rb") as file:
+        end = os.fstat(file.fileno()).st_size
+        while end > begin:
+            at = max(begin, end - _CHUNK_BYTES)
+            chunk = os.pread(file.fileno(), end - at + len(_SESSION), at)
+            if (found := chunk.rfind(_SESSION)) >= 0:
+                return _session_around(file.fileno(), at + found)
+            end = at
+    return None
+
+
+def _session_around(fd: int, at: int) -> Json | None:
+    """Return the `session` record whose line has this byte; None where it is none, or is damaged."""
+    before = os.pread(fd, min(at, _CHUNK_BYTES), max(0, at - _CHUNK_BYTES))
+    begin = at - len(before) + before.rfind(b"\n") + 1
+    line = os.pread(fd, LINE_BYTES_MAX, begin).partition(b"\n")[0]
+    try:
+        record = _record(line)
+    except (ValueError, LedgerDamaged):
+        return None
+    return record if record["type"] == "session" else None
+
+
+def _record(line: bytes) -> Json:
+    """Return the record of a line that nothing vouches for; raise ValueError or LedgerDamaged."""
+    json = orjson.loads(line)
+    if type(json) is not dict or type(json.get("n")) is not int:
+        raise ValueError
+    return checked(json)

@@ -1,0 +1,92 @@
+"""What is not read: the rows of a job that goes on, and the lines of a ledger between its ends."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bulk.adapters import ledger as ledger_file
+from bulk.adapters.ledger import LedgerFile
+from bulk.app import jobs, ledgers
+from bulk.app.ledgers import plan_report, reading
+from bulk.core.errors import ExitCode
+from tests.fakes import FakeClock
+from tests.forging import forge, ledger
+from tests.integration.test_ledger_ends import RUNS
+from tests.nouns import change, planned, run_record
+from tests.scenarios.stage import Stage, wide
+
+REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
+
+
+def never(*_: Any, **__: Any) -> None:
+    """Fail when called."""
+    raise AssertionError("was called")
+
+
+def test_a_job_that_goes_on_is_not_read_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its digest is compared and its rows are in the ledger; another file is still refused."""
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+    job = stage.job(wide(range(1, 4)), concurrency=1, max_failures=0)
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    monkeypatch.setattr(jobs, "read_rows", never)
+    ended = stage.apply(job, *stage.despite(), "--max-failures", "9")
+    assert (ended.code, stage.outcomes()) == (ExitCode.SOME_FAILED, {"applied": 2, "failed": 1})
+
+
+def test_a_job_that_goes_on_is_folded_once(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By whoever works on it."""
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+    job = stage.job(wide(range(1, 4)), concurrency=1, max_failures=0)
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    despite = stage.despite()
+    monkeypatch.setattr(ledgers, "fold", never)
+    ended = stage.apply(job, *despite, "--max-failures", "9")
+    assert ended.code == ExitCode.SOME_FAILED
+
+
+def test_an_old_run_that_finished_is_not_folded_for_a_new_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many rows it had: its ends show that it finished."""
+    job = stage.job(wide([1, 2]))
+    old = stage.folder / "runs" / "job-20200115T083000.000Z.ledger.jsonl"
+    old.parent.mkdir()
+    changes = [change(row) for row in range(1, 301)]
+    forge(old, ledger(run_record("job"), *changes, planned(*changes), *RUNS["finished"](300)))
+    monkeypatch.setattr(ledgers, "fold", never)
+    assert stage.apply(job).code == ExitCode.OK
+    assert len(stage.ledgers) == 2
+
+
+def test_a_ledger_at_work_is_not_folded_to_name_who_works_on_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last session has the pid."""
+    stage.apply(stage.job(wide([1])))
+    held = LedgerFile.open(stage.ledger, now=FakeClock().now)
+    monkeypatch.setattr(ledger_file, "fold", never)
+    try:
+        busy = stage.apply(str(stage.ledger))
+        assert busy.code == ExitCode.BUSY
+        assert f"another run works on this ledger (pid {os.getpid()} on " in busy.err
+    finally:
+        os.close(held._fd)
+
+
+@pytest.mark.parametrize("done", [100, 200])
+async def test_a_plan_that_is_shown_reads_only_the_changes_that_it_shows(done: int, tmp_path: Path) -> None:
+    """And one of those that are alike, for the mappings that were applied so far."""
+    path, changes = tmp_path / "ledger", [change(row) for row in range(1, 301)]
+    told = RUNS["under way"](300)[: 1 + 2 * done]
+    forge(path, ledger(run_record(), *changes, planned(*changes), *told))
+    read: list[int] = []
+    with reading(path) as reader:
+        report = plan_report(reader)
+        whole = reader.change
+        reader.change = lambda row: read.append(row) or whole(row)  # type: ignore[method-assign,func-returns-value]
+        glance = report.rows.glance(5)
+    assert (glance.totals.applied.added, glance.totals.applied.removed) == (done, done)
+    assert len(glance.rows) == 5
+    assert len(read) <= 6
