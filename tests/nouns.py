@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+import orjson
 from hypothesis import strategies as st
 
 from bulk.core.footprint import Footprint
@@ -34,11 +35,14 @@ from bulk.core.model import (
     Hold,
     LaneName,
     Limit,
+    Listed,
     ModifyBody,
     Outcome,
+    PlannedChange,
     PortMapping,
     Ports,
     Protocol,
+    Repeated,
     Reply,
     RequestKind,
     ServiceId,
@@ -47,6 +51,7 @@ from bulk.core.model import (
     SideEffect,
     Target,
     Why,
+    state_of,
 )
 
 PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
@@ -306,6 +311,16 @@ def planned(*changes: Change, rows: int | None = None) -> Planned:
     )
 
 
+def whole(changes: Iterable[PlannedChange]) -> list[Change]:
+    """Return the changes of a plan, each of them whole."""
+    return [_whole(change) if isinstance(change, Repeated) else change for change in changes]
+
+
+def _whole(change: Repeated) -> Change:
+    before = state_of(orjson.loads(change.before)) if change.before else None
+    return replace(change.like, update=change.update, before=before)
+
+
 class LiveList:
     """A fleet as a plan is made against it, out of a list."""
 
@@ -318,6 +333,10 @@ class LiveList:
     def get(self, service_id: ServiceId) -> ServiceState | None:
         """Give one."""
         return self._states.get(service_id)
+
+    def json(self, service_id: ServiceId) -> bytes | None:
+        """Return one as a list shows it."""
+        return Listed.of(self._states[service_id]).json if service_id in self._states else None
 
     def __iter__(self) -> Iterator[ServiceState]:
         """Give all."""

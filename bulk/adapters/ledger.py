@@ -34,6 +34,7 @@ from bulk.core.ledger.members import checked, checked_rest, checked_whole
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
     LINE_BYTES_MAX,
+    ChangeRecord,
     Json,
     Note,
     Record,
@@ -359,7 +360,7 @@ class LedgerFile(LedgerReader):
             **record_json(record),
         }
         offset = self._chain.size_bytes
-        line = self._chain.add(json)
+        line = self._chain.add(json, record.rest if isinstance(record, ChangeRecord) else b"")
         if len(line) > LINE_BYTES_MAX:
             raise LedgerFailed(
                 f"{self.path}: a `{json['type']}` of {counted(len(line), 'byte')} does not fit in a line",

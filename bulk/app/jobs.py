@@ -20,6 +20,7 @@ from bulk.core.model import (
     InvalidRow,
     Issue,
     ModifyBody,
+    PlannedChange,
     ServiceId,
     ServiceUpdate,
     Target,
@@ -48,13 +49,13 @@ class JobFileSource(PlanSource[ServiceUpdate]):
     origin: ClassVar[str] = "the job file"
     way_out: ClassVar[str] = ", or leave it as it is with --new-run"
 
-    def usable_rows(self) -> tuple[ServiceUpdate, ...]:
+    def usable_rows(self) -> Mapping[Target, Collection[ServiceUpdate]]:
         """Return the valid rows; raise JobInvalid where there are others, unless the job skips them."""
         if self.rows.file_issues or (self.rows.invalid and not self.job.skip_invalid):
             raise JobInvalid(self.rows.issues)
-        return self.rows.updates
+        return self.rows.updates.by_target
 
-    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[Change]:
+    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[PlannedChange]:
         """Return what each row asks of its live service, each change behind those that it waits for."""
         return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
 
@@ -127,7 +128,7 @@ def unread_job(
 def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: frozenset[str]) -> JobFileSource:
     lines, form, target = LineCount(), _format(job), job.where.target
     rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
-    if rows.updates and rows.updates[-1].row > ROWS_MAX:
+    if rows.updates.last_row > ROWS_MAX:
         raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
         job=job,
@@ -225,7 +226,7 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
     is_in = "is in no row" if len(missing) == 1 else "are in no row"
     issue = Issue(place=place, field="", message=f"{named}{more} {is_in}", hint="check the ids")
     return Sifted(
-        updates=tuple(update for update in rows.updates if update.service_id in only),
+        updates=rows.updates.only(lambda update: update.service_id in only),
         invalid=tuple(row for row in rows.invalid if row.service_id in only),
         file_issues=(*rows.file_issues, issue) if missing else rows.file_issues,
     )

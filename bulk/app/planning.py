@@ -2,9 +2,11 @@
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -21,17 +23,17 @@ from bulk.app.sources import PlanSource, R
 from bulk.app.surroundings import Surroundings
 from bulk.core.footprint import Footprint
 from bulk.core.job import settings_json
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import Planned, Run, record_json, target_json
-from bulk.core.model import Change, Target
+from bulk.core.ledger.digest import PlanDigest, covered, planned_terms
+from bulk.core.ledger.records import Alike, Planned, Record, Run, record_json, target_json
+from bulk.core.model import Change, PlannedChange, Repeated, Target
 from bulk.core.plan import list_requests
 from bulk.core.reports.model import Report
 from bulk.run.reading import in_turn, list_services
 
 C = TypeVar("C", bound=ReadClient)
 
-_FLUSH_EVERY = 2_000
-"""Changes queued before the ledger is waited for, so that memory stays flat."""
+_COMMIT_CHANGES = 2_000
+"""Changes of one commit, whatever targets they belong to."""
 
 
 async def plan_from(
@@ -68,7 +70,7 @@ async def new_plan(
     The ledger has no name until it is published; without that it leaves nothing behind. Raises what the
     source raises where it has no usable rows, and what reading a fleet raises.
     """
-    rows = tuple(source.usable_rows())
+    rows = source.usable_rows()
     async with open_fleets(kind, source.job.pace, source.endpoint, around) as reach:
         ledger = LedgerFile.create(path, now=around.clock.now, on_record=on_record)
         try:
@@ -80,10 +82,14 @@ async def new_plan(
 
 
 async def _write(
-    ledger: LedgerFile, source: PlanSource[R], rows: Sequence[R], reach: Reach[C], around: Surroundings
+    ledger: LedgerFile,
+    source: PlanSource[R],
+    rows: Mapping[Target, Collection[R]],
+    reach: Reach[C],
+    around: Surroundings,
 ) -> None:
     """List every fleet that the rows name, and write their changes in the order of sending."""
-    reach.foresee({source.job.where.target, *(row.target for row in rows)})
+    reach.foresee({source.job.where.target, *rows})
     by_target = await _by_target(rows, reach)
     run = Run(
         run_id=secrets.token_hex(8),
@@ -115,15 +121,18 @@ async def _write(
     await writer.complete(source.unusable())
 
 
-async def _by_target(rows: Iterable[R], reach: Reach[C]) -> Mapping[Target, Sequence[R]]:
+async def _by_target(rows: Mapping[Target, Collection[R]], reach: Reach[C]) -> Mapping[Target, Collection[R]]:
     """Return rows by their target, its project looked up; in the order of the source, as are the targets.
 
     Some rows may name a project that others leave to be looked up; they are of one target.
     """
-    found: dict[Target, list[R]] = defaultdict(list)
-    for row in rows:
-        found[(await reach.contact(row.target)).target].append(row)
-    return found
+    found: dict[Target, list[Collection[R]]] = defaultdict(list)
+    for target, its_rows in rows.items():
+        found[(await reach.contact(target)).target].append(its_rows)
+    return {
+        target: parts[0] if len(parts) == 1 else sorted(chain(*parts), key=attrgetter("row"))
+        for target, parts in found.items()
+    }
 
 
 class _PlanWriter:
@@ -136,25 +145,49 @@ class _PlanWriter:
         self._counts: Counter[str] = Counter()
         self._footprint = Footprint()
         self._pages: list[int] = []
+        self._waiting: list[Record] = []
+        """Changes that are not in the ledger yet."""
 
-    async def write(self, changes: Iterable[Change], *, services: int) -> None:
+    async def write(self, changes: Iterable[PlannedChange], *, services: int) -> None:
         """Write the changes of the next target, whose list named this many services."""
         self._pages.append(list_requests(services))
         await self._write(changes)
 
-    async def _write(self, changes: Iterable[Change]) -> None:
+    async def _write(self, changes: Iterable[PlannedChange]) -> None:
+        alike: dict[int, _Alike] = {}
         for change in changes:
-            self._ledger.put(change)
-            self._counts[change.action.value] += 1
-            self._footprint.add(change)
-            self._digest.add(change)
-            if self._footprint.rows % _FLUSH_EVERY == 0:
-                await self._ledger.flush()
+            if isinstance(change, Repeated):
+                others = alike.get(id(change.like))
+                if others is None:
+                    others = alike[id(change.like)] = _Alike(change.like)
+                    self._count(change.like, 0)  # so that actions are counted in the order of the plan
+                others.rows += 1
+                self._waiting.append(others.line.record(change))
+                self._digest.add_one_like(others.covered, change.update.row, change.service_id)
+            else:
+                self._waiting.append(change)
+                self._digest.add(change)
+                self._count(change)
+            if len(self._waiting) == _COMMIT_CHANGES:
+                await self._commit()
+        for others in alike.values():
+            self._count(others.like, others.rows)
+
+    async def _commit(self) -> None:
+        """Write what is waiting; `put` alone would have the disk wait for each target by itself."""
+        for record in self._waiting:
+            self._ledger.put(record)
+        self._waiting.clear()
         await self._ledger.flush()
+
+    def _count(self, change: Change, times: int = 1) -> None:
+        self._counts[change.action.value] += times
+        self._footprint.add(change, times)
 
     async def complete(self, unusable: Iterable[Change]) -> None:
         """Write the changes that no target was listed for, and that the plan is complete."""
         await self._write(unusable)
+        await self._commit()
         terms = planned_terms(record_json(self._run), changes=self._footprint.changes)
         await self._ledger.write(
             Planned(
@@ -165,3 +198,13 @@ class _PlanWriter:
                 digest=self._digest.under(terms),
             )
         )
+
+
+class _Alike:
+    """Changes that are like one another, counted, and what is made once for all of them."""
+
+    def __init__(self, like: Change) -> None:
+        self.like = like
+        self.line = Alike(like)
+        self.covered = covered(like)
+        self.rows = 0

@@ -2,6 +2,7 @@
 
 import hashlib
 import shlex
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.records import Left, Purpose
-from bulk.core.model import Change, Outcome, Target
+from bulk.core.model import Change, Outcome, PlannedChange, Target
 from bulk.core.plan import Live, ordered
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
@@ -32,7 +33,7 @@ class LedgerSource(PlanSource[Change]):
 
     origin: ClassVar[str] = "the run to roll back"
 
-    def usable_rows(self) -> list[Change]:
+    def usable_rows(self) -> dict[Target, list[Change]]:
         """Return the inverse of each change that was, or may have been, applied; the last one first.
 
         What a PUT in doubt did shows when the fleet is listed: a service that still is as before the run
@@ -52,7 +53,10 @@ class LedgerSource(PlanSource[Change]):
                 f"nothing was applied to {', '.join(sorted(missing)) or 'any service'}",
                 hint=f"`bulk report {shlex.quote(str(self.path))}` shows what the run did",
             )
-        return [inverse(change, row=number) for number, change in enumerate(applied, 1)]
+        rows: dict[Target, list[Change]] = defaultdict(list)
+        for number, change in enumerate(applied, 1):
+            rows[change.target].append(inverse(change, row=number))
+        return rows
 
     def _done(self, row: int) -> Change | None:
         """Return what a row did to its service, or may have done; None where it did nothing."""
@@ -64,7 +68,7 @@ class LedgerSource(PlanSource[Change]):
             return replace(change, body=change.parking or change.body)
         return None
 
-    def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[Change]:  # noqa: ARG002
+    def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[PlannedChange]:  # noqa: ARG002
         """Return the inverse changes, each behind those that it waits for."""
         noticed = decided(self.reader.progress.decisions).noticed
         if noticed:

@@ -8,7 +8,7 @@ is all that it takes to find its open run and to go on with that.
 
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 from bulk.adapters.files import JOB_TOML
 from bulk.core.job import SIMULATOR, Job
 from bulk.core.ledger.records import Json
-from bulk.core.model import Change, ServiceUpdate, Target
+from bulk.core.model import Change, PlannedChange, ServiceUpdate, Target
 from bulk.core.plan import Live
 from bulk.core.vpcep.regions import must_be_named, parse_endpoint
 
@@ -110,14 +110,14 @@ class PlanSource(ABC, Generic[R]):
         return self.runs.job
 
     @abstractmethod
-    def usable_rows(self) -> Iterable[R]:
-        """Return the rows to plan, in their order.
+    def usable_rows(self) -> Mapping[Target, Collection[R]]:
+        """Return the rows to plan by the target that they name, both in the order of the source.
 
         Raises JobInvalid, Refused or UsageError where no plan may be made from this source.
         """
 
     @abstractmethod
-    def changes(self, target: Target, rows: Collection[R], live: Live) -> Iterator[Change]:
+    def changes(self, target: Target, rows: Collection[R], live: Live) -> Iterator[PlannedChange]:
         """Return one change for each row of a target, each behind those that it waits for."""
 
     def targets(self) -> Iterable[tuple[int, Target]]:

@@ -29,17 +29,17 @@ class Footprint:
         """Return the number of mappings that the services to change keep as they are."""
         return self.mappings - self.removed
 
-    def add(self, change: Change) -> None:
-        """Count one more change of the plan."""
-        self.rows += 1
-        self.refused += change.action is _REFUSE
+    def add(self, change: Change, times: int = 1) -> None:
+        """Count one more change of the plan, or so many that are like it."""
+        self.rows += times
+        self.refused += times * (change.action is _REFUSE)
         if change.action is _UPDATE and change.before is not None:
-            self.changes += 1
-            self.parked += change.parking is not None
-            self.mappings += len(change.before.ports)
-            self.added += len(change.added)
-            self.removed += len(change.removed)
-            self.consumers += change.before.connection_count or 0
+            self.changes += times
+            self.parked += times * (change.parking is not None)
+            self.mappings += times * len(change.before.ports)
+            self.added += times * len(change.added)
+            self.removed += times * len(change.removed)
+            self.consumers += times * (change.before.connection_count or 0)
 
 
 _FIGURES = tuple(figure.name for figure in fields(Footprint))

@@ -286,6 +286,10 @@ class ServiceUpdate:
     note: str = ""
 
 
+ASKED_FIELDS = tuple(each.name for each in fields(ServiceUpdate) if each.default is not MISSING)
+"""What a row may have besides what every row has."""
+
+
 @noun
 class InvalidRow:
     """A row that cannot be used, kept so that every row of the file is accounted for."""
@@ -575,6 +579,23 @@ def _minus(these: Ports, those: Ports) -> Ports:
 
 _FEW = 8
 """Mappings that are looked through faster one by one than as a set."""
+
+
+class Repeated(NamedTuple):
+    """A change that is like another one but for its row, place, note and service."""
+
+    like: Change
+    update: ServiceUpdate
+    before: bytes | None
+    """The service as the list shows it, in the form that a ledger has; None where it was not found."""
+
+    @property
+    def service_id(self) -> ServiceId:
+        """Return the service to change."""
+        return self.update.service_id
+
+
+PlannedChange: TypeAlias = Change | Repeated
 
 
 class Outcome(StrEnum):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar, assert_never
 
 from bulk.core.backoff import backoff_s
 from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
+from bulk.core.hashes import Hashes
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import (
     PUSH_BACK_MAX_S,
@@ -163,7 +164,7 @@ class _Scan:
         self._target = target
         self._see = see
         self._on_page = on_page
-        self._hashes = array("q")
+        self._hashes = Hashes()
         self._highest_count = self.total_count = 0
         self._pages = 0
         self._pages_max = PAGES_MAX
@@ -175,7 +176,7 @@ class _Scan:
         self.total_count = page.total_count
         self._highest_count = max(self._highest_count, page.total_count)
         for service in page.services:
-            self._hashes.append(hash(service.id))
+            self._hashes.add(hash(service.id))
             self._see(service)
         self._must_end(len(page.services))
 
@@ -196,7 +197,7 @@ class _Scan:
     @property
     def distinct(self) -> int:
         """Return how many services were named."""
-        return len(set(self._hashes))
+        return self._hashes.distinct
 
     @property
     def is_whole(self) -> bool:

@@ -21,7 +21,7 @@ from bulk.simulator.fleet import Fleet
 from bulk.simulator.lines import derived_id, from_line
 from bulk.simulator.rules import modified
 from bulk.simulator.switches import Switches
-from tests.nouns import PROJECT, LiveList
+from tests.nouns import PROJECT, LiveList, whole
 
 SERVICES = 40
 PORT_IDS = [derived_id("port", name) for name in "abc"]
@@ -120,14 +120,14 @@ def test_a_plan_and_its_rollback_meet_no_refusal(seed: int, *, allow_parking: bo
     dice = Random(seed)
     fleet = crowd(dice)
     first = listed(fleet)
-    plan = list(plan_target(PROJECT, job(fleet, dice), LiveList(first), allow_parking=allow_parking))
+    plan = whole(plan_target(PROJECT, job(fleet, dice), LiveList(first), allow_parking=allow_parking))
     sent = apply(plan, fleet)
     now = {state.id: state for state in listed(fleet)}
     assert len(sent) == sum(change.action is Action.UPDATE for change in plan)
     assert [now[change.service_id] for change in sent] == [written(change) for change in sent]
 
     backwards = [inverse(change, row=row) for row, change in enumerate(sent, start=1)]
-    rollback = list(ordered(backwards, LiveList(listed(fleet)), allow_parking=allow_parking))
+    rollback = whole(ordered(backwards, LiveList(listed(fleet)), allow_parking=allow_parking))
     assert len(apply(rollback, fleet)) == len(sent)
     assert listed(fleet) == first
 
@@ -139,7 +139,7 @@ def test_the_crowds_are_crowded() -> None:
         dice = Random(seed)
         fleet = crowd(dice)
         plans.append(
-            list(plan_target(PROJECT, job(fleet, dice), LiveList(listed(fleet)), allow_parking=True))
+            whole(plan_target(PROJECT, job(fleet, dice), LiveList(listed(fleet)), allow_parking=True))
         )
     changes = [change for plan in plans for change in plan]
     assert sum(change.parking is not None for change in changes) > 100

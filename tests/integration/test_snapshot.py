@@ -46,3 +46,25 @@ def test_a_service_that_is_listed_twice_is_one() -> None:
             for row in range(4):
                 live.add(Listed.of(state(row, server_port)))
         assert list(live) == [state(row, 2) for row in range(4)]
+
+
+class SameHash(str):
+    """A text that no hash tells from another."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        """Return the same for all."""
+        return 7
+
+
+def test_services_whose_ids_have_one_hash_are_different_services() -> None:
+    """A hash finds a service, its id says whether it is the one."""
+    with Snapshot() as live:
+        for server_port in (1, 2):
+            for row in range(5):
+                one = Listed.of(state(row, server_port))
+                live.add(one._replace(id=ServiceId(SameHash(one.id))))
+        assert list(live) == [state(row, 2) for row in range(5)]
+        assert [live.get(ServiceId(SameHash(state(row).id))) for row in range(5)] == list(live)
+        assert live.get(ServiceId(SameHash("nobody"))) is None

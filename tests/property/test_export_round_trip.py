@@ -20,7 +20,7 @@ from bulk.core.model import (
 from bulk.core.plan import plan_target
 from bulk.core.reports.as_job import head, row
 from bulk.core.rows import Format, read_rows, sift
-from tests.nouns import LiveList
+from tests.nouns import LiveList, whole
 
 TARGETS = st.builds(
     Target,
@@ -83,7 +83,7 @@ def test_an_export_reads_back_as_what_is_live_and_changes_nothing(
     rows = [update for update in updates if isinstance(update, ServiceUpdate)]
     assert len(rows) == len(fleet)
     assert reread(rows, layout) == rows
-    changes = plan_target(target, reread(rows, layout), LiveList(fleet), allow_parking=False)
+    changes = whole(plan_target(target, reread(rows, layout), LiveList(fleet), allow_parking=False))
     assert [change.action for change in changes] == [Action.KEEP] * len(fleet)
 
 
@@ -106,7 +106,7 @@ def test_an_edited_export_asks_for_exactly_the_edit(
     again = reread(rows, layout) if rows else []
     assert again == rows
     live = {state.id: state for state in fleet}
-    for change in plan_target(target, again, LiveList(fleet), allow_parking=False):
+    for change in whole(plan_target(target, again, LiveList(fleet), allow_parking=False)):
         assert change.action is (Action.UPDATE if edit else Action.KEEP)
         assert change.body.ports == edit.of(live[change.service_id].ports)
 

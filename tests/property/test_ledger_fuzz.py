@@ -49,7 +49,6 @@ from bulk.run.reading import Patience
 from tests.fakes import FakeClock, FakeFleet, FakePace, FastDisk, FixedDice, inline
 from tests.forging import LATER, forged, ledger, records_of, spoilt
 from tests.nouns import (
-    PROJECT,
     LiveList,
     change,
     end_record,
@@ -229,8 +228,8 @@ def explained(path: Path) -> None:
 def rolled_back(path: Path) -> None:
     """Plan the rollback, up to its order."""
     with run_to_roll_back(path, {}, only=frozenset(), at_rest=True) as source:
-        rows = source.usable_rows()
-        list(source.changes(PROJECT, rows, LiveList(filter(None, (row.before for row in rows)))))
+        for target, rows in source.usable_rows().items():
+            list(source.changes(target, rows, LiveList(filter(None, (row.before for row in rows)))))
 
 
 def asked(path: Path) -> None:

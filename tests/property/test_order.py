@@ -21,7 +21,7 @@ from bulk.core.model import (
     Target,
 )
 from bulk.core.plan import plan_target, steps
-from tests.nouns import LiveList, digest_of
+from tests.nouns import LiveList, digest_of, whole
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 SERVICES_MAX = 6
@@ -112,7 +112,7 @@ def jobs(draw: st.DrawFn) -> Job:
 
 def planned(fleet: Fleet, updates: Sequence[ServiceUpdate], *, allow_parking: bool) -> list[Change]:
     """Give the plan as a list."""
-    return list(plan_target(TARGET, updates, LiveList(fleet.values()), allow_parking=allow_parking))
+    return whole(plan_target(TARGET, updates, LiveList(fleet.values()), allow_parking=allow_parking))
 
 
 def rows_with(changes: Iterable[Change], action: Action) -> set[int]:

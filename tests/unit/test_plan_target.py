@@ -18,7 +18,7 @@ from bulk.core.model import (
 )
 from bulk.core.plan import ordered, plan_target, steps
 from bulk.core.plan.port_claims import held, wanted
-from tests.nouns import PROJECT, LiveList
+from tests.nouns import PROJECT, LiveList, whole
 
 HTTP, HTTPS = 80, 443
 
@@ -57,7 +57,7 @@ def planned(
     live: list[ServiceState], updates: list[ServiceUpdate], *, allow_parking: bool = False
 ) -> list[Change]:
     """Give a plan as a list."""
-    return list(plan_target(PROJECT, updates, LiveList(live), allow_parking=allow_parking))
+    return whole(plan_target(PROJECT, updates, LiveList(live), allow_parking=allow_parking))
 
 
 def order(changes: list[Change]) -> list[str]:
@@ -104,7 +104,7 @@ def test_a_plan_comes_as_it_is_asked_for() -> None:
     """The first change is there before the last row has been decided."""
     live = [service("a", 1), service("b", 1, on="Q")]
     plan = plan_target(PROJECT, rows(a=(2,), b=(3,)), LiveList(live), allow_parking=False)
-    assert order(list(islice(plan, 1))) == ["a"]
+    assert order(whole(islice(plan, 1))) == ["a"]
 
 
 def test_services_without_a_port_id_share_nothing() -> None:
@@ -373,7 +373,7 @@ def test_decided_changes_are_ordered_by_the_same_rules() -> None:
     live = [service("a", 1), service("b", 2), service("c", 3)]
     changes = [replace(change, after=()) for change in planned(live, rows(a=(2,), b=(4,)))]
     changes.sort(key=lambda change: change.row)
-    again = list(ordered(changes, LiveList(live), allow_parking=False))
+    again = whole(ordered(changes, LiveList(live), allow_parking=False))
     assert order(again) == ["b", "a"]
     assert again[1].after == (2,)
 

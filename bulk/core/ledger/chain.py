@@ -41,9 +41,9 @@ def moment_s(at: str) -> float:
     return datetime.fromisoformat(at).timestamp()
 
 
-def seal(json: Json, *, previous: bytes) -> tuple[bytes, bytes]:
-    """Return the line (with its newline) of a whole record, and its `sum`."""
-    content = orjson.dumps(json)[:-1]
+def seal(json: Json, rest: bytes = b"", *, previous: bytes) -> tuple[bytes, bytes]:
+    """Return the line (with its newline) of a whole record, and its `sum`; `rest` as for `Chain.add`."""
+    content = orjson.dumps(json)[:-1] + rest
     total = _sum(previous, content)
     return content + _TAIL % total, total
 
@@ -98,9 +98,12 @@ class Chain:
         self.n, self._sum, self.size_bytes = self.n + 1, total, self.size_bytes + len(line)
         return json
 
-    def add(self, json: Json) -> bytes:
-        """Return the line of the next record, whose `n` must be this chain's, and count it in."""
-        line, self._sum = seal(json, previous=self._sum)
+    def add(self, json: Json, rest: bytes = b"") -> bytes:
+        """Return the line of the next record, whose `n` must be this chain's, and count it in.
+
+        `rest` are members that are JSON already, with a comma in front.
+        """
+        line, self._sum = seal(json, rest, previous=self._sum)
         self.n, self.size_bytes = self.n + 1, self.size_bytes + len(line)
         return line
 

@@ -21,7 +21,7 @@ from bulk.core.guards import failures_max
 from bulk.core.job import Job, read_settings
 from bulk.core.ledger.format2 import LineDigest
 from bulk.core.ledger.records import FORMAT, Json, settings_of_run
-from bulk.core.model import Change
+from bulk.core.model import Change, ServiceId
 
 PREFIX = "sha256:"
 DIGITS, DIGITS_MIN = 64, 16
@@ -94,25 +94,18 @@ class PlanDigest:
 
     def add(self, change: Change) -> None:
         """Take in the next change."""
-        update, target, before, parking = change.update, change.target, change.before, change.parking
-        row, asked = update.row, change.body.given()
-        content = {
-            "action": change.action._value_,
-            "before": before and _canonical({name: getattr(before, name) for name in asked}),
-            "body": _canonical(asked),
-            "parking": parking and _canonical(parking.given()),
-            "project_id": target.project_id,
-            "region": target.region,
-            "service_id": update.service_id,
-        }
-        hashed = _hash(content)
+        self.add_one_like(covered(change), change.row, change.service_id)
+        if change.after or change.after_parked:
+            self._waiting.append((change.row, change.after, change.after_parked))
+
+    def add_one_like(self, like: bytes, row: int, service_id: ServiceId) -> None:
+        """Take in the next change, of which `covered` returns this much."""
+        hashed = sha256(b"%b%b}" % (like, orjson.dumps(service_id))).digest()
         end = row * _BYTES
         if end > len(self._hashes):
             self._hashes.extend(bytes(end - len(self._hashes)))
         self._hashes[end - _BYTES : end] = hashed
         self._rows[hashed[0]].append(row)
-        if change.after or change.after_parked:
-            self._waiting.append((row, change.after, change.after_parked))
 
     def under(self, terms: Json) -> str:
         """Return the digest of the changes so far."""
@@ -137,6 +130,20 @@ class PlanDigest:
 
     def _hash_of(self, row: int) -> bytes:
         return bytes(self._hashes[(row - 1) * _BYTES : row * _BYTES])
+
+
+def covered(change: Change) -> bytes:
+    """Return what the digest covers of a change as canonical JSON, up to the service_id, which is its end."""
+    before, parking, asked = change.before, change.parking, change.body.given()
+    content = {
+        "action": change.action._value_,
+        "before": before and _canonical({name: getattr(before, name) for name in asked}),
+        "body": _canonical(asked),
+        "parking": parking and _canonical(parking.given()),
+        "project_id": change.target.project_id,
+        "region": change.target.region,
+    }
+    return b'%b,"service_id":' % _json(content)[:-1]
 
 
 def _canonical(fields: Json) -> Json:

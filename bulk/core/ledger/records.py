@@ -25,6 +25,7 @@ from bulk.core.model import (
     Listed,
     ModifyBody,
     Outcome,
+    Repeated,
     Reply,
     RequestKind,
     ServiceState,
@@ -319,8 +320,27 @@ class End:
     counts: dict[str, int]
 
 
+class ChangeRecord(NamedTuple):
+    """A `change` as it is written: the members that are folded, and the others."""
+
+    head: Json
+    rest: bytes
+    """The JSON of the other members, with a comma in front."""
+
+
 Record: TypeAlias = (
-    Run | Change | Planned | Session | Intent | Attempt | OutcomeRecord | Pace | Decision | Note | End
+    ChangeRecord
+    | Run
+    | Change
+    | Planned
+    | Session
+    | Intent
+    | Attempt
+    | OutcomeRecord
+    | Pace
+    | Decision
+    | Note
+    | End
 )
 
 
@@ -362,6 +382,25 @@ def _change_json(change: Change) -> Json:
     if not is_plain and (asked := _asked_json(change)):
         json["asked"] = asked
     return json
+
+
+class Alike:
+    """The `change` records of changes that are like one another: all that is the same is made once."""
+
+    def __init__(self, like: Change) -> None:
+        json = _change_json(like)
+        names = (*json,)
+        behind = names.index("before") + 1
+        self._head = {name: json[name] for name in names[: behind - 1]}
+        self._rest = orjson.dumps({name: json[name] for name in names[behind:]})[1:-1]
+
+    def record(self, change: Repeated) -> ChangeRecord:
+        """Return the record of one of them."""
+        update = change.update
+        own = {"row": update.row, "place": update.place, "service_id": update.service_id, "note": update.note}
+        return ChangeRecord(
+            {**self._head, **own}, b',"before":%b,%b' % (change.before or b"null", self._rest)
+        )
 
 
 def _asked_json(change: Change) -> Json:
@@ -570,6 +609,8 @@ _SAID = {"what", "reason"}
 def record_json(record: Record) -> Json:
     """Return the members of a record besides `n`, `at`, `type` and `sum`."""
     match record:
+        case ChangeRecord():
+            return record.head
         case Change():
             return _change_json(record)
         case Intent():
@@ -603,4 +644,4 @@ def record_json(record: Record) -> Json:
 
 def record_type(record: Record) -> str:
     """Return the `type` member of a record."""
-    return "change" if isinstance(record, Change) else record.type
+    return "change" if isinstance(record, Change | ChangeRecord) else record.type

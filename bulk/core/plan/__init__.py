@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
-from bulk.core.model import Change, ServiceUpdate, Target
+from bulk.core.model import Change, PlannedChange, Repeated, ServiceUpdate, Target
 from bulk.core.plan.decision import decide
+from bulk.core.plan.decisions import Decisions
 from bulk.core.plan.estimate import Estimate, estimate_of, list_requests
-from bulk.core.plan.groups import Groups, Live, touch
+from bulk.core.plan.groups import Groups, Live
 from bulk.core.plan.order import arranged
 from bulk.core.plan.sequence import Step, steps
 
@@ -24,18 +25,24 @@ __all__ = [
 
 def plan_target(
     target: Target, updates: Collection[ServiceUpdate], live: Live, *, allow_parking: bool
-) -> Iterator[Change]:
+) -> Iterator[PlannedChange]:
     """Yield one change for each row, each behind those that it waits for.
 
     `live` are all services of the target's project, from one list. Changes come as soon as they are known,
     so that they need not be kept. As for the order, see `ordered`.
     """
     groups = Groups(lambda: ((update.service_id, update.body) for update in updates), live)
-    changes = (decide(update, live.get(update.service_id), target) for update in updates)
-    return _group_by_group(changes, groups, allow_parking=allow_parking)
+    decisions = Decisions(target)
+
+    def decided(update: ServiceUpdate) -> PlannedChange:
+        if groups.of(update.service_id) is None:
+            return decisions.decide(update, live.json(update.service_id))
+        return decide(update, live.get(update.service_id), target)
+
+    return _group_by_group(map(decided, updates), groups, allow_parking=allow_parking)
 
 
-def ordered(changes: Collection[Change], live: Live, *, allow_parking: bool) -> Iterator[Change]:
+def ordered(changes: Collection[Change], live: Live, *, allow_parking: bool) -> Iterator[PlannedChange]:
     """Yield decided changes of one target, each behind those that it waits for.
 
     Changes in nobody's way keep their order; a group of them that may be in each other's way comes where its
@@ -45,11 +52,13 @@ def ordered(changes: Collection[Change], live: Live, *, allow_parking: bool) -> 
     return _group_by_group(changes, groups, allow_parking=allow_parking)
 
 
-def _group_by_group(changes: Iterable[Change], groups: Groups, *, allow_parking: bool) -> Iterator[Change]:
+def _group_by_group(
+    changes: Iterable[PlannedChange], groups: Groups, *, allow_parking: bool
+) -> Iterator[PlannedChange]:
     waiting: dict[str, list[Change]] = defaultdict(list)
     for change in changes:
-        group = groups.of(touch(change.body, change.before)) if groups.rows else None
-        if group is None:
+        group = groups.of(change.service_id)
+        if group is None or isinstance(change, Repeated):
             yield change
             continue
         waiting[group].append(change)

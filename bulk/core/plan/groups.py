@@ -37,6 +37,10 @@ class Live(Protocol):
         """Return the port_ids behind which more than one service stands."""
         ...
 
+    def json(self, service_id: ServiceId) -> bytes | None:
+        """Return a service as its list showed it; None where the project has none of this id."""
+        ...
+
     def get(self, service_id: ServiceId) -> ServiceState | None:
         """Return a service; None where the project has none of this id."""
         ...
@@ -55,6 +59,8 @@ class Groups:
     def __init__(self, wants: Callable[[], Iterable[Want]], live: Live) -> None:
         """Read the rows' services and bodies from `wants()`, perhaps twice, and the fleet."""
         self._joined: dict[str, str] = {}
+        self._members: dict[ServiceId, str] = {}
+        """The group of each service that is in one, in the job or not."""
         self.rows: Counter[str] = Counter()
         """How many rows there are in each group."""
         self.neighbours: dict[str, list[ServiceState]] = defaultdict(list)
@@ -72,7 +78,8 @@ class Groups:
         contested = set(live.shared) | {move.there for move in moves.values() if move.there}
         contested = {self._root(port_id) for port_id in contested}
         if contested:
-            members = self._gather(contested, live)
+            members = self._members
+            self._gather(contested, live)
             members |= {
                 service: root for service, move in moves.items() if (root := self._of(move)) in contested
             }
@@ -80,19 +87,16 @@ class Groups:
             for root in self.neighbours.keys() - self.rows.keys():
                 del self.neighbours[root]
 
-    def _gather(self, contested: Collection[str], live: Iterable[ServiceState]) -> dict[ServiceId, str]:
-        """Collect the services of each group; return the group of each service."""
-        members: dict[ServiceId, str] = {}
+    def _gather(self, contested: Collection[str], live: Iterable[ServiceState]) -> None:
+        """Collect the services of each group."""
         for state in live:
             if state.port_id and (root := self._root(state.port_id)) in contested:
                 self.neighbours[root].append(state)
-                members[state.id] = root
-        return members
+                self._members[state.id] = root
 
-    def of(self, touched: Touch) -> str | None:
-        """Return the name of the group that a row belongs to; None where it is in nobody's way."""
-        root = self._of(touched)
-        return root if root in self.rows else None
+    def of(self, service_id: ServiceId) -> str | None:
+        """Return the name of the group that a service belongs to; None where it is in nobody's way."""
+        return self._members.get(service_id)
 
     def _of(self, touched: Touch) -> str:
         return self._root(touched.here or touched.there or "")

@@ -9,6 +9,7 @@ from bulk.core.model import Format, InvalidRow, Issue, ServiceUpdate
 from bulk.core.rows.cautions import Cautions
 from bulk.core.rows.drafts import Draft
 from bulk.core.rows.lines import LineCount
+from bulk.core.rows.packed import Updates
 from bulk.core.rows.reading import Row, judge
 
 ISSUES_KEPT_MAX = 10_000
@@ -20,7 +21,7 @@ ALIKE_KEPT = 5
 class Sifted:
     """Every row of a file exactly once, in the order of the file."""
 
-    updates: tuple[ServiceUpdate, ...]
+    updates: Updates
     invalid: tuple[InvalidRow, ...]
     file_issues: tuple[Issue, ...]
     """Of the file as a whole: with any of these, no row may be used."""
@@ -33,13 +34,13 @@ class Sifted:
 
 def sift(rows: Iterable[Row]) -> Sifted:
     """Take all rows of a file and give each its final word."""
-    updates: list[ServiceUpdate] = []
+    updates = Updates()
     invalid: dict[int, InvalidRow] = {}
     file_issues: list[Issue] = []
     for row in rows:
         match row:
             case ServiceUpdate():
-                updates.append(row)
+                updates.add(row)
             case InvalidRow():
                 earlier = invalid.get(row.row)
                 invalid[row.row] = replace(row, issues=earlier.issues + row.issues) if earlier else row
@@ -48,7 +49,7 @@ def sift(rows: Iterable[Row]) -> Sifted:
             case _:
                 assert_never(row)
     return Sifted(
-        updates=tuple(update for update in updates if update.row not in invalid),
+        updates=updates.only(lambda update: update.row not in invalid) if invalid else updates,
         invalid=tuple(invalid[number] for number in sorted(invalid)),
         file_issues=tuple(file_issues),
     )
