@@ -37,7 +37,7 @@ def checked(rows: int, home: Path) -> Iterator[Row]:
         "rss_mib": spent.rss_bytes_max / MIB,
         "bytes_per_row": grown_bytes / max(1, rows - few),
     }
-    bars = (at_least("rows_per_s", 100_000), at_most("bytes_per_row", 24))
+    bars = (at_least("rows_per_s", 150_000), at_most("bytes_per_row", 24))
     yield Row(section="scale", name=f"check {rows:,} rows", figures=figures, bars=bars)
 
 
@@ -75,7 +75,7 @@ def _planned(job: Path, plan: Path, server: Server, rows: int, projects: int, ho
         "cpu_us_per_row": 1e6 * spent.cpu_s / rows,
         "rss_mib": spent.rss_bytes_max / MIB,
     }
-    bars = (at_most("reads", projects * ceil(rows / projects / PAGE)), at_most("rss_mib", 1024))
+    bars = (at_most("reads", projects * ceil(rows / projects / PAGE)), at_most("rss_mib", 400))
     return Row(section="scale", name=f"plan {rows:,} rows, {projects:,} projects", figures=figures, bars=bars)
 
 

@@ -237,16 +237,16 @@ def test_rows_come_as_they_are_read() -> None:
 
 
 def test_what_is_known_is_bounded() -> None:
-    """A function's results are kept while there is room, and computed anew beyond it."""
-    calls: list[int] = []
+    """A function's results are kept while there is room, those of long arguments never."""
+    calls: list[str] = []
 
-    def twice(number: int) -> int:
-        calls.append(number)
-        return 2 * number
+    def twice(text: str) -> str:
+        calls.append(text)
+        return 2 * text
 
-    known = Known(twice, room=1)
-    assert [known[1], known[1], known[2], known[2]] == [2, 2, 4, 4]
-    assert calls == [1, 2, 2]
+    known, long = Known(twice, room=1), "x" * 1_000
+    assert [known[long], known["a"], known["a"], known["b"], known["b"]] == [2 * long, "aa", "aa", "bb", "bb"]
+    assert calls == [long, "a", "b", "b"]
 
 
 def test_a_file_issue_is_an_issue() -> None:

@@ -1,15 +1,17 @@
 """The cells of a CSV record into the values of a draft."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any
 
 from bulk.core.model import Issue
-from bulk.core.rows.columns import COLUMNS, CSV_COLUMNS, OUTCOME_COLUMNS
+from bulk.core.rows.columns import COLUMNS, CSV_COLUMNS, OUTCOME_COLUMNS, Column, ColumnKind
 from bulk.core.rows.csv_text import LONE_CR, AnyRecord, BrokenRecord, Record, place_of_cell
 from bulk.core.rows.drafts import MISSING_ID, Draft, issue_at
 from bulk.core.rows.header import OTHER_DELIMITERS, Header
+from bulk.core.rows.known import Known
 from bulk.core.rows.values import (
     CELL_CHARS_MAX,
+    UUID,
     Problem,
     Wrong,
     as_written,
@@ -20,10 +22,25 @@ from bulk.core.rows.values import (
 )
 from bulk.core.text import counted
 
-Readings: TypeAlias = list[tuple[int, str, Callable[[str], Any]]]
-"""Position, column and reading of each column that has a rule of its own."""
+_KNOWN_CELLS = 1_024
 
 _NAMELESS = Problem(message="a cell in a column without a name", hint="name the column, or empty the cell")
+
+
+def _values_of(column: Column) -> Callable[[str], Any]:
+    """Return what reads the cells of a column: None for a blank one, `Wrong` for one that cannot be read.
+
+    Every row has an id of its own; of other cells most are the same in many rows, so each is understood once.
+    """
+
+    def value_of(cell: str) -> Any:
+        return None if not stripped(cell) else error_value(cell) or column.form.of_text(as_written(cell))
+
+    def id_of(cell: str) -> Any:
+        return cell if UUID.fullmatch(cell) else value_of(cell)
+
+    is_id = column.kind is ColumnKind.SERVICE
+    return id_of if is_id else Known(value_of, room=_KNOWN_CELLS).__getitem__
 
 
 class CellReader:
@@ -34,11 +51,12 @@ class CellReader:
         self._delimiter = header.delimiter
         self._width = len(header.names)
         self._position = {column: position for position, column in enumerate(header.names)}
-        self._readings: Readings = [
-            (position, column, COLUMNS[column].form.of_text)
+        self._readings: list[tuple[int, str, Callable[[str], Any]]] = [
+            (position, column, _values_of(COLUMNS[column]))
             for position, column in enumerate(header.names)
             if column in COLUMNS
         ]
+        """Position, name and reading of each column that has a rule of its own."""
         self._unreadable = [
             (position, column)
             for position, column in enumerate(header.names)
@@ -101,19 +119,13 @@ class CellReader:
         return Problem(message=message, hint=hint)
 
     def _read(self, draft: Draft, record: Record) -> None:
-        cells, text = record.cells, record.text
-        bare = str.strip if text.isascii() else stripped  # the same for ASCII, and quicker
-        may_be_error = "#" in text or "Err:" in text
-        for position, column, reading in self._readings:
-            cell = cells[position]
-            if not bare(cell):
-                continue
-            error = error_value(cell) if may_be_error else None
-            value = error or reading(as_written(cell) if cell[0] == "'" else cell)
+        cells, values = record.cells, draft.values
+        for position, column, value_of in self._readings:
+            value = value_of(cells[position])
             if isinstance(value, Wrong):
                 draft.issues += self._issues(record, position, column, value.problems)
-            else:
-                draft.values[column] = value
+            elif value is not None:
+                values[column] = value
         self._read_id(draft, record)
         for position, column in self._unreadable:
             if not stripped(cells[position]):

@@ -1,16 +1,19 @@
 """Results of a pure function, remembered: equal arguments give the same object."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import TypeVar
 
-K = TypeVar("K")
+_ARGUMENT_SIZE_MAX = 256
+
+K = TypeVar("K", bound=Sized)
 V = TypeVar("V")
 
 
 class Known(dict[K, V]):
     """A function as a mapping from argument to result, which keeps results while there is room.
 
-    Unlike `lru_cache` it never evicts: a million different arguments then cost next to nothing.
+    Those of long arguments are not kept. Unlike `lru_cache` it never evicts: a million different arguments
+    then cost next to nothing.
     """
 
     def __init__(self, function: Callable[[K], V], *, room: int) -> None:
@@ -20,6 +23,6 @@ class Known(dict[K, V]):
 
     def __missing__(self, argument: K) -> V:
         result = self._function(argument)
-        if len(self) < self._room:
+        if len(self) < self._room and len(argument) <= _ARGUMENT_SIZE_MAX:
             self[argument] = result
         return result

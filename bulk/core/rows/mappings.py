@@ -4,9 +4,8 @@ Equal mappings are one object (up to a bound), so that a million rows stay small
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import orjson
@@ -26,7 +25,6 @@ _SEPARATORS = re.compile(f"[{_SEPARATOR_CHARS}]+")
 _MAPPING = re.compile(r"([1-9][0-9]{0,4}):([1-9][0-9]{0,4})(?:/([A-Za-z]{3}))?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _PROTOCOL_CHARS = 3
-_KNOWN_CELL_CHARS_MAX = 256
 _PROTOCOLS = frozenset(Protocol)
 
 
@@ -44,14 +42,14 @@ _MAPPINGS = Known(_mapping_of_three, room=65_536)
 
 def ports_of_text(cell: str) -> Ports | Wrong:
     """Read `8081:22/TCP 8082:23/UDP` (blanks, `;` or `,` between), or a JSON array in the cell."""
-    return _CELLS[cell] if len(cell) <= _KNOWN_CELL_CHARS_MAX else _ports(cell, _mapping_of_text)
+    return _CELLS[cell]
 
 
-def _ports(cell: str, mapping_of_text: Callable[[str], PortMapping | Wrong]) -> Ports | Wrong:
+def _ports(cell: str) -> Ports | Wrong:
     stripped = cell.strip(_SEPARATOR_CHARS)
     if stripped.startswith("["):
         return _ports_of_array(cell)
-    return _together([mapping_of_text(token) for token in _SEPARATORS.split(stripped)] if stripped else [])
+    return _together([_TOKENS[token] for token in _SEPARATORS.split(stripped)] if stripped else [])
 
 
 def _ports_of_array(text: str) -> Ports | Wrong:
@@ -70,8 +68,7 @@ def _mapping_of_text(token: str) -> PortMapping | Wrong:
 
 
 _TOKENS = Known(_mapping_of_text, room=65_536)
-_CELLS = Known(partial(_ports, mapping_of_text=_TOKENS.__getitem__), room=4_096)
-"""Of cells that are not long, so that neither keys nor values are."""
+_CELLS = Known(_ports, room=4_096)
 
 
 def _unreadable(token: str) -> Wrong:

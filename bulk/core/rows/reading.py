@@ -14,7 +14,7 @@ from bulk.core.rows.header import read_header
 from bulk.core.rows.jsonl import json_drafts
 from bulk.core.rows.lines import LineCount, NumberedLine, text_lines
 from bulk.core.rows.repeats import Contests
-from bulk.core.rows.rules import ASKING, row_problems
+from bulk.core.rows.rules import kind_of, row_problems
 from bulk.core.rows.values import Problem
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
@@ -22,8 +22,6 @@ Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
 
 _BODY_COLUMNS = frozenset(names_of(ColumnKind.BODY))
 _TARGET_COLUMNS = frozenset(names_of(ColumnKind.TARGET))
-_ID_AND_ONE = 2
-"""Values of a row that no rule about several can concern."""
 
 _NO_ROWS = Problem(message="the file has no rows", hint="write one row for each service to change")
 _ASKS_NOTHING = Problem(
@@ -109,11 +107,11 @@ def _csv_drafts(lines: Iterator[NumberedLine], name: str, count: LineCount) -> I
 
 def _apply_rules(draft: Draft, name: str) -> None:
     """Add the issues that only the whole row shows."""
-    values = draft.values
-    if len(values) > _ID_AND_ONE:
-        for field, problem in row_problems(values):
+    may_break_a_rule, asks = kind_of(tuple(draft.values))
+    if may_break_a_rule:
+        for field, problem in row_problems(draft.values):
             draft.issues.append(issue_at(name, draft.line, draft.column, field, problem))
-    if not draft.issues and not draft.has_unread and ASKING.isdisjoint(values):
+    if not asks and not draft.issues and not draft.has_unread:
         draft.issues.append(issue_at(name, draft.line, draft.column, "", _ASKS_NOTHING))
 
 
