@@ -3,10 +3,11 @@
 import asyncio
 import gc
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any, TypeVar
 
 from bulk.adapters.children import keep_out_of_core_files
+from bulk.adapters.shortage import must_have_room
 from bulk.adapters.signals import heeding
 
 T = TypeVar("T")
@@ -15,6 +16,12 @@ T = TypeVar("T")
 def run(use_case: Coroutine[Any, Any, T]) -> T:
     """Run a use case to its end, on uvloop where there is one."""
     keep_out_of_core_files()
+    with closing(use_case):  # one that never began is warned of otherwise
+        must_have_room()
+        return _run(use_case)
+
+
+def _run(use_case: Coroutine[Any, Any, T]) -> T:
     gc.collect()
     gc.freeze()  # what was loaded lives to the end
     gc.set_threshold(100_000, 50, 100)  # requests make many small objects and hardly any cycles
