@@ -2,11 +2,13 @@
 
 from bulk.core.ledger.records import Intent, Purpose
 from bulk.core.ledger.row_life import after_intent
-from bulk.core.model import LaneName, Wait
+from bulk.core.model import Hold, LaneName, Wait
 from bulk.run.course import Course
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, Work, blocked, withdrawn
 from bulk.run.stages import Place, Renew, Send
+
+_IN_DOUBT = frozenset({Place.SETTLING, Place.READING})
 
 
 class Turns:
@@ -34,9 +36,13 @@ class Turns:
         return (self._board.looking[lane.number] > 0 or is_coming) and not self._gates.has_closed(lane)
 
     def hold(self) -> Wait | None:
-        """Return why rows that could go wait for others, where they do."""
+        """Return why rows that could go wait for others, where they do, or which one is in doubt."""
         is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self._lanes.values())
-        return self._gates.budget.hold() if is_held and not self._gates.stopped else None
+        if is_held and not self._gates.stopped:
+            return self._gates.budget.hold()
+        begun = tuple(self._board.works)  # at once: who looks on is another thread
+        in_doubt = next((row for row in begun if self._board.place(row) in _IN_DOUBT), 0)
+        return Wait(hold=Hold.SETTLE, row=in_doubt) if in_doubt else None
 
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from bulk.cli import progress
 from bulk.core.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
-from tests.simulator_caller import line
+from tests.simulator_caller import line, service_id
 
 YEARS_S = 978_307_200
 BUSY = ["throttle_429", "error_503"]
@@ -60,3 +61,23 @@ def test_a_list_that_is_to_wait_for_years_ends_the_command(verb: str, kind: str,
     assert ended.code == ExitCode.STOPPED_EARLY, ended.said
     assert "the API asks to be left alone until 20" in ended.err
     assert stage.aside.do(lambda simulator: sum(simulator.stats["answers"].values())) == 1
+
+
+@pytest.mark.parametrize(
+    ("settle_s", "retry_after", "said"),
+    [
+        (0.05, "seconds", "reads wait for the server's push-back: "),
+        (0.6, "none", "the settle time and a read: row 1"),
+    ],
+)
+def test_what_a_row_in_doubt_waits_for_is_on_screen(
+    settle_s: float, retry_after: str, said: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until its service may be read, and while the API asks to be left alone after it was."""
+    monkeypatch.setattr(progress, "PLAIN_EVERY_S", 0.1)
+    lost = {"kind": "reset", "after": True, "method": "PUT", "nth": 1}
+    asked = {"kind": "code", "code": "X", "http": 503, "method": "GET", "service_id": service_id(1)}
+    stage.order(faults={"rules": [lost, asked | {"retry_after": retry_after, "delay_s": 1}]})
+    ended = stage.apply(stage.job(wide([1, 2]), concurrency=1, settle_s=settle_s))
+    assert ended.code == ExitCode.OK
+    assert said in ended.err
