@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import LedgerReader
+from bulk.adapters.ledger import LedgerReader, OnRecord
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
-from bulk.app.ledgers import plan_report, reading
+from bulk.app.ledgers import plan_of, plan_report, reading
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, Listed, ServiceState, Target
@@ -27,14 +27,19 @@ async def plan_ledger(
     *,
     around: Surroundings,
     shown: Callable[[Report], None],
+    on_record: OnRecord | None = None,
     expect_digest: str = "",
 ) -> Forecast:
     """Show a saved plan, or what is left of a run, against the fleet as it is now; nothing is written.
 
-    Raises Refused where the plan, once shown, has another digest than the expected one.
+    `on_record` gets each record of the plan, as it does where one is made. Raises Refused where the plan,
+    once shown, has another digest than the expected one.
     """
     with reading(path) as reader:
         job, endpoint = job_of_ledger(reader.progress, flags)
+        if on_record:
+            for record in plan_of(path):
+                on_record(record, reader.change)
         async with open_fleets(ReadClient, job.pace, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
             ahead = forecast(reader.progress, job, around)

@@ -96,6 +96,14 @@ def _mappings_of(reader: LedgerReader, rows: Iterable[int]) -> Mappings:
     )
 
 
+def plan_of(path: Path) -> Iterator[Json]:
+    """Return the records that make a ledger's plan, not those of the runs on it."""
+    for _, record in records(path):
+        yield record
+        if record["type"] == "planned":
+            return
+
+
 def must_name_its_targets(reader: LedgerReader) -> None:
     """Raise LedgerDamaged where a row that a run looks at is of a target that the plan does not name."""
     progress = reader.progress

@@ -9,8 +9,8 @@ from pathlib import Path
 import orjson
 
 from bulk.adapters.children import bare
-from bulk.adapters.ledger import records
 from bulk.adapters.practice import Practice, practice_server
+from bulk.app.ledgers import plan_of
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
 from bulk.core.footprint import footprint_of
@@ -59,7 +59,7 @@ def _sow(plan: Path, fleet: Path) -> Iterator[str]:
     regions: dict[str, str] = {}
     fleet.parent.mkdir()
     with fleet.open("xb") as file:
-        for record in _plan(plan):
+        for record in plan_of(plan):
             if record["type"] == "change":
                 change = practised(change_of(record))
                 if line := fleet_line(change):
@@ -82,7 +82,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
     chain, digest, run = Chain(), PlanDigest(), Json()
     options = settings_json(replace(job, window=None)) | {"endpoint": asdict(Endpoint(url=url))}
     with copy.open("xb") as file:
-        for record in _plan(plan):
+        for record in plan_of(plan):
             bare = {name: value for name, value in record.items() if name != "sum"}
             match record["type"]:
                 case "run":
@@ -99,14 +99,6 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
                 case _:
                     pass
             file.write(chain.add(bare))
-
-
-def _plan(ledger: Path) -> Iterator[Json]:
-    """Return the records that make a ledger's plan, not those of the runs on it."""
-    for _, record in records(ledger):
-        yield record
-        if record["type"] == "planned":
-            return
 
 
 def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:

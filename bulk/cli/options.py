@@ -293,6 +293,12 @@ LogFormat = Annotated[
     ),
 ]
 Verbose = Annotated[
-    bool, flag("-v", "--verbose", group=Group.OUTPUT, help="Log every record that is written to a ledger.")
+    bool,
+    flag(
+        "-v",
+        "--verbose",
+        group=Group.OUTPUT,
+        help="Log every record of the ledger, as it is written or, of a saved plan, read.",
+    ),
 ]
 Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="Show no progress and no log.")]

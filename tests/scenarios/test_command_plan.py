@@ -1,13 +1,15 @@
 """`bulk plan`: what it shows, what it saves, and that it changes nothing."""
 
 import csv
+import io
+import sys
 from pathlib import Path
 
 import orjson
 import pytest
 
 from bulk.core.errors import ExitCode
-from tests.scenarios.stage import Stage, wide
+from tests.scenarios.stage import Stage, fleet_lines, wide
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 
 MISSING = 99
@@ -307,3 +309,35 @@ def test_a_project_of_the_jobs_region_is_not_used_where_all_rows_are_of_another(
     monkeypatch.setenv(setting, PROJECT)
     rows = f"service_id,region,ports\n{service_id(2)},cn-south-1,1:2\n"
     assert "Plan: 1 to update of 1 row in 1 target" in stage.bulk("plan", stage.file("one.csv", rows)).out
+
+
+def test_a_saved_plan_is_logged_as_one_that_is_made(stage: Stage) -> None:
+    """With -v each of its records, in order; without it none."""
+    job = stage.job(wide([1, 2]))
+
+    def logged(*words: str) -> list[str]:
+        ended = stage.bulk("plan", *words, "--log-format", "json", "-v")
+        return [event for line in ended.err.splitlines() if (event := orjson.loads(line)["event"]) in KINDS]
+
+    made = logged(job, "--out", "p")
+    assert made == ["run", "change", "change", "planned"]
+    assert logged("p") == made
+    assert "change" not in stage.bulk("plan", "p").err
+
+
+KINDS = {"run", "change", "planned", "session"}
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet_lines(61)}], indirect=True)
+@pytest.mark.parametrize("verb", [["plan"], ["apply", "-n"], ["apply", "--yes"]])
+def test_a_long_plan_of_a_pipe_names_what_can_be_done(
+    verb: list[str], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipe is read: no command that names it would show its rows again."""
+    rows = wide(range(1, 62))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(rows.encode())))
+    ended = stage.bulk(*verb, "-", "--format", "csv")
+    assert ended.code == ExitCode.OK, ended.err
+    assert "and 11 more rows: bulk plan FILE --output csv, with the rows in a file\n" in ended.out
+    file = stage.file("rows.csv", rows)
+    assert len(stage.bulk("plan", file, "--output", "csv").out.splitlines()) == 62

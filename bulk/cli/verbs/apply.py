@@ -1,13 +1,12 @@
 """`bulk apply`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, unread_job
+from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, unread_job, whole_plan
 from bulk.core.errors import UsageError
 
 
@@ -43,7 +42,7 @@ def apply(
         quiet=quiet,
         can_ask=can_ask,
         dry_run="-n",
-        whole_plan=f"bulk plan {shlex.quote(job)} --output csv",
+        whole_plan=whole_plan(job),
     )
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)

@@ -1,6 +1,5 @@
 """`bulk plan`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from bulk.cli.verbs.shared import (
     must_be_alone,
     open_job,
     show_report,
+    whole_plan,
 )
 from bulk.core.errors import ExitCode
 
@@ -43,14 +43,21 @@ def plan(
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
     def shown(report: "Report") -> None:
-        show_report(report, output_form, more=f"bulk plan {shlex.quote(job)} --output csv", bom=bom)
+        show_report(report, output_form, more=whole_plan(job), bom=bom)
 
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
     digest = digest_of(expect_digest)
     if ledgers.is_ledger(job):
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
-        use_case = comparing.plan_ledger(Path(job), flags, around=here, shown=shown, expect_digest=digest)
+        use_case = comparing.plan_ledger(
+            Path(job),
+            flags,
+            around=here,
+            shown=shown,
+            on_record=log if verbose else None,
+            expect_digest=digest,
+        )
     else:
         source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         endpoint = source.endpoint

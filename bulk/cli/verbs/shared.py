@@ -1,6 +1,7 @@
 """What several verbs share: words turned into values, and reports shown."""
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -169,6 +170,15 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
             )
         found.append(Despite(stop.lower(), reason))
     return tuple(found)
+
+
+def whole_plan(job: str) -> str:
+    """Return the command that shows every row of a plan; a pipe can be read only once."""
+    path = Path(job)
+    is_pipe = not (path.is_file() or path.is_dir())
+    return f"bulk plan {'FILE' if is_pipe else shlex.quote(job)} --output csv" + (
+        ", with the rows in a file" if is_pipe else ""
+    )
 
 
 def must_be_alone(path: str, **words: Any) -> None:
