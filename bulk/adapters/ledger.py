@@ -24,6 +24,7 @@ import orjson
 
 from bulk.adapters.files import LEDGER_SUFFIX
 from bulk.adapters.ledger_ends import head_of, last_session
+from bulk.adapters.ledger_summary import LedgerPoint, Segments, SummaryWriter, load
 from bulk.adapters.lines import Lines
 from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
@@ -88,6 +89,7 @@ def records(path: Path, chain: Chain | None = None, *, whole: bool = True) -> It
     read, line = checked_whole if whole else checked, b""
     try:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
+            file.seek(chain.size_bytes)
             for line in iter(partial(file.readline, LINE_BYTES_MAX + 1), b""):
                 offset = chain.size_bytes
                 yield offset, read(chain.unseal(line, whole=whole))
@@ -126,6 +128,26 @@ def fold(path: Path, chain: Chain | None = None) -> Progress:
             hint="it is not a ledger, or its planning was interrupted; plan anew",
         )
     return progress
+
+
+def by_summary(path: Path, *, every_byte: bool) -> tuple[Progress, Chain, Segments] | None:
+    """Return the state of a ledger by its summary and the lines behind that; None where it is to be folded.
+
+    Beside it come its chain, and the segments of what the summary adds up. See `ledger_summary.load`.
+    """
+    if found := load(path, every_byte=every_byte):
+        progress, chain, _ = found
+        with suppress(LedgerDamaged, UsageError):  # the fold says what is wrong
+            deque(steps(path, progress, chain), maxlen=0)
+            return found
+    return None
+
+
+def state(path: Path, *, every_byte: bool) -> tuple[Progress, bool]:
+    """Return the state of a ledger, and whether it is by its summary; raises as `fold` does."""
+    if found := by_summary(path, every_byte=every_byte):
+        return found[0], True
+    return fold(path), False
 
 
 def is_live(path: Path) -> bool:
@@ -236,6 +258,10 @@ class LedgerFile(LedgerReader):
         """Bytes written so far."""
         self._failure: Exception | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._summary: SummaryWriter | None = SummaryWriter(path, fd, Segments())
+        """None where something else wrote to the file as it was opened."""
+        self._durable = LedgerPoint(0, "", 0)
+        self._is_named = False
 
     @classmethod
     def create(
@@ -290,14 +316,27 @@ class LedgerFile(LedgerReader):
         return ledger
 
     def _fold(self) -> None:
-        self.progress = fold(self.path, self._chain)
-        self._size_bytes = self._chain.size_bytes
-        torn_bytes = os.fstat(self._fd).st_size - self._chain.size_bytes
+        before = os.fstat(self._fd)
+        if found := by_summary(self.path, every_byte=True):
+            self.progress, self._chain, segments = found
+            written_bytes = segments.size_bytes
+            segments.read_on(self._fd, self._chain.size_bytes)
+        else:
+            self.progress, written_bytes = fold(self.path, self._chain), 0
+            segments = Segments.of(self._fd, self._chain.size_bytes)
+        size_bytes = self._size_bytes = self._chain.size_bytes
+        torn_bytes = (now := os.fstat(self._fd)).st_size - size_bytes
+        is_as_read = (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+        self._summary = SummaryWriter(self.path, self._fd, segments, written_bytes) if is_as_read else None
+        self._durable, self._is_named = self._point(), True
         if torn_bytes:
-            os.ftruncate(self._fd, self._chain.size_bytes)
+            os.ftruncate(self._fd, size_bytes)
             self.put(
                 Note(about="torn", message=f"cut an unfinished last line of {counted(torn_bytes, 'byte')}")
             )
+
+    def _point(self) -> LedgerPoint:
+        return LedgerPoint(self._chain.n, self._chain.sum, self._chain.size_bytes)
 
     async def write(self, record: Record) -> None:
         """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""
@@ -329,6 +368,7 @@ class LedgerFile(LedgerReader):
                 f"{self.path}: cannot be created: {error.strerror}",
                 hint="choose a place on a local disk with --ledger or --out",
             ) from error
+        self._is_named = True
 
     def discard(self) -> None:
         """Remove a ledger that was never published."""
@@ -346,8 +386,12 @@ class LedgerFile(LedgerReader):
         try:
             if self._lines or self._committing or not kind:
                 await self.flush()
+            if self._summary and self._is_named and not kind:
+                await self._summary.close(self.progress, self._durable)
         finally:
             self._thread.shutdown()
+            if self._summary:
+                self._summary.shut_down()
             os.close(self._fd)
 
     def _append(self, record: Record, waiter: asyncio.Future[None] | None) -> None:
@@ -380,7 +424,7 @@ class LedgerFile(LedgerReader):
         content, self._lines = b"".join(self._lines), []
         batch, self._queued = self._queued, []
         commit = asyncio.get_running_loop().run_in_executor(self._thread, self._write_and_sync, content)
-        commit.add_done_callback(partial(self._committed, batch))
+        commit.add_done_callback(partial(self._committed, batch, self._point()))
 
     def _write_and_sync(self, content: bytes) -> None:
         if content:
@@ -389,6 +433,8 @@ class LedgerFile(LedgerReader):
         view = memoryview(content)
         while view:
             view = view[self._disk.write(self._fd, view) :]  # type: ignore[arg-type]
+        if self._summary:
+            self._summary.add(content)
         self._disk.sync(self._fd)
 
     def _check_file(self) -> None:
@@ -408,7 +454,10 @@ class LedgerFile(LedgerReader):
         )
 
     def _committed(
-        self, batch: list[tuple[Json, int, asyncio.Future[None] | None]], commit: asyncio.Future[None]
+        self,
+        batch: list[tuple[Json, int, asyncio.Future[None] | None]],
+        point: LedgerPoint,
+        commit: asyncio.Future[None],
     ) -> None:
         self._committing = False
         try:
@@ -431,6 +480,9 @@ class LedgerFile(LedgerReader):
             for _, _, waiter in batch:
                 if waiter and not waiter.done():
                     waiter.set_result(None)
+            self._durable = point
+            if self._summary and self._is_named:
+                self._summary.write_soon(self.progress, point)
             self._commit_soon()
 
     def _tell(self, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:

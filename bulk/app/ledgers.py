@@ -5,14 +5,14 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
-from bulk.adapters.ledger import LedgerReader, fold, is_live, records
+from bulk.adapters.ledger import LedgerReader, fold, is_live, records, state
 from bulk.adapters.ledger_ends import ends_of, head_of
 from bulk.app.jobs import runs_of
 from bulk.app.sources import JobRuns
@@ -30,9 +30,13 @@ from bulk.core.vpcep.codes import advice_for
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[LedgerReader]:
-    """Open a ledger to look at, without locking it; raises UsageError and LedgerDamaged."""
-    with reader_of(path, fold(path)) as reader:
+def reading(path: Path, *, by_summary: bool = False) -> Iterator[LedgerReader]:
+    """Open a ledger to look at, without locking it; raises UsageError and LedgerDamaged.
+
+    It is folded, or else `by_summary` taken from its summary, to which every byte is held.
+    """
+    progress = state(path, every_byte=True)[0] if by_summary else fold(path)
+    with reader_of(path, progress) as reader:
         yield reader
 
 
@@ -46,9 +50,21 @@ def reader_of(path: Path, progress: Progress) -> Iterator[LedgerReader]:
         os.close(fd)
 
 
-def status(path: Path) -> tuple[Progress, bool]:
-    """Return the folded state of a ledger, and whether a process works on it now."""
-    return fold(path), is_live(path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Where a run stands."""
+
+    progress: Progress
+    alive: bool
+    """Whether a process works on it now."""
+    by_summary: bool
+    """Whether its summary was believed for the lines that it adds up."""
+
+
+def status(path: Path) -> Status:
+    """Return where the run of a ledger stands; raises UsageError and LedgerDamaged."""
+    progress, by_summary = state(path, every_byte=False)
+    return Status(progress=progress, alive=is_live(path), by_summary=by_summary)
 
 
 def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
@@ -157,7 +173,7 @@ def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progres
     stopped = {}
     for path in candidates:
         with suppress(LedgerDamaged):
-            progress = fold(path)
+            progress, _ = state(path, every_byte=False)
             known = decided(progress.decisions)
             if known.stops and not known.left and not progress.finished:
                 stopped[path] = progress

@@ -86,7 +86,7 @@ def run_to_roll_back(
     Raises UsageError and LedgerDamaged.
     """
     # Held before the ledger is read: a run that goes on would leave rows that nobody has seen.
-    with kept_at_rest(path) if at_rest else nullcontext(), reading(path) as reader:
+    with kept_at_rest(path) if at_rest else nullcontext(), reading(path, by_summary=True) as reader:
         progress = reader.progress
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))

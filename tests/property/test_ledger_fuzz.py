@@ -186,9 +186,9 @@ def read(lines: Any) -> None:
 
 def shown(path: Path) -> None:
     """Ask for the status."""
-    progress, alive = ledgers.status(path)
-    read(status.lines(progress, alive=alive, ledger="L"))
-    status.as_json(progress, alive=alive)
+    found = ledgers.status(path)
+    read(status.lines(found.progress, alive=found.alive, ledger="L"))
+    status.as_json(found.progress, alive=found.alive)
 
 
 def reported(form: str) -> Callable[[Path], None]:

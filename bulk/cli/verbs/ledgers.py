@@ -13,12 +13,17 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
     from bulk.core.reports import status as status_report
 
     path = ledger_of(run)
-    progress, alive = ledgers.status(path)
+    found = ledgers.status(path)
+    progress, alive = found.progress, found.alive
     if output_form is options.PlainForm.JSON:
-        output.write_json({"ledger": str(path), **status_report.as_json(progress, alive=alive)})
+        status_json = status_report.as_json(progress, alive=alive)
+        output.write_json({"ledger": str(path), **status_json, "by_summary": found.by_summary})
     else:
         flag = jobs.endpoint_of_ledger(progress).flag
-        output.show(status_report.lines(progress, alive=alive, ledger=shlex.quote(str(path)), flag=flag))
+        ledger = shlex.quote(str(path))
+        output.show(status_report.lines(progress, alive=alive, ledger=ledger, flag=flag))
+        if found.by_summary:
+            output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
     return ExitCode.OK
 
 

@@ -58,13 +58,15 @@ class Chain:
     It begins with the first line, or behind those that end with record `n` - 1 and the sum `total`.
     """
 
-    def __init__(self, n: int = 0, total: bytes = GENESIS, size_bytes: int = 0) -> None:
+    def __init__(
+        self, n: int = 0, total: bytes = GENESIS, size_bytes: int = 0, *, is_fixed: bool = False
+    ) -> None:
         self.n = n
         """Number of the next record."""
         self.size_bytes = size_bytes
         """Length of the lines so far."""
         self._sum = total
-        self._is_fixed = False
+        self._is_fixed = is_fixed
         """Whether the plan is complete, so that no change may follow."""
 
     @property
