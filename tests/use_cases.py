@@ -19,9 +19,9 @@ class Yes:
     def show_result(self, report: Report, ledger: Path) -> None:
         """Look away."""
 
-    def confirms(self, changes: int) -> bool:
+    def confirms(self, question: str) -> bool:
         """Agree."""
-        return changes > 0
+        return bool(question)
 
     def watching(self, watched: Watched) -> AbstractContextManager[None]:  # noqa: ARG002
         """Look away."""

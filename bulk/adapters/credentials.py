@@ -68,6 +68,8 @@ class Found:
     """Where they were found, to be named in messages."""
     account: str
     """What shares one budget at the API: the account where it is named, else the key's end and a digest."""
+    domain: str = ""
+    """The account's id or name; empty where none was named."""
     project_id: str = ""
     """Empty where none was named."""
     iam_endpoint: str = ""
@@ -112,7 +114,9 @@ def _from_variables(env: Mapping[str, str]) -> Found | None:
     )
     accounts = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
     account = next((given[name] for name in accounts if given.get(name)), "")
-    return found and replace(found, project_id=_project_id(given), account=account or found.account)
+    return found and replace(
+        found, project_id=_project_id(given), account=account or found.account, domain=account or found.domain
+    )
 
 
 def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
@@ -141,7 +145,12 @@ def _password(given: Mapping[str, str]) -> Found | None:
         return None
     _all_or_none(given, names, place)
     user, password, domain = (_text(given[name], name, place) for name in names)
-    return Found(source=Password(user=user, password=password, domain=domain), place=place, account=domain)
+    return Found(
+        source=Password(user=user, password=password, domain=domain),
+        place=place,
+        account=domain,
+        domain=domain,
+    )
 
 
 def _project_id(given: Mapping[str, str]) -> str:
@@ -157,6 +166,7 @@ def _from_file(path: Path, section: str) -> Found | None:
     return found and replace(
         found,
         account=given.get("domain_id") or found.account,
+        domain=given.get("domain_id", ""),
         project_id=given.get("project_id", ""),
         iam_endpoint=given.get("iam_endpoint", ""),
         endpoint=given.get("endpoint", ""),

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from bulk.adapters.credentials import Found, find_credentials
+from bulk.adapters.credentials import Found, Password, find_credentials
 from bulk.adapters.flights import Flights, Spawn
-from bulk.adapters.identity import Credential, Patience, find_project, open_credential
+from bulk.adapters.identity import Credential, Patience, find_project, open_credential, visible_projects
 from bulk.adapters.trial import Trial
 from bulk.adapters.unhonoured import refuse_unhonoured
 from bulk.adapters.wire import Wire
@@ -20,6 +20,7 @@ from bulk.core.errors import UsageError
 from bulk.core.model import (
     Abort,
     ListVerdict,
+    Owner,
     PutVerdict,
     Reply,
     Retry,
@@ -30,7 +31,8 @@ from bulk.core.model import (
 )
 from bulk.core.puts import Put
 from bulk.core.vpcep.codes import NoReply, refuses_key
-from bulk.core.vpcep.keys import Secret, Stamp
+from bulk.core.vpcep.iam import Project
+from bulk.core.vpcep.keys import KeyPair, Secret, Stamp
 from bulk.core.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
 from bulk.core.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
 from bulk.core.vpcep.requests import Request, list_services, modify_service, services_path, show_service
@@ -47,6 +49,8 @@ LATE = Retry(
     counts=False,
 )
 
+_UNKNOWN = Owner()
+
 V = TypeVar("V")
 C = TypeVar("C", bound="ReadClient")
 
@@ -54,8 +58,19 @@ C = TypeVar("C", bound="ReadClient")
 class ReadClient:
     """Reads the services of one project; never sends a request twice on its own."""
 
-    def __init__(self, *, wire: Wire, endpoint: Endpoint, project_id: str, credential: Credential) -> None:
+    def __init__(
+        self,
+        *,
+        wire: Wire,
+        endpoint: Endpoint,
+        project_id: str,
+        credential: Credential,
+        owner: Owner = _UNKNOWN,
+        iam_endpoint: Endpoint | None = None,
+    ) -> None:
         self.project_id = project_id
+        self.owner = owner
+        self._iam_endpoint = iam_endpoint
         self._path = services_path(project_id)
         self._wire = wire
         self._route = wire.route(endpoint)
@@ -79,6 +94,16 @@ class ReadClient:
     def account(self) -> str:
         """Return the name of the budget that all clients of one account share at the API."""
         return self._credential.account
+
+    async def projects(self) -> tuple[Project, ...]:
+        """Return the projects that the credentials may see; none where IAM does not say so at once."""
+        return await visible_projects(self._credential, self._wire, self._iam_endpoint)
+
+    def owner_of(self, project: Project | None) -> Owner:
+        """Return whose this client's project is, with what the list of projects says of it."""
+        if project is None:
+            return self.owner
+        return self.owner._replace(project=project.name, account=project.domain_id or self.owner.account)
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
         """Return `limit` services (1 to 1,000) from `offset` on, oldest first."""
@@ -148,8 +173,24 @@ Tell: TypeAlias = Callable[[PutVerdict], object]
 class Client(ReadClient):
     """Reads and changes the services of one project."""
 
-    def __init__(self, *, wire: Wire, endpoint: Endpoint, project_id: str, credential: Credential) -> None:
-        super().__init__(wire=wire, endpoint=endpoint, project_id=project_id, credential=credential)
+    def __init__(
+        self,
+        *,
+        wire: Wire,
+        endpoint: Endpoint,
+        project_id: str,
+        credential: Credential,
+        owner: Owner = _UNKNOWN,
+        iam_endpoint: Endpoint | None = None,
+    ) -> None:
+        super().__init__(
+            wire=wire,
+            endpoint=endpoint,
+            project_id=project_id,
+            credential=credential,
+            owner=owner,
+            iam_endpoint=iam_endpoint,
+        )
         self._flights = Flights(wire, self._route, REPLY_BYTES_MAX)
 
     def send(self, put: Put, tell: Tell, spawn: Spawn) -> None:
@@ -219,12 +260,35 @@ async def connect(
         open_credential, found, wire=wire, iam_endpoint=iam, region=target.region, patience=patience
     )
     credential = await to_iam(project_id=named)
-    project_id = named or await find_project(
-        credential, wire=wire, iam_endpoint=iam, region=target.region, patience=patience, unplaced=unplaced
+    project = (
+        await find_project(
+            credential,
+            wire=wire,
+            iam_endpoint=iam,
+            region=target.region,
+            patience=patience,
+            unplaced=unplaced,
+        )
+        if not named
+        else None
     )
+    project_id = project.id if project else named
     if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
         credential = await to_iam(project_id=project_id)
-    return kind(wire=wire, endpoint=vpcep, project_id=project_id, credential=credential)
+    client = kind(
+        wire=wire,
+        endpoint=vpcep,
+        project_id=project_id,
+        credential=credential,
+        owner=Owner(
+            account=found.domain,
+            key=found.source.ak[16:][-4:] if isinstance(found.source, KeyPair) else "",
+            iam=iam.authority if iam and isinstance(found.source, Password) else "",
+        ),
+        iam_endpoint=iam,
+    )
+    client.owner = client.owner_of(project)
+    return client
 
 
 def _checked(project_id: str) -> str:

@@ -34,6 +34,9 @@ RENEWAL_PAUSE_S = 30.0
 METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
 """Elsewhere than on a cloud server nobody answers (API.md, section 4.4)."""
 
+NAMES_S = 3.0
+"""How long the names of projects are waited for; a plan is as good without them."""
+
 IDENTITY_BYTES_MAX = 1024 * 1024
 
 TRIES = 6
@@ -195,8 +198,8 @@ async def find_project(
     region: str,
     patience: Patience,
     unplaced: str = "",
-) -> str:
-    """Return the id of the project that is named like the region (API.md, section 4.3).
+) -> iam.Project:
+    """Return the project that is named like the region (API.md, section 4.3).
 
     `unplaced` is the id of a project of which it is not known in which region it is: where it is in this
     one, it is the answer. Raises CredentialsError where there is none, where there are several, or where IAM
@@ -216,7 +219,7 @@ async def find_project(
     if unplaced:
         got = _of_region(got, region, unplaced)
     if len(got) == 1:
-        return got[0].id
+        return got[0]
     raise CredentialsError(
         f"region {region} has {len(got) or 'no'} projects for these credentials"
         + ": " * bool(got)
@@ -225,6 +228,24 @@ async def find_project(
         if got
         else "check the region and the account, or name a project with --project-id",
     )
+
+
+async def visible_projects(
+    credential: Credential, wire: Wire, iam_endpoint: Endpoint | None
+) -> tuple[iam.Project, ...]:
+    """Return the projects that IAM lists for these credentials, to name them to a person.
+
+    Nothing depends on it: there are none where IAM is not known, refuses, or does not answer at once.
+    """
+    secret = credential.current(wire.clock.now())
+    if iam_endpoint is None or secret is None:
+        return ()
+    try:
+        async with asyncio.timeout(NAMES_S):
+            got = await _projects(secret, wire, iam_endpoint, "")
+    except TimeoutError:
+        return ()
+    return () if isinstance(got, Retry | Abort) else got
 
 
 def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endpoint:

@@ -62,7 +62,7 @@ async def apply_from(
         path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
         whole = source.whole
         with _alone(whole.sha256, whole.endpoint, around):
-            async with new_plan(Client, whole, path, around, on_record) as (plan, reach):
+            async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)
                 return await work_on(
                     plan,
@@ -72,6 +72,7 @@ async def apply_from(
                     operator,
                     given=source.given,
                     begins=True,
+                    gathered=gathered,
                     decisions=left.decisions,
                     on_yes=partial(left.on_yes, around, operator.notify),
                 )

@@ -1,5 +1,6 @@
 """What a plan comes to before it runs: its footprint, what stands against it, how long it takes."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from bulk.app.surroundings import Surroundings
@@ -8,7 +9,8 @@ from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import target_of
 from bulk.core.model import Action
-from bulk.core.plan import Estimate, estimate_of
+from bulk.core.plan.estimate import Estimate, Load, estimate_of
+from bulk.core.reports.where import where_of
 
 WORKERS_MAX = 64
 """Requests in flight at most where the job sets none."""
@@ -21,6 +23,7 @@ class Forecast:
     """What a plan comes to."""
 
     changes: int
+    refused: int
     findings: tuple[Finding, ...]
     """The limits that it exceeds."""
     estimate: Estimate
@@ -31,14 +34,16 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
     footprint = progress.footprint
     return Forecast(
         changes=footprint.changes,
+        refused=footprint.refused,
         findings=findings(footprint, job.guards),
         estimate=estimate_of(
-            puts=footprint.changes + footprint.parked,
-            lists=_lists(progress),
+            lanes=_lanes(progress),
             rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
             workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
             window_s=_window_s(job, around),
+            window=str(job.window or ""),
+            is_auto=job.pace.rate is None,
             failures_max=failures_max(job.guards, footprint.changes),
             failures_share=str(job.guards.max_failures or ""),
         ),
@@ -46,20 +51,34 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
 
 
 def _window_s(job: Job, around: Surroundings) -> float | None:
-    """Return the seconds until the window closes; None without one, and where it is not open."""
-    closes_at = job.window.closes_at(around.local_time()) if job.window else None
-    return (closes_at - around.utc()).total_seconds() if closes_at else None
+    """Return the seconds that the window is open for, of one that is open what is left; None without one."""
+    if job.window is None:
+        return None
+    closes_at = job.window.closes_at(around.local_time())
+    return (closes_at - around.utc()).total_seconds() if closes_at else job.window.length_s
 
 
-def _lists(progress: Progress) -> int:
-    """Return the list requests of a run: those of its look before the PUTs, and those of the one after them.
+def _lanes(progress: Progress) -> list[Load]:
+    """Return what each lane of a run has to send: what shares one rate limit at the API.
 
     A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
-    refused, the last one those that were sent.
+    refused, the last one those that were sent. In which lane the parked services are is not known here; their
+    intermediate PUTs are counted for the busiest one.
     """
+    changes = progress.rows_by_target({Action.UPDATE})
+    looked_at = progress.rows_by_target({Action.UPDATE, Action.KEEP})
     listed = (progress.planned or {}).get("pages", ())
     targets = map(target_of, progress.run["targets"])
     pages = dict(zip(targets, listed, strict=False))
-    changed = progress.targets_with(Action.UPDATE)
-    looks = (changed | progress.targets_with(Action.KEEP), changed)
-    return sum(pages.get(target, 1) for look in looks for target in look)
+    where = where_of(progress)
+    puts: Counter[tuple[str, ...]] = Counter()
+    lists: Counter[tuple[str, ...]] = Counter()
+    for target in looked_at:
+        owner = where.owners.get(target)
+        whose = (owner.account or owner.key) if owner else ""
+        lane = (where.hosts.get(target, ""), target.region, whose or target.profile)
+        puts[lane] += changes.get(target, 0)
+        lists[lane] += pages.get(target, 1) * (2 if target in changes else 1)
+    if puts:
+        puts[max(puts, key=lambda lane: puts[lane])] += progress.footprint.parked
+    return [Load(puts=puts[lane], lists=lists[lane]) for lane in lists]

@@ -24,6 +24,7 @@ from bulk.core.ledger.records import Json, target_of
 from bulk.core.model import Action, Outcome, ServiceState
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, Row, Rows, row_of
+from bulk.core.reports.overview import Overview
 from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.totals import Mappings
 from bulk.core.vpcep.codes import advice_for
@@ -86,8 +87,14 @@ def plan_report(
     estimate: Estimate | None = None,
     timeline: Timeline | None = None,
     moved: Mapping[int, ServiceState | None] = MappingProxyType({}),
+    gathered: Overview | None = None,
+    left_only: bool = False,
 ) -> Report:
-    """Return the report of an open ledger; rows whose service `moved` since are shown as drifted."""
+    """Return the report of an open ledger; rows whose service `moved` since are shown as drifted.
+
+    `gathered` is what was gathered while the plan was made. With `left_only` it is about the rows that have
+    not ended.
+    """
     progress = reader.progress
 
     def row_at(row: int) -> Row:
@@ -95,9 +102,17 @@ def plan_report(
         told = row_of(reader.change(row), outcome, reader.outcome(row))
         return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
 
-    rows = Rows(progress, row_at, partial(_mappings_of, reader), moved)
-    before_run = None if progress.sessions else estimate
-    return Report(progress=progress, rows=rows, advice=advice, estimate=before_run, timeline=timeline)
+    return Report(
+        progress=progress,
+        rows=Rows(progress, row_at, partial(_mappings_of, reader), moved, left_only=left_only),
+        advice=advice,
+        estimate=None if progress.sessions else estimate,
+        timeline=timeline,
+        is_new=gathered is not None,
+        gathered=gathered,
+        moved=moved,
+        is_resumed=left_only,
+    )
 
 
 def _mappings_of(reader: LedgerReader, rows: Iterable[int]) -> Mappings:

@@ -1,8 +1,9 @@
 """Making a plan: every fleet listed once, every change of a source written to a ledger."""
 
 import secrets
+import socket
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from itertools import chain
@@ -18,6 +19,7 @@ from bulk.adapters.snapshot import Snapshot
 from bulk.app.approving import must_be_approved
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import plan_report
+from bulk.app.overruling import user
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.sources import PlanSource, R
 from bulk.app.surroundings import Surroundings
@@ -25,9 +27,10 @@ from bulk.core.footprint import Footprint
 from bulk.core.job import settings_json
 from bulk.core.ledger.digest import PlanDigest, covered, planned_terms
 from bulk.core.ledger.records import Alike, Planned, Record, Run, record_json, target_json
-from bulk.core.model import Change, PlannedChange, Repeated, Target
+from bulk.core.model import Change, Owner, PlannedChange, Repeated, Target
 from bulk.core.plan import list_requests
 from bulk.core.reports.model import Report
+from bulk.core.reports.overview import NAMED_MAX, Overview
 from bulk.run.reading import in_turn, list_services
 
 C = TypeVar("C", bound=ReadClient)
@@ -52,9 +55,9 @@ async def plan_from(
     """
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
-        async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _):
+        async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _, gathered):
             ahead = forecast(ledger.progress, source.job, around)
-            shown(plan_report(ledger, estimate=ahead.estimate))
+            shown(plan_report(ledger, estimate=ahead.estimate, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()
@@ -64,7 +67,7 @@ async def plan_from(
 @asynccontextmanager
 async def new_plan(
     kind: type[C], source: PlanSource[R], path: Path, around: Surroundings, on_record: OnRecord
-) -> AsyncIterator[tuple[LedgerFile, Reach[C]]]:
+) -> AsyncIterator[tuple[LedgerFile, Reach[C], Overview]]:
     """Make a plan in a new ledger; the ledger and the clients that planned stay open for what follows.
 
     The ledger has no name until it is published; without that it leaves nothing behind. Raises what the
@@ -75,8 +78,8 @@ async def new_plan(
         ledger = LedgerFile.create(path, now=around.clock.now, on_record=on_record)
         try:
             async with ledger:
-                await _write(ledger, source, rows, reach, around)
-                yield ledger, reach
+                gathered = await _write(ledger, source, rows, reach, around)
+                yield ledger, reach, gathered
         finally:
             ledger.discard()
 
@@ -87,8 +90,11 @@ async def _write(
     rows: Mapping[Target, Collection[R]],
     reach: Reach[C],
     around: Surroundings,
-) -> None:
-    """List every fleet that the rows name, and write their changes in the order of sending."""
+) -> Overview:
+    """List every fleet that the rows name, and write their changes in the order of sending.
+
+    Returns the changes in groups.
+    """
     reach.foresee({source.job.where.target, *rows})
     by_target = await _by_target(rows, reach)
     run = Run(
@@ -103,6 +109,8 @@ async def _write(
             target_json(target) | {"host": host}
             for target, host in zip(by_target, await reach.hosts(by_target), strict=True)
         ],
+        user=user(),
+        host=socket.gethostname(),
     )
     ledger.put(run)
     writer = _PlanWriter(ledger, run)
@@ -118,7 +126,8 @@ async def _write(
 
     await around.clock.sleep(source.settle_s)
     await in_turn(ask, by_target, use)
-    await writer.complete(source.unusable())
+    await writer.complete(source.unusable(), await reach.owners(by_target))
+    return writer.overview
 
 
 async def _by_target(rows: Mapping[Target, Collection[R]], reach: Reach[C]) -> Mapping[Target, Collection[R]]:
@@ -144,6 +153,7 @@ class _PlanWriter:
         self._digest = PlanDigest()
         self._counts: Counter[str] = Counter()
         self._footprint = Footprint()
+        self.overview = Overview()
         self._pages: list[int] = []
         self._waiting: list[Record] = []
         """Changes that are not in the ledger yet."""
@@ -162,6 +172,8 @@ class _PlanWriter:
                     others = alike[id(change.like)] = _Alike(change.like)
                     self._count(change.like, 0)  # so that actions are counted in the order of the plan
                 others.rows += 1
+                if len(others.some) < NAMED_MAX:
+                    others.some.append(change)
                 self._waiting.append(others.line.record(change))
                 self._digest.add_one_like(others.covered, change.update.row, change.service_id)
             else:
@@ -171,7 +183,7 @@ class _PlanWriter:
             if len(self._waiting) == _COMMIT_CHANGES:
                 await self._commit()
         for others in alike.values():
-            self._count(others.like, others.rows)
+            self._count(others.like, others.rows, others.some)
 
     async def _commit(self) -> None:
         """Write what is waiting; `put` alone would have the disk wait for each target by itself."""
@@ -180,11 +192,13 @@ class _PlanWriter:
         self._waiting.clear()
         await self._ledger.flush()
 
-    def _count(self, change: Change, times: int = 1) -> None:
+    def _count(self, change: Change, times: int = 1, some: Sequence[PlannedChange] = ()) -> None:
         self._counts[change.action.value] += times
         self._footprint.add(change, times)
+        if times:
+            self.overview.add_change(change, times, some or (change,))
 
-    async def complete(self, unusable: Iterable[Change]) -> None:
+    async def complete(self, unusable: Iterable[Change], owners: Iterable[Owner]) -> None:
         """Write the changes that no target was listed for, and that the plan is complete."""
         await self._write(unusable)
         await self._commit()
@@ -195,6 +209,7 @@ class _PlanWriter:
                 counts=dict(self._counts),
                 footprint=asdict(self._footprint),
                 pages=self._pages,
+                owners=[{n: value for n, value in owner._asdict().items() if value} for owner in owners],
                 digest=self._digest.under(terms),
             )
         )
@@ -208,3 +223,5 @@ class _Alike:
         self.line = Alike(like)
         self.covered = covered(like)
         self.rows = 0
+        self.some: list[PlannedChange] = []
+        """The first of them, to be named."""

@@ -1,9 +1,10 @@
 """Reaching the fleets of a run: clients and paces, opened once, shared as accounts and regions are."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -19,7 +20,7 @@ from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import UnnamedHost, UsageError
 from bulk.core.job import SIMULATOR, Pace
-from bulk.core.model import LaneName, RequestKind, Target, Why
+from bulk.core.model import LaneName, Owner, RequestKind, Target, Why
 from bulk.core.pacing import Pacing, auto, believed, fixed
 from bulk.core.vpcep import regions
 
@@ -135,6 +136,14 @@ class Reach(Generic[C]):
     async def hosts(self, targets: Iterable[Target]) -> list[str]:
         """Return the host of the API of each target; raises what `contact` raises."""
         return [(await self.contact(target)).lane.host for target in targets]
+
+    async def owners(self, targets: Collection[Target]) -> list[Owner]:
+        """Return whose each target is; names that are not known are asked for once for each profile."""
+        contacts = [await self.contact(target) for target in targets]
+        unnamed = {each.target.profile: each.client for each in contacts if not each.client.owner.project}
+        asked = [await client.projects() for client in unnamed.values()]
+        found = {project.id: project for project in chain.from_iterable(asked)}
+        return [each.client.owner_of(found.get(each.target.project_id)) for each in contacts]
 
     def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
         budget = Budget(lane=lane, kind=kind)

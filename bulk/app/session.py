@@ -32,6 +32,8 @@ from bulk.core.ledger.stops import BrakeReason, exit_code
 from bulk.core.model import Hold, Outcome, RequestKind, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
+from bulk.core.reports.overview import Overview
+from bulk.core.reports.summary import question
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
@@ -78,7 +80,7 @@ class Operator(Protocol):
         """Show how the run went."""
         ...
 
-    def confirms(self, changes: int) -> bool:
+    def confirms(self, question: str) -> bool:
         """Ask whether to do it."""
         ...
 
@@ -113,6 +115,7 @@ async def work_on(
     *,
     given: Iterable[str],
     begins: bool,
+    gathered: Overview | None = None,
     decisions: Sequence[Decision] = (),
     notes: Sequence[Note] = (),
     on_yes: Callable[[], Awaitable[None]] | None = None,
@@ -125,12 +128,13 @@ async def work_on(
     progress, ended = ledger.progress, partial(end_of, ledger, job)
     stops = stops_after(progress, decisions)
     ahead = forecast(progress, job, around)
-    operator.show_plan(plan_report(ledger, estimate=ahead.estimate))
+    plan = plan_report(ledger, estimate=ahead.estimate, gathered=gathered, left_only=bool(progress.sessions))
+    operator.show_plan(plan)
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
     changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
-    if changes and not operator.confirms(changes):
+    if changes and not operator.confirms(question(plan, changes)):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
     closes_at, clients = _window(job, around), await _clients(progress, reach)
     for decision in decisions:

@@ -60,7 +60,7 @@ app.command(cls=Verb, add_help_option=False, context_settings={"ignore_unknown_o
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; no traceback reaches the user."""
     words = sys.argv[1:] if argv is None else argv
-    output.speak(json=_asks_for_json(words, os.environ))
+    output.speak(words, json=_asks_for_json(words, os.environ))
     try:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt):

@@ -264,8 +264,12 @@ DetailedExitcode = Annotated[
     flag(
         "--detailed-exitcode",
         group=Group.OUTPUT,
-        help="Exit with 2 if the plan has changes, with 0 if it has none.",
+        help="Exit with 2 if the plan has changes, with 4 if it refuses a row, with 0 otherwise.",
     ),
+]
+Each = Annotated[
+    bool,
+    flag("--all", group=Group.OUTPUT, help="Show each row on a line of its own, and no groups."),
 ]
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")
@@ -301,4 +305,7 @@ Verbose = Annotated[
         help="Log every record of the ledger, as it is written or, of a saved plan, read.",
     ),
 ]
-Quiet = Annotated[bool, flag("-q", "--quiet", group=Group.OUTPUT, help="Show no progress and no log.")]
+Quiet = Annotated[
+    bool,
+    flag("-q", "--quiet", group=Group.OUTPUT, help="Show nothing but errors; the exit code says the rest."),
+]

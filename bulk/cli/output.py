@@ -6,20 +6,28 @@ a job file, the name of a file.
 
 import io
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, Literal, TypeAlias
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
 from bulk.core.errors import CannotRun
-from bulk.core.reports.words import Line, plain
+from bulk.core.reports.words import Line, plain, wrapped
 from bulk.core.text import printable
+
+if TYPE_CHECKING:
+    from bulk.core.reports.model import Report
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 
+WIDTH = 80
+_WIDTH_MIN = 40
+_HANG = 6
 _AT_ONCE = 500
 
 
@@ -33,10 +41,24 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
     from rich.text import Text
 
     console = Console(file=getattr(sys, stream), highlight=False, soft_wrap=True, width=None)
-    for line in lines:
+    for line in chain.from_iterable(wrapped(line, width(stream), hang=_HANG) for line in lines):
         spans = ((printable(span.text), str(span.style)) for span in line)
         with on_the_side(stream):
             console.print(Text.assemble(*spans))
+
+
+def show_report(report: "Report", *, each: bool = False) -> None:
+    """Write a report to stdout as lines for a person; with `each` every row has one."""
+    from bulk.core.reports import as_table
+
+    show(as_table.lines(report, width=width("stdout"), each=each))
+
+
+def width(stream: Stream) -> int:
+    """Return the columns of the terminal that a stream is; those of most terminals where it is none."""
+    if not getattr(sys, stream).isatty():
+        return WIDTH
+    return max(shutil.get_terminal_size((WIDTH, 0)).columns, _WIDTH_MIN)
 
 
 @contextmanager
@@ -87,18 +109,30 @@ def write_json(value: object) -> None:
 
 
 class _Form:
-    """The form of lines on stderr."""
+    """The form of lines on stderr, and the words of the command."""
 
     is_json = False
+    words: tuple[str, ...] = ()
 
 
-def speak(*, json: bool) -> None:
-    """Choose the form of the lines on stderr."""
+def speak(words: Iterable[str], *, json: bool) -> None:
+    """Choose the form of the lines on stderr; `words` are those of the command."""
     _Form.is_json = json
+    _Form.words = tuple(words)
     if json:
         from bulk.cli import logs, options
 
         logs.configure(form=options.LogForm.JSON, verbose=False, quiet=False)
+
+
+def given() -> tuple[str, ...]:
+    """Return the words of the command that was given."""
+    return _Form.words
+
+
+def command(*more: str) -> str:
+    """Return the command that was given, with more words, as a shell takes it."""
+    return shlex.join(["bulk", *_Form.words, *more])
 
 
 def speaks_json() -> bool:

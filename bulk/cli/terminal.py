@@ -3,46 +3,60 @@
 import shlex
 import sys
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from bulk.adapters.signals import raising_signals
 from bulk.app.session import NOT_CONFIRMED, Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
-from bulk.core.reports import as_table
-from bulk.core.reports.model import Report
+from bulk.core.reports.model import Commands, Report
 from bulk.core.reports.stopped import ways_on
-from bulk.core.text import counted, printable
+from bulk.core.reports.summary import says_all
+from bulk.core.reports.words import plain, text, wrapped
+from bulk.core.text import printable
 
 
 class Terminal:
     """An operator who reads stdout and stderr and types."""
 
-    def __init__(self, *, yes: bool, quiet: bool, can_ask: bool, dry_run: str, whole_plan: str) -> None:
-        """Take `dry_run`, how to see the plan only, and `whole_plan`, the command that shows every row."""
+    def __init__(
+        self, *, yes: bool, quiet: bool, can_ask: bool, dry_run: str, each_row: str, each: bool = False
+    ) -> None:
+        """Take `dry_run`, how to see the plan only, and `each_row`, the command that shows every row."""
         if not (yes or can_ask):
             raise UsageError(
                 "nobody can be asked here (standard input is not a terminal); nothing was sent",
                 hint=f"add --yes to go ahead, or {dry_run} to see the plan only",
             )
-        self._whole_plan = whole_plan
+        self._each_row = each_row
+        self._each = each
         self._yes = yes
         self._quiet = quiet
+        self._said_all = False
+        """Whether the plan was one sentence, to which a run has nothing to add."""
 
     def show_plan(self, report: Report) -> None:
         """Show what would be done."""
+        self._said_all = says_all(report)
         if not self._quiet:
-            output.show(as_table.lines(report, more=self._whole_plan))
+            output.show_report(replace(report, commands=Commands(each=self._each_row)), each=self._each)
 
     def show_result(self, report: Report, ledger: Path) -> None:
         """Show how the run went."""
-        output.show(as_table.lines(report, more=f"bulk report {shlex.quote(str(ledger))} --output csv"))
+        if not self._quiet and not (self._said_all and report.progress.finished):
+            rows = f"bulk report {shlex.quote(str(ledger))} --output csv"
+            output.show_report(replace(report, commands=Commands(rows=rows)))
 
-    def confirms(self, changes: int) -> bool:
+    def confirms(self, question: str) -> bool:
         """Ask whether to do it; only `yes` is a yes."""
         if self._yes:
             return True
-        return answer(f"Change {counted(changes, 'service')}? Only yes goes ahead: ").lower() == "yes"
+        width = output.width("stderr")
+        lines = [*map(plain, wrapped(text(question), width, hang=0))]
+        rest = "Only yes goes ahead: "
+        joint = " " if len(lines[-1]) + len(rest) < width else "\n"
+        return answer("\n".join(lines) + joint + rest).lower() == "yes"
 
     def watching(self, watched: Watched) -> AbstractContextManager[None]:
         """Show the run while the block runs."""
@@ -54,10 +68,12 @@ class Terminal:
             output.notify(message)
 
     def sum_up(self, applied: Applied) -> None:
-        """Show why the run stopped and, where rows are left, the command that goes on."""
+        """Show why the run stopped and what to do next; with `quiet` only the former."""
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
             output.notify(f"stopped: {applied.message}")
+        if self._quiet:
+            return
         for line in ways_on(applied.stops, shlex.quote(str(applied.ledger)), applied.endpoint.flag):
             output.notify(line)
         if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED} and not applied.stops:
@@ -77,6 +93,6 @@ def answer(question: str) -> str:
         if output.speaks_json():
             output.aside("question", message=question)
         else:
-            sys.stderr.write(printable(question))
+            sys.stderr.write("\n".join(map(printable, question.split("\n"))))
             sys.stderr.flush()
         return sys.stdin.readline().strip()

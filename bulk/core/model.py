@@ -171,6 +171,19 @@ class LaneName(NamedTuple):
         return f"lane {self.region}"
 
 
+class Owner(NamedTuple):
+    """Whose services a client sees, as far as it is known: for a person to read, nothing goes by it."""
+
+    account: str = ""
+    """The account's id (the domain id of `GET /v3/projects`) or name."""
+    key: str = ""
+    """The last four characters of the access key, where there is one."""
+    project: str = ""
+    """The project's name."""
+    iam: str = ""
+    """The host of IAM, where the credentials or the project make a run ask it."""
+
+
 class RequestKind(StrEnum):
     """What the API counts apart."""
 
@@ -511,6 +524,13 @@ class Action(StrEnum):
                 assert_never(self)
 
 
+class Refusal(NamedTuple):
+    """Why the plan refuses a row and what to do about it; `cause` as in `Change`."""
+
+    reason: str
+    cause: str = ""
+
+
 @noun
 class Change:
     """Before -> after for one service, with the exact PUT body."""
@@ -523,6 +543,8 @@ class Change:
     """The whole service as the plan saw it; None where it was not found."""
     reason: str = ""
     """Why the row is refused, or a warning about it."""
+    cause: str = ""
+    """What refusals of one kind share, where their reasons differ: the reason without its particulars."""
     after: tuple[int, ...] = ()
     """Rows that must be applied before this one, in the order in which the plan ends them."""
     parking: ModifyBody | None = None

@@ -172,7 +172,7 @@ class Reader(Yes):
 
     def show_plan(self, report: Report) -> None:
         """Read it, and go."""
-        read(as_table.lines(report, more="more"))
+        read(as_table.lines(report))
         raise Refused("seen")
 
 
@@ -199,7 +199,7 @@ def reported(form: str) -> Callable[[Path], None]:
             whole = ledgers.report(path, reader, with_timeline=form in {"json", "html", "md"})
             match form:
                 case "table":
-                    read(as_table.lines(whole, more="more"))
+                    read(as_table.lines(whole))
                 case "html":
                     text = "".join(as_html.render(whole))
                     assert harmless(text) == text

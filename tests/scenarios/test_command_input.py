@@ -47,11 +47,11 @@ def piped(stage: Stage, verb: str, way: str) -> subprocess.CompletedProcess[str]
 def test_no_row_of_a_pipe_is_lost(way: str, stage: Stage) -> None:
     """Whatever the pipe, it is opened and read once: each row is in the plan, and in the run."""
     planned = piped(stage, "plan", way)
-    assert "Plan: 9 to update, 1 refused of 10 rows" in planned.stdout, planned
+    assert "9 of 10 services change." in planned.stdout, planned
     assert "read 10 lines: 10 rows" in planned.stderr
     (stage.folder / "pipe.jsonl").unlink(missing_ok=True)
     applied = piped(stage, "apply --yes", way)
-    assert "9 applied, 1 refused of 10 rows" in applied.stdout, applied
+    assert "1 of 10 services is not as asked" in applied.stdout, applied
     assert len(stage.applied) == ROWS
     assert len(stage.ledgers) == 1
 
@@ -130,7 +130,7 @@ def test_a_file_of_ids_may_be_a_pipe(stage: Stage) -> None:
     reader, writer = os.pipe()
     with open(writer, "w") as feed:  # noqa: PTH123 - a descriptor
         feed.write(f"{service_id(4)}\n")
-    assert "Plan: 1 to update of 1 row" in stage.bulk("plan", job, "--limit", f"@/dev/fd/{reader}").out
+    assert ": 1 service changes." in stage.bulk("plan", job, "--limit", f"@/dev/fd/{reader}").out
     os.close(reader)
 
 
@@ -154,11 +154,11 @@ def test_the_csv_report_of_a_run_is_a_job_that_keeps_what_was_applied(stage: Sta
     job = stage.file("job.jsonl", "".join(f"{orjson.dumps(row).decode()}\n" for row in rows))
     planned = stage.file("planned.csv", stage.bulk("plan", job, "--output", "csv").out)
     assert stage.bulk("check", planned).code == ExitCode.OK
-    assert "Plan: 3 to update, 1 refused of 4 rows" in stage.bulk("plan", planned).out
+    assert "3 of 4 services change." in stage.bulk("plan", planned).out
     assert stage.apply(job).code == ExitCode.SOME_FAILED
     again = stage.file("again.csv", stage.bulk("report", str(stage.ledger), "--output", "csv").out)
     assert stage.bulk("check", again).code == ExitCode.OK
-    assert "Plan: 3 already right, 1 refused of 4 rows" in stage.bulk("plan", again).out
+    assert "Nothing can be sent: 1 row refused, 3 services already right." in stage.bulk("plan", again).out
     columns = [line.split(",")[1:5] for line in Path(again).read_text().splitlines()]
     assert columns == [
         ["ports", "add_ports", "remove_ports", "expect_ports"],
@@ -168,4 +168,4 @@ def test_the_csv_report_of_a_run_is_a_job_that_keeps_what_was_applied(stage: Sta
         ["81:8004/TCP", "", "", "81:8004/TCP"],
     ]
     stage.order(services=[{"id": service_id(n), "ports": [mapping(9, 9)]} for n in (1, 2, 4)])
-    assert "Plan: 1 already right, 3 refused of 4 rows" in stage.bulk("plan", again).out
+    assert "Nothing can be sent: 3 rows refused, 1 service already right." in stage.bulk("plan", again).out

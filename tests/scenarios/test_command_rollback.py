@@ -149,7 +149,7 @@ def test_who_frees_a_server_port_goes_before_who_takes_it(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
 def test_a_server_port_that_somebody_keeps_is_refused_with_the_holder(stage: Stage) -> None:
     """By its id."""
-    ended = stage.bulk("plan", stage.job(TAKEN))
+    ended = stage.bulk("plan", stage.job(TAKEN), "--all")
     (refused,) = (text for text in ended.out.splitlines() if text.startswith("! 4"))
     assert service_id(3) in refused
 
@@ -161,7 +161,8 @@ def test_a_swap_is_refused_unless_one_may_be_parked(stage: Stage) -> None:
     before = without_times(stage)
     ended = stage.apply(job)
     assert ended.code == ExitCode.SOME_FAILED
-    assert " -> " in ended.out
+    assert "break the cycle with --allow-parking" in " ".join(ended.out.split())
+    assert " -> " in stage.bulk("plan", job, "--all").out
     assert stage.applied == []
     assert stage.apply(job, "--allow-parking").code == ExitCode.OK
     assert [stage.ports(n) for n in (1, 2)] == [[(80, 102)], [(80, 101)]]

@@ -218,15 +218,19 @@ def test_a_type_that_the_api_does_not_tell_stands_against_nothing() -> None:
     assert decided(before, ports="1:1").action is Action.UPDATE
 
 
-def test_consumers_that_may_lose_a_mapping_are_a_warning() -> None:
-    """An update that takes mappings from connected consumers says so; one that only adds does not."""
-    busy = replace(LIVE, connection_count=3)
-    taking = decided(busy, ports="80:8080")
-    assert taking.action is Action.UPDATE
-    assert taking.reason == "3 consumers are connected and may lose 443:8443/TCP"
-    assert decided(busy, add_ports="1:1").reason == ""
-    assert decided(busy, description="x").reason == ""
-    assert decided(replace(LIVE, connection_count=0), ports="80:8080").reason == ""
+def test_refusals_of_one_cause_share_it_where_their_reasons_differ() -> None:
+    """It has none of the particulars; where the reason is the same for all rows anyway, it is not needed."""
+    one = decided(ports="1:1", expect_ports="1:9")
+    other = decided(ports="1:1", expect_ports="1:8")
+    assert (
+        one.cause
+        == other.cause
+        == "expect_ports is not what was found; find out who changed it, then correct the row"
+    )
+    assert one.reason != other.reason
+    broken = decided(replace(LIVE, status="failed", error="E.1: no backend"), ports="1:1")
+    assert broken.cause == decided(replace(LIVE, status="failed"), ports="1:1").reason
+    assert decided(replace(LIVE, service_type="gateway"), ports="1:1").cause == ""
 
 
 def test_a_field_that_the_api_may_never_show_is_a_warning() -> None:
@@ -249,5 +253,5 @@ def test_opening_a_service_to_everybody_is_a_warning() -> None:
     assert decided(approval_enabled=False).reason == "new consumers will be connected without approval"
     closed = replace(LIVE, approval_enabled=False)
     assert decided(closed, approval_enabled=False, description="x").reason == ""
-    both = decided(replace(LIVE, connection_count=1), ports="80:8080", approval_enabled=False)
+    both = decided(add_ports="53:53/UDP", approval_enabled=False)
     assert both.reason.count("; ") == 1

@@ -8,7 +8,7 @@ import pytest
 from bulk.adapters.clock import SystemClock
 from bulk.app.forecast import forecast
 from bulk.app.surroundings import system
-from bulk.core.job import Daily, Job
+from bulk.core.job import Daily, Deadline, Job
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Planned, Run, record_json, record_type, target_json
@@ -57,13 +57,30 @@ class StoppedClock(SystemClock):
         ("2026-03-29T01:30+01:00", 90 * 60),  # the clocks go from 02:00 to 03:00
         ("2026-10-25T01:30+02:00", 210 * 60),  # and back from 03:00 to 02:00
         ("2026-03-30T01:30+02:00", 150 * 60),
-        ("2026-03-30T04:00+02:00", None),
+        ("2026-03-30T04:00+02:00", 180 * 60),  # it is shut: the next one is as long as its times say
     ],
 )
-def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(
-    moment: str, seconds: float | None
-) -> None:
+def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(moment: str, seconds: float) -> None:
     """A window until 04:00, in the nights in which the clocks are changed and in another."""
     around = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
     job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
     assert forecast(progress_of([]), job, around).estimate.window_s == seconds
+
+
+def test_a_deadline_that_has_passed_leaves_no_time() -> None:
+    """A window across midnight is as long as its times say."""
+    passed = Deadline(at=datetime.fromisoformat("2020-01-01T00:00+00:00"))
+    estimate = forecast(progress_of([]), Job(rows="x", window=passed), system()).estimate
+    assert (estimate.window_s, estimate.fits, estimate.window) == (0, False, "2020-01-01T00:00:00+00:00")
+    assert Daily(start=time(23), end=time(1, 30)).length_s == 2.5 * 3600
+    assert Daily(start=time(1), end=time(1)).length_s == 24 * 3600
+
+
+def test_each_account_and_region_is_a_lane_of_its_own() -> None:
+    """What is not known to share a rate limit is one lane; what is parked counts for the busiest."""
+    progress = progress_of([])
+    assert progress.planned is not None
+    assert forecast(progress, Job(rows="x"), system()).estimate.lanes == 1
+    progress.planned["owners"] = [{"account": "a"}, {"account": "b"}]
+    progress.planned["footprint"]["parked"] = 2
+    assert forecast(progress, Job(rows="x"), system()).estimate.duration_s == pytest.approx(0.5)

@@ -25,9 +25,9 @@ def test_every_line_is_one_line_that_steers_no_terminal(capsys: pytest.CaptureFi
 
 @pytest.fixture
 def _json() -> Iterator[None]:
-    output.speak(json=True)
+    output.speak([], json=True)
     yield
-    output.speak(json=False)
+    output.speak([], json=False)
 
 
 @pytest.mark.usefixtures("_json")

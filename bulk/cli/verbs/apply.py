@@ -6,7 +6,7 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import around, despite_of, digest_of, must_be_alone, unread_job, whole_plan
+from bulk.cli.verbs.shared import again, around, despite_of, digest_of, must_be_alone, unread_job
 from bulk.core.errors import UsageError
 
 
@@ -20,6 +20,7 @@ def apply(
     expect_digest: options.ExpectDigest = None,
     yes: options.Yes = False,
     ledger: options.LedgerOption = "",
+    each: options.Each = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
@@ -33,7 +34,7 @@ def apply(
     if dry_run and overruled:
         raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
     if dry_run:
-        talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet}
+        talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
     can_ask = job != "-" and sys.stdin.isatty()
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
@@ -42,7 +43,8 @@ def apply(
         quiet=quiet,
         can_ask=can_ask,
         dry_run="-n",
-        whole_plan=whole_plan(job),
+        each_row=again(job, "-n", "--all"),
+        each=each,
     )
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)

@@ -1,6 +1,7 @@
 """The verbs that look at a ledger and nothing else: `bulk status`, `bulk report`."""
 
 import shlex
+from dataclasses import replace
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
@@ -28,14 +29,24 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
 
 
 def report(
-    run: options.Run = "", output_form: ReportOutput = ReportForm.TABLE, bom: options.Bom = False
+    run: options.Run = "",
+    output_form: ReportOutput = ReportForm.TABLE,
+    each: options.Each = False,
+    bom: options.Bom = False,
 ) -> int:
     """Write the report of a plan or a run."""
-    from bulk.app import ledgers
+    from bulk.app import jobs, ledgers
+    from bulk.core.reports.model import Commands
 
     path = ledger_of(run)
     with ledgers.reading(path) as reader:
         with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
         whole = ledgers.report(path, reader, with_timeline=with_timeline)
-        show_report(whole, output_form, more=f"bulk report {shlex.quote(str(path))} --output csv", bom=bom)
+        commands = Commands(
+            each=output.command("--all"),
+            rows=output.command("--output", "csv"),
+            apply=jobs.endpoint_of_ledger(reader.progress).apply_command(path),
+            rollback=f"bulk rollback {shlex.quote(str(path))}",
+        )
+        show_report(replace(whole, commands=commands), output_form, bom=bom, each=each)
     return ExitCode.OK

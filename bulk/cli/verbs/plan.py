@@ -1,6 +1,8 @@
 """`bulk plan`."""
 
+import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,13 +10,14 @@ from bulk.cli import options
 from bulk.cli.verbs.shared import (
     ReportForm,
     ReportOutput,
+    again,
+    apply_command,
     around,
     conclude,
     digest_of,
     must_be_alone,
     open_job,
     show_report,
-    whole_plan,
 )
 from bulk.core.errors import ExitCode
 
@@ -31,22 +34,35 @@ def plan(
     detailed_exitcode: options.DetailedExitcode = False,
     output_form: ReportOutput = ReportForm.TABLE,
     bom: options.Bom = False,
+    each: options.Each = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
     verbose: options.Verbose = False,
     quiet: options.Quiet = False,
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, ledgers, planning, sources
+    from bulk.app import comparing, jobs, ledgers, planning, sources
     from bulk.cli import logs, running
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
 
-    def shown(report: "Report") -> None:
-        show_report(report, output_form, more=whole_plan(job), bom=bom)
-
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
     digest = digest_of(expect_digest)
+
+    def shown(report: "Report") -> None:
+        from bulk.core.reports.model import Commands
+
+        saved = out or (job if ledgers.is_ledger(job) else "")
+        endpoint_meant = jobs.endpoint_of_ledger(report.progress)
+        commands = Commands(
+            each=again(job, "--all"),
+            rows=again(job, "--output", "csv"),
+            apply=endpoint_meant.apply_command(Path(saved)) if saved else apply_command(["apply"]),
+            rollback=f"bulk rollback {shlex.quote(saved or job)}",
+        )
+        if not quiet or output_form is not ReportForm.TABLE:
+            show_report(replace(report, commands=commands), output_form, bom=bom, each=each)
+
     if ledgers.is_ledger(job):
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
@@ -65,5 +81,9 @@ def plan(
             source, around=here, out=saved, shown=shown, on_record=log, expect_digest=digest
         )
     planned = running.run(use_case)
-    ended = conclude(planned, out, endpoint)
-    return ExitCode.USAGE if detailed_exitcode and planned.changes and not ended else ended
+    ended = conclude(planned, out, endpoint, quiet=quiet)
+    if detailed_exitcode and not ended:
+        if planned.refused:
+            return ExitCode.SOME_FAILED
+        return ExitCode.USAGE if planned.changes else ended
+    return ended

@@ -87,7 +87,7 @@ class Onlooker:
     def show_result(self, report: "Report", ledger: Path) -> None:
         """Show nothing: the rehearsal's own report does."""
 
-    def confirms(self, changes: int) -> bool:  # noqa: ARG002 - an operator is told them
+    def confirms(self, question: str) -> bool:  # noqa: ARG002 - an operator is asked it
         """Return True: nobody is asked."""
         return True
 

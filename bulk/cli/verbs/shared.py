@@ -172,13 +172,11 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
     return tuple(found)
 
 
-def whole_plan(job: str) -> str:
-    """Return the command that shows every row of a plan; a pipe can be read only once."""
-    path = Path(job)
-    is_pipe = not (path.is_file() or path.is_dir())
-    return f"bulk plan {'FILE' if is_pipe else shlex.quote(job)} --output csv" + (
-        ", with the rows in a file" if is_pipe else ""
-    )
+def again(job: str, *more: str) -> str:
+    """Return the command that was given, with more words; a job that is a pipe can be read only once."""
+    is_pipe = not (Path(job).is_file() or Path(job).is_dir())
+    words = ["FILE" if is_pipe and word == job else word for word in output.given()]
+    return shlex.join(["bulk", *words, *more]) + (", with the rows in a file" if is_pipe else "")
 
 
 def must_be_alone(path: str, **words: Any) -> None:
@@ -190,16 +188,14 @@ def must_be_alone(path: str, **words: Any) -> None:
         )
 
 
-def show_report(report: "Report", form: ReportForm, *, more: str, bom: bool = False) -> None:
-    """Write a report to stdout; `more` is the command that gives what a table leaves out.
+def show_report(report: "Report", form: ReportForm, *, bom: bool = False, each: bool = False) -> None:
+    """Write a report to stdout; in a table every row has a line if `each` is true.
 
     A CSV begins with a byte order mark if `bom` is true.
     """
     match form:
         case ReportForm.TABLE:
-            from bulk.core.reports import as_table
-
-            output.show(as_table.lines(report, more=more))
+            output.show_report(report, each=each)
         case ReportForm.JSON:
             from bulk.core.reports import as_json
 
@@ -220,9 +216,33 @@ def show_report(report: "Report", form: ReportForm, *, more: str, bom: bool = Fa
             assert_never(form)
 
 
-def conclude(planned: "Forecast", out: str, endpoint: "Endpoint") -> ExitCode:
+def apply_command(verb: Sequence[str]) -> str:
+    """Return the command that does what the one that was given has planned, as a shell takes it.
+
+    `verb` is what stands in place of the verb that was given. What only concerns the output of a plan is left
+    out.
+    """
+    _, *words = output.given()
+    kept: list[str] = []
+    skips = False
+    for word in words:
+        name, _, value = word.partition("=")
+        if skips or name in _OF_A_PLAN:
+            skips = not skips and not value and name not in _SWITCHES
+        else:
+            kept.append(word)
+    return shlex.join(["bulk", *verb, *kept])
+
+
+_SWITCHES = frozenset(
+    {"--all", "--bom", "--detailed-exitcode", "-q", "--quiet", "-v", "--verbose", "-n", "--dry-run"}
+)
+_OF_A_PLAN = _SWITCHES | {"--out", "--output", "--expect-digest", "--log-format"}
+
+
+def conclude(planned: "Forecast", out: str, endpoint: "Endpoint", *, quiet: bool) -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
-    if out:
+    if out and not quiet:
         output.notify(f"the plan is saved; to run exactly this plan: {endpoint.apply_command(Path(out))}")
     for finding in planned.findings:
         output.complain(str(finding))

@@ -64,6 +64,12 @@ class Daily:
                 until = closes
         return until if until > now else None
 
+    @property
+    def length_s(self) -> float:
+        """Return how long it is open, as long as the clocks are not changed meanwhile."""
+        opens, closes = (timedelta(hours=at.hour, minutes=at.minute) for at in (self.start, self.end))
+        return ((closes - opens) % timedelta(days=1) or timedelta(days=1)).total_seconds()
+
     def __str__(self) -> str:
         """Return the written form: `02:00-04:00` or `02:00-04:00 UTC`."""
         return f"{self.start:%H:%M}-{self.end:%H:%M}" + (" UTC" if self.is_utc else "")
@@ -100,6 +106,11 @@ class Deadline:
         """Return the deadline (UTC); None where it has passed."""
         at = self.at.astimezone(UTC) if self.at.tzinfo else _first_moment(self.at, now.tzinfo)
         return at if now < at else None
+
+    @property
+    def length_s(self) -> float:
+        """Return 0: once it has passed, nothing is left of it."""
+        return 0.0
 
     def __str__(self) -> str:
         """Return the written form: `2026-01-15T04:00:00+00:00`."""

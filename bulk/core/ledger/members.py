@@ -28,6 +28,7 @@ from bulk.core.model import (
     LaneName,
     ModifyBody,
     Outcome,
+    Owner,
     Ports,
     RequestKind,
     ServiceId,
@@ -195,6 +196,7 @@ _OPTIONS = _such(
 _TARGET = _object("is_target", dict.fromkeys(Target._fields, _NAME))
 is_target: Callable[[Json], bool] = _known["is_target"]
 _PLACE = _object("is_place", {**dict.fromkeys(Target._fields, _NAME), "host": _optional(_NAME)})
+_OWNER = _object("is_owner", dict.fromkeys(Owner._fields, _optional(_NAME)))
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
 _LIMIT = _object(
     "is_limit",
@@ -261,6 +263,7 @@ _WHOLE_CHANGE: Checks = {
         "the service that the row names",
     ),
     "body": _BODY,
+    "cause": _optional(_TEXT),
     "parking": _optional(_BODY),
     "after_parked": _optional(_ROWS),
     "asked": _optional(_ASKED),
@@ -276,6 +279,7 @@ RECORDS: Mapping[str, Checks] = {
         "file": _optional(_PATH),
         "options": _OPTIONS,
         "targets": _list_of("are_targets", _PLACE, length_max=TARGETS_MAX),
+        **dict.fromkeys(("user", "host"), _optional(_TEXT)),
     },
     "change": _CHANGE,
     "planned": {
@@ -283,6 +287,7 @@ RECORDS: Mapping[str, Checks] = {
         "counts": _COUNTS,
         "footprint": _COUNTS,
         "pages": _optional(_list_of("are_pages", _int(0, COUNT_MAX), length_max=TARGETS_MAX)),
+        "owners": _optional(_list_of("are_owners", _OWNER, length_max=TARGETS_MAX)),
         "digest": _NAME,
     },
     "session": {

@@ -143,6 +143,9 @@ class Run:
     options: Json
     targets: list[Json]
     """With the host of the API for each."""
+    user: str = ""
+    """Who planned it, and on which machine; older ledgers do not say."""
+    host: str = ""
 
 
 @noun
@@ -157,6 +160,8 @@ class Planned:
     """What the plan reaches: the members of `Footprint`; those left out are 0."""
     pages: list[int] = field(default_factory=list)
     """Requests that listing each target took, in the order of `Run.targets`; older ledgers have none."""
+    owners: list[Json] = field(default_factory=list)
+    """What is known of the `Owner` of each target, in the same order; older ledgers have none."""
     digest: str
 
 
@@ -373,6 +378,8 @@ def _change_json(change: Change) -> Json:
         "before": state_json(change.before) if change.before else None,
         "body": change.body.named(),
     }
+    if change.cause:
+        json["cause"] = change.cause
     if change.parking is not None:
         json["parking"] = change.parking.named()
     if change.after_parked:
@@ -473,6 +480,7 @@ def change_of(json: Json) -> Change:
         target=target,
         action=_ACTIONS[json["action"]],
         reason=json["reason"],
+        cause=json.get("cause", ""),
         after=tuple(json["after"]),
         before=state_of(json["before"]) if json["before"] else None,
         body=body,

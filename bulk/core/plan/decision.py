@@ -14,6 +14,7 @@ from bulk.core.model import (
     PortMapping,
     Ports,
     Protocol,
+    Refusal,
     ServiceState,
     ServiceUpdate,
     Target,
@@ -42,21 +43,33 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
         reason = f"no such service in {target}; check its id, region and project"
         return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
     body = _full_body(update, before.ports)
-    action, reason = _decision(update, before, body)
-    return Change(update=update, target=target, action=action, body=body, before=before, reason=reason)
+    action, (reason, cause) = _decision(update, before, body)
+    return Change(
+        update=update,
+        target=target,
+        action=action,
+        body=body,
+        before=before,
+        reason=reason,
+        cause=cause,
+    )
 
 
-def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> tuple[Action, str]:
+def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> tuple[Action, Refusal]:
     """Return the action for a service that exists, and why it is refused or what to look at twice."""
     live = before.ports
-    if reason := next(chain(_foreign(before), _unfit(update, live)), ""):
-        return Action.REFUSE, reason
+    if refusal := next(chain(_foreign(before), _unfit(update, live)), None):
+        return Action.REFUSE, refusal
     # Before anything is expected of the live ports: an applied job, planned again, has nothing left to do.
     if before.confirms(body):
-        return Action.KEEP, ""
-    if reason := next(chain(_unexpected(update, live), _unsendable(body.ports)), ""):
-        return Action.REFUSE, reason
-    return Action.UPDATE, "; ".join(_warnings(before, body))
+        return Action.KEEP, _NONE
+    if refusal := next(chain(_unexpected(update, live), _unsendable(body.ports)), None):
+        return Action.REFUSE, refusal
+    warning = "; ".join(_warnings(before, body))
+    return Action.UPDATE, Refusal(warning) if warning else _NONE
+
+
+_NONE = Refusal("")
 
 
 def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
@@ -68,31 +81,39 @@ def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
     return replace(update.body, ports=(*left, *added))
 
 
-def _foreign(before: ServiceState) -> Iterator[str]:
+def _foreign(before: ServiceState) -> Iterator[Refusal]:
     """Yield why a service is not one that a tenant may change now."""
     if before.service_type not in (None, CHANGEABLE_TYPE):
-        yield (
+        yield Refusal(
             f"type is {before.service_type}, only {CHANGEABLE_TYPE} services change; "
             "take the row out of the job"
         )
     if before.server_type is not None and before.server_type not in SERVER_TYPES:
-        yield (
+        yield Refusal(
             f"server_type is {before.server_type}, which no service of a tenant has; "
             "take the row out of the job"
         )
     if before.status != CHANGEABLE_STATUS:
         way_out = _WAY_OUT.get(before.status, "make it available, then plan again")
-        yield f"status is {before.standing}, only {CHANGEABLE_STATUS} services change; {way_out}"
+        rest = f"only {CHANGEABLE_STATUS} services change; {way_out}"
+        cause = f"status is {before.status}, {rest}" if before.error else ""
+        yield Refusal(f"status is {before.standing}, {rest}", cause)
 
 
-def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[str]:
+def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[Refusal]:
     """Yield why the mappings to add or remove do not fit the live ones."""
     add, remove = update.add_ports, update.remove_ports
     for mapping, found in _led_elsewhere(remove, live, besides=add) if remove else ():
         if mapping not in live:
-            yield f"remove_ports names {mapping}, found {found}; name the mapping that the service has"
+            yield Refusal(
+                f"remove_ports names {mapping}, found {found}; name the mapping that the service has",
+                "remove_ports names a mapping that is another one; name the mapping that the service has",
+            )
     for mapping, found in _led_elsewhere(add, live, besides=remove) if add else ():
-        yield f"add_ports names {mapping}, found {found}; name {found} in remove_ports as well"
+        yield Refusal(
+            f"add_ports names {mapping}, found {found}; name {found} in remove_ports as well",
+            "add_ports names a client port that leads elsewhere; name what is there in remove_ports as well",
+        )
 
 
 def _led_elsewhere(
@@ -106,39 +127,39 @@ def _led_elsewhere(
     return ((m, found) for m in mappings if (found := present.get(_dialled(m), m)) != m)
 
 
-def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[str]:
+def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[Refusal]:
     """Yield that the service is not what the row was written for."""
     if update.expect_ports is not None and set(update.expect_ports) != set(live):
-        yield (
+        yield Refusal(
             f"expect_ports says {_written(update.expect_ports)}, found {_written(live)}; "
-            "find out who changed it, then correct the row"
+            "find out who changed it, then correct the row",
+            "expect_ports is not what was found; find out who changed it, then correct the row",
         )
 
 
-def _unsendable(ports: Ports | None) -> Iterator[str]:
+def _unsendable(ports: Ports | None) -> Iterator[Refusal]:
     """Yield why the API would refuse this full list (API.md, sections 2.2 and 2.3)."""
     if ports is None:
         return
     if not ports:
-        yield "no mapping would be left, the API accepts no empty list; keep at least one"
+        yield Refusal("no mapping would be left, the API accepts no empty list; keep at least one")
     if len(ports) > MAPPINGS_MAX:
-        yield f"{len(ports)} mappings would result, the API accepts {MAPPINGS_MAX}; remove some as well"
+        yield Refusal(
+            f"{len(ports)} mappings would result, the API accepts {MAPPINGS_MAX}; remove some as well",
+            f"more than {MAPPINGS_MAX} mappings would result; remove some as well",
+        )
     dialled = [_dialled(mapping) for mapping in ports]
     if len(set(dialled)) < len(dialled):
         [((client_port, protocol), count)] = Counter(dialled).most_common(1)
-        yield (
+        yield Refusal(
             f"client_port {client_port}/{protocol} would be in {count} mappings, "
-            "and its consumers can reach only one server_port; keep one of them"
+            "and its consumers can reach only one server_port; keep one of them",
+            "a client_port would be in several mappings; keep one of them",
         )
 
 
 def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
     """Yield what a reviewer should look at twice."""
-    removed = set(before.ports) - set(before.ports if body.ports is None else body.ports)
-    if removed and before.connection_count:
-        count = before.connection_count
-        connected = "1 consumer is connected" if count == 1 else f"{count} consumers are connected"
-        yield f"{connected} and may lose {_written(sorted(removed))}"
     if body.approval_enabled is False and before.approval_enabled is not False:
         yield "new consumers will be connected without approval"
     if "vip_port_id" in before.unshown(body):
@@ -151,5 +172,5 @@ def _dialled(mapping: PortMapping) -> tuple[int, Protocol]:
     return mapping.client_port, mapping.protocol
 
 
-def _written(ports: Ports | list[PortMapping]) -> str:
+def _written(ports: Ports) -> str:
     return " ".join(str(mapping) for mapping in ports) or "no mapping"

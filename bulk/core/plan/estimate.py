@@ -1,9 +1,18 @@
 """What a plan will take: requests and time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PAGE_SERVICES = 1_000
 """Services in one page of the list (API.md, section 1.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What a lane has to send: PUTs, the intermediate ones too, and list requests before and after them."""
+
+    puts: int
+    lists: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +24,12 @@ class Estimate:
     rate_per_s: float
     window_s: float | None = None
     """How long the change window is open; None without one."""
+    window: str = ""
+    """The window as it was written."""
+    lanes: int = 1
+    """Regions and accounts that have a rate of their own and are worked on side by side."""
+    is_auto: bool = False
+    """Whether the rate is the one that a search begins with, and not one that a person gave."""
     failures_max: int | None = None
     """How many of the changes may fail; None where no limit is set."""
     failures_share: str = ""
@@ -35,29 +50,33 @@ def list_requests(services: int) -> int:
 
 def estimate_of(
     *,
-    puts: int,
-    lists: int,
+    lanes: Sequence[Load],
     rate_per_s: float,
     workers: int,
     latency_s: float,
     window_s: float | None = None,
+    window: str = "",
+    is_auto: bool = False,
     failures_max: int | None = None,
     failures_share: str = "",
 ) -> Estimate:
     """Return what a run takes: its PUTs, and its list requests before and after them.
 
-    `puts` counts the intermediate ones too. Each worker has one PUT in flight, for `latency_s`; pages of a
-    list come one after the other. Reads and writes are paced apart, each at `rate_per_s`. Where only
-    `failures_max` may fail, one more than that are in flight at most.
+    Lanes are worked on side by side, each at `rate_per_s`: the longest one counts. Each worker has one PUT in
+    flight, for `latency_s`; pages of a list come one after the other. Reads and writes are paced apart. Where
+    only `failures_max` may fail, one more than that are in flight at most.
     """
     in_flight = workers if failures_max is None else min(workers, failures_max + 1)
     put_s = max(1 / rate_per_s, latency_s / in_flight)
     list_s = max(1 / rate_per_s, latency_s)
     return Estimate(
-        requests=puts + lists,
-        duration_s=puts * put_s + lists * list_s,
+        requests=sum(lane.puts + lane.lists for lane in lanes),
+        duration_s=max((lane.puts * put_s + lane.lists * list_s for lane in lanes), default=0.0),
         rate_per_s=rate_per_s,
         window_s=window_s,
+        window=window,
+        lanes=max(1, sum(1 for lane in lanes if lane.puts)),
+        is_auto=is_auto,
         failures_max=failures_max,
         failures_share=failures_share,
         is_paced_by_failures=put_s > max(1 / rate_per_s, latency_s / workers),

@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from bulk.core.model import PORT_MAX, Action, Change, ModifyBody, Protocol, ServiceId, ServiceState
+from bulk.core.model import PORT_MAX, Action, Change, ModifyBody, Protocol, Refusal, ServiceId, ServiceState
 from bulk.core.plan.cycles import Graph, fewest_breakers, shortest_cycle, strong_components
 from bulk.core.plan.port_claims import PortClaim, by_claim, held, left_when_parked, wanted
 from bulk.core.plan.sequence import sequenced
@@ -72,46 +72,56 @@ class _PortConflicts:
 
         None of them holds it now: beside a change that keeps it, the others are refused as unavailable.
         """
-        reasons: dict[ServiceId, str] = {}
+        reasons: dict[ServiceId, Refusal] = {}
         for claim, takers in sorted(self._takers.items()):
             contenders = [taker for taker in takers if taker in self._wanted]
             for service in contenders if len(contenders) > 1 else ():
                 other = next(self._row(contender) for contender in contenders if contender != service)
                 reasons.setdefault(
                     service,
-                    f"{claim} on port_id {claim.port_id} is also taken by row {other}, and only one service "
-                    "can hold it; choose another server_port in all rows but one",
+                    Refusal(
+                        f"{claim} on port_id {claim.port_id} is also taken by row {other}, and only one "
+                        "service can hold it; choose another server_port in all rows but one",
+                        "several rows take one server_port on the same port_id; keep it in one of them",
+                    ),
                 )
         self._refuse(reasons)
 
-    def _refuse(self, reasons: Mapping[ServiceId, str]) -> None:
+    def _refuse(self, reasons: Mapping[ServiceId, Refusal]) -> None:
         """Refuse services and, in turn, every service that wants what they hold."""
         queue = deque(reasons.items())
         while queue:
-            service, reason = queue.popleft()
+            service, (reason, cause) = queue.popleft()
             if self._wanted.pop(service, None) is not None:
-                self._become(service, action=Action.REFUSE, reason=reason)
+                self._become(service, action=Action.REFUSE, reason=reason, cause=cause)
                 claims = sorted(self._held.get(service, ()))
                 takers = chain.from_iterable(self._takers.get(claim, ()) for claim in claims)
-                queue.extend((taker, self._obstacle(taker)) for taker in takers if taker in self._wanted)
+                still = (taker for taker in takers if taker in self._wanted)
+                queue.extend((taker, obstacle) for taker in still if (obstacle := self._obstacle(taker)))
 
-    def _obstacle(self, service: ServiceId) -> str:
-        """Return who holds, and will not release, a claim that the service wants; empty where nobody does."""
+    def _obstacle(self, service: ServiceId) -> Refusal | None:
+        """Return who holds, and will not release, a claim that the service wants; None where nobody does."""
         for claim in sorted(self._wanted[service]):
             for holder in self._holders.get(claim, ()):
                 if holder != service and claim in self._wanted.get(holder, {claim}):
-                    return (
-                        f"{claim} on port_id {claim.port_id} is held by service {holder}, {self._why(holder)}"
+                    what, rest = self._why(holder)
+                    return Refusal(
+                        f"{claim} on port_id {claim.port_id} is held by service {holder}, {rest}",
+                        f"the server_port is held on the same port_id by {what}",
                     )
-        return ""
+        return None
 
-    def _why(self, holder: ServiceId) -> str:
+    def _why(self, holder: ServiceId) -> tuple[str, str]:
+        """Return what kind of service holds a claim, and that of this one, with what to do about it."""
         change = self.changes.get(holder)
         if change is None:
-            return "which is not in this job; free it there first, or choose another server_port"
+            way_out = "free it there first, or choose another server_port"
+            return f"a service that is not in this job; {way_out}", f"which is not in this job; {way_out}"
         if change.action is Action.REFUSE:
-            return f"whose row {change.row} is refused; correct that row first"
-        return f"whose row {change.row} keeps it; choose another server_port"
+            way_out = "is refused; correct that row first"
+            return f"a service whose row {way_out}", f"whose row {change.row} {way_out}"
+        way_out = "keeps it; choose another server_port"
+        return f"a service whose row {way_out}", f"whose row {change.row} {way_out}"
 
     # What waits for what
 
@@ -144,7 +154,8 @@ class _PortConflicts:
             cycle = shortest_cycle(component, first)
             way_out = "break the cycle with --allow-parking, or free one of these ports beforehand"
             reason = f"the rows wait for each other in a cycle: {self._shown(cycle)}; {way_out}"
-            self._refuse(dict.fromkeys(cycle, reason))
+            cause = f"rows wait for each other's server_port in a cycle; {way_out}"
+            self._refuse(dict.fromkeys(cycle, Refusal(reason, cause)))
 
     def _park(self, component: Graph[ServiceId]) -> None:
         """Break every cycle of a component by the fewest intermediate PUTs."""

@@ -7,6 +7,7 @@ and the script sets what comes from outside as text: a service's name cannot bec
 import hashlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -15,12 +16,21 @@ import orjson
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from bulk.core.model import Action, Outcome, Target
+from bulk.core.reports import meaning
 from bulk.core.reports.chart import chart_of
 from bulk.core.reports.model import Report, sittings_of
+from bulk.core.reports.overview import Overview, shared_names
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.row import TEXTS, Contrast, Row
-from bulk.core.reports.summary import estimated, failure_budget
-from bulk.core.reports.totals import Tally, Totals
+from bulk.core.reports.summary import (
+    facts_of,
+    headline,
+    mappings_text,
+    short_digest,
+    takes_text,
+    window_text,
+)
+from bulk.core.reports.totals import Tally
 from bulk.core.reports.words import as_text, counted, duration, figure, harmless, style_of
 
 NOTES_SHOWN = 100
@@ -29,11 +39,24 @@ NOTES_SHOWN = 100
 TARGETS_SHOWN = 12
 
 
+ROWS_MAX = 10_000
+"""Rows in the page that need a person, and rows besides; what there are more is counted."""
+GROUPS_MAX = 100
+"""Kinds of change, reasons and projects that the page lists."""
+NAMED = 8
+"""Services that are named in a group."""
+
+
 def render(report: Report) -> Iterator[str]:
     """Return the page piece by piece; each row is held as its JSON until the totals above are known."""
-    tally = Tally()
+    tally, overview = Tally(), Overview()
     targets: dict[Target, int] = {}
-    rows = [_json(_cells(row, targets)) for row in tally.counting(report.rows)]
+    rows, others = list[str](), 0
+    for row in overview.gathering(tally.counting(report.rows)):
+        others += not row.wrong
+        if len(rows) < 2 * ROWS_MAX and (row.wrong or others <= ROWS_MAX):
+            rows.append(_json(_cells(row, targets)))
+    whole = replace(report, gathered=overview, summed=tally.totals())
     head = _json(
         {
             "ran": report.ran,
@@ -46,32 +69,72 @@ def render(report: Report) -> Iterator[str]:
         _environment()
         .get_template("report.html")
         .generate(
-            report=report,
-            **_figures(report, tally.totals()),
+            report=whole,
+            **_figures(whole),
             **_own("style", "report.css"),
+            **_foot(whole),
             **_own("script", "report.js"),
             head=head,
             rows=rows,
+            beyond=whole.totals.rows - len(rows),
         )
     )
 
 
-def _figures(report: Report, totals: Totals) -> dict[str, Any]:
+def _figures(report: Report) -> dict[str, Any]:
     """Return the facts that the page shows above the list of services."""
+    totals, overview = report.totals, report.overview
     counts: Mapping[Any, int] = totals.actions if totals.outcomes is None else totals.outcomes
+    groups, troubles = overview.kinds(), overview.troubles()
+    named = [change for group in groups for change, _ in group.named]
+    places = list(overview.places.values())
     return {
         "progress": report.progress,
         "sittings": sittings_of(report.progress),
         "totals": totals,
         "counts": counts,
         "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),
-        "estimate": estimated(report.estimate) if report.estimate else "",
-        "budget": failure_budget(report),
+        "overview": overview,
+        "groups": groups[:GROUPS_MAX],
+        "more_groups": len(groups[GROUPS_MAX:]),
+        "troubles": troubles[:GROUPS_MAX],
+        "more_troubles": len(troubles[GROUPS_MAX:]),
+        "places": places[:GROUPS_MAX],
+        "more_places": len(places[GROUPS_MAX:]),
+        "shared": shared_names([*named, *(row.change for trouble in troubles for row in trouble.rows)]),
+        "facts": [fact for fact in facts_of(report) if report.ran or fact[0] not in _IN_TILES],
+        "apply": _apply(report),
         "chart": chart_of(report.timeline) if report.timeline else None,
         "latency": report.timeline.latency() if report.timeline else None,
         "notes": report.progress.notes[-NOTES_SHOWN:],
         "targets_shown": TARGETS_SHOWN,
     }
+
+
+_IN_TILES = frozenset({"Digest", "Mappings", "Consumers", "Refused", "Unchanged"})
+"""What the page of a plan has said before."""
+
+
+def _apply(report: Report) -> str:
+    command = report.commands.apply
+    return f"{command} --expect-digest {short_digest(report.progress.digest)}" if command else ""
+
+
+def _foot(report: Report) -> dict[str, str]:
+    """Return the style of what stands at the foot of each printed page; of the digest hex digits only."""
+    digits = "".join(each for each in short_digest(report.progress.digest) if each in "0123456789abcdef")
+    kind = "run" if report.ran else "plan"
+    content = (
+        "@page { size: A4; margin: 12mm 12mm 14mm; font: 8pt sans-serif; } "
+        f'@page {{ @bottom-left {{ content: "bulk {kind}, digest {in_fours(digits)}"; }} '
+        '@bottom-right { content: counter(page) " of " counter(pages); } }'
+    )
+    return {"foot": content, "foot_hash": _hash(content)}
+
+
+def in_fours(digits: str) -> str:
+    """Return hex digits in groups of four, as people compare them."""
+    return " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))
 
 
 def _cells(row: Row, targets: dict[Target, int]) -> list[Any]:
@@ -126,8 +189,11 @@ def _json(value: object) -> str:
 def _own(name: str, file: str) -> dict[str, str]:
     """Return one of our own files unchanged, and the hash by which the page's policy admits it."""
     content = files(__package__).joinpath("page", file).read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(content.encode()).digest()).decode()
-    return {name: content, f"{name}_hash": digest}
+    return {name: content, f"{name}_hash": _hash(content)}
+
+
+def _hash(content: str) -> str:
+    return b64encode(hashlib.sha256(content.encode()).digest()).decode()
 
 
 @lru_cache(maxsize=1)
@@ -147,5 +213,15 @@ def _environment() -> Environment:
         "moment": lambda at: f"{at[:10]} {at[11:19]} UTC",
         "remark": remark,
         "tone": _tone,
+        "look": lambda span: span.style.name.lower(),
+        "in_fours": in_fours,
+    }
+    environment.globals |= {
+        "meaning": meaning,
+        "named_max": NAMED,
+        "headline": headline,
+        "takes_text": takes_text,
+        "window_text": window_text,
+        "mappings_text": mappings_text,
     }
     return environment

@@ -15,6 +15,7 @@ from bulk.core.model import (
     ServiceState,
     state_of,
 )
+from bulk.core.reports.kinds import losses
 from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import ColumnKind, names_of
 
@@ -100,7 +101,14 @@ class Row:
         if self.unconfirmed:
             return f"no reply shows {' and '.join(self.unconfirmed)}: look whether it is as asked"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
-        return self.reply.message or ("" if is_as_asked else self.change.reason)
+        return self.reply.message or ("" if is_as_asked else self.warning)
+
+    @property
+    def warning(self) -> str:
+        """Return why the row is refused, or what the plan warns of; before the run also who loses a port."""
+        change = self.change
+        loss = losses(change) if change.action is Action.UPDATE and self.outcome is None else ""
+        return "; ".join(filter(None, (loss, change.reason)))
 
     @property
     def code(self) -> str:

@@ -1,24 +1,13 @@
-"""The rows of a report: gone through one by one, or only looked at."""
+"""The rows of a report: gone through one by one, or only some of them."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import chain
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain, islice
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, Outcome
 from bulk.core.reports.row import Row
 from bulk.core.reports.totals import Mappings, Totals
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glance:
-    """What fits on a terminal, whatever the number of rows."""
-
-    rows: tuple[Row, ...]
-    """All of a few rows; of many, some that change and then some that are wrong."""
-    totals: Totals
 
 
 class Rows:
@@ -30,26 +19,55 @@ class Rows:
         row_at: Callable[[int], Row],
         mappings_of: Callable[[Iterable[int]], Mappings],
         moved: Collection[int] = (),
+        *,
+        left_only: bool = False,
     ) -> None:
         """Take what the ledger adds up to, what returns one row, and the rows whose service has moved since.
 
-        `mappings_of` returns what the changes of some rows add up to.
+        `mappings_of` returns what the changes of some rows add up to. With `left_only` there are no rows but
+        those that have not ended.
         """
         self._progress = progress
         self._row_at = row_at
         self._mappings_of = mappings_of
         self._moved = moved
+        self._left_only = left_only
 
     def __iter__(self) -> Iterator[Row]:
         """Return every row."""
-        return map(self._row_at, self._progress.order)
+        return map(self._row_at, self._numbers())
 
-    def glance(self, rows_max: int) -> Glance:
-        """Return up to `rows_max` rows of each kind and the totals of all rows, and read few of them."""
+    def some(self, rows_max: int, *, wrong_only: bool) -> tuple[Iterator[Row], int]:
+        """Return up to `rows_max` rows, those that need a person first, and the number of the others.
+
+        With `wrong_only` rows that need nobody are not looked at and do not count as left out.
+        """
+        wrong, others, beyond = list[int](), list[int](), 0
+        for row in self._numbers():
+            if (self._outcome(row) or self._progress.action(row)).facts.needs_person:
+                known = wrong
+            elif wrong_only:
+                continue
+            else:
+                known = others
+            if len(known) < rows_max:
+                known.append(row)
+            else:
+                beyond += 1
+        some = [*wrong, *others][:rows_max]
+        return map(self._row_at, some), beyond + len(wrong) + len(others) - len(some)
+
+    def changing(self, rows_max: int) -> tuple[Row, ...]:
+        """Return the rows to change where they are at most so many; none where they are more."""
+        numbers = (row for row in self._numbers() if self._progress.action(row) is Action.UPDATE)
+        few = tuple(islice(numbers, rows_max + 1))
+        return tuple(map(self._row_at, few)) if len(few) <= rows_max else ()
+
+    def totals(self) -> Totals:
+        """Return the totals of all rows of the plan, and read few of them."""
         progress, planned = self._progress, self._progress.footprint
         actions, outcomes = progress.actions_counted(), self._outcomes()
-        shown = self._some(rows_max, actions, outcomes) if progress.rows > rows_max else progress.order
-        totals = Totals(
+        return Totals(
             rows=progress.rows,
             actions={action: actions[action] for action in Action},
             outcomes={outcome: outcomes[outcome] for outcome in Outcome} if outcomes else None,
@@ -60,7 +78,9 @@ class Rows:
             codes=dict(progress.codes.most_common()),
             unconfirmed=dict(Counter(chain.from_iterable(progress.unconfirmed.values()))),
         )
-        return Glance(rows=tuple(map(self._row_at, shown)), totals=totals)
+
+    def _numbers(self) -> Iterable[int]:
+        return self._progress.unended() if self._left_only else self._progress.order
 
     def _outcomes(self) -> Counter[Outcome]:
         """Return the number of rows by outcome; empty where none has one, before the run."""
@@ -71,28 +91,6 @@ class Rows:
                 outcomes[progress.outcome(row)] -= 1
             outcomes[Outcome.DRIFTED] += 1
         return outcomes
-
-    def _some(
-        self, rows_max: int, actions: Mapping[Action, int], outcomes: Mapping[Outcome, int]
-    ) -> list[int]:
-        """Return some rows that change and then some that are wrong, looking at no more than that takes."""
-        results: Mapping[Any, int] = outcomes if self._progress.sessions else {**actions, **outcomes}
-        wrong_left = min(rows_max, sum(n for result, n in results.items() if result.facts.needs_person))
-        changing_left = min(rows_max, actions[Action.UPDATE])
-        changing: list[int] = []
-        wrong: list[int] = []
-        for row in self._progress.order:
-            action = self._progress.action(row)
-            if (self._outcome(row) or action).facts.needs_person:
-                if wrong_left:
-                    wrong.append(row)
-                    wrong_left -= 1
-            elif action is Action.UPDATE and changing_left:
-                changing.append(row)
-                changing_left -= 1
-            if not wrong_left and not changing_left:
-                break
-        return changing + wrong
 
     def _outcome(self, row: int) -> Outcome | None:
         if row in self._moved:

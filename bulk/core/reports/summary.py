@@ -1,63 +1,241 @@
-"""What a plan or a run comes to, in a few lines of the terminal."""
+"""What a plan or a run comes to: its headline, and its totals behind their labels."""
 
 from collections.abc import Iterator
 
+from bulk.core.model import Action, Outcome
 from bulk.core.plan import Estimate
-from bulk.core.reports.model import Report
+from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.totals import Mappings, Totals
-from bulk.core.reports.words import Line, Span, Style, counted, duration, figure, printable, tallied
+from bulk.core.reports.words import (
+    Line,
+    Span,
+    Style,
+    counted,
+    duration,
+    figure,
+    printable,
+    tallied,
+    wrapped,
+)
+
+DIGEST_SHOWN = 16
+"""Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""
+_LABEL = 11
+_READ_BACK = ", each read back after the run"
 
 
-def summary(report: Report, totals: Totals) -> Iterator[Line]:
-    """Return rows, mappings, effort or estimate, failures by code, and the digest."""
-    of = f" of {counted(totals.rows, 'row')} in {counted(len(report.targets), 'target')}"
-    if totals.outcomes is None:
-        yield _titled("Plan", tallied(totals.actions) + of)
-        yield _mappings_line(totals.planned, to_come=True)
-        if totals.consumers:
-            yield _titled(
-                "Consumers", f"{counted(totals.consumers, 'endpoint')} connected to services that change"
-            )
-        if totals.parked:
-            gap = f"{counted(totals.parked, 'service')} without some mappings for a while, to break cycles"
-            yield (Span("Parking: ", Style.STRONG), Span(gap, Style.CHANGE))
+def headline(report: Report) -> str:
+    """Return in one sentence what this is: what changes, or how the run stands."""
+    job, totals = printable(report.job), report.totals
+    if report.is_resumed:
+        return f"{job}: {counted(report.left, 'service')} left of {figure(totals.rows)}. {_begun(report)}"
+    if report.ran:
+        return f"{job} {_ended(report)}"
+    if report.moved:
+        still = totals.rows - len(report.moved)
+        return (
+            f"{figure(len(report.moved))} of {counted(totals.rows, 'service')} moved since the plan; "
+            f"{figure(still)} {'is' if still == 1 else 'are'} as planned. Nothing has been sent."
+        )
+    changes, refused = totals.actions[Action.UPDATE], totals.actions[Action.REFUSE]
+    if not changes:
+        return _nothing(report, refused)
+    of = "" if changes == totals.rows else f"{figure(changes)} of "
+    verb = "changes" if totals.rows == 1 else "change"
+    return f"Plan of {job}: {of}{counted(totals.rows, 'service')} {verb}. Nothing has been sent."
+
+
+def says_all(report: Report) -> bool:
+    """Return whether the headline of a plan says all that there is: nothing changes, for one reason."""
+    if report.ran or report.moved or report.totals.actions[Action.UPDATE]:
+        return False
+    return not report.totals.actions[Action.REFUSE] or bool(_only_reason(report))
+
+
+def _nothing(report: Report, refused: int) -> str:
+    rows, places = report.totals.rows, len(report.places)
+    where = report.where.place(report.places) if places else "no project"
+    if not refused:
+        every = "the only service" if rows == 1 else f"all {counted(rows, 'service')}"
+        return f"Nothing to change: {every} in {where} {'is' if rows == 1 else 'are'} as asked already."
+    if reason := _only_reason(report):
+        which = "the only row is" if rows == 1 else f"all {counted(rows, 'row')} are"
+        return f"Nothing can be sent: {which} refused. {reason[0].upper()}{printable(reason[1:])}."
+    right = totals_right(report.totals)
+    rest = f", {counted(right, 'service')} already right" if right else ""
+    return f"Nothing can be sent: {counted(refused, 'row')} refused{rest}."
+
+
+def totals_right(totals: Totals) -> int:
+    """Return how many services are as asked without any PUT."""
+    return totals.actions[Action.KEEP]
+
+
+def _only_reason(report: Report) -> str:
+    """Return the reason that all rows of a plan of several are refused for; empty where there are more."""
+    troubles = report.overview.troubles()
+    rows = report.totals.rows
+    is_one = rows > 1 and len(troubles) == 1 and troubles[0].count == rows and troubles[0].is_one_reason
+    return troubles[0].text if is_one else ""
+
+
+def _begun(report: Report) -> str:
+    last = sittings_of(report.progress)[-1]
+    how = f"stopped at {_moment(last.ended_at)}: {last.why}" if last.ended_at else "died"
+    return printable(f"The run by {last.user} on {last.host} began at {_moment(last.began_at)} and {how}.")
+
+
+def _ended(report: Report) -> str:
+    outcomes = report.totals.outcomes or {}
+    rows = report.totals.rows
+    as_asked = sum(count for outcome, count in outcomes.items() if outcome.facts.as_asked)
+    if report.progress.finished and not outcomes.get(Outcome.IN_DOUBT):
+        if as_asked == rows:
+            every = "the service is" if rows == 1 else f"all {counted(rows, 'service')} are"
+            return f"is finished: {every} as asked."
+        left, of = rows - as_asked, counted(rows, "service")
+        return f"is finished; {figure(left)} of {of} {'is' if left == 1 else 'are'} not as asked."
+    return f"stands at {figure(as_asked)} of {counted(rows, 'service')} as asked; {_rest(outcomes)}."
+
+
+def _rest(outcomes: dict[Outcome, int]) -> str:
+    return tallied({outcome: n for outcome, n in outcomes.items() if not outcome.facts.as_asked})
+
+
+def question(report: Report, changes: int) -> str:
+    """Return what a person is asked before the first PUT: how many, where, who loses a port."""
+    return report.where.question(
+        report.progress.rows_by_target({Action.UPDATE}, left=report.is_resumed),
+        changes,
+        consumers=report.overview.consumers,
+        goes_on=report.is_resumed,
+    )
+
+
+def totals_of(report: Report, width: int) -> Iterator[Line]:
+    """Return the totals, one behind each label, in lines of a terminal of this width."""
+    for label, words, style in facts_of(report):
+        yield from labelled(label, words, width, style)
+
+
+def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
+    """Return what a plan or a run comes to: label, words, style."""
+    if report.ran and not report.is_resumed:
+        yield from _run_facts(report)
     else:
-        yield _titled("Rows", tallied(totals.outcomes) + of)
-        yield _mappings_line(totals.applied, to_come=False)
-        yield _titled("Sent", effort(report))
-        if report.stopped:
-            yield (Span("Stopped: ", Style.STRONG), Span(report.stopped, Style.BAD))
-        yield from failures(report, totals.codes)
-        yield from _unconfirmed(totals)
+        yield from _plan_facts(report)
     for decision in report.progress.decisions:
-        yield (Span(printable(f"{decision['at']} {remark(decision)}")),)
+        yield "Decision", f"{decision['at']} {remark(decision)}", Style.PLAIN
+    yield "Digest", short_digest(report.progress.digest), Style.PLAIN
+
+
+def short_digest(digest: str) -> str:
+    """Return the first hex digits of a digest, by which a person tells it from others."""
+    return digest.partition(":")[2][:DIGEST_SHOWN]
+
+
+def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    totals = report.totals
+    if not report.is_resumed:
+        yield "Mappings", mappings_text(totals.planned), Style.PLAIN
+    yield "Consumers", consumers_text(report), Style.LOSS if report.overview.consumers else Style.PLAIN
+    refused = totals.actions[Action.REFUSE]
+    yield "Refused", refused_text(report), Style.BAD if refused else Style.PLAIN
+    if right := totals_right(totals):
+        yield "Unchanged", f"{counted(right, 'service')} already right; nothing is sent to them", Style.PLAIN
     if report.estimate:
-        yield _estimate_line(report.estimate)
+        yield "Takes", takes_text(report.estimate), Style.PLAIN
+        if report.estimate.window:
+            yield "Window", window_text(report.estimate), Style.PLAIN if report.estimate.fits else Style.BAD
         if budget := failure_budget(report):
-            yield _titled("Budget", budget)
-    yield _titled("Digest", report.progress.digest)
+            yield "May fail", budget, Style.PLAIN
+
+
+def _run_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    totals = report.totals
+    outcomes = totals.outcomes or {}
+    applied = figure(outcomes.get(Outcome.APPLIED, 0))
+    if report.progress.finished and outcomes.get(Outcome.APPLIED):
+        applied += _READ_BACK
+    rest = dict(outcomes)
+    rest.pop(Outcome.APPLIED, None)
+    yield "Applied", "; ".join(filter(None, (applied, tallied(rest)))), Style.GOOD
+    yield "Mappings", mappings_text(totals.applied), Style.PLAIN
+    yield "Took", effort(report), Style.PLAIN
+    if report.stopped:
+        yield "Stopped", report.stopped, Style.BAD
+    for field, rows in totals.unconfirmed.items():
+        what = f"no reply shows {field} of {counted(rows, 'applied row')}: look whether it is as asked"
+        yield "Unconfirmed", what, Style.CHANGE
+
+
+def consumers_text(report: Report) -> str:
+    """Return who loses a port."""
+    overview = report.overview
+    seen = f"of the first {counted(overview.rows, 'row')}, " if overview.left_out else ""
+    if not overview.consumers:
+        return f"{seen}none loses a port"
+    one = overview.consumers == 1
+    return (
+        f"{seen}{figure(overview.consumers)} connected to {counted(overview.losing, 'service')} "
+        f"{'loses' if one else 'lose'} a port that {'it' if one else 'they'} may use"
+    )
+
+
+def refused_text(report: Report) -> str:
+    """Return how many rows the plan refuses, and what that means for the others."""
+    refused = report.totals.actions[Action.REFUSE]
+    if not refused:
+        return "none"
+    if report.progress.run.get("options", {}).get("strict"):
+        return f"{figure(refused)}; with --strict nothing is sent"
+    if not report.totals.actions[Action.UPDATE]:
+        return figure(refused)
+    return f"{figure(refused)}; the others are sent, and the run ends with exit code 4"
+
+
+def takes_text(estimate: Estimate) -> str:
+    """Return how long the run is expected to take, and at which rate."""
+    text = (
+        f"about {_about(estimate.duration_s)}: {counted(estimate.requests, 'request')} at {_rate(estimate)}"
+    )
+    if estimate.is_auto:
+        text += ", the rate to begin with"
+    if estimate.is_paced_by_failures:
+        text += "; max_failures, not the rate, sets the pace"
+    return text
+
+
+def _rate(estimate: Estimate) -> str:
+    lanes = f" in each of {estimate.lanes} regions" if estimate.lanes > 1 else ""
+    return f"{estimate.rate_per_s:g}/s{lanes}"
+
+
+def _about(length_s: float) -> str:
+    seconds = max(1, round(length_s))
+    return duration(seconds) if seconds >= MINUTE_S else f"{seconds} s"
+
+
+MINUTE_S = 60
+
+
+def window_text(estimate: Estimate) -> str:
+    """Return the window, how long it is open for the run, and whether that is enough."""
+    if estimate.window_s is None:
+        return estimate.window
+    fit = "fits" if estimate.fits else "does not fit"
+    return f"{estimate.window}; the run {fit} its {duration(estimate.window_s)}"
 
 
 def effort(report: Report) -> str:
-    """Return how many PUTs the run sent, how often it was throttled, and how long it worked."""
+    """Return how long the run worked, how many PUTs it sent, and how often the API throttled it."""
     progress = report.progress
-    sent = f"{counted(progress.sent, 'PUT')}, throttled {counted(progress.refusals, 'time')}"
-    return f"{sent}, in {duration(progress.work_s)}" if report.ran else sent
-
-
-def estimated(estimate: Estimate) -> str:
-    """Return the expected requests and duration of the run, and whether they fit the window."""
-    text = (
-        f"{counted(estimate.requests, 'request')}, about {duration(estimate.duration_s)} "
-        f"at {estimate.rate_per_s:g}/s"
+    sessions = f" of work in {counted(progress.begun, 'session')}" if progress.begun > 1 else ""
+    times = {0: "never throttled", 1: "throttled once"}.get(
+        progress.refusals, f"throttled {figure(progress.refusals)} times"
     )
-    if estimate.is_paced_by_failures:
-        text += "; max_failures, not the rate, sets the pace"
-    if estimate.window_s is None:
-        return text
-    fit = "fits" if estimate.fits else "does not fit"
-    return f"{text}; {fit} the window of {duration(estimate.window_s)}"
+    return f"{duration(progress.work_s)}{sessions}, {counted(progress.sent, 'PUT')}, {times}"
 
 
 def failure_budget(report: Report) -> str:
@@ -66,40 +244,19 @@ def failure_budget(report: Report) -> str:
         return ""
     written = report.estimate.failures_share
     share = f"{written} = " if written.endswith("%") else ""
-    return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')} may fail"
+    return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')}"
 
 
-def failures(report: Report, codes: dict[str, int]) -> Iterator[Line]:
-    """Return each error code with the number of its failed rows and the advice for it."""
-    for code, rows in codes.items():
-        yield (
-            Span(f"! {printable(code) or 'no code'}: ", Style.BAD),
-            Span(f"{counted(rows, 'row')}; {report.advice(code)}"),
-        )
+def mappings_text(mappings: Mappings) -> str:
+    """Return `296 added, 297 removed, 296 kept`."""
+    return f"{figure(mappings.added)} added, {figure(mappings.removed)} removed, {figure(mappings.kept)} kept"
 
 
-def _unconfirmed(totals: Totals) -> Iterator[Line]:
-    """Return each field that no reply shows, with the number of rows that were to set it."""
-    for field, rows in totals.unconfirmed.items():
-        what = f"no reply shows {field} of {counted(rows, 'applied row')}: look whether it is as asked"
-        yield (Span("Unconfirmed: ", Style.STRONG), Span(printable(what), Style.CHANGE))
+def labelled(label: str, words: str, width: int, style: Style = Style.PLAIN) -> Iterator[Line]:
+    """Return words behind their label, in lines that begin below each other."""
+    head = f"  {label:{_LABEL}}" if len(label) < _LABEL else f"  {label} "
+    yield from wrapped((Span(head, Style.FAINT), Span(printable(words), style)), width, hang=_LABEL + 2)
 
 
-def _titled(title: str, text: str) -> Line:
-    return (Span(f"{title}: ", Style.STRONG), Span(text))
-
-
-def _estimate_line(estimate: Estimate) -> Line:
-    style = Style.PLAIN if estimate.fits else Style.BAD
-    return (Span("Estimate: ", Style.STRONG), Span(estimated(estimate), style))
-
-
-def _mappings_line(mappings: Mappings, *, to_come: bool) -> Line:
-    tense = " to be" if to_come else ""
-    removed = Style.BAD if mappings.removed else Style.PLAIN
-    return (
-        Span("Mappings: ", Style.STRONG),
-        Span(f"{figure(mappings.added)}{tense} added, "),
-        Span(f"{figure(mappings.removed)}{tense} removed", removed),
-        Span(f", {figure(mappings.kept)} kept"),
-    )
+def _moment(at: str) -> str:
+    return f"{at[:10]} {at[11:16]} UTC"

@@ -1,7 +1,9 @@
 """The words that reports are written in: figures, durations, styled spans, and text made safe to print."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from bulk.core.model import Action, Outcome, Sigil
@@ -18,6 +20,7 @@ class Style(StrEnum):
     STRONG = "bold"
     FAINT = "dim"
     CHANGE = "yellow"
+    LOSS = "red"
     GOOD = "green"
     BAD = "bold red"
 
@@ -55,6 +58,58 @@ def plain(line: Line) -> str:
 def text(words: str = "", style: Style = Style.PLAIN) -> Line:
     """Return a line of one style."""
     return (Span(words, style),)
+
+
+def wrapped(line: Line, width: int, *, hang: int) -> Iterator[Line]:
+    """Return a line as several that fit, broken at blanks alone; all but the first begin with `hang` blanks.
+
+    What has no blank in it and is wider stands on a line of its own.
+    """
+    part: list[Span] = []
+    used = 0
+    for gap, word in _words(line):
+        length = sum(len(span.text) for span in word)
+        if part and used + len(gap) + length > width:
+            yield _joined(part)
+            part, used = [Span(" " * hang)], hang
+        elif gap:
+            is_within = part and part[-1].style is word[0].style
+            part.append(Span(gap, word[0].style if is_within else Style.PLAIN))
+            used += len(gap)
+        part.extend(word)
+        used += length
+    yield _joined(part)
+
+
+def _joined(spans: Iterable[Span]) -> Line:
+    """Return spans with neighbours of one style in one."""
+    groups = groupby(spans, key=lambda span: span.style)
+    return tuple(Span("".join(span.text for span in group), style) for style, group in groups)
+
+
+def _words(line: Line) -> Iterator[tuple[str, list[Span]]]:
+    """Return what stands between blanks, each with the blanks before it and in the styles that it has."""
+    gap, word = "", list[Span]()
+    for span in line:
+        for piece in _BLANKS.split(span.text):
+            if piece.isspace():
+                if word:
+                    yield gap, word
+                    gap, word = "", []
+                gap += piece
+            elif piece:
+                word.append(Span(piece, span.style))
+    if word:
+        yield gap, word
+
+
+_BLANKS = re.compile("( +)")
+
+
+def limited(names: Sequence[str], total: int, joint: str = ", ") -> str:
+    """Return `a, b and 104 more`: some of `total` names."""
+    more = total - len(names)
+    return joint.join(names) + (f" and {figure(more)} more" if more else "")
 
 
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:

@@ -68,7 +68,7 @@ def test_csv_of_a_plan_tells_the_action_as_outcome(
         change(1, "80:80/TCP", "81:81/TCP"), change(2, "80:80/TCP", "1:1/TCP", Action.REFUSE, reason="held")
     )
     assert [(row["outcome"], row["message"]) for row in cells(written)] == [
-        ("update", ""),
+        ("update", "2 consumers lose 80"),
         ("refuse", "held"),
     ]
 
@@ -105,7 +105,11 @@ def test_every_text_cell_of_the_csv_is_made_safe(written: "Written", change: "Ca
         change(1, "80:80/TCP", "81:81/TCP", note=hostile, body={"description": hostile}, reason=hostile)
     )
     (row,) = cells(written)
-    assert (row["note"], row["description"], row["message"]) == ("'=1+1",) * 3
+    assert (row["note"], row["description"], row["message"]) == (
+        "'=1+1",
+        "'=1+1",
+        "2 consumers lose 80; =1+1",
+    )
 
 
 def json_of(written: "Written", **more: "Any") -> "Any":

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from bulk.core.model import Action, Limit, Outcome, Target
+from bulk.core.model import Action, Limit, ModifyBody, Outcome, Target
 from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_markdown
 from bulk.core.reports.chart import Rect, chart_of
+from bulk.core.reports.model import Commands
 from bulk.core.reports.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -46,12 +47,19 @@ def test_the_page_of_a_plan_holds_its_figures_without_any_script(
     written.planned(
         change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP", Action.REFUSE, reason="held")
     )
-    estimate = Estimate(requests=2, duration_s=3600, rate_per_s=1, window_s=60)
-    html = page(written, estimate=estimate)
+    written.progress.run |= {"user": "ann", "host": "bastion-1"}
+    estimate = Estimate(requests=2, duration_s=3600, rate_per_s=1, window_s=60, window="02:00-02:01")
+    commands = Commands(apply="bulk apply p.plan", rollback="bulk rollback p.plan")
+    html = page(written, estimate=estimate, commands=commands)
     assert "1 row needs attention" in html
-    assert '<dd class="bad">2 requests, about 1 h at 1/s; does not fit the window of 1 min' in html
+    assert "<span>2 requests at 1/s; 02:00-02:01; the run does not fit its 1 min</span>" in html
+    for words in ("2 consumers", "connected to 1 service", "<strong>about 1 h</strong>", "held", "Ctrl-C"):
+        assert words in html
+    assert "<code>bulk apply p.plan --expect-digest cdcdcdcdcdcdcdcd</code>" in html
+    assert "<code>bulk rollback p.plan</code>" in html
     assert "sha256:" + "cd" * 32 in html
-    assert "2026-01-15 08:30:04 UTC" in html
+    assert f"<code>{' '.join(['cdcd'] * 16)}</code>" in html
+    assert "2026-01-15 08:30 UTC by ann on bastion-1" in html
     assert "The run</h2>" not in html
 
 
@@ -78,8 +86,9 @@ def test_the_policy_of_the_page_lets_its_own_style_and_script_run_and_no_other(w
     html = page(written.planned())
     for tag in ("style", "script"):
         content = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        assert len(content) == 1
-        assert f"'sha256-{b64encode(sha256(content[0].encode()).digest()).decode()}'" in html
+        assert len(content) == (2 if tag == "style" else 1)
+        for each in content:
+            assert f"'sha256-{b64encode(sha256(each.encode()).digest()).decode()}'" in html
     assert "http:" not in html.replace("http://www.w3.org", "")
     assert "https:" not in html
 
@@ -137,8 +146,9 @@ def test_markdown_begins_with_totals_then_what_is_wrong_then_every_change(
     written.session().applied(1).failed(2, "EndPoint.3044", "ports clash").unsent(3, Outcome.ALREADY)
     written.unsent(4, Outcome.REFUSED, "held")
     told = "".join(as_markdown.render(written.report())).splitlines()
-    assert told[0] == "# services.csv: report of the run"
-    assert told[2] == "- Rows: 1 applied, 1 already right, 1 failed, 1 refused of 4 rows in 1 target"
+    assert told[0].startswith("# services.csv stands at 2 of 4 services as asked; 1 failed, 1 refused")
+    assert told[2] == f"- Digest: `sha256:{'cd' * 32}`"
+    assert "- Applied: 1; 1 already right, 1 failed, 1 refused" in told
     wrong = told.index("## Needs attention (2)")
     first, second = "00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000004"
     assert told[wrong + 4 : wrong + 6] == [
@@ -158,8 +168,57 @@ def test_a_plan_in_which_all_is_right_has_no_tables(
     """Nothing to change, nothing wrong: only the totals."""
     written.planned(change(1, "80:80/TCP", "80:80/TCP", Action.KEEP))
     told = "".join(as_markdown.render(written.report()))
-    assert told.startswith("# services.csv: plan, not yet applied\n")
-    assert "##" not in told
+    assert told.startswith("# Nothing to change: the only service in ")
+    assert "## What changes" not in told
+    assert "## Changes" not in told
+
+
+def test_markdown_of_any_job_fits_a_ticket_and_has_the_digest_at_its_beginning(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """What does not fit is counted, with the command that gives it; kinds and projects as well."""
+    targets = tuple(Target(region=f"r-{n}", project_id=f"{n:032x}") for n in range(50))
+    plan = [
+        change(row, f"{row}:1/TCP", f"{1000 + row}:{row}/TCP", target=targets[row % 50])
+        for row in range(1, 500)
+    ]
+    plan += [
+        change(row, "1:1/TCP", "2:2/TCP", Action.REFUSE, reason="x" * 300, target=targets[0])
+        for row in range(500, 700)
+    ]
+    written.planned(*plan, targets=targets)
+    commands = Commands(rows="bulk plan `j` --output csv", apply="bulk apply j", rollback="bulk rollback j")
+    whole = "".join(as_markdown.render(written.report(commands=commands)))
+    assert len(whole) < 60_000
+    assert f"sha256:{'cd' * 32}" in whole[:200]
+    assert "more rows: ``bulk plan `j` --output csv``." in whole
+    assert "And 459 more kinds of change, 459 services." in whole
+    assert "And 10 more projects, " in whole
+    assert "- To apply exactly this plan: `bulk apply j --expect-digest cdcdcdcdcdcdcdcd`" in whole
+    assert "| Approved | | | |" in whole
+    swap = change(1, "80:80/TCP", "80:81/TCP", parking=ModifyBody(ports=()), reason="look")
+    parked = "".join(as_markdown.render(type(written)().planned(swap).report()))
+    assert "note: look \\(1 service\\)" in parked or "note: look (1 service)" in parked
+    assert "web-1 parked to break a cycle: without 80:80/TCP for a moment" in parked
+    assert "no row" in "".join(as_markdown.render(type(written)().planned().report()))
+
+
+def test_the_page_has_the_first_rows_of_a_very_large_job_and_those_that_need_a_person(
+    written: "Written", change: "Callable[..., Change]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are counted, with the command that gives them; groups are those of all."""
+    monkeypatch.setattr(as_html, "ROWS_MAX", 3)
+    monkeypatch.setattr(as_html, "GROUPS_MAX", 1)
+    plan = [change(row, "1:1/TCP", f"{row}:{row}/TCP") for row in range(2, 12)]
+    plan += [
+        change(row, "1:1/TCP", "2:2/TCP", Action.REFUSE, reason=f"no {row % 2}") for row in range(12, 20)
+    ]
+    written.planned(*plan)
+    html = page(written, commands=Commands(rows="bulk plan j --output csv"))
+    assert [row[0] for row in data(html)["rows"]] == [2, 3, 4, 12, 13, 14]
+    assert "And 12 more rows: <code>bulk plan j --output csv</code>." in html
+    assert "And 9 more kinds of change." in html
+    assert "And 1 more reason." in html
 
 
 def test_markdown_shows_hostile_text_as_it_is() -> None:

@@ -58,7 +58,7 @@ def test_a_story_tells_every_wait_with_its_reason(
     assert told(written, 2) == [
         (
             "~ 00000000-0000-0000-0000-000000000002  web-2             -81:81/TCP +80:80/TCP after row 1"
-            "  (services.csv:3, cn-north-4/6e9dfd51d1124e8d8498dce894923a0d)"
+            " note: 2 consumers lose 81  (services.csv:3, cn-north-4/6e9dfd51d1124e8d8498dce894923a0d)"
         ),
         "+0.0 s  planned from services.csv:3: update, after row 1",
         "+2.0 s  a session began: process 123 of ops on bastion",

@@ -221,13 +221,13 @@
     if ($("list").getBoundingClientRect().bottom < 2 * innerHeight) drawMore();
   }, { passive: true });
 
-  // Paper shows what the screen would show after scrolling to the end, every change in full.
+  // Paper has one line for each service that the screen would show after scrolling to the end; what needs a
+  // person keeps its reason.
   addEventListener("beforeprint", () => {
     drawMore(chosen.length);
     for (const details of $("list").children) {
-      if (details.classList.contains("is-faint")) continue;
-      details.open = true;
-      details.dispatchEvent(new Event("toggle")); // the browser's own comes too late for the paper
+      details.open = details.classList.contains("is-bad");
+      if (details.open) details.dispatchEvent(new Event("toggle")); // the browser's own comes too late for the paper
     }
   });
   choose();
