@@ -118,15 +118,18 @@ def talk_of(connection: Connection) -> Talk:
 class Connector(TCPConnector):
     """The pool, whose connections are a `Talk` each."""
 
-    def __init__(self, *, limit: int, ssl: SSLContext) -> None:
-        super().__init__(limit=limit, ssl=ssl)
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(limit=limit)
         self._factory: Any = partial(Talk, loop=asyncio.get_running_loop())
 
 
-def destination(base: str, proxy: str | None) -> Destination:
-    """Return the destination of `https://host[:port]`; raise InvalidURL where an address is none."""
+def destination(base: str, proxy: str | None, tls: SSLContext | None) -> Destination:
+    """Return the destination of `https://host[:port]`; raise InvalidURL where an address is none.
+
+    TLS goes by `tls`; without one by aiohttp's own rules, which verify as well.
+    """
     through = _url(proxy) if proxy else None
-    return ClientRequest("PUT", _url(base), proxy=through, loop=asyncio.get_running_loop())
+    return ClientRequest("PUT", _url(base), proxy=through, ssl=tls or True, loop=asyncio.get_running_loop())
 
 
 def _url(text: str) -> URL:

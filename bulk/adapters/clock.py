@@ -1,11 +1,16 @@
-"""The machine's clocks, its timer and its dice: what a run and the limiter take as arguments."""
+"""The machine's clocks, its timer and its dice: what a run and the limiter take as arguments.
 
-import asyncio
+asyncio is imported where it is used: it brings ssl with it, and whoever asks for the time needs neither.
+"""
+
 import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Timer(Protocol):
@@ -29,8 +34,10 @@ class SystemClock:
         """Return seconds from a fixed but unknown start, never going back."""
         return time.monotonic()
 
-    async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+    async def sleep(self, wait_s: float, *, wake: "asyncio.Event | None" = None) -> None:
         """Return `wait_s` seconds later, or as soon as `wake` is set."""
+        import asyncio  # noqa: PLC0415 - see above
+
         if wake is None:
             await asyncio.sleep(wait_s)
             return
@@ -39,6 +46,8 @@ class SystemClock:
 
     def call_later(self, wait_s: float, callback: Callable[[], None]) -> Timer:
         """Call `callback` `wait_s` seconds from now, unless the timer is cancelled before."""
+        import asyncio  # noqa: PLC0415 - see above
+
         return asyncio.get_running_loop().call_later(wait_s, callback)
 
 

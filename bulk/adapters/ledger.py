@@ -4,9 +4,10 @@ Appends queue up; one thread writes and syncs whatever has queued, and those who
 wake when it is durable. A slow disk therefore costs latency, not throughput. After a failed write or sync
 nothing is tried again: what the kernel then holds of the file cannot be known (Rebello et al., "Can
 Applications Recover from fsync Failures?", USENIX ATC 2020).
+
+asyncio is imported by whoever writes, since it brings ssl with it: reading a ledger needs neither.
 """
 
-import asyncio
 import hashlib
 import os
 import shlex
@@ -18,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import orjson
 
@@ -51,13 +52,24 @@ from bulk.core.model import Change, Listed
 from bulk.core.puts import Put
 from bulk.core.text import counted
 
+if TYPE_CHECKING:
+    import asyncio
+
 _NAME_ONE = "name a ledger file (`runs/….ledger.jsonl`)"
 _BUFFER_BYTES = 1_048_576
 _LOCK_TRIES, _LOCK_PAUSE_S = 4, 0.05
 
 
+_Waiter: TypeAlias = "asyncio.Future[None] | None"
+
 OnRecord = Callable[[Json, Callable[[int], Change]], None]
 """A callback that gets each record once it is durable, and what returns the change of a row."""
+
+
+def _loop() -> "asyncio.AbstractEventLoop":
+    import asyncio  # noqa: PLC0415 - see above
+
+    return asyncio.get_running_loop()
 
 
 class Disk(Protocol):
@@ -252,7 +264,7 @@ class LedgerFile(LedgerReader):
         self._on_record = on_record
         self._chain = Chain()
         self._lines: list[bytes] = []
-        self._queued: list[tuple[Json, int, asyncio.Future[None] | None]] = []
+        self._queued: list[tuple[Json, int, _Waiter]] = []
         self._committing = False
         self._size_bytes = 0
         """Bytes written so far."""
@@ -340,7 +352,7 @@ class LedgerFile(LedgerReader):
 
     async def write(self, record: Record) -> None:
         """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = _loop().create_future()
         self._append(record, waiter)
         await waiter
 
@@ -352,7 +364,7 @@ class LedgerFile(LedgerReader):
         """Return once everything queued is durable; raise LedgerFailed if it cannot be."""
         if self._failure:
             raise self._failure
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = _loop().create_future()
         self._queued.append(({}, 0, waiter))
         self._commit_soon()
         await waiter
@@ -394,7 +406,7 @@ class LedgerFile(LedgerReader):
                 self._summary.shut_down()
             os.close(self._fd)
 
-    def _append(self, record: Record, waiter: asyncio.Future[None] | None) -> None:
+    def _append(self, record: Record, waiter: _Waiter) -> None:
         if self._failure:
             raise self._failure
         json = {
@@ -418,12 +430,12 @@ class LedgerFile(LedgerReader):
         """Write what has queued, and what else queues in this turn of the loop."""
         if not self._committing and self._queued:
             self._committing = True
-            asyncio.get_running_loop().call_soon(self._commit)
+            _loop().call_soon(self._commit)
 
     def _commit(self) -> None:
         content, self._lines = b"".join(self._lines), []
         batch, self._queued = self._queued, []
-        commit = asyncio.get_running_loop().run_in_executor(self._thread, self._write_and_sync, content)
+        commit = _loop().run_in_executor(self._thread, self._write_and_sync, content)
         commit.add_done_callback(partial(self._committed, batch, self._point()))
 
     def _write_and_sync(self, content: bytes) -> None:
@@ -455,9 +467,9 @@ class LedgerFile(LedgerReader):
 
     def _committed(
         self,
-        batch: list[tuple[Json, int, asyncio.Future[None] | None]],
+        batch: list[tuple[Json, int, _Waiter]],
         point: LedgerPoint,
-        commit: asyncio.Future[None],
+        commit: "asyncio.Future[None]",
     ) -> None:
         self._committing = False
         try:
@@ -485,13 +497,13 @@ class LedgerFile(LedgerReader):
                 self._summary.write_soon(self.progress, point)
             self._commit_soon()
 
-    def _tell(self, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
+    def _tell(self, batch: list[tuple[Json, int, _Waiter]]) -> None:
         with suppress(OSError):  # the listener may have gone; what is written is written
             for json, _, _ in batch:
                 if json:
                     self._on_record(json, self.change)
 
-    def _fail(self, failure: Exception, batch: list[tuple[Json, int, asyncio.Future[None] | None]]) -> None:
+    def _fail(self, failure: Exception, batch: list[tuple[Json, int, _Waiter]]) -> None:
         self._failure = failure
         for _, _, waiter in batch + self._queued:
             if waiter and not waiter.done():

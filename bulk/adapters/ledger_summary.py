@@ -6,7 +6,6 @@ to the fold. It is bound to the ledger by SHA-256 of its segments, and never wri
 The file is a line with the SHA-256 of all behind it, a line of JSON, and the arrays one after the other.
 """
 
-import asyncio
 import os
 import socket
 import sys
@@ -191,6 +190,8 @@ class SummaryWriter:
 
     async def close(self, progress: Progress, point: LedgerPoint) -> None:
         """Write the summary of the last state, once what is being written is done."""
+        import asyncio  # noqa: PLC0415 - it brings ssl with it: reading a summary needs neither
+
         if self._writing:
             await asyncio.wrap_future(self._writing)
         is_worth_it = point.size_bytes >= LEDGER_BYTES_MIN and point.size_bytes > self._written_bytes

@@ -131,6 +131,7 @@ class Wire:
         """What closes connections that wait for a request."""
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
+        self._tls: ssl.SSLContext | None = None
         self._trials: dict[Secret, Trial] = {}
         self.echoes = Echoes(*passwords_in(env))
         """The secrets in force, which no text of any server is to repeat."""
@@ -140,8 +141,14 @@ class Wire:
         return self._trials.setdefault(secret, Trial())
 
     def route(self, endpoint: Endpoint) -> Route:
-        """Return the way to an endpoint; raises UsageError where the environment names an unusable proxy."""
-        return Route(endpoint=endpoint, base=str(endpoint), proxy=proxy_for(endpoint, self._env))
+        """Return the way to an endpoint.
+
+        Raises UsageError where the environment names an unusable proxy, and CannotRun where the certificates
+        cannot be read; these take a while and are read only where TLS is on the way.
+        """
+        route = Route(endpoint=endpoint, base=str(endpoint), proxy=proxy_for(endpoint, self._env))
+        self._tls_of(route)
+        return route
 
     async def exchange(
         self,
@@ -241,8 +248,13 @@ class Wire:
     def _destination(self, route: Route) -> Destination:
         way = route.base, route.proxy
         if (found := self._destinations.get(way)) is None:
-            found = self._destinations[way] = destination(*way)
+            found = self._destinations[way] = destination(*way, self._tls_of(route))
         return found
+
+    def _tls_of(self, route: Route) -> ssl.SSLContext | None:
+        is_used = any(url.startswith("https:") for url in (route.base, route.proxy or ""))
+        self._tls = self._tls or (_trust(self._env) if is_used else None)
+        return self._tls
 
     def _ms_since(self, began: float) -> int:
         return round((self.clock.monotonic() - began) * 1000)
@@ -254,10 +266,10 @@ async def open_wire(
 ) -> AsyncIterator[Wire]:
     """Open the connections of a run; leaving closes them.
 
-    Of `env` it reads `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. Raises
-    CannotRun where the certificates cannot be read. TLS is always verified; cookies are not kept.
+    Of `env` it reads `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR`. TLS is
+    always verified; cookies are not kept.
     """
-    connector = Connector(limit=0, ssl=_trust(env))
+    connector = Connector(limit=0)
     async with connector:
         wire = Wire(connector=connector, clock=clock, env=env, timeouts=timeouts or Timeouts())
         try:

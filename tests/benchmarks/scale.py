@@ -22,7 +22,7 @@ def started(home: Path) -> Iterator[Row]:
     """Give how long `bulk --help` takes."""
     walls = [spend(python("bulk", "--help"), home=home).wall_s for _ in range(STARTS)]
     figures = {"wall_s": median(walls)}
-    yield Row(section="scale", name="bulk --help", figures=figures, bars=(at_most("wall_s", 0.25),))
+    yield Row(section="scale", name="bulk --help", figures=figures, bars=(at_most("wall_s", 0.2),))
 
 
 def checked(rows: int, home: Path) -> Iterator[Row]:

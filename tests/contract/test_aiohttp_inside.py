@@ -24,7 +24,11 @@ SOURCE = Path(aiohttp_inside.__file__).read_text(encoding="utf-8")
 
 SELF = object()
 CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
-    "ClientRequest": (aiohttp.ClientRequest, ("PUT", URL("http://a")), {"proxy": None, "loop": None}),
+    "ClientRequest": (
+        aiohttp.ClientRequest,
+        ("PUT", URL("http://a")),
+        {"proxy": None, "ssl": True, "loop": None},
+    ),
     "ClientTimeout": (aiohttp.ClientTimeout, (), {"connect": 1.0}),
     "InvalidURL": (aiohttp.InvalidURL, ("address", "why"), {}),
     "ServerDisconnectedError": (aiohttp.ServerDisconnectedError, (), {}),
@@ -40,7 +44,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = {
     "feed_data": (ResponseHandler.feed_data, (SELF, ("message", "payload"), 0), {}),
     "set_exception": (ResponseHandler.set_exception, (SELF, OSError(), OSError()), {}),
     "is_connected": (ResponseHandler.is_connected, (SELF,), {}),
-    "__init__": (aiohttp.TCPConnector, (), {"limit": 0, "ssl": True}),
+    "__init__": (aiohttp.TCPConnector, (), {"limit": 0}),
     "read": (ResponseHandler.read, (SELF,), {}),
     "is_eof": (aiohttp.StreamReader.is_eof, (SELF,), {}),
     "at_eof": (aiohttp.StreamReader.at_eof, (SELF,), {}),
@@ -80,7 +84,7 @@ def test_what_is_read_is_an_attribute(name: str) -> None:
 
 async def test_the_pool_makes_its_connections_by_its_factory() -> None:
     """`_factory` takes no argument and gives the protocol of each new connection; here it is a Talk."""
-    async with aiohttp.TCPConnector() as plain, aiohttp_inside.Connector(limit=0, ssl=True) as ours:
+    async with aiohttp.TCPConnector() as plain, aiohttp_inside.Connector(limit=0) as ours:
         assert type(plain._factory()) is ResponseHandler
         assert type(ours._factory()) is aiohttp_inside.Talk
 

@@ -426,9 +426,19 @@ async def test_certificates_that_cannot_be_read_are_told(tmp_path: Path, content
     path = tmp_path / "ca.pem"
     if content:
         path.write_text(content)
-    with pytest.raises(CannotRun, match="SSL_CERT_FILE"):
-        async with opened({"SSL_CERT_FILE": str(path)}):
-            pass
+    async with opened({"SSL_CERT_FILE": str(path)}) as wire:
+        with pytest.raises(CannotRun, match="SSL_CERT_FILE"):
+            wire.route(parse_endpoint("https://a.example"))
+
+
+async def test_certificates_are_read_only_where_tls_is_on_the_way(tmp_path: Path) -> None:
+    """A simulator on this machine needs none; a proxy that is reached by TLS does."""
+    env = {"SSL_CERT_FILE": str(tmp_path / "nothing.pem")}
+    async with serving(saying(OK)) as (_, url), opened(env) as wire:
+        assert isinstance(await send(wire, url), Answer)
+    async with opened(env | {"HTTPS_PROXY": "https://p:3128"}) as wire:
+        with pytest.raises(CannotRun, match="SSL_CERT_FILE"):
+            wire.route(parse_endpoint("https://a.example"))
 
 
 async def test_proxy_is_taken_from_the_environment() -> None:
