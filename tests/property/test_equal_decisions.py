@@ -139,7 +139,7 @@ def written(changes: Iterable[PlannedChange]) -> list[bytes]:
     async def write() -> None:
         writer = _PlanWriter(ledger, run)  # type: ignore[arg-type]
         await writer.write(changes, services=9)
-        await writer.complete(())
+        await writer.complete((), ())
 
     asyncio.run(write())
     return ledger.lines
