@@ -183,7 +183,7 @@ def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progres
     folders = {folder.resolve() for folder in (home.parent, Path(), *(other.parent for other in others))}
     saved = _saved_plans(folders - {home}, runs)
     candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
-    with suppress(LedgerDamaged):
+    with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
         candidates += filter(None, [find_run(runs, now)])
     stopped = {}
     for path in candidates:

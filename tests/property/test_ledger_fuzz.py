@@ -64,7 +64,7 @@ from tests.use_cases import Yes, passed_over
 
 OLD = sorted((Path(__file__).parents[1] / "ledgers" / "format-2").glob("*.ledger.jsonl"))
 TARGETS = [record_json(change(1))["target"]]
-RUN = replace(run_record("job"), targets=TARGETS)
+RUN = replace(run_record("job"), targets=TARGETS, runs="/nowhere/runs", file="services.csv")
 NO = Reply(http=400, code="EndPoint.3044", message="taken", request_id="r", ms=9)
 PACE = Pace(
     lane=LaneName(host="h", region="cn-north-4", account="a"),

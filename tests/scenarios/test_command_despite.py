@@ -224,11 +224,22 @@ def test_a_saved_plan_that_nothing_stands_against_needs_no_word(stage: Stage) ->
     assert stage.apply("y").code == ExitCode.OK
 
 
-def test_a_plan_whose_folder_of_runs_is_gone_is_applied(stage: Stage) -> None:
-    """As on another host."""
+@pytest.mark.parametrize("folder", ["/nowhere/runs", "/" + "x" * 300, "/x" * 2_000, "~", "/dev/null"])
+def test_a_plan_whose_folder_of_runs_is_gone_is_applied(folder: str, stage: Stage) -> None:
+    """As on another host; and where somebody wrote into it what no folder can be."""
     saved(stage, stage.job(wide([1])), "x")
-    forged = stage.forged("x", lambda record: {"runs": "/nowhere/runs"} if record["type"] == "run" else {})
+    forged = stage.forged("x", lambda record: {"runs": folder} if record["type"] == "run" else {})
     assert stage.apply(forged).code == ExitCode.OK
+
+
+@pytest.mark.parametrize("value", [5, None, ["runs"], "a\0b", "x" * 4_097])
+@pytest.mark.parametrize("member", ["runs", "file"])
+def test_a_plan_that_names_no_path_is_damaged(member: str, value: object, stage: Stage) -> None:
+    """It is refused with the line and the member."""
+    saved(stage, stage.job(wide([1])), "x")
+    forged = stage.forged("x", lambda record: {member: value} if record["type"] == "run" else {})
+    refused = stage.apply(forged)
+    assert (refused.code, f"its {member} is not a path" in refused.err) == (ExitCode.CANNOT_RUN, True)
 
 
 def test_a_canary_that_failed_is_not_followed_by_another_one(stage: Stage) -> None:
