@@ -18,10 +18,13 @@ from bulk.core.job import Job, settings_json
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.digest import PlanDigest, planned_terms
 from bulk.core.ledger.records import FORMAT, Json, change_of, record_json
-from bulk.core.model import ServiceId, ServiceState
+from bulk.core.model import LONG_NAME_CHARS_MAX, ServiceId, ServiceState
 from bulk.core.rehearsal import fleet_line, practised
 from bulk.core.vpcep.regions import parse_endpoint
 from bulk.core.vpcep.services import service
+
+_TAKES_LONG_NAMES = ("--switches", f'{{"service_name_chars_max": {LONG_NAME_CHARS_MAX}}}')
+"""As Huawei Cloud Stack does; the plan warns of such names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +52,7 @@ async def staged(
     """Set the stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
     ledger, fleet = folder / "rehearsal.ledger.jsonl", folder / "fleet.jsonl"
     places = _sow(plan, fleet)
-    async with practice_server(fleet, fleet, flags=(*places, *flags)) as practice:
+    async with practice_server(fleet, fleet, flags=(*places, *_TAKES_LONG_NAMES, *flags)) as practice:
         _copy(plan, ledger, job, practice.url)
         yield Stage(ledger=ledger, practice=practice, around=_alone(around, practice, folder), _fleet=fleet)
 

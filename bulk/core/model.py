@@ -245,11 +245,16 @@ MAY_BE_EMPTY = frozenset(field.name for field in fields(ModifyBody) if "may_be_e
 """Fields that a PUT can set to an empty text (API.md, section 1.1)."""
 
 
+USUAL_NAME_CHARS_MAX, LONG_NAME_CHARS_MAX = 16, 64
+"""The short name of a service at most: at most clouds, and on Huawei Cloud Stack."""
+
+
 class Caution(StrEnum):
     """What a row may ask that the API perhaps refuses or never shows (API.md, section 1.1)."""
 
     VIP_PORT_ID = "vip_port_id"
     UDP = "UDP"
+    LONG_NAME = "service_name"
 
     @property
     def facts(self) -> "CautionFacts":
@@ -264,6 +269,11 @@ class Caution(StrEnum):
                 return CautionFacts(
                     message="not every region takes it",
                     hint="one that does not refuses the row with EndPoint.3075; try a single row first",
+                )
+            case Caution.LONG_NAME:
+                return CautionFacts(
+                    message=f"only Huawei Cloud Stack takes more than {USUAL_NAME_CHARS_MAX} characters",
+                    hint="any other cloud refuses the row with EndPoint.1003; shorten the name there",
                 )
             case _:
                 assert_never(self)

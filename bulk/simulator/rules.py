@@ -14,7 +14,7 @@ from .errors import vpcep
 from .fleet import UUID, Fleet, PortMapping, ServerType, Service, Status
 from .switches import Switches
 
-_SHORT_NAME = re.compile(r"[A-Za-z0-9_-]{0,16}")
+_SHORT_NAME = re.compile(r"[A-Za-z0-9_-]*")
 _DESCRIPTION = re.compile(r"[^<>]{0,512}")
 _ADDRESS = re.compile(  # an IPv4 address or a domain name
     r"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
@@ -36,7 +36,7 @@ def modified(before: Service, body: Body, *, fleet: Fleet, switches: Switches, r
     """Return the service as a PUT with this body leaves it, timestamps untouched."""
     if not (body or switches.empty_body_accepted):
         raise vpcep("0002", "The body is empty.")
-    _check_fields(body)
+    _check_fields(body, switches)
     _check_changeable(before)
     _check_exclusions(before, body)
     after = replace(
@@ -56,13 +56,12 @@ def modified(before: Service, body: Body, *, fleet: Fleet, switches: Switches, r
     return after
 
 
-def renamed(before: Service, body: Body, *, region: str) -> Service:
+def renamed(before: Service, body: Body, *, switches: Switches, region: str) -> Service:
     """Return the service under its new name (API.md, section 1.4)."""
     if "endpoint_service_name" not in body:
         raise vpcep("2002", "endpoint_service_name is missing.")
     short_name = body["endpoint_service_name"]
-    if not _matches(_SHORT_NAME, short_name):
-        raise vpcep("1003")
+    _check_name(short_name, switches)
     _check_changeable(before)
     return replace(before, service_name=full_name(region, short_name, before.id))
 
@@ -80,7 +79,7 @@ def check_creation(body: Body, switches: Switches) -> None:
         raise vpcep("0002", "service_type must be interface.")
     if "ports" not in body:
         raise vpcep("2028", "ports is missing.")
-    _check_fields(body)
+    _check_fields(body, switches)
     _check_tags(body.get("tags", []), switches)
 
 
@@ -172,11 +171,17 @@ def _read_mapping(entry: object, switches: Switches) -> PortMapping:
     return PortMapping(client_port, server_port, protocol)
 
 
-def _check_fields(body: Body) -> None:
+def _check_fields(body: Body, switches: Switches) -> None:
     """Refuse the first field of a wrong form; `null` is no value (API.md, section 2.2)."""
     for name, (is_right, number) in _FORMS.items():
         if name in body and not is_right(body[name]):
             raise vpcep(number, f"{name}: {str(body[name])[:80]!r}.")
+    _check_name(body.get("service_name", ""), switches)
+
+
+def _check_name(short_name: object, switches: Switches) -> None:
+    if not _matches(_SHORT_NAME, short_name) or len(str(short_name)) > switches.service_name_chars_max:
+        raise vpcep("1003")
 
 
 def _check_tags(tags: object, switches: Switches) -> None:
@@ -210,7 +215,6 @@ _FORMS: dict[str, tuple[Callable[[object], bool], str]] = {
     "ports": (lambda value: isinstance(value, list), "0002"),
     "port_id": (partial(_matches, UUID), "3003"),
     "vip_port_id": (partial(_matches, UUID), "3051"),
-    "service_name": (partial(_matches, _SHORT_NAME), "1003"),
     "description": (partial(_matches, _DESCRIPTION), "0002"),
     "tcp_proxy": (lambda value: value in TCP_PROXIES, "0002"),
     "ip": (partial(_matches, _ADDRESS), "3010"),

@@ -49,6 +49,8 @@ class Switches(BaseModel):
     udp_accepted: bool = True
     unknown_port_id_accepted: bool = True
     ports_max: int = Field(default=200, ge=1)
+    service_name_chars_max: int = Field(default=16, ge=1)
+    """64 on Huawei Cloud Stack (API.md, section 1.1)."""
     services_per_port_id_max: int | None = Field(default=None, ge=1)
     services_quota: int = Field(default=10_000, ge=0)
     tags_max: int = Field(default=20, ge=0)

@@ -130,7 +130,7 @@ class Vpcep:
         before, body = self._find(call), json_object(call.body)
         region = self.projects.region(call.project_id)
         if call.operation is Operation.RENAME:
-            wanted = rules.renamed(before, body, region=region)
+            wanted = rules.renamed(before, body, switches=self.switches, region=region)
         else:
             wanted = rules.modified(before, body, fleet=self.fleet, switches=self.switches, region=region)
         after = replace(wanted, updated_ms=round(now_s * 1000))

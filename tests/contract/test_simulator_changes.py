@@ -83,6 +83,7 @@ async def test_every_other_field_can_be_modified() -> None:
         ({"port_id": "nic-1"}, 400, "EndPoint.3003"),
         ({"vip_port_id": "nic-1"}, 400, "EndPoint.3051"),
         ({"service_name": "x" * 17}, 400, "EndPoint.1003"),
+        ({"service_name": 5}, 400, "EndPoint.1003"),
         ({"service_name": "a.b"}, 400, "EndPoint.1003"),
         ({"description": "<b>"}, 400, "EndPoint.0002"),
         ({"description": "x" * 513}, 400, "EndPoint.0002"),
@@ -349,3 +350,13 @@ async def test_every_put_that_took_effect_is_counted_and_nothing_else() -> None:
     assert (stats["applied"], stats["duplicates"], stats["requests"]) == (2, 1, {"modify": 3})
     assert stats["refusals"] == {"EndPoint.2028": 1}
     assert stats["in_flight_max"] == 1
+
+
+@pytest.mark.parametrize("path", ["", "/name"])
+async def test_the_length_of_names_is_a_switch(path: str) -> None:
+    """Huawei Cloud Stack takes 64 characters."""
+    member = "endpoint_service_name" if path else "service_name"
+    async with calling(fleet=[line(1)], switches=Switches(service_name_chars_max=64)) as caller:
+        put = f"{SERVICES}/{service_id(1)}{path}"
+        assert (await caller.ask("PUT", put, {member: "x" * 64})).http == 200
+        assert (await caller.ask("PUT", put, {member: "x" * 65})).code == "EndPoint.1003"

@@ -295,7 +295,7 @@ MAPPINGS = (
 SETTINGS = (
     _setting("truth as a number", "approval_enabled", "1", "neither true nor false"),
     _setting("truth as yes", "approval_enabled", "yes", "write true or false"),
-    _setting("name too long", "service_name", "a" * 17, "at most 16"),
+    _setting("name too long", "service_name", "a" * 65, "at most 16"),
     _setting("name with a dot", "service_name", "web.a", "is not a service name"),
     _setting("markup in a description", "description", "a<b>", "< or >"),
     _setting("description too long", "description", "a" * 513, "513 characters"),

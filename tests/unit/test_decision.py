@@ -248,6 +248,14 @@ def test_the_first_mapping_of_udp_is_a_warning() -> None:
     assert decided(has_udp, remove_ports="53:53/UDP").reason == ""
 
 
+def test_a_name_that_only_one_cloud_takes_is_a_warning() -> None:
+    """A service that has such a name is of that cloud."""
+    assert decided(service_name="x" * 16).reason == ""
+    assert decided(service_name="x" * 17).reason == str(Caution.LONG_NAME)
+    has_one = replace(LIVE, service_name=f"r.{'y' * 17}.{LIVE.id}")
+    assert decided(has_one, service_name="x" * 64).reason == ""
+
+
 def test_opening_a_service_to_everybody_is_a_warning() -> None:
     """Approval switched off lets new consumers in at once."""
     assert decided(approval_enabled=False).reason == "new consumers will be connected without approval"

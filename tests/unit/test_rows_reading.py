@@ -192,6 +192,16 @@ def test_udp_is_warned_of_once_at_its_first_row(file: Format, content: str, plac
     assert warned == ([] if place is None else [f"s:{place or '2:16'}"])
 
 
+def test_a_long_name_is_warned_of_and_one_that_is_too_long_is_an_issue() -> None:
+    """Only Huawei Cloud Stack takes more than 16 characters, and nobody more than 64."""
+    content = f"service_id,service_name\n{A},{'x' * 16}\n{B},{'x' * 64}\n"
+    found = survey(io.BytesIO(content.encode()), name="s.csv", format=Format.CSV)
+    assert [(one.place, one.field) for one in found.warnings] == [("s.csv:3:1", "service_name")]
+    assert "only Huawei Cloud Stack" in found.warnings[0].message
+    (row,) = rows_of(f"{A},{'x' * 65}", header="service_id,service_name")
+    assert isinstance(row, InvalidRow)
+
+
 def test_a_warning_counts_its_rows_and_makes_none_invalid() -> None:
     """A file of ten thousand such rows has one line for them."""
     content = f"service_id,vip_port_id\n{A},{NIC}\n{B},{NIC}\n"

@@ -90,7 +90,7 @@ _good = {"client_port": 8081, "server_port": 22}
 _maps = st.sampled_from([[_good], [_good], [], "8081:22", None, [5]]) | st.lists(_mapping, max_size=1)
 _ids = st.sampled_from([A, A.upper(), f"{A}\n", f"urn:uuid:{A}", "", 5, None])
 _TEXTS = [
-    *("", "web-a", "a" * 16, "a" * 17, "<", "\a", "x" * 512, "x" * 513, "é\n", "cn-north-4", "192.0.2.7"),
+    *("", "web-a", "a" * 64, "a" * 65, "<", "\a", "x" * 512, "x" * 513, "é\n", "cn-north-4", "192.0.2.7"),
     *("192.0.2.256", "192.0.2", "db.example.com", "-a.b", "0" * 32, "A" * 32, "close", "on", "a.b\n"),
     *(5, True, None),
 ]

@@ -7,6 +7,7 @@ from itertools import chain
 
 from bulk.core.model import (
     MAPPINGS_MAX,
+    USUAL_NAME_CHARS_MAX,
     Action,
     Caution,
     Change,
@@ -166,6 +167,8 @@ def _warnings(before: ServiceState, body: ModifyBody) -> Iterator[str]:
         yield str(Caution.VIP_PORT_ID)
     if has_udp(body.ports or ()) and not has_udp(before.ports):
         yield str(Caution.UDP)
+    if len(body.service_name or "") > USUAL_NAME_CHARS_MAX >= len(before.short_name):
+        yield str(Caution.LONG_NAME)
 
 
 def _dialled(mapping: PortMapping) -> tuple[int, Protocol]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from bulk.core.model import Caution, Issue, has_udp
+from bulk.core.model import USUAL_NAME_CHARS_MAX, Caution, Issue, has_udp
 from bulk.core.rows.drafts import Draft, issue_at
 from bulk.core.rows.values import Problem
 from bulk.core.text import counted
@@ -23,6 +23,8 @@ class Cautions:
             self._add(Caution.VIP_PORT_ID, draft)
         if has_udp(values.get("ports") or values.get("add_ports", ())):
             self._add(Caution.UDP, draft)
+        if len(values.get("service_name", "")) > USUAL_NAME_CHARS_MAX:
+            self._add(Caution.LONG_NAME, draft)
 
     def _add(self, caution: Caution, draft: Draft) -> None:
         self._first.setdefault(caution, draft)

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from enum import Enum, auto
 from typing import Any
 
-from bulk.core.model import MAPPINGS_MAX, PORT_MAX
+from bulk.core.model import LONG_NAME_CHARS_MAX, MAPPINGS_MAX, PORT_MAX, USUAL_NAME_CHARS_MAX
 from bulk.core.rows import values
 from bulk.core.rows.mappings import ports_of_json, ports_of_text
 from bulk.core.rows.values import Problem, string, trimmed, wrong
@@ -193,10 +193,12 @@ COLUMNS = {
             name="service_name",
             kind=ColumnKind.BODY,
             form=_matching(
-                "0-16 of letters, digits, `_`, `-`",
-                "[A-Za-z0-9_-]{0,16}",
+                f"0-{USUAL_NAME_CHARS_MAX} of letters, digits, `_`, `-`; "
+                f"{LONG_NAME_CHARS_MAX} on Huawei Cloud Stack",
+                f"[A-Za-z0-9_-]{{0,{LONG_NAME_CHARS_MAX}}}",
                 fault="not a service name",
-                hint="use at most 16 of letters, digits, _ and -",
+                hint=f"use at most {USUAL_NAME_CHARS_MAX} of letters, digits, _ and -, "
+                f"or {LONG_NAME_CHARS_MAX} on Huawei Cloud Stack",
             ),
             meaning="the middle part of the service's name",
         ),
