@@ -3,11 +3,14 @@
 import os
 import re
 import shlex
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bulk.adapters.ledger import LedgerFile
+from bulk.cli import logs
 from bulk.core.errors import ExitCode
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
@@ -228,3 +231,25 @@ def test_one_job_under_two_names_is_one_run_at_a_time(stage: Stage) -> None:
             assert "another run of the same rows is at work" in ended.err
         process.communicate(timeout=WAIT_S)
     assert len(stage.applied) == 3
+
+
+def test_a_run_whose_ledger_is_gone_sends_no_further_put(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with 1; the same command begins anew and finds what was changed as already right."""
+    configure = logs.configure
+
+    def on_record(record: dict[str, Any], _: object) -> None:
+        if record["type"] == "outcome":
+            shutil.rmtree(stage.folder / "runs", ignore_errors=True)
+
+    monkeypatch.setattr("bulk.cli.logs.configure", lambda **_: on_record)
+    job = stage.job(wide(range(1, 9)), concurrency=1)
+    ended = stage.apply(job)
+    assert (ended.code, "something else wrote to it" in ended.err) == (ExitCode.CANNOT_RUN, True)
+    sent = len(stage.applied)
+    assert 1 <= sent < 8
+    monkeypatch.setattr("bulk.cli.logs.configure", configure)
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.outcomes() == {"applied": 8 - sent, "already": sent}
+    assert len(stage.applied) == 8
