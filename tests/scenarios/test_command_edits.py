@@ -4,6 +4,7 @@ import re
 import shlex
 from typing import Any
 
+import orjson
 import pytest
 
 from bulk.cli import options
@@ -261,7 +262,7 @@ def test_another_name_of_the_same_host_is_no_edit(stage: Stage, monkeypatch: pyt
 def test_a_larger_limit_of_failures_is_taken_beside_a_word_and_the_digest_stays(stage: Stage) -> None:
     """Whoever holds the run to its approval goes on doing so."""
     job = stage.job(wide(range(1, 6)), concurrency=1, max_failures=0)
-    digest = re.findall("Digest: (sha256:[0-9a-f]+)", stage.bulk("plan", job).out)[0]
+    digest = orjson.loads(stage.bulk("plan", job, "--output", "json").out)["digest"]
     failed = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
     stage.order(faults={"rules": [failed | {"nth": 2}, REVOKED | {"nth": 4}]})
     assert stage.apply(job, "--expect-digest", digest).code == ExitCode.SAFETY_LIMIT
