@@ -1,13 +1,15 @@
 """Settings that are edited while a run is open: pace is taken and said, guards and where are refused."""
 
+import os
 import re
 import shlex
+import signal
 from typing import Any
 
 import orjson
 import pytest
 
-from bulk.cli import options
+from bulk.cli import logs, options
 from bulk.core.errors import ExitCode
 from bulk.core.job import SETTINGS, WhileOpen, flag_of, variable_of
 from bulk.core.ledger.edits import WHERE
@@ -317,3 +319,32 @@ def test_the_service_of_the_rows_is_what_it_was(stage: Stage) -> None:
     assert stage.apply(job, "--attempts", "2").code == ExitCode.OK
     assert stage.ports(5) == [(80, 8005), (8443, 9005)]
     assert sorted(put.id for put in stage.applied) == [service_id(n) for n in range(1, 6)]
+
+
+def test_another_fleet_of_the_bundled_simulator_is_another_place(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its settings count where it is the endpoint; a run that goes to it goes on with its own fleet."""
+    configure = logs.configure
+
+    def on_record(record: dict[str, Any], _: object) -> None:
+        if record["type"] == "outcome":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    for name in ("fleet.jsonl", "other.jsonl"):
+        stage.file(name, "".join(orjson.dumps(one).decode() + "\n" for one in fleet_lines(5)))
+    toml = 'rows = "services.csv"\nname = "job"\nconcurrency = 1\n[simulator]\nfleet = "{}"\n'
+    job = stage.job(wide(range(1, 6)))
+    stage.file("job.toml", toml.format("fleet.jsonl"))
+    monkeypatch.setenv("BULK_ENDPOINT", "simulator")
+    monkeypatch.setattr("bulk.cli.logs.configure", lambda **_: on_record)
+    assert stage.apply(job).code == ExitCode.TERMINATED
+    monkeypatch.setattr("bulk.cli.logs.configure", configure)
+    stage.file("job.toml", toml.format("other.jsonl"))
+    refused = stage.apply(job)
+    assert (refused.code, "(simulator: other.jsonl, was fleet.jsonl)" in refused.err) == (
+        ExitCode.REFUSED,
+        True,
+    )
+    stage.file("job.toml", toml.format("fleet.jsonl"))
+    assert stage.apply(job).code == ExitCode.OK
