@@ -272,7 +272,8 @@ class Lane:
         """Return why the lane is to be cut, if the API asks to be left alone for too long, once or in all."""
         if stop := pushed_back(verdict):
             return stop
-        if not (isinstance(verdict, Throttled | Doubt) and verdict.retry_after_s):
+        asks_to_wait = isinstance(verdict, Doubt) and verdict.retry_after_s
+        if not (isinstance(verdict, Throttled) or asks_to_wait):
             self._pushed_since = None
             return None
         if self._pushed_since is None:
@@ -281,7 +282,8 @@ class Lane:
             return None
         minutes = f"{(now - self._pushed_since) / 60:.0f} min"
         return Stop(
-            BrakeReason.PUSHED_BACK, f"the API has asked to be left alone again and again for {minutes}"
+            BrakeReason.PUSHED_BACK,
+            f"for {minutes} the API has taken nothing: every PUT was too fast for it, or it asked to wait",
         )
 
     def _size(self, reply: Reply) -> None:

@@ -251,7 +251,13 @@ async def read_page(
                 f"{target}: the API asks to be left alone until {until}",
                 hint="run the same command again then",
             )
-        case Reject(reply=reply) | Retry(reply=reply) | Throttled(reply=reply):
+        case Throttled(reply=reply):
+            raise PushedBack(
+                f"{target}: for {PUSH_BACK_MAX_S / 60:.0f} min every list was too fast for the API: "
+                f"{_as_text(reply)}",
+                hint="somebody else may use up the limit of this account; run the same command again later",
+            )
+        case Reject(reply=reply) | Retry(reply=reply):
             is_local = isinstance(answer, Retry) and answer.is_local
             check = advice_for(reply.code, None) if is_local else "check region, project and network"
             raise FleetUnreadable(
@@ -284,8 +290,7 @@ async def _patiently(
 ) -> tuple[Answer | Retry, float]:
     """Ask until there is an answer worth having, and return it with the monotonic time of its request.
 
-    Being throttled is waited out, however long it lasts; what the API asks to wait for, up to
-    `PUSH_BACK_MAX_S` in all.
+    Being throttled, and what the API asks to wait for, is waited out for up to `PUSH_BACK_MAX_S` in all.
     """
     tries, asked_at, first_at, paused_s = 0, 0.0, inf, 0.0
     while True:
@@ -301,7 +306,7 @@ async def _patiently(
         match answer:
             case Throttled(shut_until=until) | Retry(shut_until=until) if until:
                 return answer, asked_at
-            case Throttled() if paused_s > PUSH_BACK_MAX_S:
+            case Throttled() if max(paused_s, patience.clock.monotonic() - first_at) > PUSH_BACK_MAX_S:
                 return answer, asked_at
             case Throttled():
                 pass

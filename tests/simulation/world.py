@@ -207,8 +207,6 @@ class World:
         """What was sent last, by row and purpose; nothing for one whose intent alone is on disk."""
         self.touched: set[int] = set()
         """Rows whose service somebody else, or a side effect, wrote."""
-        self.strange: set[int] = set()
-        """Rows whose service a read has shown in a state that is not the plan's."""
         self.pairs: Counter[tuple[str, str]] = Counter()
         """How often each event met a row at each place."""
         self.events = 0
@@ -277,11 +275,12 @@ class World:
         self.granting: set[LaneName] = set()
         self.verified: set[LaneName] = set()
         self.is_committing, self.noted = False, list[int]()
-        self.had_their_turn, self.looked_again, self.stopped_at = list[int](), set[int](), None
+        self.had_their_turn, self.stopped_at = list[int](), None
+        self.looked_again, self.strange = set[int](), set[int]()
+        """`strange`: rows whose service a read of this session has shown in a state that is not the plan's."""
         self.is_answered: dict[Target, bool] = {}
         self.in_flight: Counter[LaneName] = Counter()
-        self.gone_lanes, self.refused_accounts = set[LaneName](), set[str]()
-        self.denials: Counter[str] = Counter()
+        self.gone_lanes, self.refused_accounts, self.denials = set[LaneName](), set[str](), Counter[str]()
         self.looked_lanes: set[LaneName] = set()
         self.answered_at: dict[int, float] = {}
         self.asked_to_wait: dict[int, float] = {}
@@ -630,7 +629,7 @@ class World:
         wait_s = verdict.retry_after_s or 0.0 if isinstance(verdict, Throttled | Doubt) else 0.0
         self.asked_to_wait[row] = wait_s
         self.paused_until[key] = max(self.paused_until[key], self.now + wait_s)
-        if wait_s:
+        if wait_s or isinstance(verdict, Throttled):
             if self.now - self.pushed_since.setdefault(key, self.now) > PUSH_BACK_MAX_S:
                 self.gone_lanes.add(key)
         elif verdict.reply.http is not None:

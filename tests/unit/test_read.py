@@ -281,12 +281,16 @@ async def test_a_wait_that_is_asked_for_again_and_again_comes_to_an_end() -> Non
         await reading.list()
 
 
-async def test_throttling_that_asks_for_a_wait_again_and_again_ends_a_read_too() -> None:
-    """As long as it asks for nothing it is waited out; what it asks for adds up."""
+@pytest.mark.parametrize("wait_s", [90.0, None])
+async def test_throttling_that_does_not_end_ends_a_read(wait_s: float | None) -> None:
+    """What it asks for adds up; where it asks for nothing, the time that it lasts counts."""
     reading = Reading(fleet(1))
-    reading.fleet.lists = [Throttled(reply=TOO_FAST, retry_after_s=90.0)] * 11
-    with pytest.raises(FleetUnreadable, match=r"http 429 APIGW\.0308"):
+    reading.fleet.lists = [Throttled(reply=TOO_FAST, retry_after_s=wait_s)] * 12
+    if wait_s is None:
+        reading.fleet.on_list = lambda: setattr(reading.clock, "elapsed_s", reading.clock.elapsed_s + 90.0)
+    with pytest.raises(PushedBack, match=r"for 15 min every list was too fast .* http 429 APIGW\.0308"):
         await reading.list()
+    assert len(reading.fleet.pages) == 11
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from bulk.core.model import (
     ServiceId,
     ShowVerdict,
     Target,
+    Throttled,
     Verdict,
 )
 from bulk.core.puts import Put
@@ -45,6 +46,7 @@ from tests.fakes import (
     LOCKED,
     NO,
     OK,
+    TOO_FAST,
     UNAVAILABLE,
     UNREACHED,
     Answer,
@@ -819,9 +821,10 @@ async def test_a_wait_asked_for_again_and_again_stops_the_lane_after_a_quarter_o
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 
-async def test_throttling_that_asks_for_a_wait_again_and_again_stops_the_lane_too(tmp_path: Path) -> None:
-    """A quarter of an hour in which nothing was accepted, and each answer said to wait."""
-    session = await prepared(tmp_path, rows(1), {1: [is_throttled] * 2000})
+@pytest.mark.parametrize("answer", [is_throttled, lambda *_: Throttled(reply=TOO_FAST)], ids=["wait", "no"])
+async def test_throttling_that_does_not_end_stops_the_lane_too(tmp_path: Path, answer: Answer) -> None:
+    """A quarter of an hour in which nothing was accepted, whether or not the answers say how long to wait."""
+    session = await prepared(tmp_path, rows(1), {1: [answer] * 2000})
     session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", session.clock.elapsed_s + 3.0)
     await session.run()
     assert (session.outcomes, session.brake.reasons) == ([LEFT], (BrakeReason.PUSHED_BACK,))
