@@ -2,6 +2,7 @@
 
 from itertools import islice
 
+from bulk.core.ledger.row_life import NOT_BEGUN
 from bulk.core.model import Action, LaneName, Outcome
 from bulk.run.course import Course
 from bulk.run.looks import ListPage
@@ -41,8 +42,7 @@ class FirstLook:
         if found is None and opened is None and action is Action.UPDATE:
             self._course.admit(row)
         else:
-            attempts = opened.attempts if opened else 0
-            self._course.follow(row, looked_at(row, action, attempts, found))
+            self._course.follow(row, looked_at(row, action, opened or NOT_BEGUN, found))
 
     def ended(self, key: LaneName) -> None:
         """Learn that every service of a lane has been looked at."""

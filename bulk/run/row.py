@@ -50,6 +50,9 @@ EXPIRED = Reply(code="not_sent", message="the look at the service had expired be
 _RESTORED = Reply(
     code="restored", message="the change could not be finished; the state before is in force again"
 )
+_LATE = Reply(
+    message="the service is as asked: an earlier PUT of this run took effect late, or despite its answer"
+)
 _SHOWN_CHARS = 60
 SILENT_WAITS_MAX = 4
 """How far the backoff grows where nobody answers: who comes back shall not be kept waiting."""
@@ -190,13 +193,20 @@ def _without(noticed: frozenset[SideEffect], live: ServiceState, fields: tuple[s
     return tuple(name for name in fields if SideEffect(name, getattr(live, name)) not in noticed)
 
 
-def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> Turn:
-    """Return what a look at its service means for a row that has not been sent in this session."""
+def looked_at(row: int, action: Action, known: OpenRow, found: Drift | None) -> Turn:
+    """Return what a look at its service means for a row that has no PUT under way.
+
+    As asked already, it is `applied` where a PUT of the run has left, which may have taken effect late, or
+    although its answer said otherwise: it belongs to what a rollback takes back.
+    """
+    attempts = known.attempts
     if found and not found.as_asked:
         moved = f"moved since the plan: {', '.join(found.moved)}"
         message = moved if found.observed else "the service is gone since the plan"
         reply = Reply(code="drifted", message=message)
         return Turn(Place.ENDED, (_ended(row, Outcome.DRIFTED, reply, attempts, found.observed),))
+    if found and known.has_left:
+        return Turn(Place.DONE, (_ended(row, Outcome.APPLIED, _LATE, attempts),))
     if found or action is Action.KEEP:
         return Turn(Place.DONE, (_ended(row, Outcome.ALREADY, Reply(), attempts),))
     return Turn(Place.READY)
@@ -204,13 +214,13 @@ def looked_at(row: int, action: Action, attempts: int, found: Drift | None) -> T
 
 def looked_again(work: Work, found: ShowVerdict, noticed: frozenset[SideEffect]) -> Turn:
     """Return what a look at its service, right before its PUT, means for a row."""
-    change, attempts = work.change, work.known.attempts
+    change = work.change
     match found:
         case Done(state=live):
             moved = drift(change, live, is_parked=work.known.parked, noticed=noticed)
-            return looked_at(change.row, change.action, attempts, moved)
+            return looked_at(change.row, change.action, work.known, moved)
         case Missing():
-            return looked_at(change.row, change.action, attempts, Drift(None))
+            return looked_at(change.row, change.action, work.known, Drift(None))
         case Abort(hint=hint):
             return Turn(Place.LEFT, refused_key=_refused(found.reply, hint))
         case Reject() | Retry() | Throttled():

@@ -277,13 +277,12 @@ class World:
         self.is_committing, self.noted = False, list[int]()
         self.had_their_turn, self.stopped_at = list[int](), None
         self.looked_again, self.strange = set[int](), set[int]()
-        """`strange`: rows whose service a read of this session has shown in a state that is not the plan's."""
+        """`strange`: rows whose service a read of this session has shown as neither before nor asked."""
         self.is_answered: dict[Target, bool] = {}
         self.in_flight: Counter[LaneName] = Counter()
         self.gone_lanes, self.refused_accounts, self.denials = set[LaneName](), set[str](), Counter[str]()
-        self.looked_lanes: set[LaneName] = set()
-        self.answered_at: dict[int, float] = {}
-        self.asked_to_wait: dict[int, float] = {}
+        self.looked_lanes = set[LaneName]()
+        self.answered_at, self.asked_to_wait = dict[int, float](), dict[int, float]()
         self.begun: dict[int, LaneName] = {}
         """Rows whose PUT is about to leave, or under way."""
         self.in_flight_max: dict[LaneName, int] = defaultdict(lambda: self.limits.workers)
@@ -991,6 +990,8 @@ class World:
             must(is_as_asked, f"P13: row {one.row} is applied, but its service is {live}")
             if one.row in self.touched:
                 continue
+            is_taken_back = outcome is not Outcome.ALREADY or not self.landed[one.row]
+            must(is_taken_back, f"row {one.row} is {outcome}, but a PUT of it took effect")
             is_wrong = outcome.facts.as_asked and live.mismatches(one.body)
             must(not is_wrong, f"row {one.row} is {outcome}, but its service has {live.ports}")
             is_known = outcome is not Outcome.FAILED or live.mismatches(one.body)

@@ -58,8 +58,8 @@ UNSENT = {"already", "refused", "drifted", "blocked", "failed"}
 STEPS: dict[str, set[str]] = {
     "waiting": {"intent", *UNSENT},
     "asked": {*AttemptResult, "applied", "failed", "conflict"},
-    "answered": {"intent", *UNSENT},
-    "parked": {"intent", *UNSENT, "conflict"},
+    "answered": {"intent", *UNSENT, "applied"},
+    "parked": {"intent", *UNSENT, "applied", "conflict"},
     "applied": {"conflict"},
     "failed": {"applied", "conflict"},
 }

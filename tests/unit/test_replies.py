@@ -84,6 +84,13 @@ def test_server_error_leaves_a_doubt(http: int, body: Any) -> None:
     assert isinstance(put(answer(http, body)), Doubt)
 
 
+@pytest.mark.parametrize("http", [500, 502, 503, 504])
+@pytest.mark.parametrize("code", ["APIGW.0308", "EndPoint.0022"])
+def test_a_server_error_with_a_code_of_throttling_leaves_a_doubt(http: int, code: str) -> None:
+    """Only 429, and 400 with the API's own code, say that the PUT was not carried out."""
+    assert isinstance(put(refusal(http, code)), Doubt)
+
+
 def test_request_timeout_leaves_a_doubt() -> None:
     """A 408 does not say how far the server came."""
     assert isinstance(put(answer(408)), Doubt)

@@ -21,6 +21,7 @@ from bulk.core.model import (
     Action,
     AsAsked,
     Change,
+    Denied,
     Done,
     Listed,
     ListVerdict,
@@ -28,6 +29,7 @@ from bulk.core.model import (
     Outcome,
     Page,
     Reject,
+    Reply,
     Retry,
     ServiceId,
     ShowVerdict,
@@ -42,6 +44,7 @@ from bulk.run.lane import SILENCE_S
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import READ_TRIES, Patience
 from tests.fakes import (
+    BUSY,
     CROWDED,
     LOCKED,
     NO,
@@ -658,6 +661,55 @@ async def test_a_service_somebody_else_made_as_asked_is_already(tmp_path: Path) 
     session.fleet.services[service_id(1)] = state(1, 2)
     await session.run()
     assert (session.outcomes, session.fleet.asked) == ([ALREADY], [])
+
+
+def lands_and_says(verdict: Verdict) -> Answer:
+    """Return an answer that denies what it did."""
+
+    def answer(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        fleet.land(asked, body)
+        return verdict
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        Throttled(reply=TOO_FAST, retry_after_s=60.0),
+        Retry(reply=BUSY),
+        Abort(reply=LOCKED, hint="check the address"),
+        Denied(reply=Reply(http=403), hint="ask for the permission"),
+    ],
+    ids=lambda verdict: type(verdict).__name__,
+)
+async def test_a_row_whose_own_put_took_effect_is_applied_whatever_its_answer_said(
+    tmp_path: Path, verdict: Verdict
+) -> None:
+    """The next session finds it as asked: it is the run's own change, which a rollback takes back."""
+    session = await prepared(tmp_path, rows(1), {1: [lands_and_says(verdict)]})
+    session.fleet.on_put = lambda _: session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+    assert (await session.run()).outcomes == [LEFT]
+    session.fleet.on_put = lambda _: None
+    later = await again(session, brake=Brake()).run()
+    assert (later.outcomes, later.fleet.asked) == ([APPLIED], [service_id(1)])
+    assert "earlier PUT of this run" in later.told(1)[-1]["message"]
+
+
+async def test_a_row_of_which_no_put_has_left_is_already_as_asked(tmp_path: Path) -> None:
+    """An intent alone has changed nothing: somebody else did."""
+    session = await prepared(tmp_path, rows(1))
+    flush = session.ledger.flush
+
+    async def stopping_flush() -> None:
+        await flush()
+        session.brake.pull(BrakeReason.INTERRUPTED, "INT")
+
+    session.ledger.flush = stopping_flush  # type: ignore[method-assign]
+    assert (await session.run()).outcomes == [LEFT]
+    assert session.told(1, "attempt")[0]["verdict"] == "not_sent"
+    session.fleet.services[service_id(1)] = state(1, 2)
+    assert (await again(session, brake=Brake()).run()).outcomes == [ALREADY]
 
 
 async def test_kept_and_refused_rows_end_without_a_put(tmp_path: Path) -> None:

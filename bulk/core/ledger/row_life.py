@@ -7,8 +7,9 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
        |                      |   +----- attempt ----> answered (surely not applied) or parked
        |                      |                            |
        |                      +---------- intent ----------+
-       +-- outcome --> already, refused, drifted, blocked, failed      (from answered and parked too;
-                                                                        conflict from parked only)
+       +-- outcome --> already, refused, drifted, blocked, failed      (from answered and parked too; from
+                                                                        these also applied: the look found it
+                                                                        so; conflict from parked only)
 
     asked to restore -- outcome --> blocked     (a parked service has what it had before)
     applied -- outcome --> conflict     (the last look found something else)
@@ -53,7 +54,7 @@ def _follows(outcome: Outcome) -> frozenset[Stage]:
     """Return the stages from which a row may take an outcome; none for outcomes that are never written."""
     match outcome:
         case Outcome.APPLIED:
-            return frozenset({Stage.ASKED, Stage.FAILED})
+            return frozenset({Stage.ASKED, Stage.ANSWERED, Stage.PARKED, Stage.FAILED})
         case Outcome.ALREADY | Outcome.REFUSED | Outcome.DRIFTED:
             return NOT_ASKED
         case Outcome.FAILED | Outcome.BLOCKED:
@@ -103,6 +104,8 @@ class OpenRow:
     """The API said no to the last PUT of a parked service."""
     restore_rejected: bool = False
     """It said no to giving back what the service had, too: the last PUT is the only way out."""
+    has_left: bool = False
+    """A PUT has left, and was answered; whatever the answer said, it may have taken effect since."""
 
 
 NOT_BEGUN = OpenRow()
@@ -120,7 +123,11 @@ def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
         parked=known.parked,
         rejected=known.rejected,
         restore_rejected=known.restore_rejected,
+        has_left=known.has_left,
     )
+
+
+_NEVER_LEFT = frozenset({AttemptResult.NOT_SENT, AttemptResult.UNREACHED})
 
 
 def after_attempt(known: OpenRow, result: AttemptResult, hold_s: float = 0.0) -> OpenRow:
@@ -128,6 +135,8 @@ def after_attempt(known: OpenRow, result: AttemptResult, hold_s: float = 0.0) ->
 
     `hold_s`: how long the API asked to be left alone; where it did, the row is not to blame.
     """
+    if result not in _NEVER_LEFT and not known.has_left:
+        known = replace(known, has_left=True)
     match result:
         case AttemptResult.DOUBT if hold_s:
             return known

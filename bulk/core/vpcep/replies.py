@@ -167,7 +167,8 @@ def refused(got: Answer | Lost) -> Throttled | Retry | Doubt | Reject | Denied |
     kind = classify(reply.code, got.http)
     wait_s, until = _push_back(got)
     doubt = Doubt(reply=reply, retry_after_s=wait_s, shut_until=until)
-    if THROTTLED in {kind, classify("", got.http)}:
+    # What fails as well (5xx) may have passed the request on: a doubt, whatever its code.
+    if got.http < SERVER_ERROR and THROTTLED in {kind, classify("", got.http)}:
         limit = stated_limit(reply.message)
         return Throttled(reply=reply, retry_after_s=wait_s, limit=limit, shut_until=until)
     if got.http >= SERVER_ERROR:
