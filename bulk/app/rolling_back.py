@@ -22,6 +22,7 @@ from bulk.core.model import Change, Outcome, PlannedChange, Target
 from bulk.core.plan import Live, ordered
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
+_MAY_BE_PARKED = {Outcome.FAILED, Outcome.CONFLICT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class LedgerSource(PlanSource[Change]):
         outcome = self.reader.progress.outcome(row)
         if outcome in _TAKEN_BACK:
             return self.reader.change(row)
-        if outcome is Outcome.FAILED and (self.reader.outcome(row) or {}).get("left") == Left.PARKED:
+        if outcome in _MAY_BE_PARKED and (self.reader.outcome(row) or {}).get("left") == Left.PARKED:
             change = self.reader.change(row)
             return replace(change, body=change.parking or change.body)
         return None

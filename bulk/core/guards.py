@@ -74,7 +74,7 @@ def strays(
 
     Side effects that a person `allowed` do not count.
     """
-    broken = ("status",) if live.is_broken else ()
+    broken = () if live.is_sound else ("status",)
     unasked = (effect.field for effect in side_effects(before, live, body) if effect not in allowed)
     return (*live.mismatches(body), *unasked, *broken)
 

@@ -354,9 +354,14 @@ class ServiceState:
     """What is wrong with a failed service: codes and messages, for people."""
 
     @property
-    def is_broken(self) -> bool:
-        """Return whether the API says that the service does not work, or will soon be gone."""
-        return self.status in BROKEN
+    def is_sound(self) -> bool:
+        """Return whether the API says that the service works, or says nothing of it."""
+        return self.status in {AVAILABLE, ""}
+
+    @property
+    def may_become_sound(self) -> bool:
+        """Return whether the status is one that a service may leave by itself, or one that nobody knows."""
+        return not self.is_sound and self.status not in _FINAL
 
     @property
     def standing(self) -> str:
@@ -416,8 +421,9 @@ class ServiceState:
         return present is None or present == wanted
 
 
-BROKEN = frozenset({"failed", "deleting"})
-"""States of a service that does not work, or will soon be gone."""
+AVAILABLE = "available"
+"""The status of a service that works; only such a one is changed."""
+_FINAL = frozenset({"failed", "deleting"})
 STATE_FIELDS = tuple(field.name for field in fields(ServiceState))
 
 

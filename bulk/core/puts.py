@@ -45,6 +45,6 @@ class Put(NamedTuple):
 def put_of(change: Change, body: ModifyBody) -> Put:
     """Return the PUT of a change with this body: its own, or that of an intermediate step."""
     before, expected = change.before, None
-    if body.ports is not None and before and not before.is_broken and _besides(body) == _NOTHING:
+    if body.ports is not None and before and before.is_sound and _besides(body) == _NOTHING:
         expected = Expected(body.ports, _untouched(before))
     return Put(change.row, change.target, change.service_id, orjson.dumps(body.named()), expected)

@@ -19,6 +19,7 @@ from bulk.core.ledger.row_life import OpenRow, after_attempt
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
+    SIDE_EFFECT_FIELDS,
     Abort,
     Action,
     AsAsked,
@@ -54,6 +55,8 @@ _LATE = Reply(
     message="the service is as asked: an earlier PUT of this run took effect late, or despite its answer"
 )
 _SHOWN_CHARS = 60
+UNSOUND_MAX_S = 60.0
+"""How long a service is waited for that is not `available` after a PUT, but `creating`, say."""
 SILENT_WAITS_MAX = 4
 """How far the backoff grows where nobody answers: who comes back shall not be kept waiting."""
 
@@ -61,7 +64,7 @@ SILENT_WAITS_MAX = 4
 class Work:
     """A row that has begun, or is about to: the fold of its records, and the PUT that is due next."""
 
-    __slots__ = ("_change", "_plain", "_plan", "due", "is_rejected", "known", "reply", "row")
+    __slots__ = ("_change", "_plain", "_plan", "due", "is_rejected", "known", "reply", "row", "unsound_s")
 
     def __init__(self, plan: PlanReader, row: int, known: OpenRow) -> None:
         self.row = row
@@ -74,6 +77,8 @@ class Work:
         """Why the row is in doubt."""
         self.is_rejected = False
         """Whether the API said no to the PUT that is in doubt."""
+        self.unsound_s = 0.0
+        """How long its status has been waited for."""
 
     @property
     def change(self) -> Change:
@@ -185,7 +190,7 @@ def drift(
     before = before_last(change) if is_parked else change.before
     moved = before.differences(live, DRIFT_FIELDS) if before else ()
     moved = _without(noticed, live, moved) if is_parked else moved
-    return Drift(live, moved, as_asked=live.confirms(change.body) and not live.is_broken) if moved else None
+    return Drift(live, moved, as_asked=live.confirms(change.body) and live.is_sound) if moved else None
 
 
 def _without(noticed: frozenset[SideEffect], live: ServiceState, fields: tuple[str, ...]) -> tuple[str, ...]:
@@ -313,12 +318,28 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
     if other := state.mismatches(work.body):
         message = f"the reply shows another {', '.join(other)} than asked"
         doubtful = replace(reply, code="wrong_echo", message=message)
-    elif state.is_broken:
+    elif not state.is_sound:
         doubtful = replace(reply, code="broken", message=f"the reply shows status {state.standing}")
+    elif unshown := _unshown(work.before, state):
+        message = f"the reply does not show {', '.join(unshown)}, which may have changed"
+        doubtful = replace(reply, code="partial_reply", message=message)
     else:
         done = _done(work, reply, _unconfirmed(work.change, state))
         return _noticing_side_effects(done, work, state, limits)
     return _noticing_side_effects(_doubt(work, doubtful, limits), work, state, limits)
+
+
+def _unshown(before: ServiceState | None, after: ServiceState) -> tuple[str, ...]:
+    """Return the fields of which every reply tells, this one does not, and the list did."""
+    return tuple(
+        name
+        for name in _ALWAYS_SHOWN
+        if before and getattr(before, name) is not None and getattr(after, name) is None
+    )
+
+
+_ALWAYS_SHOWN = tuple(name for name in SIDE_EFFECT_FIELDS if name not in {"ip", "vip_port_id"})
+"""By API.md, section 1.1."""
 
 
 def _done(work: Work, reply: Reply, unconfirmed: tuple[str, ...] = ()) -> Turn:
@@ -402,6 +423,12 @@ def _failed(work: Work, reply: Reply) -> OutcomeRecord:
     return replace(failed, reply=reply, left=Left.PARKED)
 
 
+def _conflict(work: Work, reply: Reply, live: ServiceState) -> OutcomeRecord:
+    conflict = _outcome(work, Outcome.CONFLICT, reply, live)
+    parking = work.change.parking
+    return replace(conflict, left=Left.PARKED) if parking and not live.mismatches(parking) else conflict
+
+
 # Reading a service
 
 
@@ -413,7 +440,11 @@ def read_back(
     What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
     """
     match found:
-        case Done(state=live) if live.confirms(work.body) and not live.is_broken:
+        case Done(state=live) if live.may_become_sound and work.unsound_s < UNSOUND_MAX_S:
+            wait_s = min(max(limits.settle_s, work.unsound_s, 1.0), UNSOUND_MAX_S - work.unsound_s)
+            work.unsound_s += wait_s
+            return Turn(Place.SETTLING, wait_s=wait_s)
+        case Done(state=live) if live.confirms(work.body) and live.is_sound:
             done = _done(work, work.reply, _unconfirmed(work.change, live))
             return _noticing_side_effects(done, work, live, limits)
         case Done(state=live) if _is_unchanged(work, live, noticed):
@@ -421,14 +452,14 @@ def read_back(
                 return _rejected(work, work.reply)
             attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
             return _again(work, attempt, work.reply, limits, dice)
-        case Done(state=live) if _has_landed(work, live) and not live.is_broken:
+        case Done(state=live) if _has_landed(work, live) and live.is_sound:
             done = _done(work, work.reply, _unconfirmed(work.change, live))
             return _noticing_side_effects(done, work, live, limits)
         case Done(state=live):
             reply = work.reply
-            if live.is_broken:
+            if not live.is_sound:
                 reply = replace(reply, message=f"{reply.message}; reading shows status {live.standing}")
-            turn = Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, reply, live),))
+            turn = Turn(Place.ENDED, (_conflict(work, reply, live),))
             return _noticing_side_effects(turn, work, live, limits) if _has_landed(work, live) else turn
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
@@ -506,7 +537,7 @@ def checked(change: Change, ended: Json, found: ShowVerdict, allowed: frozenset[
             return as_it_ended
         case Done():
             what = f"the last look shows another {', '.join(other)} than the run left"
-            if live and live.is_broken:
+            if live and not live.is_sound:
                 what = f"{what}: status {live.standing}"
         case Missing():
             what = "the last look did not find the service any more"

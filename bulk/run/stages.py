@@ -31,6 +31,7 @@ FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RE
                                                for too long -> LEFT
 SETTLING   perhaps applied, too soon to read   due -> READING (show); the end of `drain_s` -> LEFT
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
+                                               not available -> SETTLING, for a minute at most;
                                                else, gone -> ENDED (conflict); unreadable -> LEFT;
                                                as before and rejected -> ENDED, or READY to RESTORE
 RESTING    surely not applied, backs off       due -> READY; a stop that does not spare it -> LEFT
@@ -142,7 +143,7 @@ MOVES: dict[Place, set[Place]] = {
         Place.ENDED,
     },
     Place.SETTLING: {Place.READING, Place.LEFT},
-    Place.READING: {Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.READING: {Place.SETTLING, Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
     Place.RESTING: {Place.READY, Place.LEFT},
     Place.DENIED: {Place.LEFT, Place.ENDED},
     Place.SUSPECT: {Place.CHECKING, Place.DONE, Place.ENDED},

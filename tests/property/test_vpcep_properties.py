@@ -216,4 +216,4 @@ def test_what_is_taken_for_plainly_as_asked_is_so(
         assert plain.reply == verdict.reply
         assert not strays(before, verdict.state, body)
     else:
-        assert odd or before.is_broken or body != ModifyBody(ports=body.ports or ())
+        assert odd or not before.is_sound or body != ModifyBody(ports=body.ports or ())

@@ -347,7 +347,7 @@ MUTANTS = [
         ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
         ("P10", "side effects of a doubt stop nothing", machine, "read_back",
          _settles_a_doubt_without_a_look_around),
-        ("P13", "a broken service counts as applied", ServiceState, "is_broken", property_of(answer=False)),
+        ("P13", "a broken service counts as applied", ServiceState, "is_sound", property_of(answer=True)),
         ("P13", "what cannot be read again stays applied", machine, "checked", _trusts_what_it_cannot_read),
         ("P13", "a no is never held against the last list", Machine, "sent", _looks_only_at_the_applied),
         ("parking", "a refused PUT of a ring is not read", machine, "answered", _believes_every_no),

@@ -10,6 +10,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import count
 
 import orjson
@@ -49,6 +50,7 @@ from bulk.core.model import (
     Reject,
     Reply,
     Retry,
+    ServiceId,
     ServiceState,
     ShowVerdict,
     SideEffect,
@@ -680,8 +682,10 @@ class World:
                 change, body, is_noisy=self.dice.random() < self.odds["side effect"]
             )
             if kind == "broken" and isinstance(verdict, Done):
-                verdict = Done(reply=OK, state=replace(verdict.state, status="failed"))
+                status = self.own_dice.choice(("failed", "creating"))
+                verdict = Done(reply=OK, state=replace(verdict.state, status=status))
                 self.live[change.service_id] = verdict.state
+                self.at(self.own_dice.uniform(0, 90), partial(self._settle, change.service_id), outlives=True)
             is_plain = kind == "ok" and isinstance(verdict, Done) and verdict.state.status == "available"
             if is_plain and self.live[change.service_id].description == "d":
                 verdict = self.dice.choice((verdict, AsAsked(reply=OK)))
@@ -691,6 +695,11 @@ class World:
         self.at(lands_s, land, outlives=True)
         if not is_told:
             self.at(0.1 if kind == "late" else latency_s, lambda: answer(lost))
+
+    def _settle(self, service_id: ServiceId) -> None:
+        """Let a service become available that is being made so."""
+        if self.live[service_id].status == "creating":
+            self.live[service_id] = replace(self.live[service_id], status="available")
 
     def _push_back(self, kind: str) -> Verdict:
         """Return an answer that asks for a wait, or for one that is too long; it may have taken effect."""
@@ -745,7 +754,8 @@ class World:
             found = Abort(reply=Reply(http=401, code="x"), hint="")
         elif not self.calm and roll < 0.05:
             found = Throttled(reply=Reply(http=429), shut_until="tomorrow")
-        if isinstance(found, Done) and not self._is_of_the_plan(change, found.state):
+        is_creating = isinstance(found, Done) and found.state.status == "creating"
+        if isinstance(found, Done) and not is_creating and not self._is_of_the_plan(change, found.state):
             self.strange.add(change.row)
         if (
             isinstance(found, Done)

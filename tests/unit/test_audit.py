@@ -205,10 +205,10 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
         "line 7 takes row 1 from WAITING to APPLIED",
         (*PLAN, APPLIED),
     ),
-    "applied after a refusal without another intent": (
+    "applied after an intent whose PUT did not leave": (
         Promise.INTENT,
-        "line 9 takes row 1 from ANSWERED to APPLIED",
-        (*PLAN, INTENT, THROTTLED, APPLIED),
+        "line 9 calls row 1 applied, of which no PUT has left",
+        (*PLAN, INTENT, replace(THROTTLED, verdict=AttemptResult.NOT_SENT), APPLIED),
     ),
     "failed with a reply to no intent": (
         Promise.INTENT,

@@ -43,6 +43,7 @@ from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.lane import SILENCE_S
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import READ_TRIES, Patience
+from bulk.run.row import UNSOUND_MAX_S
 from tests.fakes import (
     BUSY,
     CROWDED,
@@ -1349,6 +1350,63 @@ async def test_a_service_that_is_broken_after_its_put_is_a_conflict(tmp_path: Pa
     assert session.outcomes == [CONFLICT]
     assert session.told(1)[-1]["observed"]["status"] == "failed"
     assert session.told(1)[-1]["message"].endswith("; reading shows status failed (no port)")
+
+
+def leaves(status: str, **others: Any) -> Answer:
+    """Return an answer that takes effect and shows the service in another status."""
+
+    def answer(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        fleet.services[asked] = replace(fleet.land(asked, body), status=status, **others)
+        return Done(reply=OK, state=fleet.services[asked])
+
+    return answer
+
+
+@pytest.mark.parametrize("status", ["creating", "updating", "error", "deleted", "frozen", "FAILED"])
+async def test_a_service_that_does_not_become_available_after_its_put_is_a_conflict(
+    tmp_path: Path, status: str
+) -> None:
+    """Whatever the API calls it: the plan would not change such a service either."""
+    session = await ran(tmp_path, rows(1), {1: [leaves(status)]})
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[-1]["message"].endswith(f"reading shows status {status}")
+    assert UNSOUND_MAX_S < session.clock.elapsed_s < UNSOUND_MAX_S + 5.0
+    assert len(session.fleet.asked) == 1
+
+
+async def test_a_service_that_becomes_available_after_its_put_is_applied(tmp_path: Path) -> None:
+    """It is waited for, and read until it is."""
+    session = await prepared(tmp_path, rows(1), {1: [leaves("creating")]})
+    creating = [Done(reply=OK, state=state(1, 2, status="creating"))] * 3
+    session.fleet.reads[service_id(1)] = [*creating, Done(reply=OK, state=state(1, 2))]
+
+    def becomes_available() -> None:
+        if session.fleet.landed:
+            session.fleet.services[service_id(1)] = state(1, 2)
+
+    session.fleet.on_list = becomes_available
+    await session.run()
+    assert (session.outcomes, len(session.fleet.asked)) == ([APPLIED], 1)
+
+
+@pytest.mark.parametrize("flips", [False, True])
+async def test_a_reply_that_does_not_show_what_the_list_shows_proves_nothing(
+    tmp_path: Path, *, flips: bool
+) -> None:
+    """The service is read: what its PUT changed unasked stops the run at the first one."""
+    changes = [
+        replace(one, before=replace(state(one.row, 1), approval_enabled=True)) for one in rows(1, 2, 3)
+    ]
+
+    def briefly(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        fleet.services[asked] = replace(fleet.land(asked, body), approval_enabled=not flips)
+        return Done(reply=OK, state=replace(fleet.services[asked], approval_enabled=None))
+
+    session = await ran(tmp_path, changes, {row: [briefly] for row in (1, 2, 3)}, workers=1)
+    assert session.fleet.shown[:1] == [service_id(1)]
+    assert session.brake.reasons == ((BrakeReason.SIDE_EFFECT,) if flips else ())
+    assert len(session.fleet.landed) <= (2 if flips else 3)
+    assert flips or session.outcomes == [APPLIED] * 3
 
 
 async def test_a_service_that_the_last_look_finds_broken_says_what_is_wrong(tmp_path: Path) -> None:

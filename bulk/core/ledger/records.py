@@ -14,8 +14,8 @@ import orjson
 
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
+    AVAILABLE,
     BODY_FIELDS,
-    BROKEN,
     STATE_FIELDS,
     Action,
     Change,
@@ -502,7 +502,7 @@ def plain_put(json: Json) -> Put | None:
         before, body, service_id = json["before"], json["body"], json["service_id"]
         is_alone = not (json["after"] or json.keys() & _OF_RINGS)
         sets_ports = json["action"] == _UPDATE and body.keys() == _ONLY_PORTS and type(body["ports"]) is list
-        is_sound = before["id"] == service_id and is_service_id(service_id) and before["status"] not in BROKEN
+        is_sound = before["id"] == service_id and is_service_id(service_id) and before["status"] == AVAILABLE
         if not (is_alone and sets_ports and is_sound):
             return None
         expected = Expected(ports_of(body["ports"]), tuple(map(before.get, UNTOUCHED)))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import chain
 
 from bulk.core.model import (
+    AVAILABLE,
     MAPPINGS_MAX,
     USUAL_NAME_CHARS_MAX,
     Action,
@@ -22,7 +23,6 @@ from bulk.core.model import (
     has_udp,
 )
 
-CHANGEABLE_STATUS = "available"
 CHANGEABLE_TYPE = "interface"
 SERVER_TYPES = frozenset({"VM", "LB", "VIP", "BMS"})
 """The backends of a tenant's service; anything else is the operator's (API.md, section 7, trap 9)."""
@@ -94,9 +94,9 @@ def _foreign(before: ServiceState) -> Iterator[Refusal]:
             f"server_type is {before.server_type}, which no service of a tenant has; "
             "take the row out of the job"
         )
-    if before.status != CHANGEABLE_STATUS:
+    if before.status != AVAILABLE:
         way_out = _WAY_OUT.get(before.status, "make it available, then plan again")
-        rest = f"only {CHANGEABLE_STATUS} services change; {way_out}"
+        rest = f"only {AVAILABLE} services change; {way_out}"
         cause = f"status is {before.status}, {rest}" if before.error else ""
         yield Refusal(f"status is {before.standing}, {rest}", cause)
 
