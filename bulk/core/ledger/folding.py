@@ -151,11 +151,10 @@ def _outcome(progress: Progress, record: Json, offset: int) -> None:
     row, ended = record["row"], _STAGE_OF[record["outcome"]]
     if ended == _BLOCKED and _stage_of(progress, record) == _ASKED and _may_be_applied(progress, row):
         raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
-    before = _move(progress, record, ended)
-    if before == _FAILED:
-        _count_code(progress, record, -1)  # what replaces a failure repeats its code
-    elif before == _ANSWERED and ended == _APPLIED and not progress.open[row].has_left:
+    if ended == _APPLIED and _stage_of(progress, record) == _ANSWERED and not progress.open[row].has_left:
         raise _illegal(record, f"calls row {row} applied, of which no PUT has left")
+    if _move(progress, record, ended) == _FAILED:
+        _count_code(progress, record, -1)  # what replaces a failure repeats its code
     progress.outcome_at[row - 1] = offset
     progress.open.pop(row, None)
     progress.unconfirmed.pop(row, None)
