@@ -12,15 +12,14 @@ from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
 from bulk.app.jobs import Flags
-from bulk.app.ledgers import find_run, must_name_its_targets, plan_report, stopped_runs
-from bulk.app.overruling import Despite, Leaving, leaving, lifting, stops_after
+from bulk.app.ledgers import find_run, must_name_its_targets, stopped_runs
+from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
-from bulk.app.session import Applied, Operator, end_of, is_unsettled, work_on
+from bulk.app.session import Applied, Operator, stays_stopped, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.stops import exit_code
 
 
 async def apply_from(
@@ -123,12 +122,8 @@ async def apply_ledger(
         decisions = left.decisions if left else lifting(progress, session.job, despite)
         if source:
             operator.notify(f"continuing with {path}")
-        stops = stops_after(progress, decisions)
-        if stops and not is_unsettled(progress):
-            operator.show_result(plan_report(ledger), path)
-            message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
-            code = exit_code([stop.cause for stop in stops], progress.counts())
-            return end_of(ledger, session.job, code, message)
+        if stopped := stays_stopped(ledger, session.job, decisions, operator):
+            return stopped
         if session.refusal:
             raise session.refusal
         for note in session.notes:

@@ -58,15 +58,10 @@ def next_session(
         asked = _with_flags(source.job, in_force, before - given)
     else:
         asked, _ = job_of_ledger(progress, flags)
-    targets = {in_force.where.target, began.where.target}
-    found = edits(
-        asked,
-        in_force,
-        began,
-        progress.footprint,
-        elsewhere=frozenset(_elsewhere(ledger, asked, source, is_moved=asked.where.target not in targets)),
-        may_fail_more=may_fail_more,
-    )
+    is_moved = asked.where.target not in (in_force.where.target, began.where.target)
+    elsewhere = frozenset(_elsewhere(ledger, asked, source, is_moved=is_moved))
+    plan = progress.footprint
+    found = edits(asked, in_force, began, plan, elsewhere=elsewhere, may_fail_more=may_fail_more)
     command = f"`{_without(found.kept, env)}{endpoint_in_force.apply_command(ledger.path)}`"
     if source:
         _must_be_of(source, ledger, command)

@@ -125,7 +125,7 @@ async def work_on(
     `given` are the settings that a person gave to this session or to an earlier one besides the job's;
     `decisions` and `notes` are written and `on_yes` is called once a person, or a flag, has said yes.
     """
-    progress, ended = ledger.progress, partial(end_of, ledger, job)
+    progress, ended = ledger.progress, partial(_ended, ledger, job)
     stops = stops_after(progress, decisions)
     ahead = forecast(progress, job, around)
     plan = plan_report(ledger, estimate=ahead.estimate, gathered=gathered, left_only=bool(progress.sessions))
@@ -162,8 +162,23 @@ async def work_on(
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
 
 
-def end_of(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
-    """Return what a command that worked on a ledger comes to."""
+def stays_stopped(
+    ledger: LedgerFile, job: Job, decisions: Sequence[Decision], operator: Operator
+) -> Applied | None:
+    """Return how a run ends again that was stopped, with its result shown; None where there is work to do.
+
+    It is where none of these decisions lifts the stop, but for what is in doubt or parked.
+    """
+    progress = ledger.progress
+    stops = stops_after(progress, decisions)
+    if not stops or _is_unsettled(progress):
+        return None
+    operator.show_result(plan_report(ledger), ledger.path)
+    message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
+    return _ended(ledger, job, exit_code([stop.cause for stop in stops], progress.counts()), message)
+
+
+def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
     return Applied(
         ledger=ledger.path,
         endpoint=Endpoint(url=job.where.endpoint),
@@ -213,7 +228,7 @@ async def _run_watched(
         await _run(run, ledger, brake)
 
 
-def is_unsettled(progress: Progress) -> bool:
+def _is_unsettled(progress: Progress) -> bool:
     """Return whether a PUT is in doubt or a service parked: a stopped run goes on for these alone."""
     return bool(progress.counts()[Outcome.IN_DOUBT]) or any(row.parked for row in progress.open.values())
 
