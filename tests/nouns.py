@@ -53,6 +53,7 @@ from bulk.core.model import (
     Why,
     state_of,
 )
+from bulk.core.reports.row import Row
 
 PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 
@@ -309,6 +310,14 @@ def planned(*changes: Change, rows: int | None = None) -> Planned:
         footprint=asdict(footprint),
         digest=digest_of(*changes),
     )
+
+
+class OneByOne(list[Row]):
+    """Rows of a report, each by itself."""
+
+    def grouped(self, _: int) -> Iterator[tuple[list[Row], int]]:
+        """Yield each row as a group."""
+        return (([row], 1) for row in self)
 
 
 def whole(changes: Iterable[PlannedChange]) -> list[Change]:

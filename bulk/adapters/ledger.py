@@ -40,6 +40,7 @@ from bulk.core.ledger.records import (
     Json,
     Note,
     Record,
+    alike_within,
     change_of,
     mappings_within,
     plain_put,
@@ -232,6 +233,10 @@ class LedgerReader:
     def mappings_text(self, row: int) -> bytes:
         """Return the mappings of a row's change as they are written: where equal, so are the mappings."""
         return mappings_within(self._line_at(self.progress.change_at[row - 1]))
+
+    def alike_text(self, row: int) -> bytes:
+        """Return what reports add up of a row's change, as it is written: where equal, so are their sums."""
+        return alike_within(self._line_at(self.progress.change_at[row - 1]))
 
     def outcome(self, row: int) -> Json | None:
         """Return the last `outcome` record of a row; None while it has none."""

@@ -104,7 +104,9 @@ def plan_report(
 
     return Report(
         progress=progress,
-        rows=Rows(progress, row_at, partial(_mappings_of, reader), moved, left_only=left_only),
+        rows=Rows(
+            progress, row_at, partial(_mappings_of, reader), reader.alike_text, moved, left_only=left_only
+        ),
         advice=advice,
         estimate=None if progress.sessions else estimate,
         timeline=timeline,

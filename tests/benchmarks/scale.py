@@ -53,6 +53,7 @@ def run(rows: int, projects: int, home: Path) -> Iterator[Row]:
     plan = home / "scale.ledger.jsonl"
     with serving(python("tests.benchmarks.server", str(rows), str(per_project)), home=home) as server:
         yield _planned(job, plan, server, rows, projects, home)
+        yield _reported(plan, rows, home)
         for name, done in (
             ("apply", 0.0),
             ("resume, half is done", 0.5),
@@ -77,6 +78,13 @@ def _planned(job: Path, plan: Path, server: Server, rows: int, projects: int, ho
     }
     bars = (at_most("reads", projects * ceil(rows / projects / PAGE)), at_most("rss_mib", 400))
     return Row(section="scale", name=f"plan {rows:,} rows, {projects:,} projects", figures=figures, bars=bars)
+
+
+def _reported(plan: Path, rows: int, home: Path) -> Row:
+    spent = spend(python("bulk", "report", str(plan), "--output", "html"), home=home)
+    figures = {"cpu_s": spent.cpu_s, "mb": len(spent.said) / 1e6, "rss_mib": spent.rss_bytes_max / MIB}
+    bars = (at_most("cpu_s", 20), at_most("mb", 10))
+    return Row(section="scale", name=f"report of {rows:,} rows as HTML", figures=figures, bars=bars)
 
 
 def _apply(ledger: Path, server: Server) -> list[str]:

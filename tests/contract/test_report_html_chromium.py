@@ -32,6 +32,7 @@ from bulk.core.plan import Estimate
 from bulk.core.reports import as_html, as_json
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
+from tests.nouns import OneByOne
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -197,7 +198,9 @@ def report(rows: list[Row], **fields: Any) -> Report:
         "version": "0.1.0",
         "targets": [{"region": TARGET.region, "project_id": TARGET.project_id, "profile": ""}],
     } | fields.pop("run", {})
-    return Report(progress=progress, rows=rows, advice=lambda code: f"what to do about {code}", **fields)
+    return Report(
+        progress=progress, rows=OneByOne(rows), advice=lambda code: f"what to do about {code}", **fields
+    )
 
 
 def plan() -> Report:
@@ -378,7 +381,7 @@ async def test_the_page_never_scrolls_sideways(page: Page, width: int, make: Any
     """On a phone and on a laptop, with everything open and text that has no blank to break at."""
     unbroken = row(99, Action.REFUSE, name="x" * 128, reason="y" * 500, note="z" * 500, description="w" * 128)
     whole = make()
-    await page.open(replace(whole, rows=[*whole.rows, unbroken]), width=width)
+    await page.open(replace(whole, rows=OneByOne([*whole.rows, unbroken])), width=width)
     await page.js("expand.click()")
     assert await page.js("document.documentElement.scrollWidth") <= width
     for media in ("print", "screen"):

@@ -436,6 +436,22 @@ def mappings_within(line: bytes) -> bytes:
     return ports + line[body : line.index(b"]", body)]
 
 
+def alike_within(line: bytes) -> bytes:
+    """Return what, of a `change` line, all that reports add up follows from; where equal, so are their sums.
+
+    Of a body that names more than ports it is the whole service: what changes then depends on its values.
+    """
+    head, _, rest = line.partition(b',"note":')
+    _, _, rest = rest.partition(b',"before":')
+    before, _, behind = rest.partition(b',"body":')
+    decision, behind = head.partition(b',"action":')[2], behind.rpartition(b',"sum":')[0]
+    ports = behind.partition(b"]")[0]
+    if ports.startswith(b'{"ports":[') and behind.startswith(b"]}", len(ports)):
+        consumers = before.partition(b',"connection_count":')[2].partition(b",")[0].rstrip(b"}")
+        before = before.partition(_PORTS)[2].partition(b"]")[0] + b"]" + consumers
+    return b"\n".join((decision, before, behind))
+
+
 _PORTS = b'"ports":['
 
 

@@ -41,6 +41,8 @@ TARGETS_SHOWN = 12
 
 ROWS_MAX = 10_000
 """Rows in the page that need a person, and rows besides; what there are more is counted."""
+CHARS_MAX = 4_000_000
+"""Characters of the rows that need a person, and of those besides."""
 GROUPS_MAX = 100
 """Kinds of change, reasons and projects that the page lists."""
 NAMED = 8
@@ -51,11 +53,15 @@ def render(report: Report) -> Iterator[str]:
     """Return the page piece by piece; each row is held as its JSON until the totals above are known."""
     tally, overview = Tally(), Overview()
     targets: dict[Target, int] = {}
-    rows, others = list[str](), 0
-    for row in overview.gathering(tally.counting(report.rows)):
-        others += not row.wrong
-        if len(rows) < 2 * ROWS_MAX and (row.wrong or others <= ROWS_MAX):
+    rows, for_wrong, for_others = list[str](), _Room(), _Room()
+    for some, times in report.rows.grouped(ROWS_MAX):
+        row = some[0]
+        tally.count(row, times)
+        overview.add(*some, times=times)
+        room = for_wrong if row.wrong else for_others
+        if times == 1 and room.is_left:
             rows.append(_json(_cells(row, targets)))
+            room.take(len(rows[-1]))
     whole = replace(report, gathered=overview, summed=tally.totals())
     head = _json(
         {
@@ -79,6 +85,23 @@ def render(report: Report) -> Iterator[str]:
             beyond=whole.totals.rows - len(rows),
         )
     )
+
+
+class _Room:
+    """The room that the page has for rows of one kind."""
+
+    def __init__(self) -> None:
+        self._rows, self._chars = ROWS_MAX, CHARS_MAX
+
+    @property
+    def is_left(self) -> bool:
+        """Return whether there is room for one more row."""
+        return self._rows > 0 and self._chars > 0
+
+    def take(self, chars: int) -> None:
+        """Learn that a row of so many characters was put there."""
+        self._rows -= 1
+        self._chars -= chars
 
 
 def _figures(report: Report) -> dict[str, Any]:

@@ -159,12 +159,13 @@ class Overview:
             self.add(row)
             yield row
 
-    def add(self, row: Row) -> None:
-        """Take in a row of a plan or of a run."""
-        place = self._change(row.change, 1, (row.change,))
+    def add(self, *some: Row, times: int = 1) -> None:
+        """Take in a row of a plan or of a run, or so many that are like it: `some` of all these."""
+        row = some[0]
+        place = self._change(row.change, times, [each.change for each in some])
         if row.wrong:
-            self._trouble([row], 1)
-            place.wrong += 1
+            self._trouble(some, times)
+            place.wrong += times
 
     def add_change(self, change: Change, times: int, some: Sequence[PlannedChange]) -> None:
         """Take in a change as it was planned, and others that are like it: `some` of all these."""

@@ -9,6 +9,24 @@ from bulk.core.model import Action, Outcome
 from bulk.core.reports.row import Row
 from bulk.core.reports.totals import Mappings, Totals
 
+GROUPS_MAX = 4_096
+"""Groups of rows that are told apart; a row of no such group is one by itself."""
+_NAMED_MAX = 8
+
+
+class _Group:
+    """Rows that add up to the same."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.some: list[int] = []
+
+    def add(self, row: int) -> None:
+        """Count one more row; the first ones are kept."""
+        self.rows += 1
+        if len(self.some) < _NAMED_MAX:
+            self.some.append(row)
+
 
 class Rows:
     """The rows of a ledger whose plan is complete, in the order of the plan."""
@@ -18,24 +36,52 @@ class Rows:
         progress: Progress,
         row_at: Callable[[int], Row],
         mappings_of: Callable[[Iterable[int]], Mappings],
+        alike_text: Callable[[int], bytes],
         moved: Collection[int] = (),
         *,
         left_only: bool = False,
     ) -> None:
         """Take what the ledger adds up to, what returns one row, and the rows whose service has moved since.
 
-        `mappings_of` returns what the changes of some rows add up to. With `left_only` there are no rows but
+        `mappings_of` returns what the changes of some rows add up to, `alike_text` for a row what is the same
+        for rows whose changes add up to the same. With `left_only` there are no rows but
         those that have not ended.
         """
         self._progress = progress
         self._row_at = row_at
         self._mappings_of = mappings_of
+        self._alike_text = alike_text
         self._moved = moved
         self._left_only = left_only
 
     def __iter__(self) -> Iterator[Row]:
         """Return every row."""
         return map(self._row_at, self._numbers())
+
+    def grouped(self, each_max: int) -> Iterator[tuple[list[Row], int]]:
+        """Yield all rows in groups: some of each, and how many rows it has; what these add up to is the same.
+
+        Those that need a person, and the first `each_max` others, come one by one, in the order of the plan.
+        """
+        progress, left = self._progress, each_max
+        groups: dict[object, _Group] = {}
+        for row in self._numbers():
+            result = self._outcome(row) or progress.action(row)
+            if left or result.facts.needs_person:
+                left -= not result.facts.needs_person
+                yield [self._row_at(row)], 1
+                continue
+            unshown = progress.unconfirmed.get(row)
+            key = (result, unshown, progress.target(row), self._alike_text(row))
+            group = groups.get(key)
+            if group is None:
+                if len(groups) == GROUPS_MAX:
+                    yield [self._row_at(row)], 1
+                    continue
+                group = groups[key] = _Group()
+            group.add(row)
+        for group in groups.values():
+            yield [*map(self._row_at, group.some)], group.rows
 
     def some(self, rows_max: int, *, wrong_only: bool) -> tuple[Iterator[Row], int]:
         """Return up to `rows_max` rows, those that need a person first, and the number of the others.

@@ -55,21 +55,23 @@ class Tally:
     def counting(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Return the same rows, each counted before it is passed on."""
         for row in rows:
-            self._count(row)
+            self.count(row)
             yield row
 
-    def _count(self, row: Row) -> None:
+    def count(self, row: Row, times: int = 1) -> None:
+        """Count a row, or so many that add up to the same."""
         change = row.change
-        self._actions[change.action] += 1
-        self._outcomes[row.outcome] += 1
+        self._actions[change.action] += times
+        self._outcomes[row.outcome] += times
         if row.outcome is Outcome.FAILED:
-            self._codes[row.reply.code] += 1
-        self._unconfirmed.update(row.unconfirmed)
+            self._codes[row.reply.code] += times
+        self._unconfirmed.update(dict.fromkeys(row.unconfirmed, times))
         if change.action is Action.UPDATE:
-            counts = {"added": len(change.added), "removed": len(change.removed), "kept": len(change.kept)}
+            kinds = {"added": change.added, "removed": change.removed, "kept": change.kept}
+            counts = {kind: times * len(mappings) for kind, mappings in kinds.items()}
             self._planned.update(counts)
-            self._parked += change.parking is not None
-            self._consumers += (change.before and change.before.connection_count) or 0
+            self._parked += times * (change.parking is not None)
+            self._consumers += times * ((change.before and change.before.connection_count) or 0)
             if row.outcome is Outcome.APPLIED:
                 self._applied.update(counts)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bulk.core.footprint import Footprint
+from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
@@ -24,6 +25,7 @@ from bulk.core.ledger.records import (
     Record,
     Run,
     Session,
+    alike_within,
     record_json,
     record_type,
 )
@@ -171,7 +173,11 @@ class Written:
 
     def rows(self) -> Rows:
         """Give the rows in the order of the plan."""
-        return Rows(self.progress, self._row, self._mappings_of)
+        return Rows(self.progress, self._row, self._mappings_of, self._alike_text)
+
+    def _alike_text(self, row: int) -> bytes:
+        json = {"n": 0, "at": "", "type": "change", **record_json(self.changes[row])}
+        return alike_within(Chain().add(json))
 
     def _mappings_of(self, rows: Iterable[int]) -> Mappings:
         changes = [self.changes[row] for row in rows]

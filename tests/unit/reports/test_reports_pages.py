@@ -216,9 +216,23 @@ def test_the_page_has_the_first_rows_of_a_very_large_job_and_those_that_need_a_p
     written.planned(*plan)
     html = page(written, commands=Commands(rows="bulk plan j --output csv"))
     assert [row[0] for row in data(html)["rows"]] == [2, 3, 4, 12, 13, 14]
-    assert "And 12 more rows: <code>bulk plan j --output csv</code>." in html
+    left_out = "The other 12 rows are counted above, and listed in the CSV report: "
+    assert f"This page lists 6 rows. {left_out}<code>bulk plan j --output csv</code>." in html
     assert "And 9 more kinds of change." in html
     assert "And 1 more reason." in html
+
+
+def test_the_rows_of_the_page_have_a_bounded_length(
+    written: "Written", change: "Callable[..., Change]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row may have 200 mappings; what needs a person has room of its own."""
+    monkeypatch.setattr(as_html, "CHARS_MAX", 400)
+    plan = [change(row, "1:1/TCP", "2:2/TCP") for row in range(1, 10)]
+    written.planned(*plan, change(10, "1:1/TCP", "2:2/TCP", Action.REFUSE, reason="no"))
+    numbers = [row[0] for row in data(page(written))["rows"]]
+    assert numbers[0] == 1
+    assert numbers[-1] == 10
+    assert len(numbers) < 10
 
 
 def test_markdown_shows_hostile_text_as_it_is() -> None:

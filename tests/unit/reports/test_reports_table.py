@@ -13,7 +13,7 @@ from bulk.core.reports import as_markdown, model
 from bulk.core.reports.as_json import row_json, totals_json
 from bulk.core.reports.as_table import EACH_MAX, KINDS_SHOWN, lines, row_line
 from bulk.core.reports.model import Commands, Report
-from bulk.core.reports.overview import overview_of
+from bulk.core.reports.overview import Overview, overview_of
 from bulk.core.reports.rows import Rows
 from bulk.core.reports.summary import question
 from bulk.core.reports.totals import Tally
@@ -380,7 +380,7 @@ def test_on_a_resume_only_what_is_left_is_shown(written: "Written", change: "Cal
     written.planned(*(change(row, LIVE, MOVED) for row in range(1, 41))).session().applied(1)
 
     def resumed() -> list[str]:
-        rows = Rows(written.progress, written._row, written._mappings_of, left_only=True)
+        rows = Rows(written.progress, written._row, written._mappings_of, written._alike_text, left_only=True)
         return shown(replace(written.report(), rows=rows, is_resumed=True))
 
     told = resumed()
@@ -407,7 +407,9 @@ def test_a_saved_plan_says_how_many_moved_since(
 
     moved = {2: found}
     report = replace(
-        written.report(), rows=Rows(written.progress, row_at, written._mappings_of, moved), moved=moved
+        written.report(),
+        rows=Rows(written.progress, row_at, written._mappings_of, written._alike_text, moved),
+        moved=moved,
     )
     told = shown(report)
     assert told[0] == "1 of 2 services moved since the plan; 1 is as planned. Nothing has been sent."
@@ -416,7 +418,7 @@ def test_a_saved_plan_says_how_many_moved_since(
     written.session()
     assert (report.rows.totals().outcomes or {})[Outcome.NOT_ATTEMPTED] == 1
     both = {1: found, 2: found}
-    rows = Rows(written.progress, row_at, written._mappings_of, both)
+    rows = Rows(written.progress, row_at, written._mappings_of, written._alike_text, both)
     assert shown(replace(report, rows=rows, moved=both, progress=written.progress, is_resumed=False))
 
 
@@ -536,6 +538,20 @@ def assert_same_totals(rows: Rows) -> None:
     for _ in tally.counting(rows):
         pass
     assert rows.totals() == tally.totals()
+    assert in_groups(rows, each_max=0) == in_groups(rows, each_max=3) == in_groups(rows, each_max=99)
+
+
+def in_groups(rows: Rows, each_max: int) -> tuple[object, ...]:
+    """Return what rows in groups add up to."""
+    tally, overview = Tally(), Overview()
+    for some, times in rows.grouped(each_max):
+        assert len(some) <= times
+        tally.count(some[0], times)
+        overview.add(*some, times=times)
+    kinds = [
+        (group.kind, group.services, group.losing, group.consumers, group.notes) for group in overview.kinds()
+    ]
+    return tally.totals(), overview.places, kinds, [(each.text, each.count) for each in overview.troubles()]
 
 
 def test_a_group_of_few_services_names_all_and_says_if_nobody_is_connected(
@@ -587,3 +603,15 @@ def test_a_service_that_was_not_found_is_shown_without_a_name(written: "Written"
     assert "      nonsense (services.csv:2)" in shown(written.report())
     [row] = written.report().rows
     assert row.settings == ()
+
+
+def test_rows_beyond_the_groups_that_are_told_apart_come_one_by_one(
+    written: "Written", change: "Callable[..., Change]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However different the rows of a plan are, memory goes with the groups; each row counts once."""
+    monkeypatch.setattr("bulk.core.reports.rows.GROUPS_MAX", 1)
+    monkeypatch.setattr("bulk.core.reports.rows._NAMED_MAX", 2)
+    plan = [change(row, "1:1/TCP", f"{max(row, 6)}:1/TCP") for row in range(2, 9)]
+    written.planned(*plan)
+    groups = [([row.change.row for row in some], times) for some, times in written.rows().grouped(1)]
+    assert groups == [([2], 1), ([7], 1), ([8], 1), ([3, 4], 4)]
