@@ -288,3 +288,15 @@ def test_a_side_effect_on_a_field_that_no_service_has_is_none() -> None:
     """Here only a forger gets to."""
     with pytest.raises(ValueError, match="effects: 'colour'"):
         decision_of({"by": "limit", "what": "stop", "reason": "", "effects": {"colour": "red"}})
+
+
+@pytest.mark.parametrize("last", [("before",), ("body", "before"), ("before", "body")])
+def test_a_change_whose_members_stand_in_another_order_has_mappings_of_its_own(last: tuple[str, ...]) -> None:
+    """A forged line is like no other one, and no error."""
+    json = record_json(change(1))
+    moved = {name: json[name] for name in json if name not in last} | {name: json[name] for name in last}
+    line = orjson.dumps(moved)
+    is_in_order = [*moved].index("before") < [*moved].index("body")
+    assert (mappings_within(line) == line) is not is_in_order
+    without = orjson.dumps({name: value for name, value in json.items() if name != "body"})
+    assert mappings_within(without) == without

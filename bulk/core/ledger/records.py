@@ -427,9 +427,14 @@ def head_of_change(line: bytes) -> bytes:
 
 
 def mappings_within(line: bytes) -> bytes:
-    """Return what, of a `change` line, its port mappings follow from: those before and those of the body."""
-    before = line.index(b',"before":')
-    body = line.index(b',"body":', before)
+    """Return what, of a `change` line, its port mappings follow from: those before and those of the body.
+
+    It is all of a line whose members are not in the order in which they are written.
+    """
+    before = line.find(b',"before":')
+    body = line.find(b',"body":', before)
+    if min(before, body) < 0:
+        return line
     if not line.startswith(_PORTS, body + len(b',"body":{')):
         return line[before:]  # few bodies have no ports, and these need no time
     ports = line[before:body].partition(_PORTS)[2].partition(b"]")[0]
