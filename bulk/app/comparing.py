@@ -42,7 +42,7 @@ async def plan_ledger(
                 on_record(record, reader.change)
         async with open_fleets(ReadClient, job.pace, endpoint, around) as reach:
             moved = await _moved(reader, reach, around)
-            ahead = forecast(reader.progress, job, around)
+            ahead = forecast(reader.progress, job, around.local_time)
             shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
             approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
             await ledger_must_be_approved(reader, expect_digest, approved, reach)

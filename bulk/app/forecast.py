@@ -1,9 +1,10 @@
 """What a plan comes to before it runs: its footprint, what stands against it, how long it takes."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
-from bulk.app.surroundings import Surroundings
 from bulk.core.guards import Finding, failures_max, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
 from bulk.core.ledger.progress import Progress
@@ -29,8 +30,11 @@ class Forecast:
     estimate: Estimate
 
 
-def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
-    """Return what a plan comes to under the limits of a job, at its rate and in its window."""
+def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forecast:
+    """Return what a plan comes to under the limits of a job, at its rate and in its window.
+
+    `now` returns the local time with its zone; it is asked where there is a window.
+    """
     footprint = progress.footprint
     return Forecast(
         changes=footprint.changes,
@@ -41,7 +45,7 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
             rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
             workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
-            window_s=_window_s(job, around),
+            window_s=_window_s(job, now),
             window=str(job.window or ""),
             is_auto=job.pace.rate is None,
             failures_max=failures_max(job.guards, footprint.changes),
@@ -50,12 +54,12 @@ def forecast(progress: Progress, job: Job, around: Surroundings) -> Forecast:
     )
 
 
-def _window_s(job: Job, around: Surroundings) -> float | None:
+def _window_s(job: Job, now: Callable[[], datetime]) -> float | None:
     """Return the seconds that the window is open for, of one that is open what is left; None without one."""
     if job.window is None:
         return None
-    closes_at = job.window.closes_at(around.local_time())
-    return (closes_at - around.utc()).total_seconds() if closes_at else job.window.length_s
+    closes_at = job.window.closes_at(present := now())
+    return (closes_at - present).total_seconds() if closes_at else job.window.length_s
 
 
 def _lanes(progress: Progress) -> list[Load]:

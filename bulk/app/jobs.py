@@ -206,6 +206,15 @@ def read_ids_of(path: str, *, place: str) -> frozenset[str]:
     return ids
 
 
+def endpoint_named(argument: str) -> str:
+    """Return the address of the API that a job's own file names; empty where it has none.
+
+    Raises UsageError where the argument means no job, and JobInvalid where its file cannot be used.
+    """
+    found = find_job(argument)
+    return _settings(found, {}).where.endpoint if found.toml else ""
+
+
 def _settings(found: FoundJob, flags: Flags) -> Job:
     given = {**flags, "rows": found.rows} if found.rows else flags
     job = read_job(found.toml, name=found.toml_name or "job.toml", default_name=found.name, flags=given)

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import LedgerReader, fold, is_live, records, state
 from bulk.adapters.ledger_ends import ends_of, head_of
-from bulk.app.jobs import runs_of
+from bulk.app.jobs import endpoint_named, runs_of
 from bulk.app.sources import JobRuns
-from bulk.core.errors import LedgerDamaged, UsageError
+from bulk.core.errors import JobInvalid, LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress
@@ -68,8 +68,17 @@ def status(path: Path) -> Status:
     return Status(progress=progress, alive=is_live(path), by_summary=by_summary)
 
 
-def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
+def report(
+    path: Path,
+    reader: LedgerReader,
+    *,
+    with_timeline: bool,
+    only: Collection[Outcome] = frozenset(),
+    estimate: Estimate | None = None,
+) -> Report:
     """Return the report of a ledger; its rows are read as they are gone through.
+
+    With `only` these are those that ended so.
 
     The timeline takes another reading of the whole file.
     """
@@ -78,7 +87,7 @@ def report(path: Path, reader: LedgerReader, *, with_timeline: bool) -> Report:
         timeline = Timeline()
         for _, record in records(path, whole=False):
             timeline.step(record)
-    return plan_report(reader, timeline=timeline)
+    return plan_report(reader, timeline=timeline, only=only, estimate=estimate)
 
 
 def plan_report(
@@ -89,6 +98,7 @@ def plan_report(
     moved: Mapping[int, ServiceState | None] = MappingProxyType({}),
     gathered: Overview | None = None,
     left_only: bool = False,
+    only: Collection[Outcome] = frozenset(),
 ) -> Report:
     """Return the report of an open ledger; rows whose service `moved` since are shown as drifted.
 
@@ -105,7 +115,13 @@ def plan_report(
     return Report(
         progress=progress,
         rows=Rows(
-            progress, row_at, partial(_mappings_of, reader), reader.alike_text, moved, left_only=left_only
+            progress,
+            row_at,
+            partial(_mappings_of, reader),
+            reader.alike_text,
+            moved,
+            left_only=left_only,
+            only=only,
         ),
         advice=advice,
         estimate=None if progress.sessions else estimate,
@@ -195,6 +211,16 @@ def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progres
             if known.stops and not known.left and not progress.finished:
                 stopped[path] = progress
     return stopped
+
+
+def own_endpoint(argument: str) -> str:
+    """Return the address of the API that a job's own file, or a ledger, names; empty where it names none."""
+    if is_ledger(argument):
+        return str(head_of(Path(argument)).get("options", {}).get("endpoint", {}).get("url", ""))
+    try:
+        return endpoint_named(argument)
+    except (JobInvalid, UsageError):
+        return ""
 
 
 def is_ledger(argument: str) -> bool:

@@ -56,7 +56,7 @@ async def plan_from(
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
         async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _, gathered):
-            ahead = forecast(ledger.progress, source.job, around)
+            ahead = forecast(ledger.progress, source.job, around.local_time)
             shown(plan_report(ledger, estimate=ahead.estimate, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:

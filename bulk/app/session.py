@@ -29,7 +29,7 @@ from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Decision, End, Note, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, Outcome, RequestKind, Target, Wait
+from bulk.core.model import Hold, Outcome, RequestKind, Sigil, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.core.reports.overview import Overview
@@ -104,6 +104,8 @@ class Applied:
     """Why the run stopped, where it did before its end."""
     stops: tuple[StandingStop, ...] = ()
     """The stops that stand: no later session sends a new row before a person lifts them."""
+    wrong: tuple[Outcome, ...] = ()
+    """The outcomes of rows that need a person."""
 
 
 async def work_on(
@@ -127,7 +129,7 @@ async def work_on(
     """
     progress, ended = ledger.progress, partial(_ended, ledger, job)
     stops = stops_after(progress, decisions)
-    ahead = forecast(progress, job, around)
+    ahead = forecast(progress, job, around.local_time)
     plan = plan_report(ledger, estimate=ahead.estimate, gathered=gathered, left_only=bool(progress.sessions))
     operator.show_plan(plan)
     if ahead.findings:
@@ -185,6 +187,11 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applie
         exit_code=code,
         message=message,
         stops=decided(ledger.progress.decisions).stops,
+        wrong=tuple(
+            outcome
+            for outcome, rows in ledger.progress.counts().items()
+            if rows and outcome.facts.sigil is Sigil.WRONG
+        ),
     )
 
 

@@ -123,6 +123,15 @@ _IDS: dict[str, Any] = {
 }
 Limit = Annotated[str | None, flag("--limit", **_IDS)]
 Only = Annotated[str | None, flag("--only", "--limit", **_IDS)]
+OnlyOutcomes = Annotated[
+    str | None,
+    flag(
+        "--only",
+        group=Group.WHAT,
+        metavar="OUTCOME,OUTCOME",
+        help="Only the rows that ended so, such as `failed` or `failed,refused`; as table or CSV.",
+    ),
+]
 DryRun = Annotated[
     bool, flag("-n", "--dry-run", group=Group.WHAT, help="Only show the plan: nothing is sent.")
 ]

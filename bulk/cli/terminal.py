@@ -83,6 +83,10 @@ class Terminal:
             output.notify(
                 "rows that moved stay drifted in this run; to plan them anew, apply the job with --new-run"
             )
+        if kept and applied.wrong and not applied.stops:
+            only = ",".join(applied.wrong)
+            ledger = shlex.quote(str(applied.ledger))
+            output.notify(f"the rows that need a person: bulk report {ledger} --only {only} --output csv")
         if kept:
             output.notify(f"ledger: {applied.ledger}")
 

@@ -1,6 +1,8 @@
 """`bulk apply`: every format, every way a run ends, and every way it goes on."""
 
 import io
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -662,7 +664,7 @@ def test_a_terminal_gets_colours_and_a_bar(stage: Stage, monkeypatch: pytest.Mon
     job = stage.job(wide(range(1, 4)), concurrency=1)
     assert main(["apply", job, "--yes"]) == ExitCode.SOME_FAILED
     assert "3/3" in err.getvalue()
-    assert "1 not as asked (EndPoint.0002 1)" in err.getvalue()
+    assert "1 failed (EndPoint.0002 1)" in err.getvalue()
     assert "\x1b[1;31m" in out.getvalue()
 
 
@@ -724,3 +726,30 @@ def test_a_limit_that_names_nothing_does_not_mean_everything(limit: str, stage: 
     assert stage.apply(job, "--limit", limit).code == ExitCode.USAGE
     assert stage.apply(job, "--expect-digest", limit.strip("@/,devnul")).code == ExitCode.USAGE
     assert stage.applied == []
+
+
+def test_a_run_in_which_rows_failed_names_the_command_that_gives_them(stage: Stage) -> None:
+    """And it does."""
+    stage.order(faults=fault("code", code="EndPoint.0002", http=400, service_id=service_id(2), method="PUT"))
+    ended = stage.apply(stage.job(wide([1, 2, 3])))
+    assert ended.code == ExitCode.SOME_FAILED
+    [command] = re.findall(r"the rows that need a person: bulk (.*)", ended.err)
+    rows = stage.bulk(*shlex.split(command)).out.splitlines()
+    assert [row.split(",")[0] for row in rows] == ["service_id", service_id(2)]
+
+
+def test_a_variable_that_sends_a_job_elsewhere_is_named(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the job's own file, or a saved plan, names another address; a flag is somebody's own word."""
+    url = stage.aside.simulator.url
+    job = stage.job(wide([1]), endpoint="simulator")
+    words = f"BULK_ENDPOINT sends this job to {url}, not to the bundled simulator, which the job itself names"
+    for verb in (["plan", job], ["plan", job, "--out", "p"], ["apply", job, "--yes"]):
+        assert words in stage.bulk(*verb).err, verb
+    assert "BULK_ENDPOINT" not in stage.bulk("plan", "p").err
+    assert "BULK_ENDPOINT" not in stage.bulk("plan", job, "--endpoint", url).err
+    assert "BULK_ENDPOINT" not in stage.bulk("plan", job, "-q").err
+    assert "BULK_ENDPOINT" not in stage.bulk("plan", str(stage.folder / "services.csv")).err
+    monkeypatch.setenv("BULK_ENDPOINT", url.replace("127.0.0.1", "localhost"))
+    assert f"not to {url}, which the job itself names" in stage.bulk("plan", "p").err

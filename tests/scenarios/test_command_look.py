@@ -177,3 +177,18 @@ def test_what_is_no_ledger_is_said_to_be_none(verb: str, stage: Stage) -> None:
         ended = stage.bulk(verb, stage.file("x.ledger.jsonl", content))
         assert ended.code == ExitCode.CANNOT_RUN
         assert "x.ledger.jsonl" in ended.err
+
+
+def test_the_rows_that_ended_so_can_be_cut_out_of_a_report(played: Stage) -> None:
+    """As lines, and as a CSV that is a job; not of a form whose totals would miss the others."""
+    ledger = str(played.ledger)
+    failed = played.bulk("report", ledger, "--only", "failed")
+    assert [line[:2] + line[2:38] for line in failed.out.splitlines()] == [f"! {service_id(2)}"]
+    both = played.bulk("report", ledger, "--only", "failed,refused", "--output", "csv").out
+    assert {row["outcome"] for row in csv.DictReader(io.StringIO(both))} == {"failed", "refused"}
+    for words in (["failed", "--output", "html"], ["broken"], [","]):
+        refused = played.bulk("report", ledger, "--only", *words)
+        assert (refused.code, refused.out) == (ExitCode.USAGE, "")
+    played.order(faults={"rules": []})
+    again = played.file("again.csv", played.bulk("report", ledger, "--only", "failed", "--output", "csv").out)
+    assert played.apply(again).code == ExitCode.OK

@@ -258,9 +258,10 @@ def test_without_a_terminal_a_plain_line_tells_the_progress(
     rule = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
     stage.order(faults={"rules": [rule]}, switches={"latency_s": 0.02})
     ended = stage.apply(stage.job(wide(range(1, 6)), concurrency=1))
-    lines = [line for line in ended.err.splitlines() if "/5 | " in line]
-    assert any("1 not as asked (EndPoint.0002 1)" in line for line in lines)
-    assert any(line.startswith("4/5 | ") for line in lines)
+    lines = [line for line in ended.err.splitlines() if "/5 (" in line]
+    assert any("1 failed (EndPoint.0002 1)" in line for line in lines)
+    assert any(line.startswith("4/5 (80 %) | ") for line in lines)
+    assert any(" left | " in line or line.endswith(" left") for line in lines)
 
 
 def test_python_m_bulk_is_the_command(stage: Stage) -> None:

@@ -37,7 +37,7 @@ def progress_of(pages: list[int]) -> Progress:
 @pytest.mark.parametrize(("pages", "requests"), [([3, 2], 3 + 2 + 1 + 3), ([], 1 + 1 + 1 + 1)])
 def test_the_estimate_counts_the_pages_of_each_look(pages: list[int], requests: int) -> None:
     """A target with changes is listed twice, one without once; pages that are not known count one."""
-    assert forecast(progress_of(pages), Job(rows="x"), system()).estimate.requests == requests
+    assert forecast(progress_of(pages), Job(rows="x"), system().local_time).estimate.requests == requests
 
 
 class StoppedClock(SystemClock):
@@ -64,13 +64,13 @@ def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(moment:
     """A window until 04:00, in the nights in which the clocks are changed and in another."""
     around = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
     job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
-    assert forecast(progress_of([]), job, around).estimate.window_s == seconds
+    assert forecast(progress_of([]), job, around.local_time).estimate.window_s == seconds
 
 
 def test_a_deadline_that_has_passed_leaves_no_time() -> None:
     """A window across midnight is as long as its times say."""
     passed = Deadline(at=datetime.fromisoformat("2020-01-01T00:00+00:00"))
-    estimate = forecast(progress_of([]), Job(rows="x", window=passed), system()).estimate
+    estimate = forecast(progress_of([]), Job(rows="x", window=passed), system().local_time).estimate
     assert (estimate.window_s, estimate.fits, estimate.window) == (0, False, "2020-01-01T00:00:00+00:00")
     assert Daily(start=time(23), end=time(1, 30)).length_s == 2.5 * 3600
     assert Daily(start=time(1), end=time(1)).length_s == 24 * 3600
@@ -80,7 +80,7 @@ def test_each_account_and_region_is_a_lane_of_its_own() -> None:
     """What is not known to share a rate limit is one lane; what is parked counts for the busiest."""
     progress = progress_of([])
     assert progress.planned is not None
-    assert forecast(progress, Job(rows="x"), system()).estimate.lanes == 1
+    assert forecast(progress, Job(rows="x"), system().local_time).estimate.lanes == 1
     progress.planned["owners"] = [{"account": "a"}, {"account": "b"}]
     progress.planned["footprint"]["parked"] = 2
-    assert forecast(progress, Job(rows="x"), system()).estimate.duration_s == pytest.approx(0.5)
+    assert forecast(progress, Job(rows="x"), system().local_time).estimate.duration_s == pytest.approx(0.5)

@@ -1,14 +1,20 @@
 """The line that says where a run stands while it is at work."""
 
+import pytest
+
 from bulk.adapters.limits import Budget
 from bulk.adapters.throttle import Limiter
 from bulk.app.session import Watched
-from bulk.cli.progress import status_line
+from bulk.cli.progress import Speed, status_line
+from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import record_json, record_type
+from bulk.core.ledger.row_life import Stage
 from bulk.core.model import Hold, LaneName, Limit, Reply, RequestKind, Throttled, Wait
 from bulk.core.pacing import fixed
 from bulk.run.brake import Brake
 from tests.limiters import StillClock
+from tests.nouns import change, planned, run_record
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
 WRITES = Budget(lane=LANE, kind=RequestKind.WRITES)
@@ -60,3 +66,24 @@ def test_noise_is_named_beside_the_rate() -> None:
         progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces, row_holds=lambda: iter(())
     )
     assert status_line(watched, 18.8) == "0/0 | 18.8/s, 20/s allowed, 6 % refused anyway"
+
+
+def test_the_speed_is_that_of_changes_however_seldom_it_is_asked_for() -> None:
+    """Every 30 s as five times a second; rows that are right already, or refused, are no speed."""
+    clock = StillClock()
+    plan = [change(row) for row in range(1, 5)]
+    progress = Progress()
+    for number, record in enumerate((run_record(), *plan, planned(*plan))):
+        head = {"n": number, "at": "2026-01-15T08:30:00.000Z", "type": record_type(record)}
+        take_in(progress, head | record_json(record), number)
+    watched = Watched(
+        progress=progress, brake=Brake(), now=clock.monotonic, paces={}, row_holds=lambda: iter(())
+    )
+    speed = Speed(watched)
+    assert speed.per_s() == 0.0
+    clock.advance(30)
+    progress.tally[Stage.APPLIED] += 2
+    assert speed.per_s() == pytest.approx(2 / 30)
+    assert status_line(watched, 2 / 30) == "2/4 (50 %) | 0.1/s | about 30 s left"
+    clock.advance(30)
+    assert speed.per_s() == 0.0

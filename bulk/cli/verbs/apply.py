@@ -6,7 +6,15 @@ from typing import Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
-from bulk.cli.verbs.shared import again, around, despite_of, digest_of, must_be_alone, unread_job
+from bulk.cli.verbs.shared import (
+    again,
+    around,
+    despite_of,
+    digest_of,
+    must_be_alone,
+    notify_overruled,
+    unread_job,
+)
 from bulk.core.errors import UsageError
 
 
@@ -48,6 +56,7 @@ def apply(
     )
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)
+    notify_overruled(job, flags, quiet=quiet)
     if ledgers.is_ledger(job):
         must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
         applied = running.run(

@@ -1,11 +1,20 @@
 """The verbs that look at a ledger and nothing else: `bulk status`, `bulk report`."""
 
+import os
 import shlex
 from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from bulk.cli import options, output
+from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
-from bulk.core.errors import ExitCode
+from bulk.core.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from bulk.core.ledger.progress import Progress
+    from bulk.core.model import Outcome
+    from bulk.core.plan import Estimate
 
 
 def status(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
@@ -30,18 +39,32 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
 
 def report(
     run: options.Run = "",
+    only: options.OnlyOutcomes = None,
     output_form: ReportOutput = ReportForm.TABLE,
     each: options.Each = False,
     bom: options.Bom = False,
 ) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import jobs, ledgers
+    from bulk.core.reports import as_table
     from bulk.core.reports.model import Commands
 
+    outcomes = outcomes_of(only)
+    has_no_totals = output_form in {ReportForm.TABLE, ReportForm.CSV}
+    if outcomes and not has_no_totals:
+        raise UsageError(
+            f"{place_of(only or '', '--only')} leaves rows out, which the totals of {output_form} would miss",
+            hint="add --output csv, or leave it out",
+        )
     path = ledger_of(run)
     with ledgers.reading(path) as reader:
-        with_timeline = output_form not in {ReportForm.TABLE, ReportForm.CSV}
-        whole = ledgers.report(path, reader, with_timeline=with_timeline)
+        estimate = None if reader.progress.sessions else estimate_of_plan(reader.progress)
+        whole = ledgers.report(
+            path, reader, with_timeline=not has_no_totals, only=outcomes, estimate=estimate
+        )
+        if outcomes and output_form is ReportForm.TABLE:
+            output.show(as_table.every_row(whole))
+            return ExitCode.OK
         commands = Commands(
             each=output.command("--all"),
             rows=output.command("--output", "csv"),
@@ -50,3 +73,31 @@ def report(
         )
         show_report(replace(whole, commands=commands), output_form, bom=bom, each=each)
     return ExitCode.OK
+
+
+def estimate_of_plan(progress: "Progress") -> "Estimate":
+    """Return how long a saved plan takes from now on."""
+    from bulk.adapters.clock import SystemClock
+    from bulk.adapters.zone import local_zone
+    from bulk.app.forecast import forecast
+    from bulk.app.jobs import job_of_ledger
+
+    job, _ = job_of_ledger(progress, {})
+    return forecast(
+        progress, job, lambda: datetime.fromtimestamp(SystemClock().now(), local_zone(os.environ))
+    ).estimate
+
+
+def outcomes_of(only: str | None) -> "frozenset[Outcome]":
+    """Read the value of `--only`: outcomes by their names in a ledger, none where it is not given."""
+    from bulk.core.model import Outcome
+
+    if only is None:
+        return frozenset()
+    names = {name.strip() for name in only.split(",")} - {""}
+    if not names or not names <= set(Outcome):
+        raise UsageError(
+            f"{place_of(only, '--only')} {only!r}: write one or more of {', '.join(Outcome)}",
+            hint="for what the API rejected: failed; for what the plan did: refused",
+        )
+    return frozenset(map(Outcome, names))

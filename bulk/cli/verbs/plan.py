@@ -16,6 +16,7 @@ from bulk.cli.verbs.shared import (
     conclude,
     digest_of,
     must_be_alone,
+    notify_overruled,
     open_job,
     show_report,
 )
@@ -48,6 +49,7 @@ def plan(
 
     here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
     digest = digest_of(expect_digest)
+    notify_overruled(job, flags, quiet=quiet)
 
     def shown(report: "Report") -> None:
         from bulk.core.reports.model import Commands

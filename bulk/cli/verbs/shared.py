@@ -82,6 +82,20 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
         output.aside("issue", **issue)
 
 
+def notify_overruled(job: str, flags: Mapping[str, Any], *, quiet: bool) -> None:
+    """Say that a variable sends a job elsewhere than its own file says, since nobody typed that now."""
+    from bulk.app.ledgers import own_endpoint
+
+    endpoint = flags.get("endpoint") or ""
+    variable = place_of(endpoint, "")
+    if quiet or not variable:
+        return
+    own = own_endpoint(job)
+    if own not in {"", endpoint}:
+        where = "the bundled simulator" if own == "simulator" else own
+        output.notify(f"{variable} sends this job to {endpoint}, not to {where}, which the job itself names")
+
+
 def notify_read(lines: "LineCount", *, rows: int) -> None:
     """Write on stderr how many lines were read and what they are, so that none is dropped silently."""
     if lines.read:

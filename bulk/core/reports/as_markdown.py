@@ -5,8 +5,9 @@ gives it. A ticket takes 65,536.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from bulk.core.model import Action, Ports
 from bulk.core.reports import meaning
@@ -40,12 +41,12 @@ class _Table:
         self.chars = 0
         self._chars_max = chars_max
 
-    def add(self, line: str) -> None:
-        """Take in a line; once one does not fit, none is kept any more."""
+    def add(self, line: Callable[[], str]) -> None:
+        """Take in a line, which is only made as long as all before it did fit."""
         self.rows += 1
-        if len(self.lines) == self.rows - 1 and self.chars + len(line) <= self._chars_max:
-            self.lines.append(line)
-            self.chars += len(line)
+        if len(self.lines) == self.rows - 1 and self.chars + len(made := line()) <= self._chars_max:
+            self.lines.append(made)
+            self.chars += len(made)
 
 
 def render(report: Report) -> Iterator[str]:
@@ -54,9 +55,9 @@ def render(report: Report) -> Iterator[str]:
     wrong, changes = _Table(_WRONG_MAX), _Table(CHARS_MAX)
     for row in overview.gathering(tally.counting(report.rows)):
         if row.wrong:
-            wrong.add(_wrong_line(row))
+            wrong.add(partial(_wrong_line, row))
         if row.change.action is Action.UPDATE:
-            changes.add(_change_line(row))
+            changes.add(partial(_change_line, row))
     report = replace(report, gathered=overview, summed=tally.totals())
     head = "".join(_head(report))
     yield head
@@ -66,7 +67,7 @@ def render(report: Report) -> Iterator[str]:
     room = CHARS_MAX - len(head) - len(needs) - len(foot) - _REST
     fitting = _Table(room)
     for line in changes.lines:
-        fitting.add(line)
+        fitting.add(partial(str, line))
     yield foot
     yield from _section("Changes", _CHANGE_HEAD, fitting.lines, changes.rows, report)
 

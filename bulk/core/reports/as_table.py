@@ -50,7 +50,7 @@ def lines(report: Report, *, width: int = WIDTH, each: bool = False) -> Iterator
     if not report.ran:
         yield from _head(report, width)
     yield text()
-    body = list(_every_row(report) if each else _body(report, width))
+    body = list(every_row(report) if each else _body(report, width))
     yield from body
     if body:
         yield text()
@@ -202,7 +202,8 @@ def _rows(rows: list[Row], report: Report, width: int) -> Iterator[Line]:
         yield from wrapped(tuple(line), width, hang=_INDENT)
 
 
-def _every_row(report: Report) -> Iterator[Line]:
+def every_row(report: Report) -> Iterator[Line]:
+    """Return a line for each row, whatever its length."""
     many = len(report.targets) > 1
     for row in report.rows:
         yield row_line(row, many_targets=many)

@@ -38,7 +38,7 @@ class Sitting:
     """Why it stopped, in words; empty while it works, and where it died."""
 
 
-LOOKED_AT_MAX = 20_000
+LOOKED_AT_MAX = 10_000
 """Rows that are read to group them; of more the first ones are, and those that need a person before them."""
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, islice
+from typing import Any
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, Outcome
@@ -40,12 +41,13 @@ class Rows:
         moved: Collection[int] = (),
         *,
         left_only: bool = False,
+        only: Collection[Outcome] = frozenset(),
     ) -> None:
         """Take what the ledger adds up to, what returns one row, and the rows whose service has moved since.
 
         `mappings_of` returns what the changes of some rows add up to, `alike_text` for a row what is the same
-        for rows whose changes add up to the same. With `left_only` there are no rows but
-        those that have not ended.
+        for rows whose changes add up to the same. With `left_only` there are no rows but those that have not
+        ended; with `only`, going through them gives no others than those that ended so.
         """
         self._progress = progress
         self._row_at = row_at
@@ -53,10 +55,14 @@ class Rows:
         self._alike_text = alike_text
         self._moved = moved
         self._left_only = left_only
+        self._only = only
 
     def __iter__(self) -> Iterator[Row]:
         """Return every row."""
-        return map(self._row_at, self._numbers())
+        numbers = self._numbers()
+        if self._only:
+            numbers = (row for row in numbers if self._outcome(row) in self._only)
+        return map(self._row_at, numbers)
 
     def grouped(self, each_max: int) -> Iterator[tuple[list[Row], int]]:
         """Yield all rows in groups: some of each, and how many rows it has; what these add up to is the same.
@@ -88,20 +94,32 @@ class Rows:
 
         With `wrong_only` rows that need nobody are not looked at and do not count as left out.
         """
-        wrong, others, beyond = list[int](), list[int](), 0
+        progress = self._progress
+        total, wrong_left = self._counted()
+        if wrong_only:
+            total = wrong_left
+        wrong_left = min(wrong_left, rows_max)
+        others_left = 0 if wrong_only else rows_max - wrong_left
+        wrong, others = list[int](), list[int]()
         for row in self._numbers():
-            if (self._outcome(row) or self._progress.action(row)).facts.needs_person:
-                known = wrong
-            elif wrong_only:
-                continue
-            else:
-                known = others
-            if len(known) < rows_max:
-                known.append(row)
-            else:
-                beyond += 1
-        some = [*wrong, *others][:rows_max]
-        return map(self._row_at, some), beyond + len(wrong) + len(others) - len(some)
+            if (self._outcome(row) or progress.action(row)).facts.needs_person:
+                if wrong_left:
+                    wrong.append(row)
+                    wrong_left -= 1
+            elif others_left:
+                others.append(row)
+                others_left -= 1
+            if not wrong_left and not others_left:
+                break
+        return map(self._row_at, [*wrong, *others]), total - len(wrong) - len(others)
+
+    def _counted(self) -> tuple[int, int]:
+        """Return the number of these rows, and of those among them that need a person."""
+        progress, outcomes = self._progress, self._outcomes()
+        if self._left_only:
+            return progress.rows - progress.ended, outcomes[Outcome.IN_DOUBT]
+        results: Counter[Any] = outcomes if progress.sessions else progress.actions_counted() + outcomes
+        return progress.rows, sum(n for result, n in results.items() if result.facts.needs_person)
 
     def changing(self, rows_max: int) -> tuple[Row, ...]:
         """Return the rows to change where they are at most so many; none where they are more."""
