@@ -156,6 +156,11 @@ class Ledger:
         """Return the last outcome of a row."""
         return next((json for json in reversed(self.said[row]) if json["type"] == "outcome"), None)
 
+    @property
+    def noticed(self) -> frozenset[SideEffect]:
+        """Return what PUTs changed unasked, by all that was written, committed or not."""
+        return decided([json for json in self.said[0] if json["type"] == "decision"]).noticed
+
     def is_as_asked(self, row: int) -> bool:
         """Return whether a row ended as asked, committed or not."""
         return (self.outcome(row) or {}).get("outcome") in {"applied", "already"}
@@ -459,7 +464,7 @@ class World:
         opened = self.ledger.progress.open.get(row)
         live = self.live.get(change.service_id)
         is_parked = opened is not None and opened.parked
-        noticed = decided(self.ledger.progress.decisions).noticed
+        noticed = self.ledger.noticed
         found = drift(change, live, is_parked=is_parked, noticed=noticed) if live else Drift(None)
         self.moved |= {row} if found else set()
         if not found:  # who wrote it has taken that back, and a kill kept the run from writing that down
@@ -488,7 +493,7 @@ class World:
     def _renewed(
         self, key: LaneName, page: ListPage, found: dict[int, ServiceState], asked_at: float
     ) -> None:
-        noticed = decided(self.ledger.progress.decisions).noticed
+        noticed = self.ledger.noticed
         for row, live in found.items():
             if self.machine.place(row) is Place.READY and self.sampled[row] <= asked_at:
                 is_parked = self.ledger.is_parked(row)
