@@ -642,4 +642,6 @@ def _sync_folder(path: Path) -> None:
 
 
 def _exists(path: Path) -> UsageError:
-    return UsageError(f"{path} already exists", hint="choose another name; a plan never overwrites a ledger")
+    shown = f"`bulk status {shlex.quote(str(path))}` shows what is in it"
+    hint = f"{shown}; a new plan or run needs another name, since no ledger is ever overwritten"
+    return UsageError(f"{path} already exists", hint=hint)

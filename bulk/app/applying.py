@@ -12,14 +12,15 @@ from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
 from bulk.app.jobs import Flags
-from bulk.app.ledgers import find_run, must_name_its_targets, stopped_runs
+from bulk.app.ledgers import find_run, must_name_its_targets, rollback_of, stopped_runs
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, stays_stopped, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import LedgerDamaged
+from bulk.core.errors import LedgerDamaged, Refused
+from bulk.core.ledger.progress import Progress
 
 
 async def apply_from(
@@ -124,6 +125,7 @@ async def apply_ledger(
             operator.notify(f"continuing with {path}")
         if stopped := stays_stopped(ledger, session.job, decisions, operator):
             return stopped
+        _must_not_be_rolled_back(path, ledger.progress)
         if session.refusal:
             raise session.refusal
         for note in session.notes:
@@ -143,6 +145,15 @@ async def apply_ledger(
                     notes=session.notes,
                     on_yes=partial(left.on_yes, around, operator.notify) if left else None,
                 )
+
+
+def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:
+    """Raise Refused where an open run is taken back: what it goes on with would be in force again."""
+    if progress.begun and not progress.finished and (rollback := rollback_of(path, progress.run)):
+        raise Refused(
+            f"{path} was rolled back by {rollback}; nothing was sent",
+            hint="to make the changes after all, apply the job with --new-run",
+        )
 
 
 def _left_for(plan: LedgerFile, despite: Sequence[Despite], around: Surroundings) -> Leaving | None:

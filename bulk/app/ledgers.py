@@ -1,5 +1,6 @@
 """What a ledger alone shows: the state of a run, and its report."""
 
+import hashlib
 import os
 import re
 from collections import Counter
@@ -60,12 +61,35 @@ class Status:
     """Whether a process works on it now."""
     by_summary: bool
     """Whether its summary was believed for the lines that it adds up."""
+    rolled_back_by: Path | None
+    """The ledger of its rollback, where that has begun."""
 
 
 def status(path: Path) -> Status:
     """Return where the run of a ledger stands; raises UsageError and LedgerDamaged."""
     progress, by_summary = state(path, every_byte=False)
-    return Status(progress=progress, alive=is_live(path), by_summary=by_summary)
+    rollback = rollback_of(path, progress.run) if progress.run else None
+    return Status(progress=progress, alive=is_live(path), by_summary=by_summary, rolled_back_by=rollback)
+
+
+def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
+    """Return where the rollbacks of a run are kept, and what their `run` records have as the job's sha256."""
+    runs = JobRuns(folder=path.parent, job=f"{run['job']}-rollback", file=run.get("file", ""))
+    return runs, hashlib.sha256(run["run_id"].encode()).hexdigest()
+
+
+def rollback_of(path: Path, run: Json) -> Path | None:
+    """Return the ledger of the rollback of a whole run, where that has begun; None where there is none."""
+    runs, sha256 = rollbacks(path, run)
+    for ledger in runs.folder.glob(f"{runs.job}-*{LEDGER_SUFFIX}"):
+        head = head_of(ledger)
+        if head.get("job_sha256") != sha256 or not runs.has(head) or head["options"].get("limit"):
+            continue
+        with suppress(LedgerDamaged):
+            _, has_begun, _ = _standing(ledger)
+            if has_begun:
+                return ledger
+    return None
 
 
 def report(

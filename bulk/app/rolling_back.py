@@ -1,6 +1,5 @@
 """Rolling back: a run's ledger as the source of a plan, which is the inverse of what the run applied."""
 
-import hashlib
 import shlex
 from collections import defaultdict
 from collections.abc import Collection, Iterator
@@ -11,8 +10,8 @@ from typing import ClassVar
 
 from bulk.adapters.ledger import LedgerReader, kept_at_rest
 from bulk.app.jobs import Flags, given_in, job_of_ledger
-from bulk.app.ledgers import reading
-from bulk.app.sources import JobRuns, PlanSource
+from bulk.app.ledgers import reading, rollbacks
+from bulk.app.sources import PlanSource
 from bulk.core.errors import Refused, UsageError
 from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
@@ -91,15 +90,12 @@ def run_to_roll_back(
         progress = reader.progress
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))
+        runs, sha256 = rollbacks(path, progress.run)
         yield LedgerSource(
             job=job,
             endpoint=endpoint,
-            runs=JobRuns(
-                folder=path.parent,
-                job=f"{progress.run['job']}-rollback",
-                file=progress.run.get("file", ""),
-            ),
-            sha256=hashlib.sha256(progress.run["run_id"].encode()).hexdigest(),
+            runs=runs,
+            sha256=sha256,
             given=given_in(flags),
             only=tuple(sorted(only)),
             settle_s=job.pace.settle_s if progress.open else 0.0,

@@ -121,6 +121,30 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert stage.outcomes() == {"applied": 2, "failed": 1}
 
 
+def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
+    """What it left undone would be in force again; status says what happened to it."""
+    before = without_times(stage)
+    lost = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(2)}
+    unreadable = {"kind": "error_500", "method": "GET", "service_id": service_id(2), "times": None}
+    job = stage.job(wide([1, 2, 3]), concurrency=1)
+    stage.order(faults={"rules": [lost, unreadable]})
+    assert stage.apply(job).code == ExitCode.IN_DOUBT
+    run = str(stage.ledger)
+    stage.order(faults={})
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    applied = len(stage.applied)
+    for again in (job, run):
+        ended = stage.apply(again)
+        assert ended.code == ExitCode.REFUSED, ended.err
+        assert "was rolled back by" in ended.err
+        assert "--new-run" in ended.err
+    assert (without_times(stage), len(stage.applied)) == (before, applied)
+    status = stage.bulk("status", run)
+    assert "rolled back: bulk status" in status.out
+    assert "to continue" not in status.out
+    assert stage.apply(job, "--new-run").code == ExitCode.OK
+
+
 def test_a_rollback_asks_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """No terminal: 2. A no: 5, and what goes on is the same command, with all its words."""
     stage.apply(stage.job(wide([1, 2])))

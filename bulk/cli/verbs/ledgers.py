@@ -24,14 +24,15 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
 
     path = ledger_of(run)
     found = ledgers.status(path)
-    progress, alive = found.progress, found.alive
+    progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
     if output_form is options.PlainForm.JSON:
-        status_json = status_report.as_json(progress, alive=alive)
+        status_json = status_report.as_json(progress, alive=alive, rolled_back_by=rollback)
         output.write_json({"ledger": str(path), **status_json, "by_summary": found.by_summary})
     else:
         flag = jobs.endpoint_of_ledger(progress).flag
         ledger = shlex.quote(str(path))
-        output.show(status_report.lines(progress, alive=alive, ledger=ledger, flag=flag))
+        by = shlex.quote(rollback) if rollback else ""
+        output.show(status_report.lines(progress, alive=alive, ledger=ledger, flag=flag, rolled_back_by=by))
         if found.by_summary:
             output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
     return ExitCode.OK

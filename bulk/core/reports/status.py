@@ -48,8 +48,10 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
     return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
 
 
-def lines(progress: Progress, *, alive: bool, ledger: str, flag: str = "") -> Iterator[Line]:
-    """Return the status line by line; `ledger` is written as a shell has it, `flag` names the API."""
+def lines(
+    progress: Progress, *, alive: bool, ledger: str, flag: str = "", rolled_back_by: str = ""
+) -> Iterator[Line]:
+    """Return the status line by line; ledgers are written as a shell has them, `flag` names the API."""
     state = state_of_run(progress, alive=alive)
     yield (
         Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
@@ -67,7 +69,9 @@ def lines(progress: Progress, *, alive: bool, ledger: str, flag: str = "") -> It
     for stop in stops:
         yield text(printable(f"stopped by {stop.by}: {stop.reason} ({stop.at}, stop {stop.id})"), Style.BAD)
     yield from map(text, ways_on(stops, ledger, flag))
-    if not stops:
+    if rolled_back_by:
+        yield text(f"rolled back: bulk status {rolled_back_by}", Style.STRONG)
+    elif not stops:
         yield from _next(state, f"bulk apply {ledger}{flag}")
 
 
@@ -118,11 +122,12 @@ def _next(state: State, resume: str) -> Iterator[Line]:
             return
 
 
-def as_json(progress: Progress, *, alive: bool) -> Json:
+def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Json:
     """Return the status for machines."""
     counts = progress.counts()
     return {
         "state": state_of_run(progress, alive=alive),
+        "rolled_back_by": rolled_back_by or None,
         "job": progress.run.get("job"),
         "run_id": progress.run.get("run_id"),
         "digest": progress.digest or None,
