@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -166,16 +165,22 @@ class RowsFile:
             while line := self._file.readline(LINE_BYTES_MAX + 1):
                 self._digest.update(line)
                 yield line
-            if _version(self._file) != self._version:
-                raise CannotRun(
-                    f"{self.name}: was changed while it was read; nothing was sent",
-                    hint="repeat the command when nothing writes to it any more",
-                )
+            self._must_be_as_it_was()
 
     def sha256(self) -> str:
-        """Return the hex digest of the whole file, reading what is left of it."""
-        deque(self.lines(), maxlen=0)
+        """Return the hex digest of the whole file, reading what is left of it; raises as `lines` does."""
+        with _foreign_errors(self.name):
+            while content := self._file.read(_BUFFER_BYTES):
+                self._digest.update(content)
+            self._must_be_as_it_was()
         return self._digest.hexdigest()
+
+    def _must_be_as_it_was(self) -> None:
+        if _version(self._file) != self._version:
+            raise CannotRun(
+                f"{self.name}: was changed while it was read; nothing was sent",
+                hint="repeat the command when nothing writes to it any more",
+            )
 
 
 @contextmanager

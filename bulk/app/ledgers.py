@@ -180,7 +180,7 @@ def plan_of(path: Path) -> Iterator[Json]:
 def must_name_its_targets(reader: LedgerReader) -> None:
     """Raise LedgerDamaged where a row that a run looks at is of a target that the plan does not name."""
     progress = reader.progress
-    of_rows = progress.targets_with(Action.UPDATE) | progress.targets_with(Action.KEEP)
+    of_rows = progress.targets_with(Action.UPDATE, Action.KEEP)
     if stray := of_rows - set(map(target_of, progress.run["targets"])):
         raise LedgerDamaged(
             f"{reader.path}: has rows of {stray.pop()}, which the plan does not name as a target",

@@ -4,10 +4,10 @@ This is the only file that moves a row.
 """
 
 from array import array
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 
 from bulk.core.ledger.records import Attempt, AttemptResult, Record
-from bulk.core.ledger.row_life import NOT_BEGUN, after_attempt
+from bulk.core.ledger.row_life import NOT_BEGUN, OUTCOME_OF, Stage, after_attempt
 from bulk.core.model import Change, LaneName, Target
 from bulk.run.interfaces import PlanReader
 from bulk.run.looks import Looks
@@ -18,6 +18,16 @@ _PLACES = tuple(Place)
 _MAY_GO = [[to in MOVES[place] for to in Place] for place in Place]
 _IS_AT_RISK = [place in AT_RISK for place in Place]
 _COUNTED = [(place in IN_FLIGHT, place in BUSY, place is Place.LOOKING) for place in Place]
+
+_PLACE_OF_STAGE = bytes(
+    Place.UNSEEN
+    if stage not in OUTCOME_OF
+    else Place.DONE
+    if OUTCOME_OF[stage].facts.as_asked
+    else Place.ENDED
+    for stage in Stage
+).ljust(256, b"\0")
+"""Where a row stands as a session begins, by the stage of its records: a million are looked up at once."""
 
 
 class Board:
@@ -58,9 +68,19 @@ class Board:
         """Return the target of a row."""
         return self.progress.target(row)
 
-    def enter(self, row: int, lane_number: int) -> None:
-        """Let a row stand at the first place, in its lane."""
-        self._lane_of[row] = lane_number
+    def enter(self, lane_of_target: Sequence[int]) -> None:
+        """Let every row stand where its outcome left it, else at the first place; each in its lane.
+
+        `lane_of_target` has the number of the lane by the number of the target.
+        """
+        rows = len(self._places) - 1
+        self._lane_of[1:] = array("I", map(lane_of_target.__getitem__, self.progress.target_of[:rows]))
+        self._places[1:] = self.progress.stages[:rows].translate(_PLACE_OF_STAGE)
+
+    def unseen(self, rows: Iterable[int]) -> list[int]:
+        """Return those of some rows that nothing has become known of in this session."""
+        places = self._places
+        return [row for row in rows if not places[row]]
 
     def move(self, row: int, to: Place) -> None:
         """Let a row stand somewhere else, and count it there."""

@@ -2,8 +2,10 @@
 
 from itertools import islice
 
+from bulk.core.ledger.progress import ACTION_NUMBERS
+from bulk.core.ledger.records import target_of
 from bulk.core.ledger.row_life import NOT_BEGUN
-from bulk.core.model import Action, LaneName, Outcome
+from bulk.core.model import Action, LaneName, Outcome, Target
 from bulk.run.course import Course
 from bulk.run.looks import ListPage
 from bulk.run.row import Drift, Turn, looked_at, refused
@@ -11,6 +13,7 @@ from bulk.run.stages import Place
 
 _SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
 """Outcomes that a row has only after a PUT."""
+_REFUSE = ACTION_NUMBERS[Action.REFUSE]
 
 
 class FirstLook:
@@ -21,11 +24,22 @@ class FirstLook:
         self._board = course.board
         self._gates = course.gates
         self._progress = course.board.progress
+        self._rows_of = course.board.progress.rows_by_target()
 
     def unseen(self, key: LaneName) -> list[int]:
         """Return the rows of a lane whose services are to be looked at."""
-        unseen = (row for row in self._course.lanes[key].rows if self._board.place(row) is Place.UNSEEN)
-        return [row for row in unseen if self._progress.action(row) is not Action.REFUSE]
+        unseen, actions = self._board.unseen(self._course.lanes[key].rows), self._progress.actions
+        return [row for row in unseen if actions[row - 1] != _REFUSE]
+
+    def first_page(self, target: Target, left: int) -> int:
+        """Return the number of the page, from 0, at which the rows of a target that are left probably begin.
+
+        Rows go in the order of the list, so that those which have ended stand in front.
+        """
+        planned, run = self._progress.planned or {}, self._progress.run
+        pages = dict(zip(map(target_of, run["targets"]), planned.get("pages", ()), strict=False))
+        rows = self._rows_of[target]
+        return int(pages.get(target, 0) * (rows - left) // rows)
 
     def seen(self, row: int, found: Drift | None, asked_at: float, page: ListPage) -> None:
         """Learn how a service is: as the plan, or the run, left it (None), or otherwise."""

@@ -11,7 +11,7 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bulk.core.ledger.progress import hash_of
+from bulk.core.ledger.progress import ACTION_NUMBERS, hash_of
 from bulk.core.ledger.records import Note, Purpose
 from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
@@ -29,7 +29,7 @@ from bulk.core.model import (
 from bulk.run.course import Course
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
-from bulk.run.lane import pushed_back
+from bulk.run.lane import Lane, pushed_back
 from bulk.run.listing import against_plan
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
@@ -41,6 +41,12 @@ CROWDED = (
     "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
     "to have more, raise the limit of open files (ulimit -n) and run the same command again"
 )
+
+_REFUSE = ACTION_NUMBERS[Action.REFUSE]
+
+
+def _passed_over(_: int) -> None:
+    """Do nothing with a row."""
 
 
 class Machine:
@@ -89,21 +95,29 @@ class Machine:
         """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
         progress = self._progress
         self._course.begin()
-        for row in progress.order:
-            if key := self._lane_of.get(progress.target(row)):  # the plan refused a row with no usable target
-                self.lanes[key].rows.append(row)
-                self._board.enter(row, self.lanes[key].number)
-            stage = progress.stage(row)
-            if stage >= Stage.APPLIED:
-                is_done = progress.outcome(row).facts.as_asked
-                self._board.move(row, Place.DONE if is_done else Place.ENDED)
-            elif row in progress.open:
-                self._take_up(row, is_in_doubt=stage is Stage.ASKED)
-            elif progress.action(row) is Action.REFUSE and not self._limits.strict:
+        lanes = [self._lane_for(target) for target in progress.targets]
+        self._board.enter([lane.number if lane else 0 for lane in lanes])
+        rows_of = [lane.rows.append if lane else _passed_over for lane in lanes]
+        opened, stages, actions, target_of = (
+            progress.open,
+            progress.stages,
+            progress.actions,
+            progress.target_of,
+        )
+        for row in progress.order:  # perhaps a million
+            rows_of[target_of[row - 1]](row)
+            if row in opened:
+                self._take_up(row, is_in_doubt=stages[row - 1] == Stage.ASKED)
+            elif actions[row - 1] == _REFUSE and stages[row - 1] == Stage.WAITING and not self._limits.strict:
                 self._course.follow(row, refused(self._board.change(row)))
         for target in progress.accepted & self._lane_of.keys():
             self._gates.denials.accept(self._lane_of[target].account)
         self._course.stop(self._gates.budget.begin())
+
+    def _lane_for(self, target: Target) -> Lane | None:
+        """Return the lane of a target; None for one that the plan refused, since it cannot be used."""
+        key = self._lane_of.get(target)
+        return self.lanes[key] if key else None
 
     def _take_up(self, row: int, *, is_in_doubt: bool) -> None:
         work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)

@@ -2,7 +2,7 @@
 
 import asyncio
 from array import array
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -68,13 +68,11 @@ class Patience:
 
 def by_target(progress: Progress, rows: Iterable[int]) -> Mapping[Target, "array[int]"]:
     """Return rows by their target, in their order."""
-    rows_of: dict[Target, array[int]] = {}
-    for row in rows:
-        target = progress.target(row)
-        if target not in rows_of:
-            rows_of[target] = array("I")
-        rows_of[target].append(row)
-    return rows_of
+    rows_of: dict[int, array[int]] = defaultdict(partial(array, "I"))
+    target_of = progress.target_of
+    for row in rows:  # perhaps a million
+        rows_of[target_of[row - 1]].append(row)
+    return {progress.targets[number]: rows for number, rows in rows_of.items()}
 
 
 async def at_once(look: Callable[[Target, T], Awaitable[None]], targets: Mapping[Target, T]) -> None:
@@ -125,8 +123,11 @@ async def list_services(
     patience: Patience,
     see: Callable[[Listed], object],
     on_page: Callable[[int, float], object] = lambda _, __: None,
+    begin: int = 0,
 ) -> None:
     """Let `see` have every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
+
+    Those from the offset `begin` on come first, then those before it.
 
     Takes ceil(N / 1000) requests for N services, a few of them at a time. A service that is deleted meanwhile
     moves later ones to pages already read, so the list is read again where its `total_count` shrank or names
@@ -138,7 +139,7 @@ async def list_services(
     for pages_max in (PAGES_AT_ONCE, *[1] * (SCANS_MAX - 1)):
         ask = partial(read_page, target, reader, pace, patience, is_ahead=pages_max > 1)
         scan = _Scan(target, see, on_page)
-        await _each_page(ask, scan.take, pages_max)
+        await _each_page(ask, scan.take, pages_max, begin if pages_max > 1 else 0)
         if scan.is_whole:
             return
     raise FleetUnreadable(
@@ -167,7 +168,7 @@ class _Scan:
         self._hashes = Hashes()
         self._highest_count = self.total_count = 0
         self._pages = 0
-        self._pages_max = PAGES_MAX
+        self._pages_max, self._is_unbounded = PAGES_MAX, True
 
     def take(self, asked: _Asked) -> None:
         """Take in the next page."""
@@ -184,8 +185,9 @@ class _Scan:
         """Raise FleetUnreadable where the list has, or by its first page would have, too many pages."""
         self._pages += 1
         pages = self._pages
-        if pages == 1:
-            pages = -(-self.total_count // max(services, 1))
+        if self._is_unbounded and services:
+            self._is_unbounded = False
+            pages = -(-self.total_count // services)
             self._pages_max = min(PAGES_MAX, GROWTH_MAX * pages + PAGES_MORE)
         if services and pages > self._pages_max:
             raise FleetUnreadable(
@@ -205,26 +207,43 @@ class _Scan:
         return self.distinct >= self.total_count == self._highest_count
 
 
-async def _each_page(
-    ask: Callable[[int], Coroutine[Any, Any, _Asked]], take: Callable[[_Asked], None], pages_max: int
-) -> None:
-    """Let `take` have the pages of a list in turn, asking for up to `pages_max` of them at a time."""
-    asked = await ask(0)
+Ask = Callable[[int], Coroutine[Any, Any, _Asked]]
+
+
+async def _each_page(ask: Ask, take: Callable[[_Asked], None], pages_max: int, begin: int) -> None:
+    """Let `take` have the pages from an offset on, then those before it, then what has come since."""
+    total_count, read = await _pages_between(ask, take, pages_max, begin, inf)
+    if begin:
+        end = min(begin, read)
+        total_count, _ = await _pages_between(ask, take, pages_max, 0, end)
+        if total_count > max(begin, read):
+            await _pages_between(ask, take, pages_max, read, inf)
+
+
+async def _pages_between(
+    ask: Ask, take: Callable[[_Asked], None], pages_max: int, begin: int, end: float
+) -> tuple[int, int]:
+    """Let `take` have the pages between two offsets in turn, asking for up to `pages_max` of them at a time.
+
+    Returns the number of services that the last one counted, and the offset behind it.
+    """
+    asked = await ask(begin)
     take(asked)
-    page = asked.page
-    read = next_offset = step = len(page.services)
+    page, step = asked.page, len(asked.page.services)
+    read = next_offset = begin + step
     coming: deque[asyncio.Task[_Asked]] = deque()
     async with raising_the_first(), asyncio.TaskGroup() as group:
-        while page.services and (coming or read < page.total_count):
+        while page.services and (coming or read < min(page.total_count, end)):
             if not coming:
                 next_offset = read
-            while len(coming) < pages_max and next_offset < page.total_count:
+            while len(coming) < pages_max and next_offset < min(page.total_count, end):
                 coming.append(group.create_task(ask(next_offset)))
                 next_offset += step
             asked = await coming.popleft()
             take(asked)
             page = asked.page
             read += len(page.services)
+    return page.total_count, read
 
 
 async def read_page(

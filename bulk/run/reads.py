@@ -15,6 +15,7 @@ from bulk.run.listing import compare, not_as_ended
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.reading import (
+    PAGE_SERVICES,
     Patience,
     at_once,
     by_target,
@@ -94,7 +95,8 @@ class Reads:
                 self._machine.look.seen(row, drift, asked_at, page)
                 self._drain_soon()
 
-            await compare(self._ledger, rows, self._listing(target, on_page), judged)
+            begin = PAGE_SERVICES * self._machine.look.first_page(target, len(rows))
+            await compare(self._ledger, rows, self._listing(target, on_page, begin), judged)
 
         if await self._can_read(key, look_at, self._machine.look.unseen(key)):
             self._machine.look.ended(key)
@@ -126,13 +128,13 @@ class Reads:
         return False
 
     def _listing(
-        self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None
+        self, target: Target, on_page: Callable[[int, float], object] = lambda _, __: None, begin: int = 0
     ) -> Callable[[Callable[[Listed], None]], Awaitable[None]]:
         client = self._clients[target]
         patience = self._patience_of(client)
 
         def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
-            return list_services(target, client.fleet, client.reads, patience, see, on_page)
+            return list_services(target, client.fleet, client.reads, patience, see, on_page, begin)
 
         return list_fleet
 

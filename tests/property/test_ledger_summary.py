@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
+from bulk.core.ledger.row_life import NOT_BEGUN
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, Outcome, Reply
 from tests.fakes import FakeClock
@@ -43,6 +44,7 @@ from tests.forging import forged, ledger
 from tests.nouns import PROJECT, change, end_record, planned, ring, run_record, session_record
 
 NOW = FakeClock().now
+OPEN = astuple(NOT_BEGUN)
 ANSWERS = [result for result in AttemptResult if result is not AttemptResult.PARKED]
 
 
@@ -230,11 +232,11 @@ def resealed(path: Path, **members: Any) -> None:
         {"targets": []},
         {"accepting": [7]},
         {"accepting": ["x"]},
-        {"open": [[1, 1, 0, "change", False, False, False]]},
-        {"open": [[40, 1, 0, "change", False, False, False]]},
-        {"open": [[10**9, 1, 0, "change", False, False, False]]},
+        {"open": [[1, *OPEN]]},
+        {"open": [[40, *OPEN]]},
+        {"open": [[10**9, *OPEN]]},
         {"open": [[40]]},
-        {"open": [[40, 1, 0, "dance", False, False, False]]},
+        {"open": [[40, *OPEN[:2], "dance", *OPEN[3:]]]},
         {"unconfirmed": [[["ip"], [40]]]},
         {"unconfirmed": [[[1], [1]]]},
         {"codes": [[1, 1]]},

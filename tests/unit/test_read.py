@@ -64,10 +64,10 @@ class Reading:
         self.fleet, self.pace, self.clock = fleet, FakePace(), FakeClock()
         self.patience = Patience(clock=self.clock, dice=FixedDice(1.0))
 
-    async def list(self) -> list[ServiceState]:
+    async def list(self, begin: int = 0) -> list[ServiceState]:
         """Give all services."""
         seen: list[ServiceState] = []
-        await list_services(PROJECT, self.fleet, self.pace, self.patience, seen.append)
+        await list_services(PROJECT, self.fleet, self.pace, self.patience, seen.append, begin=begin)
         return seen
 
     async def show(self, row: int) -> Done | Missing | Reject | Retry | Abort | Throttled:
@@ -91,6 +91,50 @@ async def test_n_services_take_a_page_for_each_thousand(services: int, requests:
     assert [live.id for live in listed] == list(reading.fleet.services)
     assert reading.fleet.pages == [PAGE_SERVICES * number for number in range(requests)]
     assert len(reading.pace.took) == requests
+
+
+@pytest.mark.parametrize("limit", [PAGE_SERVICES, 300])
+@pytest.mark.parametrize("begin", [1000, 2000, 3000, 9000])
+@pytest.mark.parametrize("services", [0, 1, 1000, 2000, 2001, 3500])
+async def test_a_list_may_be_read_from_its_middle_on(services: int, begin: int, limit: int) -> None:
+    """Every service all the same, also where the list is shorter, and pages are than was asked for."""
+    reading = Reading(fleet(services))
+    list_page = reading.fleet.list_page
+
+    async def capped(*, offset: int, limit: int, most: int = limit) -> ListVerdict:
+        return await list_page(offset=offset, limit=min(limit, most))
+
+    reading.fleet.list_page = capped  # type: ignore[method-assign]
+    seen = [live.id for live in await reading.list(begin)]
+    assert sorted(set(seen)) == list(reading.fleet.services)
+    assert reading.fleet.pages[0] == begin
+    if begin < services:
+        assert seen[0] == service_id(begin)
+    if limit == PAGE_SERVICES:
+        assert len(seen) == services
+        assert len(reading.pace.took) == max(1, -(-services // limit)) + (begin >= services)
+
+
+async def test_a_list_that_grows_while_it_is_read_from_its_middle_is_read_to_its_end() -> None:
+    """What came since the end was read comes last, and the list is not read again for it."""
+    reading = Reading(fleet(2000))
+    new = iter([None, state(5000, 22)])
+
+    def grow() -> None:
+        if found := next(new, None):
+            reading.fleet.services[found.id] = found
+
+    reading.fleet.on_list = grow
+    assert len(await reading.list(1000)) == 2001
+    assert reading.fleet.pages == [1000, 0, 2000]
+
+
+async def test_a_middle_that_is_not_there_any_more_is_passed_over() -> None:
+    """The API refuses an offset behind the end (EndPoint.0010)."""
+    refused = Reject(reply=Reply(http=400, code="EndPoint.0010"))
+    pages: list[ListVerdict] = [refused, page(1, 2, total=30), *(page(n, total=30) for n in range(3, 31))]
+    reading = Reading(FakeFleet(services={}, lists=pages))
+    assert len(await reading.list(1000)) == 30
 
 
 async def test_a_service_named_twice_is_counted_once() -> None:

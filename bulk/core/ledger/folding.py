@@ -5,7 +5,7 @@ A record that may not stand where it does raises LedgerDamaged with its line.
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.members import check_format, is_target
-from bulk.core.ledger.progress import ACTION_NUMBERS, Progress, hash_of
+from bulk.core.ledger.progress import ACTION_NUMBERS, NO_ACTION, Progress, hash_of
 from bulk.core.ledger.records import AttemptResult, Json, Purpose, target_of
 from bulk.core.ledger.row_life import (
     MAY_FOLLOW,
@@ -89,7 +89,7 @@ def _make_room(progress: Progress, rows: int) -> None:
     """Make room for so many rows, and for some that will follow."""
     rows += _SPARE_ROWS
     progress.stages.extend(bytes(rows))
-    progress.actions.extend(bytes(rows))
+    progress.actions.extend(bytes([NO_ACTION]) * rows)
     for numbers in (progress.change_at, progress.outcome_at, progress.target_of, progress.names):
         numbers.frombytes(bytes(rows * numbers.itemsize))
 

@@ -9,9 +9,9 @@ from dataclasses import astuple, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bulk.core.ledger.members import checked
-from bulk.core.ledger.progress import ACTION_NUMBERS, Progress
+from bulk.core.ledger.progress import ACTION_NUMBERS, NO_ACTION, Progress
 from bulk.core.ledger.records import Json, Purpose
-from bulk.core.ledger.row_life import OUTCOME_OF, OpenRow, Stage
+from bulk.core.ledger.row_life import NOT_BEGUN, OUTCOME_OF, OpenRow, Stage
 from bulk.core.model import Target
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ _BY_ROW = _ARRAYS[1:]
 _WHILE_PLANNING = frozenset({"tally", "target_numbers", "awaited"})
 """What follows from the rest, or is empty, once the plan is complete."""
 _UNENDED = {Stage.ASKED, Stage.ANSWERED, Stage.PARKED}
-_STAGES, _ACTIONS = bytes(range(len(Stage))), bytes(range(len(ACTION_NUMBERS)))
-_OPEN_TYPES = (int, int, int, str, bool, bool, bool)
+_STAGES, _ACTIONS = bytes(range(len(Stage))), bytes([*range(len(ACTION_NUMBERS)), NO_ACTION])
+_OPEN_NAMES = tuple(each.name for each in fields(OpenRow))
+_OPEN_TYPES = [type(value) if not isinstance(value, str) else str for value in astuple(NOT_BEGUN)]
 
 
 def snapshot(progress: Progress) -> Progress:
@@ -94,16 +95,10 @@ def unpacked(json: Json, arrays: Mapping[str, memoryview]) -> Progress:
 
 
 def _open_row(json: list[Any]) -> tuple[int, OpenRow]:
-    _must(tuple(map(type, json)) == _OPEN_TYPES)
-    row, attempts, tries, purpose, parked, rejected, restore_rejected = json
-    return row, OpenRow(
-        attempts=attempts,
-        tries=tries,
-        purpose=Purpose(purpose),
-        parked=parked,
-        rejected=rejected,
-        restore_rejected=restore_rejected,
-    )
+    row, *values = json
+    _must(list(map(type, json)) == [int, *_OPEN_TYPES])
+    known = dict(zip(_OPEN_NAMES, values, strict=True))
+    return row, OpenRow(**known | {"purpose": Purpose(known["purpose"])})
 
 
 def _must_be_whole(progress: Progress) -> None:
