@@ -8,17 +8,19 @@ from typing import Any, assert_never
 import structlog
 
 from bulk.adapters.ledger import OnRecord
+from bulk.cli import output
 from bulk.cli.options import LogForm
 from bulk.core.ledger.records import Json
 from bulk.core.model import Change
 from bulk.core.reports.remarks import remark
+from bulk.core.reports.words import plain, text, wrapped
 from bulk.core.text import printable
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")
 LOUD = frozenset({"note", "pace", "decision", "session", "end"})
 """Record types logged without -v; the others come once per row."""
-IN_WORDS = frozenset({"pace", "decision"})
+IN_WORDS = frozenset({"note", "pace", "decision", "session", "end"})
 """Record types that a person reads as a sentence; as JSON they have their fields."""
 
 
@@ -40,12 +42,33 @@ def neutralise(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     return event
 
 
+def as_line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
+    """Return a line for a person: the time, then a sentence, or what happened with its fields (processor).
+
+    At a terminal the day is known, and nothing is broken inside a word.
+    """
+    at, what = event.pop("at"), event.pop("event")
+    event.pop("level", None)
+    message = event.pop("message", "")
+    fields = " ".join(f"{name}={_value(value)}" for name, value in event.items())
+    said = message or " ".join(filter(None, (f"{what:10}", fields)))
+    if not sys.stderr.isatty():
+        return f"{at[:19]}Z  {said}"
+    lines = wrapped(text(f"{at[11:19]} UTC  {said}"), output.width("stderr"), hang=14)
+    return "\n".join(map(plain, lines))
+
+
+def _value(value: object) -> str:
+    is_word = isinstance(value, str) and value and " " not in value
+    return str(value) if is_word else printable(repr(value))
+
+
 def configure(*, form: LogForm, verbose: bool, quiet: bool) -> OnRecord:
     """Set up logging for this process and return what logs a ledger record."""
     last: list[structlog.typing.Processor]
     match form:
         case LogForm.TEXT:
-            last = [neutralise, structlog.dev.ConsoleRenderer(colors=False, pad_event_to=10)]
+            last = [neutralise, as_line]
         case LogForm.JSON:
             last = [structlog.processors.JSONRenderer()]
         case _:
@@ -65,11 +88,14 @@ def configure(*, form: LogForm, verbose: bool, quiet: bool) -> OnRecord:
     def log(record: Json, change: Callable[[int], Change]) -> None:
         kind = record["type"]
         if not quiet and (verbose or kind in LOUD):
-            is_sentence = form is LogForm.TEXT and kind in IN_WORDS
-            fields = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
-            if row := record.get("row"):
-                fields |= _service(change(row))
-            structlog.get_logger().info(kind, **({"message": remark(record)} if is_sentence else fields))
+            row = record.get("row")
+            service = _service(change(row)) if row else {}
+            if form is LogForm.TEXT and kind in IN_WORDS:
+                where = f" ({service['service_id']}, {service['region']})" if service else ""
+                structlog.get_logger().info(kind, message=f"{remark(record)}{where}")
+            else:
+                fields = {name: value for name, value in record.items() if name not in _NOT_LOGGED}
+                structlog.get_logger().info(kind, **(fields | service))
 
     return log
 

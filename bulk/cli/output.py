@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import orjson
 
 from bulk.core.errors import CannotRun
-from bulk.core.reports.words import Line, plain, wrapped
+from bulk.core.reports.words import Line, plain, text, wrapped
 from bulk.core.text import printable
 
 if TYPE_CHECKING:
@@ -160,4 +160,17 @@ def aside(event: str, *lines: str, **fields: Any) -> None:
             log = structlog.get_logger()
             (log.error if event == "error" else log.info)(event, **fields)
         else:
-            sys.stderr.writelines(printable(line) + "\n" for line in lines)
+            fitting = chain.from_iterable(map(_fitting, map(printable, lines)))
+            sys.stderr.writelines(line + "\n" for line in fitting)
+
+
+def _fitting(line: str) -> Iterator[str]:
+    """Return a line as a terminal can show it: not broken inside a word, a command on a line of its own."""
+    columns = width("stderr")
+    if not sys.stderr.isatty() or len(line) <= columns:
+        yield line
+        return
+    words, colon, command = line.partition(": bulk ")
+    yield from map(plain, wrapped(text(words + ":" * bool(colon)), columns, hang=_HANG))
+    if colon:
+        yield f"  bulk {command}"

@@ -78,7 +78,7 @@ def _not_applied(progress: Progress) -> Iterator[str]:
 @contextmanager
 def shown(watched: Watched, *, quiet: bool) -> Iterator[None]:
     """Show the run on stderr while the block runs."""
-    if quiet:
+    if quiet or not watched.progress.footprint.changes:
         yield
     elif sys.stderr.isatty() and not output.speaks_json():
         with _bar(watched):

@@ -97,7 +97,7 @@ def test_progress_is_a_line_of_json(stage: Stage, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("bulk.cli.progress.PLAIN_EVERY_S", 0.001)
     stage.order(switches={"latency_s": 0.02})
     found = lines(stage.apply(stage.job(wide(range(1, 6)), concurrency=1), *JSON))
-    assert any(line["event"] == "progress" and "/5 | " in line["message"] for line in found)
+    assert any(line["event"] == "progress" and "/5 (" in line["message"] for line in found)
 
 
 def test_verbose_logs_what_a_plan_and_a_rehearsal_write(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from bulk.core.ledger.records import (
     Note,
     Pace,
     Record,
+    Session,
     record_json,
     record_type,
 )
@@ -37,7 +38,12 @@ def logged(
     quiet: bool = False,
 ) -> str:
     """Return what stderr has of a record."""
-    json: Json = {"n": 7, "at": "", "type": record_type(record), **record_json(record)}
+    json: Json = {
+        "n": 7,
+        "at": "2026-01-15T08:30:00.000Z",
+        "type": record_type(record),
+        **record_json(record),
+    }
     configure(form=form, verbose=verbose, quiet=quiet)(json, change)
     return capsys.readouterr().err
 
@@ -47,6 +53,16 @@ def logged(
     [
         (PACE, "pace of writes (cn-north-4 at simulator, account ops): 10/s"),
         (DECISION, "decision of operator: pause (bridge call)"),
+        (Note(about="torn", message="cut 3 bytes"), "Z  torn: cut 3 bytes"),
+        (
+            End(
+                reason=BrakeReason.FINISHED,
+                reasons=["finished"],
+                digest="",
+                counts={"applied": 3, "failed": 1},
+            ),
+            "it finished: 3 applied, 1 failed",
+        ),
     ],
 )
 def test_what_a_person_reads_as_a_sentence_is_logged_as_one(
@@ -84,5 +100,5 @@ def test_text_in_a_log_line_steers_no_terminal(capsys: pytest.CaptureFixture[str
         line = logged(record, capsys, form=LogForm.JSON)
         assert line.isascii()
         assert evil in orjson.loads(line).values()
-    end = End(reason=BrakeReason.FINISHED, reasons=[told], digest="", counts={})
-    assert logged(end, capsys)[:-1].isprintable()
+    session = Session(host=told, pid=1, user=told, settings={}, digest="", counts={})
+    assert logged(session, capsys)[:-1].isprintable()

@@ -6,17 +6,23 @@ from bulk.core.ledger.records import Decision, Json, Pace, decision_of, pace_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Outcome, Wait
 from bulk.core.pacing.describe import limit_text, noise_text, wait_text
+from bulk.core.reports.words import tallied
 from bulk.core.text import counted
 
 
 def remark(record: Json) -> str:
-    """Return a `note`, a `pace` or a `decision` in one line."""
+    """Return a `note`, a `pace`, a `decision`, a `session` or an `end` in one line."""
     match record["type"]:
         case "pace":
             pace = pace_of(record)
             return f"pace of {pace.kind}{_lane_text(pace)}: {pace_text(pace)}"
         case "decision":
             return f"decision of {_decision_text(decision_of(record))}"
+        case "session":
+            return f"{record['user']} on {record['host']} (process {record['pid']}) works on it"
+        case "end":
+            counts = {outcome: record["counts"].get(outcome, 0) for outcome in Outcome}
+            return f"{end_text(record)}: {tallied(counts)}"
         case _:
             return f"{record['about']}: {record['message']}"
 

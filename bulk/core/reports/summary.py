@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bulk.core.ledger.records import Ruling
 from bulk.core.model import Action, Outcome
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, sittings_of
@@ -126,7 +127,8 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
     else:
         yield from _plan_facts(report)
     for decision in report.progress.decisions:
-        yield "Decision", f"{decision['at']} {remark(decision)}", Style.PLAIN
+        if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
+            yield "Decision", f"{_moment(decision['at'])}: {remark(decision)}", Style.PLAIN
     yield "Digest", short_digest(report.progress.digest), Style.PLAIN
 
 
