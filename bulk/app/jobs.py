@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from bulk.app.sources import Endpoint, JobRuns, PlanSource, UnreadSource
 from bulk.core.errors import CannotRun, JobInvalid, UsageError
 from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import settings_of_run
+from bulk.core.ledger.records import Json, settings_of_run
 from bulk.core.model import (
     ROWS_MAX,
     Action,
@@ -249,9 +249,15 @@ def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> Endpoin
     return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(folder.resolve() / RUNS / seed.name))
 
 
+def _planned_for(run: Json) -> Endpoint:
+    """Return where a plan was made, from its first record; members of a later version are passed over."""
+    given = run["options"]["endpoint"]
+    return Endpoint(**{each.name: given[each.name] for each in fields(Endpoint) if each.name in given})
+
+
 def endpoint_of_ledger(progress: Progress) -> Endpoint:
     """Return where the API of a ledger is: where its last session went, else where it was planned for."""
-    planned_for = Endpoint(**progress.run["options"]["endpoint"])
+    planned_for = _planned_for(progress.run)
     last = progress.sessions[-1]["settings"].get("endpoint") if progress.sessions else ""
     return Endpoint(url=last) if last and last != planned_for.url else planned_for
 
@@ -265,7 +271,7 @@ def job_of_ledger(
     limit that was given as a flag holds in the next session too, and a rollback goes where the run went. Of
     the settings named in `without`, only what the flags say counts.
     """
-    planned, planned_for = settings_of_run(progress.run), Endpoint(**progress.run["options"]["endpoint"])
+    planned, planned_for = settings_of_run(progress.run), _planned_for(progress.run)
     last = progress.sessions[-1]["settings"] if progress.sessions else {}
     held = progress.first_settings if at_first else last | {"endpoint": endpoint_of_ledger(progress).url}
     known = {**planned, **held}

@@ -57,3 +57,10 @@ def test_the_simulator_of_a_plan_keeps_its_fleet() -> None:
     assert job_of_ledger(ledger_of(SIMULATED, PLANNED), {"endpoint": "simulator"})[1] == SIMULATED
     with pytest.raises(UsageError, match="no fleet"):
         job_of_ledger(ledger_of(Endpoint(url="http://127.0.0.1:8")), {"endpoint": "simulator"})
+
+
+def test_a_member_of_the_endpoint_that_a_later_version_adds_is_passed_over() -> None:
+    """As it is in every record."""
+    ledger = ledger_of(SIMULATED)
+    ledger.run["options"]["endpoint"]["account"] = "a"
+    assert job_of_ledger(ledger, {})[1] == SIMULATED
