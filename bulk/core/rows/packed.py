@@ -2,15 +2,17 @@
 
 from array import array
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import fields
 from heapq import merge
 from operator import attrgetter
 from typing import Any
 
-from bulk.core.model import ASKED_FIELDS, ServiceId, ServiceUpdate, Target
+from bulk.core.model import ASKED_FIELDS, ModifyBody, ServiceId, ServiceUpdate, Target
 
 _ASKS_KNOWN_MAX = 65_536
 _ID_BYTES = 16
 _asked = attrgetter(*ASKED_FIELDS)
+_NOTHING = tuple(each.default for each in fields(ServiceUpdate) if each.name in ASKED_FIELDS)
 
 
 class Updates(Collection[ServiceUpdate]):
@@ -81,13 +83,14 @@ class PackedRows(Collection[ServiceUpdate]):
         for row, line, number in zip(self._rows, self._lines, self._asked, strict=True):
             begin, end = end, end + _ID_BYTES
             hexed = ids[begin:end].hex()
-            file, asked = asks[number]
+            file, body, asked = asks[number]
             yield ServiceUpdate(
                 row=row,
                 place=f"{file}:{line}",
                 target=target,
                 service_id=ServiceId(f"{hexed[:8]}-{hexed[8:12]}-{hexed[12:16]}-{hexed[16:20]}-{hexed[20:]}"),
-                **asked,
+                body=body,
+                **(dict(zip(ASKED_FIELDS, asked, strict=True)) if asked else {}),
             )
 
     def __len__(self) -> int:
@@ -103,18 +106,19 @@ class _Asks:
     """What rows ask; of equal ones, as far as there are not too many, only the first is kept."""
 
     def __init__(self) -> None:
-        self.asks: list[tuple[str, dict[str, Any]]] = []
-        """Of each, the file and what else of a row is the same."""
+        self.asks: list[tuple[str, ModifyBody, tuple[Any, ...]]] = []
+        """Of each the file, the body, and the values of `ASKED_FIELDS`; no values where a row has none."""
         self._numbers: dict[tuple[Any, ...], int] = {}
 
     def number(self, file: str, update: ServiceUpdate) -> int:
         """Return the number in `asks` of what a row asks."""
         body, asked = update.body, _asked(update)
+        asked = () if asked == _NOTHING else asked
         key = (file, id(body), asked)  # the body is kept, so that no other one gets its id
         number = self._numbers.get(key)
         if number is None:
             number = len(self.asks)
-            self.asks.append((file, {"body": body, **dict(zip(ASKED_FIELDS, asked, strict=True))}))
+            self.asks.append((file, body, asked))
             if number < _ASKS_KNOWN_MAX:
                 self._numbers[key] = number
         return number

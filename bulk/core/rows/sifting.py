@@ -37,11 +37,14 @@ def sift(rows: Iterable[Row]) -> Sifted:
     updates = Updates()
     invalid: dict[int, InvalidRow] = {}
     file_issues: list[Issue] = []
+    last, is_withdrawn = 0, False
     for row in rows:
         match row:
             case ServiceUpdate():
                 updates.add(row)
+                last = row.row
             case InvalidRow():
+                is_withdrawn |= row.row <= last
                 earlier = invalid.get(row.row)
                 invalid[row.row] = replace(row, issues=earlier.issues + row.issues) if earlier else row
             case Issue():
@@ -49,7 +52,7 @@ def sift(rows: Iterable[Row]) -> Sifted:
             case _:
                 assert_never(row)
     return Sifted(
-        updates=updates.only(lambda update: update.row not in invalid) if invalid else updates,
+        updates=updates.only(lambda update: update.row not in invalid) if is_withdrawn else updates,
         invalid=tuple(invalid[number] for number in sorted(invalid)),
         file_issues=tuple(file_issues),
     )
