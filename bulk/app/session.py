@@ -134,7 +134,7 @@ async def work_on(
     operator.show_plan(plan)
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
-    changes = len(progress.open) if stops else sum(1 for _ in progress.unsent())
+    changes = len(progress.open) if stops else progress.unsent
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     if changes and not operator.confirms(question(plan, changes)):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)

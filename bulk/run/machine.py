@@ -11,7 +11,7 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bulk.core.ledger.progress import ACTION_NUMBERS, hash_of
+from bulk.core.ledger.progress import hash_of
 from bulk.core.ledger.records import Note, Purpose
 from bulk.core.ledger.row_life import Stage
 from bulk.core.ledger.stops import BrakeReason
@@ -41,8 +41,6 @@ CROWDED = (
     "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
     "to have more, raise the limit of open files (ulimit -n) and run the same command again"
 )
-
-_REFUSE = ACTION_NUMBERS[Action.REFUSE]
 
 
 def _passed_over(_: int) -> None:
@@ -98,17 +96,14 @@ class Machine:
         lanes = [self._lane_for(target) for target in progress.targets]
         self._board.enter([lane.number if lane else 0 for lane in lanes])
         rows_of = [lane.rows.append if lane else _passed_over for lane in lanes]
-        opened, stages, actions, target_of = (
-            progress.open,
-            progress.stages,
-            progress.actions,
-            progress.target_of,
-        )
+        target_of, opened = progress.target_of, progress.open
         for row in progress.order:  # perhaps a million
             rows_of[target_of[row - 1]](row)
+        refused_rows = () if self._limits.strict else progress.rows_left(Action.REFUSE)
+        for row in filter({*opened, *refused_rows}.__contains__, progress.order):
             if row in opened:
-                self._take_up(row, is_in_doubt=stages[row - 1] == Stage.ASKED)
-            elif actions[row - 1] == _REFUSE and stages[row - 1] == Stage.WAITING and not self._limits.strict:
+                self._take_up(row, is_in_doubt=progress.stage(row) is Stage.ASKED)
+            else:
                 self._course.follow(row, refused(self._board.change(row)))
         for target in progress.accepted & self._lane_of.keys():
             self._gates.denials.accept(self._lane_of[target].account)

@@ -31,6 +31,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "start": lambda _, home: scale.started(home),
     "check": lambda given, home: scale.checked(given.check_rows, home),
     "scale": lambda given, home: scale.run(given.rows, given.projects, home),
+    "resume": lambda given, home: scale.resumed(given.rows, home),
 }
 
 

@@ -1,5 +1,6 @@
 """Ledgers of runs that stopped half-way, made without sending anything, over the fleet of the benchmarks."""
 
+import asyncio
 import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -8,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from bulk import __version__
+from bulk.adapters.ledger import LedgerFile
 from bulk.core.footprint import Footprint
 from bulk.core.job import Job, read_settings, settings_json
 from bulk.core.ledger.chain import Chain, timestamp
@@ -94,3 +96,13 @@ def _changes(target: Target, rows: int) -> Iterator[Change]:
         )
         before = listed_service(orjson.loads(service_json(row - 1, 0, BEFORE)))
         yield Change(update=update, target=target, action=Action.UPDATE, body=body, before=before)
+
+
+def summarise(ledger: Path) -> None:
+    """Write the summary of a ledger, as a run does at its end."""
+
+    async def work() -> None:
+        async with LedgerFile.open(ledger, now=lambda: EPOCH_S):
+            pass
+
+    asyncio.run(work())

@@ -1,15 +1,18 @@
 """Many rows: check, plan, apply and resume, with memory and the time to the first PUT; and the start-up."""
 
+import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fcntl import LOCK_EX, flock
 from math import ceil
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 
-from tests.benchmarks.bars import Row, at_least, at_most
+from tests.benchmarks.bars import Bar, Row, at_least, at_most
 from tests.benchmarks.fleet import write_job
+from tests.benchmarks.ledgers import summarise, write_run
 from tests.benchmarks.measure import ChildFailed, Server, python, serving, spend, start
 from tests.benchmarks.speed import AS_FAST_AS_IT_GOES
 
@@ -115,3 +118,68 @@ def _applied(name: str, ledger: Path, server: Server, home: Path) -> Row:
     }
     bars = (at_most("rss_mib", 400), *([at_most("first_put_s", 10)] if name.startswith("resume") else []))
     return Row(section="scale", name=name, figures=figures, bars=bars)
+
+
+def resumed(rows: int, home: Path) -> Iterator[Row]:
+    """Give what it takes to go on with a half-done run, to show it, and to begin another beside old ones."""
+    job = write_job(home / "scale.csv", rows, services_per_project=rows)
+    (home / "runs").mkdir()
+    with serving(python("tests.benchmarks.server", str(rows)), home=home) as server:
+        ledger = write_run(home / f"runs/{_STAMPED}", job, server.url, rows, done=rows // 2)
+        yield _first_put(f"resume by its job, folded: {rows:,} rows", job, ledger, server, home, ())
+        summarise(ledger)
+        bars = (at_most("cpu_s", 4), at_most("reads", 8))
+        yield _first_put(f"resume by its job: {rows:,} rows", job, ledger, server, home, bars)
+        yield _quick(f"status: {rows:,} rows", ("status", str(job)), home)
+        with ledger.open("rb") as held:
+            flock(held.fileno(), LOCK_EX)
+            yield _quick(f"busy: {rows:,} rows", ("apply", str(ledger), "--yes"), home, code=8)
+        write_run(ledger, job, server.url, rows, done=rows, is_finished=True)
+        yield _beside(f"ten rows beside an old run: {rows:,} rows", job, server, home)
+
+
+_STAMPED = "scale-20260115T083000.000Z.ledger.jsonl"
+
+
+def _first_put(name: str, job: Path, ledger: Path, server: Server, home: Path, bars: tuple[Bar, ...]) -> Row:
+    """Give what a run takes up to its first PUT, at which it is killed; its ledger is then as it was."""
+    server.reset()
+    size_bytes, reads = ledger.stat().st_size, 0
+    argv = python("bulk", "apply", str(job), "--endpoint", server.url, "--yes")
+    with TemporaryFile() as said, start(argv, home=home, out=said) as child:
+        while not (seen := server.counts())["puts"]:
+            reads += seen["gets"]
+            if child.process.poll() is not None:
+                said.seek(0)
+                raise ChildFailed(f"the run ended before its first PUT: {said.read()[-2000:].decode()}")
+            time.sleep(0.01)
+        times = Path(f"/proc/{child.process.pid}/stat").read_text().rpartition(")")[2].split()
+    with ledger.open("r+b") as file:
+        file.truncate(size_bytes)
+    figures = {
+        "cpu_s": (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK"),
+        "first_put_s": seen["first_put_at"] - child.began_at,
+        "reads": reads + seen["gets"],
+    }
+    return Row(section="scale", name=name, figures=figures, bars=bars)
+
+
+def _quick(name: str, words: Sequence[str], home: Path, code: int = 0) -> Row:
+    with TemporaryFile() as said, start(python("bulk", *words), home=home, out=said) as child:
+        spent = child.wait(said)
+    if spent.code != code:
+        raise ChildFailed(f"{' '.join(words)} ended with {spent.code}: {spent.said[-2000:]}")
+    figures = {"wall_s": spent.wall_s, "cpu_s": spent.cpu_s}
+    return Row(section="scale", name=name, figures=figures, bars=(at_most("cpu_s", 0.4),))
+
+
+def _beside(name: str, job: Path, server: Server, home: Path) -> Row:
+    """Give what a run of ten rows takes beside an old one of its job, and how much more than alone."""
+    alone = write_job(home / "alone.csv", 10, services_per_project=10)
+    flags = ("--endpoint", server.url, *AS_FAST_AS_IT_GOES)
+    spent = [
+        spend(python("bulk", "apply", str(each), *flags), home=home)
+        for each in (alone, write_job(job, 10, services_per_project=10))
+    ]
+    figures = {"cpu_s": spent[1].cpu_s, "more_cpu_s": spent[1].cpu_s - spent[0].cpu_s}
+    return Row(section="scale", name=name, figures=figures, bars=(at_most("more_cpu_s", 0.4),))

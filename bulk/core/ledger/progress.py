@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import compress
+from itertools import compress, count
 
 from bulk.core.footprint import Footprint, footprint_of
 from bulk.core.ledger.chain import moment_s
@@ -22,7 +22,7 @@ _ACTIONS = tuple(Action)
 ACTION_NUMBERS = {action.value: number for number, action in enumerate(_ACTIONS)}
 """The number by which an action stands in `actions`."""
 NO_ACTION = 255
-OUTCOMES_BY_STAGE = tuple(
+_OUTCOMES = tuple(
     Outcome.IN_DOUBT if stage is Stage.ASKED else OUTCOME_OF.get(stage, Outcome.NOT_ATTEMPTED)
     for stage in Stage
 )
@@ -121,8 +121,20 @@ class Progress:
         Only those count for which the plan decided on one of these actions and, with `left`, that have not
         ended.
         """
-        counts = Counter(compress(self.target_of, self._are(actions, left=left)))
+        chosen = self._are(actions, left=left)
+        if len(self.targets) == 1:
+            return {self.targets[0]: chosen.count(1)} if 1 in chosen else {}
+        counts = Counter(compress(self.target_of, chosen))
         return {self.targets[number]: counts[number] for number in sorted(counts)}
+
+    def rows_left(self, action: Action) -> Iterator[int]:
+        """Return the rows that have not ended for which the plan decided on this action, by number."""
+        return compress(count(1), self._are({action}, left=True))
+
+    @property
+    def unsent(self) -> int:
+        """Return the number of rows without an outcome that need a PUT."""
+        return self._are({Action.UPDATE}, left=True).count(1)
 
     def _are(self, actions: Collection[Action], *, left: bool) -> bytes | bytearray:
         """Return 1 for each row of one of these actions that is left, if that counts; a million rows in C."""
@@ -160,7 +172,7 @@ class Progress:
 
     def outcome(self, row: int) -> Outcome:
         """Return how a row ended, or why it has not ended."""
-        return OUTCOMES_BY_STAGE[self.stages[row - 1]]
+        return _OUTCOMES[self.stages[row - 1]]
 
     def counts(self) -> dict[Outcome, int]:
         """Return the number of rows by outcome, of every one; they sum to `rows`."""
@@ -192,11 +204,6 @@ class Progress:
     def accepted(self) -> set[Target]:
         """Return the targets of which the API took a PUT."""
         return {self.targets[number] for number in self.accepting}
-
-    def unsent(self) -> Iterator[int]:
-        """Return the rows without an outcome that need a PUT, in the order of the plan."""
-        stages, actions, update = self.stages, self.actions, ACTION_NUMBERS[Action.UPDATE]
-        return (row for row in self.order if stages[row - 1] < _APPLIED and actions[row - 1] == update)
 
     def updates(self, *, applied: bool) -> Iterator[int]:
         """Return the rows that the plan changes and that were applied, or those that were not."""
