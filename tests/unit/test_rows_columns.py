@@ -17,7 +17,7 @@ from bulk.core.rows.columns import (
     ColumnKind,
     names_of,
 )
-from tests.nouns import change
+from tests.nouns import OneByOne, change
 
 NO_COLUMNS = {"row", "place", "target", "body"}
 """Fields of an update that are made of other things than one cell."""
@@ -48,7 +48,8 @@ def test_a_free_text_comes_back_in_the_reports(name: str) -> None:
     update = replace(planned.update, **{name: "brought back"})
     progress = Progress()
     progress.run = {**dict.fromkeys(("job", "job_sha256", "run_id", "version"), ""), "targets": []}
-    report = Report(progress=progress, rows=[Row(change=replace(planned, update=update))], advice=str)  # type: ignore[arg-type]
+    rows = OneByOne([Row(change=replace(planned, update=update))])
+    report = Report(progress=progress, rows=rows, advice=str)  # type: ignore[arg-type]
     for render in (as_csv.render, as_json.render, as_html.render):
         assert "brought back" in "".join(render(report))
 
