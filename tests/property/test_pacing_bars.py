@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CASES = {case.name: case for case in cases()}
 SAMPLE = (
     "bucket 5/s burst 5, 50 ms",
+    "bucket 5/s burst 1, 5 ms",
     "bucket 20/s burst 20, 5 ms, stated",
     "bucket 200/s burst 20, 5 ms",
     "bucket 200/s burst 20, 500 ms",
@@ -31,6 +32,8 @@ SAMPLE = (
     "sliding 25/5 s, hidden",
     "sliding 60/60 s, stated",
     "sliding 1200/60 s, hidden",
+    "sliding 25/5 s, counts",
+    "sliding 60/60 s, counts",
     "bucket 200, 100, 200/s, 5 ms",
     "noise 0.5%, 200/s, 30 ms",
     "noise 2.0%, 20/s, 30 ms",
@@ -39,9 +42,13 @@ SAMPLE = (
     "noise 6.0%, 200/s, 500 ms",
     "noise 20.0%, 20/s, 30 ms",
     "noise 20.0%, 200/s, 30 ms",
+    "noise 2.0%, auto, 8 in flight",
+    "noise 6.0%, auto, 50 in flight",
+    "noise 20.0%, auto, 50 in flight",
     "noise 6.0%, from 20 to 50 s, 200/s",
     "outage from 20 to 21 s, 20/s",
     "outage from 20 to 25 and 40 to 45 s, 20/s",
+    "outage from 20 to 21 and 30 to 31 s, 200/s",
     "outage from 20 to 25 and 40 to 45 s, 200/s",
     "200/s set, bucket 190/s",
     "200/s set, bucket 100/s",
@@ -50,22 +57,11 @@ SAMPLE = (
     "200/s set, bucket 190/s, with noise of 6%",
 )
 SHORT = {
-    "bucket 5/s burst 1, 5 ms",
-    "bucket 20/s burst 1, 50 ms",
-    "bucket 20/s burst 1, 50 ms, stated",
-    "window 100/1 s, stated",
     "window 100/1 s, when",
     "sliding 100/1 s, when",
-    "sliding 2000/60 s, hidden",
-    "sliding 2000/60 s, when",
-    "sliding 25/5 s, counts",
-    "sliding 60/60 s, counts",
-    "bucket 200, 100, 200/s, 50 ms",
     "a neighbour takes half of 200/s",
-    "outage from 20 to 21 and 30 to 31 s, 200/s",
-    "outage from 20 to 25 and 40 to 45 s, 200/s, with noise of 2%",
+    "a neighbour takes half of 200/s, stated",
     "200/s set, bucket 150/s, with noise of 6%",
-    "200/s set, bucket 100/s, with noise of 6%",
     "190/s set, bucket 200, then 100/s, with noise of 6%",
 }
 """Cases whose bar is not reached yet, most of them by little: one that is must be taken out here."""
@@ -95,7 +91,7 @@ def test_every_bar_is_reached(case: Case) -> None:
 
 
 def test_refusals_that_count_do_not_keep_the_window_shut() -> None:
-    """Where refused requests count as well, the knocks are so few that the window opens all the same."""
+    """Where refused requests count as well, the probes are so few that the window opens all the same."""
     server = Sliding(requests=steady(60), window_s=60, counts_refusals=True)
     answers, _ = run(auto(), server, seconds=360)
     assert used(answers, 1, since=66, until=360) >= 0.85

@@ -209,13 +209,13 @@ async def test_a_pause_is_no_limit() -> None:
 
 
 async def test_a_rate_that_changes_moves_those_who_wait() -> None:
-    """A cut to 0.99 a second, stated by the server, reaches the waiter whose turn was nearer."""
+    """A cut to one a second, stated by the server, reaches the waiter whose turn was nearer."""
     minute = Limit(requests=60, window_s=60.0)
     slow = fixed(2.0)._replace(cycle_at=0.0, stated=minute, excess=9.0, answers=30, refused=15)
     async with queue(slow) as line:
         await line.join(3)
         line.limiter.accepted(0.0)
-        assert line.limiter.pacing.rate_per_s == pytest.approx(0.99)
+        assert line.limiter.pacing.rate_per_s == 1.0
         await line.pass_time(0.99)
         assert list(line.grants) == [0]
         await line.pass_time(1.2)
@@ -224,7 +224,7 @@ async def test_a_rate_that_changes_moves_those_who_wait() -> None:
 
 async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
     """A waiter at 10/s whose rate doubles goes after half the interval."""
-    growing = Pacing(cycle_at=0.0, round_at=0.0, round_accepted=20)
+    growing = Pacing(cycle_at=0.0, round_at=0.0, round_answers=20)
     async with queue(growing) as line:
         line.clock.time_s = 1.0
         await line.join(2)
@@ -235,7 +235,7 @@ async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
 
 
 async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
-    """Who waited for the answer to a knock need not wait out the time between knocks."""
+    """Who waited for the answer to a probe need not wait out the time between probes."""
     shut = Pacing(
         rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, is_shut=True,
         cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
@@ -249,7 +249,7 @@ async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
         assert line.grants == {0: 0.0, 1: pytest.approx(0.1)}
 
 
-async def test_knocks_leave_one_by_one() -> None:
+async def test_probes_leave_one_by_one() -> None:
     """While a window is shut, the next request does not leave before the last could be answered."""
     shut = Pacing(rate_per_s=200.0, growth=0.01, spacing_s=0.5)
     async with queue(shut) as line:

@@ -82,9 +82,9 @@ def test_one_burst_of_refusals_is_one_cut() -> None:
 
 
 def test_a_slower_rate_that_is_refused_less_was_a_limit() -> None:
-    """Nothing is refused of it: the rate stays just under what was accepted before, and there is no noise."""
+    """Nothing is refused of it: the rate becomes what was accepted before, and there is no noise."""
     after = answered(tried(), "." * 120, since=2.0)
-    assert 140.0 < after.rate_per_s < 160.0
+    assert 140.0 < after.rate_per_s <= 160.0
     assert (after.trial, after.noise) == (None, 0.0)
 
 
@@ -120,26 +120,64 @@ def test_noise_is_forgotten() -> None:
 
 def test_a_trial_in_a_search_that_finds_noise_lets_it_go_on() -> None:
     """The doubling was interrupted, not ended."""
-    found = answered(answered(auto(), "x..." * 6, since=0.0), "..x." * 30, since=2.0)
+    trying = answered(auto(), "xx.." * 20, since=0.0)
+    assert trying.trial is not None
+    found = answered(trying, "..x." * 30, since=2.0)
     assert (found.rate_per_s, found.growth) == (10.0, RAMP)
 
 
-PROBING = Pacing(rate_per_s=120.0, growth=0.05, ground_per_s=100.0, cycle_at=0.0)
+def test_doubling_goes_on_through_a_share_of_refusals_that_may_be_noise() -> None:
+    """A quarter is refused of each rate alike: no limit does that, so the search need not stop to try."""
+    state = answered(auto(), "..x." * 200, since=0.0, every_s=0.02)
+    assert (state.rate_per_s, state.trial) == (80.0, None)
 
 
-def test_a_probe_that_is_refused_goes_back_to_what_was_accepted() -> None:
+def test_a_limit_that_ends_the_doubling_is_no_noise() -> None:
+    """Half is refused, and of a slower rate hardly anything: the doubling is over."""
+    trying = answered(auto(), "x." * 40, since=0.0)
+    assert trying.trial is not None
+    found = answered(trying, "xx" + "." * 120, since=2.0)
+    assert found.rate_per_s < 10.0
+    assert found.growth == 0.05
+
+
+def test_what_may_be_noise_is_tried_once_the_doubling_has_stopped() -> None:
+    """The sender goes no faster: what is refused now is not answered by the next doubling any more."""
+    state = answered(auto(), "..x." * 30, since=0.0, every_s=0.2)
+    assert state.trial is not None
+
+
+CLIMBING = Pacing(rate_per_s=120.0, growth=0.05, ground_per_s=100.0, cycle_at=0.0)
+
+
+def test_a_climb_that_is_refused_goes_back_to_what_was_accepted() -> None:
     """A tenth of 120/s is refused: 108/s, and no trial, as it is known that slower helps."""
-    after = answered(PROBING, ("x" + "." * 8) * 8, since=1.0)
+    after = answered(CLIMBING, ("x" + "." * 8) * 8, since=1.0)
     assert after.trial is None
     assert 100.0 <= after.rate_per_s < 115.0
 
 
-def test_a_probe_never_goes_back_below_where_it_began() -> None:
+def test_a_climb_never_goes_back_below_where_it_began() -> None:
     """Half is refused: not that rate, which was accepted for long, but the last step was too much."""
-    assert answered(PROBING, "x." * 10, since=1.0).rate_per_s >= 100.0
+    assert answered(CLIMBING, "x." * 10, since=1.0).rate_per_s >= 100.0
 
 
-def test_a_probe_begins_once_refusals_have_been_made_good() -> None:
+def test_a_climb_goes_back_one_step_and_then_to_where_it_began() -> None:
+    """Half of 120/s is refused, as of a bucket without burst: 114/s was taken, so it may be the limit."""
+    once = answered(CLIMBING._replace(below_per_s=114.0, round_at=1.0), "x." * 10, since=1.0)
+    assert (once.rate_per_s, once.top_per_s) == (114.0, 120.0)
+    assert answered(once, "x." * 10, since=2.0).rate_per_s == 100.0
+
+
+def test_a_climb_nears_by_halves_what_was_too_fast() -> None:
+    """Between 100/s and the 120/s that were too fast lie 110/s; close to them growth begins anew."""
+    nearing = CLIMBING._replace(rate_per_s=100.0, growth=0.25, top_per_s=120.0, round_at=0.0)
+    assert taken(nearing, since=0.0, seconds=0.6).rate_per_s == 110.0
+    close = nearing._replace(rate_per_s=118.0)
+    assert taken(close, since=0.0, seconds=0.6).rate_per_s == pytest.approx(118.0 * 1.02)
+
+
+def test_a_climb_begins_once_refusals_have_been_made_good() -> None:
     """Each refusal costs fifty acceptances, twice as many where the limit is stated."""
     held = Pacing(rate_per_s=100.0, growth=0.01, owed=2.0, cycle_at=0.0, round_at=0.0)
     stated = held._replace(limit=MINUTE, why=Why.STATED)
@@ -149,13 +187,13 @@ def test_a_probe_begins_once_refusals_have_been_made_good() -> None:
 
 
 def test_a_stated_limit_is_believed_once_its_refusals_are_a_cut() -> None:
-    """20 a second, stated while a quarter of 30/s was refused, is paced at 0.99 of it."""
+    """20 a second, stated while a quarter of 30/s was refused, is the pace."""
     limit = Limit(requests=20, window_s=1.0, policy="api")
     state = fixed(30.0)
     for number in range(24):
         at = number / 30
         state = told(state, refusal(at, limit=limit) if number % 3 == 0 else Accepted(granted_at=at))
-    assert (state.rate_per_s, state.limit, state.why) == (pytest.approx(19.8), limit, Why.STATED)
+    assert (state.rate_per_s, state.limit, state.why) == (20.0, limit, Why.STATED)
 
 
 def test_a_stated_limit_is_an_upper_bound() -> None:
@@ -184,10 +222,10 @@ def test_a_stated_limit_without_sense_is_not_believed(limit: Limit) -> None:
 
 def shut_at(state: Pacing, at: float, **how: Any) -> Pacing:
     """Give the state after so many refusals in a row that it can be no noise."""
-    return told(state, *(refusal(at + number / 100, **how) for number in range(4)))
+    return told(state, *(refusal(at + number / 100, **how) for number in range(9)))
 
 
-def test_many_refusals_in_a_row_hold_until_a_knock() -> None:
+def test_many_refusals_in_a_row_hold_until_a_probe() -> None:
     """Nothing is accepted any more: single requests, ever further apart, find when it is again."""
     state = shut_at(fixed(200.0)._replace(cycle_at=0.0, cycle_accepted=4000), 20.0)
     waits = []
@@ -197,13 +235,13 @@ def test_many_refusals_in_a_row_hold_until_a_knock() -> None:
         assert state.spacing_s == pytest.approx(2 * TRIP_S)
         state = told(state, refusal(now))
         waits.append(state.hold.until_s - now - TRIP_S)
-    assert waits == sorted(waits)
-    assert waits[0] < 0.2
+    assert len(waits) < 20
+    assert waits[0] < 0.2 < waits[-1]
     assert max(waits) < 5.0
 
 
-def test_who_was_accepted_little_knocks_rarely() -> None:
-    """After five acceptances each knock would be a fifth of the traffic."""
+def test_who_was_accepted_little_probes_rarely() -> None:
+    """After five acceptances each probe would be a fifth of the traffic."""
     few, many = (fixed(200.0)._replace(cycle_at=0.0, cycle_accepted=accepted) for accepted in (5, 4000))
     assert shut_at(few, 1.0).hold.until_s > shut_at(many, 1.0).hold.until_s
 
@@ -216,12 +254,12 @@ def test_a_later_request_that_is_accepted_ends_the_hold() -> None:
 
 
 def test_the_opening_of_a_window_tells_its_length() -> None:
-    """20 accepted, then nothing until 5.1 s after the first: 20 in 5 s, paced at 0.99 of 4/s."""
+    """20 accepted, then nothing until 5.1 s after the first: 20 in 5 s, paced at 4/s."""
     state = shut_at(taken(auto(), since=0.0, seconds=1.45), 1.5)
     opened = told(state, Accepted(granted_at=5.1))
     assert opened.limit == Limit(requests=state.cycle_accepted, window_s=5.0)
     assert opened.why is Why.FOUND
-    assert opened.rate_per_s == pytest.approx(0.99 * state.cycle_accepted / 5)
+    assert opened.rate_per_s == pytest.approx(state.cycle_accepted / 5)
     assert opened.spacing_s == 0.0
 
 
@@ -232,7 +270,7 @@ def test_an_unusual_window_is_seen_the_second_time() -> None:
     assert (once.rate_per_s, once.limit) == (20.0, None)
     twice = told(shut_at(once._replace(cycle_accepted=300), 45.0), Accepted(granted_at=60.4))
     assert twice.limit == Limit(requests=300, window_s=pytest.approx(30.2))
-    assert twice.rate_per_s == pytest.approx(0.99 * 300 / 30.2)
+    assert twice.rate_per_s == pytest.approx(300 / 30.2)
 
 
 def test_an_outage_leaves_no_trace() -> None:
@@ -267,14 +305,14 @@ KNOWN = Limit(requests=600, window_s=60.0)
 BELIEVING = Pacing(rate_per_s=9.9, growth=0.01, limit=KNOWN, cycle_at=60.0)
 
 
-def test_a_known_window_that_shuts_late_ends_the_probe() -> None:
-    """It was exhausted shortly before its end: back to where the probe began."""
+def test_a_known_window_that_shuts_late_ends_the_climb() -> None:
+    """It was exhausted shortly before its end: back to where the climb began."""
     state = BELIEVING._replace(rate_per_s=11.0, ground_per_s=9.9, cycle_accepted=600)
     opened = told(told(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
     assert (opened.rate_per_s, opened.limit) == (9.9, KNOWN)
 
 
-def test_a_known_window_is_knocked_at_when_it_opens() -> None:
+def test_a_known_window_is_probed_when_it_opens() -> None:
     """The next turn of a window of 60 s that opened at 60 s is at 120 s, and a tenth of a second."""
     state = told(BELIEVING._replace(cycle_accepted=550), refusal(110.0), refusal(110.1))
     while state.hold.until_s < 119:
@@ -291,6 +329,35 @@ def test_a_window_that_took_more_than_believed_allows_more() -> None:
     assert told(state._replace(why=Why.STATED), Accepted(granted_at=181.0)).limit == KNOWN
 
 
+def test_a_found_window_that_took_much_more_was_none() -> None:
+    """800 were accepted in a minute that was thought to allow 600: only a rate is known."""
+    rolled = told(BELIEVING._replace(cycle_accepted=800), Accepted(granted_at=121.0))
+    assert (rolled.limit, rolled.ground_per_s) == (None, 9.9)
+    assert (
+        told(BELIEVING._replace(cycle_accepted=800, why=Why.STATED), Accepted(granted_at=121.0)).limit
+        == KNOWN
+    )
+
+
+def test_mixed_answers_to_a_climb_leave_the_found_window() -> None:
+    """A sliding window that is used evenly refuses some of what is beyond it; it allows as much as before."""
+    climbing = BELIEVING._replace(rate_per_s=11.0, ground_per_s=9.9, cycle_accepted=300)
+    assert answered(climbing, "x.." * 7, since=90.0).limit == KNOWN
+
+
+def test_a_known_window_that_is_spent_is_not_probed_before_it_opens() -> None:
+    """590 of 600 were accepted: nothing but the next window can be waited for."""
+    state = told(BELIEVING._replace(cycle_accepted=590), refusal(100.0), refusal(100.1))
+    assert state.hold.until_s == pytest.approx(120.1)
+
+
+def test_a_wait_that_a_refusal_asked_for_counts_as_refused() -> None:
+    """One refusal a second costs a second each time: as much as if half had been refused."""
+    state = CLIMBING._replace(cycle_accepted=120)
+    opened = told(told(state, refusal(1.0, retry_after_s=1.0)), Accepted(granted_at=2.2))
+    assert (opened.rate_per_s, opened.limit) == (100.0, None)
+
+
 def test_a_window_that_has_only_just_begun_pauses_without_a_cut() -> None:
     """Refusals there are about other requests than these."""
     paused = answered(BELIEVING._replace(cycle_accepted=5), "x.." * 7, since=61.0)
@@ -305,7 +372,7 @@ def test_mixed_answers_end_the_belief_in_a_found_window() -> None:
     assert answered(state._replace(why=Why.STATED), "x.." * 7, since=90.0).limit == KNOWN
 
 
-def test_a_probe_ends_a_window_at_most_ten_seconds_early() -> None:
+def test_a_climb_ends_a_window_at_most_ten_seconds_early() -> None:
     """Above a window of a minute the rate grows by a sixth at most, above one of five seconds to twice."""
     for known, most in (
         (Limit(requests=600, window_s=60.0), 70 / 6),
@@ -316,7 +383,7 @@ def test_a_probe_ends_a_window_at_most_ten_seconds_early() -> None:
 
 
 def test_retry_after_is_honoured() -> None:
-    """Nothing leaves before it is over, and its end opens a window like a knock."""
+    """Nothing leaves before it is over, and its end opens a window like a probe."""
     state = told(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=58.5))
     assert state.hold.until_s == pytest.approx(1.6 + 58.5)
     opened = told(state, Accepted(granted_at=60.2))
@@ -325,12 +392,14 @@ def test_retry_after_is_honoured() -> None:
 
 
 def test_retry_after_is_believed_once() -> None:
-    """A server that always says `1` and goes on refusing is knocked at ever more rarely."""
+    """A server that always says `1` and goes on refusing is probed ever more rarely."""
     state = told(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=1.0))
+    waits = []
     for _ in range(12):
         now = state.hold.until_s
         state = told(state, refusal(now, retry_after_s=1.0))
-    assert state.hold.until_s - now > 5.0
+        waits.append(state.hold.until_s - now)
+    assert max(waits) > 50.0
 
 
 def test_retry_after_of_noise_holds_nobody() -> None:
@@ -350,11 +419,11 @@ def test_a_slow_answer_from_before_a_cut_still_counts() -> None:
 def test_a_learned_limit_only_makes_the_start_slower() -> None:
     """A slow one is where it starts; a fast one is where the doubling ends."""
     slow, fast = Limit(requests=60, window_s=60.0), Limit(requests=50, window_s=1.0)
-    assert auto(slow).rate_per_s == pytest.approx(0.99)
+    assert auto(slow).rate_per_s == pytest.approx(1.0)
     assert auto(fast).rate_per_s == 10.0
-    assert taken(auto(fast), since=0.0, seconds=4.2).rate_per_s == pytest.approx(49.5)
+    assert taken(auto(fast), since=0.0, seconds=4.2).rate_per_s == pytest.approx(50.0)
     later = taken(auto(fast), since=0.0, seconds=10.0)
-    assert later.rate_per_s > 49.5
+    assert later.rate_per_s > 50.0
     assert later.limit is None
 
 

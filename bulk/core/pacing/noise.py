@@ -3,19 +3,21 @@
 Gateways refuse some requests whatever the rate. Up to the *tolerance*, refusals are no reason to go slower.
 What exceeds it for long is tried: the rate goes below what was accepted, and the answers are weighed. A limit
 refuses less of the slower rate; *noise* does not care, so then the rate comes back, and the share that it
-refuses is known. Known noise is forgotten after a while, since it changes.
+refuses is known. Known noise is forgotten after a while, since it changes. While a search still doubles its
+rate, the next doubling tells more than a trial: a limit then refuses half or more.
 """
 
-from math import ceil, log
+from math import ceil, log, sqrt
 
+from bulk.core.model import Why
 from bulk.core.pacing.quota import window
-from bulk.core.pacing.states import Pacing, Trial
+from bulk.core.pacing.states import RAMP, Pacing, Trial
 
-TOLERANCE = 0.03
+TOLERANCE = 0.025
 """Share of refusals that is no reason to go slower."""
 TOLERANCE_OF_NOISE = 0.15
 """What is tolerated besides, as a share of the noise: the more there is, the more it varies."""
-PATIENCE, PATIENCE_WITH_NOISE = 3.0, 80.0
+PATIENCE, PATIENCE_WITH_NOISE = 3.0, 60.0
 """Refusals in excess that call for a trial, and how many more for noise of 1."""
 UNLIKELY = 1e-4
 """Refusals in a row that noise explains no better than this are no noise."""
@@ -33,16 +35,24 @@ ANSWERS_MIN = 20
 """Answers before a trial that tell what it is compared with."""
 EXPECTED = 5.0
 """Refusals that should have come if the rate was not to blame: none of them ends a trial sooner."""
-MORE = 1.5
-"""How much more than before noise may refuse of a slower rate."""
+MORE = 2.0
+"""Standard deviations by which noise may refuse more of a slower rate than it did of the faster one."""
 NOISE_MAX = 0.35
-"""The most that is believed to be noise."""
+"""The most that is believed to be noise. As long as the rate is doubled, so much is no reason to stop."""
 FORGOTTEN_S, FORGOTTEN_ANSWERS = 30.0, 2000
 
 
 def allowance(state: Pacing) -> float:
     """Return the share of refusals that is no reason to go slower."""
-    return TOLERANCE + (1 + TOLERANCE_OF_NOISE) * state.noise
+    if is_doubling(state):
+        return NOISE_MAX
+    tolerance = TOLERANCE / 2 if state.limit and state.why is Why.STATED else TOLERANCE
+    return tolerance + (1 + TOLERANCE_OF_NOISE) * state.noise
+
+
+def is_doubling(state: Pacing) -> bool:
+    """Return whether the rate has just been doubled: twice that would tell a limit from noise at once."""
+    return state.growth == RAMP and state.below_per_s > 0
 
 
 def counted(state: Pacing, *, is_refused: bool) -> Pacing:
@@ -63,13 +73,16 @@ def is_measured(state: Pacing) -> bool:
 
 def is_suspicious(state: Pacing) -> bool:
     """Return whether there are more refusals than noise and tolerance explain."""
-    return state.excess > PATIENCE + PATIENCE_WITH_NOISE * state.noise
+    patience = PATIENCE_WITH_NOISE * state.noise + PATIENCE
+    return state.excess > patience + PATIENCE * is_doubling(state)
 
 
 def is_run(state: Pacing) -> bool:
     """Return whether noise does not explain so many refusals in a row."""
-    suspected = NOISE_BESIDE_WINDOW if window(state) else NOISE_SUSPECTED
-    return state.refusals >= ceil(log(UNLIKELY) / log(max(state.noise, suspected)))
+    suspected = NOISE_MAX if is_doubling(state) else NOISE_BESIDE_WINDOW if window(state) else NOISE_SUSPECTED
+    tried = state.trial.share if state.trial else 0.0
+    noise = min(NOISE_MAX, max(state.noise, suspected, tried))
+    return state.refusals >= ceil(log(UNLIKELY) / log(noise))
 
 
 def share(state: Pacing) -> float:
@@ -99,9 +112,8 @@ def is_over(trial: Trial) -> bool:
 def was_too_fast(state: Pacing, trial: Trial) -> bool:
     """Return whether the noise that is known after a trial does not explain what was refused before."""
     excess = 1 + state.refused - state.answers * allowance(state)
-    return share_of(trial) > min(NOISE_MAX, MORE * trial.share) or is_suspicious(
-        state._replace(excess=excess)
-    )
+    most = trial.share + MORE * sqrt(trial.share / max(1, state.answers))
+    return share_of(trial) > min(NOISE_MAX, most) or is_suspicious(state._replace(excess=excess))
 
 
 def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
@@ -110,8 +122,9 @@ def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
     return state._replace(
         trial=None,
         excess=0.0,
-        noise=(share + state.noise) / 2 if share > state.noise / 2 else share,
+        below_per_s=0.0,
+        noise=(share + state.noise) / 2 if share > state.noise / 2 > 0 else share,
         noise_until_s=now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s),
         round_at=now,
-        round_accepted=0,
+        round_answers=0,
     )

@@ -1,4 +1,4 @@
-"""Nothing is accepted at all: the knocks at a shut window, and its opening."""
+"""Nothing is accepted at all: the probes of a shut window, and its opening."""
 
 from bulk.core.model import Limit, Why
 from bulk.core.pacing.quota import BELIEVED, WINDOWS_S, quota_per_s, stated, window
@@ -6,17 +6,17 @@ from bulk.core.pacing.states import GROWTH_MIN, Pacing, PushBack, Refused
 
 TRUST = 2
 """Refusals in a row up to which `Retry-After` is taken at its word."""
-KNOCK_S_MIN, KNOCK_SPACING_S_MIN = 0.05, 0.1
-KNOCKS_FOR = 60
-"""Acceptances before it shut that make it worth a knock at every doubling of the shut time."""
+PROBE_S_MIN, PROBE_SPACING_S_MIN = 0.05, 0.1
+PROBES_FOR = 60
+"""Acceptances before it shut that make it worth a probe at every doubling of the shut time."""
 PATIENCE_MIN, PATIENCE_MAX = 1 / 3, 3.0
-"""How long to wait for the next knock, in terms of how long it has been shut."""
-STATED_KNOCK = 1 / 8
-"""Share of a stated window below which knocking is a waste."""
+"""How long to wait for the next probe, in terms of how long it has been shut."""
+STATED_PROBE = 1 / 8
+"""Share of a stated window below which probing is a waste."""
 LATER = 1.3
-"""An opening expected within this many waits takes the place of the knock."""
+"""An opening expected within this many waits takes the place of the probe."""
 WINDOW_MARGIN_S = 0.1
-"""How long after the expected opening to knock: requests do not all take equally long."""
+"""How long after the expected opening to probe: requests do not all take equally long."""
 SHORT_S, SHORT = 0.5, 0.1
 """A shut time below which requests only left too fast, and the share of a cycle below which it says nothing
 new about a window."""
@@ -24,8 +24,11 @@ WHOLE_S = 2.5
 """A cycle up to which may be one window that is too short to have a name."""
 OWED_FOR_WAIT_MAX = 200.0
 """A wait that a refusal asked for counts as much as the requests that it kept from leaving, up to this."""
-OWED_FOR_WINDOW = 10.0
-"""The most refusals that have to be made good once a window is known."""
+OWED_FOR_WINDOW, OWED_FOR_REQUESTS = 10.0, 250.0
+"""The most refusals that have to be made good once a window is known, and what they come to by its requests:
+one of many requests can afford to be tried at once."""
+SPENT = 0.9
+"""Share of a known window from which on it is clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
 SAME = 0.1
@@ -33,10 +36,10 @@ SAME = 0.1
 
 
 def shut(state: Pacing, event: Refused, now: float) -> Pacing:
-    """Wait for the next knock, and let only one request leave then.
+    """Wait for the next probe, and let only one request leave then.
 
     The server's own word on when to come back is believed once; refused again, it must not be sooner
-    than the knock would be.
+    than the probe would be.
     """
     if (limit := stated(event)) and _may_be(limit, state, now):
         rate_per_s = min(state.rate_per_s, quota_per_s(limit))
@@ -46,6 +49,7 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
             why=Why.STATED,
             growth=GROWTH_MIN,
             ground_per_s=0.0,
+            excess=0.0,
             trial=None,
         )
     wait_s = event.throttled.retry_after_s
@@ -53,11 +57,11 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
     if wait_s:
         state = state._replace(owed=min(OWED_FOR_WAIT_MAX, state.owed + wait_s * state.rate_per_s))
     if wait_s is None or state.refusals > TRUST:
-        until_s = max(until_s, _knock_at(state, now))
+        until_s = max(until_s, _probe_at(state, now))
     return state._replace(
         is_shut=True,
         hold=PushBack(until_s=until_s, refusals=state.refusals),
-        spacing_s=max(KNOCK_SPACING_S_MIN, 2 * (now - event.granted_at)),
+        spacing_s=max(PROBE_SPACING_S_MIN, 2 * (now - event.granted_at)),
     )
 
 
@@ -73,12 +77,12 @@ def lifted(state: Pacing) -> Pacing:
 
 
 def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
-    """Return the state after the knocking; with a rate, where it was shut for so short that one is the limit.
+    """Return the state after the probes; with a rate, where it was shut for so short that one is the limit.
 
     The rate is what the whole cycle, shut time included, amounts to. An outage leaves no trace.
     """
     fresh = lifted(state)._replace(
-        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_accepted=0
+        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
     )
     span_s, shut_s = granted_at - state.cycle_at, granted_at - state.shut_at
     known, is_brief = window(state), shut_s < SHORT * span_s
@@ -87,31 +91,41 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
     if is_brief and span_s > WHOLE_S and (known or shut_s < SHORT_S):
         return (back._replace(rate_per_s=before_per_s) if known else fresh._replace(excess=0.0)), None
     if known is None and (known := _seen_window(state, granted_at, is_brief=is_brief)):
-        back = back._replace(limit=known, why=Why.FOUND, owed=min(OWED_FOR_WINDOW, state.owed))
+        owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / known.requests, state.owed)
+        back = back._replace(limit=known, why=Why.FOUND, owed=owed)
     if known:
         return back._replace(rate_per_s=min(before_per_s, quota_per_s(known))), None
-    if shut_s < SHORT_S:
+    was_asked = state.refusals <= TRUST  # what the server's wait kept from leaving is as good as refused
+    fresh = fresh._replace(excess=fresh.excess + shut_s * state.rate_per_s * was_asked)
+    if shut_s < SHORT_S or was_asked:
         return fresh, min(state.rate_per_s, max(state.cycle_accepted / span_s, state.rate_per_s / 2))
     return fresh._replace(outage_accepted=state.cycle_accepted, excess=0.0, owed=0.0), None
 
 
-def _knock_at(state: Pacing, now: float) -> float:
-    """Return when to knock next: when a window should open, if that is soon, else ever later."""
+def _probe_at(state: Pacing, now: float) -> float:
+    """Return when to probe next: when a window should open, if that is soon or certain, else ever later."""
     shut_s = now - state.shut_at
-    patience = min(PATIENCE_MAX, max(PATIENCE_MIN, KNOCKS_FOR / (state.cycle_accepted + 1)))
-    wait_s = max(KNOCK_S_MIN, shut_s * patience)
+    patience = min(PATIENCE_MAX, max(PATIENCE_MIN, PROBES_FOR / (state.cycle_accepted + 1)))
+    wait_s = max(PROBE_S_MIN, shut_s * patience)
     if state.is_shut and state.why is Why.STATED and state.limit:
-        wait_s = max(wait_s, STATED_KNOCK * state.limit.window_s)
+        wait_s = max(wait_s, STATED_PROBE * state.limit.window_s)
+    known = window(state)
+    if known and now < state.cycle_at + known.window_s and state.cycle_accepted > SPENT * known.requests:
+        wait_s = known.window_s
     soon = (at for at in _openings(state, now) if now + WINDOW_MARGIN_S < at < now + LATER * wait_s)
     return min(soon, default=now + wait_s)
 
 
 def _openings(state: Pacing, now: float) -> tuple[float, ...]:
-    """Return when a window may open: the next turn of a known one, else after each usual length."""
+    """Return when a window may open: the next turn of a known one, else after each usual length.
+
+    One that counts what it refuses opens so long after it shut, not after it began.
+    """
     if known := window(state):
         turns = (now - state.cycle_at) // known.window_s + 1
         return (state.cycle_at + turns * known.window_s + WINDOW_MARGIN_S,)
-    return tuple(state.cycle_at + window_s + WINDOW_MARGIN_S for window_s in WINDOWS_S)
+    starts = (state.cycle_at, state.shut_at)
+    return tuple(at + window_s + WINDOW_MARGIN_S for window_s in WINDOWS_S for at in starts)
 
 
 def _seen_window(state: Pacing, opened_at: float, *, is_brief: bool) -> Limit | None:

@@ -3,11 +3,8 @@
 from bulk.core.model import Limit
 from bulk.core.pacing.states import Pacing, Refused
 
-QUOTA = 0.99
-"""Share of a limit that is used, so that a jitter of one request does not fall into the next window."""
-WINDOWS_S = (5.0, 10.0, 60.0, 66.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
-"""Windows that gateways use, and a late minute for those that count what they refuse. Shorter ones need no
-name: there a rate says as much."""
+WINDOWS_S = (5.0, 10.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
+"""Windows that gateways use. Shorter ones need no name: there a rate says as much."""
 BELIEVED = 2.0
 """A stated limit of which this many times as much was accepted is not the one that refuses."""
 EARLY = 0.1
@@ -15,8 +12,8 @@ EARLY = 0.1
 
 
 def quota_per_s(limit: Limit) -> float:
-    """Return the rate that stays just under the limit."""
-    return QUOTA * limit.requests / limit.window_s
+    """Return the rate that uses the whole limit; the limiter's schedule stays a little below any rate."""
+    return limit.requests / limit.window_s
 
 
 def window(state: Pacing) -> Limit | None:

@@ -6,10 +6,11 @@ A server refuses and does not queue, so latency says nothing; the share that it 
 * More than that is tried (`noise`): a rate that was too fast is refused less once it is slower.
 * A refusal of a request that left before the last cut could tell is an *echo* and cuts nothing.
 * More refusals in a row than noise explains mean that nothing is accepted at all (`pushback`): single
-  *knocks*, ever further apart, find when it is again, and how long that took tells the window.
-* Growing again is a *probe*, in *rounds*. It begins when the refusals that the last one cost have been made
-  good by acceptances, slowly where the limit is well known, and ever faster while nothing is refused. A probe
-  that is refused goes back to where it began.
+  *probes*, ever further apart, find when it is again, and how long that took tells the window.
+* Growing again is a *climb*, in *rounds*. It begins when the refusals that the last one cost have been made
+  good by acceptances, slowly where the limit is well known, and ever faster while nothing is refused, but by
+  halves towards the rate that was too fast before. A climb that is refused goes back one step, and if that
+  is refused as well, to where it began.
 """
 
 from dataclasses import replace
@@ -18,7 +19,7 @@ from math import inf
 from bulk.core.model import Limit, Why
 from bulk.core.pacing import noise
 from bulk.core.pacing.pushback import lifted, reopened, shut
-from bulk.core.pacing.quota import BELIEVED, QUOTA, early, quota_per_s, stated, window
+from bulk.core.pacing.quota import BELIEVED, early, quota_per_s, stated, window
 from bulk.core.pacing.states import (
     GROWTH_MIN,
     OWED_MAX,
@@ -33,7 +34,7 @@ from bulk.core.pacing.states import (
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
-"""A probe may exhaust a window at most this long before its end."""
+"""A climb may exhaust a window at most this long before its end."""
 ECHO = 0.25
 """Share of the round trip by which a request may overtake another."""
 EARLY_PAUSE = 0.05
@@ -51,7 +52,11 @@ ROUND_S_MAX = 10.0
 USED = 0.75
 """Share of the rate that must have been used for the round to prove anything."""
 GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
-"""The most that the growth of a probe becomes, and its own growth a round."""
+"""The most that the growth of a climb becomes, and its own growth a round."""
+NEAR, GROWTH_NEAR = 0.97, 0.02
+"""Share of the rate that was too fast from which on it is tried again, and the growth to do so."""
+DISPROVED = 1.1
+"""Share of a found window that is accepted only where it was none."""
 GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
 """Growth after a trial: where the limit is known roughly, and where the rate was not to blame."""
 
@@ -59,7 +64,7 @@ GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
 def begin(learned: Limit | None) -> Pacing:
     """Return the state to start from; a learned limit only ever makes it start slower."""
     if learned is None:
-        return Pacing()
+        return Pacing(below_per_s=START_PER_S / 2)
     return Pacing(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
 
 
@@ -75,7 +80,7 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
         cycle_accepted=state.cycle_accepted + 1,
-        round_accepted=state.round_accepted + 1,
+        round_answers=state.round_answers + 1,
         refusals=0,
         owed=max(0.0, state.owed - _earned(state)),
     )
@@ -90,14 +95,16 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
 
 
 def refused(state: Pacing, event: Refused, now: float) -> Pacing:
-    """Return the state after a refusal: one to be tolerated, a cut, or a knock that found nobody."""
+    """Return the state after a refusal: one to be tolerated, a cut, or a probe that found nobody."""
     granted_at = event.granted_at
     state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))
     if granted_at <= state.cut_at:
         return state
     state = _begun(state, granted_at)
     state = state._replace(
-        refusals=state.refusals + 1, shut_at=state.shut_at if state.refusals else granted_at
+        round_answers=state.round_answers + 1,
+        refusals=state.refusals + 1,
+        shut_at=state.shut_at if state.refusals else granted_at,
     )
     has_to_wait = event.throttled.retry_after_s is not None and not state.noise
     if not state.trial:
@@ -114,25 +121,34 @@ def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
 
 
 def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
-    """Return the state that is slower: as stated, as before the probe, or as a trial."""
+    """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
     if begun := early(state):
         hold = PushBack(until_s=now + EARLY_PAUSE * begun.window_s, refusals=state.refusals)
         return state._replace(hold=hold, excess=0.0)
     limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
     fresh = state._replace(
-        excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, round_at=state.cut_at, round_accepted=0
+        excess=0.0,
+        ground_per_s=0.0,
+        top_per_s=state.rate_per_s,
+        growth=GROWTH_MIN,
+        round_at=state.cut_at,
+        round_answers=0,
     )
     if state.stated and limit_per_s < BELIEVED * quota_per_s(state.stated):
         fresh = fresh._replace(limit=state.stated, why=Why.STATED)
-        if quota_per_s(state.stated) < state.rate_per_s:
-            return fresh._replace(rate_per_s=quota_per_s(state.stated))
-    elif state.why is not Why.STATED:
+    elif state.why is not Why.STATED and not (window(state) and state.ground_per_s):
         fresh = fresh._replace(limit=None, why=Why.FOUND)
-    if state.ground_per_s:
-        step_per_s = state.rate_per_s / (1 + state.growth / GROWTH_FACTOR)
-        known_per_s = limit_per_s if limit_per_s > state.ground_per_s else step_per_s
-        return fresh._replace(rate_per_s=max(state.ground_per_s, QUOTA * known_per_s))
-    return noise.begin(fresh._replace(growth=state.growth), share, now)
+    most_per_s = quota_per_s(fresh.limit) if fresh.limit and fresh.why is Why.STATED else inf
+    if most_per_s < state.rate_per_s and (fresh.limit != state.limit or not state.ground_per_s):
+        return fresh._replace(rate_per_s=most_per_s)
+    if not state.ground_per_s:
+        return noise.begin(fresh._replace(growth=state.growth), share, now)
+    is_first = state.below_per_s > state.ground_per_s
+    return fresh._replace(
+        rate_per_s=max(state.ground_per_s, min(most_per_s, max(limit_per_s, state.below_per_s))),
+        ground_per_s=state.ground_per_s if is_first else 0.0,
+        below_per_s=state.ground_per_s,
+    )
 
 
 def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pacing:
@@ -145,6 +161,7 @@ def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pac
     if not noise.was_too_fast(after, trial):
         return after._replace(
             rate_per_s=trial.rate_per_s,
+            top_per_s=inf,
             growth=max(trial.growth, GROWTH_BACK),
             owed=0.0,
             noise=(state.refused + trial.refused) / (state.answers + trial.answers),
@@ -152,10 +169,14 @@ def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pac
     if share > noise.TOLERANCE + state.noise:
         tried = state._replace(growth=trial.growth, answers=trial.answers, refused=trial.refused)
         return noise.begin(tried, share, now)
-    rate_per_s = QUOTA * (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
+    rate_per_s = (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
     rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
     return after._replace(
-        rate_per_s=rate_per_s, growth=GROWTH_ROUGH, owed=min(OWED_AFTER_CUT / trial.share, state.owed)
+        rate_per_s=rate_per_s,
+        ground_per_s=state.rate_per_s,
+        below_per_s=state.rate_per_s,
+        growth=GROWTH_ROUGH,
+        owed=min(OWED_AFTER_CUT / trial.share, state.owed),
     )
 
 
@@ -175,10 +196,15 @@ def _begun(state: Pacing, granted_at: float) -> Pacing:
 
 
 def _rolled(state: Pacing, granted_at: float) -> Pacing:
-    """Start the next window where the believed one has ended; what it took without refusing, it allows."""
+    """Start the next window where the believed one has ended; what it took without refusing, it allows.
+
+    A found one that took much more is none.
+    """
     known = window(state)
     if known is None or granted_at < state.cycle_at + known.window_s:
         return state
+    if state.why is Why.FOUND and state.cycle_accepted > DISPROVED * known.requests:
+        return state._replace(limit=None, ground_per_s=state.rate_per_s)
     gone = (granted_at - state.cycle_at) // known.window_s
     if state.why is not Why.STATED:
         known = replace(known, requests=max(known.requests, state.cycle_accepted))
@@ -199,29 +225,37 @@ def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
 
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
     """Start a round, faster than the last one if that one used its rate and the past is made good."""
-    used = state.round_accepted >= USED * (1 - state.noise) * state.rate_per_s * (granted_at - state.round_at)
-    state = state._replace(round_at=granted_at, round_accepted=0)
-    if not used or state.owed >= 1:
+    used = state.round_answers >= USED * state.rate_per_s * (granted_at - state.round_at)
+    state = state._replace(round_at=granted_at, round_answers=0)
+    if not used:
+        return state._replace(below_per_s=0.0)
+    if state.owed >= 1 and not noise.is_doubling(state):
         return state
+    if state.rate_per_s > NEAR * state.top_per_s:
+        state = state._replace(top_per_s=inf, growth=min(state.growth, GROWTH_NEAR))
     rate_per_s = min(
-        RATE_PER_S_MAX, state.cap_per_s, state.rate_per_s * (1 + state.growth), _ceiling_per_s(state)
+        RATE_PER_S_MAX,
+        state.cap_per_s,
+        _ceiling_per_s(state),
+        state.rate_per_s * (1 + state.growth),
+        (state.rate_per_s + state.top_per_s) / 2,
     )
     if rate_per_s == state.rate_per_s == state.cap_per_s:
-        return state._replace(ground_per_s=0.0)  # it got there: the probe is over
+        return state._replace(ground_per_s=0.0)  # it got there: the climb is over
+    faster = state._replace(rate_per_s=rate_per_s, below_per_s=state.rate_per_s, excess=0.0)
     if state.growth == RAMP:
         arrived = state.limit is not None and rate_per_s <= state.rate_per_s
-        return state._replace(rate_per_s=rate_per_s, growth=GROWTH_MIN if arrived else RAMP, excess=0.0)
-    return state._replace(
-        rate_per_s=rate_per_s,
-        excess=0.0,
+        return faster._replace(growth=GROWTH_MIN if arrived else RAMP)
+    is_new = state.growth <= GROWTH_MIN or not state.ground_per_s
+    return faster._replace(
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
-        ground_per_s=state.ground_per_s or state.rate_per_s,
+        ground_per_s=state.rate_per_s if is_new else state.ground_per_s,
         limit=None if state.why is Why.LEARNED and not window(state) else state.limit,
     )
 
 
 def _ceiling_per_s(state: Pacing) -> float:
-    """Return how fast a probe may become: up to a learned limit, or a little over a known window."""
+    """Return how fast a climb may become: up to a learned limit, or a little over a known window."""
     if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
         return max(state.rate_per_s, quota_per_s(state.limit))
     if (known := window(state)) is None:

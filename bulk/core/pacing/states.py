@@ -10,9 +10,9 @@ START_PER_S = 10.0
 RAMP = 1.0
 """Growth a round until the first cut: doubling."""
 GROWTH_MIN = 0.01
-"""Growth in the first round of a probe."""
-OWED_MAX = 20.0
-"""The most refusals that have to be made good by acceptances before the next probe."""
+"""Growth in the first round of a climb."""
+OWED_MAX = 14.0
+"""The most refusals that have to be made good by acceptances before the next climb."""
 
 
 @noun
@@ -67,13 +67,17 @@ class Pacing(NamedTuple):
     """What was accepted before the latest shut time that fitted no window."""
 
     round_at: float = -inf
-    round_accepted: int = 0
+    round_answers: int = 0
     growth: float = RAMP
     """Share by which the next round is faster."""
     ground_per_s: float = 0.0
-    """Rate that the present probe started from; 0 outside a probe."""
+    """Rate that the present climb started from; 0 where there is none to go back to."""
+    below_per_s: float = 0.0
+    """Rate before the latest step; 0 where it is not known."""
+    top_per_s: float = inf
+    """Rate that was too fast when it was tried last."""
     owed: float = 0.0
-    """Refusals still to be made good by acceptances before the next probe."""
+    """Refusals still to be made good by acceptances before the next climb."""
 
     refusals: int = 0
     """Refusals in a row, echoes not counted; the first of them was granted at `shut_at`."""
@@ -83,7 +87,7 @@ class Pacing(NamedTuple):
     """Requests granted until then knew nothing of the latest cut."""
     shut_at: float = -inf
     spacing_s: float = 0.0
-    """Least time between two requests, whatever the rate: knocks leave one by one."""
+    """Least time between two requests, whatever the rate: probes leave one by one."""
 
     @property
     def held_until_s(self) -> float:
