@@ -17,11 +17,11 @@ from bulk.core.inverse import inverse, with_side_effects
 from bulk.core.job import Guards, settings_of
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.records import Left, Purpose
-from bulk.core.model import Change, Outcome, PlannedChange, Target
+from bulk.core.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
 from bulk.core.plan import Live, ordered
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
-_MAY_BE_PARKED = {Outcome.FAILED, Outcome.CONFLICT}
+_MAY_HAVE_LANDED = {Outcome.FAILED, Outcome.CONFLICT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +36,8 @@ class LedgerSource(PlanSource[Change]):
     def usable_rows(self) -> dict[Target, list[Change]]:
         """Return the inverse of each change that was, or may have been, applied; the last one first.
 
-        What a PUT in doubt did shows when the fleet is listed: a service that still is as before the run
-        needs nothing.
+        What a PUT did that is in doubt, or that was answered otherwise, shows when the fleet is listed: a
+        service that still is as before the run needs nothing.
         """
         progress = self.reader.progress
         if any(row.parked or row.purpose is Purpose.PARK for row in progress.open.values()):
@@ -60,20 +60,29 @@ class LedgerSource(PlanSource[Change]):
 
     def _done(self, row: int) -> Change | None:
         """Return what a row did to its service, or may have done; None where it did nothing."""
-        outcome = self.reader.progress.outcome(row)
-        if outcome in _TAKEN_BACK:
+        progress = self.reader.progress
+        outcome, opened = progress.outcome(row), progress.open.get(row)
+        if outcome in _TAKEN_BACK or (opened and opened.has_left):
             return self.reader.change(row)
-        if outcome in _MAY_BE_PARKED and (self.reader.outcome(row) or {}).get("left") == Left.PARKED:
+        ended = (self.reader.outcome(row) or {}) if outcome in _MAY_HAVE_LANDED else {}
+        if ended.get("left") == Left.PARKED:
             change = self.reader.change(row)
             return replace(change, body=change.parking or change.body)
-        return None
+        return self.reader.change(row) if ended.get("attempts") else None
 
     def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[PlannedChange]:  # noqa: ARG002
         """Return the inverse changes, each behind those that it waits for."""
         noticed = decided(self.reader.progress.decisions).noticed
         if noticed:
             rows = [with_side_effects(row, live.get(row.service_id), noticed) for row in rows]
+        rows = [_unless_it_is_so(row, live.get(row.service_id)) for row in rows]
         return ordered(rows, live, allow_parking=self.job.allow_parking)
+
+
+def _unless_it_is_so(inverted: Change, live: ServiceState | None) -> Change:
+    """Return an inverse that is not sent where the service is as before the run."""
+    is_so = live is not None and live.confirms(inverted.body) and inverted.action is Action.UPDATE
+    return replace(inverted, action=Action.KEEP, before=live) if is_so else inverted
 
 
 @contextmanager

@@ -347,6 +347,9 @@ class ServiceState:
     approval_enabled: bool | None = compared_for(*Comparison, default=None)
     tcp_proxy: str | None = compared_for(*Comparison, default=None)
     ip: str | None = compared_for(*Comparison, default=None)
+    enable_policy: bool | None = compared_for(Comparison.SIDE_EFFECTS, default=None)
+    """Whether a policy of the endpoints decides what may pass; no PUT names it."""
+    public_border_group: str | None = compared_for(Comparison.SIDE_EFFECTS, default=None)
     connection_count: int | None = compared_for(default=None)
     created_at: str | None = compared_for(default=None)
     updated_at: str | None = compared_for(default=None)

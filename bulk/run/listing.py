@@ -41,7 +41,10 @@ async def compare(
             judged(row, found)
         return is_its_own
 
-    for row in await unaccounted(reader, rows, list_fleet, is_judged):
+    missing = await unaccounted(reader, rows, list_fleet, is_judged)
+    if missing:  # one list is not enough to call a service gone: it may lag behind, or come empty
+        missing = await unaccounted(reader, missing, list_fleet, is_judged)
+    for row in missing:
         judged(row, Drift(None))
 
 
@@ -66,7 +69,7 @@ async def unaccounted(
     rows: Iterable[int],
     list_fleet: ListFleet,
     accounts: Callable[[int, Listed], bool],
-) -> Iterable[int]:
+) -> tuple[int, ...]:
     """List a fleet and return those of these rows for whose service `accounts` never returned True."""
     names = reader.progress.names
     waiting = {names[row - 1]: row for row in rows}
@@ -77,7 +80,7 @@ async def unaccounted(
             del waiting[hash_of(live.id)]
 
     await list_fleet(see)
-    return waiting.values()
+    return tuple(waiting.values())
 
 
 def _is_parked(reader: PlanReader, row: int) -> bool:

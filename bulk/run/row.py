@@ -19,7 +19,6 @@ from bulk.core.ledger.row_life import OpenRow, after_attempt
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
-    SIDE_EFFECT_FIELDS,
     Abort,
     Action,
     AsAsked,
@@ -40,7 +39,7 @@ from bulk.core.model import (
     SideEffect,
     Throttled,
 )
-from bulk.core.puts import Put, put_of
+from bulk.core.puts import ALWAYS_SHOWN, Put, put_of
 from bulk.core.reports.words import as_text, printable
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.stages import Place
@@ -333,13 +332,9 @@ def _unshown(before: ServiceState | None, after: ServiceState) -> tuple[str, ...
     """Return the fields of which every reply tells, this one does not, and the list did."""
     return tuple(
         name
-        for name in _ALWAYS_SHOWN
+        for name in ALWAYS_SHOWN
         if before and getattr(before, name) is not None and getattr(after, name) is None
     )
-
-
-_ALWAYS_SHOWN = tuple(name for name in SIDE_EFFECT_FIELDS if name not in {"ip", "vip_port_id"})
-"""By API.md, section 1.1."""
 
 
 def _done(work: Work, reply: Reply, unconfirmed: tuple[str, ...] = ()) -> Turn:

@@ -145,6 +145,29 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
     assert stage.apply(job, "--new-run").code == ExitCode.OK
 
 
+def test_a_failed_row_whose_put_took_effect_is_taken_back(stage: Stage) -> None:
+    """A run that stopped had no last look: whether a refused PUT took effect shows when the fleet is listed."""
+    before = without_times(stage)
+    landed = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(1)}
+    refused = {
+        "kind": "code",
+        "code": "EndPoint.0002",
+        "http": 400,
+        "method": "PUT",
+        "service_id": service_id(2),
+    }
+    stage.order(faults={"rules": [landed, no]})
+    stage.apply(stage.job(wide([1, 2, 3]), concurrency=1), "--max-failures", "0")
+    run = str(stage.ledger)
+    stage.order(
+        faults={}, services=[{"id": service_id(2), "ports": [mapping(80, 8002), mapping(8443, 9002)]}]
+    )
+    shown = stage.bulk("rollback", run)
+    assert "2 services change" in shown.out
+    stage.bulk("rollback", run, "--apply", "--yes")
+    assert without_times(stage) == before
+
+
 def test_a_rollback_asks_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """No terminal: 2. A no: 5, and what goes on is the same command, with all its words."""
     stage.apply(stage.job(wide([1, 2])))

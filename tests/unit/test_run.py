@@ -713,6 +713,14 @@ async def test_a_row_of_which_no_put_has_left_is_already_as_asked(tmp_path: Path
     assert (await again(session, brake=Brake()).run()).outcomes == [ALREADY]
 
 
+async def test_one_list_that_does_not_show_a_service_is_not_believed(tmp_path: Path) -> None:
+    """It may come empty, or lag behind: only what a second list does not show either is gone."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.fleet.lists = [Page(reply=OK, services=(), total_count=0)]
+    await session.run()
+    assert session.outcomes == [APPLIED, APPLIED]
+
+
 async def test_kept_and_refused_rows_end_without_a_put(tmp_path: Path) -> None:
     """The refusal's reason is the outcome's message; a kept service that moved has drifted."""
     changes = [change(1, action=Action.KEEP), change(2, action=Action.REFUSE), change(3, action=Action.KEEP)]

@@ -37,6 +37,8 @@ def test_every_field_of_the_api_is_kept_under_its_name() -> None:
         "approval_enabled": False,
         "tcp_proxy": "close",
         "ip": "10.0.0.1",
+        "enable_policy": True,
+        "public_border_group": "border",
         "connection_count": 7,
         "created_at": "2018-01-30T07:42:01.174",
         "updated_at": "2022-04-14T09:35:47Z",

@@ -41,7 +41,7 @@ from bulk.core.model import (
     state_of,
     value_json,
 )
-from bulk.core.puts import UNTOUCHED, Expected, Put
+from bulk.core.puts import UNTOUCHED, UNTOUCHED_IF_SHOWN, Expected, Put
 
 FORMAT = 3
 """Version of the format that is written."""
@@ -526,7 +526,8 @@ def plain_put(json: Json) -> Put | None:
         is_sound = before["id"] == service_id and is_service_id(service_id) and before["status"] == AVAILABLE
         if not (is_alone and sets_ports and is_sound):
             return None
-        expected = Expected(ports_of(body["ports"]), tuple(map(before.get, UNTOUCHED)))
+        untouched, if_shown = (tuple(map(before.get, names)) for names in (UNTOUCHED, UNTOUCHED_IF_SHOWN))
+        expected = Expected(ports_of(body["ports"]), untouched, if_shown)
         return Put(json["row"], target_of(json["target"]), service_id, orjson.dumps(body), expected)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

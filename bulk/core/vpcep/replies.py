@@ -28,7 +28,7 @@ from bulk.core.model import (
     Verdict,
     noun,
 )
-from bulk.core.puts import UNTOUCHED, Put
+from bulk.core.puts import UNTOUCHED, UNTOUCHED_IF_SHOWN, Put
 from bulk.core.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
 from bulk.core.vpcep.codes import NoReply, advice_for, classify, decoding, ends_run, known
 from bulk.core.vpcep.pages import read_page
@@ -104,11 +104,13 @@ def as_asked(got: Answer, put: Put) -> AsAsked | None:
     """
     if got.http != OK or put.expected is None:
         return None
+    if_shown = put.expected.untouched_if_shown
     try:
         json = orjson.loads(got.body)
         is_plain = (
             json["id"] == put.service_id
             and tuple(map(json.get, UNTOUCHED)) == put.expected.untouched
+            and tuple(map(json.get, UNTOUCHED_IF_SHOWN, if_shown)) == if_shown
             and ports_of(json["ports"]) == put.expected.ports
         )
     except (ValueError, KeyError, TypeError):

@@ -50,6 +50,8 @@ def service(json: Any) -> ServiceState:
         approval_enabled=_flag(get("approval_enabled")),
         tcp_proxy=_word(get("tcp_proxy")),
         ip=_text(get("ip")),
+        enable_policy=_flag(get("enable_policy")),
+        public_border_group=_word(get("public_border_group")),
         connection_count=_count(get("connection_count")),
         created_at=_text(get("created_at")),
         updated_at=_text(get("updated_at")),
