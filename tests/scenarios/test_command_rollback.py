@@ -146,7 +146,7 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
 
 
 def test_a_failed_row_whose_put_took_effect_is_taken_back(stage: Stage) -> None:
-    """A run that stopped had no last look: whether a refused PUT took effect shows when the fleet is listed."""
+    """A run that stopped had no last look: what a refused PUT did shows when the fleet is listed."""
     before = without_times(stage)
     landed = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(1)}
     refused = {
@@ -156,7 +156,7 @@ def test_a_failed_row_whose_put_took_effect_is_taken_back(stage: Stage) -> None:
         "method": "PUT",
         "service_id": service_id(2),
     }
-    stage.order(faults={"rules": [landed, no]})
+    stage.order(faults={"rules": [landed, refused]})
     stage.apply(stage.job(wide([1, 2, 3]), concurrency=1), "--max-failures", "0")
     run = str(stage.ledger)
     stage.order(
