@@ -31,7 +31,7 @@ from bulk.core.reports.summary import (
     window_text,
 )
 from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import as_text, counted, duration, figure, harmless, style_of
+from bulk.core.reports.words import as_text, counted, duration, figure, harmless, moment, style_of
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""
@@ -233,7 +233,7 @@ def _environment() -> Environment:
         "figure": figure,
         "counted": counted,
         "duration": duration,
-        "moment": lambda at: f"{at[:10]} {at[11:19]} UTC",
+        "moment": moment,
         "remark": remark,
         "tone": _tone,
         "look": lambda span: span.style.name.lower(),

@@ -1,7 +1,8 @@
 """Where a run stands, from its ledger alone: live, dead or finished."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from typing import Any
 
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress
@@ -9,7 +10,19 @@ from bulk.core.ledger.records import Json
 from bulk.core.reports.model import sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.stopped import ways_on
-from bulk.core.reports.words import Line, Span, Style, counted, figure, printable, style_of, text
+from bulk.core.reports.where import where_of
+from bulk.core.reports.words import (
+    Line,
+    Span,
+    Style,
+    counted,
+    figure,
+    moment,
+    printable,
+    style_of,
+    text,
+    throttled,
+)
 
 
 class State(StrEnum):
@@ -60,14 +73,15 @@ def lines(
         Span(printable(_since(progress, state))),
     )
     if progress.planned:
-        yield from _counts(progress)
-        throttled = counted(progress.refusals, "time")
-        yield text(f"{counted(progress.sent, 'PUT')} sent, throttled {throttled}")
+        yield from _counts(progress, state)
+        yield from _where(progress)
         yield from _codes(progress)
         yield from _last_word(progress, state)
     stops = decided(progress.decisions).stops
     for stop in stops:
-        yield text(printable(f"stopped by {stop.by}: {stop.reason} ({stop.at}, stop {stop.id})"), Style.BAD)
+        yield text(
+            printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at)}, stop {stop.id})"), Style.BAD
+        )
     yield from map(text, ways_on(stops, ledger, flag))
     if rolled_back_by:
         yield text(f"rolled back: bulk status {rolled_back_by}", Style.STRONG)
@@ -75,27 +89,58 @@ def lines(
         yield from _next(state, f"bulk apply {ledger}{flag}")
 
 
+def _where(progress: Progress) -> Iterator[Line]:
+    where = where_of(progress)
+    if where.every_host:
+        words = ", ".join(filter(None, (where.hosts_text, where.account)))
+        yield text(printable(f"  at {words}"), Style.FAINT)
+
+
 def _since(progress: Progress, state: State) -> str:
     if not progress.sessions:
-        return f", last written {progress.last_at}" if progress.last_at else ""
+        return _planned(progress, state)
     last = sittings_of(progress)[-1]
-    who = f", process {last.pid} of {last.user} on {last.host} since {last.began_at}"
+    who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at)}"
     match state:
         case State.STOPPED:
-            return f" at {last.ended_at}: {last.why}"
+            return f" at {moment(last.ended_at)}: {last.why}"
         case State.FINISHED:
-            return f" at {last.ended_at}"
+            return f" at {moment(last.ended_at)}; {_as_asked(progress)}"
         case _:
-            return f"{who}, last written {progress.last_at}"
+            return f"{who}, last written {moment(progress.last_at)}"
 
 
-def _counts(progress: Progress) -> Iterator[Line]:
-    share = f" ({100 * progress.ended // progress.rows} %)" if progress.rows else ""
-    yield text(f"{figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}")
-    for outcome, rows in progress.counts().items():
-        if rows:
-            facts = outcome.facts
-            yield text(f"  {facts.sigil} {figure(rows):>9} {facts.phrase}", style_of(outcome))
+def _planned(progress: Progress, state: State) -> str:
+    if state is not State.PLANNED:
+        return f", last written {moment(progress.last_at)}" if progress.last_at else ""
+    run = progress.run
+    who = f" by {run['user']} on {run['host']}" if run.get("user") else ""
+    return f" at {moment(progress.planned_at)}{who}, not begun"
+
+
+def _as_asked(progress: Progress) -> str:
+    wrong = sum(rows for outcome, rows in progress.counts().items() if not outcome.facts.as_asked)
+    rows = counted(progress.rows, "service")
+    if wrong:
+        return f"{figure(wrong)} of {rows} {'is' if wrong == 1 else 'are'} not as asked"
+    return f"{rows} as asked"
+
+
+def _counts(progress: Progress, state: State) -> Iterator[Line]:
+    """Return what the plan decided or how rows ended, and how much has been sent."""
+    counts: Mapping[Any, int]
+    if state is State.PLANNED:
+        counts = progress.actions_counted()
+    else:
+        counts = progress.counts()
+        share = f" ({100 * progress.ended // progress.rows} %)" if progress.rows else ""
+        sent = f"{counted(progress.sent, 'PUT')} sent, {throttled(progress.refusals)}"
+        yield text(f"  {figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}; {sent}")
+    known = [(result, rows) for result, rows in counts.items() if rows]
+    yield tuple(
+        Span(f"  {result.facts.sigil} {figure(rows)} {result.facts.phrase}", style_of(result))
+        for result, rows in known
+    )
 
 
 def _codes(progress: Progress) -> Iterator[Line]:
@@ -107,7 +152,7 @@ def _last_word(progress: Progress, state: State) -> Iterator[Line]:
     """Return the latest note or change of pace: while it runs, what it is waiting for."""
     if progress.notes and state is not State.FINISHED:
         last = progress.notes[-1]
-        yield text(printable(f"{last['at']} {remark(last)}"), Style.FAINT)
+        yield text(printable(f"  {moment(last['at'])}: {remark(last)}"), Style.FAINT)
 
 
 def _next(state: State, resume: str) -> Iterator[Line]:

@@ -15,8 +15,10 @@ from bulk.core.reports.words import (
     counted,
     duration,
     figure,
+    moment,
     printable,
     tallied,
+    throttled,
     wrapped,
 )
 
@@ -83,8 +85,8 @@ def _only_reason(report: Report) -> str:
 
 def _begun(report: Report) -> str:
     last = sittings_of(report.progress)[-1]
-    how = f"stopped at {_moment(last.ended_at)}: {last.why}" if last.ended_at else "died"
-    return printable(f"The run by {last.user} on {last.host} began at {_moment(last.began_at)} and {how}.")
+    how = f"stopped at {moment(last.ended_at)}: {last.why}" if last.ended_at else "died"
+    return printable(f"The run by {last.user} on {last.host} began at {moment(last.began_at)} and {how}.")
 
 
 def _ended(report: Report) -> str:
@@ -128,7 +130,7 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
         yield from _plan_facts(report)
     for decision in report.progress.decisions:
         if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
-            yield "Decision", f"{_moment(decision['at'])}: {remark(decision)}", Style.PLAIN
+            yield "Decision", f"{moment(decision['at'])}: {remark(decision)}", Style.PLAIN
     yield "Digest", short_digest(report.progress.digest), Style.PLAIN
 
 
@@ -234,10 +236,8 @@ def effort(report: Report) -> str:
     """Return how long the run worked, how many PUTs it sent, and how often the API throttled it."""
     progress = report.progress
     sessions = f" of work in {counted(progress.begun, 'session')}" if progress.begun > 1 else ""
-    times = {0: "never throttled", 1: "throttled once"}.get(
-        progress.refusals, f"throttled {figure(progress.refusals)} times"
-    )
-    return f"{duration(progress.work_s)}{sessions}, {counted(progress.sent, 'PUT')}, {times}"
+    sent = f"{counted(progress.sent, 'PUT')}, {throttled(progress.refusals)}"
+    return f"{duration(progress.work_s)}{sessions}, {sent}"
 
 
 def failure_budget(report: Report) -> str:
@@ -258,7 +258,3 @@ def labelled(label: str, words: str, width: int, style: Style = Style.PLAIN) -> 
     """Return words behind their label, in lines that begin below each other."""
     head = f"  {label:{_LABEL}}" if len(label) < _LABEL else f"  {label} "
     yield from wrapped((Span(head, Style.FAINT), Span(printable(words), style)), width, hang=_LABEL + 2)
-
-
-def _moment(at: str) -> str:
-    return f"{at[:10]} {at[11:16]} UTC"

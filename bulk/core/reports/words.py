@@ -130,6 +130,16 @@ def duration(length_s: float) -> str:
     return f"{seconds} s"
 
 
+def moment(at: str) -> str:
+    """Return the time of a record as a person reads it: `2026-01-15 08:30:00 UTC`."""
+    return f"{at[:10]} {at[11:19]} UTC"
+
+
+def throttled(times: int) -> str:
+    """Return how often the API said that it is too fast: `never throttled`, `throttled 12 times`."""
+    return {0: "never throttled", 1: "throttled once"}.get(times, f"throttled {figure(times)} times")
+
+
 def as_text(value: object) -> str:
     """Return a field's value as text: ports as `8081:22/TCP 8082:23/UDP`, a missing value as nothing."""
     if isinstance(value, str):  # by far the most; matching a class takes three times as long

@@ -27,12 +27,14 @@ def test_a_saved_plan_says_how_to_apply_it(written: "Written", change: "Callable
     """Nothing has been sent; the command that applies exactly this plan is given."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"))
     assert told(written) == [
-        "services.csv: planned, last written 2026-01-15T08:30:03.000Z",
-        "0 of 1 row done (0 %)",
-        "  -         1 not attempted",
-        "0 PUTs sent, throttled 0 times",
+        "services.csv: planned at 2026-01-15 08:30:03 UTC, not begun",
+        "  ~ 1 to update",
         "to apply: bulk apply L",
     ]
+    written.progress.run |= {"user": "ann", "host": "bastion-1"}
+    written.progress.run["targets"][0]["host"] = "simulator"
+    assert told(written)[0].endswith(" UTC by ann on bastion-1, not begun")
+    assert told(written)[2] == "  at the bundled simulator"
 
 
 def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
@@ -49,15 +51,13 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
     )
     assert told(written, alive=True) == [
         (
-            "services.csv: running, process 123 of ops on bastion since 2026-01-15T08:30:05.000Z, "
-            "last written 2026-01-15T08:30:10.000Z"
+            "services.csv: running, process 123 of ops on bastion since 2026-01-15 08:30:05 UTC, "
+            "last written 2026-01-15 08:30:10 UTC"
         ),
-        "1 of 2 rows done (50 %)",
-        "  +         1 applied",
-        "  -         1 not attempted",
-        "2 PUTs sent, throttled 1 time",
+        "  1 of 2 rows done (50 %); 2 PUTs sent, throttled once",
+        "  + 1 applied  - 1 not attempted",
         (
-            "2026-01-15T08:30:10.000Z pace of writes (cn-north-4 at simulator, account ops): 0.99/s; "
+            "  2026-01-15 08:30:10 UTC: pace of writes (cn-north-4 at simulator, account ops): 0.99/s; "
             "limit 60 per minute, stated; the server's push-back: 12 s left"
         ),
     ]
@@ -70,7 +70,7 @@ def test_a_dead_run_shows_its_rows_in_doubt_and_how_to_go_on(
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().put(Intent(row=1, attempt=1))
     lines_told = told(written)
     assert lines_told[0].startswith("services.csv: died, process 123")
-    assert "  ?         1 in doubt" in lines_told
+    assert "  ? 1 in doubt" in lines_told
     assert lines_told[-1] == "to continue: bulk apply L"
 
 
@@ -91,8 +91,19 @@ def test_a_finished_run_offers_nothing_more_to_do(
 ) -> None:
     """All rows ended and the session said so: no command, no stale note."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().paced(1).applied(1).end()
-    assert told(written)[0] == "services.csv: finished at 2026-01-15T08:30:08.000Z"
-    assert told(written)[-1] == "1 PUT sent, throttled 0 times"
+    assert told(written) == [
+        "services.csv: finished at 2026-01-15 08:30:08 UTC; 1 service as asked",
+        "  1 of 1 row done (100 %); 1 PUT sent, never throttled",
+        "  + 1 applied",
+    ]
+    wrong = type(written)().planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2, 3))).session()
+    assert told(wrong.failed(1, "E.1").applied(2).applied(3).end())[0].endswith(
+        "; 1 of 3 services is not as asked"
+    )
+    both = type(written)().planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
+    assert told(both.failed(1, "E.1").failed(2, "E.1").end())[0].endswith(
+        "; 2 of 2 services are not as asked"
+    )
 
 
 def test_a_plan_that_was_never_completed_cannot_be_applied(written: "Written") -> None:
@@ -105,7 +116,7 @@ def test_a_plan_that_was_never_completed_cannot_be_applied(written: "Written") -
 
 def test_a_plan_without_rows_has_no_share_done(written: "Written") -> None:
     """Zero of zero is no percentage."""
-    assert told(written.planned())[1] == "0 of 0 rows done"
+    assert told(written.planned().session())[1] == "  0 of 0 rows done; 0 PUTs sent, never throttled"
 
 
 def test_a_second_session_that_died_hides_the_first_ones_end(

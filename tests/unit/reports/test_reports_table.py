@@ -385,7 +385,7 @@ def test_on_a_resume_only_what_is_left_is_shown(written: "Written", change: "Cal
 
     told = resumed()
     assert " ".join(" ".join(told[:2]).split()).startswith(
-        "services.csv: 39 services left of 40. The run by ops on bastion began at 2026-01-15 08:30 UTC and"
+        "services.csv: 39 services left of 40. The run by ops on bastion began at 2026-01-15 08:30:43 UTC and"
     )
     assert "died" in " ".join(told[:3])
     assert "~ 39 services  -443 +8443/TCP, same backend" in told
