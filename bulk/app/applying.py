@@ -16,11 +16,12 @@ from bulk.app.ledgers import find_run, must_name_its_targets, rollback_of, stopp
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
-from bulk.app.session import Applied, Operator, stays_stopped, work_on
+from bulk.app.session import Applied, Operator, Start, stays_stopped, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged, Refused
 from bulk.core.ledger.progress import Progress
+from bulk.core.reports.overview import Overview
 
 
 async def apply_from(
@@ -64,18 +65,16 @@ async def apply_from(
         with _alone(whole.sha256, whole.endpoint, around):
             async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)
-                return await work_on(
-                    plan,
-                    reach,
-                    source.job,
-                    around,
-                    operator,
-                    given=source.given,
-                    begins=True,
-                    gathered=gathered,
-                    decisions=left.decisions,
-                    on_yes=partial(left.on_yes, around, operator.notify),
-                )
+                start = _first(source.given, left, gathered, around, operator)
+                return await work_on(plan, reach, source.job, start, around, operator)
+
+
+def _first(
+    given: frozenset[str], left: Leaving, gathered: Overview, around: Surroundings, operator: Operator
+) -> Start:
+    """Return what the first session of a run begins with, which may leave other runs for good."""
+    on_yes = partial(left.on_yes, around, operator.notify)
+    return Start(given=given, is_first=True, gathered=gathered, decisions=left.decisions, on_yes=on_yes)
 
 
 def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> AbstractContextManager[None]:
@@ -133,18 +132,9 @@ async def apply_ledger(
         with _alone(progress.run["job_sha256"], session.endpoint, around):
             async with open_fleets(Client, session.job.pace, session.endpoint, around) as reach:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, reach)
-                return await work_on(
-                    ledger,
-                    reach,
-                    session.job,
-                    around,
-                    operator,
-                    given=session.given,
-                    begins=False,
-                    decisions=decisions,
-                    notes=session.notes,
-                    on_yes=partial(left.on_yes, around, operator.notify) if left else None,
-                )
+                on_yes = partial(left.on_yes, around, operator.notify) if left else None
+                start = Start(given=session.given, decisions=decisions, notes=session.notes, on_yes=on_yes)
+                return await work_on(ledger, reach, session.job, start, around, operator)
 
 
 def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -108,46 +108,34 @@ class Applied:
     """The outcomes of rows that need a person."""
 
 
-async def work_on(
-    ledger: LedgerFile,
-    reach: Reach[Client],
-    job: Job,
-    around: Surroundings,
-    operator: Operator,
-    *,
-    given: Iterable[str],
-    begins: bool,
-    gathered: Overview | None = None,
-    decisions: Sequence[Decision] = (),
-    notes: Sequence[Note] = (),
-    on_yes: Callable[[], Awaitable[None]] | None = None,
-) -> Applied:
-    """Show the plan, ask, and work on it until it is done or something stops it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a session begins with, once a person, or a flag, has said yes.
 
-    `given` are the settings that a person gave to this session or to an earlier one besides the job's;
-    `decisions` and `notes` are written and `on_yes` is called once a person, or a flag, has said yes.
+    * given: the settings that a person gave to this session or to an earlier one besides the job's
+    * is_first: whether the plan was made for it, and its ledger gets its name now
+    * gathered: what was gathered while the plan was made
+    * decisions, notes: what is written down
+    * on_yes: what is done besides
     """
+
+    given: Collection[str]
+    is_first: bool = False
+    gathered: Overview | None = None
+    decisions: Sequence[Decision] = ()
+    notes: Sequence[Note] = ()
+    on_yes: Callable[[], Awaitable[None]] | None = None
+
+
+async def work_on(
+    ledger: LedgerFile, reach: Reach[Client], job: Job, start: Start, around: Surroundings, operator: Operator
+) -> Applied:
+    """Show the plan, ask, and work on it until it is done or something stops it."""
     progress, ended = ledger.progress, partial(_ended, ledger, job)
-    stops = stops_after(progress, decisions)
-    ahead = forecast(progress, job, around.local_time)
-    plan = plan_report(ledger, estimate=ahead.estimate, gathered=gathered, left_only=bool(progress.sessions))
-    operator.show_plan(plan)
-    if ahead.findings:
-        raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
-    changes = len(progress.open) if stops else progress.unsent
-    await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
-    if changes and not operator.confirms(question(plan, changes)):
+    if not await _is_agreed(ledger, job, start, around, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
     closes_at, clients = _window(job, around), await _clients(progress, reach)
-    for decision in decisions:
-        ledger.put(decision)
-    for note in notes:
-        ledger.put(note)
-    if on_yes:
-        await on_yes()
-    await ledger.write(_session(ledger, job, given))
-    if begins:
-        await ledger.publish()
+    await _begin(ledger, job, start)
     brake = Brake()
     context = RunContext(
         ledger=ledger,
@@ -162,6 +150,34 @@ async def work_on(
     reach.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
+
+
+async def _is_agreed(
+    ledger: LedgerFile, job: Job, start: Start, around: Surroundings, operator: Operator
+) -> bool:
+    """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
+    progress = ledger.progress
+    ahead = forecast(progress, job, around.local_time)
+    is_resumed = bool(progress.sessions)
+    plan = plan_report(ledger, estimate=ahead.estimate, gathered=start.gathered, left_only=is_resumed)
+    operator.show_plan(plan)
+    if ahead.findings:
+        raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
+    changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
+    await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
+    return not changes or operator.confirms(question(plan, changes))
+
+
+async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
+    """Write down that a session begins, and what was decided for it."""
+    records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
+    for record in records:
+        ledger.put(record)
+    if start.on_yes:
+        await start.on_yes()
+    await ledger.write(_session(ledger, job, start.given))
+    if start.is_first:
+        await ledger.publish()
 
 
 def stays_stopped(
