@@ -8,6 +8,7 @@ The file is a line with the SHA-256 of all behind it, a line of JSON, and the ar
 
 import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,7 @@ ROOM_BYTES_MIN = 268_435_456
 """On a disk with less room nothing is written but the ledger; a summary has at most 70 MB and some texts."""
 _READ_BYTES = 1_048_576
 _HEX = 64
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _THREADS = 2
 
 
@@ -100,6 +102,8 @@ def load(ledger: Path, *, every_byte: bool) -> tuple[Progress, Chain, Segments] 
     """
     try:
         with os.fdopen(open_own(path_of(ledger), os.O_RDONLY), "rb") as file, ledger.open("rb") as lines:
+            if os.fstat(file.fileno()).st_mode & _OTHERS_WRITE:
+                return None
             header, arrays = _content(file.read())
             segments = _fitting(header, lines.fileno(), every_byte=every_byte)
             progress = unpacked(header["state"], arrays)

@@ -45,6 +45,7 @@ from tests.nouns import PROJECT, change, end_record, planned, ring, run_record, 
 
 NOW = FakeClock().now
 OPEN = astuple(NOT_BEGUN)
+SLOW = [pytest.mark.slow, pytest.mark.timeout(1_200)]
 ANSWERS = [result for result in AttemptResult if result is not AttemptResult.PARKED]
 
 
@@ -133,7 +134,7 @@ def plan_ends(records: list[Json]) -> int:
     return next(n for n, record in enumerate(records, 1) if record["type"] == "planned")
 
 
-@pytest.mark.parametrize("stories", [150, pytest.param(3_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stories", [150, pytest.param(3_000, marks=SLOW)])
 def test_a_summary_and_the_lines_behind_it_add_up_to_what_a_fold_does(stories: int, tmp_path: Path) -> None:
     """Wherever the summary was written; a torn last line is passed over either way."""
     dice, path = random.Random(3), tmp_path / "ledger"
@@ -164,7 +165,7 @@ def run(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=SLOW)])
 def test_a_byte_of_the_ledger_that_was_changed_is_never_trusted(flips: int, run: Path) -> None:
     """Anywhere, by one bit or more: the ledger is folded, which refuses it; a torn end is passed over."""
     dice, sound = random.Random(4), run.read_bytes()
@@ -179,7 +180,7 @@ def test_a_byte_of_the_ledger_that_was_changed_is_never_trusted(flips: int, run:
             LedgerFile.open(run, now=NOW)
 
 
-@pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=SLOW)])
 def test_a_byte_of_the_summary_that_was_changed_leads_to_the_fold(flips: int, run: Path) -> None:
     """Also where it is cut off, or bytes are put in."""
     dice, sound = random.Random(5), path_of(run).read_bytes()
@@ -274,6 +275,12 @@ def opened(path: Path) -> Iterator[LedgerFile]:
     file = LedgerFile.open(path, now=NOW)
     yield file
     os.close(file._fd)
+
+
+def test_a_summary_that_others_may_write_is_not_used(run: Path) -> None:
+    """Nobody knows who wrote it last."""
+    path_of(run).chmod(0o620)
+    assert state(run, every_byte=True) == (fold(run), False)
 
 
 def test_a_planted_summary_is_neither_followed_nor_used(run: Path, tmp_path: Path) -> None:
