@@ -191,10 +191,9 @@ def _rows(rows: list[Row], report: Report, width: int) -> Iterator[Line]:
         if change.parking and change.before:
             gap = meaning.gap(change, change.before.connection_count or 0)
             line.append(Span(f"  {gap}", Style.CHANGE))
-        elif row.turn:
-            line.append(Span(f"  {row.turn}", Style.FAINT))
-        elif change.reason:
-            line.append(Span(printable(f"  note: {change.reason}"), Style.CHANGE))
+        else:
+            line.append(Span(f"  {row.turn}" if row.turn else "", Style.FAINT))
+            line.append(Span(printable(f"  note: {change.reason}") if change.reason else "", Style.CHANGE))
         place = f"  ({change.update.place}{f', {report.where.project(change.target)}' if many else ''})"
         length = sum(len(span.text) for span in line)
         if length + len(place) <= width:

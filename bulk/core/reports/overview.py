@@ -31,7 +31,7 @@ _UPDATE, _REFUSE = Action.UPDATE, Action.REFUSE  # looked up once, for a million
 class Services:
     """Services that are counted together, and the few of them that are named.
 
-    Those with the most consumers come first, then those that the plan has first.
+    Those with the most consumers come first, then those that the job has first.
     """
 
     services: int = 0
@@ -85,7 +85,8 @@ def _whole(change: PlannedChange) -> Change:
 
 
 def _order(kept: tuple[int, int, PlannedChange]) -> tuple[int, int]:
-    return -kept[0], -kept[1]
+    """Return what named services are sorted by: most consumers first, then as the job has them."""
+    return -kept[0], kept[2].update.row
 
 
 @dataclass(slots=True, kw_only=True)
@@ -269,7 +270,8 @@ def _details(group: KindGroup, change: Change, times: int) -> None:
         known = group.values.setdefault(setting.field, setting.after)
         if known != setting.after:
             group.values[setting.field] = None
-    if change.reason and (change.reason in group.notes or len(group.notes) < NOTES_MAX):
+    is_parked = change.parking is not None  # which `parked` says with the gap and who is connected
+    if change.reason and not is_parked and (change.reason in group.notes or len(group.notes) < NOTES_MAX):
         group.notes[change.reason] = group.notes.get(change.reason, 0) + times
 
 

@@ -253,8 +253,10 @@ def test_changes_that_are_like_another_count_with_it_and_are_named_by_themselves
     found.add_change(like, 500, (like, repeated))
     [group] = found.kinds()
     assert [meaning.name_of(each) for each, _ in group.named] == ["web-1", "web-2"]
-    assert (group.services, group.consumers, group.notes) == (500, 1000, {"look": 500})
+    assert (group.services, group.consumers, group.notes) == (500, 1000, {})
     assert (found.rows, found.losing, found.parked.services) == (500, 500, 500)
+    found.add_change(noted := change(9, "1:1/TCP", "1:2/TCP", reason="look"), 7, (noted,))
+    assert found.kinds()[-1].notes == {"look": 7}
     missing = change(3, "1:1/TCP", "2:2/TCP", Action.REFUSE, reason="no such service")
     found.add_change(missing, 60, [Repeated(missing, missing.update, None)] * 8)
     [trouble] = found.troubles()

@@ -197,8 +197,9 @@ def test_markdown_of_any_job_fits_a_ticket_and_has_the_digest_at_its_beginning(
     assert "- To apply exactly this plan: `bulk apply j --expect-digest cdcdcdcdcdcdcdcd`" in whole
     assert "| Approved | | | |" in whole
     swap = change(1, "80:80/TCP", "80:81/TCP", parking=ModifyBody(ports=()), reason="look")
-    parked = "".join(as_markdown.render(type(written)().planned(swap).report()))
-    assert "note: look \\(1 service\\)" in parked or "note: look (1 service)" in parked
+    noted = change(2, "1:1/TCP", "1:2/TCP", reason="look")
+    parked = "".join(as_markdown.render(type(written)().planned(swap, noted).report()))
+    assert "note: look (1 service)" in parked
     assert "web-1 parked to break a cycle: without 80:80/TCP for a moment" in parked
     assert "no row" in "".join(as_markdown.render(type(written)().planned().report()))
 
