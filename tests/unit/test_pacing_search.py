@@ -365,11 +365,12 @@ def test_a_window_that_has_only_just_begun_pauses_without_a_cut() -> None:
     assert paused.hold.until_s > 63.0
 
 
-def test_mixed_answers_end_the_belief_in_a_found_window() -> None:
-    """A window is shut or open; what refuses some and accepts others is a rate."""
-    state = BELIEVING._replace(cycle_accepted=300)
-    assert answered(state, "x.." * 7, since=90.0).limit is None
-    assert answered(state._replace(why=Why.STATED), "x.." * 7, since=90.0).limit == KNOWN
+def test_a_limit_within_a_found_window_ends_the_belief_in_it() -> None:
+    """It refused a third of a rate that it should allow, and nothing of a slower one: it is another limit."""
+    state = answered(BELIEVING._replace(cycle_accepted=300), "x.." * 7, since=90.0)
+    assert (state.limit, state.trial is None) == (KNOWN, False)
+    assert answered(state, "." * 120, since=92.0).limit is None
+    assert answered(state._replace(why=Why.STATED), "." * 120, since=92.0).limit == KNOWN
 
 
 def test_a_climb_ends_a_window_at_most_ten_seconds_early() -> None:

@@ -136,7 +136,7 @@ def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
     )
     if state.stated and limit_per_s < BELIEVED * quota_per_s(state.stated):
         fresh = fresh._replace(limit=state.stated, why=Why.STATED)
-    elif state.why is not Why.STATED and not (window(state) and state.ground_per_s):
+    elif state.why is not Why.STATED and window(state) is None:
         fresh = fresh._replace(limit=None, why=Why.FOUND)
     most_per_s = quota_per_s(fresh.limit) if fresh.limit and fresh.why is Why.STATED else inf
     if most_per_s < state.rate_per_s and (fresh.limit != state.limit or not state.ground_per_s):
@@ -173,6 +173,7 @@ def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pac
     rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
     return after._replace(
         rate_per_s=rate_per_s,
+        limit=None if state.why is Why.FOUND else state.limit,
         ground_per_s=state.rate_per_s,
         below_per_s=state.rate_per_s,
         growth=GROWTH_ROUGH,
