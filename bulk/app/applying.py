@@ -55,13 +55,10 @@ async def apply_from(
                 expect_digest=expect_digest,
                 despite=despite,
             )
-        left = leaving(
-            stopped_runs(source.runs, around.clock.now(), *filter(None, [ledger])),
-            despite,
-            " to --new-run" if new_run else " --new-run",
-        )
+        whole, others = source.whole, filter(None, [ledger])
+        stopped = stopped_runs(source.runs, around.clock.now(), *others, is_same=whole.is_of)
+        left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run")
         path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
-        whole = source.whole
         with _alone(whole.sha256, whole.endpoint, around):
             async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)

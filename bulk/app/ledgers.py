@@ -4,7 +4,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -215,11 +215,14 @@ def _standing(path: Path) -> tuple[Json, bool, bool]:
     return progress.run, progress.begun > 0, progress.finished
 
 
-def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progress]:
+def stopped_runs(
+    runs: JobRuns, now: float, *others: Path, is_same: Callable[[Json], bool] = lambda _: False
+) -> dict[Path, Progress]:
     """Return the open runs of a job that a limit, or a person, stopped and that nobody has left yet.
 
     They are looked for among its runs, and where a plan or a run of this job may have been saved besides: in
-    the folder of the job, in this one, and in those of `others`. Damaged ones are passed over.
+    the folder of the job, in this one, and in those of `others`. Whatever its job is called, a run in the
+    folder of the runs counts whose first record `is_same`. Damaged ones are passed over.
     """
     home = runs.folder.resolve()
     folders = {folder.resolve() for folder in (home.parent, Path(), *(other.parent for other in others))}
@@ -227,6 +230,9 @@ def stopped_runs(runs: JobRuns, now: float, *others: Path) -> dict[Path, Progres
     candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
     with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
         candidates += filter(None, [find_run(runs, now)])
+    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX))
+    alike = (path for path in ledgers if is_same(head_of(path)) and _is_open(path))
+    candidates += [path for path in alike if path not in candidates]
     stopped = {}
     for path in candidates:
         with suppress(LedgerDamaged):

@@ -9,7 +9,7 @@ is all that it takes to find its open run and to go on with that.
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, TypeVar
@@ -108,6 +108,11 @@ class PlanSource(ABC, Generic[R]):
     def name(self) -> str:
         """Return the name of the job."""
         return self.runs.job
+
+    def is_of(self, run: Json) -> bool:
+        """Return whether the first record of a ledger is of the same rows at the same API, by any name."""
+        endpoint = run.get("options", {}).get("endpoint")
+        return run.get("job_sha256") == self.sha256 and endpoint == asdict(self.endpoint)
 
     @abstractmethod
     def usable_rows(self) -> Mapping[Target, Collection[R]]:

@@ -76,7 +76,8 @@ class Terminal:
             return
         for line in ways_on(applied.stops, shlex.quote(str(applied.ledger)), applied.endpoint.flag):
             output.notify(line)
-        if applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED} and not applied.stops:
+        goes_on = applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED, ExitCode.REFUSED}
+        if goes_on and not applied.stops:
             resume = applied.endpoint.apply_command(applied.ledger) + " --yes" * self._yes
             output.notify(f"to continue: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:

@@ -211,6 +211,25 @@ def test_nothing_saved_is_a_way_around_a_stop(stopping: list[str], around: list[
     assert stage.apply(job, "--new-run").code == ExitCode.OK
 
 
+@pytest.mark.parametrize("other", ["link", "copy", "the rows alone"])
+def test_another_name_of_the_same_rows_is_no_way_around_a_stop(other: str, stage: Stage) -> None:
+    """A scheduler that is pointed at a link or a copy would send what the limit kept back."""
+    _, stop = stopped(stage)
+    rows = next(stage.folder.glob("*.csv"))
+    name = rows.with_name("other.csv")
+    if other == "link":
+        name.symlink_to(rows.name)
+    elif other == "copy":
+        name.write_bytes(rows.read_bytes())
+    else:
+        name = rows
+    sent = len(stage.applied)
+    ended = stage.apply(str(name), "--max-failures", "0", "-j", "1")
+    assert ended.code == ExitCode.SAFETY_LIMIT, ended.err
+    assert stop in ended.err
+    assert len(stage.applied) == sent
+
+
 def test_a_saved_plan_that_nothing_stands_against_needs_no_word(stage: Stage) -> None:
     """Another job of the same name in another folder has stops of its own; a word too many is refused."""
     stopped(stage)

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import DecidedBy, Intent
+from bulk.core.ledger.records import Attempt, AttemptResult, DecidedBy, Intent, Purpose
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Hold, Limit, Outcome, Why
+from bulk.core.model import Hold, Limit, Outcome, Reply, Why
 from bulk.core.reports.status import State, as_json, lines, state_of_run
 from bulk.core.reports.stopped import ways_on
 from bulk.core.reports.words import plain
@@ -135,6 +135,17 @@ def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Calla
     json = as_json(written.progress, alive=True)
     assert sum(json["outcomes"].values()) == json["rows"] == 2
     assert (json["state"], json["ended"], json["outcomes"][Outcome.APPLIED]) == ("running", 1, 1)
+
+
+def test_a_service_that_is_parked_right_now_is_named(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """After a crash somebody must learn that a port of a consumer is down."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
+    parked = Attempt(row=2, attempt=1, verdict=AttemptResult.PARKED, reply=Reply(http=200))
+    written.put(Intent(row=2, attempt=1, purpose=Purpose.PARK), parked)
+    assert any(line.startswith("! row 2: a service is parked") for line in told(written))
+    assert as_json(written.progress, alive=False)["parked"] == [2]
 
 
 def test_status_of_an_empty_ledger_is_json_too() -> None:
