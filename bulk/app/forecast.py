@@ -63,14 +63,14 @@ def _window_s(job: Job, now: Callable[[], datetime]) -> float | None:
 
 
 def _lanes(progress: Progress) -> list[Load]:
-    """Return what each lane of a run has to send: what shares one rate limit at the API.
+    """Return what each lane of a run has still to send: what shares one rate limit at the API.
 
     A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
     refused, the last one those that were sent. In which lane the parked services are is not known here; their
     intermediate PUTs are counted for the busiest one.
     """
-    changes = progress.rows_by_target({Action.UPDATE})
-    looked_at = progress.rows_by_target({Action.UPDATE, Action.KEEP})
+    changes = progress.rows_by_target({Action.UPDATE}, left=True)
+    looked_at = progress.rows_by_target({Action.UPDATE, Action.KEEP}, left=True)
     listed = (progress.planned or {}).get("pages", ())
     targets = map(target_of, progress.run["targets"])
     pages = dict(zip(targets, listed, strict=False))

@@ -148,7 +148,7 @@ def plan_report(
             only=only,
         ),
         advice=advice,
-        estimate=None if progress.sessions else estimate,
+        estimate=None if progress.sessions and not left_only else estimate,
         timeline=timeline,
         is_new=gathered is not None,
         gathered=gathered,

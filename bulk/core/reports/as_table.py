@@ -47,7 +47,7 @@ def lines(report: Report, *, width: int = WIDTH, each: bool = False) -> Iterator
     yield from wrapped((Span(headline(report), Style.STRONG),), width, hang=2)
     if says_all(report) and not each:
         return
-    if not report.ran:
+    if not report.ran or report.is_resumed:
         yield from _head(report, width)
     yield text()
     body = list(every_row(report) if each else _body(report, width))
@@ -60,7 +60,7 @@ def lines(report: Report, *, width: int = WIDTH, each: bool = False) -> Iterator
 
 
 def _head(report: Report, width: int) -> Iterator[Line]:
-    """Return where it happens and, of a plan that was kept, who planned it when."""
+    """Return where it happens and, of a plan that was made before, who planned it when."""
     where, places = report.where, report.places
     if where.is_simulator:
         hosts = "the bundled simulator; nothing leaves this machine"

@@ -67,7 +67,7 @@ class Report:
     advice: Callable[[str], str]
     """What to do about an error code."""
     estimate: Estimate | None = None
-    """None once the run has begun: it is about the whole plan."""
+    """None once the run has begun, unless it goes on now."""
     timeline: Timeline | None = None
     """None before the run, and where nobody asked for it."""
     is_new: bool = False

@@ -144,16 +144,22 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
     if not report.is_resumed:
         yield "Mappings", mappings_text(totals.planned), Style.PLAIN
     yield "Consumers", consumers_text(report), Style.LOSS if report.overview.consumers else Style.PLAIN
-    refused = totals.actions[Action.REFUSE]
-    yield "Refused", refused_text(report), Style.BAD if refused else Style.PLAIN
-    if right := totals_right(totals):
-        yield "Unchanged", f"{counted(right, 'service')} already right; nothing is sent to them", Style.PLAIN
+    if not report.is_resumed:  # of a run that goes on these rows have ended
+        yield from _unsent_facts(report)
     if report.estimate:
         yield "Takes", takes_text(report.estimate), Style.PLAIN
         if report.estimate.window:
             yield "Window", window_text(report.estimate), Style.PLAIN if report.estimate.fits else Style.BAD
         if budget := failure_budget(report):
             yield "May fail", budget, Style.PLAIN
+
+
+def _unsent_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    """Return what is not going to be sent."""
+    refused = report.totals.actions[Action.REFUSE]
+    yield "Refused", refused_text(report), Style.BAD if refused else Style.PLAIN
+    if right := totals_right(report.totals):
+        yield "Unchanged", f"{counted(right, 'service')} already right; nothing is sent to them", Style.PLAIN
 
 
 def _run_facts(report: Report) -> Iterator[tuple[str, str, Style]]:

@@ -389,7 +389,8 @@ def test_on_a_resume_only_what_is_left_is_shown(written: "Written", change: "Cal
     )
     assert "died" in " ".join(told[:3])
     assert "~ 39 services  -443 +8443/TCP, same backend" in told
-    assert not any(line.startswith("  Mappings") for line in told)
+    assert not any(line.startswith(("  Mappings", "  Refused")) for line in told)
+    assert labelled(told, "Where").endswith("(39 services)")
     written.end(BrakeReason.INTERRUPTED)
     assert "stopped at 2026-01-15" in " ".join(resumed()[:3])
 
