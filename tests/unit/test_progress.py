@@ -474,9 +474,11 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
     story = planned(rows)
     stages = dict.fromkeys(range(1, rows + 1), "waiting")
     parked: set[int] = set()
+    left: set[int] = set()
     for _ in range(data.draw(st.integers(0, 25))):
         row = data.draw(st.sampled_from(sorted(stages)))
-        steps = sorted(STEPS.get(stages[row], set()))
+        never_left = {"applied"} if stages[row] == "answered" and row not in left else set()
+        steps = sorted(STEPS.get(stages[row], set()) - never_left)
         if not steps:
             continue
         step = data.draw(st.sampled_from(steps))
@@ -484,6 +486,8 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
         story.step({"at": "", "type": record_type(record), **record_json(record), "row": row})
         if step == "parked":
             parked.add(row)
+        if step in set(AttemptResult) - {AttemptResult.NOT_SENT, AttemptResult.UNREACHED}:
+            left.add(row)
         stages[row] = _next(stages[row], step, parked=row in parked)
         assert story.progress.stage(row) is Stage[stages[row].upper()]
         counts = story.progress.counts()
@@ -492,6 +496,11 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
         ended = {r for r in stages if stages[r] not in {"waiting", "asked", "answered", "parked"}}
         assert story.progress.ended == len(ended)
         assert set(story.progress.unended()) == stages.keys() - ended
+        assert set(story.progress.rows_left(Action.UPDATE)) == stages.keys() - ended
+        assert story.progress.unsent == rows - len(ended)
+        assert story.progress.rows_by_target(left=True) == (
+            {PROJECT: rows - len(ended)} if len(ended) < rows else {}
+        )
         assert story.progress.open.keys() <= stages.keys() - ended
 
 
