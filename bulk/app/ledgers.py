@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
-from bulk.adapters.ledger import LedgerReader, fold, is_live, records, state
+from bulk.adapters.ledger import LedgerReader, fold, is_live, kept_at_rest, records, state
 from bulk.adapters.ledger_ends import ends_of, head_of
 from bulk.app.jobs import endpoint_named, runs_of
 from bulk.app.sources import JobRuns
@@ -251,6 +251,12 @@ def own_endpoint(argument: str) -> str:
         return endpoint_named(argument)
     except (JobInvalid, UsageError):
         return ""
+
+
+def must_be_free(ledger: Path) -> None:
+    """Raise LedgerBusy where somebody works on a ledger now; whoever works on it next has to lock it."""
+    with kept_at_rest(ledger):
+        pass
 
 
 def is_ledger(argument: str) -> bool:

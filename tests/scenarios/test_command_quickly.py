@@ -8,7 +8,7 @@ import pytest
 
 from bulk.adapters import ledger as ledger_file
 from bulk.adapters.ledger import LedgerFile
-from bulk.app import jobs, ledgers
+from bulk.app import applying, jobs, ledgers
 from bulk.app.ledgers import plan_report, reading
 from bulk.core.errors import ExitCode
 from tests.fakes import FakeClock
@@ -63,10 +63,11 @@ def test_an_old_run_that_finished_is_not_folded_for_a_new_one(
 def test_a_ledger_at_work_is_not_folded_to_name_who_works_on_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The last session has the pid."""
+    """The last session has the pid; and nothing is loaded that works on it."""
     stage.apply(stage.job(wide([1])))
     held = LedgerFile.open(stage.ledger, now=FakeClock().now)
     monkeypatch.setattr(ledger_file, "fold", never)
+    monkeypatch.setattr(applying, "apply_ledger", never)
     try:
         busy = stage.apply(str(stage.ledger))
         assert busy.code == ExitCode.BUSY

@@ -35,8 +35,7 @@ def apply(
     **flags: Any,
 ) -> int:
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
-    from bulk.app import applying, ledgers
-    from bulk.cli import logs, running, terminal
+    from bulk.app import ledgers
 
     overruled = despite_of(despite)
     if dry_run and overruled:
@@ -44,6 +43,12 @@ def apply(
     if dry_run:
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
+    if is_ledger := ledgers.is_ledger(job):
+        must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
+        ledgers.must_be_free(Path(job))  # before all that takes time to load
+    from bulk.app import applying
+    from bulk.cli import logs, running, terminal
+
     can_ask = job != "-" and sys.stdin.isatty()
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     operator = terminal.Terminal(
@@ -57,8 +62,7 @@ def apply(
     here = around(flags, can_ask=can_ask and not yes)
     digest = digest_of(expect_digest)
     notify_overruled(job, flags, quiet=quiet)
-    if ledgers.is_ledger(job):
-        must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
+    if is_ledger:
         applied = running.run(
             applying.apply_ledger(
                 Path(job),
