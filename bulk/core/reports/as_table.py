@@ -4,7 +4,6 @@ A plan of up to `EACH_MAX` changes has a line for each. `grep '^!'` finds what n
 """
 
 from collections.abc import Iterator
-from itertools import compress
 
 from bulk.core.model import Action, Outcome, Ports
 from bulk.core.reports import meaning
@@ -84,10 +83,10 @@ def _body(report: Report, width: int) -> Iterator[Line]:
     named = [change for group in groups for change, _ in group.named]
     shared = shared_names([*named, *(row.change for trouble in troubles for row in trouble.rows)])
     if rows := report.rows.changing(EACH_MAX) if groups else ():
-        losing = [bool(losses(row.change)) for row in rows]
-        yield from _rows(list(compress(rows, losing)), report, width)
+        losing = [row for row in rows if losses(row.change)]
+        yield from _rows(sorted(losing, key=_consumers, reverse=True), report, width)
         yield from _troubles(troubles, shared, report, width, 1)
-        yield from _rows([row for row, loses in zip(rows, losing, strict=True) if not loses], report, width)
+        yield from _rows([row for row in rows if not losses(row.change)], report, width)
     else:
         shown = groups[:KINDS_SHOWN]
         digits = max((len(figure(each.services)) for each in shown), default=1)
@@ -102,6 +101,10 @@ def _body(report: Report, width: int) -> Iterator[Line]:
     if overview.left_out:
         what = f"{counted(overview.left_out, 'more row')} not looked at here"
         yield from _hint(f"{what}: {report.commands.rows}", width)
+
+
+def _consumers(row: Row) -> int:
+    return (row.change.before.connection_count or 0) if row.change.before else 0
 
 
 def _hint(words: str, width: int) -> Iterator[Line]:

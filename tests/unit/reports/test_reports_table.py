@@ -93,10 +93,14 @@ def test_a_few_changes_have_a_line_each_with_those_that_take_a_port_first(
 ) -> None:
     """A job of twelve fits a screen; the place in the file stands where there is room for it."""
     safe = change(1, LIVE, "22:22/TCP 443:9001/TCP", before={"service_name": None})
-    written.planned(safe, *(change(row, LIVE, MOVED) for row in range(2, 13)))
+    most = change(13, LIVE, MOVED, before={"connection_count": 5})
+    written.planned(safe, *(change(row, LIVE, MOVED) for row in range(2, 12)), most)
     told = shown(planned(written.report()))
     rows = [line for line in told if line.startswith("~")]
-    assert rows[0] == "~ web-2  00000000  -443:9000/TCP +8443:9000/TCP  2 consumers lose 443"
+    assert rows[:2] == [
+        "~ web-13 00000000  -443:9000/TCP +8443:9000/TCP  5 consumers lose 443",
+        "~ web-2  00000000  -443:9000/TCP +8443:9000/TCP  2 consumers lose 443",
+    ]
     assert rows[-1] == "~ 00000000  -443:9000/TCP +443:9001/TCP  (services.csv:2)"
     assert len(rows) == 12
     assert len(told) + 2 <= 24
