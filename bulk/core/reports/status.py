@@ -7,11 +7,13 @@ from typing import Any
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
+from bulk.core.model import Outcome
 from bulk.core.reports.model import sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.stopped import ways_on
 from bulk.core.reports.where import where_of
 from bulk.core.reports.words import (
+    NOT_LOOKED_AT_AGAIN,
     Line,
     Span,
     Style,
@@ -146,8 +148,13 @@ def _counts(progress: Progress, state: State) -> Iterator[Line]:
         sent = f"{counted(progress.sent, 'PUT')} sent, {throttled(progress.refusals)}"
         yield text(f"  {figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}; {sent}")
     known = [(result, rows) for result, rows in counts.items() if rows]
+    has_ended = state in {State.STOPPED, State.DIED}
     yield tuple(
-        Span(f"  {result.facts.sigil} {figure(rows)} {result.facts.phrase}", style_of(result))
+        Span(
+            f"  {result.facts.sigil} {figure(rows)} {result.facts.phrase}"
+            f"{NOT_LOOKED_AT_AGAIN if has_ended and result is Outcome.APPLIED else ''}",
+            style_of(result),
+        )
         for result, rows in known
     )
 

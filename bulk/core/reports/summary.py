@@ -9,6 +9,7 @@ from bulk.core.reports.model import Report, sittings_of
 from bulk.core.reports.remarks import remark
 from bulk.core.reports.totals import Mappings, Totals
 from bulk.core.reports.words import (
+    NOT_LOOKED_AT_AGAIN,
     Line,
     Span,
     Style,
@@ -166,8 +167,8 @@ def _run_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
     totals = report.totals
     outcomes = totals.outcomes or {}
     applied = figure(outcomes.get(Outcome.APPLIED, 0))
-    if report.progress.finished and outcomes.get(Outcome.APPLIED):
-        applied += _READ_BACK
+    if outcomes.get(Outcome.APPLIED):
+        applied += _READ_BACK if report.progress.finished else NOT_LOOKED_AT_AGAIN
     rest = dict(outcomes)
     rest.pop(Outcome.APPLIED, None)
     yield "Applied", "; ".join(filter(None, (applied, tallied(rest)))), Style.GOOD

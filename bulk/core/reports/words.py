@@ -112,6 +112,10 @@ def limited(names: Sequence[str], total: int, joint: str = ", ") -> str:
     return joint.join(names) + (f" and {figure(more)} more" if more else "")
 
 
+NOT_LOOKED_AT_AGAIN = ", not yet looked at again"
+"""What is said of applied rows while the last look, at the end of a run, has not shown them as asked."""
+
+
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
     """Return `250 applied, 3 failed`: what there is none of is left out."""
     return ", ".join(f"{figure(count)} {result.facts.phrase}" for result, count in counts.items() if count)

@@ -148,7 +148,7 @@ def test_markdown_begins_with_totals_then_what_is_wrong_then_every_change(
     told = "".join(as_markdown.render(written.report())).splitlines()
     assert told[0].startswith("# services.csv stands at 2 of 4 services as asked; 1 failed, 1 refused")
     assert told[2] == f"- Digest: `sha256:{'cd' * 32}`"
-    assert "- Applied: 1; 1 already right, 1 failed, 1 refused" in told
+    assert "- Applied: 1, not yet looked at again; 1 already right, 1 failed, 1 refused" in told
     wrong = told.index("## Needs attention (2)")
     first, second = "00000000-0000-0000-0000-000000000002", "00000000-0000-0000-0000-000000000004"
     assert told[wrong + 4 : wrong + 6] == [
