@@ -256,39 +256,30 @@ async def connect(
     if not target.profile:
         refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
     approve(vpcep, found)
-    to_iam = partial(
-        open_credential, found, wire=wire, iam_endpoint=iam, region=target.region, patience=patience
-    )
+    region = target.region
+    to_iam = partial(open_credential, found, wire=wire, iam_endpoint=iam, region=region, patience=patience)
+    placed = partial(find_project, wire=wire, iam_endpoint=iam, region=region, patience=patience)
     credential = await to_iam(project_id=named)
-    project = (
-        await find_project(
-            credential,
-            wire=wire,
-            iam_endpoint=iam,
-            region=target.region,
-            patience=patience,
-            unplaced=unplaced,
-        )
-        if not named
-        else None
-    )
-    project_id = project.id if project else named
-    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
+    project = None if named else await placed(credential, unplaced=unplaced)
+    if (
+        project_id := project.id if project else named
+    ) == unplaced:  # a token is for one project, and the first one was for that of the region
         credential = await to_iam(project_id=project_id)
     client = kind(
-        wire=wire,
-        endpoint=vpcep,
-        project_id=project_id,
-        credential=credential,
-        owner=Owner(
-            account=found.domain,
-            key=found.source.ak[16:][-4:] if isinstance(found.source, KeyPair) else "",
-            iam=iam.authority if iam and isinstance(found.source, Password) else "",
-        ),
-        iam_endpoint=iam,
-    )
+        wire=wire, endpoint=vpcep, project_id=project_id, credential=credential, iam_endpoint=iam,
+        owner=_owner(found, iam),
+    )  # fmt: skip
     client.owner = client.owner_of(project)
     return client
+
+
+def _owner(found: Found, iam: Endpoint | None) -> Owner:
+    """Return as whom a client works, as far as its credentials say; of a key its last characters."""
+    return Owner(
+        account=found.domain,
+        key=found.source.ak[16:][-4:] if isinstance(found.source, KeyPair) else "",
+        iam=iam.authority if iam and isinstance(found.source, Password) else "",
+    )
 
 
 def _checked(project_id: str) -> str:

@@ -67,13 +67,11 @@ def next_session(
         _must_be_of(source, ledger, command)
     _, endpoint = job_of_ledger(progress, {"endpoint": found.job.where.endpoint})
     message = "; ".join(map(str, found.taken))
+    notes = (Note(about="settings", message=message),) if message else ()
+    refusal = _refusal(source, ledger, found, command) if found.refused else None
+    given |= before
     return NextSession(
-        job=found.job,
-        endpoint=endpoint,
-        given=given | before,
-        approved=began,
-        notes=(Note(about="settings", message=message),) if message else (),
-        refusal=_refusal(source, ledger, found, command) if found.refused else None,
+        job=found.job, endpoint=endpoint, given=given, approved=began, notes=notes, refusal=refusal
     )
 
 

@@ -136,17 +136,11 @@ def plan_report(
         told = row_of(reader.change(row), outcome, reader.outcome(row))
         return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
 
+    mappings_of = partial(_mappings_of, reader)
+    rows = Rows(progress, row_at, mappings_of, reader.alike_text, moved, left_only=left_only, only=only)
     return Report(
         progress=progress,
-        rows=Rows(
-            progress,
-            row_at,
-            partial(_mappings_of, reader),
-            reader.alike_text,
-            moved,
-            left_only=left_only,
-            only=only,
-        ),
+        rows=rows,
         advice=advice,
         estimate=None if progress.sessions and not left_only else estimate,
         timeline=timeline,

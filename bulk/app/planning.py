@@ -26,7 +26,7 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.footprint import Footprint
 from bulk.core.job import settings_json
 from bulk.core.ledger.digest import PlanDigest, covered, planned_terms
-from bulk.core.ledger.records import Alike, Planned, Record, Run, record_json, target_json
+from bulk.core.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
 from bulk.core.model import Change, Owner, PlannedChange, Repeated, Target
 from bulk.core.plan import list_requests
 from bulk.core.reports.model import Report
@@ -97,21 +97,8 @@ async def _write(
     """
     reach.foresee({source.job.where.target, *rows})
     by_target = await _by_target(rows, reach)
-    run = Run(
-        run_id=secrets.token_hex(8),
-        version=__version__,
-        job=source.name,
-        job_sha256=source.sha256,
-        runs=str(source.runs.folder.resolve()),
-        file=source.runs.file,
-        options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
-        targets=[
-            target_json(target) | {"host": host}
-            for target, host in zip(by_target, await reach.hosts(by_target), strict=True)
-        ],
-        user=user(),
-        host=socket.gethostname(),
-    )
+    hosts = zip(by_target, await reach.hosts(by_target), strict=True)
+    run = _run_of(source, [target_json(target) | {"host": host} for target, host in hosts])
     ledger.put(run)
     writer = _PlanWriter(ledger, run)
 
@@ -128,6 +115,21 @@ async def _write(
     await in_turn(ask, by_target, use)
     await writer.complete(source.unusable(), await reach.owners(by_target))
     return writer.overview
+
+
+def _run_of(source: PlanSource[R], targets: list[Json]) -> Run:
+    return Run(
+        run_id=secrets.token_hex(8),
+        version=__version__,
+        job=source.name,
+        job_sha256=source.sha256,
+        runs=str(source.runs.folder.resolve()),
+        file=source.runs.file,
+        options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
+        targets=targets,
+        user=user(),
+        host=socket.gethostname(),
+    )
 
 
 async def _by_target(rows: Mapping[Target, Collection[R]], reach: Reach[C]) -> Mapping[Target, Collection[R]]:

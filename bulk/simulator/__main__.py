@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import orjson
@@ -53,7 +54,13 @@ def _parser() -> argparse.ArgumentParser:
         f"accepts AK {demo.ak} with SK {demo.sk}, and user {demo.user} of {demo.domain} with "
         f"password {demo.password}.",
     )
-    add = parser.add_argument
+    _add_fleet(parser.add_argument)
+    _add_behaviour(parser.add_argument)
+    return parser
+
+
+def _add_fleet(add: Callable[..., object]) -> None:
+    """Add the flags that say where the simulator is and what it begins with."""
     add(
         "--port",
         type=_port,
@@ -77,6 +84,10 @@ def _parser() -> argparse.ArgumentParser:
         help="a project: its name is a region or region_sub; repeatable",
     )
     add("--region", default="cn-north-4", help="region of projects that only the fleet names")
+
+
+def _add_behaviour(add: Callable[..., object]) -> None:
+    """Add the flags that say how the simulator answers and when it ends."""
     add("--applied-log", type=Path, metavar="FILE", help="JSON Lines of every PUT that took effect")
     add(
         "--limit",
@@ -90,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--faults", default="{}", metavar="JSON|FILE", help="a plan of faults")
     add("--switches", default="{}", metavar="JSON|FILE", help="behaviour where the documents are silent")
     add("--stop-with-stdin", action="store_true", help="stop when standard input ends")
-    return parser
 
 
 def _simulator(arguments: argparse.Namespace) -> Simulator:
