@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from bulk.adapters.credentials import Found, Password, find_credentials
 from bulk.adapters.flights import Flights, Spawn
@@ -251,8 +251,7 @@ async def connect(
     found = find_credentials(env=env, home=home, profile=target.profile)
     vpcep = endpoint_for(target.region, override=endpoint or found.endpoint, env=env)
     iam = iam_endpoint_for(target.region, api=vpcep, override=found.iam_endpoint, env=env)
-    unplaced = _checked(found.project_id) if is_one_of_several and not target.project_id else ""
-    named = "" if unplaced else _checked(target.project_id or found.project_id)
+    named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
     if not target.profile:
         refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
     approve(vpcep, found)
@@ -261,16 +260,19 @@ async def connect(
     placed = partial(find_project, wire=wire, iam_endpoint=iam, region=region, patience=patience)
     credential = await to_iam(project_id=named)
     project = None if named else await placed(credential, unplaced=unplaced)
-    if (
-        project_id := project.id if project else named
-    ) == unplaced:  # a token is for one project, and the first one was for that of the region
+    project_id = project.id if project else named
+    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
         credential = await to_iam(project_id=project_id)
-    client = kind(
-        wire=wire, endpoint=vpcep, project_id=project_id, credential=credential, iam_endpoint=iam,
-        owner=_owner(found, iam),
-    )  # fmt: skip
+    route: Any = {"wire": wire, "endpoint": vpcep, "iam_endpoint": iam}
+    client = kind(project_id=project_id, credential=credential, owner=_owner(found, iam), **route)
     client.owner = client.owner_of(project)
     return client
+
+
+def _projects(target: Target, found: Found, *, is_one_of_several: bool) -> tuple[str, str]:
+    """Return the project that is meant, and the one of which only IAM knows in which region it is."""
+    unplaced = _checked(found.project_id) if is_one_of_several and not target.project_id else ""
+    return "" if unplaced else _checked(target.project_id or found.project_id), unplaced
 
 
 def _owner(found: Found, iam: Endpoint | None) -> Owner:
