@@ -8,7 +8,16 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
-from bulk.core.model import BODY_FIELDS, MAY_BE_EMPTY, Action, Change, ModifyBody, ServiceState, SideEffect
+from bulk.core.model import (
+    BODY_FIELDS,
+    MAPPINGS_MAX,
+    MAY_BE_EMPTY,
+    Action,
+    Change,
+    ModifyBody,
+    ServiceState,
+    SideEffect,
+)
 
 
 def inverse(change: Change, *, row: int) -> Change:
@@ -22,6 +31,8 @@ def inverse(change: Change, *, row: int) -> Change:
         for name, value in restored.items()
         if value is None or (value in ("", ()) and name not in MAY_BE_EMPTY)
     )
+    if (mappings := len(restored.get("ports") or ())) > MAPPINGS_MAX:
+        reason = f"no PUT can bring back more than {MAPPINGS_MAX} mappings; the service had {mappings}"
     body = ModifyBody(**restored)
     return replace(
         change,
@@ -76,6 +87,8 @@ def written(change: Change) -> ServiceState | None:
 def _value(before: ServiceState | None, name: str) -> Any:
     if before is None:
         return None
+    if name == "ports":
+        return tuple(dict.fromkeys(before.ports))  # no PUT may name a mapping twice, as a service may show it
     if name == "service_name" and before.service_name is not None:
         return before.short_name
     return getattr(before, name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.inverse import inverse, with_side_effects, written
-from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, ServiceState, SideEffect
+from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, PortMapping, ServiceState, SideEffect
 from tests.nouns import change, ports, service_id, update
 
 BEFORE = ServiceState(
@@ -112,6 +112,16 @@ def test_a_service_that_had_no_ports_cannot_have_none_again() -> None:
     """The API takes no empty list."""
     back = inverse(applied(replace(BEFORE, ports=()), ports=ports(1)), row=1)
     assert back.action is Action.REFUSE
+
+
+def test_what_no_put_can_say_is_refused_or_said_once() -> None:
+    """More mappings than a PUT may carry cannot be brought back; one that is shown twice is sent once."""
+    many = replace(BEFORE, ports=tuple(PortMapping(client_port=n, server_port=n) for n in range(1, 202)))
+    refused = inverse(applied(many, ports=ports(3)), row=1)
+    assert refused.action is Action.REFUSE
+    assert "the service had 201" in refused.reason
+    twice = replace(BEFORE, ports=(*ports(1, 2), *ports(1)))
+    assert inverse(applied(twice, ports=ports(3)), row=1).body.ports == ports(1, 2)
 
 
 def test_without_a_state_before_nothing_can_be_brought_back() -> None:
