@@ -135,6 +135,7 @@ def resumed(rows: int, home: Path) -> Iterator[Row]:
             flock(held.fileno(), LOCK_EX)
             yield _quick(f"busy: {rows:,} rows", ("apply", str(ledger), "--yes"), home, code=8)
         write_run(ledger, job, server.url, rows, done=rows, is_finished=True)
+    with serving(python("tests.benchmarks.server", "10"), home=home) as server:
         yield _beside(f"ten rows beside an old run: {rows:,} rows", job, server, home)
 
 
