@@ -29,6 +29,8 @@ class Terminal:
                 "nobody can be asked here (standard input is not a terminal); nothing was sent",
                 hint=f"add --yes to go ahead, or {dry_run} to see the plan only",
             )
+        self.can_ask = can_ask and not yes
+        """Whether somebody would answer a question, and wants to be asked."""
         self._each_row = each_row
         self._each = each
         self._yes = yes

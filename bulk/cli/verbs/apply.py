@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
@@ -16,6 +16,10 @@ from bulk.cli.verbs.shared import (
     unread_job,
 )
 from bulk.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from bulk.app.overruling import Despite
+    from bulk.cli.terminal import Terminal
 
 
 @options.takes(*options.ALL)
@@ -35,59 +39,51 @@ def apply(
     **flags: Any,
 ) -> int:
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
-    from bulk.app import ledgers
-
     overruled = despite_of(despite)
-    if dry_run and overruled:
-        raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
     if dry_run:
+        _must_be_none(overruled)
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
         return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
-    if is_ledger := ledgers.is_ledger(job):
-        must_be_alone(job, limit=limit, ledger=ledger, new_run=new_run)
-        ledgers.must_be_free(Path(job))  # before all that takes time to load
+    is_ledger = _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
     from bulk.app import applying
-    from bulk.cli import logs, running, terminal
+    from bulk.cli import logs, running
 
-    can_ask = job != "-" and sys.stdin.isatty()
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    operator = terminal.Terminal(
-        yes=yes,
-        quiet=quiet,
-        can_ask=can_ask,
-        dry_run="-n",
-        each_row=again(job, "-n", "--all"),
-        each=each,
-    )
-    here = around(flags, can_ask=can_ask and not yes)
-    digest = digest_of(expect_digest)
+    operator = _operator(job, yes=yes, quiet=quiet, each=each)
+    here, digest = around(flags, can_ask=operator.can_ask), digest_of(expect_digest)
+    asked: dict[str, Any] = {"around": here, "operator": operator, "on_record": log}
+    asked |= {"expect_digest": digest, "despite": overruled}
     notify_overruled(job, flags, quiet=quiet)
     if is_ledger:
-        applied = running.run(
-            applying.apply_ledger(
-                Path(job),
-                flags,
-                around=here,
-                operator=operator,
-                on_record=log,
-                expect_digest=digest,
-                despite=overruled,
-            )
-        )
+        applied = running.run(applying.apply_ledger(Path(job), flags, **asked))
     else:
+        kept = Path(ledger) if ledger else None
         with unread_job(job, flags, limit=limit, quiet=quiet) as unread:
-            applied = running.run(
-                applying.apply_from(
-                    unread,
-                    flags,
-                    around=here,
-                    operator=operator,
-                    on_record=log,
-                    new_run=new_run,
-                    ledger=Path(ledger) if ledger else None,
-                    expect_digest=digest,
-                    despite=overruled,
-                )
-            )
+            use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
+            applied = running.run(use_case)
     operator.sum_up(applied)
     return applied.exit_code
+
+
+def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
+    """Return who stands before the run; nobody can be asked where the rows come from standard input."""
+    from bulk.cli.terminal import Terminal
+
+    can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all")
+    return Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
+
+
+def _must_be_none(overruled: "tuple[Despite, ...]") -> None:
+    if overruled:
+        raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
+
+
+def _is_free_ledger(job: str, **words: Any) -> bool:
+    """Return whether a ledger is named; raise LedgerBusy before all that takes time to load."""
+    from bulk.app import ledgers
+
+    if not ledgers.is_ledger(job):
+        return False
+    must_be_alone(job, **words)
+    ledgers.must_be_free(Path(job))
+    return True

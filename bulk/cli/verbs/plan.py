@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from bulk.cli.verbs.shared import (
     must_be_alone,
     notify_overruled,
     open_job,
-    show_report,
+    showing,
 )
 from bulk.core.errors import ExitCode
 
 if TYPE_CHECKING:
-    from bulk.core.reports.model import Report
+    from bulk.app.forecast import Forecast
+    from bulk.core.reports.model import Commands, Report
 
 
 @options.takes(*options.ALL)
@@ -42,50 +43,47 @@ def plan(
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, jobs, ledgers, planning, sources
+    from bulk.app import comparing, ledgers, planning, sources
     from bulk.cli import logs, running
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-
-    here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
-    digest = digest_of(expect_digest)
     notify_overruled(job, flags, quiet=quiet)
-
-    def shown(report: "Report") -> None:
-        from bulk.core.reports.model import Commands
-
-        saved = out or (job if ledgers.is_ledger(job) else "")
-        endpoint_meant = jobs.endpoint_of_ledger(report.progress)
-        commands = Commands(
-            each=again(job, "--all"),
-            rows=again(job, "--output", "csv"),
-            apply=endpoint_meant.apply_command(Path(saved)) if saved else apply_command(["apply"]),
-            rollback=f"bulk rollback {shlex.quote(saved or job)}",
-        )
-        if not quiet or output_form is not ReportForm.TABLE:
-            show_report(replace(report, commands=commands), output_form, bom=bom, each=each)
-
+    commands_of = partial(_commands, job, out)
+    asked: dict[str, Any] = {
+        "around": around(flags, can_ask=job != "-" and sys.stdin.isatty()),
+        "shown": showing(output_form, commands_of, bom=bom, each=each, quiet=quiet),
+        "expect_digest": digest_of(expect_digest),
+    }
     if ledgers.is_ledger(job):
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
-        use_case = comparing.plan_ledger(
-            Path(job),
-            flags,
-            around=here,
-            shown=shown,
-            on_record=log if verbose else None,
-            expect_digest=digest,
-        )
+        use_case = comparing.plan_ledger(Path(job), flags, on_record=log if verbose else None, **asked)
     else:
         source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         endpoint = source.endpoint
-        use_case = planning.plan_from(
-            source, around=here, out=saved, shown=shown, on_record=log, expect_digest=digest
-        )
+        use_case = planning.plan_from(source, out=saved, on_record=log, **asked)
     planned = running.run(use_case)
     ended = conclude(planned, out, endpoint, quiet=quiet)
-    if detailed_exitcode and not ended:
-        if planned.refused:
-            return ExitCode.SOME_FAILED
-        return ExitCode.USAGE if planned.changes else ended
-    return ended
+    return _detailed(planned) if detailed_exitcode and not ended else ended
+
+
+def _commands(job: str, out: str, report: "Report") -> "Commands":
+    """Return the commands that a plan names: those that show more of it, and those that follow."""
+    from bulk.app import jobs, ledgers
+    from bulk.core.reports.model import Commands
+
+    saved = out or (job if ledgers.is_ledger(job) else "")
+    endpoint_meant = jobs.endpoint_of_ledger(report.progress)
+    return Commands(
+        each=again(job, "--all"),
+        rows=again(job, "--output", "csv"),
+        apply=endpoint_meant.apply_command(Path(saved)) if saved else apply_command(["apply"]),
+        rollback=f"bulk rollback {shlex.quote(saved or job)}",
+    )
+
+
+def _detailed(planned: "Forecast") -> ExitCode:
+    """Return the exit code of `--detailed-exitcode`."""
+    if planned.refused:
+        return ExitCode.SOME_FAILED
+    return ExitCode.USAGE if planned.changes else ExitCode.OK

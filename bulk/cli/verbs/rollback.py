@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +16,13 @@ from bulk.cli.verbs.shared import (
     conclude,
     ids_of,
     ledger_of,
-    show_report,
+    showing,
 )
 from bulk.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulk.core.reports.model import Report
+    from bulk.app.sources import Endpoint
+    from bulk.core.reports.model import Commands, Report
 
 
 @options.takes("endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
@@ -45,7 +46,28 @@ def rollback(
     from bulk.cli import logs, running, terminal
 
     apply = apply and not dry_run
-    if apply and out:
+    if apply:
+        _must_not_be_saved(out)
+    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
+    can_ask = sys.stdin.isatty()
+    here, path = around(flags, can_ask=can_ask and not yes), ledger_of(run)
+    at_rest = apply or bool(out)
+    with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
+        if apply:
+            whole, ask = f"bulk rollback {shlex.quote(str(path))} --all", {"yes": yes, "can_ask": can_ask}
+            operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
+            said: dict[str, Any] = {"around": here, "operator": operator, "on_record": log}
+            applied = running.run(applying.apply_from(source.as_unread(), flags, **said))
+            operator.sum_up(applied)
+            return applied.exit_code
+        saved, commands_of = Path(out) if out else None, partial(_commands, source.endpoint, out)
+        shown = showing(output_form, commands_of, bom=bom, each=each, quiet=quiet)
+        plan = planning.plan_from(source, around=here, out=saved, shown=shown, on_record=log)
+        return conclude(running.run(plan), out, source.endpoint, quiet=quiet)
+
+
+def _must_not_be_saved(out: str) -> None:
+    if out:
         place = place_of(out, "--out")
         raise UsageError(
             f"{place} saves a plan and --apply runs one",
@@ -53,43 +75,13 @@ def rollback(
             f"`bulk apply {shlex.quote(out)}`; leave out {place} to run it now",
         )
 
-    def shown(report: "Report") -> None:
-        from bulk.core.reports.model import Commands
 
-        commands = Commands(
-            each=output.command("--all"),
-            rows=output.command("--output", "csv"),
-            apply=source.endpoint.apply_command(Path(out))
-            if out
-            else f"{apply_command(['rollback'])} --apply",
-        )
-        if not quiet or output_form is not ReportForm.TABLE:
-            show_report(replace(report, commands=commands), output_form, bom=bom, each=each)
+def _commands(endpoint: "Endpoint", out: str, _: "Report") -> "Commands":
+    """Return the commands that the plan of a rollback names."""
+    from bulk.core.reports.model import Commands
 
-    log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    here, path = around(flags, can_ask=sys.stdin.isatty() and not yes), ledger_of(run)
-    at_rest = apply or bool(out)
-    with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
-        if apply:
-            operator = terminal.Terminal(
-                yes=yes,
-                quiet=quiet,
-                can_ask=sys.stdin.isatty(),
-                dry_run="leave out --apply",
-                each_row=f"bulk rollback {shlex.quote(str(path))} --all",
-            )
-            applied = running.run(
-                applying.apply_from(source.as_unread(), flags, around=here, operator=operator, on_record=log)
-            )
-            operator.sum_up(applied)
-            return applied.exit_code
-        planned = running.run(
-            planning.plan_from(
-                source,
-                around=here,
-                out=Path(out) if out else None,
-                shown=shown,
-                on_record=log,
-            )
-        )
-        return conclude(planned, out, source.endpoint, quiet=quiet)
+    return Commands(
+        each=output.command("--all"),
+        rows=output.command("--output", "csv"),
+        apply=endpoint.apply_command(Path(out)) if out else f"{apply_command(['rollback'])} --apply",
+    )

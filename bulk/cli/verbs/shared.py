@@ -19,6 +19,7 @@ from bulk.core.job.settings import Group, flag_of
 from bulk.core.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from bulk.app.forecast import Forecast
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from bulk.app.sources import Endpoint, UnreadSource
     from bulk.app.surroundings import Surroundings
     from bulk.core.model import Issue, ServiceUpdate
-    from bulk.core.reports.model import Report
+    from bulk.core.reports.model import Commands, Report
     from bulk.core.rows import LineCount
 
 
@@ -228,6 +229,23 @@ def show_report(report: "Report", form: ReportForm, *, bom: bool = False, each: 
             output.write(as_html.render(report))
         case _:
             assert_never(form)
+
+
+def showing(
+    form: ReportForm,
+    commands_of: "Callable[[Report], Commands]",
+    *,
+    bom: bool,
+    each: bool,
+    quiet: bool,
+) -> "Callable[[Report], None]":
+    """Return what writes a report with the commands that belong to it; with `quiet` no table."""
+
+    def write(report: "Report") -> None:
+        if not quiet or form is not ReportForm.TABLE:
+            show_report(replace(report, commands=commands_of(report)), form, bom=bom, each=each)
+
+    return write
 
 
 def apply_command(verb: Sequence[str]) -> str:
