@@ -103,13 +103,12 @@ class Rows:
         wrong, others = list[int](), list[int]()
         for row in self._numbers():
             if (self._outcome(row) or progress.action(row)).facts.needs_person:
-                if wrong_left:
-                    wrong.append(row)
-                    wrong_left -= 1
+                wrong.append(row)
+                wrong_left -= 1
             elif others_left:
                 others.append(row)
                 others_left -= 1
-            if not wrong_left and not others_left:
+            if wrong_left <= 0 and not others_left:
                 break
         return map(self._row_at, [*wrong, *others]), total - len(wrong) - len(others)
 

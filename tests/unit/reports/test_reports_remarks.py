@@ -62,6 +62,10 @@ def test_decisions_are_in_every_report_that_has_room_for_them(
     report, words = written.report(), "decision of operator ann on bastion1: pause (bridge call) [c7f2]"
     assert any(words in plain(line) for line in as_table.lines(report, width=200))
     assert as_markdown.escaped(words) in "".join(as_markdown.render(report))
+    written.put(PASSED)  # which is no news
+    assert not any("wave 1" in plain(line) for line in as_table.lines(written.report(), width=200))
+    written.records.pop()
+    written.progress.decisions.pop()
     assert words in "".join(as_html.render(report))
     (decision,) = orjson.loads("".join(as_json.render(report)))["decisions"]
     members: Json = {"at": "2026-01-15T08:30:05.000Z", **record_json(PAUSED)}
