@@ -121,7 +121,7 @@ def _applied(name: str, ledger: Path, server: Server, home: Path) -> Row:
 
 
 def resumed(rows: int, home: Path) -> Iterator[Row]:
-    """Give what it takes to go on with a half-done run, to show it, and to begin another beside old ones."""
+    """Yield what it takes to go on with a half-done run, to show it, and to begin another beside old ones."""
     job = write_job(home / "scale.csv", rows, services_per_project=rows)
     (home / "runs").mkdir()
     with serving(python("tests.benchmarks.server", str(rows)), home=home) as server:
@@ -143,7 +143,7 @@ _STAMPED = "scale-20260115T083000.000Z.ledger.jsonl"
 
 
 def _first_put(name: str, job: Path, ledger: Path, server: Server, home: Path, bars: tuple[Bar, ...]) -> Row:
-    """Give what a run takes up to its first PUT, at which it is killed; its ledger is then as it was."""
+    """Return what a run takes up to its first PUT, at which it is killed; its ledger is then as it was."""
     server.reset()
     size_bytes, reads = ledger.stat().st_size, 0
     argv = python("bulk", "apply", str(job), "--endpoint", server.url, "--yes")
@@ -175,7 +175,7 @@ def _quick(name: str, words: Sequence[str], home: Path, code: int = 0) -> Row:
 
 
 def _beside(name: str, job: Path, server: Server, home: Path) -> Row:
-    """Give what a run of ten rows takes beside an old one of its job, and how much more than alone."""
+    """Return what a run of ten rows takes beside an old one of its job, and how much more than alone."""
     alone = write_job(home / "alone.csv", 10, services_per_project=10)
     flags = ("--endpoint", server.url, *AS_FAST_AS_IT_GOES)
     spent = [

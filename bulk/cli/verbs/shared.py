@@ -84,7 +84,7 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
 
 
 def notify_overruled(job: str, flags: Mapping[str, Any], *, quiet: bool) -> None:
-    """Say that a variable sends a job elsewhere than its own file says, since nobody typed that now."""
+    """Write that a variable sends a job elsewhere than its own file does, since nobody typed that now."""
     from bulk.app.ledgers import own_endpoint
 
     endpoint = flags.get("endpoint") or ""
