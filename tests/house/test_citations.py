@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from os.path import normpath
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def _headings() -> frozenset[str]:
 
 def _is_held(name: str, where: str) -> bool:
     """Return whether a document is in the repository: from its root, beside the file, or API.md itself."""
-    return name == "API.md" or name in _files() or (Path(where).parent / name).as_posix() in _files()
+    return name == "API.md" or name in _files() or normpath(Path(where).parent / name) in _files()
 
 
 @cache

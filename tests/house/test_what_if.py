@@ -1,4 +1,4 @@
-"""Each answer of the README's section "What if ..." is tried by a test, which is named here."""
+"""Each answer to a "What if" of the README and of jobs/README.md is tried by a test, which is named here."""
 
 import re
 
@@ -7,6 +7,7 @@ import pytest
 from tests.documents import ROOT, section
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+JOBS = (ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
 SCENARIOS, UNIT = "tests/scenarios/test_command_", "tests/unit/test_"
 PROPERTY, INTEGRATION = "tests/property/test_", "tests/integration/test_"
 ANSWERS: dict[str, tuple[str, ...]] = {
@@ -32,6 +33,44 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{SCENARIOS}apply.py::test_an_invalid_job_ends_with_3_and_sends_nothing",
         f"{SCENARIOS}apply.py::test_some_failed_rows_end_with_4_and_the_others_are_applied",
     ),
+    "the rows that failed": (
+        f"{SCENARIOS}look.py::test_what_failed_can_be_cut_out_of_the_csv_and_applied_again",
+    ),
+    "two runs of a job start at once": (
+        f"{SCENARIOS}signals.py::test_the_second_of_two_runs_at_once_ends_with_8",
+        f"{SCENARIOS}run.py::test_one_job_under_two_names_is_one_run_at_a_time",
+    ),
+    "the disk is full": (f"{SCENARIOS}apply.py::test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost",),
+    "the network fails": (
+        f"{SCENARIOS}apply.py::test_nobody_at_the_endpoint_ends_with_1",
+        f"{SCENARIOS}apply.py::test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_5",
+        f"{UNIT}run.py::test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing",
+    ),
+    "the secret is wrong or revoked": (
+        f"{SCENARIOS}keys.py::test_a_wrong_key_is_one_bad_signature_in_eight_regions",
+        f"{SCENARIOS}apply.py::test_credentials_revoked_during_the_run_stop_it_with_1",
+        f"{SCENARIOS}apply.py::test_a_token_that_ends_during_the_run_is_renewed",
+    ),
+    "somebody else changed a service": (
+        f"{SCENARIOS}apply.py::test_a_service_that_moved_since_the_plan_is_not_sent",
+        f"{SCENARIOS}apply.py::test_strict_stops_at_one_that_moved_with_7",
+        f"{UNIT}run.py::test_a_wall_clock_that_jumps_ends_what_looks_are_worth",
+    ),
+    "the window ends": (f"{SCENARIOS}apply.py::test_a_window_that_ends_during_the_run_ends_with_10",),
+    "the change has to be undone": (
+        f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",
+        f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
+    ),
+    "I want to try a few services first": (
+        f"{SCENARIOS}apply.py::test_a_canary_that_lives_lets_the_others_go",
+        f"{SCENARIOS}apply.py::test_a_canary_that_dies_stops_the_run_with_6",
+    ),
+    "the run was stopped by a limit": (
+        f"{SCENARIOS}despite.py::test_a_stopped_run_sends_nothing_more_whoever_tries_again",
+        f"{SCENARIOS}despite.py::test_a_person_lifts_the_stop_and_is_on_record",
+        f"{SCENARIOS}despite.py::test_nothing_saved_is_a_way_around_a_stop",
+        f"{SCENARIOS}despite.py::test_a_stopped_run_is_rolled_back_without_a_word",
+    ),
     "the file is not what it seems": (
         f"{UNIT}files.py::test_a_workbook_is_to_be_saved_as_csv",
         "tests/scenarios/test_bad_jobs.py::test_check_tells_a_bad_job_and_ends_with_3",
@@ -46,28 +85,15 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "somebody saves the job file": (
         f"{UNIT}files.py::test_a_file_that_is_changed_while_it_is_read_is_not_used",
     ),
-    "the rows that failed": (
-        f"{SCENARIOS}look.py::test_what_failed_can_be_cut_out_of_the_csv_and_applied_again",
-    ),
-    "two runs of a job start at once": (
-        f"{SCENARIOS}signals.py::test_the_second_of_two_runs_at_once_ends_with_8",
-        f"{SCENARIOS}run.py::test_one_job_under_two_names_is_one_run_at_a_time",
-    ),
     "two job files have one name": (
         f"{SCENARIOS}names.py::test_jobs_of_one_name_in_one_folder_have_runs_of_their_own",
     ),
     "the file system has no locks": (
         "tests/integration/test_locks.py::test_a_ledger_whose_lock_cannot_be_trusted_is_not_worked_on",
     ),
-    "the disk is full": (f"{SCENARIOS}apply.py::test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost",),
     "`runs/` is removed": (
         f"{SCENARIOS}run.py::test_a_run_whose_ledger_is_gone_sends_no_further_put",
         "tests/integration/test_ledger_file.py::test_a_file_that_somebody_else_touched_is_written_to_no_more",
-    ),
-    "the network fails": (
-        f"{SCENARIOS}apply.py::test_nobody_at_the_endpoint_ends_with_1",
-        f"{SCENARIOS}apply.py::test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_5",
-        f"{UNIT}run.py::test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing",
     ),
     "this machine runs out of open files": (
         f"{SCENARIOS}open_files.py::test_a_run_with_too_many_requests_for_its_open_files_ends_as_asked",
@@ -76,11 +102,6 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "the API asks to be left alone": (
         f"{SCENARIOS}push_back.py::test_a_wait_that_the_api_asks_for_is_kept_and_costs_no_try",
         f"{SCENARIOS}push_back.py::test_a_put_that_is_to_wait_for_years_stops_the_run_and_says_until_when",
-    ),
-    "the secret is wrong or revoked": (
-        f"{SCENARIOS}keys.py::test_a_wrong_key_is_one_bad_signature_in_eight_regions",
-        f"{SCENARIOS}apply.py::test_credentials_revoked_during_the_run_stop_it_with_1",
-        f"{SCENARIOS}apply.py::test_a_token_that_ends_during_the_run_is_renewed",
     ),
     "a policy denies one service": (
         f"{UNIT}run_limits.py::test_a_service_that_a_policy_denies_fails_alone",
@@ -93,11 +114,6 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "a PUT changes what no row asked for": (
         f"{SCENARIOS}despite.py::test_a_side_effect_that_a_person_allowed_stops_nothing_more",
         f"{SCENARIOS}despite.py::test_a_rollback_takes_a_side_effect_back_too",
-    ),
-    "somebody else changed a service": (
-        f"{SCENARIOS}apply.py::test_a_service_that_moved_since_the_plan_is_not_sent",
-        f"{SCENARIOS}apply.py::test_strict_stops_at_one_that_moved_with_7",
-        f"{UNIT}run.py::test_a_wall_clock_that_jumps_ends_what_looks_are_worth",
     ),
     "the ledger is damaged": (
         f"{SCENARIOS}look.py::test_a_damaged_ledger_is_refused_with_its_line",
@@ -116,14 +132,9 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "the clock of this machine was wrong": (
         f"{SCENARIOS}run.py::test_a_run_that_a_wrong_clock_stamped_hides_no_open_one",
     ),
-    "the window ends": (f"{SCENARIOS}apply.py::test_a_window_that_ends_during_the_run_ends_with_10",),
     "the clocks are changed while the window is open": (
         f"{PROPERTY}windows.py::test_a_night_in_which_the_clocks_are_changed_is_an_hour_shorter_or_longer",
         f"{SCENARIOS}apply.py::test_a_zone_that_is_not_known_is_refused_where_a_window_needs_it",
-    ),
-    "the change has to be undone": (
-        f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",
-        f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
     ),
     "somebody sent me a job": (
         f"{SCENARIOS}hosts.py::test_an_address_in_a_job_file_alone_gets_no_credentials",
@@ -142,16 +153,6 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     ),
     "I want to see beforehand what a kill would do": (
         f"{INTEGRATION}rehearse.py::test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched",
-    ),
-    "I want to try a few services first": (
-        f"{SCENARIOS}apply.py::test_a_canary_that_lives_lets_the_others_go",
-        f"{SCENARIOS}apply.py::test_a_canary_that_dies_stops_the_run_with_6",
-    ),
-    "the run was stopped by a limit": (
-        f"{SCENARIOS}despite.py::test_a_stopped_run_sends_nothing_more_whoever_tries_again",
-        f"{SCENARIOS}despite.py::test_a_person_lifts_the_stop_and_is_on_record",
-        f"{SCENARIOS}despite.py::test_nothing_saved_is_a_way_around_a_stop",
-        f"{SCENARIOS}despite.py::test_a_stopped_run_is_rolled_back_without_a_word",
     ),
     "a variable is empty": (
         f"{SCENARIOS}settings.py::test_an_empty_variable_is_refused_as_an_empty_flag_is",
@@ -184,8 +185,9 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{SCENARIOS}environment.py::test_a_file_called_bulk_is_not_the_command",
     ),
 }
-"""The beginning of each question, in the order of the README, and the tests of its answer."""
-QUESTIONS = re.findall(r"^\*\*\.\.\. (.*?)\?\*\*", section(README, "What if"), re.MULTILINE | re.DOTALL)
+"""The beginning of each question, in the order of the pages, and the tests of its answer."""
+ASKED = section(README, "What if") + section(JOBS, "More questions")
+QUESTIONS = re.findall(r"^\*\*\.\.\. (.*?)\?\*\*", ASKED, re.MULTILINE | re.DOTALL)
 
 
 def test_every_question_has_its_tests() -> None:

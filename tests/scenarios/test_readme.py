@@ -1,4 +1,4 @@
-"""The README is true: its commands run, and its tables are what the code says.
+"""README.md, jobs/README.md and bulk/README.md are true: commands run, and tables are what the code says.
 
 A fenced block whose first line names a file (```` ```csv bad.csv ````) is that file. A block marked
 `console` is run as one script: each line behind `$ ` is a command, the lines up to the next one are what
@@ -29,7 +29,11 @@ from tests.scenarios.stage import Stage
 from tests.simulator_caller import PROJECT, mapping
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README, JOBS, HOUSE = (
+    (ROOT / page).read_text(encoding="utf-8") for page in ("README.md", "jobs/README.md", "bulk/README.md")
+)
+FOR_USERS = f"{README}\n{JOBS}"
+PAGES = f"{FOR_USERS}\n{HOUSE}"
 SSH = "4189d3c2-8882-4871-a3c2-d380272eed83"
 WEB = "9d4a1b60-5c1f-4f6e-8a53-0f6c2f3c7d11"
 
@@ -46,14 +50,15 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """Give the fenced blocks in order."""
-    found = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """Give the fenced blocks of all pages in order."""
+    found = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
     return [Block(*parts) for parts in found]
 
 
 def table(heading: str) -> list[list[str]]:
-    """Give the cells of the table whose first line begins so, without that line."""
-    lines = README[README.index(f"\n| {heading} |") :].split("\n\n", 1)[0].strip().splitlines()
+    """Give the cells of the table whose first line begins so, without that line; it stands once."""
+    _, found = PAGES.split(f"\n| {heading} |")
+    lines = found.split("\n\n", 1)[0].strip().splitlines()
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
@@ -83,7 +88,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 @pytest.fixture
 def checkout(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder as after a clone: the demo, the files that the README writes, `bulk` on the path."""
+    """Give a folder as after a clone: the demo, the files that the pages write, `bulk` on the path."""
     folder, path = stage.folder, stage.folder / "path"
     shutil.copytree(ROOT / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("runs"))
     for block in blocks():
@@ -104,15 +109,17 @@ def checkout(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_console_block_runs_as_it_stands(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every command of it, in the order of the README; what it says on stdout is what stands there."""
+    """Every command of it, in the order of the pages; what it says on stdout is what stands there."""
     has_jq, ran = shutil.which("jq"), 0
     for block in blocks():
         if block.mark != "console" or ("jq " in block.text and not has_jq):
             continue
-        if "jobs/demo" in block.text:
+        with monkeypatch.context() as environment:
             for name in ("BULK_ENDPOINT", "BULK_REGION", "BULK_PROJECT_ID"):
-                monkeypatch.delenv(name, raising=False)
-        for said, command in zip(_run(block, checkout), commands(block), strict=True):
+                if "jobs/demo" in block.text:
+                    environment.delenv(name)
+            all_said = _run(block, checkout)
+        for said, command in zip(all_said, commands(block), strict=True):
             assert command.says.fullmatch(said.strip("\n")), f"$ {command.typed}\n{said}"
             ran += 1
     assert ran >= 12
@@ -143,9 +150,9 @@ def test_the_first_screen_is_the_two_commands_that_ci_knows() -> None:
 
 
 def test_the_commands_that_are_not_run_are_known_to_the_command_line() -> None:
-    """Each `bulk VERB --flag` anywhere in the README exists."""
+    """Each `bulk VERB --flag` anywhere in the pages exists."""
     verbs = _commands()
-    for verb, rest in re.findall(r"`bulk ([a-z]+)([^`]*)`", README):
+    for verb, rest in re.findall(r"`bulk ([a-z]+)([^`]*)`", PAGES):
         assert verb in verbs, verb
         known = {flag for flag, having in _flags().items() if verb in having}
         for flag in re.findall(r"(?<!\S)--?[a-z][a-z-]*", rest):
@@ -208,11 +215,11 @@ def must_hold(heading: str, rows: list[list[str]]) -> None:
     found = table(heading)
     missing = [f"write: | {' | '.join(row)} |" for row in rows if row not in found]
     superfluous = [f"remove: | {' | '.join(row)} |" for row in found if row not in rows]
-    assert found == rows, "\n".join([f"the table {heading} of README.md:", *superfluous, *missing])
+    assert found == rows, "\n".join([f"the table {heading}:", *superfluous, *missing])
 
 
 def _row(name: str, setting: Setting) -> list[str]:
-    """Return the cells of a setting in the README."""
+    """Return the cells of a setting in jobs/README.md."""
     flags = [setting.short_flag, flag_of(name), f"--no-{flag_of(name)[2:]}" if _is_switch(setting) else ""]
     in_order = [f"`{flag}`" for flag in flags if flag and setting.has_flag]
     default = setting.default_text or _default(setting)
@@ -252,7 +259,7 @@ CONSENT = {"--yes", "--apply", "--new-run", "--despite"}
 
 
 def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> None:
-    """As the README says: `BULK_` and the name; `BULK_EXPORT_` for what means something else elsewhere."""
+    """As jobs/README.md says: `BULK_` and the name; `BULK_EXPORT_` for what others mean otherwise."""
     own = {"--name", "--port", "--format", "--out"}
     for verb, command in _commands().items():
         for parameter in command.params:
@@ -265,7 +272,7 @@ def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> 
 
 def test_the_order_of_credentials_is_that_of_the_code() -> None:
     """Word for word the list at the head of `adapters/credentials.py`."""
-    listed = re.findall(r"^\d\. .*$", README, re.MULTILINE)
+    listed = re.findall(r"^\d\. .*$", JOBS, re.MULTILINE)
     documented = re.findall(r"^\d\. .*$", credentials.__doc__ or "", re.MULTILINE)
     assert len(documented) == 7
     told = [line.replace(" (or a row)", "") for line in listed]
@@ -276,7 +283,7 @@ def test_the_variables_are_those_that_the_code_reads() -> None:
     """Each one named is read somewhere, and each one of the credentials is named."""
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "bulk").rglob("*.py"))
     variables = {parameter.envvar for command in _commands().values() for parameter in command.params}
-    named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", README)) - variables
+    named = set(re.findall(r"\b(?:BULK|HW|HUAWEICLOUD)_[A-Z_]*[A-Z]\b", FOR_USERS)) - variables
     prefixes = ("HUAWEICLOUD_SDK_REGION_VPCEP_", "BULK_SERVICE_HOST", "BULK_YES")
     for name in named:
         assert name in source or name.startswith(prefixes), name
@@ -305,7 +312,7 @@ def test_the_sigils_are_those_of_the_reports() -> None:
     assert {coded(row[0])[0] for row in table("Sigil")} == set(Sigil)
 
 
-def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:
+def test_the_job_toml_of_the_pages_is_a_job(checkout: Path) -> None:
     """Every key of it is one."""
     (toml,) = (block for block in blocks() if block.file == "job.toml")
     job = read_job(toml.text.encode(), name="job.toml", flags={})
@@ -314,18 +321,20 @@ def test_the_job_toml_of_the_readme_is_a_job(checkout: Path) -> None:
     assert (checkout / "job.toml").is_file()
 
 
-def test_links_within_the_readme_lead_somewhere() -> None:
-    """Each to a heading."""
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-")
-        for heading in re.findall(r"^#+ (.*)$", README, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]*)\)", README)) <= headings
-
-
-def test_links_to_files_lead_somewhere() -> None:
-    """Each to a file of the repository, from where the document stands that has the link."""
-    for document in (ROOT / "README.md", ROOT / "bulk" / "README.md"):
-        links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+def test_links_lead_somewhere() -> None:
+    """Each to a file, from where the page stands, and to a heading of it if one is named."""
+    for page in (ROOT / "README.md", ROOT / "jobs" / "README.md", ROOT / "bulk" / "README.md"):
+        links = re.findall(r"\]\(([^)#:]*)#?([^):]*)\)", page.read_text(encoding="utf-8"))
         assert links
-        assert not [link for link in links if not (document.parent / link).is_file()]
+        for file, heading in links:
+            target = page.parent / file if file else page
+            assert target.is_file(), (page, file)
+            assert not heading or heading in _anchors(target), (page, file, heading)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return what a link can name of a page: its headings, as they stand in an address."""
+    return {
+        re.sub(r"[^a-z0-9 -]", "", heading.lower()).strip().replace(" ", "-")
+        for heading in re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    }

@@ -2,7 +2,8 @@
 
 The fields of the dataclasses below are the table. From it come the key in job.toml, the flag and its
 variable, the reading with its messages, the JSON Schema, the text of `--help` and the written form in a
-ledger; a test holds the README's table to it. A new setting is a field here and the place that uses it.
+ledger; a test holds the table in jobs/README.md to it. A new setting is a field here and the place that
+uses it.
 
 In job.toml all settings stand side by side; a Job has them in parts, so that whoever needs the pace of a
 job is given a Pace. `bulk --help` imports this module, so it must import nothing heavy.
@@ -50,9 +51,9 @@ class Setting:
     * default: MISSING where job.toml must have the key
     * while_open: what becomes of another value once a run has begun
     * group, short_flag: where `--help` shows its flag, and a short form of it
-    * help: what it means, in one sentence of Markdown, for `--help`, editors and the README
-    * details: what editors and the README say besides
-    * default_text: what the README says of a default that depends
+    * help: what it means, in one sentence of Markdown, for `--help`, editors and jobs/README.md
+    * details: what editors and jobs/README.md say besides
+    * default_text: what jobs/README.md says of a default that depends
     * example: a value as job.toml may have it
     * has_flag: whether the command line has a flag and the environment a variable for it
     """
@@ -359,5 +360,5 @@ def settings_of(kind: type) -> dict[str, Setting]:
     return found
 
 
-# Every setting of a job, in the order of the README's table and of `--help`.
+# Every setting of a job, in the order of the table in jobs/README.md and of `--help`.
 SETTINGS = settings_of(Job)

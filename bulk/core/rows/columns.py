@@ -1,8 +1,8 @@
 """The columns of a job file, each written once: its words, its readings, its JSON Schema, its part of a row.
 
 Whatever names columns takes them from here: header, layouts, JSON Lines, schema, rules, export, reports, and
-by a test the README. A new column is an entry here, a field in `model.py` and a line in the README; it opens
-another file only for what it does.
+by a test jobs/README.md. A new column is an entry here, a field in `model.py` and a line on that page; it
+opens another file only for what it does.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -30,7 +30,7 @@ class ColumnKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a value may be: in the README's words, as JSON Schema, and how it is read.
+    """What a value may be: in the words of jobs/README.md, as JSON Schema, and how it is read.
 
     `of_text` reads a CSV cell that is not blank, `of_json` a JSON value that is not null. Both return the
     value, or `Wrong` with the reasons. The schema accepts what `of_json` accepts, as far as it can say that.
@@ -46,7 +46,7 @@ class Form:
 class Column:
     """One column of the wide layout, which is one field of JSON Lines too.
 
-    Its meaning stands in the README and in the JSON Schema.
+    Its meaning stands in jobs/README.md and in the JSON Schema.
     """
 
     name: str
