@@ -61,12 +61,16 @@ class Budget:
     def _objection(self) -> Stop | None:
         failed = len(self._failed)
         if self._most is not None and failed > self._most:
-            message = f"{counted(failed, 'row')} failed, {self._most or 'none'} may"
+            message = f"{counted(failed, 'service')} failed, {self._allows}"
         elif self._is_opening and failed >= OPENING:
             message = f"the first {failed} PUTs all failed: {self._code or 'without a code'}"
         else:
             return None
         return Stop(BrakeReason.FAILURE_LIMIT, message)
+
+    @property
+    def _allows(self) -> str:
+        return f"max_failures allows {self._most or 'none'}"
 
     @property
     def is_used_up(self) -> bool:
@@ -98,15 +102,15 @@ class Budget:
         }
         if len(self._failed) + len(unsettled) <= self._most:
             return None
-        rows = f"{len(unsettled)} may have ({listed('row', sorted(unsettled))})"
-        message = f"{counted(len(self._failed), 'row')} failed, {rows}, {self._most or 'none'} may"
+        rows = f"{len(unsettled)} more may have ({listed('row', sorted(unsettled))})"
+        message = f"{counted(len(self._failed), 'service')} failed, {rows}, {self._allows}"
         return Stop(BrakeReason.BUDGET, message)
 
     def hold(self) -> Wait:
         """Return what a row waits for while the budget is used up."""
         most, failed = OPENING - 1 if self._most is None else self._most, len(self._failed)
         if self._most is None:
-            detail = f"{most + 1 - failed} may be in flight until one PUT is accepted"
+            detail = f"at most {most + 1 - failed} in flight until one PUT is accepted"
         else:
-            detail = f"{most + 1 - failed} may be in flight ({failed} of {most} failed)"
+            detail = f"at most {most + 1 - failed} in flight ({failed} failed, {self._allows})"
         return Wait(hold=Hold.BUDGET, detail=detail)

@@ -136,15 +136,16 @@ class Gates:
         for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
             if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
                 return lane.cut
-        if any(place(row) is Place.ENDED for row in undone):
-            return Stop(BrakeReason.CANARY, f"not all of the first {counted(count, 'row')} ended as asked")
+        canary = f"{counted(count, 'service')} sent first (canary)"
+        if wrong := sum(place(row) is Place.ENDED for row in undone):
+            return Stop(BrakeReason.CANARY, f"{wrong} of {canary} did not end as asked")
         if undone:
-            what = f"{listed('row', undone)} of the first {counted(count, 'row')} could not be read"
-            return Stop(BrakeReason.UNREADABLE, f"{what}, so the others were not sent")
+            what = f"{listed('row', undone)} of {canary} could not be read"
+            return Stop(BrakeReason.UNREADABLE, f"{what}; the others were not sent")
         return Decision(
             by=DecidedBy.LIMIT,
             what=DecisionKind.WAVE,
             wave=CANARY_WAVE,
             ruling=Ruling.GO,
-            reason=f"the first {counted(count, 'row')} ended as asked",
+            reason=f"{canary} ended as asked",
         )

@@ -262,7 +262,7 @@ def test_too_many_failures_stop_the_run_with_6(stage: Stage) -> None:
     ended = stage.apply(stage.job(wide(range(1, 11)), concurrency=1), "--max-failures", "20%")
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert stage.outcomes() == {"failed": 3, "not_attempted": 7}
-    assert "stopped: 3 rows failed, 2 may" in ended.err
+    assert "stopped: 3 services failed, max_failures allows 2" in ended.err
     stop = stage.status()["stops"][0]["id"]
     assert (
         f"to go on despite it: bulk apply {stage.ledger} --despite {stop}:REASON --max-failures" in ended.err

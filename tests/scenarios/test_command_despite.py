@@ -34,7 +34,7 @@ def test_a_stopped_run_sends_nothing_more_whoever_tries_again(stage: Stage) -> N
     for words in ((job,), (job, "--max-failures", "9"), (str(stage.ledger), "--max-failures", "9")):
         ended = stage.apply(*words)
         assert ended.code == ExitCode.SAFETY_LIMIT
-        assert "1 row failed, none may" in ended.err
+        assert "1 service failed, max_failures allows none" in ended.err
         assert stop_in(ended.err) == stop
         assert f"bulk report {stage.ledger} --output csv" in ended.err
         assert "to continue" not in ended.err

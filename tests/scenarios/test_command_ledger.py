@@ -67,7 +67,10 @@ def test_every_reason_to_stop_is_on_record_and_the_first_gives_the_exit_code(sta
     stage.order(faults={"rules": [REFUSED]})
     ended = stage.apply(stage.job(wide(range(1, 4)), canary=1, max_failures=0))
     assert ended.code == ExitCode.SAFETY_LIMIT
-    assert "stopped: 1 row failed, none may; not all of the first 1 row ended as asked" in ended.err
+    assert (
+        "stopped: 1 service failed, max_failures allows none; "
+        "1 of 1 service sent first (canary) did not end as asked"
+    ) in ended.err
     (end,) = stage.records("end")
     assert (end["reason"], end["reasons"]) == ("failure_limit", ["failure_limit", "canary"])
     words = "too many rows failed; the first rows did not all end as asked"

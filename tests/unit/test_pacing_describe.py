@@ -50,7 +50,7 @@ def test_a_given_rate_that_is_come_back_to_is_given_again() -> None:
 @pytest.mark.parametrize(("noise", "words"), [(0.063, "6 %"), (0.2, "20 %"), (0.004, "1 %")])
 def test_noise_is_put_into_words(noise: float, words: str) -> None:
     """In whole percent, and never as nothing."""
-    assert noise_text(noise) == f"{words} refused anyway"
+    assert noise_text(noise) == f"{words} throttled whatever the rate"
 
 
 def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
@@ -79,8 +79,8 @@ def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
         (Wait(hold=Hold.BACKOFF), "the backoff after a failed attempt"),
         (Wait(hold=Hold.KEY), "a PUT of the same key that is accepted"),
         (
-            Wait(hold=Hold.BUDGET, detail="2 may be in flight (1 of 3 failed)"),
-            "the failure budget: 2 may be in flight (1 of 3 failed)",
+            Wait(hold=Hold.BUDGET, detail="at most 2 in flight (1 failed, max_failures allows 3)"),
+            "the failure budget: at most 2 in flight (1 failed, max_failures allows 3)",
         ),
     ],
 )

@@ -71,7 +71,7 @@ async def test_failures_of_earlier_sessions_count(tmp_path: Path) -> None:
     session.fleet.answers = {service_id(row): [is_rejected] for row in (3, 4, 5)}
     await again(session, brake=(brake := Brake())).run()
     assert session.outcomes == [FAILED, FAILED, FAILED, LEFT, LEFT]
-    assert brake.message == "3 rows failed, 2 may"
+    assert brake.message == "3 services failed, max_failures allows 2"
     await again(session, brake=(brake := Brake())).run()
     assert session.outcomes == [FAILED, FAILED, FAILED, LEFT, LEFT]
     assert brake.reasons == (BrakeReason.FAILURE_LIMIT,)
@@ -102,7 +102,7 @@ async def test_doubts_that_cannot_be_read_use_the_budget_up_and_end_the_run(tmp_
     await session.run()
     assert session.outcomes == [IN_DOUBT, LEFT, LEFT]
     assert session.brake.reasons == (BrakeReason.BUDGET,)
-    assert session.brake.message == "0 rows failed, 1 may have (row 1), none may"
+    assert session.brake.message == "0 services failed, 1 more may have (row 1), max_failures allows none"
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED] * 3
 
 
@@ -124,7 +124,7 @@ async def test_what_waits_for_the_budget_is_said(tmp_path: Path) -> None:
         pump = session.pump()
         session.fleet.on_put = lambda _: seen.update(hold.detail for hold in pump.holds())
         await pump()
-    assert seen == {"2 may be in flight (1 of 2 failed)"}
+    assert seen == {"at most 2 in flight (1 failed, max_failures allows 2)"}
 
 
 # The opening of a run without a limit

@@ -26,7 +26,7 @@ def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> 
     """The hold is a value with its kind of request; its words stand at the end of the line."""
     clock = StillClock()
     paces = {Budget(lane=LANE, kind=kind): Limiter(fixed(20.0), clock=clock) for kind in RequestKind}
-    budget = [Wait(hold=Hold.BUDGET, detail="2 may be in flight (1 of 3 failed)")]
+    budget = [Wait(hold=Hold.BUDGET, detail="at most 2 in flight (1 failed, max_failures allows 3)")]
     watched = Watched(
         progress=Progress(),
         brake=Brake(),
@@ -41,7 +41,7 @@ def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> 
     assert list(watched.holds()) == [(RequestKind.WRITES, wait)]
     assert status_line(watched, 0.0).endswith(
         " | writes wait for the server's push-back: limit 60 per minute (user), 12 s left"
-        " | rows wait for the failure budget: 2 may be in flight (1 of 3 failed)"
+        " | rows wait for the failure budget: at most 2 in flight (1 failed, max_failures allows 3)"
     )
 
 
@@ -65,7 +65,7 @@ def test_noise_is_named_beside_the_rate() -> None:
     watched = Watched(
         progress=Progress(), brake=Brake(), now=clock.monotonic, paces=paces, row_holds=lambda: iter(())
     )
-    assert status_line(watched, 18.8) == "0/0 | 18.8/s, 20/s allowed, 6 % refused anyway"
+    assert status_line(watched, 18.8) == "0/0 | 18.8/s, 20/s allowed, 6 % throttled whatever the rate"
 
 
 def test_the_speed_is_that_of_changes_however_seldom_it_is_asked_for() -> None:

@@ -47,8 +47,8 @@ def limit_text(limit: Limit) -> str:
 
 
 def noise_text(noise: float) -> str:
-    """Return `6 % refused anyway`."""
-    return f"{max(noise, 0.01):.0%} refused anyway".replace("%", " %")
+    """Return `6 % throttled whatever the rate`."""
+    return f"{max(noise, 0.01):.0%} throttled whatever the rate".replace("%", " %")
 
 
 def _by_rate(rate_per_s: float) -> Limit:

@@ -28,7 +28,7 @@ def remark(record: Json) -> str:
 
 
 def pace_text(pace: Pace) -> str:
-    """Return `1.98/s; limit 4 per 2 s, stated; 6 % refused anyway; the server's push-back: 2 s left`."""
+    """Return `1.98/s; limit 4 per 2 s, stated; 6 % throttled whatever the rate; …`."""
     parts = [f"{pace.rate_per_s:.4g}/s"]
     if pace.limit:
         parts.append(f"limit {limit_text(pace.limit)}, {pace.why}")

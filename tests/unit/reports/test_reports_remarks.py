@@ -21,7 +21,7 @@ PAUSED = Decision(
     by=DecidedBy.OPERATOR, what="pause", reason="bridge call", user="ann", host="bastion1", id="c7f2"
 )
 PASSED = Decision(by=DecidedBy.JUDGE, what="wave", wave=1, ruling=Ruling.GO, reason="probe: 3 of 3 connect")
-STOPPED = Decision(by=DecidedBy.LIMIT, what="stop", reason="4 rows failed, 3 may")
+STOPPED = Decision(by=DecidedBy.LIMIT, what="stop", reason="4 services failed, max_failures allows 3")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ STOPPED = Decision(by=DecidedBy.LIMIT, what="stop", reason="4 rows failed, 3 may
     [
         (PAUSED, "decision of operator ann on bastion1: pause (bridge call) [c7f2]"),
         (PASSED, "decision of judge: wave 1, go (probe: 3 of 3 connect)"),
-        (STOPPED, "decision of limit: stop (4 rows failed, 3 may)"),
+        (STOPPED, "decision of limit: stop (4 services failed, max_failures allows 3)"),
     ],
 )
 def test_a_decision_is_one_line(decision: Decision, words: str) -> None:
@@ -49,7 +49,8 @@ def test_a_pace_is_one_line(written: "Written") -> None:
     )
     assert remark(written.records[-1]) == (
         "pace of writes (cn-north-4 at simulator, account ops): "
-        "1.98/s; limit 4 per 2 s (user), stated; 6 % refused anyway; the server's push-back: 2 s left"
+        "1.98/s; limit 4 per 2 s (user), stated; 6 % throttled whatever the rate; "
+        "the server's push-back: 2 s left"
     )
     assert remark(written.noted("torn", "cut 3 bytes").records[-1]) == "torn: cut 3 bytes"
 
