@@ -125,8 +125,9 @@ def _elsewhere(
     elif hosts and (not url or hosts != {parse_endpoint(url).authority}):
         yield "endpoint"
     if is_moved and source:
-        pairs = ((target, ledger.change(row).target) for row, target in source.whole.targets())
-        yield from _differing(pairs)
+        rows = source.whole.targets()
+        is_planned = ledger.progress.is_planned  # rows that were added since are refused as such
+        yield from _differing((target, ledger.change(row).target) for row, target in rows if is_planned(row))
     elif is_moved:
         yield from _differing((asked.where.target, target_of(json)) for json in run["targets"])
 

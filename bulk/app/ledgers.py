@@ -21,7 +21,7 @@ from bulk.core.errors import JobInvalid, LedgerDamaged, UsageError
 from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, target_of
+from bulk.core.ledger.records import Json, Left, target_of
 from bulk.core.model import Action, Outcome, ServiceState
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, Row, Rows, row_of
@@ -134,6 +134,8 @@ def plan_report(
     def row_at(row: int) -> Row:
         outcome = progress.outcome(row) if progress.sessions else None
         told = row_of(reader.change(row), outcome, reader.outcome(row))
+        if (known := progress.open.get(row)) and known.parked:
+            told = replace(told, left=Left.PARKED, attempts=known.attempts)
         return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
 
     mappings_of = partial(_mappings_of, reader)

@@ -168,6 +168,15 @@ def test_a_flag_holds_where_the_next_command_leaves_it_out(stage: Stage) -> None
     assert len({str(each) for each in sessions(stage)}) == 1
 
 
+def test_a_longer_job_file_in_another_region_is_another_job_and_no_damage(stage: Stage) -> None:
+    """Both were edited; the ledger is whole, and what is said of it is true."""
+    job = left_open(stage)
+    edited(stage, rows=wide(range(1, 7)))
+    ended = stage.apply(job, "--region", "cn-east-3")
+    assert ended.code == ExitCode.REFUSED, ended.err
+    assert "is not the same as when" in ended.err
+
+
 def test_what_is_taken_is_said_once_and_stays(stage: Stage) -> None:
     """Several settings in one line; whoever continues by the ledger has them as well."""
     job = left_open(stage)

@@ -145,6 +145,11 @@ class Progress:
         both = int.from_bytes(decided) & int.from_bytes(self.stages.translate(_IS_LEFT))
         return both.to_bytes(len(decided))
 
+    @property
+    def parked(self) -> list[int]:
+        """Return the rows whose service lacks what their intermediate PUT took away, as far as is known."""
+        return sorted(row for row, known in self.open.items() if known.parked)
+
     def is_planned(self, row: int) -> bool:
         """Return whether the plan has a row of this number."""
         return 1 <= row <= len(self.stages) and self.stages[row - 1] != Stage.UNPLANNED

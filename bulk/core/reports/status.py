@@ -20,12 +20,12 @@ from bulk.core.reports.words import (
     counted,
     figure,
     moment,
+    parked_text,
     printable,
     style_of,
     text,
     throttled,
 )
-from bulk.core.text import listed
 
 
 class State(StrEnum):
@@ -79,9 +79,8 @@ def lines(
         yield from _counts(progress, state)
         yield from _where(progress)
         yield from _codes(progress)
-        if parked := _parked(progress):
-            without = "without some of its mappings until its row goes on"
-            yield text(f"! {listed('row', parked)}: a service is parked, {without}", Style.BAD)
+        if parked := progress.parked:
+            yield text(f"! {parked_text(parked)}", Style.BAD)
         yield from _last_word(progress, state)
     stops = decided(progress.decisions).stops
     for stop in stops:
@@ -100,11 +99,6 @@ def _where(progress: Progress) -> Iterator[Line]:
     if where.every_host:
         words = ", ".join(filter(None, (where.hosts_text, where.account)))
         yield text(printable(f"  at {words}"), Style.FAINT)
-
-
-def _parked(progress: Progress) -> list[int]:
-    """Return the rows whose service is without what their intermediate PUT took away, as far as is known."""
-    return sorted(row for row, known in progress.open.items() if known.parked)
 
 
 def _since(progress: Progress, state: State) -> str:
@@ -194,7 +188,7 @@ def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Jso
         "digest": progress.digest or None,
         "rows": progress.rows,
         "ended": progress.ended,
-        "parked": _parked(progress),
+        "parked": progress.parked,
         "outcomes": {outcome.value: rows for outcome, rows in counts.items()},
         "puts_sent": progress.sent,
         "refusals": progress.refusals,

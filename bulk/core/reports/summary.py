@@ -17,6 +17,7 @@ from bulk.core.reports.words import (
     duration,
     figure,
     moment,
+    parked_text,
     printable,
     tallied,
     throttled,
@@ -172,6 +173,8 @@ def _run_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
     rest = dict(outcomes)
     rest.pop(Outcome.APPLIED, None)
     yield "Applied", "; ".join(filter(None, (applied, tallied(rest)))), Style.GOOD
+    if parked := report.progress.parked:
+        yield "Parked", parked_text(parked), Style.BAD
     yield "Mappings", mappings_text(totals.applied), Style.PLAIN
     yield "Took", effort(report), Style.PLAIN
     if report.stopped:

@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from bulk.core.model import Action, Outcome, Sigil
-from bulk.core.text import counted as counted  # noqa: PLC0414 - the reports take it from here
+from bulk.core.text import counted as counted  # noqa: PLC0414 - the reports take it from here, listed
 from bulk.core.text import figure as figure  # noqa: PLC0414 - likewise
 from bulk.core.text import harmless as harmless  # noqa: PLC0414 - likewise
+from bulk.core.text import listed
 from bulk.core.text import printable as printable  # noqa: PLC0414 - likewise
 
 
@@ -114,6 +115,11 @@ def limited(names: Sequence[str], total: int, joint: str = ", ") -> str:
 
 NOT_LOOKED_AT_AGAIN = ", not yet looked at again"
 """What is said of applied rows while the last look, at the end of a run, has not shown them as asked."""
+
+
+def parked_text(rows: Sequence[int]) -> str:
+    """Return which rows have left their service parked, and what that means."""
+    return f"{listed('row', rows)}: a service is parked, without some of its mappings until its row goes on"
 
 
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
