@@ -528,7 +528,7 @@ def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]
             lock(file.fileno(), runs)
         except BlockingIOError as error:
             raise LedgerBusy(
-                f"another run of {job} is at work",
+                f"another run of {job} is at work; nothing was sent",
                 hint="wait for it, or stop it and run the same command; `bulk status` shows it",
             ) from error
         yield
@@ -554,7 +554,8 @@ def only_run_of(rows_sha256: str, endpoint: str, state: Path) -> Iterator[None]:
             lock(file.fileno(), path)
         except BlockingIOError as error:
             raise LedgerBusy(
-                "another run of the same rows is at work, under another name or from another ledger",
+                "another run of the same rows is at work, under another name or from another ledger; "
+                "nothing was sent",
                 hint="wait for it, or stop it and run the same command",
             ) from error
         yield
@@ -612,7 +613,7 @@ def _busy(path: Path) -> LedgerBusy:
 
 def _held(path: Path, what: str, shown: Path) -> LedgerBusy:
     return LedgerBusy(
-        f"{path}: {what}{_worker(shown)}",
+        f"{path}: {what}{_worker(shown)}; nothing was sent",
         hint="wait for it, or stop it and run the same command; "
         f"`bulk status {shlex.quote(str(shown))}` shows it",
     )

@@ -17,8 +17,8 @@ def must_be_approved(digest: str, approved: str) -> None:
     """Raise Refused where the digest of a plan does not begin with the hex digits that were approved."""
     if not _is_approved(digest, approved):
         raise Refused(
-            f"the plan's digest is {digest}, not {approved}; nothing was sent",
-            hint="this is not the plan that was approved: review it with `bulk plan`, then name its digest",
+            f"this plan ({digest}) is not the approved one ({approved}); nothing was sent",
+            hint="review it with `bulk plan`, then name its digest",
         )
 
 

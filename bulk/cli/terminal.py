@@ -73,7 +73,8 @@ class Terminal:
         """Show why the run stopped and what to do next; with `quiet` only the former."""
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
-            output.notify(f"stopped: {applied.message}")
+            is_run = applied.message != NOT_CONFIRMED
+            output.notify(f"stopped: {applied.message}" if is_run else applied.message)
         if self._quiet:
             return
         for line in ways_on(applied.stops, shlex.quote(str(applied.ledger)), applied.endpoint.flag):

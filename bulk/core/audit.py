@@ -106,17 +106,24 @@ class Audit:
         counts = [
             f"{count:,} {outcome.facts.phrase}" for outcome, count in progress.counts().items() if count
         ]
-        rows = counted(progress.rows, "row")
+        rows, endless = counted(progress.rows, "row"), progress.begun - self._sessions_ended
+        sessions = [
+            f"{number:,} {how}"
+            for number, how in (
+                (self._sessions_ended, "ended with the right counts"),
+                (endless, "without an end (died, or still at work)"),
+            )
+            if number
+        ]
         facts = {
-            Promise.CHAIN: f"none of {counted(self._lines, 'line')} is missing, edited or out of order",
-            Promise.PLAN: f"{rows}, fixed as {progress.digest} before anything was sent",
+            Promise.CHAIN: f"{counted(self._lines, 'line')}, none missing, edited or out of order",
+            Promise.PLAN: f"{rows}, recorded before anything was sent, with the digest {progress.digest}",
             Promise.INTENT: f"{counted(progress.sent, 'PUT')} sent, each recorded before it left",
             Promise.ALONE: "no row had two PUTs in flight at once",
-            Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
-            Promise.OUTCOME: f"{rows}: {' + '.join(counts) or 'none'}",
-            Promise.SESSION: (
-                f"{counted(progress.begun, 'session')}, {self._sessions_ended:,} ended with the "
-                f"right counts, {progress.begun - self._sessions_ended:,} without an end"
+            Promise.NUMBER: "the PUTs of each row are numbered 1, 2, 3 …, and so are answers and outcomes",
+            Promise.OUTCOME: f"the outcomes add up to {rows}: {', '.join(counts) or 'none'}",
+            Promise.SESSION: ": ".join(
+                filter(None, [counted(progress.begun, "session"), ", ".join(sessions)])
             ),
         }
         return (Proof(promise=promise, fact=facts[promise]) for promise in Promise)

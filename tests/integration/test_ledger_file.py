@@ -517,7 +517,7 @@ async def test_a_holder_that_has_not_begun_is_busy_without_a_pid(tmp_path: Path)
     """A saved plan has no session yet."""
     async with LedgerFile.create(tmp_path / NAME, now=NOW) as ledger:
         await write_plan(ledger, [change(1)])
-        with pytest.raises(LedgerBusy, match=r"another run works on this ledger$"):
+        with pytest.raises(LedgerBusy, match=r"another run works on this ledger; nothing was sent$"):
             opened(ledger.path)
 
 

@@ -36,7 +36,7 @@ def test_a_true_ledger_proves_every_promise(stage: Stage) -> None:
     ended = stage.bulk("audit", str(ledger))
     assert (ended.code, ended.err) == (ExitCode.OK, "")
     assert [told.partition(":")[0] for told in ended.out.splitlines()] == [f"+ {name}" for name in PROMISES]
-    assert "10 rows: 9 applied + 1 failed" in ended.out
+    assert "10 rows: 9 applied, 1 failed" in ended.out
     told = orjson.loads(stage.bulk("audit", str(ledger), "--output", "json").out)
     assert (told["sound"], told["breach"], told["torn_bytes"]) == (True, None, 0)
     assert [proof["promise"] for proof in told["proofs"]] == PROMISES

@@ -112,7 +112,7 @@ def test_every_verb_that_takes_a_digest_holds_the_plan_to_it_alike(stage: Stage)
     for command in ([*words, name] for name in (job, "p") for words in commands):
         refused = stage.bulk(*command, "--expect-digest", "0" * 64)
         assert refused.code == ExitCode.REFUSED, command
-        assert f"the plan's digest is {digest}, not {'0' * 64}" in refused.err
+        assert f"this plan ({digest}) is not the approved one ({'0' * 64})" in refused.err
     assert stage.bulk("plan", job, "--out", "q", "--expect-digest", "0" * 64).code == ExitCode.REFUSED
     assert [path for path in sorted(stage.folder.rglob("*")) if "runs" not in path.parts] == kept
     for command in ([*words, name] for name in (job, "p") for words in commands[:2]):

@@ -89,13 +89,15 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
     )
     assert breach is None
     assert {proof.promise: proof.fact for proof in audit.proofs()} == {
-        Promise.CHAIN: "none of 19 lines is missing, edited or out of order",
-        Promise.PLAN: f"3 rows, fixed as {DIGEST} before anything was sent",
+        Promise.CHAIN: "19 lines, none missing, edited or out of order",
+        Promise.PLAN: f"3 rows, recorded before anything was sent, with the digest {DIGEST}",
         Promise.INTENT: "4 PUTs sent, each recorded before it left",
         Promise.ALONE: "no row had two PUTs in flight at once",
-        Promise.NUMBER: "the PUTs of each row are numbered without a gap, in answers and outcomes too",
-        Promise.OUTCOME: "3 rows: 1 already right + 1 failed + 1 in conflict",
-        Promise.SESSION: "2 sessions, 1 ended with the right counts, 1 without an end",
+        Promise.NUMBER: "the PUTs of each row are numbered 1, 2, 3 …, and so are answers and outcomes",
+        Promise.OUTCOME: "the outcomes add up to 3 rows: 1 already right, 1 failed, 1 in conflict",
+        Promise.SESSION: (
+            "2 sessions: 1 ended with the right counts, 1 without an end (died, or still at work)"
+        ),
     }
 
 
@@ -132,7 +134,9 @@ def test_a_saved_plan_is_sound_and_a_plan_of_nothing_too() -> None:
     """Nothing sent is nothing broken."""
     audit, breach = audited(run_record(), planned())
     assert breach is None
-    assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == ["0 rows: none"]
+    assert [proof.fact for proof in audit.proofs() if proof.promise is Promise.OUTCOME] == [
+        "the outcomes add up to 0 rows: none"
+    ]
 
 
 BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
