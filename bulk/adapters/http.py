@@ -12,7 +12,14 @@ from typing import Any, TypeAlias, TypeVar
 
 from bulk.adapters.credentials import Found, Password, find_credentials
 from bulk.adapters.flights import Flights, Spawn
-from bulk.adapters.identity import Credential, Patience, find_project, open_credential, visible_projects
+from bulk.adapters.identity import (
+    Credential,
+    Patience,
+    every_project,
+    find_project,
+    open_credential,
+    visible_projects,
+)
 from bulk.adapters.trial import Trial
 from bulk.adapters.unhonoured import refuse_unhonoured
 from bulk.adapters.wire import Wire
@@ -267,6 +274,34 @@ async def connect(
     client = kind(project_id=project_id, credential=credential, owner=_owner(found, iam), **route)
     client.owner = client.owner_of(project)
     return client
+
+
+async def list_projects(
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    patience: Patience,
+    approve: Callable[[Endpoint, Found], object],
+    endpoint: str = "",
+) -> tuple[Project, ...]:
+    """Return all projects of a target's credentials, by the IAM of its region, or by the global one.
+
+    Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
+    """
+    found = find_credentials(env=env, home=home, profile=target.profile)
+    region, address = target.region, endpoint or found.endpoint
+    api = endpoint_for(region, override=address, env=env) if region or address else None
+    iam = iam_endpoint_for(region, api=api, override=found.iam_endpoint, env=env)
+    if not region and isinstance(found.source, Password):
+        raise UsageError("a user's password lists the projects through a region", hint="add --region")
+    if (host := api or iam) and not target.profile:
+        refuse_unhonoured(env, found, region=region, project_id="*", api=host)
+    if api:
+        approve(api, found)
+    to_iam: Any = {"wire": wire, "iam_endpoint": iam, "patience": patience}
+    return await every_project(await open_credential(found, region=region, **to_iam), **to_iam)
 
 
 def _projects(target: Target, found: Found, *, is_one_of_several: bool) -> tuple[str, str]:

@@ -205,17 +205,9 @@ async def find_project(
     one, it is the answer. Raises CredentialsError where there is none, where there are several, or where IAM
     does not accept the credentials; CannotRun where it cannot be reached.
     """
-    iam_known = _named(iam_endpoint, "a project that is looked up", ", or name the project with --project-id")
-    secret = credential.current(wire.clock.now()) or await credential.renewed()
-    got = (
-        secret
-        if isinstance(secret, Retry | Abort)
-        else await patiently(
-            partial(_projects, secret, wire, iam_known, "" if unplaced else region), patience
-        )
+    got = await every_project(
+        credential, wire=wire, iam_endpoint=iam_endpoint, patience=patience, name="" if unplaced else region
     )
-    if isinstance(got, Retry | Abort):
-        raise _no_answer(f"cannot look up the project of region {region}", got)
     if unplaced:
         got = _of_region(got, region, unplaced)
     if len(got) == 1:
@@ -228,6 +220,27 @@ async def find_project(
         if got
         else "check the region and the account, or name a project with --project-id",
     )
+
+
+async def every_project(
+    credential: Credential, *, wire: Wire, iam_endpoint: Endpoint | None, patience: Patience, name: str = ""
+) -> tuple[iam.Project, ...]:
+    """Return the projects that IAM lists for these credentials, or those of one name (API.md, section 4.3).
+
+    Raises CredentialsError where IAM does not accept them or is not known, CannotRun where it cannot be
+    reached.
+    """
+    iam_known = _named(iam_endpoint, "a project that is looked up", ", or name the project with --project-id")
+    secret = credential.current(wire.clock.now()) or await credential.renewed()
+    got = (
+        secret
+        if isinstance(secret, Retry | Abort)
+        else await patiently(partial(_projects, secret, wire, iam_known, name), patience)
+    )
+    if isinstance(got, Retry | Abort):
+        what = f"look up the project of region {name}" if name else "list the projects"
+        raise _no_answer(f"cannot {what}", got)
+    return got
 
 
 async def visible_projects(

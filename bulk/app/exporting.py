@@ -1,6 +1,6 @@
-"""Exporting a live fleet as a job file: one list, a row for each service that a job could change."""
+"""Exporting live fleets as a job file: one list a project, a row for each service that a job could change."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,41 +9,60 @@ from bulk.adapters.http import ReadClient
 from bulk.adapters.new_file import new_file
 from bulk.adapters.snapshot import Snapshot
 from bulk.app.jobs import Flags, endpoint_of
-from bulk.app.reach import open_fleets
+from bulk.app.reach import Contact, Reach, open_fleets
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import JobInvalid, UsageError
+from bulk.core.errors import CannotRun, CredentialsError, JobInvalid, UsageError
 from bulk.core.exports import Edit, Layout, Selection
 from bulk.core.job import FleetSettings, SimulatorSettings, read_settings
-from bulk.core.model import Action, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
+from bulk.core.job.forms import REGION
+from bulk.core.model import Action, Issue, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
 from bulk.core.plan.decision import decide
 from bulk.core.reports.as_job import head, row, row_json
 from bulk.core.reports.words import printable
 from bulk.core.rows.columns import COLUMNS
 from bulk.core.rows.values import Wrong
 from bulk.core.text import BYTE_ORDER_MARK
-from bulk.run.reading import list_services
+from bulk.core.vpcep.iam import Project
+from bulk.run.reading import in_turn, list_services
 
 UNCHANGED = "the edit does not change it"
+NO_PORTS = "it has no port mappings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """What is to be exported, and how."""
+    """What is to be exported, and how.
 
+    * regions: those whose own projects are exported; with `all_projects` all projects in them, or, where none
+      is named, in every region
+    * bom: whether a CSV begins with a byte order mark
+    """
+
+    regions: tuple[str, ...]
+    all_projects: bool = False
     selection: Selection = field(default_factory=Selection)
     edit: Edit = field(default_factory=Edit)
     layout: Layout = Layout.LONG
     bom: bool = False
-    """Whether a CSV begins with a byte order mark."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Exported:
-    """What an export came to."""
+    """What an export came to; projects are named, or have their id where nobody states the name.
+
+    * projects: the number of rows of each project that could be listed
+    * unread: projects that could not be listed, with the reason
+    * others: projects in the same regions that were not asked for
+    * elsewhere: projects that are of no region, such as that of object storage
+    * left_out: services that no row could be written for, by the reason
+    """
 
     rows: int = 0
+    projects: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, CannotRun | UsageError] = field(default_factory=dict)
+    others: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
     left_out: dict[str, list[ServiceId]] = field(default_factory=dict)
-    """Services that no row could be written for, by the reason."""
 
 
 async def export_fleet(
@@ -54,53 +73,120 @@ async def export_fleet(
     out: Path | None,
     shown: Callable[[str], object],
 ) -> Exported:
-    """Write the services of one target as a job file, with a client that cannot write to the fleet.
+    """Write the services of one or more projects as a job file, with clients that cannot write to a fleet.
 
-    It goes to the new file `out` or, without one, to `shown` piece by piece. Raises what reading a fleet
-    raises, UsageError where `out` exists, and JobInvalid for flags that cannot be used.
+    It goes to the new file `out` or, without one, to `shown` piece by piece. A project that cannot be listed
+    is left out. Raises what reading a fleet raises where none can be listed, UsageError where `out` exists,
+    and JobInvalid for flags that cannot be used.
     """
-    settings = _settings(flags)
-    endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
-    with new_file(out) if out else nullcontext(shown) as write:
-        async with open_fleets(ReadClient, settings.pace, endpoint, around) as reach:
-            contact = await reach.contact(settings.where.target)
-            with Snapshot() as live:
-                await list_services(contact.target, contact.client, contact.reads, around.patience, live.add)
-                return _write(live, contact.target, export, write)
-
-
-def _write(
-    services: Iterable[ServiceState], target: Target, export: Export, write: Callable[[str], object]
-) -> Exported:
-    exported = Exported()
-    if export.bom and export.layout is not Layout.JSONL:
-        write(BYTE_ORDER_MARK)
-    write(head(export.layout))
-    for state in services:
-        if not export.selection.takes(state):
-            continue
-        update = row_of(state, target, export.edit, number=exported.rows + 1)
-        if isinstance(update, ServiceUpdate):
-            exported.rows += 1
-            write(row(update, export.layout))
-        else:
-            exported.left_out.setdefault(update, []).append(state.id)
-    return exported
-
-
-def _settings(flags: Flags) -> FleetSettings:
     settings = read_settings(FleetSettings, {}, flags=flags)
     if not isinstance(settings, FleetSettings):
         raise JobInvalid(settings)
-    if not settings.where.region:
-        raise UsageError("no region is named", hint="add --region, such as --region cn-north-4")
-    return settings
+    endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
+    with new_file(out) if out else nullcontext(shown) as write:
+        async with open_fleets(ReadClient, settings.pace, endpoint, around) as reach:
+            exporter = _Exporter(export, reach, around, write)
+            await exporter.export(await exporter.targets(settings.where.target))
+            return exporter.exported
+
+
+_Listed = tuple[Contact[ReadClient], Snapshot]
+
+
+class _Exporter:
+    """Lists projects and writes their rows, one project after the other."""
+
+    def __init__(
+        self,
+        export: Export,
+        reach: Reach[ReadClient],
+        around: Surroundings,
+        write: Callable[[str], object],
+    ) -> None:
+        self.exported = Exported()
+        self._wanted = export
+        self._reach = reach
+        self._around = around
+        self._write = write
+        self._names: dict[str, str] = {}
+
+    async def targets(self, where: Target) -> Sequence[Target]:
+        """Return the projects to export; where IAM is asked for them, by name."""
+        regions = self._wanted.regions
+        if not self._wanted.all_projects:
+            return [where._replace(region=region) for region in regions]
+        every = await self._reach.projects(Target("".join(regions[:1]), "", where.profile))
+        placed = [project for project in every if _is_of_a_region(project)]
+        self.exported.elsewhere = sorted(project.name for project in every if project not in placed)
+        found = [project for project in placed if not regions or project.region in regions]
+        if not found:
+            raise CredentialsError(
+                f"these credentials see no project in {', '.join(regions) or 'any region'}",
+                hint="check the account and --region",
+            )
+        self._names = {project.id: project.name for project in found}
+        found.sort(key=lambda project: project.name)
+        return [Target(project.region, project.id, where.profile) for project in found]
+
+    async def export(self, targets: Sequence[Target]) -> None:
+        """Write the rows of each project; raise the reason where none can be listed."""
+        self._reach.foresee(targets)
+        if self._wanted.bom and self._wanted.layout is not Layout.JSONL:
+            self._write(BYTE_ORDER_MARK)
+        self._write(head(self._wanted.layout))
+        await in_turn(self._list, targets, self._take)
+        if not self.exported.projects:
+            raise next(iter(self.exported.unread.values()))
+
+    async def _list(self, target: Target) -> _Listed | CannotRun | UsageError:
+        live = Snapshot()
+        try:
+            contact = await self._reach.contact(target)
+            await list_services(
+                contact.target, contact.client, contact.reads, self._around.patience, live.add
+            )
+        except (CannotRun, UsageError) as error:
+            with live:
+                return error
+        return contact, live
+
+    async def _take(self, target: Target, listed: _Listed | CannotRun | UsageError) -> None:
+        if isinstance(listed, CannotRun | UsageError):
+            self.exported.unread[self._names.get(target.project_id, str(target))] = listed
+            return
+        contact, live = listed
+        name, rows_before = await self._name(contact), self.exported.rows
+        with live:
+            for state in filter(self._wanted.selection.takes, live):
+                self._write_row(state, contact.target)
+        self.exported.projects[name] = self.exported.rows - rows_before
+
+    async def _name(self, contact: Contact[ReadClient]) -> str:
+        """Return the name of a project; learn which others its region has, unless all were asked for."""
+        project_id = contact.target.project_id
+        if not self._wanted.all_projects:
+            beside = [one for one in await contact.client.projects() if one.region == contact.target.region]
+            self._names |= {one.id: one.name for one in beside}
+            self.exported.others += [one.name for one in beside if one.id != project_id]
+        return self._names.get(project_id, project_id)
+
+    def _write_row(self, state: ServiceState, target: Target) -> None:
+        update = row_of(state, target, self._wanted.edit, number=self.exported.rows + 1)
+        if isinstance(update, ServiceUpdate):
+            self.exported.rows += 1
+            self._write(row(update, self._wanted.layout))
+        else:
+            self.exported.left_out.setdefault(update, []).append(state.id)
+
+
+def _is_of_a_region(project: Project) -> bool:
+    return not isinstance(REGION.read(project.region), Issue)
 
 
 def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> ServiceUpdate | str:
     """Return the row that edits a service, or the reason why it gets no row.
 
-    An edited row holds only while the map is the one that the edit was made from.
+    It holds only while the map is the live one, whatever is made of the row later.
     """
     update = ServiceUpdate(
         row=number,
@@ -108,12 +194,14 @@ def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> S
         target=target,
         service_id=state.id,
         body=ModifyBody(ports=edit.of(state.ports)),
-        expect_ports=state.ports if edit else None,
+        expect_ports=state.ports,
         note=printable(state.short_name).strip(),
     )
     change = decide(update, state, target)
     if change.action is Action.REFUSE:
-        return change.reason
+        return (change.cause or change.reason).partition("; ")[0]  # what follows is for the rows of a job
+    if not update.body.ports:
+        return NO_PORTS
     if change.action is Action.KEEP and edit:
         return UNCHANGED
     return _unwritable(update) or update

@@ -6,11 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from bulk.adapters.children import bare
 from bulk.adapters.credentials import Found
-from bulk.adapters.http import ReadClient, connect
+from bulk.adapters.http import ReadClient, connect, list_projects
 from bulk.adapters.identity import Patience
 from bulk.adapters.limits import Budget, LearnedLimits, state_folder
 from bulk.adapters.practice import practice_server
@@ -23,6 +23,7 @@ from bulk.core.job import SIMULATOR, Pace
 from bulk.core.model import LaneName, Owner, RequestKind, Target, Why
 from bulk.core.pacing import Pacing, auto, believed, fixed
 from bulk.core.vpcep import regions
+from bulk.core.vpcep.iam import Project
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -87,17 +88,7 @@ class Reach(Generic[C]):
                 )
             client = await connect(
                 self._kind,
-                target=target,
-                wire=self._wire,
-                env=self._around.env,
-                home=self._around.home,
-                patience=Patience(
-                    monotonic=self._around.clock.monotonic,
-                    sleep=self._around.clock.sleep,
-                    roll=self._around.dice.random,
-                ),
-                endpoint=self._url,
-                approve=lambda api, found: self._approve(api, found, target.region),
+                **self._opening(target),
                 is_one_of_several=len(self._regions[target.profile]) > 1,
             )
             resolved = target._replace(project_id=client.project_id)
@@ -114,6 +105,26 @@ class Reach(Generic[C]):
                 ),
             )
         return self._contacts[target]
+
+    async def projects(self, target: Target) -> tuple[Project, ...]:
+        """Return all projects of a target's credentials; raises CredentialsError, UsageError, CannotRun."""
+        return await list_projects(**self._opening(target))
+
+    def _opening(self, target: Target) -> dict[str, Any]:
+        """Return what opens the credentials of a target."""
+        return {
+            "target": target,
+            "wire": self._wire,
+            "env": self._around.env,
+            "home": self._around.home,
+            "patience": Patience(
+                monotonic=self._around.clock.monotonic,
+                sleep=self._around.clock.sleep,
+                roll=self._around.dice.random,
+            ),
+            "endpoint": self._url,
+            "approve": lambda api, found: self._approve(api, found, target.region),
+        }
 
     def _approve(self, api: regions.Endpoint, found: Found, region: str) -> None:
         """Pass on what is to be said of the credentials; raise UnnamedHost where they may not go to the API.

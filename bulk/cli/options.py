@@ -192,6 +192,23 @@ Port = Annotated[
         help="Only services that have this client or server port.",
     ),
 ]
+Regions = Annotated[
+    list[str] | None,
+    flag(
+        "--region",
+        group=Group.WHERE,
+        metavar="REGION,REGION",
+        help="One region or several, such as `cn-north-4,cn-east-3`; can be given several times.",
+    ),
+]
+AllProjects = Annotated[
+    bool,
+    flag(
+        "--all-projects",
+        group=Group.WHERE,
+        help="All projects that the credentials may see: in these regions or, without `--region`, in all.",
+    ),
+]
 AddPorts = Annotated[
     str,
     flag(

@@ -13,11 +13,11 @@ LIVE = replace(state(1, 22, 80), service_name=f"cn-north-4.web.{state(1).id}")
 
 
 def test_a_row_says_what_is_live() -> None:
-    """Its ports, its target and, as a note, its name; nothing is expected of a map that stays."""
+    """Its ports, which it expects as well, its target and, as a note, its name."""
     row = row_of(LIVE, PROJECT, Edit(), number=7)
     assert isinstance(row, ServiceUpdate)
     assert (row.row, row.target, row.service_id, row.note) == (7, PROJECT, LIVE.id, "web")
-    assert (row.body.ports, row.expect_ports) == (LIVE.ports, None)
+    assert (row.body.ports, row.expect_ports) == (LIVE.ports, LIVE.ports)
 
 
 def test_an_edited_row_expects_the_map_that_it_was_made_from() -> None:
@@ -34,10 +34,15 @@ TWICE = (*ports(22), PortMapping(client_port=1022, server_port=23))
 @pytest.mark.parametrize(
     ("live", "target", "edit", "reason"),
     [
-        (replace(LIVE, status="deleting"), PROJECT, Edit(), "status is deleting"),
+        (
+            replace(LIVE, status="deleting"),
+            PROJECT,
+            Edit(),
+            "status is deleting, only available services change",
+        ),
         (replace(LIVE, service_type="gateway"), PROJECT, Edit(), "type is gateway, only interface"),
         (replace(LIVE, id=ServiceId("web-1")), PROJECT, Edit(), 'service_id: "web-1" is not a UUID'),
-        (replace(LIVE, ports=()), PROJECT, Edit(), "ports: an empty list of mappings"),
+        (replace(LIVE, ports=()), PROJECT, Edit(), "it has no port mappings"),
         (replace(LIVE, ports=TWICE), PROJECT, Edit(), "ports: 1022:23/TCP and 1022:22/TCP share"),
         (LIVE, PROJECT._replace(project_id="p"), Edit(), 'project_id: "p" is not a project id'),
         (LIVE, PROJECT, Edit(remove_ports=LIVE.ports), "no mapping would be left"),

@@ -107,6 +107,11 @@ def test_a_new_region_of_the_same_operator_has_the_global_iam() -> None:
     assert str(iam) == "https://iam.myhuaweicloud.com"
 
 
+def test_without_a_region_and_an_api_the_global_iam_is_meant() -> None:
+    """It knows the projects of every region."""
+    assert str(iam_endpoint_for("", api=None)) == "https://iam.myhuaweicloud.com"
+
+
 @pytest.mark.parametrize("region", sorted(REGIONS))
 def test_a_host_of_the_table_needs_no_name(region: str) -> None:
     """Nor does this machine itself."""

@@ -9,6 +9,8 @@ from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import around
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.exports import Layout
+from bulk.core.job import SETTINGS
+from bulk.core.model import Issue
 
 if TYPE_CHECKING:
     from bulk.app.exporting import Exported
@@ -16,12 +18,15 @@ if TYPE_CHECKING:
     from bulk.core.model import Ports
 
 _REASONS_SHOWN_MAX = 10
+_NAMES_SHOWN_MAX = 5
 
 
-@options.takes(*options.WHERE, *options.READING)
+@options.takes(*(name for name in options.WHERE if name != "region"), *options.READING)
 def export(
     name: options.NamePattern = "*",
     port: options.Port = "",
+    regions: options.Regions = None,
+    all_projects: options.AllProjects = False,
     add_ports: options.AddPorts = "",
     remove_ports: options.RemovePorts = "",
     server_ports: options.ServerPorts = None,
@@ -31,12 +36,18 @@ def export(
     quiet: options.Quiet = False,
     **flags: Any,
 ) -> int:
-    """Write the live fleet as a job file, to edit and apply; or with the edit already made."""
+    """Write the live fleet as a job file, to edit and apply; or with the edit already made.
+
+    Each row has the service's name first, and expects the ports that the service has now.
+    """
     from bulk.app import exporting
     from bulk.cli import running
     from bulk.core.exports import Selection
 
+    where = _regions(regions or [], flags, all_projects=all_projects)
     wanted = exporting.Export(
+        regions=where,
+        all_projects=all_projects,
         selection=Selection(name=name, port=_port(place_of(port, "--port"), port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
         layout=layout,
@@ -48,7 +59,35 @@ def export(
     )
     if not quiet:
         _sum_up(exported)
-    return ExitCode.OK
+    for project, error in exported.unread.items():
+        output.complain(f"left out project {project}: {error.message}", error.hint)
+    return ExitCode.SOME_FAILED if exported.unread else ExitCode.OK
+
+
+def _regions(texts: list[str], flags: dict[str, Any], *, all_projects: bool) -> tuple[str, ...]:
+    """Return the regions of `--region`, each once; a project that is named must be the only one meant."""
+    found: dict[str, None] = {}
+    for text in texts:
+        for region in filter(None, map(str.strip, text.split(","))):
+            if isinstance(issue := SETTINGS["region"].form.read(region), Issue):
+                raise UsageError(f"{place_of(text, '--region')}: {issue.message}", hint=issue.hint)
+            found[region] = None
+    if not (found or all_projects):
+        raise UsageError(
+            "no region is named", hint="add --region, such as --region cn-north-4, or --all-projects"
+        )
+    if project_id := flags["project_id"]:
+        place = place_of(project_id, "--project-id")
+        if all_projects and place == "--project-id":
+            raise UsageError("--project-id names one project, --all-projects all", hint="keep one of the two")
+        if all_projects:
+            flags["project_id"] = None  # what is typed now beats a variable
+        elif len(found) > 1:
+            raise UsageError(
+                f"{place} names the project of one region, --region {len(found)} regions",
+                hint="leave the project out: each region then has its own; or add --all-projects",
+            )
+    return tuple(found)
 
 
 def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
@@ -97,10 +136,31 @@ def _port(place: str, text: str, example: str = "22") -> int:
     raise UsageError(f"{place}: {text!r} is not a port", hint=hint)
 
 
+def _what_is_in_it(exported: "Exported") -> str:
+    from bulk.core.reports.words import counted, figure
+
+    services, rows = counted(exported.rows, "service"), exported.projects
+    if len(rows) == 1:
+        return f"{services} of project {next(iter(rows))} exported"
+    each = ", ".join(f"{name} {figure(count)}" for name, count in rows.items())
+    return f"{services} of {counted(len(rows), 'project')} exported: {each}"
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _NAMES_SHOWN_MAX
+    return ", ".join(names[:_NAMES_SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")
+
+
 def _sum_up(exported: "Exported") -> None:
     from bulk.core.reports.words import counted
 
-    output.notify(f"{counted(exported.rows, 'service')} exported")
+    output.notify(_what_is_in_it(exported))
+    if exported.others:
+        others = f"{counted(len(exported.others), 'more project')} ({_some(exported.others)})"
+        output.notify(f"left out {others}, which the credentials see in the same region: --all-projects")
+    if exported.elsewhere:
+        projects = f"{counted(len(exported.elsewhere), 'project')} ({_some(exported.elsewhere)})"
+        output.notify(f"left out {projects}: of no region")
     reasons = sorted(exported.left_out.items(), key=lambda reason: -len(reason[1]))
     for reason, services in reasons[:_REASONS_SHOWN_MAX]:
         which = services[0] if len(services) == 1 else f"{services[0]} and others"

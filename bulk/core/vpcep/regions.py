@@ -68,9 +68,9 @@ def address_in(env: Mapping[str, str], region: str) -> str:
 
 
 def iam_endpoint_for(
-    region: str, *, api: Endpoint, override: str = "", env: Mapping[str, str] = _NOTHING
+    region: str, *, api: Endpoint | None, override: str = "", env: Mapping[str, str] = _NOTHING
 ) -> Endpoint | None:
-    """Return the address of the IAM that knows `region` and belongs to the API there.
+    """Return the address of the IAM that knows `region` and belongs to the API there; without an API, any.
 
     `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
     `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM. None where the table has
@@ -80,7 +80,7 @@ def iam_endpoint_for(
     if given:
         return parse_endpoint(given.rstrip("/").removesuffix("/v3"))
     iam = parse_endpoint(_iam(region))
-    return iam if _operator(iam.host) == _operator(api.host) else None
+    return iam if api is None or _operator(iam.host) == _operator(api.host) else None
 
 
 def must_be_named(endpoint: Endpoint) -> bool:
