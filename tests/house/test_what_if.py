@@ -19,6 +19,11 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{SCENARIOS}environment.py::test_term_ends_the_first_process_of_a_container",
         f"{UNIT}run_drain.py::test_what_a_signal_does_not_end_in_time_is_left_in_doubt_and_named",
     ),
+    "the network fails": (
+        f"{SCENARIOS}apply.py::test_nobody_at_the_endpoint_ends_with_1",
+        f"{SCENARIOS}apply.py::test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_5",
+        f"{UNIT}run.py::test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing",
+    ),
     "the API throttles": (
         f"{SCENARIOS}apply.py::test_being_too_fast_costs_time_and_no_row",
         f"{SCENARIOS}apply.py::test_auto_finds_the_limit_and_the_next_run_begins_with_it",
@@ -36,40 +41,35 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "the rows that failed": (
         f"{SCENARIOS}look.py::test_what_failed_can_be_cut_out_of_the_csv_and_applied_again",
     ),
-    "two runs of a job start at once": (
-        f"{SCENARIOS}signals.py::test_the_second_of_two_runs_at_once_ends_with_8",
-        f"{SCENARIOS}run.py::test_one_job_under_two_names_is_one_run_at_a_time",
-    ),
-    "the disk is full": (f"{SCENARIOS}apply.py::test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost",),
-    "the network fails": (
-        f"{SCENARIOS}apply.py::test_nobody_at_the_endpoint_ends_with_1",
-        f"{SCENARIOS}apply.py::test_a_fleet_that_cannot_be_listed_just_before_the_first_put_ends_with_5",
-        f"{UNIT}run.py::test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing",
-    ),
-    "the secret is wrong or revoked": (
-        f"{SCENARIOS}keys.py::test_a_wrong_key_is_one_bad_signature_in_eight_regions",
-        f"{SCENARIOS}apply.py::test_credentials_revoked_during_the_run_stop_it_with_1",
-        f"{SCENARIOS}apply.py::test_a_token_that_ends_during_the_run_is_renewed",
-    ),
     "somebody else changed a service": (
         f"{SCENARIOS}apply.py::test_a_service_that_moved_since_the_plan_is_not_sent",
         f"{SCENARIOS}apply.py::test_strict_stops_at_one_that_moved_with_7",
         f"{UNIT}run.py::test_a_wall_clock_that_jumps_ends_what_looks_are_worth",
     ),
+    "two runs of a job start at once": (
+        f"{SCENARIOS}signals.py::test_the_second_of_two_runs_at_once_ends_with_8",
+        f"{SCENARIOS}run.py::test_one_job_under_two_names_is_one_run_at_a_time",
+    ),
+    "the disk is full": (f"{SCENARIOS}apply.py::test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost",),
+    "the secret is wrong or revoked": (
+        f"{SCENARIOS}keys.py::test_a_wrong_key_is_one_bad_signature_in_eight_regions",
+        f"{SCENARIOS}apply.py::test_credentials_revoked_during_the_run_stop_it_with_1",
+        f"{SCENARIOS}apply.py::test_a_token_that_ends_during_the_run_is_renewed",
+    ),
     "the window ends": (f"{SCENARIOS}apply.py::test_a_window_that_ends_during_the_run_ends_with_10",),
-    "the change has to be undone": (
-        f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",
-        f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
-    ),
-    "I want to try a few services first": (
-        f"{SCENARIOS}apply.py::test_a_canary_that_lives_lets_the_others_go",
-        f"{SCENARIOS}apply.py::test_a_canary_that_dies_stops_the_run_with_6",
-    ),
     "the run was stopped by a limit": (
         f"{SCENARIOS}despite.py::test_a_stopped_run_sends_nothing_more_whoever_tries_again",
         f"{SCENARIOS}despite.py::test_a_person_lifts_the_stop_and_is_on_record",
         f"{SCENARIOS}despite.py::test_nothing_saved_is_a_way_around_a_stop",
         f"{SCENARIOS}despite.py::test_a_stopped_run_is_rolled_back_without_a_word",
+    ),
+    "I want to try a few services first": (
+        f"{SCENARIOS}apply.py::test_a_canary_that_lives_lets_the_others_go",
+        f"{SCENARIOS}apply.py::test_a_canary_that_dies_stops_the_run_with_6",
+    ),
+    "the change has to be undone": (
+        f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",
+        f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
     ),
     "the file is not what it seems": (
         f"{UNIT}files.py::test_a_workbook_is_to_be_saved_as_csv",

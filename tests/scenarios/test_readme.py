@@ -2,7 +2,8 @@
 
 A fenced block whose first line names a file (```` ```csv bad.csv ````) is that file. A block marked
 `console` is run as one script: each line behind `$ ` is a command, the lines up to the next one are what
-it says, with `…` for anything. Blocks marked `sh` need the cloud or the network and are not run.
+it says, with `…` for anything. Blocks marked `sh` need the cloud or the network and are not run; the block
+marked `text` is what the demo says.
 """
 
 import os
@@ -78,12 +79,17 @@ class Command:
     says: re.Pattern[str]
 
 
+def pattern(says: str) -> re.Pattern[str]:
+    """Give what matches a text in which `…` stands for anything, a line of it for any lines."""
+    lines = (".*" if line == "…" else re.escape(line).replace("…", ".*") for line in says.splitlines())
+    return re.compile("\n".join(lines), re.DOTALL)
+
+
 def commands(block: Block) -> Iterator[Command]:
     """Give the commands of a console block."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         typed, _, says = part.partition("\n")
-        lines = (".*" if line == "…" else re.escape(line).replace("…", ".*") for line in says.splitlines())
-        yield Command(typed, re.compile("\n".join(lines), re.DOTALL))
+        yield Command(typed, pattern(says))
 
 
 @pytest.fixture
@@ -138,6 +144,21 @@ def _run(block: Block, folder: Path) -> list[str]:
     )
     assert ended.returncode == 0, f"{block.text}\n{ended.stdout}\n{ended.stderr}"
     return ended.stdout.split("@@@\n")
+
+
+def test_the_picture_is_what_the_demo_says(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first command of the README, on a terminal of 80 columns, within the first 40 lines."""
+    for name in ("BULK_ENDPOINT", "BULK_REGION", "BULK_PROJECT_ID"):
+        monkeypatch.delenv(name)
+    (picture,) = (block.text for block in blocks() if block.mark == "text")
+    assert README.index(picture) + len(picture) < len("".join(README.splitlines(keepends=True)[:40]))
+    (said,) = _run(Block("console", "", "$ bulk apply jobs/demo --yes\n"), checkout)
+    assert pattern(picture).fullmatch(said.strip("\n")), said
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    """What is looked up stands elsewhere."""
+    assert len(README.splitlines()) < 300
 
 
 def test_the_first_screen_is_the_two_commands_that_ci_knows() -> None:
