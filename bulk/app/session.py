@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -29,7 +29,7 @@ from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Decision, End, Note, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, Outcome, RequestKind, Sigil, Target, Wait
+from bulk.core.model import Hold, LaneName, Outcome, RequestKind, Sigil, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.core.reports.overview import Overview
@@ -52,6 +52,13 @@ class Watched:
     paces: Mapping[Budget, Limiter]
     row_holds: Callable[[], Iterator[Wait]]
     """Why rows wait right now, but for the pace."""
+    lanes: Mapping[Target, LaneName] = field(default_factory=dict)
+    """The lane of each target."""
+
+    def of(self, lane: LaneName | None) -> "Watched":
+        """Return the same run with the paces of one lane alone, or of none."""
+        paces = {budget: pace for budget, pace in self.paces.items() if budget.lane == lane}
+        return replace(self, paces=paces)
 
     def holds(self) -> Iterator[tuple[RequestKind, Wait]]:
         """Return why requests of a kind wait right now, but for those that only keep to the rate."""
@@ -246,6 +253,7 @@ async def _run_watched(
         now=around.clock.monotonic,
         paces=reach.paces,
         row_holds=run.holds,
+        lanes={target: client.lane for target, client in context.clients.items()},
     )
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
         await _run(run, ledger, brake)

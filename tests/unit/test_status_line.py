@@ -1,16 +1,18 @@
 """The line that says where a run stands while it is at work."""
 
+from dataclasses import replace
+
 import pytest
 
 from bulk.adapters.limits import Budget
 from bulk.adapters.throttle import Limiter
 from bulk.app.session import Watched
-from bulk.cli.progress import Speed, status_line
+from bulk.cli.progress import LANES_SHOWN, Display, Speed, done, status_line
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import record_json, record_type
 from bulk.core.ledger.row_life import Stage
-from bulk.core.model import Hold, LaneName, Limit, Reply, RequestKind, Throttled, Wait
+from bulk.core.model import Change, Hold, LaneName, Limit, Reply, RequestKind, Target, Throttled, Wait
 from bulk.core.pacing import fixed
 from bulk.run.brake import Brake
 from tests.limiters import StillClock
@@ -72,18 +74,123 @@ def test_the_speed_is_that_of_changes_however_seldom_it_is_asked_for() -> None:
     """Every 30 s as five times a second; rows that are right already, or refused, are no speed."""
     clock = StillClock()
     plan = [change(row) for row in range(1, 5)]
+    progress = progress_of(*plan)
+    watched = Watched(
+        progress=progress, brake=Brake(), now=clock.monotonic, paces={}, row_holds=lambda: iter(())
+    )
+    speed = Speed(clock.monotonic(), done(progress))
+    assert speed.per_s(clock.monotonic(), done(progress)) == 0.0
+    clock.advance(30)
+    progress.tally[Stage.APPLIED] += 2
+    assert speed.per_s(clock.monotonic(), done(progress)) == pytest.approx(2 / 30)
+    assert status_line(watched, 2 / 30) == "2/4 (50 %) | 0.1/s | about 30 s left"
+    clock.advance(30)
+    assert speed.per_s(clock.monotonic(), done(progress)) == 0.0
+
+
+def progress_of(*plan: Change) -> Progress:
+    """Return the progress of a run whose plan is these changes."""
     progress = Progress()
     for number, record in enumerate((run_record(), *plan, planned(*plan))):
         head = {"n": number, "at": "2026-01-15T08:30:00.000Z", "type": record_type(record)}
         take_in(progress, head | record_json(record), number)
-    watched = Watched(
-        progress=progress, brake=Brake(), now=clock.monotonic, paces={}, row_holds=lambda: iter(())
+    return progress
+
+
+def with_lanes(clock: StillClock, lanes: dict[Target, LaneName], rows_each: int) -> Watched:
+    """Return a run with a lane for each target and so many changes in it."""
+    plan = [
+        replace(change(place * rows_each + row), target=target)
+        for place, target in enumerate(lanes)
+        for row in range(1, rows_each + 1)
+    ]
+    paces = {
+        Budget(lane=lane, kind=kind): Limiter(fixed(20.0), clock=clock)
+        for lane in lanes.values()
+        for kind in RequestKind
+    }
+    return Watched(
+        progress=progress_of(*plan),
+        brake=Brake(),
+        now=clock.monotonic,
+        paces=paces,
+        row_holds=lambda: iter(()),
+        lanes=lanes,
     )
-    speed = Speed(watched)
-    assert speed.per_s() == 0.0
-    clock.advance(30)
-    progress.tally[Stage.APPLIED] += 2
-    assert speed.per_s() == pytest.approx(2 / 30)
-    assert status_line(watched, 2 / 30) == "2/4 (50 %) | 0.1/s | about 30 s left"
-    clock.advance(30)
-    assert speed.per_s() == 0.0
+
+
+def lane(region: str, account: str = "ops") -> LaneName:
+    """Return a lane of the simulator."""
+    return LaneName(host="simulator", region=region, account=account)
+
+
+def apply(watched: Watched, *rows: int) -> None:
+    """Let rows end as applied."""
+    for row in rows:
+        watched.progress.stages[row - 1] = Stage.APPLIED
+        watched.progress.tally[Stage.APPLIED] += 1
+
+
+def test_each_lane_of_several_has_a_line_with_its_name_its_rows_and_its_rate() -> None:
+    """What a lane waits for stands in its line; what is left takes as long as the slowest lane."""
+    clock = StillClock()
+    north, east = lane("cn-north-4"), lane("cn-east-3")
+    watched = with_lanes(clock, {Target(region=one.region, project_id="p"): one for one in (north, east)}, 40)
+    display = Display(watched)
+    clock.advance(10)
+    apply(watched, *range(1, 31), 41, 42)
+    assert display.lines() == [
+        "32/80 (40 %) | 3.2/s | about 3 min 10 s left",
+        "  cn-north-4  30/40  3.0/s of 20/s",
+        "  cn-east-3   2/40  0.2/s of 20/s",
+    ]
+    watched.paces[Budget(lane=east, kind=RequestKind.WRITES)].refused(10.0, REFUSAL)
+    clock.advance(1)
+    apply(watched, *range(31, 41))
+    head, first, second = display.lines()
+    assert head.startswith("42/80 (52 %) | ")
+    assert first.startswith("  cn-east-3   2/40  ")
+    assert first.endswith(" | writes wait for the server's push-back: limit 60 per minute (user), 11 s left")
+    assert second == "  cn-north-4  40/40  done"
+
+
+def test_one_lane_has_one_line_whatever_its_projects() -> None:
+    """And nothing else is counted for it."""
+    clock = StillClock()
+    here = lane("cn-north-4")
+    targets = {Target(region="cn-north-4", project_id=project): here for project in ("a", "b")}
+    watched = with_lanes(clock, targets, 5)
+    assert Display(watched).lines() == ["0/10 (0 %) | 0.0/s, 20/s allowed"]
+
+
+def test_lanes_of_one_region_are_told_apart_by_their_profile() -> None:
+    """Never by their account, which is not shown."""
+    targets = {
+        Target(region="cn-north-4", project_id="p", profile=profile): lane("cn-north-4", account)
+        for profile, account in (("", "0a"), ("ops", "0b"))
+    }
+    _, first, second = Display(with_lanes(StillClock(), targets, 1)).lines()
+    assert (first.split()[0], second.split()[0]) == ("cn-north-4", "ops@cn-north-4")
+
+
+def test_lanes_beyond_a_dozen_are_counted() -> None:
+    """A small terminal shows the run's own line as well."""
+    lanes = {
+        Target(region=f"r-{number}", project_id="p"): lane(f"r-{number}") for number in range(LANES_SHOWN + 2)
+    }
+    lines = Display(with_lanes(StillClock(), lanes, 1)).lines()
+    assert len(lines) == 1 + LANES_SHOWN + 1
+    assert lines[-1] == "  and 2 more lanes"
+
+
+def test_a_large_plan_is_counted_by_lane_less_often_than_it_is_shown() -> None:
+    """Once a second with a million rows, however often the display is drawn."""
+    clock = StillClock()
+    watched = with_lanes(clock, {Target(region=name, project_id="p"): lane(name) for name in ("a", "b")}, 500)
+    display = Display(watched)
+    display.lines()
+    apply(watched, *range(1, 501))
+    clock.advance(0.0009)
+    assert display.lines()[1].startswith("  a  0/500")
+    clock.advance(0.0001)
+    assert "  a  500/500  done" in display.lines()
