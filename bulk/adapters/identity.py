@@ -267,7 +267,8 @@ def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endp
         return iam_endpoint
     raise CredentialsError(
         f"{needs} needs IAM, whose address is not known for this endpoint; nothing was sent to a guess",
-        hint=f"set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile{way_out}",
+        hint="set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile (beside an "
+        f"endpoint on this machine only one that is here, too){way_out}",
     )
 
 

@@ -1,7 +1,8 @@
 """`python -m bulk.simulator`: the simulator as a process of its own.
 
-The first line on stdout is its URL. It serves until INT or TERM, or, with `--stop-with-stdin`, until its
-standard input ends. Exit codes: 0 after that, 1 when it cannot start, 2 for wrong usage.
+The first line on stdout is its URL; at a terminal, stderr has the lines that a second terminal needs. It
+serves until INT or TERM, or, with `--stop-with-stdin`, until its standard input ends. Exit
+codes: 0 after that, 1 when it cannot start, 2 for wrong usage.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from . import FaultPlan, Identity, Simulator, StoreError, Switches
 from .fleet import PROJECT_ID
 from .lines import project_id_of
 from .problems import explained
+from .usage import epilog, second_terminal
 
 LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
 
@@ -46,13 +48,11 @@ def _failed(why: str, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    demo = Identity()
     parser = argparse.ArgumentParser(
         prog="bulk simulator",
         description="The VPCEP API as a server on loopback. The first line on stdout is its URL.",
-        epilog="Credentials come from BULK_SIMULATOR_AK, _SK, _USER, _PASSWORD and _DOMAIN; without them it "
-        f"accepts AK {demo.ak} with SK {demo.sk}, and user {demo.user} of {demo.domain} with "
-        f"password {demo.password}.",
+        epilog=epilog(Identity()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_fleet(parser.add_argument)
     _add_behaviour(parser.add_argument)
@@ -94,12 +94,15 @@ def _add_behaviour(add: Callable[..., object]) -> None:
         action="append",
         default=[],
         metavar="SPEC",
-        help="token:20/s,burst=20 or fixed:60/60s or sliding:100/10s or concurrency:8; options "
-        "for=reads|writes, policy=user|ip|api|none, http=429|400, retry_after=none|seconds|date, "
-        "count_refusals=true; repeatable",
+        help="a rate limit, see below; repeatable",
     )
-    add("--faults", default="{}", metavar="JSON|FILE", help="a plan of faults")
-    add("--switches", default="{}", metavar="JSON|FILE", help="behaviour where the documents are silent")
+    add("--faults", default="{}", metavar="JSON|FILE", help="a plan of faults, see below")
+    add(
+        "--switches",
+        default="{}",
+        metavar="JSON|FILE",
+        help="behaviour where the documents are silent, see below",
+    )
     add("--stop-with-stdin", action="store_true", help="stop when standard input ends")
 
 
@@ -161,6 +164,8 @@ async def _serve(simulator: Simulator, *, stop_with_stdin: bool) -> None:
         gc.freeze()
         sys.stdout.write(f"{simulator.url}\n")
         sys.stdout.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write(second_terminal(simulator.url, simulator.identity, is_empty=not simulator.fleet))
         if stop_with_stdin:
             threading.Thread(target=_await_stdin_end, args=(loop, stop), daemon=True).start()
         await stop.wait()

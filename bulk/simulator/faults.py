@@ -25,26 +25,35 @@ from .limits import Kind, RetryAfter, concerns, retry_after_header, throttled
 
 
 class FaultKind(StrEnum):
-    """What goes wrong; the comment says what the client gets."""
+    """What goes wrong, and in `meaning` what the client gets."""
 
-    THROTTLE_429 = "throttle_429"  # APIGW.0308 with the limit in words
-    THROTTLE_400 = "throttle_400"  # EndPoint.0022
-    ERROR_500 = "error_500"  # EndPoint.0001
-    ERROR_502 = "error_502"  # a proxy's HTML page
-    ERROR_503 = "error_503"  # APIGW.0613
-    ERROR_504_0011 = "error_504_0011"  # permanent, in spite of the status
-    ERROR_504_0012 = "error_504_0012"  # permanent, in spite of the status
-    ERROR_504_0013 = "error_504_0013"  # the backend timed out
-    CODE = "code"  # the code that the rule names
-    RESET = "reset"  # the connection is reset, no answer
-    SLOW = "slow"  # the right answer after `delay_s`
-    EDIT = "edit"  # the right answer, but just before it somebody else changed `services`
-    TRUNCATED_BODY = "truncated_body"  # 200, half of the body, then the end of the connection
-    HTML_BODY = "html_body"  # 200 with a page in HTML
-    EMPTY_BODY = "empty_body"  # 200 with nothing
-    BROKEN_JSON = "broken_json"  # 200 with half of the JSON and a matching length
-    WRONG_ECHO = "wrong_echo"  # 200, but the answer's ports are not the stored ones
-    STRING_PORTS = "string_ports"  # 200, ports as strings
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Self:
+        """Return a kind that is its name."""
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.meaning = meaning
+        return kind
+
+    THROTTLE_429 = "throttle_429", "APIGW.0308 with the limit in words"
+    THROTTLE_400 = "throttle_400", "EndPoint.0022"
+    ERROR_500 = "error_500", "EndPoint.0001"
+    ERROR_502 = "error_502", "a proxy's HTML page"
+    ERROR_503 = "error_503", "APIGW.0613"
+    ERROR_504_0011 = "error_504_0011", "permanent, in spite of the status"
+    ERROR_504_0012 = "error_504_0012", "permanent, in spite of the status"
+    ERROR_504_0013 = "error_504_0013", "the backend timed out"
+    CODE = "code", "the error code that is named"
+    RESET = "reset", "the connection is reset, no answer"
+    SLOW = "slow", "the right answer after `delay_s`"
+    EDIT = "edit", "somebody else changes `services` just before the right answer"
+    TRUNCATED_BODY = "truncated_body", "200, half of the body, then the connection ends"
+    HTML_BODY = "html_body", "200 with a page in HTML"
+    EMPTY_BODY = "empty_body", "200 with nothing"
+    BROKEN_JSON = "broken_json", "200 with half of the JSON and a matching length"
+    WRONG_ECHO = "wrong_echo", "200, but the answer's ports are not the stored ones"
+    STRING_PORTS = "string_ports", "200, ports as strings"
 
 
 _REFUSALS = {

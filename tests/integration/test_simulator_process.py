@@ -13,7 +13,10 @@ from typing import IO, Any
 import orjson
 import pytest
 
+from bulk.simulator import FaultKind, FaultPlan, Identity, Switches
 from bulk.simulator.__main__ import main
+from bulk.simulator.limits import parse_limits
+from bulk.simulator.usage import EDIT, LIMITS, OPTIONS, RATES, RULE, epilog, second_terminal, switches
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 
 WAIT_S = 20
@@ -193,3 +196,69 @@ def test_what_is_wrong_is_said_in_one_line(
     assert captured.err.startswith("simulator: ")
     assert said in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_at_a_terminal_it_prints_what_a_second_one_needs(tmp_path: Path) -> None:
+    """The lines work as they stand; the URL is on stdout, alone."""
+    master, slave = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bulk.simulator", "--seed-fleet", "3"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=slave,
+    )
+    try:
+        url = stream(process.stdout).readline().decode().strip()
+        said = b""
+        while b"Ctrl-C" not in said:
+            said += os.read(master, 4096)
+        script = "\n".join(line for line in said.decode().splitlines() if line[0] == " ")
+        assert url in script
+        path, home = tmp_path / "bulk", {"HOME": str(tmp_path), "LC_ALL": "C.UTF-8"}
+        path.write_text(f'#!/bin/sh\nexec {sys.executable} -m bulk "$@"\n')
+        path.chmod(0o755)
+        real = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://iam.example.com"}
+        ended = subprocess.run(
+            ["bash", "-e", "-c", script],  # noqa: S607
+            cwd=tmp_path,
+            env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", **home, **real},
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+            check=False,
+        )
+    finally:
+        process.kill()
+        process.communicate(timeout=WAIT_S)
+        os.close(master)
+        os.close(slave)
+    assert ended.returncode == 0, ended.stderr
+    assert "3 services of project cn-north-4 exported" in ended.stderr
+    assert "Nothing to change" in ended.stdout
+
+
+def test_a_key_of_the_environment_is_not_printed() -> None:
+    """It is named by its variable; an empty fleet is said."""
+    mine = Identity(ak="AKMINE", sk="hidden-word")
+    lines = second_terminal("http://127.0.0.1:1", mine, is_empty=True)
+    assert "hidden-word" not in lines
+    assert 'HUAWEICLOUD_SDK_SK="$BULK_SIMULATOR_SK"' in lines
+    assert "--seed-fleet 100" in lines
+
+
+def test_what_help_lists_is_all_there_is_and_is_taken() -> None:
+    """Every fault and every switch has an example that can be used, as has every shape of a limit."""
+    text = epilog(Identity())
+    assert all(len(each) <= 80 for each in text.splitlines())
+    FaultPlan.model_validate({"rates": RATES, "rules": [RULE, EDIT]})
+    assert {*RATES, "code", "edit"} == {*FaultKind, "EndPoint.2004"}
+    examples = {name: value for name, value, _ in switches()}
+    assert set(examples) == set(Switches.model_fields)
+    given = Switches.model_validate(examples)
+    usual = Switches()
+    assert [name for name in examples if getattr(given, name) == getattr(usual, name)] == []
+    parse_limits([*LIMITS, *(f"{limit},{option}" for limit in LIMITS for option in OPTIONS)])
+    for name in (*RATES, *examples):
+        assert f'"{name}": ' in text
+    for spec in (*LIMITS, *OPTIONS):
+        assert spec in text

@@ -107,6 +107,22 @@ def test_a_new_region_of_the_same_operator_has_the_global_iam() -> None:
     assert str(iam) == "https://iam.myhuaweicloud.com"
 
 
+@pytest.mark.parametrize(
+    ("api", "named", "meant"),
+    [
+        ("http://127.0.0.1:8080", "https://iam.example.com", "None"),
+        ("http://localhost:8080", "https://iam.cn-north-4.myhuaweicloud.com", "None"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8081", "http://127.0.0.1:8081"),
+        ("https://vpcep.example.com", "https://iam.example.com", "https://iam.example.com"),
+    ],
+)
+def test_an_api_on_this_machine_has_no_iam_elsewhere(api: str, named: str, meant: str) -> None:
+    """Whoever practises has the address of the real one in the environment, perhaps."""
+    env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": named}
+    assert str(iam_endpoint_for("cn-north-4", api=parse_endpoint(api), env=env)) == meant
+    assert str(iam_endpoint_for("cn-north-4", api=parse_endpoint(api), override=named)) == meant
+
+
 def test_without_a_region_and_an_api_the_global_iam_is_meant() -> None:
     """It knows the projects of every region."""
     assert str(iam_endpoint_for("", api=None)) == "https://iam.myhuaweicloud.com"

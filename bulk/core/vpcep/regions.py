@@ -74,11 +74,13 @@ def iam_endpoint_for(
 
     `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
     `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM. None where the table has
-    another operator than that of the API: a password is sent to no guess.
+    another operator than that of the API: a password is sent to no guess. None also where the API is on this
+    machine, for practice, and IAM is not.
     """
     given = override or env.get("HUAWEICLOUD_SDK_IAM_ENDPOINT") or env.get("HW_AUTH_URL", "")
     if given:
-        return parse_endpoint(given.rstrip("/").removesuffix("/v3"))
+        named = parse_endpoint(given.rstrip("/").removesuffix("/v3"))
+        return None if api and api.loopback and not named.loopback else named
     iam = parse_endpoint(_iam(region))
     return iam if api is None or _operator(iam.host) == _operator(api.host) else None
 
