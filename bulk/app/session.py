@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -326,10 +327,15 @@ def _window(job: Job, around: Surroundings) -> float:
     closes_at = job.window.closes_at(now)
     if closes_at is None:
         raise WindowClosed(
-            f"the window {job.window} is not open now ({now:%H:%M %Z}); nothing was sent",
+            f"the window {job.window} is not open now ({_clock_text(now)}); nothing was sent",
             hint="run the same command within the window",
         )
     return closes_at.timestamp()
+
+
+def _clock_text(now: datetime) -> str:
+    """Return `09:16 CET (08:16 UTC)`; in a zone that shows what UTC shows it is written once."""
+    return f"{now:%H:%M %Z}" + (f" ({now.astimezone(UTC):%H:%M} UTC)" if now.utcoffset() else "")
 
 
 def _interrupt(brake: Brake, number: Signals) -> None:

@@ -11,12 +11,14 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, tzinfo
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
-from bulk.core.errors import CannotRun
+from bulk.core.errors import CannotRun, UsageError
 from bulk.core.reports.words import Line, plain, text, wrapped
 from bulk.core.text import printable
 
@@ -51,7 +53,17 @@ def show_report(report: "Report", *, each: bool = False) -> None:
     """Write a report to stdout as lines for a person; with `each` every row has one."""
     from bulk.core.reports import as_table
 
-    show(as_table.lines(report, width=width("stdout"), each=each))
+    show(as_table.lines(replace(report, zone=zone()), width=width("stdout"), each=each))
+
+
+def zone() -> tzinfo:
+    """Return the zone in which times are shown; UTC where `TZ` names none, which only a window must have."""
+    from bulk.adapters.zone import local_zone
+
+    try:
+        return local_zone(os.environ)
+    except UsageError:
+        return UTC
 
 
 def width(stream: Stream) -> int:

@@ -347,6 +347,22 @@ def test_a_closed_window_ends_with_10(stage: Stage) -> None:
     assert stage.applied == []
 
 
+def test_moments_are_shown_in_the_zone_of_the_reader_and_kept_in_utc(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In plan, window and status; JSON and ledger have UTC alone, as has whoever set no known zone."""
+    job = stage.job(wide([1]))
+    stage.bulk("plan", job, "--out", "p")
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    assert re.search(r"Planned +[-0-9]{10} [:0-9]{5} CST \(.*[:0-9]{5} UTC\)", stage.bulk("plan", "p").out)
+    assert re.search(r"planned at .* CST \(.*[:0-9]{8} UTC\)", stage.bulk("status", "p").out)
+    assert " CST (" not in stage.bulk("status", "p", "--output", "json").out
+    closed = stage.apply(job, "--window", f"{clock(2)}-{clock(3)} UTC")
+    assert re.search(r"is not open now \([:0-9]{5} CST \([:0-9]{5} UTC\)\); nothing was sent", closed.err)
+    monkeypatch.setenv("TZ", "Asia/Shangai")
+    assert re.search(r"planned at .{10} .{8} UTC by", stage.bulk("status", "p").out)
+
+
 def test_a_zone_that_is_not_known_is_refused_where_a_window_needs_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

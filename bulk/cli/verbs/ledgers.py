@@ -32,7 +32,11 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
         flag = jobs.endpoint_of_ledger(progress).flag
         ledger = shlex.quote(str(path))
         by = shlex.quote(rollback) if rollback else ""
-        output.show(status_report.lines(progress, alive=alive, ledger=ledger, flag=flag, rolled_back_by=by))
+        output.show(
+            status_report.lines(
+                progress, alive=alive, ledger=ledger, flag=flag, rolled_back_by=by, zone=output.zone()
+            )
+        )
         if found.by_summary:
             output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
     return ExitCode.OK

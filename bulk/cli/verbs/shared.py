@@ -222,11 +222,11 @@ def show_report(report: "Report", form: ReportForm, *, bom: bool = False, each: 
         case ReportForm.MD:
             from bulk.core.reports import as_markdown
 
-            output.write(as_markdown.render(report))
+            output.write(as_markdown.render(replace(report, zone=output.zone())))
         case ReportForm.HTML:
             from bulk.core.reports import as_html
 
-            output.write(as_html.render(report))
+            output.write(as_html.render(replace(report, zone=output.zone())))
         case _:
             assert_never(form)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from functools import cached_property
 
 from bulk.core.ledger.progress import Progress
@@ -16,6 +17,7 @@ from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.totals import Totals
 from bulk.core.reports.where import Where, where_of
+from bulk.core.reports.words import moment
 
 __all__ = ["Report", "Row", "Rows", "Sitting", "row_of", "sittings_of"]
 
@@ -81,6 +83,8 @@ class Report:
     is_resumed: bool = False
     """Whether it is about what is left of a run that goes on."""
     commands: Commands = Commands()
+    zone: tzinfo = UTC
+    """The zone of whoever reads it."""
 
     @property
     def ran(self) -> bool:
@@ -135,7 +139,7 @@ class Report:
         at, run = self.progress.planned_at, self.progress.run
         who = f" by {run['user']}" if run.get("user") else ""
         machine = f" on {run['host']}" if run.get("host") else ""
-        return f"{at[:10]} {at[11:16]} UTC{who}{machine}"
+        return f"{moment(at, self.zone, seconds=False)}{who}{machine}"
 
     @cached_property
     def overview(self) -> Overview:

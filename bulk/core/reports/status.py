@@ -1,6 +1,7 @@
 """Where a run stands, from its ledger alone: live, dead or finished."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -65,15 +66,24 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
 
 
 def lines(
-    progress: Progress, *, alive: bool, ledger: str, flag: str = "", rolled_back_by: str = ""
+    progress: Progress,
+    *,
+    alive: bool,
+    ledger: str,
+    flag: str = "",
+    rolled_back_by: str = "",
+    zone: tzinfo = UTC,
 ) -> Iterator[Line]:
-    """Return the status line by line; ledgers are written as a shell has them, `flag` names the API."""
+    """Return the status line by line, its times in a zone and in UTC.
+
+    Ledgers are written as a shell has them, `flag` names the API.
+    """
     state = state_of_run(progress, alive=alive)
     yield (
         Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
         Span(": "),
         Span(state.value, _STYLE[state]),
-        Span(printable(_since(progress, state))),
+        Span(printable(_since(progress, state, zone))),
     )
     if progress.planned:
         yield from _counts(progress, state)
@@ -81,11 +91,12 @@ def lines(
         yield from _codes(progress)
         if parked := progress.parked:
             yield text(f"! {parked_text(parked)}", Style.BAD)
-        yield from _last_word(progress, state)
+        yield from _last_word(progress, state, zone)
     stops = decided(progress.decisions).stops
     for stop in stops:
         yield text(
-            printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at)}, stop {stop.id})"), Style.BAD
+            printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"),
+            Style.BAD,
         )
     yield from map(text, ways_on(stops, ledger, flag))
     if rolled_back_by:
@@ -101,26 +112,26 @@ def _where(progress: Progress) -> Iterator[Line]:
         yield text(printable(f"  at {words}"), Style.FAINT)
 
 
-def _since(progress: Progress, state: State) -> str:
+def _since(progress: Progress, state: State, zone: tzinfo) -> str:
     if not progress.sessions:
-        return _planned(progress, state)
+        return _planned(progress, state, zone)
     last = sittings_of(progress)[-1]
-    who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at)}"
+    who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at, zone)}"
     match state:
         case State.STOPPED:
-            return f" at {moment(last.ended_at)}: {last.why}"
+            return f" at {moment(last.ended_at, zone)}: {last.why}"
         case State.FINISHED:
-            return f" at {moment(last.ended_at)}; {_as_asked(progress)}"
+            return f" at {moment(last.ended_at, zone)}; {_as_asked(progress)}"
         case _:
-            return f"{who}, last written {moment(progress.last_at)}"
+            return f"{who}, last written {moment(progress.last_at, zone)}"
 
 
-def _planned(progress: Progress, state: State) -> str:
+def _planned(progress: Progress, state: State, zone: tzinfo) -> str:
     if state is not State.PLANNED:
-        return f", last written {moment(progress.last_at)}" if progress.last_at else ""
+        return f", last written {moment(progress.last_at, zone)}" if progress.last_at else ""
     run = progress.run
     who = f" by {run['user']} on {run['host']}" if run.get("user") else ""
-    return f" at {moment(progress.planned_at)}{who}, not begun"
+    return f" at {moment(progress.planned_at, zone)}{who}, not begun"
 
 
 def _as_asked(progress: Progress) -> str:
@@ -158,11 +169,11 @@ def _codes(progress: Progress) -> Iterator[Line]:
         yield text(printable(f"! {code or 'no code'}: {counted(rows, 'row')}"), Style.BAD)
 
 
-def _last_word(progress: Progress, state: State) -> Iterator[Line]:
+def _last_word(progress: Progress, state: State, zone: tzinfo) -> Iterator[Line]:
     """Return the latest note or change of pace: while it runs, what it is waiting for."""
     if progress.notes and state is not State.FINISHED:
         last = progress.notes[-1]
-        yield text(printable(f"  {moment(last['at'])}: {remark(last)}"), Style.FAINT)
+        yield text(printable(f"  {moment(last['at'], zone)}: {remark(last)}"), Style.FAINT)
 
 
 def _next(state: State, resume: str) -> Iterator[Line]:

@@ -87,8 +87,10 @@ def _only_reason(report: Report) -> str:
 
 def _begun(report: Report) -> str:
     last = sittings_of(report.progress)[-1]
-    how = f"stopped at {moment(last.ended_at)}: {last.why}" if last.ended_at else "died"
-    return printable(f"The run by {last.user} on {last.host} began at {moment(last.began_at)} and {how}.")
+    how = f"stopped at {moment(last.ended_at, report.zone)}: {last.why}" if last.ended_at else "died"
+    return printable(
+        f"The run by {last.user} on {last.host} began at {moment(last.began_at, report.zone)} and {how}."
+    )
 
 
 def _ended(report: Report) -> str:
@@ -132,7 +134,7 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
         yield from _plan_facts(report)
     for decision in report.progress.decisions:
         if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
-            yield "Decision", f"{moment(decision['at'])}: {remark(decision)}", Style.PLAIN
+            yield "Decision", f"{moment(decision['at'], report.zone)}: {remark(decision)}", Style.PLAIN
     yield "Digest", short_digest(report.progress.digest), Style.PLAIN
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
@@ -140,9 +141,21 @@ def duration(length_s: float) -> str:
     return f"{seconds} s"
 
 
-def moment(at: str) -> str:
-    """Return the time of a record as a person reads it: `2026-01-15 08:30:00 UTC`."""
-    return f"{at[:10]} {at[11:19]} UTC"
+def moment(at: str, zone: tzinfo, *, seconds: bool = True) -> str:
+    """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
+
+    In a zone that shows what UTC shows it is written once, as UTC; where UTC has another day, with that.
+    """
+    form = "%H:%M:%S" if seconds else "%H:%M"
+    utc = datetime.fromisoformat(at)
+    try:
+        local = utc.astimezone(zone)
+    except OverflowError:  # at the end of all years
+        local = utc
+    if not local.utcoffset():
+        return f"{utc:%Y-%m-%d {form}} UTC"
+    day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
+    return f"{local:%Y-%m-%d {form} %Z} ({day}{utc:{form}} UTC)"
 
 
 def throttled(times: int) -> str:

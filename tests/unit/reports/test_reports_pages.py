@@ -2,8 +2,10 @@
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -61,6 +63,8 @@ def test_the_page_of_a_plan_holds_its_figures_without_any_script(
     assert f"<code>{' '.join(['cdcd'] * 16)}</code>" in html
     assert "2026-01-15 08:30 UTC by ann on bastion-1" in html
     assert "The run</h2>" not in html
+    local = "".join(as_html.render(replace(written.report(), zone=ZoneInfo("Asia/Shanghai"))))
+    assert "2026-01-15 16:30 CST (08:30 UTC) by ann on bastion-1" in local
 
 
 def test_the_page_of_a_run_shows_sessions_failures_and_the_timeline(

@@ -1,6 +1,7 @@
 """Where a run stands, told from its ledger alone."""
 
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.progress import Progress
@@ -35,6 +36,8 @@ def test_a_saved_plan_says_how_to_apply_it(written: "Written", change: "Callable
     written.progress.run["targets"][0]["host"] = "simulator"
     assert told(written)[0].endswith(" UTC by ann on bastion-1, not begun")
     assert told(written)[2] == "  at the bundled simulator"
+    local, *_ = lines(written.progress, alive=False, ledger="L", zone=ZoneInfo("Asia/Shanghai"))
+    assert " planned at 2026-01-15 16:30:03 CST (08:30:03 UTC) by ann" in plain(local)
 
 
 def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(

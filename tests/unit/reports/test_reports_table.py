@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -208,6 +209,8 @@ def test_a_kept_plan_says_who_planned_it_when(written: "Written", change: "Calla
     assert labelled(shown(written.report()), "Planned") == "2026-01-15 08:30 UTC"
     written.progress.run |= {"user": "ann", "host": "bastion-1"}
     assert labelled(shown(written.report()), "Planned") == "2026-01-15 08:30 UTC by ann on bastion-1"
+    local = shown(replace(written.report(), zone=ZoneInfo("Asia/Shanghai")))
+    assert labelled(local, "Planned") == "2026-01-15 16:30 CST (08:30 UTC) by ann on bastion-1"
 
 
 def test_the_simulator_and_many_projects_are_named(

@@ -3,12 +3,23 @@
 import sys
 import unicodedata
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from bulk.core.model import Action, Issue, Outcome
 from bulk.core.reports import issues
-from bulk.core.reports.words import Style, as_text, counted, duration, plain, printable, style_of, text
+from bulk.core.reports.words import (
+    Style,
+    as_text,
+    counted,
+    duration,
+    moment,
+    plain,
+    printable,
+    style_of,
+    text,
+)
 
 ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
 
@@ -28,6 +39,21 @@ ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port
 def test_a_duration_has_the_units_a_person_would_use(length_s: float, said: str) -> None:
     """Tenths matter below ten seconds, seconds below an hour."""
     assert duration(length_s) == said
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "said"),
+    [
+        ("2026-01-15T08:30:05.123Z", "UTC", "2026-01-15 08:30:05 UTC"),
+        ("2026-01-15T08:30:05.123Z", "Europe/London", "2026-01-15 08:30:05 UTC"),
+        ("2026-07-15T08:30:05.123Z", "Europe/Berlin", "2026-07-15 10:30:05 CEST (08:30:05 UTC)"),
+        ("2026-01-15T16:30:05.123Z", "Asia/Shanghai", "2026-01-16 00:30:05 CST (2026-01-15 16:30:05 UTC)"),
+        ("9999-12-31T23:59:59.999Z", "Asia/Shanghai", "9999-12-31 23:59:59 UTC"),
+    ],
+)
+def test_a_moment_is_local_with_utc_beside_it(at: str, zone: str, said: str) -> None:
+    """With the day of UTC where it is another one, and once where the clocks show UTC."""
+    assert moment(at, ZoneInfo(zone)) == said
 
 
 def test_one_is_singular_and_thousands_are_grouped() -> None:
