@@ -146,6 +146,8 @@ def moment(at: str, zone: tzinfo, *, seconds: bool = True) -> str:
 
     In a zone that shows what UTC shows it is written once, as UTC; where UTC has another day, with that.
     """
+    if not at:
+        return "a time that is not known"
     form = "%H:%M:%S" if seconds else "%H:%M"
     utc = datetime.fromisoformat(at)
     try:

@@ -49,6 +49,7 @@ def test_a_duration_has_the_units_a_person_would_use(length_s: float, said: str)
         ("2026-07-15T08:30:05.123Z", "Europe/Berlin", "2026-07-15 10:30:05 CEST (08:30:05 UTC)"),
         ("2026-01-15T16:30:05.123Z", "Asia/Shanghai", "2026-01-16 00:30:05 CST (2026-01-15 16:30:05 UTC)"),
         ("9999-12-31T23:59:59.999Z", "Asia/Shanghai", "9999-12-31 23:59:59 UTC"),
+        ("", "Asia/Shanghai", "a time that is not known"),
     ],
 )
 def test_a_moment_is_local_with_utc_beside_it(at: str, zone: str, said: str) -> None:
