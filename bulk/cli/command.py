@@ -10,7 +10,7 @@ from typing import Any, get_origin
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from bulk.cli import variables
+from bulk.cli import help_text, variables
 from bulk.core.errors import UsageError
 from bulk.core.job import SETTINGS, Group
 from bulk.core.job.forms import shown
@@ -110,13 +110,13 @@ class Verb(TyperCommand):
         return params
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help: each switch as `--[no-]strict` and not in two columns, arguments without a type."""
+        """Write the help: each switch as `--[no-]strict`, and as plain text."""
         for each in self.params:
             if each.secondary_opts:
                 each.opts, each.secondary_opts = [f"--[no-]{each.opts[0][2:]}"], []
-            if isinstance(each, TyperArgument):
-                each.display_type_rich = lambda **_: None  # type: ignore[method-assign]
-        super().format_help(ctx, formatter)
+        usage = f"Usage: {' '.join([ctx.command_path, *self.collect_usage_pieces(ctx)])}"
+        params = self.get_params(ctx)
+        formatter.write(help_text.help_of(usage, self.help or "", params, self.name or "", self.epilog or ""))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb, once all variables of the environment that are meant for this command are known."""

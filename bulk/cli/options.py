@@ -56,13 +56,12 @@ def flag(
 ) -> Any:
     """Return a flag of the command line; without a metavar it is a switch.
 
-    Its variable is `BULK_` and its name, which `--help` explains once for all flags. Another one is shown
-    with the flag. Words of consent have none (None): a variable is no consent to this run.
+    Its variable is `BULK_` and its name, unless it has another one. Words of consent have none (None): a
+    variable is no consent to this run.
     """
     return Option(
         *names,
         envvar=variable_of(names[-1]) if variable == "" else variable,
-        show_envvar=bool(variable),
         metavar=metavar,
         help=help,
         rich_help_panel=group,

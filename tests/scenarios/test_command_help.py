@@ -1,6 +1,8 @@
 """What the command says of itself: its version, and how it is used."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -10,9 +12,13 @@ import pytest
 
 import bulk
 from bulk.cli import verbs
+from bulk.cli.examples import EXAMPLES
 from bulk.cli.main import main
+from bulk.core.job import Group
+from tests.scenarios.stage import Stage
+from tests.simulator_caller import PROJECT, mapping
 
-PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def test_the_version_is_shown_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,9 +29,9 @@ def test_the_version_is_shown_in_one_line(capsys: pytest.CaptureFixture[str]) ->
 
 def test_the_version_stands_in_one_place() -> None:
     """The build reads it from the package, so that pyproject.toml has none of its own."""
-    assert "version" in PROJECT["project"]["dynamic"]
-    assert "version" not in PROJECT["project"]
-    assert PROJECT["tool"]["hatch"]["version"]["path"] == "bulk/__init__.py"
+    assert "version" in PYPROJECT["project"]["dynamic"]
+    assert "version" not in PYPROJECT["project"]
+    assert PYPROJECT["tool"]["hatch"]["version"]["path"] == "bulk/__init__.py"
 
 
 @pytest.mark.parametrize("verb", ["", *(verb.__name__ for verb in verbs.ALL)])
@@ -51,3 +57,86 @@ def test_help_of_the_simulator_is_its_own(flag: str) -> None:
     )
     assert ended.stdout.startswith("usage: bulk simulator")
     assert "--seed-fleet" in ended.stdout
+
+
+VERBS = [verb.__name__ for verb in verbs.ALL]
+
+
+def help_of(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """Return the help of a verb."""
+    assert main([verb, "--help"]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_one_order_and_fits_on_a_terminal(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Usage, examples, then the groups that the verb has, in the order of all verbs; 80 columns."""
+    text = help_of(verb, capsys)
+    heads = re.findall(r"^(Usage|Examples|[A-Z][a-z ]+):", text, re.MULTILINE)
+    assert heads == [head for head in ("Usage", "Examples", *Group) if head in heads]
+    assert heads[:2] == ["Usage", "Examples"]
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "200", "many"])
+def test_a_flag_keeps_its_default_and_variable_on_one_line(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the width of the terminal."""
+    monkeypatch.setenv("COLUMNS", columns)
+    text = help_of("apply", capsys)
+    for facts in ("[default: 5; BULK_ATTEMPTS]", "[default: auto; BULK_RATE]", "[BULK_CANARY]"):
+        assert facts in text
+    assert "--rate N/s|auto" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_three_to_five_examples(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each with what it is for, as a comment of the shell."""
+    assert 3 <= len(EXAMPLES[verb]) <= 5
+    text = help_of(verb, capsys)
+    for command, meaning in EXAMPLES[verb]:
+        assert command.startswith(f"bulk {verb}")
+        assert re.search(rf"^  {re.escape(command)} +# {re.escape(meaning)}$", text, re.MULTILINE)
+
+
+SSH, WEB = "4189d3c2-8882-4871-a3c2-d380272eed83", "9d4a1b60-5c1f-4f6e-8a53-0f6c2f3c7d11"
+TWO = [
+    {
+        "id": id_,
+        "project_id": PROJECT,
+        "service_name": f"cn-north-4.{name}.{id_}",
+        "ports": [mapping(443, port)],
+    }
+    for id_, name, port in ((SSH, "web-a", 22), (WEB, "web-b", 80))
+]
+
+
+@pytest.mark.parametrize("stage", [{"fleet": TWO}], indirect=True)
+def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their order, in a shell, by a person who says yes; each ends with 0."""
+    folder = stage.folder
+    shutil.copytree(
+        Path(__file__).parents[2] / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("runs")
+    )
+    stage.file("move.csv", f"service_id,ports\n{SSH},8443:22\n{WEB},8443:80\n")
+    stage.file("path/bulk", f'#!/bin/sh\nexec {sys.executable} -m bulk "$@"\n')
+    (folder / "path" / "bulk").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder / 'path'}{os.pathsep}{os.environ['PATH']}")
+    for command in (command for verb in VERBS for command, _ in EXAMPLES[verb]):
+        env = dict(os.environ)
+        if "jobs/demo" in command:
+            env = {name: value for name, value in env.items() if not name.startswith(("BULK_", "HUAWEI"))}
+        if command.startswith("bulk apply move"):  # as it was before the last example
+            stage.order(services=[{"id": each["id"], "ports": each["ports"]} for each in TWO])
+        asks = any(command.startswith(f"bulk {verb}") for verb in ("apply", "rollback"))
+        consent = " --yes" if asks and "--yes" not in command else ""
+        ended = subprocess.run(
+            ["bash", "-c", command + consent],  # noqa: S607
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
