@@ -92,7 +92,7 @@ def test_an_export_for_excel_begins_with_a_mark(stage: Stage) -> None:
     """In a new file and on standard output alike; JSON Lines has none."""
     out = stage.folder / "out.csv"
     assert stage.bulk("export", "--bom", "--out", str(out)).code == ExitCode.OK
-    assert out.read_bytes().startswith(b"\xef\xbb\xbfservice_id")
+    assert out.read_bytes().startswith(b"\xef\xbb\xbfnote,service_id,")
     assert stage.bulk("export", "--bom").out.encode() == out.read_bytes()
     assert stage.bulk("export", "--bom", "--format", "jsonl").out.startswith("{")
     assert stage.bulk("check", str(out)).code == ExitCode.OK
