@@ -55,6 +55,8 @@ def ends_of(path: Path) -> LedgerEnds | None:
 
 def head_of(path: Path) -> Json:
     """Return the first record of a ledger as it stands there; empty where it cannot be read."""
+    if not path.is_file():  # opening a pipe would wait for somebody who writes to it
+        return {}
     try:
         with path.open("rb") as file:
             return _record(file.readline(LINE_BYTES_MAX + 1))
