@@ -16,7 +16,7 @@ from bulk.app.ledgers import find_run, must_name_its_targets, rollback_of, stopp
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
-from bulk.app.session import Applied, Operator, Start, stays_stopped, work_on
+from bulk.app.session import Applied, Operator, Start, ended_before, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import LedgerDamaged, Refused
@@ -119,8 +119,8 @@ async def apply_ledger(
         decisions = left.decisions if left else lifting(progress, session.job, despite)
         if source:
             operator.notify(f"continuing with {path}")
-        if stopped := stays_stopped(ledger, session.job, decisions, operator):
-            return stopped
+        if ended := ended_before(ledger, session.job, decisions, operator):
+            return ended
         _must_not_be_rolled_back(path, ledger.progress)
         if session.refusal:
             raise session.refusal

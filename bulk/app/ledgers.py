@@ -81,7 +81,7 @@ def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
 def rollback_of(path: Path, run: Json) -> Path | None:
     """Return the ledger of the rollback of a whole run, where that has begun; None where there is none."""
     runs, sha256 = rollbacks(path, run)
-    for ledger in runs.folder.glob(f"{runs.job}-*{LEDGER_SUFFIX}"):
+    for ledger in filter(Path.is_file, runs.folder.glob(f"{runs.job}-*{LEDGER_SUFFIX}")):
         head = head_of(ledger)
         if head.get("job_sha256") != sha256 or not runs.has(head) or head["options"].get("limit"):
             continue
@@ -226,7 +226,7 @@ def stopped_runs(
     candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
     with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
         candidates += filter(None, [find_run(runs, now)])
-    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX))
+    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX) and path.is_file())
     alike = (path for path in ledgers if is_same(head_of(path)) and _is_open(path))
     candidates += [path for path in alike if path not in candidates]
     stopped = {}

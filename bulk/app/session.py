@@ -188,17 +188,20 @@ async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
         await ledger.publish()
 
 
-def stays_stopped(
+def ended_before(
     ledger: LedgerFile, job: Job, decisions: Sequence[Decision], operator: Operator
 ) -> Applied | None:
-    """Return how a run ends again that was stopped, with its result shown; None where there is work to do.
+    """Return how a run ends again that ended before, with its result shown; None where there is work to do.
 
-    It is where none of these decisions lifts the stop, but for what is in doubt or parked.
+    What has finished stays as it is on record: the services may have been changed since by others. What was
+    stopped stays so where none of these decisions lifts the stop, but for what is in doubt or parked.
     """
     progress = ledger.progress
     stops = stops_after(progress, decisions)
-    if not stops or _is_unsettled(progress):
+    if not progress.finished and (not stops or _is_unsettled(progress)):
         return None
+    if progress.finished:
+        operator.notify(f"{ledger.path} has finished before: nothing was read or sent")
     operator.show_result(plan_report(ledger), ledger.path)
     message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
     return _ended(ledger, job, exit_code([stop.cause for stop in stops], progress.counts()), message)

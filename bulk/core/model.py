@@ -4,7 +4,7 @@ Field names of services and port mappings are the API's own (`PUT
 /v1/{project_id}/vpc-endpoint-services/{vpc_endpoint_service_id}`).
 """
 
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, NewType, Self, TypeAlias, TypeVar, assert_never, dataclass_transform
@@ -355,6 +355,11 @@ class ServiceState:
     updated_at: str | None = compared_for(default=None)
     error: str | None = compared_for(default=None)
     """What is wrong with a failed service: codes and messages, for people."""
+
+    def completed_by(self, other: "ServiceState | None") -> "ServiceState":
+        """Return this with what it does not show as `other`, an earlier look at the service, shows it."""
+        names = (each.name for each in fields(self) if getattr(self, each.name) is None)
+        return replace(self, **{name: getattr(other, name) for name in names}) if other else self
 
     @property
     def is_sound(self) -> bool:

@@ -33,7 +33,7 @@ _ID_DIGITS = 6
 """Hexadecimal digits by which a person names a stop; nobody can know them before it."""
 _CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
 _IN_DOUBT = frozenset({Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING})
-_WAITS = frozenset({Place.SETTLING, Place.RESTING})
+_WAITS = frozenset({Place.SETTLING, Place.RESTING, Place.SUSPECT})
 """Places that a row leaves when its wait comes due."""
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import hash_of
-from bulk.core.model import Listed, Outcome, SideEffect
+from bulk.core.model import Listed, Outcome, ServiceState, SideEffect
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import Drift, drift, ended_otherwise
 
@@ -48,9 +48,15 @@ async def compare(
         judged(row, Drift(None))
 
 
-async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet) -> Iterable[int]:
-    """List a fleet and return those of these rows whose service is not as they ended, or not there."""
+async def not_as_ended(
+    ledger: Ledger, rows: Iterable[int], list_fleet: ListFleet
+) -> dict[int, ServiceState | None]:
+    """List a fleet and return those of these rows whose service is not as they ended, with what it is.
+
+    None: it is not there.
+    """
     allowed = decided(ledger.progress.decisions).allowed
+    listed: dict[int, ServiceState] = {}
 
     def is_as_ended(row: int, live: Listed) -> bool:
         is_applied = ledger.progress.outcome(row) is Outcome.APPLIED
@@ -59,9 +65,12 @@ async def not_as_ended(ledger: Ledger, rows: Iterable[int], list_fleet: ListFlee
         change = ledger.change(row)
         if change.service_id != live.id:
             return False
-        return not ended_otherwise(change, ledger.outcome(row) or {}, live.state, allowed)
+        if ended_otherwise(change, ledger.outcome(row) or {}, live.state, allowed):
+            listed[row] = live.state
+            return False
+        return True
 
-    return await unaccounted(ledger, rows, list_fleet, is_as_ended)
+    return {row: listed.get(row) for row in await unaccounted(ledger, rows, list_fleet, is_as_ended)}
 
 
 async def unaccounted(

@@ -23,6 +23,7 @@ from bulk.core.model import (
     PutVerdict,
     Reply,
     Retry,
+    ServiceState,
     ShowVerdict,
     Target,
 )
@@ -33,8 +34,8 @@ from bulk.run.lane import Lane, pushed_back
 from bulk.run.listing import against_plan
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
-from bulk.run.row import Turn, answered, checked, looked_again, read_back, refused
-from bulk.run.stages import Effect, Place, Show, Stop, Timer
+from bulk.run.row import Suspicion, Turn, answered, checked, looked_again, read_back, refused
+from bulk.run.stages import Effect, Place, Show, Stop
 from bulk.run.turns import Turns
 
 CROWDED = (
@@ -63,6 +64,7 @@ class Machine:
         self.lanes = course.lanes
         self.look = FirstLook(course)
         self.turns = Turns(course)
+        self._suspicions: dict[int, Suspicion] = {}
         self._is_crowded = False
         """Whether this machine had no room for as many connections as there were to be."""
 
@@ -191,7 +193,8 @@ class Machine:
             turn = looked_again(self._board.works[row], found, self._gates.noticed)
         else:
             ended = self._board.plan.outcome(row) or {}
-            turn = checked(self._board.change(row), ended, found, self._limits.allowed)
+            suspicion = self._suspicions[row]
+            turn = checked(self._board.change(row), ended, found, suspicion, self._limits)
         self._board.looks.seen(row, asked_at)
         self._course.follow(row, turn)
         if stop := pushed_back(found):
@@ -230,10 +233,10 @@ class Machine:
         stage = self._progress.stage
         return [row for row in self.lanes[key].rows if stage(row) in {Stage.APPLIED, Stage.FAILED}]
 
-    def suspect(self, row: int) -> None:
-        """Learn that the last list shows a service otherwise than its row ended."""
-        self._board.move(row, Place.SUSPECT)
-        self._board.ask(Timer(row, self._limits.settle_s))
+    def suspect(self, row: int, listed: ServiceState | None) -> None:
+        """Learn that the last list shows a service otherwise than its row ended; None: it is not there."""
+        self._suspicions[row] = Suspicion(listed)
+        self._course.follow(row, Turn(Place.SUSPECT, wait_s=self._limits.settle_s))
 
     # The end
 

@@ -106,8 +106,9 @@ class Reads:
         await self._ledger.flush()
 
         async def look_at(target: Target, rows: Any) -> None:
-            for row in await not_as_ended(self._ledger, rows, self._listing(target)):
-                self._machine.suspect(row)
+            others = await not_as_ended(self._ledger, rows, self._listing(target))
+            for row, listed in others.items():
+                self._machine.suspect(row, listed)
 
         await self._can_read(key, look_at, self._machine.sent(key))
 

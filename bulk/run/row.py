@@ -1,6 +1,6 @@
 """What an event means for one row: where it goes, and what is written down. Pure functions of its `Work`."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 
 from bulk.core.backoff import backoff_s
@@ -436,7 +436,7 @@ def read_back(
     """
     match found:
         case Done(state=live) if live.may_become_sound and work.unsound_s < UNSOUND_MAX_S:
-            wait_s = min(max(limits.settle_s, work.unsound_s, 1.0), UNSOUND_MAX_S - work.unsound_s)
+            wait_s = _unsound_wait_s(limits, work.unsound_s)
             work.unsound_s += wait_s
             return Turn(Place.SETTLING, wait_s=wait_s)
         case Done(state=live) if live.confirms(work.body) and live.is_sound:
@@ -465,6 +465,11 @@ def read_back(
             return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.row),), in_doubt=True)
         case _:
             assert_never(found)
+
+
+def _unsound_wait_s(limits: Limits, waited_s: float) -> float:
+    """Return how long to wait before a service that is not `available` yet is read again: ever longer."""
+    return min(max(limits.settle_s, waited_s, 1.0), UNSOUND_MAX_S - waited_s)
 
 
 def _is_unchanged(work: Work, live: ServiceState, noticed: frozenset[SideEffect]) -> bool:
@@ -504,18 +509,34 @@ def ended_otherwise(
     return before.differences(live, SETTLING_FIELDS) if before else ()
 
 
-def checked(change: Change, ended: Json, found: ShowVerdict, allowed: frozenset[SideEffect]) -> Turn:
+@dataclass(slots=True)
+class Suspicion:
+    """What speaks against the outcome of a row."""
+
+    listed: ServiceState | None
+    """Its service as the last list showed it; None where it was not there."""
+    unsound_s: float = 0.0
+    """How long its status has been waited for."""
+
+
+def checked(change: Change, ended: Json, found: ShowVerdict, suspicion: Suspicion, limits: Limits) -> Turn:
     """Return what becomes of a sent row whose service the last list showed otherwise than it ended.
 
     An applied row stays so only if reading shows its service as asked; a failed one may have been applied.
+    What reading does not show is as the list had it.
     """
+    allowed = limits.allowed
     is_applied = ended["outcome"] == Outcome.APPLIED
     as_it_ended = Turn(Place.DONE if is_applied else Place.ENDED)
-    live = found.state if isinstance(found, Done) else None
+    live = found.state.completed_by(suspicion.listed) if isinstance(found, Done) else None
     other = ended_otherwise(change, ended, live, allowed) if live else ()
     match found:
         case Done() if not other:
             return as_it_ended
+        case Done() if live and live.may_become_sound and suspicion.unsound_s < UNSOUND_MAX_S:
+            wait_s = _unsound_wait_s(limits, suspicion.unsound_s)
+            suspicion.unsound_s += wait_s
+            return Turn(Place.SUSPECT, wait_s=wait_s)
         case Done() if (
             live
             and not is_applied

@@ -42,7 +42,8 @@ DONE       ended as asked                      the last list shows something els
 ENDED      ended otherwise                     a failed one that the last list shows changed -> SUSPECT
 SUSPECT    ended, the last list disagrees      due -> CHECKING (show)
 CHECKING   ended, being read once more         as asked -> DONE (failed: becomes applied); failed, as
-                                               before -> ENDED; else, unreadable -> ENDED (conflict)
+                                               before -> ENDED; not available -> SUSPECT, for a minute
+                                               at most; else, unreadable -> ENDED (conflict)
 =========  ==================================  ============================================================
 
 A row's PUTs are PARK, CHANGE, RESTORE, in this order. CHANGE alone where nothing is parked. Where the API
@@ -147,7 +148,7 @@ MOVES: dict[Place, set[Place]] = {
     Place.RESTING: {Place.READY, Place.LEFT},
     Place.DENIED: {Place.LEFT, Place.ENDED},
     Place.SUSPECT: {Place.CHECKING, Place.DONE, Place.ENDED},
-    Place.CHECKING: {Place.DONE, Place.ENDED},
+    Place.CHECKING: {Place.SUSPECT, Place.DONE, Place.ENDED},
     Place.LEFT: set(),
     Place.DONE: {Place.SUSPECT},
     Place.ENDED: {Place.SUSPECT},

@@ -350,3 +350,12 @@ def test_a_long_plan_of_a_pipe_names_what_can_be_done(
     said = " ".join(ended.out.split())
     more = " -n" * ("--yes" in verb)
     assert f"Each row bulk {' '.join(verb)} FILE --format csv{more} --all, with the rows in a file" in said
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet_lines(70)}], indirect=True)
+def test_the_rows_of_a_plan_that_was_saved_are_in_its_report(stage: Stage) -> None:
+    """A plan is saved once: the command that shows each row does not save it again."""
+    planned = stage.bulk("plan", stage.job(wide(range(1, 71))), "--out", "move.plan")
+    assert "bulk report move.plan --all" in " ".join(planned.out.split())
+    shown = stage.bulk("report", "move.plan", "--all")
+    assert (shown.code, shown.out.count("\n~ ")) == (ExitCode.OK, 70)

@@ -253,3 +253,19 @@ def test_a_run_whose_ledger_is_gone_sends_no_further_put(
     assert stage.apply(job).code == ExitCode.OK
     assert stage.outcomes() == {"applied": 8 - sent, "already": sent}
     assert len(stage.applied) == 8
+
+
+def test_what_has_finished_stays_as_it_is_on_record(stage: Stage) -> None:
+    """Whatever was done to the services since: its ledger is the proof of what this run did."""
+    job = stage.job(wide([1, 2]))
+    stage.order(faults={"rules": [REFUSED | {"nth": 2}]})
+    first = stage.apply(job)
+    run, before = stage.ledger, stage.ledger.read_bytes()
+    stage.order(faults={"rules": []})
+    stage.file("services.csv", wide([1, 2], client_port=9443))
+    assert stage.apply(job).code == ExitCode.OK
+    sent = len(stage.applied)
+    again = stage.apply(str(run))
+    assert (again.code, run.read_bytes(), len(stage.applied)) == (first.code, before, sent)
+    assert "has finished before: nothing was read or sent" in again.err
+    assert "1 of 2 services" in again.out

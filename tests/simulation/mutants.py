@@ -222,9 +222,9 @@ def _believes_an_echo(_: Function) -> Function:
 
 
 def _trusts_what_it_cannot_read(right: Function) -> Function:
-    def checked(change: Any, ended: Any, found: Any, allowed: Any) -> Turn:
+    def checked(change: Any, ended: Any, found: Any, *more: Any) -> Turn:
         is_applied = isinstance(found, Reject) and ended["outcome"] == "applied"
-        return Turn(Place.DONE) if is_applied else right(change, ended, found, allowed)
+        return Turn(Place.DONE) if is_applied else right(change, ended, found, *more)
 
     return checked
 

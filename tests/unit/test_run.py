@@ -1397,6 +1397,52 @@ async def test_a_service_that_becomes_available_after_its_put_is_applied(tmp_pat
     assert (session.outcomes, len(session.fleet.asked)) == ([APPLIED], 1)
 
 
+def changes_later(session: Session, **others: Any) -> None:
+    """Let the service of row 1 change once its PUT has been answered, before the last list."""
+
+    def change() -> None:
+        if session.fleet.landed:
+            session.fleet.services[service_id(1)] = replace(state(1, 2), **others)
+
+    session.fleet.on_list = change
+
+
+async def test_a_service_that_leaves_available_after_its_reply_is_waited_for(tmp_path: Path) -> None:
+    """The change goes on behind the API: what the last look shows is not yet what it comes to."""
+    session = await prepared(tmp_path, rows(1))
+    changes_later(session, status="creating")
+    creating = [Done(reply=OK, state=state(1, 2, status="creating"))] * 3
+    session.fleet.reads[service_id(1)] = [*creating, Done(reply=OK, state=state(1, 2))]
+    await session.run()
+    assert session.outcomes == [APPLIED]
+    assert not session.fleet.reads[service_id(1)]
+
+
+async def test_a_service_that_leaves_available_for_good_is_a_conflict(tmp_path: Path) -> None:
+    """After a minute nobody waits any more."""
+    session = await prepared(tmp_path, rows(1))
+    changes_later(session, status="creating")
+    await session.run()
+    assert session.outcomes == [CONFLICT]
+    assert session.told(1)[-1]["message"].endswith("than the run left: status creating")
+    assert UNSOUND_MAX_S < session.clock.elapsed_s < UNSOUND_MAX_S + 5.0
+
+
+async def test_what_only_the_list_shows_is_not_taken_back_by_a_read_that_does_not_show_it(
+    tmp_path: Path,
+) -> None:
+    """A reply with few fields contradicts nothing."""
+    (change,) = rows(1)
+    before = replace(state(1, 1), approval_enabled=False)
+    session = await prepared(tmp_path, [replace(change, before=before)])
+    session.fleet.services[service_id(1)] = before
+    changes_later(session, approval_enabled=True)
+    session.fleet.reads[service_id(1)] = [Done(reply=OK, state=state(1, 2))]
+    await session.run()
+    assert session.outcomes == [CONFLICT]
+    assert "another approval_enabled than the run left" in session.told(1)[-1]["message"]
+
+
 @pytest.mark.parametrize("flips", [False, True])
 async def test_a_reply_that_does_not_show_what_the_list_shows_proves_nothing(
     tmp_path: Path, *, flips: bool

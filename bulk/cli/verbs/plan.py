@@ -74,9 +74,10 @@ def _commands(job: str, out: str, report: "Report") -> "Commands":
 
     saved = out or (job if ledgers.is_ledger(job) else "")
     endpoint_meant = jobs.endpoint_of_ledger(report.progress)
+    report_of_it = ["bulk", "report", out]  # the plan itself is saved, and saved once
     return Commands(
-        each=again(job, "--all"),
-        rows=again(job, "--output", "csv"),
+        each=shlex.join([*report_of_it, "--all"]) if out else again(job, "--all"),
+        rows=shlex.join([*report_of_it, "--output", "csv"]) if out else again(job, "--output", "csv"),
         apply=endpoint_meant.apply_command(Path(saved)) if saved else apply_command(["apply"]),
         rollback=f"bulk rollback {shlex.quote(saved or job)}",
     )

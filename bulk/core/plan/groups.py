@@ -22,10 +22,8 @@ class Touch:
     """The port_id that its service moves to; None where it stays."""
 
 
-def touch(body: ModifyBody, before: ServiceState | None) -> Touch:
-    """Return the port_ids that a PUT has to do with; `before` None: there is no such service."""
-    if before is None:
-        return Touch()
+def touch(body: ModifyBody, before: ServiceState) -> Touch:
+    """Return the port_ids that a PUT has to do with."""
     return Touch(here=before.port_id, there=None if body.port_id == before.port_id else body.port_id)
 
 
