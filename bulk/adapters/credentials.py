@@ -97,6 +97,12 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
 
 
+def profiles_of(*, env: Mapping[str, str], home: Path) -> list[str]:
+    """Return the sections of the credentials file; raises CredentialsError where it cannot be used."""
+    config, _ = _read(_file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home))
+    return config.sections()
+
+
 def _file(named: str, home: Path) -> Path:
     """Return the path of the credentials file, whose name may begin with `~/`."""
     return home / named[2:] if named.startswith("~/") else Path(named)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from typer import Argument, Option
 
+from bulk.cli import completion
 from bulk.core.exports import Layout
 from bulk.core.job import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of, variable_of
 
@@ -89,7 +90,13 @@ def takes(*names: str) -> Callable[[V], V]:
 def _flag_of(name: str, setting: Setting) -> inspect.Parameter:
     kind, long = setting.form.flag_type, flag_of(name)
     names = (setting.short_flag, f"{long}/--no-{long[2:]}" if kind is bool else long)
-    option = flag(*filter(None, names), group=setting.group, metavar=setting.form.metavar, help=setting.help)
+    option = flag(
+        *filter(None, names),
+        group=setting.group,
+        metavar=setting.form.metavar,
+        help=setting.help,
+        autocompletion=completion.OF_SETTINGS.get(name),
+    )
     annotation: Any = Annotated[kind | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
@@ -197,6 +204,7 @@ Regions = Annotated[
         "--region",
         group=Group.WHERE,
         metavar="REGION,REGION",
+        autocompletion=completion.regions,
         help="One region or several, such as `cn-north-4,cn-east-3`; can be given several times.",
     ),
 ]

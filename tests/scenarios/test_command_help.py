@@ -140,3 +140,43 @@ def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.Monke
             timeout=60,
         )
         assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+
+
+def offered(words: str, shell: str, home: Path) -> str:
+    """Return what a shell is offered behind these words."""
+    at = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" ")), "_TYPER_COMPLETE_ARGS": words}
+    env = {"PATH": os.environ["PATH"], "HOME": str(home), "_TYPER_COMPLETE_FISH_ACTION": "get-args", **at}
+    return subprocess.run(
+        [sys.executable, "-c", "from bulk.cli.main import main; main()"],
+        env=env | {"_BULK_COMPLETE": f"complete_{shell}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("bulk ro", "rollback"),
+        ("bulk plan --output h", "html"),
+        ("bulk plan --region cn-north-4", "cn-north-4"),
+        ("bulk export --region cn-east-3,ap-southeast-1", "cn-east-3,ap-southeast-1"),
+        ("bulk apply --profile pr", "prod"),
+    ],
+)
+def test_shells_are_offered_the_values_of_a_flag(words: str, value: str, shell: str, tmp_path: Path) -> None:
+    """Verbs, closed sets, regions and the profiles of the credentials file; a secret is not among them."""
+    folder = tmp_path / ".huaweicloud"
+    folder.mkdir()
+    (folder / "credentials").write_text("[prod]\nak = AK\nsk = hidden-word\n")
+    (folder / "credentials").chmod(0o600)
+    found = offered(words, shell, tmp_path)
+    assert value in found
+    assert "hidden-word" not in found
+
+
+def test_without_a_usable_credentials_file_nothing_is_offered(tmp_path: Path) -> None:
+    """And nothing is complained of."""
+    assert offered("bulk apply --profile p", "bash", tmp_path).strip() == ""
