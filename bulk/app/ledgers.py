@@ -79,11 +79,16 @@ def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
 
 
 def rollback_of(path: Path, run: Json) -> Path | None:
-    """Return the ledger of the rollback of a whole run, where that has begun; None where there is none."""
+    """Return the ledger of the rollback of a whole run, where that has begun; None where there is none.
+
+    It is looked for beside the run, and where its plan may have been saved: in the folder of the job, and in
+    this one.
+    """
     runs, sha256 = rollbacks(path, run)
-    for ledger in filter(Path.is_file, runs.folder.glob(f"{runs.job}-*{LEDGER_SUFFIX}")):
+    folder = runs.folder.resolve()
+    for ledger in _saved_plans({folder, folder.parent, Path().resolve()}, runs):
         head = head_of(ledger)
-        if head.get("job_sha256") != sha256 or not runs.has(head) or head["options"].get("limit"):
+        if head.get("job_sha256") != sha256 or head["options"].get("limit"):
             continue
         with suppress(LedgerDamaged):
             _, has_begun, _ = _standing(ledger)

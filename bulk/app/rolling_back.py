@@ -37,7 +37,8 @@ class LedgerSource(PlanSource[Change]):
         """Return the inverse of each change that was, or may have been, applied; the last one first.
 
         What a PUT did that is in doubt, or that was answered otherwise, shows when the fleet is listed: a
-        service that still is as before the run needs nothing.
+        service that still is as before the run needs nothing. What failed in a run that has finished was as
+        before in its last look: who changed it since was somebody else.
         """
         progress = self.reader.progress
         if any(row.parked or row.purpose is Purpose.PARK for row in progress.open.values()):
@@ -68,7 +69,8 @@ class LedgerSource(PlanSource[Change]):
         if ended.get("left") == Left.PARKED:
             change = self.reader.change(row)
             return replace(change, body=change.parking or change.body)
-        return self.reader.change(row) if ended.get("attempts") else None
+        is_as_before = outcome is Outcome.FAILED and progress.finished  # the last look saw it so
+        return self.reader.change(row) if ended.get("attempts") and not is_as_before else None
 
     def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[PlannedChange]:  # noqa: ARG002
         """Return the inverse changes, each behind those that it waits for."""

@@ -121,7 +121,8 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert stage.outcomes() == {"applied": 2, "failed": 1}
 
 
-def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
+@pytest.mark.parametrize("plan", ["", "back.plan", "runs/back.plan"])
+def test_a_run_that_was_rolled_back_is_not_gone_on_with(plan: str, stage: Stage) -> None:
     """What it left undone would be in force again; status says what happened to it."""
     before = without_times(stage)
     lost = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(2)}
@@ -131,7 +132,11 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
     assert stage.apply(job).code == ExitCode.IN_DOUBT
     run = str(stage.ledger)
     stage.order(faults={})
-    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    if plan:
+        assert stage.bulk("rollback", run, "--out", plan).code == ExitCode.OK
+        assert stage.apply(plan).code == ExitCode.OK
+    else:
+        assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
     applied = len(stage.applied)
     for again in (job, run):
         ended = stage.apply(again)
@@ -143,6 +148,20 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
     assert "rolled back: bulk status" in status.out
     assert "to continue" not in status.out
     assert stage.apply(job, "--new-run").code == ExitCode.OK
+
+
+def test_what_a_later_run_changed_is_not_taken_back_with_an_earlier_one(stage: Stage) -> None:
+    """The row failed, and the last look of its run saw the service as it was."""
+    no = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT", "service_id": service_id(2)}
+    stage.order(faults={"rules": [no]})
+    job = stage.job(wide([1, 2, 3]))
+    assert stage.apply(job).code == ExitCode.SOME_FAILED
+    run = str(stage.ledger)
+    stage.order(faults={"rules": []})
+    assert stage.apply(job).code == ExitCode.OK
+    assert "2 services change" in stage.bulk("rollback", run).out
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    assert len(stage.applied) == 5
 
 
 def test_a_failed_row_whose_put_took_effect_is_taken_back(stage: Stage) -> None:
