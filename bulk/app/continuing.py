@@ -50,6 +50,7 @@ def next_session(
     progress, given = ledger.progress, given_in(flags)
     if not progress.begun:
         job, endpoint = job_of_ledger(progress, flags)
+        _must_lead_where_planned(ledger, job)
         return NextSession(job=job, endpoint=endpoint, given=given, approved=job)
     began, _ = job_of_ledger(progress, {}, at_first=True)
     in_force, endpoint_in_force = job_of_ledger(progress, {})
@@ -130,6 +131,20 @@ def _elsewhere(
         yield from _differing((target, ledger.change(row).target) for row, target in rows if is_planned(row))
     elif is_moved:
         yield from _differing((asked.where.target, target_of(json)) for json in run["targets"])
+
+
+def _must_lead_where_planned(plan: LedgerReader, asked: Job) -> None:
+    """Raise Refused where a saved plan shall be sent to another target, or with another key, than planned."""
+    planned, _ = job_of_ledger(plan.progress, {})
+    if asked.where.target == planned.where.target:
+        return
+    targets = map(target_of, plan.progress.run["targets"])
+    if moved := dict.fromkeys(_differing((asked.where.target, target) for target in targets)):
+        flags = ", ".join(map(flag_of, moved))
+        raise Refused(
+            f"{plan.path} was planned for another {', '.join(moved)}; nothing was sent",
+            hint=f"leave out {flags}, also as a variable, or plan the job anew with it",
+        )
 
 
 def _differing(pairs: Iterator[tuple[Target, Target]]) -> Iterator[str]:

@@ -86,7 +86,7 @@ def rollback_of(path: Path, run: Json) -> Path | None:
     """
     runs, sha256 = rollbacks(path, run)
     folder = runs.folder.resolve()
-    for ledger in _saved_plans({folder, folder.parent, Path().resolve()}, runs):
+    for ledger in _saved_plans({folder, folder.parent, Path()}, runs):
         head = head_of(ledger)
         if head.get("job_sha256") != sha256 or head["options"].get("limit"):
             continue

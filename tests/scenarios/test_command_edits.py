@@ -357,3 +357,23 @@ def test_another_fleet_of_the_bundled_simulator_is_another_place(
     )
     stage.file("job.toml", toml.format("fleet.jsonl"))
     assert stage.apply(job).code == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--profile", "nosuch"], "profile"),
+        (["--region", "cn-east-3"], "region"),
+        (["--project-id", "f" * 32], "project_id"),
+    ],
+)
+def test_a_saved_plan_is_sent_where_it_was_planned_and_with_that_key(
+    words: list[str], what: str, stage: Stage
+) -> None:
+    """What leads elsewhere is refused, not passed over; the same word once more is no other."""
+    stage.bulk("plan", stage.job(wide([1])), "--out", "p")
+    refused = stage.apply("p", *words)
+    assert (refused.code, stage.applied) == (ExitCode.REFUSED, [])
+    assert f"planned for another {what}" in refused.err
+    assert f"leave out {words[0]}" in refused.err
+    assert stage.apply("p", "--project-id", PROJECT).code == ExitCode.OK
