@@ -455,7 +455,7 @@ class World:
             is_parked = (self.ledger.outcome(row) or {}).get("left") == "parked"
             left = change.body if is_applied else change.parking if is_parked else change.before
             if live is None or not self._is_well(live) or (left and set(left.ports or ()) != set(live.ports)):
-                self.do("suspect", row, self.machine.suspect, row)
+                self.do("suspect", row, self.machine.suspect, row, live)
 
     # What happens outside
 
