@@ -49,8 +49,7 @@ def next_session(
     """
     progress, given = ledger.progress, given_in(flags)
     if not progress.begun:
-        job, endpoint = job_of_ledger(progress, flags)
-        _must_lead_where_planned(ledger, job)
+        job, endpoint = _first_of_a_plan(ledger, flags)
         return NextSession(job=job, endpoint=endpoint, given=given, approved=job)
     began, _ = job_of_ledger(progress, {}, at_first=True)
     in_force, endpoint_in_force = job_of_ledger(progress, {})
@@ -87,10 +86,12 @@ def _with_flags(job: Job, in_force: Job, flags: Collection[str]) -> Job:
 
 
 def _without(settings: Iterable[str], env: Mapping[str, str]) -> str:
-    """Return what stands before a command that must not heed the variables of these settings."""
-    variables = [
-        name for name in sorted(variable_of(flag_of(setting)) for setting in settings) if name in env
-    ]
+    """Return what stands before a command that must not heed the variables of these settings.
+
+    Nor that of `--limit`, which a ledger is not combined with.
+    """
+    names = (variable_of(flag_of(setting)) for setting in (*settings, "limit"))
+    variables = sorted(name for name in names if name in env)
     return " ".join(("env", *(f"-u {name}" for name in variables), "")) if variables else ""
 
 
@@ -133,18 +134,22 @@ def _elsewhere(
         yield from _differing((asked.where.target, target_of(json)) for json in run["targets"])
 
 
-def _must_lead_where_planned(plan: LedgerReader, asked: Job) -> None:
-    """Raise Refused where a saved plan shall be sent to another target, or with another key, than planned."""
+def _first_of_a_plan(plan: LedgerReader, flags: Flags) -> tuple[Job, Endpoint]:
+    """Return what the first session on a saved plan works with.
+
+    Raises Refused where that is another target, or another key, than it was planned for.
+    """
+    asked, endpoint = job_of_ledger(plan.progress, flags)
     planned, _ = job_of_ledger(plan.progress, {})
-    if asked.where.target == planned.where.target:
-        return
-    targets = map(target_of, plan.progress.run["targets"])
-    if moved := dict.fromkeys(_differing((asked.where.target, target) for target in targets)):
-        flags = ", ".join(map(flag_of, moved))
+    target, is_same = asked.where.target, asked.where.target == planned.where.target
+    targets = () if is_same else map(target_of, plan.progress.run["targets"])
+    if moved := dict.fromkeys(_differing((target, each) for each in targets)):
+        names = ", ".join(map(flag_of, moved))
         raise Refused(
             f"{plan.path} was planned for another {', '.join(moved)}; nothing was sent",
-            hint=f"leave out {flags}, also as a variable, or plan the job anew with it",
+            hint=f"leave out {names}, also as a variable, or plan the job anew with it",
         )
+    return asked, endpoint
 
 
 def _differing(pairs: Iterator[tuple[Target, Target]]) -> Iterator[str]:

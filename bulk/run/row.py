@@ -551,17 +551,20 @@ def checked(change: Change, ended: Json, found: ShowVerdict, suspicion: Suspicio
             return as_it_ended._replace(refused_key=_refused(found.reply, hint))
         case Missing() if not is_applied:
             return as_it_ended
-        case Done():
-            what = f"the last look shows another {', '.join(other)} than the run left"
-            if live and not live.is_sound:
-                what = f"{what}: status {live.standing}"
-        case Missing():
-            what = "the last look did not find the service any more"
         case _:
-            why = f"{found.reply.code} {found.reply.message}".strip()
-            what = f"the last list shows it otherwise, and it could not be read: {why}"
-    reply = _corrected(ended, what)
+            reply = _corrected(ended, _contradiction(found, live, other))
     return Turn(Place.ENDED, (_ended(change.row, Outcome.CONFLICT, reply, ended["attempts"], live),))
+
+
+def _contradiction(found: ShowVerdict, live: ServiceState | None, other: tuple[str, ...]) -> str:
+    """Return what speaks against the outcome of a row, for a person."""
+    if isinstance(found, Missing):
+        return "the last look did not find the service any more"
+    if live is None:
+        why = f"{found.reply.code} {found.reply.message}".strip()
+        return f"the last list shows it otherwise, and it could not be read: {why}"
+    status = "" if live.is_sound else f": status {live.standing}"
+    return f"the last look shows another {', '.join(other)} than the run left{status}"
 
 
 def _corrected(ended: Json, message: str) -> Reply:

@@ -267,6 +267,9 @@ def test_another_name_of_the_same_host_is_no_edit(stage: Stage, monkeypatch: pyt
     assert refused.code == ExitCode.REFUSED
     assert f"endpoint: {elsewhere}, was {url}" in refused.err
     assert "`env -u BULK_ENDPOINT bulk apply" in refused.err
+    monkeypatch.setenv("BULK_LIMIT", service_id(1))  # which a ledger is not combined with
+    assert "`env -u BULK_ENDPOINT -u BULK_LIMIT bulk apply" in stage.apply(job).err
+    monkeypatch.delenv("BULK_LIMIT")
     assert stage.apply(job, "--endpoint", f"{url}/").code == ExitCode.OK
 
 

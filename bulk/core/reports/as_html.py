@@ -119,7 +119,7 @@ def _figures(report: Report) -> dict[str, Any]:
         "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),
         "overview": overview,
         "groups": groups[:GROUPS_MAX],
-        "more_groups": len(groups[GROUPS_MAX:]),
+        "more_groups": groups[GROUPS_MAX:],
         "troubles": troubles[:GROUPS_MAX],
         "more_troubles": len(troubles[GROUPS_MAX:]),
         "places": places[:GROUPS_MAX],

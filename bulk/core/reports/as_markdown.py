@@ -106,8 +106,7 @@ def _kinds(overview: Overview) -> Iterator[str]:
         )
         yield f"| {figure(group.services)} | {' | '.join(cells)} |\n"
     if rest := groups[_GROUPS_MAX:]:
-        services = counted(sum(group.services for group in rest), "service")
-        yield f"\nAnd {figure(len(rest))} more kinds of change, {services}.\n"
+        yield f"\nAnd {meaning.others(rest)}.\n"
     for change, consumers in overview.parked.named:
         yield f"\n{escaped(f'{meaning.name_of(change)} {meaning.gap(change, consumers)}')}\n"
 

@@ -95,9 +95,7 @@ def _body(report: Report, width: int) -> Iterator[Line]:
         yield from _parked(report, width)
         yield from _groups([group for group in shown if not group.consumers], shared, width, digits)
         if rest := groups[KINDS_SHOWN:]:
-            services = counted(sum(group.services for group in rest), "service")
-            what = f"{counted(len(rest), 'more kind')} of change, {services}"
-            yield from _hint(f"{what}: {report.commands.each}", width)
+            yield from _hint(f"{meaning.others(rest)}: {report.commands.each}", width)
     if overview.left_out:
         what = f"{counted(overview.left_out, 'more row')} not looked at here"
         yield from _hint(f"{what}: {report.commands.rows}", width)

@@ -81,6 +81,18 @@ def effect(group: KindGroup) -> str:
     return f"{text}; {unknown}" if group.unknown else text
 
 
+def others(groups: Collection[KindGroup]) -> str:
+    """Return how many kinds of change are not shown, and what they take: `3 more kinds of change, …`."""
+    services = counted(sum(group.services for group in groups), "service")
+    text = f"{counted(len(groups), 'more kind')} of change, {services}"
+    consumers = sum(group.consumers for group in groups)
+    if not consumers:
+        return text
+    losing = sum(group.losing for group in groups)
+    verb = "loses" if losing == 1 else "lose"
+    return f"{text}, of which {figure(losing)} {verb} a port ({counted(consumers, 'connected consumer')})"
+
+
 def _of_services(group: KindGroup) -> str:
     if group.services == 1:
         [(change, _)] = group.named

@@ -172,6 +172,16 @@ def test_whether_anybody_is_connected_may_be_unknown(change: "Callable[..., Chan
     assert meaning.effect(group) == "no consumer connected"
 
 
+def test_kinds_that_are_not_shown_say_what_they_take_from_consumers(change: "Callable[..., Change]") -> None:
+    """What is counted without its name is not harmless for that."""
+    nobody = change(1, "443:1/TCP", "8443:1/TCP", before={"connection_count": 0})
+    [group] = gathered([nobody]).kinds()
+    assert meaning.others([group]) == "1 more kind of change, 1 service"
+    groups = gathered([nobody, change(2, "80:1/TCP", "81:1/TCP")]).kinds()
+    several = "2 more kinds of change, 2 services, of which 1 loses a port (2 connected consumers)"
+    assert meaning.others(groups) == several
+
+
 def test_a_change_of_many_ports_names_the_first(change: "Callable[..., Change]") -> None:
     """The line stays short, and says how many there are."""
     many = " ".join(f"{port}:{port}/TCP" for port in range(1, 51))

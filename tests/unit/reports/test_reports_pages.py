@@ -196,7 +196,7 @@ def test_markdown_of_any_job_fits_a_ticket_and_has_the_digest_at_its_beginning(
     assert len(whole) < 60_000
     assert f"sha256:{'cd' * 32}" in whole[:200]
     assert "more rows: ``bulk plan `j` --output csv``." in whole
-    assert "And 459 more kinds of change, 459 services." in whole
+    assert "And 459 more kinds of change, 459 services, of which 459 lose a port (" in whole
     assert "And 10 more projects, " in whole
     assert "- To apply exactly this plan: `bulk apply j --expect-digest cdcdcdcdcdcdcdcd`" in whole
     assert "| Approved | | | |" in whole
@@ -223,7 +223,7 @@ def test_the_page_has_the_first_rows_of_a_very_large_job_and_those_that_need_a_p
     assert [row[0] for row in data(html)["rows"]] == [2, 3, 4, 12, 13, 14]
     left_out = "The other 12 rows are counted above, and listed in the CSV report: "
     assert f"This page lists 6 rows. {left_out}<code>bulk plan j --output csv</code>." in html
-    assert "And 9 more kinds of change." in html
+    assert "And 9 more kinds of change, 9 services, of which 9 lose a port (18 connected consumers)." in html
     assert "And 1 more reason." in html
 
 
