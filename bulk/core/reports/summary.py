@@ -240,6 +240,8 @@ def window_text(estimate: Estimate) -> str:
     """Return the window, how long it is open for the run, and whether that is enough."""
     if estimate.window_s is None:
         return estimate.window
+    if not estimate.window_s:
+        return f"{estimate.window}; it is over, and nothing would be sent"
     fit = "fits" if estimate.fits else "does not fit"
     return f"{estimate.window}; the run {fit} its {duration(estimate.window_s)}"
 

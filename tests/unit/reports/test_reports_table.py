@@ -267,6 +267,7 @@ def test_a_window_that_the_run_does_not_fit_is_red(
     written.planned(change(1, LIVE, MOVED))
     estimate = Estimate(requests=1234, duration_s=123.4, rate_per_s=10, window="02:00-04:00")
     for window_s, words in (
+        (0.0, "02:00-04:00; it is over, and nothing would be sent"),
         (60.0, "02:00-04:00; the run does not fit its 1 min"),
         (3600.0, "02:00-04:00; the run fits its 1 h"),
         (None, "02:00-04:00"),
