@@ -1,5 +1,6 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
+import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,7 +13,7 @@ from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
 from bulk.app.jobs import Flags
-from bulk.app.ledgers import find_run, must_name_its_targets, rollback_of, stopped_runs
+from bulk.app.ledgers import find_run, must_name_its_targets, open_ahead, rollback_of, stopped_runs
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets
@@ -39,8 +40,7 @@ async def apply_from(
     """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
     `despite` lifts stops of the open run; with `new_run` it leaves that run for good. Raises Refused where
-    the open run was planned from something else, LedgerBusy where it is at work, and Stopped where a new run
-    would go around a stop.
+    that was planned from something else, LedgerBusy where it is at work, Stopped where a stop stands.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
         open_run = _open_run(source, ledger, around, is_left=new_run)
@@ -58,12 +58,22 @@ async def apply_from(
         whole, others = source.whole, filter(None, [ledger])
         stopped = stopped_runs(source.runs, around.clock.now(), *others, is_same=whole.is_of)
         left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run")
+        _name_open_ahead(source.runs, around, operator)
         path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
         with _alone(whole.sha256, whole.endpoint, around):
             async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)
                 start = _first(source.given, left, gathered, around, operator)
                 return await work_on(plan, reach, source.job, start, around, operator)
+
+
+def _name_open_ahead(runs: JobRuns, around: Surroundings, operator: Operator) -> None:
+    """Name open runs that a wrong clock stamped: whether one of them is the latest, a person has to know."""
+    for ahead in open_ahead(runs, around.clock.now()):
+        operator.notify(
+            f"{ahead} is open as well, stamped in the future by a wrong clock; if it is the later one, "
+            f"say no, and continue it: bulk apply {shlex.quote(str(ahead))}"
+        )
 
 
 def _first(

@@ -208,6 +208,16 @@ def find_run(runs: JobRuns, now: float, ledger: Path | None = None) -> Path | No
     return None
 
 
+def open_ahead(runs: JobRuns, now: float) -> list[Path]:
+    """Return the open runs of a job that are stamped in the future; `find_run` passes over them.
+
+    Nobody knows whether they began before or after those that are stamped rightly.
+    """
+    present = timestamp(now)
+    ahead = (path for path in _ledgers_of(runs, now) if _began(path) > present)
+    return [path for path in ahead if _is_open(path)]
+
+
 def _standing(path: Path) -> tuple[Json, bool, bool]:
     """Return the first record of a ledger, whether its run has begun, and whether it has finished."""
     if ends := ends_of(path):
@@ -348,9 +358,14 @@ def _has_begun(plan: Path) -> bool:
 def _latest_first(ledgers: Iterable[Path], now: float) -> list[Path]:
     """Return ledgers by the time of their beginning; one in the future was stamped by a wrong clock."""
     files = filter(Path.is_file, ledgers)
-    began = {path: str(head_of(path).get("at") or _stamp(path)) for path in files}
+    began = {path: _began(path) for path in files}
     present = timestamp(now)
     return sorted(began, key=lambda path: (began[path] <= present, began[path]), reverse=True)
+
+
+def _began(ledger: Path) -> str:
+    """Return when a ledger was begun, as its first record or else its name says; empty if neither does."""
+    return str(head_of(ledger).get("at") or _stamp(ledger))
 
 
 def _stamp(path: Path) -> str:

@@ -94,6 +94,20 @@ def test_a_run_that_a_wrong_clock_stamped_hides_no_open_one(stage: Stage) -> Non
     assert len(stage.ledgers) == 2
 
 
+def test_an_open_run_that_a_wrong_clock_stamped_is_named_before_another_begins(stage: Stage) -> None:
+    """Which of the two was the later one, a person has to know; the command that is named goes on with it."""
+    job = stage.job(wide(range(1, 4)), concurrency=1)
+    stage.order(faults={"rules": [{"kind": "code", "code": "APIGW.0301", "http": 401, "nth": 3}]})
+    assert stage.apply(job).code == ExitCode.CANNOT_RUN
+    ahead = stamped(stage.ledger, "2999-01-01T00:00:00.000Z")
+    stage.order(faults={"rules": []})
+    assert stage.apply(job, "--new-run").code == ExitCode.OK
+    ended = stage.apply(job)
+    assert (ended.code, f"{ahead} is open as well" in ended.err) == (ExitCode.OK, True)
+    [words] = re.findall(r"continue it: (bulk apply .*)", ended.err)
+    assert stage.bulk(*shlex.split(words)[1:], "--yes").code == ExitCode.OK
+
+
 def test_a_damaged_latest_ledger_is_refused_with_a_way_out_that_works(stage: Stage) -> None:
     """Nobody knows what it has sent; a new run finds it as already right."""
     job = stage.job(wide([1, 2]))
