@@ -25,10 +25,10 @@ def records_of(content: bytes) -> list[Json]:
 LATER = "2026-01-15T08:30:{:02}.000Z"
 
 
-def ledger(*told: Record) -> list[Json]:
+def ledger(*some: Record) -> list[Json]:
     """Return the records of a ledger, a second apart, as they are read."""
     times = map(LATER.format, cycle(range(60)))
-    lines = zip(times, told, strict=False)
+    lines = zip(times, some, strict=False)
     return records_of(forged({"at": at, "type": record_type(one), **record_json(one)} for at, one in lines))
 
 

@@ -6,7 +6,7 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -180,25 +180,9 @@ Tell: TypeAlias = Callable[[PutVerdict], object]
 class Client(ReadClient):
     """Reads and changes the services of one project."""
 
-    def __init__(
-        self,
-        *,
-        wire: Wire,
-        endpoint: Endpoint,
-        project_id: str,
-        credential: Credential,
-        owner: Owner = _UNKNOWN,
-        iam_endpoint: Endpoint | None = None,
-    ) -> None:
-        super().__init__(
-            wire=wire,
-            endpoint=endpoint,
-            project_id=project_id,
-            credential=credential,
-            owner=owner,
-            iam_endpoint=iam_endpoint,
-        )
-        self._flights = Flights(wire, self._route, REPLY_BYTES_MAX)
+    @cached_property
+    def _flights(self) -> Flights:
+        return Flights(self._wire, self._route, REPLY_BYTES_MAX)
 
     def send(self, put: Put, tell: Tell, spawn: Spawn) -> None:
         """Send one PUT; with a secret that the API has accepted before, at once and without a task."""

@@ -138,10 +138,10 @@ def plan_report(
 
     def row_at(row: int) -> Row:
         outcome = progress.outcome(row) if progress.sessions else None
-        told = row_of(reader.change(row), outcome, reader.outcome(row))
+        shown = row_of(reader.change(row), outcome, reader.outcome(row))
         if (known := progress.open.get(row)) and known.parked:
-            told = replace(told, left=Left.PARKED, attempts=known.attempts)
-        return replace(told, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else told
+            shown = replace(shown, left=Left.PARKED, attempts=known.attempts)
+        return replace(shown, outcome=Outcome.DRIFTED, observed=moved[row]) if row in moved else shown
 
     mappings_of = partial(_mappings_of, reader)
     rows = Rows(progress, row_at, mappings_of, reader.alike_text, moved, left_only=left_only, only=only)
@@ -241,7 +241,7 @@ def stopped_runs(
     candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
     with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
         candidates += filter(None, [find_run(runs, now)])
-    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX) and path.is_file())
+    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX))
     alike = (path for path in ledgers if is_same(head_of(path)) and _is_open(path))
     candidates += [path for path in alike if path not in candidates]
     stopped = {}

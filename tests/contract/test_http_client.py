@@ -153,12 +153,12 @@ async def put(client: Client) -> PutVerdict:
 
 async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
     """Send a PUT by a call that calls back; without a state before, its reply is judged as a whole."""
-    told: asyncio.Future[PutVerdict] = asyncio.get_running_loop().create_future()
+    answered: asyncio.Future[PutVerdict] = asyncio.get_running_loop().create_future()
     planned = replace(change(1), before=before)
     planned = replace(planned, update=replace(planned.update, service_id=ID))
     async with asyncio.TaskGroup() as group:
-        client.send(put_of(planned, NEW), told.set_result, group.create_task)
-        return await told
+        client.send(put_of(planned, NEW), answered.set_result, group.create_task)
+        return await answered
 
 
 async def test_a_reply_that_is_plainly_as_asked_is_not_taken_apart(tmp_path: Path) -> None:

@@ -69,14 +69,14 @@ def story(dice: random.Random) -> list[Record]:
         for row in dice.sample(range(1, 20), rows)
     ]
     changes += ring(2, first=30)
-    told: list[Record] = [run_record(), *changes, planned(*changes)]
+    made: list[Record] = [run_record(), *changes, planned(*changes)]
     for _ in range(dice.randrange(3)):
-        told.append(replace(session_record(dice.randrange(9)), settings={"rate": "1/s"}))
+        made.append(replace(session_record(dice.randrange(9)), settings={"rate": "1/s"}))
         for _ in range(dice.randrange(20)):
-            told += _step(dice, dice.choice(changes).row)
+            made += _step(dice, dice.choice(changes).row)
         if dice.random() < 0.5:
-            told.append(end_record(dice.choice(list(BrakeReason))))
-    return _legal(told)
+            made.append(end_record(dice.choice(list(BrakeReason))))
+    return _legal(made)
 
 
 def _step(dice: random.Random, row: int) -> list[Record]:
@@ -97,10 +97,10 @@ def _step(dice: random.Random, row: int) -> list[Record]:
     ]
 
 
-def _legal(told: list[Record]) -> list[Record]:
+def _legal(made: list[Record]) -> list[Record]:
     """Return the records without those that may not stand where they do."""
     progress, kept = Progress(), []
-    for json, record in zip(ledger(*told), told, strict=True):
+    for json, record in zip(ledger(*made), made, strict=True):
         try:
             take_in(progress, json, 1)
         except LedgerDamaged:
@@ -155,12 +155,12 @@ def test_a_summary_and_the_lines_behind_it_add_up_to_what_a_fold_does(stories: i
 def run(tmp_path: Path) -> Path:
     """Return a ledger with lines behind its summary."""
     changes = [change(row) for row in range(1, 41)]
-    told: list[Record] = [run_record(), *changes, planned(*changes), session_record()]
+    made: list[Record] = [run_record(), *changes, planned(*changes), session_record()]
     for row in range(1, 31):
-        told += [Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=Outcome.APPLIED)]
+        made += [Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=Outcome.APPLIED)]
     path = tmp_path / "ledger"
-    path.write_bytes(b"".join(lines_of(ledger(*told))))
-    summarise(path, len(told) - 6)
+    path.write_bytes(b"".join(lines_of(ledger(*made))))
+    summarise(path, len(made) - 6)
     assert by_summary(path, every_byte=True)
     return path
 

@@ -17,9 +17,9 @@ from bulk.core.reports.row import Row
 NAMED_MAX = 8
 """Services of one kind that are kept, to be named."""
 KINDS_MAX = 1_000
-"""Kinds of change that are told apart; a plan of more has the others in one."""
+"""Kinds of change that are counted separately; a plan of more has the others in one."""
 TROUBLES_MAX = 500
-"""Reasons for which rows need a person that are told apart."""
+"""Reasons for which rows need a person that are counted separately."""
 NOTES_MAX = 3
 OTHER_KINDS = Kind(settings=("…",))
 """Stands for all kinds beyond the limit."""

@@ -11,7 +11,7 @@ from bulk.core.reports.row import Row
 from bulk.core.reports.totals import Mappings, Totals
 
 GROUPS_MAX = 4_096
-"""Groups of rows that are told apart; a row of no such group is one by itself."""
+"""Groups of rows that are counted separately; a row of no such group is one by itself."""
 _NAMED_MAX = 8
 
 
