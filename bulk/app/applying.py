@@ -12,8 +12,9 @@ from bulk.adapters.ledger import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
+from bulk.app.finding import find_run, open_ahead, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
-from bulk.app.ledgers import find_run, must_name_its_targets, open_ahead, rollback_of, stopped_runs
+from bulk.app.ledgers import must_name_its_targets
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.reach import open_fleets

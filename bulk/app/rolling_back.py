@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from bulk.adapters.ledger import LedgerReader, kept_at_rest
+from bulk.app.finding import rollbacks
 from bulk.app.jobs import Flags, given_in, job_of_ledger
-from bulk.app.ledgers import reading, rollbacks
+from bulk.app.ledgers import reading
 from bulk.app.sources import PlanSource
 from bulk.core.errors import Refused, UsageError
 from bulk.core.inverse import inverse, with_side_effects

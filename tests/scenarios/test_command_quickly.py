@@ -8,7 +8,7 @@ import pytest
 
 from bulk.adapters import ledger as ledger_file
 from bulk.adapters.ledger import LedgerFile
-from bulk.app import applying, jobs, ledgers
+from bulk.app import applying, finding, jobs, ledgers
 from bulk.app.ledgers import plan_report, reading
 from bulk.core.errors import ExitCode
 from tests.fakes import FakeClock
@@ -41,6 +41,7 @@ def test_a_job_that_goes_on_is_folded_once(stage: Stage, monkeypatch: pytest.Mon
     job = stage.job(wide(range(1, 4)), concurrency=1, max_failures=0)
     assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
     despite = stage.despite()
+    monkeypatch.setattr(finding, "fold", never)
     monkeypatch.setattr(ledgers, "fold", never)
     ended = stage.apply(job, *despite, "--max-failures", "9")
     assert ended.code == ExitCode.SOME_FAILED
@@ -55,6 +56,7 @@ def test_an_old_run_that_finished_is_not_folded_for_a_new_one(
     old.parent.mkdir()
     changes = [change(row) for row in range(1, 301)]
     forge(old, ledger(run_record("job"), *changes, planned(*changes), *RUNS["finished"](300)))
+    monkeypatch.setattr(finding, "fold", never)
     monkeypatch.setattr(ledgers, "fold", never)
     assert stage.apply(job).code == ExitCode.OK
     assert len(stage.ledgers) == 2

@@ -80,10 +80,10 @@ def _must_be_none(overruled: "tuple[Despite, ...]") -> None:
 
 def _is_free_ledger(job: str, **words: Any) -> bool:
     """Return whether a ledger is named; raise LedgerBusy before all that takes time to load."""
-    from bulk.app import ledgers
+    from bulk.app import finding
 
-    if not ledgers.is_ledger(job):
+    if not finding.is_ledger(job):
         return False
     must_be_alone(job, **words)
-    ledgers.must_be_free(Path(job))
+    finding.must_be_free(Path(job))
     return True

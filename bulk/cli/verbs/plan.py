@@ -43,7 +43,7 @@ def plan(
     **flags: Any,
 ) -> int:
     """Read the fleet and show what would change; of a saved plan, show what moved since."""
-    from bulk.app import comparing, ledgers, planning, sources
+    from bulk.app import comparing, finding, planning, sources
     from bulk.cli import logs, running
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
@@ -54,7 +54,7 @@ def plan(
         "shown": showing(output_form, commands_of, bom=bom, each=each, quiet=quiet),
         "expect_digest": digest_of(expect_digest),
     }
-    if ledgers.is_ledger(job):
+    if finding.is_ledger(job):
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
         use_case = comparing.plan_ledger(Path(job), flags, on_record=log if verbose else None, **asked)
@@ -69,10 +69,10 @@ def plan(
 
 def _commands(job: str, out: str, report: "Report") -> "Commands":
     """Return the commands that a plan names: those that show more of it, and those that follow."""
-    from bulk.app import jobs, ledgers
+    from bulk.app import finding, jobs
     from bulk.core.reports.model import Commands
 
-    saved = out or (job if ledgers.is_ledger(job) else "")
+    saved = out or (job if finding.is_ledger(job) else "")
     endpoint_meant = jobs.endpoint_of_ledger(report.progress)
     report_of_it = ["bulk", "report", out]  # the plan itself is saved, and saved once
     return Commands(

@@ -62,11 +62,11 @@ async def _rehearsed(
     *,
     quiet: bool,
 ) -> "Rehearsal":
-    from bulk.app import ledgers, planning, rehearsing
+    from bulk.app import finding, planning, rehearsing
 
     plan = Path(job)
     with TemporaryDirectory(prefix="bulk-") as folder:
-        if not ledgers.is_ledger(job):
+        if not finding.is_ledger(job):
             source, flags = open_job(job, flags, limit=limit, quiet=quiet), {}
             plan = Path(folder) / "plan.ledger.jsonl"
             await planning.plan_from(source, around=around, out=plan, shown=lambda _: None)

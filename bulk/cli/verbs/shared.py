@@ -64,7 +64,7 @@ def around(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Surroundings":
 def ledger_of(run: str) -> Path:
     """Return the ledger that a RUN means, and name it on stderr where the RUN does not."""
     from bulk.adapters.clock import SystemClock
-    from bulk.app.ledgers import run_meant
+    from bulk.app.finding import run_meant
 
     path = run_meant(run, SystemClock().now())
     if not run or path != Path(run):
@@ -85,7 +85,7 @@ def show_issues(issues: "tuple[Issue, ...]") -> None:
 
 def notify_overruled(job: str, flags: Mapping[str, Any], *, quiet: bool) -> None:
     """Write that a variable sends a job elsewhere than its own file does, since nobody typed that now."""
-    from bulk.app.ledgers import own_endpoint
+    from bulk.app.finding import own_endpoint
 
     endpoint = flags.get("endpoint") or ""
     variable = place_of(endpoint, "")

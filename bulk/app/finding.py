@@ -1,0 +1,231 @@
+"""Which ledgers are meant: the runs of a job, what was saved or rolled back of them, the latest one."""
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from itertools import chain, islice
+from pathlib import Path
+
+from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
+from bulk.adapters.ledger import fold, kept_at_rest, state
+from bulk.adapters.ledger_ends import ends_of, head_of
+from bulk.app.jobs import endpoint_named, runs_of
+from bulk.app.sources import JobRuns
+from bulk.core.errors import JobInvalid, LedgerDamaged, UsageError
+from bulk.core.ledger.chain import timestamp
+from bulk.core.ledger.decisions import decided
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import Json
+
+
+def find_run(runs: JobRuns, now: float, ledger: Path | None = None) -> Path | None:
+    """Return the latest run of a job if it is still open: in `ledger`, or in its folder.
+
+    Only the ends of a ledger are read, where they show how far its run has come; whoever goes on with it
+    reads the rest. Raises LedgerDamaged where it cannot be read, since nobody knows what it has sent.
+    """
+    known = _ledgers_of(runs, now) if ledger is None else [ledger]
+    for path in filter(Path.is_file, known):
+        run, has_begun, is_finished = _standing(path)
+        if has_begun and runs.has(run):
+            return None if is_finished else path
+    return None
+
+
+def open_ahead(runs: JobRuns, now: float) -> list[Path]:
+    """Return the open runs of a job that are stamped in the future; `find_run` passes over them.
+
+    Nobody knows whether they began before or after those that are stamped rightly.
+    """
+    present = timestamp(now)
+    ahead = (path for path in _ledgers_of(runs, now) if _began(path) > present)
+    return [path for path in ahead if _is_open(path)]
+
+
+def run_meant(argument: str, now: float) -> Path:
+    """Return the ledger that a RUN means: itself, a job's latest run, or the latest below this folder.
+
+    A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Raises
+    UsageError where there is none.
+    """
+    path = Path(argument)
+    if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
+        return path
+    if argument:
+        jobs = runs_of(argument)
+        saved = [plan for job in jobs for plan in _saved_plans(_plan_folders(job.folder), job)]
+        runs = [*(path for job in jobs for path in _ledgers_of(job, now)), *filter(_has_begun, saved)]
+        ledgers = _latest_first(runs or saved, now)
+    else:
+        found = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
+        ledgers = _latest_first(chain.from_iterable(found), now)
+    if not ledgers:
+        raise UsageError(
+            f"found no run of {argument or 'any job below this folder'}",
+            hint="begin one with `bulk apply`; "
+            "one that was recorded elsewhere, with --ledger or --out, is named by its file",
+        )
+    return ledgers[0]
+
+
+def is_ledger(argument: str) -> bool:
+    """Return whether an argument names a ledger rather than a job, by its first bytes or its name.
+
+    A ledger is a regular file: whatever else the argument names can be read only once, which is the job's.
+    """
+    path = Path(argument)
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return file.read(len(_FIRST)) == _FIRST or argument.endswith(LEDGER_SUFFIX)
+    except OSError:
+        return False
+
+
+_FIRST = b'{"n":0,"at":'
+
+
+def own_endpoint(argument: str) -> str:
+    """Return the address of the API that a job's own file, or a ledger, names; empty where it names none."""
+    if is_ledger(argument):
+        return str(head_of(Path(argument)).get("options", {}).get("endpoint", {}).get("url", ""))
+    try:
+        return endpoint_named(argument)
+    except (JobInvalid, UsageError):
+        return ""
+
+
+def must_be_free(ledger: Path) -> None:
+    """Raise LedgerBusy where somebody works on a ledger now; whoever works on it next has to lock it."""
+    with kept_at_rest(ledger):
+        pass
+
+
+def stopped_runs(
+    runs: JobRuns, now: float, *others: Path, is_same: Callable[[Json], bool] = lambda _: False
+) -> dict[Path, Progress]:
+    """Return the open runs of a job that a limit, or a person, stopped and that nobody has left yet.
+
+    They are looked for among its runs, and where a plan or a run of this job may have been saved besides: in
+    the folder of the job, in this one, and in those of `others`. Whatever its job is called, a run in the
+    folder of the runs counts whose first record `is_same`. Damaged ones are passed over.
+    """
+    home = runs.folder.resolve()
+    folders = {folder.resolve() for folder in (*_plan_folders(home), *(other.parent for other in others))}
+    saved = _saved_plans(folders - {home}, runs)
+    candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
+    with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
+        candidates += filter(None, [find_run(runs, now)])
+    ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX))
+    alike = (path for path in ledgers if is_same(head_of(path)) and _is_open(path))
+    candidates += [path for path in alike if path not in candidates]
+    stopped = {}
+    for path in candidates:
+        with suppress(LedgerDamaged):
+            progress, _ = state(path, every_byte=False)
+            known = decided(progress.decisions)
+            if known.stops and not known.left and not progress.finished:
+                stopped[path] = progress
+    return stopped
+
+
+def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
+    """Return where the rollbacks of a run are kept, and what their `run` records have as the job's sha256."""
+    runs = JobRuns(folder=path.parent, job=f"{run['job']}-rollback", file=run.get("file", ""))
+    return runs, hashlib.sha256(run["run_id"].encode()).hexdigest()
+
+
+def rollback_of(path: Path, run: Json) -> Path | None:
+    """Return the ledger of the rollback of a whole run, where that has begun; None where there is none.
+
+    It is looked for beside the run, and where its plan may have been saved: in the folder of the job, and in
+    this one.
+    """
+    runs, sha256 = rollbacks(path, run)
+    folder = runs.folder.resolve()
+    for ledger in _saved_plans({folder, *_plan_folders(folder)}, runs):
+        head = head_of(ledger)
+        if head.get("job_sha256") != sha256 or head["options"].get("limit"):
+            continue
+        with suppress(LedgerDamaged):
+            _, has_begun, _ = _standing(ledger)
+            if has_begun:
+                return ledger
+    return None
+
+
+def _standing(path: Path) -> tuple[Json, bool, bool]:
+    """Return the first record of a ledger, whether its run has begun, and whether it has finished."""
+    if ends := ends_of(path):
+        return ends.run, ends.has_begun, ends.is_finished
+    progress = fold(path)
+    return progress.run, progress.begun > 0, progress.finished
+
+
+def _ledgers_of(runs: JobRuns, now: float) -> list[Path]:
+    """Return the ledgers of a job in its folder of runs, the latest first."""
+    named = re.compile(re.escape(runs.job) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
+    mine = (
+        path
+        for path in filter(Path.is_file, runs.folder.glob(f"*{LEDGER_SUFFIX}"))
+        if (runs.has(head) if (head := head_of(path)) else named.fullmatch(path.name))
+    )
+    return _latest_first(mine, now)
+
+
+def _plan_folders(home: Path) -> set[Path]:
+    """Return where plans of a job with this folder of runs may have been saved: its own folder, and this."""
+    return {home.parent, Path()}
+
+
+def _saved_plans(folders: Collection[Path], runs: JobRuns) -> list[Path]:
+    """Return the plans of a job that were saved in these folders, whether they have been applied or not."""
+    entries = chain.from_iterable(map(_entries, folders))
+    plans = (path for path in entries if path.is_file() and is_ledger(str(path)))
+    return [path for path in plans if runs.has(head_of(path))]
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it cannot be read."""
+    try:
+        return list(islice(folder.iterdir(), _ENTRIES_MAX))
+    except OSError:
+        return []
+
+
+_ENTRIES_MAX = 10_000
+
+
+def _is_open(ledger: Path) -> bool:
+    """Return whether the run of a ledger has begun and not finished; also where nobody can tell."""
+    ends = ends_of(ledger)
+    return ends is None or (ends.has_begun and not ends.is_finished)
+
+
+def _has_begun(plan: Path) -> bool:
+    """Return whether a session has begun behind the plan in a ledger; also where nobody can tell."""
+    ends = ends_of(plan)
+    return ends is None or ends.has_begun
+
+
+def _latest_first(ledgers: Iterable[Path], now: float) -> list[Path]:
+    """Return ledgers by the time of their beginning; one in the future was stamped by a wrong clock."""
+    files = filter(Path.is_file, ledgers)
+    began = {path: _began(path) for path in files}
+    present = timestamp(now)
+    return sorted(began, key=lambda path: (began[path] <= present, began[path]), reverse=True)
+
+
+def _began(ledger: Path) -> str:
+    """Return when a ledger was begun, as its first record or else its name says; empty if neither does."""
+    return str(head_of(ledger).get("at") or _stamp(ledger))
+
+
+def _stamp(path: Path) -> str:
+    """Return the time in a ledger's name in the form in which records have it; empty where there is none."""
+    found = re.search(
+        r"-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)" + re.escape(LEDGER_SUFFIX), path.name
+    )
+    return "{}-{}-{}T{}:{}:{}".format(*found.groups()) if found else ""
