@@ -31,6 +31,13 @@ from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
 from bulk.core.errors import CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
+from bulk.core.ledger.change_line import (
+    alike_within,
+    mappings_within,
+    plain_put,
+    shows_as_asked,
+    shows_before,
+)
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.members import checked, checked_rest, checked_whole
 from bulk.core.ledger.progress import Progress
@@ -40,14 +47,9 @@ from bulk.core.ledger.records import (
     Json,
     Note,
     Record,
-    alike_within,
     change_of,
-    mappings_within,
-    plain_put,
     record_json,
     record_type,
-    shows_as_asked,
-    shows_before,
 )
 from bulk.core.model import Change, Listed
 from bulk.core.puts import Put
@@ -213,7 +215,7 @@ class LedgerReader:
 
     def plain_put(self, row: int) -> Put | None:
         """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
-        return plain_put(self._record(self.progress.change_at[row - 1]))
+        return plain_put(self._line_at(self.progress.change_at[row - 1]))
 
     def change_json(self, row: int) -> Json:
         """Return the `change` record of a row; raises LedgerDamaged."""

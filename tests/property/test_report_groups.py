@@ -6,7 +6,8 @@ from collections import defaultdict
 import pytest
 
 from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.records import alike_within, record_json
+from bulk.core.ledger.change_line import alike_within
+from bulk.core.ledger.records import record_json
 from bulk.core.model import Change
 from bulk.core.plan import ordered
 from bulk.core.plan.decision import decide

@@ -15,6 +15,7 @@ from itertools import count
 
 import orjson
 
+from bulk.core.ledger.change_line import plain_put
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
@@ -27,7 +28,6 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
     body_of,
-    plain_put,
     record_json,
     record_type,
 )
@@ -146,7 +146,7 @@ class Ledger:
 
     def plain_put(self, row: int) -> Put | None:
         """Return the PUT of a row that has nothing to do with any other."""
-        return plain_put(record_json(self.changes[row]))
+        return plain_put(orjson.dumps(record_json(self.changes[row])))
 
     def saw(self, row: int, live: Listed) -> bool:
         """Return whether the plan saw a row's service so."""

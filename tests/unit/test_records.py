@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.change_line import mappings_within, plain_put, shows_as_asked, shows_before
 from bulk.core.ledger.records import (
     Attempt,
     AttemptResult,
@@ -21,14 +22,10 @@ from bulk.core.ledger.records import (
     body_of,
     change_of,
     decision_of,
-    mappings_within,
     pace_of,
-    plain_put,
     ports_of,
     record_json,
     record_type,
-    shows_as_asked,
-    shows_before,
     state_json,
     state_of,
 )
@@ -225,7 +222,7 @@ def test_a_line_shows_a_service_that_is_as_asked_and_no_other(change: Change, ot
 def test_a_put_read_from_its_line_is_that_of_the_change(change: Change) -> None:
     """It stands for the change only where the row sets ports and has nothing to do with another row."""
     json = through_a_line(change)
-    plain, whole = plain_put(json), change_of(json)
+    plain, whole = plain_put(orjson.dumps(json)), change_of(json)
     is_alone = not (change.after or change.after_parked or change.parking)
     if plain:
         assert plain == put_of(whole, whole.body)
@@ -254,8 +251,8 @@ def test_a_put_read_from_its_line_is_that_of_the_change(change: Change) -> None:
 )
 def test_a_forged_line_has_no_put(forged: dict[str, Any]) -> None:
     """Nothing leaves that was not checked; what is wrong is said where the change is read as a whole."""
-    assert plain_put(through_a_line(change(1)))
-    assert plain_put(through_a_line(change(1)) | forged) is None
+    assert plain_put(orjson.dumps(through_a_line(change(1))))
+    assert plain_put(orjson.dumps(through_a_line(change(1)) | forged)) is None
 
 
 @given(changes, changes)

@@ -12,7 +12,8 @@ from functools import lru_cache
 import orjson
 
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.records import Json, head_of_change
+from bulk.core.ledger.change_line import head_of_change
+from bulk.core.ledger.records import Json
 
 _SUM_HEX = 32
 _blake2b = hashlib.blake2b

@@ -14,7 +14,6 @@ import orjson
 
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
-    AVAILABLE,
     BODY_FIELDS,
     STATE_FIELDS,
     Action,
@@ -22,7 +21,6 @@ from bulk.core.model import (
     Hold,
     LaneName,
     Limit,
-    Listed,
     ModifyBody,
     Outcome,
     Repeated,
@@ -33,7 +31,6 @@ from bulk.core.model import (
     SideEffect,
     Target,
     Why,
-    is_service_id,
     known_target,
     noun,
     ports_of,
@@ -41,7 +38,6 @@ from bulk.core.model import (
     state_of,
     value_json,
 )
-from bulk.core.puts import UNTOUCHED, UNTOUCHED_IF_SHOWN, Expected, Put
 
 FORMAT = 3
 """Version of the format that is written."""
@@ -418,73 +414,6 @@ def _asked_json(change: Change) -> Json:
     return {name: value_json(value) for name, value in asked.items()}
 
 
-def head_of_change(line: bytes) -> bytes:
-    """Return the JSON of a `change` line as far as its `note`: all but the service before and the bodies.
-
-    No text has in it what this looks for, since a quotation mark within a text is escaped.
-    """
-    return line[: line.index(b',"before":')] + b"}"
-
-
-def mappings_within(line: bytes) -> bytes:
-    """Return what, of a `change` line, its port mappings follow from: those before and those of the body.
-
-    It is all of a line whose members are not in the order in which they are written.
-    """
-    before = line.find(b',"before":')
-    body = line.find(b',"body":', before)
-    if min(before, body) < 0:
-        return line
-    if not line.startswith(_PORTS, body + len(b',"body":{')):
-        return line[before:]  # few bodies have no ports, and these need no time
-    ports = line[before:body].partition(_PORTS)[2].partition(b"]")[0]
-    return ports + line[body : line.index(b"]", body)]
-
-
-def alike_within(line: bytes) -> bytes:
-    """Return what, of a `change` line, all that reports add up follows from; where equal, so are their sums.
-
-    Of a body that names more than ports it is the whole service: what changes then depends on its values.
-    """
-    head, _, rest = line.partition(b',"note":')
-    _, _, rest = rest.partition(b',"before":')
-    before, _, behind = rest.partition(b',"body":')
-    decision, behind = head.partition(b',"action":')[2], behind.rpartition(b',"sum":')[0]
-    ports = behind.partition(b"]")[0]
-    if ports.startswith(b'{"ports":[') and behind.startswith(b"]}", len(ports)):
-        consumers = before.partition(b',"connection_count":')[2].partition(b",")[0].rstrip(b"}")
-        before = before.partition(_PORTS)[2].partition(b"]")[0] + b"]" + consumers
-    return b"\n".join((decision, before, behind))
-
-
-_PORTS = b'"ports":['
-
-
-def shows_before(line: bytes, live: Listed) -> bool:
-    """Return whether a `change` line surely shows the service like this; False leaves it open."""
-    return b',"before":%b,"body":' % live.json in line
-
-
-_NOT_COMPARED = tuple(
-    b',"%b":' % name.encode() for name in STATE_FIELDS[STATE_FIELDS.index("connection_count") :]
-)
-"""The last members of a service, which no comparison is about."""
-
-
-def shows_as_asked(line: bytes, live: Listed) -> bool:
-    """Return whether, by its `change` line, a row surely asks for this service as it is.
-
-    It asks for the ports and for nothing else, and the plan saw all else so. False may also mean unknown.
-    """
-    # `{"id":…,"ports":[…],"status":…}`: nothing within a text looks like a member, and no mapping has a list.
-    name, _, others = live.json.partition(b',"ports":')
-    ports, _, rest = others.partition(b"]")
-    for member in _NOT_COMPARED:
-        rest = rest.partition(member)[0]
-    asked, its_own = b',"body":{"ports":%b]}' % ports, b',"service_id":%b,' % name.removeprefix(b'{"id":')
-    return asked in line and its_own in line and b"]%b" % rest.removesuffix(b"}") in line
-
-
 def change_of(json: Json) -> Change:
     """Return the change of a `change` record; formats before 3 have nothing `asked`."""
     body, target = body_of(json["body"]), target_of(json["target"])
@@ -511,29 +440,6 @@ def change_of(json: Json) -> Change:
 
 
 _ACTIONS = {action.value: action for action in Action}
-
-
-def plain_put(json: Json) -> Put | None:
-    """Return the PUT of a `change` record whose row sets ports and has nothing to do with any other row.
-
-    None for any other change, and for one whose members are not as they must be: `change_of` has it whole,
-    which takes three times as long. Of the service before nothing is used but to be compared.
-    """
-    try:
-        before, body, service_id = json["before"], json["body"], json["service_id"]
-        is_alone = not (json["after"] or json.keys() & _OF_RINGS)
-        sets_ports = json["action"] == _UPDATE and body.keys() == _ONLY_PORTS and type(body["ports"]) is list
-        is_sound = before["id"] == service_id and is_service_id(service_id) and before["status"] == AVAILABLE
-        if not (is_alone and sets_ports and is_sound):
-            return None
-        untouched, if_shown = (tuple(map(before.get, names)) for names in (UNTOUCHED, UNTOUCHED_IF_SHOWN))
-        expected = Expected(ports_of(body["ports"]), untouched, if_shown)
-        return Put(json["row"], target_of(json["target"]), service_id, orjson.dumps(body), expected)
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return None
-
-
-_ONLY_PORTS, _OF_RINGS, _UPDATE = {"ports"}, {"parking", "after_parked"}, Action.UPDATE.value
 
 
 def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:

@@ -13,9 +13,8 @@ from msgspec import Meta, MsgspecError, Raw, defstruct
 from msgspec.json import Decoder, Encoder
 
 from bulk.core.model import COUNT_MAX, Listed, Ports, ServiceId, ServiceState, ports_json
-from bulk.core.vpcep.services import listed_service, ports_of
+from bulk.core.vpcep.services import KNOWN_BYTES_MAX, listed_service, ports_of
 
-_KNOWN_PORTS_BYTES_MAX = 4_096
 _COUNT = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 _NO_ERROR = Annotated[list[Any], Meta(max_length=0)] | None
 _TYPES: dict[Any, Any] = {
@@ -55,7 +54,7 @@ def _listed(entry: Any) -> Listed:
     """Return an entry in the form that `state_json` gives the service that it is."""
     name, ports = entry.id.lower(), bytes(entry.ports)
     entry.id, entry.error = name, None
-    entry.ports = _known_ports(ports) if len(ports) <= _KNOWN_PORTS_BYTES_MAX else _ports(ports)
+    entry.ports = _known_ports(ports) if len(ports) <= KNOWN_BYTES_MAX else _ports(ports)
     return Listed(name, entry.port_id, _encode(entry))
 
 

@@ -6,8 +6,12 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any
 
 import orjson
+from msgspec import UNSET, MsgspecError, Raw, defstruct
+from msgspec.json import Decoder
 
 from bulk.core.model import (
     PUSH_BACK_MAX_S,
@@ -41,7 +45,7 @@ from bulk.core.vpcep.refusals import (
     server_clock,
     stated_limit,
 )
-from bulk.core.vpcep.services import ports_of, service
+from bulk.core.vpcep.services import known_ports, service
 
 CLOCK_SKEW_MAX_S = 60.0
 """A clock that is this far off is reported; the server bears 15 minutes (API.md, section 4.2)."""
@@ -96,26 +100,49 @@ def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
     return Done(reply=_success(got), state=state)
 
 
+_Plain = defstruct(
+    "_Plain",
+    [
+        ("id", str),
+        ("ports", Raw),
+        *((name, Any, None) for name in UNTOUCHED),
+        *((name, Any, UNSET) for name in UNTOUCHED_IF_SHOWN),
+    ],
+    gc=False,
+)
+_plain_in = Decoder(_Plain).decode
+_untouched, _untouched_if_shown = attrgetter(*UNTOUCHED), attrgetter(*UNTOUCHED_IF_SHOWN)
+_NONE_SHOWN = (UNSET,) * len(UNTOUCHED_IF_SHOWN)
+
+
 def as_asked(got: Answer, put: Put) -> AsAsked | None:
     """Return a success where the reply to a PUT of ports plainly shows them as asked and all else as it was.
 
     None leaves it open: `modified` then says what the reply means. It builds no ServiceState, which takes
     longer than all of this.
     """
-    if got.http != OK or put.expected is None:
+    expected = put.expected
+    if got.http != OK or expected is None:
         return None
-    if_shown = put.expected.untouched_if_shown
     try:
-        json = orjson.loads(got.body)
-        is_plain = (
-            json["id"] == put.service_id
-            and tuple(map(json.get, UNTOUCHED)) == put.expected.untouched
-            and tuple(map(json.get, UNTOUCHED_IF_SHOWN, if_shown)) == if_shown
-            and ports_of(json["ports"]) == put.expected.ports
-        )
-    except (ValueError, KeyError, TypeError):
+        plain: Any = _plain_in(got.body)
+        if not got.body.isascii():
+            got.body.decode()  # msgspec does not look at what it passes over
+        shown, ports = _untouched_if_shown(plain), known_ports(bytes(plain.ports))
+    except (MsgspecError, ValueError, RecursionError):
         return None
+    is_plain = (
+        plain.id == put.service_id
+        and _untouched(plain) == expected.untouched
+        and (shown == _NONE_SHOWN or _agree(shown, expected.untouched_if_shown))
+        and ports == expected.ports
+    )
     return AsAsked(reply=_success(got)) if is_plain else None
+
+
+def _agree(shown: tuple[Any, ...], expected: tuple[Any, ...]) -> bool:
+    """Return whether what a reply shows of some members is as expected."""
+    return all(one is UNSET or one == other for one, other in zip(shown, expected, strict=True))
 
 
 def shown(got: Answer | Lost, service_id: ServiceId) -> ShowVerdict:

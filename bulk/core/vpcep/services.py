@@ -94,6 +94,22 @@ def ports_of(json: Any) -> Ports:
         raise ValueError("an entry of ports is no port mapping") from None
 
 
+def known_ports(json: bytes) -> Ports:
+    """Return the mappings of a JSON text; raise ValueError as `ports_of` does.
+
+    A fleet has few different maps, so that each text of usual length is understood once.
+    """
+    return _known_ports(json) if len(json) <= KNOWN_BYTES_MAX else _ports_in(json)
+
+
+def _ports_in(json: bytes) -> Ports:
+    return ports_of(orjson.loads(json))
+
+
+_known_ports = lru_cache(4_096)(_ports_in)
+KNOWN_BYTES_MAX = 4_096
+
+
 @lru_cache(maxsize=65_536, typed=True)
 def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
     """Return the mapping; a fleet has few different ones, so that each is understood once."""

@@ -10,6 +10,7 @@ import pytest
 
 from bulk.core.footprint import Footprint
 from bulk.core.ledger.chain import Chain
+from bulk.core.ledger.change_line import alike_within
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
@@ -25,7 +26,6 @@ from bulk.core.ledger.records import (
     Record,
     Run,
     Session,
-    alike_within,
     record_json,
     record_type,
 )
