@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import orjson
 
-from bulk.adapters.files import LEDGER_SUFFIX
-from bulk.adapters.ledger_ends import head_of, last_session
+from bulk.adapters.ledger_ends import last_session
 from bulk.adapters.ledger_summary import LedgerPoint, Segments, SummaryWriter, load
 from bulk.adapters.lines import Lines
 from bulk.adapters.locks import lock, must_keep_others_away
@@ -178,10 +177,11 @@ def is_live(path: Path) -> bool:
 
 
 @contextmanager
-def kept_at_rest(path: Path) -> Iterator[None]:
-    """Keep everybody from working on a ledger while the block runs; raises LedgerBusy where somebody does.
+def kept_at_rest(path: Path) -> Iterator[Callable[[], None]]:
+    """Keep everybody from working on a ledger while the block runs, or until what is yielded is called.
 
-    `is_live` does not take this for work, and others may do the same.
+    `is_live` does not take this for work, and others may do the same. Raises LedgerBusy where somebody works
+    on it.
     """
     try:
         file = path.open("rb")
@@ -192,7 +192,7 @@ def kept_at_rest(path: Path) -> Iterator[None]:
             lock(file.fileno(), path, shared=True)
         except BlockingIOError as error:
             raise _busy(path) from error
-        yield
+        yield file.close
 
 
 class LedgerReader:
@@ -605,19 +605,13 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 
 def _busy(path: Path) -> LedgerBusy:
-    """Return the refusal of a ledger that somebody holds: the session that works on it, or its rollback."""
-    job = head_of(path).get("job")
-    rollbacks = path.parent.glob(f"{job}-rollback-*{LEDGER_SUFFIX}")
-    if job and (rollback := next(filter(is_live, rollbacks), None)):
-        return _held(path, "it is being rolled back", rollback)
-    return _held(path, "another run works on this ledger", path)
-
-
-def _held(path: Path, what: str, shown: Path) -> LedgerBusy:
+    """Return the refusal of a ledger that somebody holds: for a session on it, or to plan its rollback."""
+    at_work = f"another run works on this ledger{_worker(path)}"
+    what = at_work if is_live(path) else "its rollback is being planned"
     return LedgerBusy(
-        f"{path}: {what}{_worker(shown)}; nothing was sent",
+        f"{path}: {what}; nothing was sent",
         hint="wait for it, or stop it and run the same command; "
-        f"`bulk status {shlex.quote(str(shown))}` shows it",
+        f"`bulk status {shlex.quote(str(path))}` shows it",
     )
 
 

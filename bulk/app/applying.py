@@ -21,9 +21,9 @@ from bulk.app.reach import open_fleets
 from bulk.app.session import Applied, Operator, Start, ended_before, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
+from bulk.app.taking_back import mark_rolled_back
 from bulk.core.errors import LedgerDamaged, Refused
 from bulk.core.ledger.progress import Progress
-from bulk.core.reports.overview import Overview
 
 
 async def apply_from(
@@ -64,7 +64,14 @@ async def apply_from(
         with _alone(whole.sha256, whole.endpoint, around):
             async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)
-                start = _first(source.given, left, gathered, around, operator)
+                on_yes = partial(_put_on_record, plan, left, source, around, operator)
+                start = Start(
+                    given=source.given,
+                    is_first=True,
+                    gathered=gathered,
+                    decisions=left.decisions,
+                    on_yes=on_yes,
+                )
                 return await work_on(plan, reach, source.job, start, around, operator)
 
 
@@ -77,12 +84,19 @@ def _name_open_ahead(runs: JobRuns, around: Surroundings, operator: Operator) ->
         )
 
 
-def _first(
-    given: frozenset[str], left: Leaving, gathered: Overview, around: Surroundings, operator: Operator
-) -> Start:
-    """Return what the first session of a run begins with, which may leave other runs for good."""
-    on_yes = partial(left.on_yes, around, operator.notify)
-    return Start(given=given, is_first=True, gathered=gathered, decisions=left.decisions, on_yes=on_yes)
+async def _put_on_record(
+    ledger: LedgerFile,
+    left: Leaving | None,
+    source: UnreadSource[R] | None,
+    around: Surroundings,
+    operator: Operator,
+) -> None:
+    """Write down in the ledgers of other runs what becomes of them as a session begins on this one."""
+    if source:
+        source.release()
+    await mark_rolled_back(ledger, around, operator.notify)
+    if left:
+        await left.on_yes(around, operator.notify)
 
 
 def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> AbstractContextManager[None]:
@@ -125,6 +139,7 @@ async def apply_ledger(
     async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
         must_name_its_targets(ledger)
         progress = ledger.progress
+        _must_not_be_rolled_back(path, progress)
         session = next_session(ledger, flags, source, around.env, may_fail_more=bool(despite))
         left = _left_for(ledger, despite, around)
         decisions = left.decisions if left else lifting(progress, session.job, despite)
@@ -132,7 +147,6 @@ async def apply_ledger(
             operator.notify(f"continuing with {path}")
         if ended := ended_before(ledger, session.job, decisions, operator):
             return ended
-        _must_not_be_rolled_back(path, ledger.progress)
         if session.refusal:
             raise session.refusal
         for note in session.notes:
@@ -140,14 +154,14 @@ async def apply_ledger(
         with _alone(progress.run["job_sha256"], session.endpoint, around):
             async with open_fleets(Client, session.job.pace, session.endpoint, around) as reach:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, reach)
-                on_yes = partial(left.on_yes, around, operator.notify) if left else None
+                on_yes = partial(_put_on_record, ledger, left, source, around, operator)
                 start = Start(given=session.given, decisions=decisions, notes=session.notes, on_yes=on_yes)
                 return await work_on(ledger, reach, session.job, start, around, operator)
 
 
 def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:
     """Raise Refused where an open run is taken back: what it goes on with would be in force again."""
-    if progress.begun and not progress.finished and (rollback := rollback_of(path, progress.run)):
+    if progress.begun and not progress.finished and (rollback := rollback_of(path, progress)):
         raise Refused(
             f"{path} was rolled back by {rollback}; nothing was sent",
             hint="to make the changes after all, apply the job with --new-run",

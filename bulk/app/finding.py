@@ -137,23 +137,19 @@ def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
     return runs, hashlib.sha256(run["run_id"].encode()).hexdigest()
 
 
-def rollback_of(path: Path, run: Json) -> Path | None:
-    """Return the ledger of the rollback of a whole run, where that has begun; None where there is none.
+def rollback_of(path: Path, progress: Progress) -> Path | None:
+    """Return the ledger of the rollback of a run, where that has begun; None where there is none.
 
-    It is looked for beside the run, and where its plan may have been saved: in the folder of the job, and in
-    this one.
+    It is on record in the run, but for a rollback that an earlier version planned: that one is looked for
+    beside the run.
     """
-    runs, sha256 = rollbacks(path, run)
-    folder = runs.folder.resolve()
-    for ledger in _saved_plans({folder, *_plan_folders(folder)}, runs):
-        head = head_of(ledger)
-        if head.get("job_sha256") != sha256 or head["options"].get("limit"):
-            continue
-        with suppress(LedgerDamaged):
-            _, has_begun, _ = _standing(ledger)
-            if has_begun:
-                return ledger
-    return None
+    if known := decided(progress.decisions).rolled_back:
+        return Path(known.ledger)
+    if not progress.begun:
+        return None
+    runs, sha256 = rollbacks(path, progress.run)
+    planned = (ledger for ledger in _saved_plans({runs.folder}, runs) if _has_begun(ledger))
+    return next((ledger for ledger in planned if head_of(ledger).get("job_sha256") == sha256), None)
 
 
 def _standing(path: Path) -> tuple[Json, bool, bool]:

@@ -60,7 +60,7 @@ class Status:
 def status(path: Path) -> Status:
     """Return where the run of a ledger stands; raises UsageError and LedgerDamaged."""
     progress, by_summary = state(path, every_byte=False)
-    rollback = rollback_of(path, progress.run) if progress.run else None
+    rollback = rollback_of(path, progress)
     return Status(progress=progress, alive=is_live(path), by_summary=by_summary, rolled_back_by=rollback)
 
 

@@ -129,6 +129,7 @@ def _run_of(source: PlanSource[R], targets: list[Json]) -> Run:
         targets=targets,
         user=user(),
         host=socket.gethostname(),
+        takes_back=source.takes_back,
     )
 
 

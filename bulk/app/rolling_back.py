@@ -94,11 +94,13 @@ def run_to_roll_back(
 ) -> Iterator[LedgerSource]:
     """Open the ledger of a run as the source of its rollback; `only` limits it to these service ids.
 
-    With `at_rest` nobody can work on the run meanwhile, and one that is at work is refused with LedgerBusy.
+    With `at_rest` nobody can work on the run before a session begins on its rollback, and one that is at work
+    is refused with LedgerBusy.
     Raises UsageError and LedgerDamaged.
     """
     # Held before the ledger is read: a run that goes on would leave rows that nobody has seen.
-    with kept_at_rest(path) if at_rest else nullcontext(), reading(path, by_summary=True) as reader:
+    held = kept_at_rest(path) if at_rest else nullcontext(lambda: None)
+    with held as release, reading(path, by_summary=True) as reader:
         progress = reader.progress
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))
@@ -111,6 +113,12 @@ def run_to_roll_back(
             given=given_in(flags),
             only=tuple(sorted(only)),
             settle_s=job.pace.settle_s if progress.open else 0.0,
+            takes_back={
+                "ledger": str(path.resolve()),
+                "run_id": progress.run["run_id"],
+                "puts": progress.sent,
+            },
+            release=release,
             path=path,
             reader=reader,
         )

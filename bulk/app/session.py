@@ -178,11 +178,11 @@ async def _is_agreed(
 
 async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
     """Write down that a session begins, and what was decided for it."""
+    if start.on_yes:
+        await start.on_yes()
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
         ledger.put(record)
-    if start.on_yes:
-        await start.on_yes()
     await ledger.write(_session(ledger, job, start.given))
     if start.is_first:
         await ledger.publish()

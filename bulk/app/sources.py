@@ -88,6 +88,8 @@ class PlanSource(ABC, Generic[R]):
     * given: the settings that a person gave as flags or variables
     * only: the service ids that the plan is limited to, sorted; empty where it is not limited
     * settle_s: seconds to wait before the fleet is read, because a PUT may still take effect
+    * takes_back: the run that is taken back, as `Run.takes_back` has it
+    * release: lets go of what was held while the source was read, once a session begins on its plan
 
     And for messages: `origin` is what `sha256` is the digest of, and `way_out` is what can be done, besides
     finishing it, about an open run of something else.
@@ -100,6 +102,8 @@ class PlanSource(ABC, Generic[R]):
     given: frozenset[str]
     only: tuple[str, ...] = ()
     settle_s: float = 0.0
+    takes_back: Json | None = None
+    release: Callable[[], None] = lambda: None
 
     origin: ClassVar[str]
     way_out: ClassVar[str] = ""
@@ -143,6 +147,7 @@ class PlanSource(ABC, Generic[R]):
             only=self.only,
             origin=self.origin,
             way_out=self.way_out,
+            release=self.release,
             digest=lambda: self.sha256,
             read=lambda: self,
         )
@@ -163,6 +168,7 @@ class UnreadSource(Generic[R]):
     only: tuple[str, ...]
     origin: str
     way_out: str
+    release: Callable[[], None] = lambda: None
     digest: Callable[[], str]
     read: Callable[[], PlanSource[R]]
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from bulk.core.errors import LedgerDamaged
 from bulk.core.footprint import Footprint
+from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
@@ -115,6 +116,7 @@ class Audit:
             )
             if number
         ]
+        rollback = decided(progress.decisions).rolled_back
         facts = {
             Promise.CHAIN: f"{counted(self._lines, 'line')}, none missing, edited or out of order",
             Promise.PLAN: f"{rows}, recorded before anything was sent, with the digest {progress.digest}",
@@ -124,7 +126,8 @@ class Audit:
             Promise.OUTCOME: f"the outcomes add up to {rows}: {', '.join(counts) or 'none'}",
             Promise.SESSION: ": ".join(
                 filter(None, [counted(progress.begun, "session"), ", ".join(sessions)])
-            ),
+            )
+            + (f"; rolled back by {rollback.ledger}, {rollback.reason}" if rollback else ""),
         }
         return (Proof(promise=promise, fact=facts[promise]) for promise in Promise)
 

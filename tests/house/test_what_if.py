@@ -70,6 +70,7 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "the change has to be undone": (
         f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",
         f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
+        f"{SCENARIOS}rollback.py::test_a_run_that_was_rolled_back_in_part_is_not_gone_on_with_either",
     ),
     "the file is not what it seems": (
         f"{UNIT}files.py::test_a_workbook_is_to_be_saved_as_csv",

@@ -107,6 +107,7 @@ async def _plan_apply_and_roll_back_twice(world: World, folder: Path) -> None:
             """Plan, check the laws, apply; return whether anything was changed."""
             ahead = await plan_from(source, around=around, out=plan, shown=passed_over)
             _check_laws(plan, source, targets)
+            source.release()
             ended = await apply_ledger(plan, {}, around=around, operator=Yes(), on_record=passed_over)
             assert ended.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
             return ahead.changes > 0

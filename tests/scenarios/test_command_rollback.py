@@ -1,5 +1,6 @@
 """`bulk rollback`, and the order around shared port_ids: the fleet is where it was, and never in between."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -7,8 +8,11 @@ from pathlib import Path
 import orjson
 import pytest
 
+from bulk.adapters.ledger import LedgerFile
 from bulk.core.errors import ExitCode
-from tests.scenarios.stage import Stage, Typed, wide
+from tests.fakes import FakeClock
+from tests.forging import forge, records_of
+from tests.scenarios.stage import Stage, Typed, until, wide
 from tests.simulator_caller import line, mapping, service_id
 
 SHARED = "f9806b85-f754-48af-9cea-d7a289c7205a"
@@ -121,33 +125,172 @@ def test_a_rollback_that_stopped_goes_on_and_not_as_another(stage: Stage) -> Non
     assert stage.outcomes() == {"applied": 2, "failed": 1}
 
 
-@pytest.mark.parametrize("plan", ["", "back.plan", "runs/back.plan"])
-def test_a_run_that_was_rolled_back_is_not_gone_on_with(plan: str, stage: Stage) -> None:
-    """What it left undone would be in force again; status says what happened to it."""
-    before = without_times(stage)
+def left_in_doubt(stage: Stage) -> tuple[str, Path]:
+    """Apply a job of which row 2 stays in doubt; return the job and the ledger."""
     lost = {"kind": "reset", "after": True, "method": "PUT", "service_id": service_id(2)}
     unreadable = {"kind": "error_500", "method": "GET", "service_id": service_id(2), "times": None}
     job = stage.job(wide([1, 2, 3]), concurrency=1)
     stage.order(faults={"rules": [lost, unreadable]})
     assert stage.apply(job).code == ExitCode.IN_DOUBT
-    run = str(stage.ledger)
     stage.order(faults={})
-    if plan:
-        assert stage.bulk("rollback", run, "--out", plan).code == ExitCode.OK
-        assert stage.apply(plan).code == ExitCode.OK
-    else:
-        assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    return job, stage.ledger
+
+
+def is_refused_as_rolled_back(stage: Stage, job: str, run: Path) -> bool:
+    """Return whether neither the job nor the ledger goes on, and nothing is sent; what is advised works."""
     applied = len(stage.applied)
-    for again in (job, run):
+    for again in (job, str(run)):
         ended = stage.apply(again)
         assert ended.code == ExitCode.REFUSED, ended.err
         assert "was rolled back by" in ended.err
         assert "--new-run" in ended.err
-    assert (without_times(stage), len(stage.applied)) == (before, applied)
-    status = stage.bulk("status", run)
-    assert "rolled back: bulk status" in status.out
+    assert len(stage.applied) == applied
+    return stage.apply(job, "--new-run").code == ExitCode.OK
+
+
+@pytest.mark.parametrize("plan", ["", "back.plan", "runs/back.plan", "elsewhere/other.plan"])
+def test_a_run_that_was_rolled_back_is_not_gone_on_with(plan: str, stage: Stage) -> None:
+    """What it left undone would be in force again; every verb says so, wherever the rollback's plan is."""
+    before = without_times(stage)
+    job, run = left_in_doubt(stage)
+    (stage.folder / "elsewhere").mkdir()
+    if plan:
+        assert stage.bulk("rollback", str(run), "--out", plan).code == ExitCode.OK
+        assert "to continue" in stage.bulk("status", str(run)).out
+        assert stage.apply(plan).code == ExitCode.OK
+    else:
+        assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.OK
+    rollback = (stage.folder / plan if plan else stage.ledger).resolve()
+    assert without_times(stage) == before
+    status = stage.bulk("status", str(run))
+    assert f"rolled back (all of it): bulk status {rollback}" in status.out
     assert "to continue" not in status.out
-    assert stage.apply(job, "--new-run").code == ExitCode.OK
+    for verb, *more in (("report",), ("audit",), ("why", service_id(1)), ("report", "--output", "json")):
+        ended = stage.bulk(verb, str(run), *more)
+        assert (ended.code, str(rollback) in "".join(ended.out.split())) == (ExitCode.OK, True), verb
+    assert is_refused_as_rolled_back(stage, job, run)
+
+
+def test_a_run_that_was_rolled_back_in_part_is_not_gone_on_with_either(stage: Stage) -> None:
+    """It would send what was taken back; the rest can still be rolled back."""
+    before = without_times(stage)
+    job, run = left_in_doubt(stage)
+    assert stage.bulk("rollback", str(run), "--only", service_id(1), "--apply", "--yes").code == ExitCode.OK
+    assert "rolled back (1 service of it)" in stage.bulk("status", str(run)).out
+    assert "was rolled back by" in stage.apply(str(run)).err
+    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.OK
+    assert without_times(stage) == before
+    assert is_refused_as_rolled_back(stage, job, run)
+
+
+def test_a_rollback_that_was_only_planned_stands_in_nobodys_way(stage: Stage) -> None:
+    """The run goes on; the plan of its rollback then lacks what was sent since, and is not applied."""
+    job = stage.job(wide([1, 2, 3]), concurrency=1)
+    stage.order(
+        faults={"rules": [{"kind": "code", "code": "APIGW.0301", "http": 401, "method": "PUT", "nth": 2}]}
+    )
+    assert stage.apply(job).code == ExitCode.CANNOT_RUN
+    stage.order(faults={"rules": []})
+    assert stage.bulk("rollback", job, "--out", "back.plan").code == ExitCode.OK
+    assert stage.apply(job).code == ExitCode.OK
+    sent = len(stage.applied)
+    stale = stage.apply("back.plan")
+    assert (stale.code, len(stage.applied)) == (ExitCode.REFUSED, sent)
+    assert "went on after this rollback was planned, by 2 PUTs" in stale.err
+    [anew] = re.findall(r"`bulk (rollback .*) --out FILE`", stale.err)
+    assert stage.bulk(*anew.split(), "--out", "anew.plan").code == ExitCode.OK
+    assert stage.apply("anew.plan").code == ExitCode.OK
+    assert len(stage.applied) == sent + 3
+
+
+def test_a_rollback_waits_for_nobody_who_works_on_its_run(stage: Stage) -> None:
+    """8, before its first PUT and before its first session; afterwards the same command works."""
+    _, run = left_in_doubt(stage)
+    stage.bulk("rollback", str(run), "--out", "back.plan")
+    ledger, sent = LedgerFile.open(run, now=FakeClock().now), len(stage.applied)
+    try:
+        busy = stage.apply("back.plan")
+        assert (busy.code, len(stage.applied)) == (ExitCode.BUSY, sent)
+        assert stage.status(stage.folder / "back.plan")["state"] == "planned"
+    finally:
+        os.close(ledger._fd)
+    assert stage.apply("back.plan").code == ExitCode.OK
+
+
+@pytest.mark.parametrize("case", ["missing", "damaged", "not ours to write", "another run's"])
+def test_a_run_that_cannot_be_marked_is_rolled_back_all_the_same(case: str, stage: Stage) -> None:
+    """Undoing is what matters; that nobody will know it is said, and on record in the rollback."""
+    before = without_times(stage)
+    job, run = left_in_doubt(stage)
+    stage.bulk("rollback", str(run), "--out", "back.plan")
+    content = run.read_bytes()
+    run.unlink()
+    match case:
+        case "damaged":
+            run.write_bytes(content.replace(b'"applied"', b'"failed "', 1))
+        case "not ours to write":
+            run.symlink_to(stage.file("elsewhere", content.decode()))
+        case "another run's":
+            assert stage.apply(job).code == ExitCode.OK
+            stage.ledger.rename(run)
+            before = without_times(stage)
+    ended = stage.apply("back.plan", *(["--no-strict"] if case == "missing" else []))
+    assert "not on record there that it is rolled back" in ended.err
+    assert str(run) in ended.err
+    (note,) = (
+        each for each in stage.records("note", stage.folder / "back.plan") if each["about"] == "rollback"
+    )
+    assert "do not go on with it" in note["message"]
+    assert case == "another run's" or (ended.code, without_times(stage)) == (ExitCode.OK, before)
+
+
+def test_a_run_that_was_moved_together_with_its_rollback_is_marked(stage: Stage) -> None:
+    """A folder may be mounted elsewhere, or copied to another host."""
+    _, run = left_in_doubt(stage)
+    stage.bulk("rollback", str(run), "--out", str(run.parent / "back.plan"))
+    moved = run.parent.rename(stage.folder / "moved")
+    assert stage.apply(str(moved / "back.plan")).code == ExitCode.OK
+    assert "was rolled back by" in stage.apply(str(moved / run.name)).err
+    assert len(stage.records("decision", moved / run.name)) == 1
+
+
+def test_a_rollback_that_is_killed_before_its_first_put_is_known_to_its_run(stage: Stage) -> None:
+    """The run is not gone on with; the same rollback is."""
+    before = without_times(stage)
+    job, run = left_in_doubt(stage)
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 600.0, "method": "PUT"}]})
+    with stage.child("rollback", str(run), "--apply", "--yes") as rollback:
+        until(lambda: len(stage.ledgers) == 2 and stage.status()["puts_sent"], rollback)
+    assert "was rolled back by" in stage.apply(str(run)).err
+    stage.order(faults={"rules": []})
+    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.OK
+    assert without_times(stage) == before
+    assert [each["what"] for each in stage.records("decision", run)] == ["rolled_back"]
+    assert is_refused_as_rolled_back(stage, job, run)
+
+
+def test_a_rollback_that_is_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
+    """Nor is the run that it took back: neither knows what is in force."""
+    job, run = left_in_doubt(stage)
+    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.OK
+    first, after = stage.ledger, stage.ports(1)
+    assert stage.bulk("rollback", str(first), "--apply", "--yes").code == ExitCode.OK
+    assert stage.ports(1) != after
+    assert "rolled back (all of it)" in stage.bulk("status", str(first)).out
+    assert is_refused_as_rolled_back(stage, job, run)
+
+
+def test_the_rollback_of_an_earlier_version_is_found_beside_its_run(stage: Stage) -> None:
+    """It did not name its run, and put nothing on record there."""
+    job, run = left_in_doubt(stage)
+    content = run.read_bytes()
+    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.OK
+    run.write_bytes(content)
+    first, *rest = records_of(stage.ledger.read_bytes())
+    del first["takes_back"]
+    forge(stage.ledger, [first, *rest])
+    assert f"rolled back: bulk status {stage.ledger}" in stage.bulk("status", str(run)).out
+    assert is_refused_as_rolled_back(stage, job, run)
 
 
 def test_what_a_later_run_changed_is_not_taken_back_with_an_earlier_one(stage: Stage) -> None:

@@ -138,3 +138,12 @@ def test_the_pace_that_format_2_kept_in_notes_is_still_drawn_and_named(stage: St
     history = stage.bulk("why", ledger, change["service_id"]).out
     assert "1.81/s" in history
     assert "4 per 2 s (user)" in history
+
+
+@pytest.mark.parametrize("stage", [{"fleet": fleet("throttled")}], indirect=True)
+def test_a_run_of_format_2_that_was_rolled_back_is_not_gone_on_with(stage: Stage) -> None:
+    """It is put on record in it, and the ledger stays sound."""
+    ledger = placed(stage, RUNS[2])
+    assert stage.bulk("rollback", ledger, "--apply", "--yes").code == ExitCode.OK
+    assert "was rolled back by" in stage.apply(ledger).err
+    assert "rolled back by" in stage.bulk("audit", ledger).out

@@ -94,6 +94,7 @@ FULL: dict[str, Record] = {
         cause=BrakeReason.CANARY,
         effects=(SideEffect("ports", ports(7)), SideEffect("description", "d")),
         failures_max=3,
+        ledger="/runs/back.plan",
     ),
     "end": end_record(BrakeReason.WINDOW),
 }

@@ -43,6 +43,8 @@ class Decided:
     is_canary_passed: bool = False
     left: str = ""
     """Why a person left the run for another one; empty where nobody did."""
+    rolled_back: Decision | None = None
+    """The last rollback of the run that began."""
 
 
 def decided(records: Iterable[Json]) -> Decided:
@@ -50,7 +52,7 @@ def decided(records: Iterable[Json]) -> Decided:
     stops: dict[str, StandingStop] = {}
     effects: dict[str, frozenset[SideEffect]] = {}
     allowed: frozenset[SideEffect] = frozenset()
-    is_canary_passed, left = False, ""
+    is_canary_passed, left, rolled_back = False, "", None
     for record in records:
         decision = decision_of(record)
         match decision.what:
@@ -60,10 +62,12 @@ def decided(records: Iterable[Json]) -> Decided:
             case DecisionKind.DESPITE if lifted := stops.pop(decision.id, None):
                 allowed |= effects[decision.id]
                 is_canary_passed |= lifted.cause is BrakeReason.CANARY
-            case DecisionKind.LEAVE if decision.id in stops:
+            case DecisionKind.LEAVE if not decision.id or decision.id in stops:
                 left = f"{decision.user} on {decision.host}, {record['at']}: {decision.reason}"
             case DecisionKind.WAVE if decision.wave == CANARY_WAVE:
                 is_canary_passed |= decision.ruling is Ruling.GO
+            case DecisionKind.ROLLED_BACK:
+                rolled_back = decision
             case _:
                 pass
     return Decided(
@@ -73,6 +77,7 @@ def decided(records: Iterable[Json]) -> Decided:
         allowed=allowed,
         is_canary_passed=is_canary_passed,
         left=left,
+        rolled_back=rolled_back,
     )
 
 

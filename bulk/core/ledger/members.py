@@ -197,6 +197,7 @@ _TARGET = _object("is_target", dict.fromkeys(Target._fields, _NAME))
 is_target: Callable[[Json], bool] = _known["is_target"]
 _PLACE = _object("is_place", {**dict.fromkeys(Target._fields, _NAME), "host": _optional(_NAME)})
 _OWNER = _object("is_owner", dict.fromkeys(Owner._fields, _optional(_NAME)))
+_TAKEN_BACK = _object("is_taken_back", {"ledger": _PATH, "run_id": _NAME, "puts": _PUTS})
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
 _LIMIT = _object(
     "is_limit",
@@ -280,6 +281,7 @@ RECORDS: Mapping[str, Checks] = {
         "options": _OPTIONS,
         "targets": _list_of("are_targets", _PLACE, length_max=TARGETS_MAX),
         **dict.fromkeys(("user", "host"), _optional(_TEXT)),
+        "takes_back": _optional(_or_null(_TAKEN_BACK)),
     },
     "change": _CHANGE,
     "planned": {
@@ -338,6 +340,7 @@ RECORDS: Mapping[str, Checks] = {
         "cause": _optional(_or_null(_one_of(BrakeReason))),
         "effects": _optional(_EFFECTS),
         "failures_max": _optional(_or_null(_int(0, COUNT_MAX))),
+        "ledger": _optional(_PATH),
     },
     "end": {
         "reason": _one_of(BrakeReason),

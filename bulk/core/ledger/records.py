@@ -125,7 +125,8 @@ class Run:
 
     `runs` is the absolute path of the folder in which the job's runs are kept, also where this ledger is
     elsewhere, and `file` is the name of the file by which the job was given. Both are empty where no run of a
-    job is meant, as in version 0.1.0.
+    job is meant, as in version 0.1.0. A rollback names the run that it `takes_back`: the absolute path of its
+    ledger, its run id, and the PUTs that it had sent when the rollback was planned.
     """
 
     type: ClassVar[str] = "run"
@@ -142,6 +143,7 @@ class Run:
     user: str = ""
     """Who planned it, and on which machine; older ledgers do not say."""
     host: str = ""
+    takes_back: Json | None = None
 
 
 @noun
@@ -281,9 +283,11 @@ class DecisionKind(StrEnum):
     DESPITE = "despite"
     """The stop of this id is lifted."""
     LEAVE = "leave"
-    """The run is left as it is for another one, although the stop of this id stands."""
+    """The run is left as it is for another one, although the stop of this id stands, if it has an id."""
     WAVE = "wave"
     """The rows of a wave were judged."""
+    ROLLED_BACK = "rolled_back"
+    """A rollback of the run began, which has this id and this ledger; nobody goes on with the run."""
 
 
 @noun
@@ -308,6 +312,7 @@ class Decision:
     effects: tuple[SideEffect, ...] = ()
     failures_max: int | None = None
     """The limit of failures: the one that stopped the run, or the one that holds from here on."""
+    ledger: str = ""
 
 
 @noun
@@ -500,7 +505,7 @@ def decision_of(json: Json) -> Decision:
         cause=BrakeReason(cause) if cause else None,
         effects=tuple(_effect_of(name, value) for name, value in dict(json.get("effects", {})).items()),
         failures_max=None if most is None else int(most),
-        **{name: _text(json, name) for name in ("user", "host", "id") if name in json},
+        **{name: _text(json, name) for name in ("user", "host", "id", "ledger") if name in json},
     )
 
 

@@ -68,6 +68,7 @@ def _decision_text(decision: Decision) -> str:
     wave = "" if decision.wave is None else f" {decision.wave}"
     return (
         f"{decision.by}{decision.user and f' {decision.user}'}{decision.host and f' on {decision.host}'}: "
-        f"{decision.what}{wave}{f', {decision.ruling}' if decision.ruling else ''} ({decision.reason})"
+        f"{decision.what}{wave}{f', {decision.ruling}' if decision.ruling else ''} "
+        f"({decision.reason}{decision.ledger and f'; {decision.ledger}'})"
         f"{decision.id and f' [{decision.id}]'}"
     )

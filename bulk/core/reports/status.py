@@ -92,16 +92,21 @@ def lines(
         if parked := progress.parked:
             yield text(f"! {parked_text(parked)}", Style.BAD)
         yield from _last_word(progress, state, zone)
-    stops = decided(progress.decisions).stops
+    known = decided(progress.decisions)
+    stops = known.stops
     for stop in stops:
         yield text(
             printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"),
             Style.BAD,
         )
-    yield from map(text, ways_on(stops, ledger, flag))
     if rolled_back_by:
-        yield text(f"rolled back: bulk status {rolled_back_by}", Style.STRONG)
-    elif not stops:
+        how_much = f" ({known.rolled_back.reason})" if known.rolled_back else ""
+        yield text(printable(f"rolled back{how_much}: bulk status {rolled_back_by}"), Style.STRONG)
+    elif known.left:
+        yield text(printable(f"left for good by {known.left}"), Style.STRONG)
+    elif stops:
+        yield from map(text, ways_on(stops, ledger, flag))
+    else:
         yield from _next(state, f"bulk apply {ledger}{flag}")
 
 

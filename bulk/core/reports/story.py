@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from bulk.core.ledger.chain import moment_s
-from bulk.core.ledger.records import AttemptResult, Json, change_of, pace_of
+from bulk.core.ledger.records import AttemptResult, DecisionKind, Json, change_of, pace_of
 from bulk.core.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
@@ -49,7 +49,7 @@ class _Teller:
             "attempt": self._predecessor_parked,
             "outcome": self._predecessor,
             "pace": self._paced,
-            "decision": lambda record: () if self.outcome else _said(remark(record)),
+            "decision": self._decided,
             "end": self._stopped,
         }
 
@@ -102,6 +102,10 @@ class _Teller:
         parts += [f'found {moved.field} "{moved.after}", expected "{moved.before}"' for moved in row.moved]
         parts += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
         return _said("; ".join(filter(None, parts)), style_of(self.outcome))
+
+    def _decided(self, record: Json) -> Line:
+        concerns_all = record["what"] == DecisionKind.ROLLED_BACK
+        return _said(remark(record)) if concerns_all or not self.outcome else ()
 
     def _session(self, record: Json) -> Line:
         who = f"process {record['pid']} of {record['user']} on {record['host']}"

@@ -1,0 +1,81 @@
+"""What a rollback puts on record in the run that it takes back, before its first PUT.
+
+Whoever goes on with that run later, by whatever command, has to know: it would make the changes again.
+"""
+
+import shlex
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from bulk.adapters.ledger import LedgerFile
+from bulk.adapters.ledger_ends import head_of
+from bulk.app.overruling import user
+from bulk.app.surroundings import Surroundings
+from bulk.core.errors import CannotRun, LedgerFailed, Refused, UsageError
+from bulk.core.ledger.decisions import decided
+from bulk.core.ledger.progress import Progress
+from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Json, Note
+from bulk.core.text import counted
+
+
+async def mark_rolled_back(rollback: LedgerFile, around: Surroundings, notify: Callable[[str], None]) -> None:
+    """Put on record in the run that this ledger takes back, if it takes one back, that it does.
+
+    A ledger that is elsewhere or cannot be written does not stand in the way of a rollback: this is noted.
+    Raises LedgerBusy where that run is at work, and Refused where it went on after the rollback was planned.
+    """
+    taken = rollback.progress.run.get("takes_back")
+    if not taken:
+        return
+    path = _found(taken, beside=rollback.path)
+    try:
+        async with LedgerFile.open(path, now=around.clock.now) as ledger:
+            _must_be_as_planned(ledger, taken, rollback.progress)
+            decision = _decision(rollback)
+            known = decided(ledger.progress.decisions).rolled_back
+            if not known or known.id != decision.id:
+                await ledger.write(decision)
+    except LedgerFailed:
+        raise
+    except (CannotRun, UsageError) as error:
+        message = f"{error.message}; it is not on record there that it is rolled back: do not go on with it"
+        rollback.put(Note(about="rollback", message=message))
+        notify(message)
+
+
+def _found(taken: Json, *, beside: Path) -> Path:
+    """Return the ledger that a rollback takes back, which may have been moved together with the rollback."""
+    stated = Path(taken["ledger"])
+    places = (stated, beside.with_name(stated.name))
+    return next((path for path in places if head_of(path).get("run_id") == taken["run_id"]), stated)
+
+
+def _must_be_as_planned(ledger: LedgerFile, taken: Json, rollback: Progress) -> None:
+    """Raise Refused where the run sent PUTs that the plan of its rollback knows nothing of.
+
+    Once the rollback has begun, nobody goes on with the run.
+    """
+    puts = ledger.progress.sent - taken["puts"]
+    if ledger.progress.run["run_id"] != taken["run_id"]:
+        raise CannotRun(f"{ledger.path} is another run's ledger")
+    if puts > 0 and not rollback.begun:
+        raise Refused(
+            f"{ledger.path} went on after this rollback was planned, by {counted(puts, 'PUT')}; "
+            "nothing was sent",
+            hint=f"plan the rollback anew: `bulk rollback {shlex.quote(str(ledger.path))} --out FILE`",
+        )
+
+
+def _decision(rollback: LedgerFile) -> Decision:
+    run = rollback.progress.run
+    is_whole = not run["options"].get("limit")
+    return Decision(
+        by=DecidedBy.OPERATOR,
+        what=DecisionKind.ROLLED_BACK,
+        reason="all of it" if is_whole else f"{counted(rollback.progress.rows, 'service')} of it",
+        user=user(),
+        host=socket.gethostname(),
+        id=run["run_id"],
+        ledger=str(rollback.path.resolve()),
+    )
