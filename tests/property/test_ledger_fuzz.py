@@ -1,14 +1,10 @@
 """Damaged and forged ledgers, and every verb that reads one: an answer or a refusal, soon and in bounds."""
 
 import asyncio
-import gc
 import os
 import random
-import resource
-import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -48,6 +44,7 @@ from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import Patience
 from tests.fakes import FakeClock, FakeFleet, FakePace, FastDisk, FixedDice, inline
 from tests.forging import LATER, forged, ledger, records_of, spoilt
+from tests.fuzzing import fuzzing
 from tests.nouns import (
     LiveList,
     change,
@@ -280,23 +277,15 @@ VERBS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@contextmanager
-def bounded(path: Path) -> Iterator[None]:
-    """Fail where the memory has grown by more than 64 MiB while the block ran, once all that is imported."""
+def warm_up(path: Path) -> None:
+    """Let each verb read a sound ledger, so that all is imported before the memory is measured."""
+    path.write_bytes(forged(BASES[1]))
     for verb in VERBS:
         answered(path, verb, "the base")
-    usual = gc.get_threshold()
-    gc.set_threshold(700, 10, 10)  # a command has it rare, since a process runs one
-    gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield
-    gc.set_threshold(*usual)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 65_536
 
 
 def answered(path: Path, verb: str, what: str) -> bool:
     """Return whether a verb has an answer for a ledger; fail where it does neither that nor refuse."""
-    began = time.monotonic()
     try:
         VERBS[verb](path)
     except BulkError as error:
@@ -306,8 +295,6 @@ def answered(path: Path, verb: str, what: str) -> bool:
         return not is_refused
     except BaseException as error:
         raise AssertionError(f"{what}: {verb}") from error
-    finally:
-        assert time.monotonic() - began < 20, what
     return True
 
 
@@ -329,16 +316,16 @@ SOME = [
 @pytest.mark.parametrize("ledgers_forged", SOME)
 def test_every_verb_answers_or_refuses_a_forged_ledger(tmp_path: Path, ledgers_forged: int) -> None:
     """Whoever recomputes the sums meets a refusal with the line, never a bug, a hang or a full memory."""
-    dice, path, passed, ran = random.Random(11), tmp_path / "job-20260115T083000.000Z.ledger.jsonl", 0, 0
-    path.write_bytes(forged(BASES[1]))
-    with bounded(path):
+    dice, path, ran = random.Random(11), tmp_path / "job-20260115T083000.000Z.ledger.jsonl", 0
+    warm_up(path)
+    with fuzzing("forged ledgers") as tally:
         for number in range(ledgers_forged):
             path.write_bytes(forged(forgery(dice), digest=dice.random() < 0.98))
             what = f"forgery {number}"
-            passed += is_well_formed(path)
-            for verb in dice.sample([*VERBS], 3):
-                ran += answered(path, verb, what)
-    assert passed > ledgers_forged / 2
+            with tally.bounded(what):
+                tally.passed += is_well_formed(path)
+                for verb in dice.sample([*VERBS], 3):
+                    ran += answered(path, verb, what)
     assert ran > ledgers_forged / 2
 
 
@@ -347,8 +334,8 @@ def test_every_verb_answers_or_refuses_a_damaged_ledger(tmp_path: Path, damages:
     """Bytes lost, changed or put in between: only a torn last line is passed over."""
     dice, path = random.Random(12), tmp_path / "damaged"
     whole = [forged(base) for base in BASES]
-    path.write_bytes(forged(BASES[1]))
-    with bounded(path):
+    warm_up(path)
+    with fuzzing("damaged ledgers") as tally:
         for number in range(damages):
             content = dice.choice(whole)
             at = dice.randrange(len(content))
@@ -357,9 +344,11 @@ def test_every_verb_answers_or_refuses_a_damaged_ledger(tmp_path: Path, damages:
             path.write_bytes(damaged)
             what = f"damage {number}"
             is_torn = content.startswith(damaged) or damaged.rpartition(b"\n")[0] in content[:at]
-            is_read = answered(path, "status", what)
-            assert not is_read or is_torn, what
-            answered(path, dice.choice([*VERBS]), what)
+            tally.passed += b"\n" in content[:at]
+            with tally.bounded(what):
+                is_read = answered(path, "status", what)
+                assert not is_read or is_torn, what
+                answered(path, dice.choice([*VERBS]), what)
 
 
 def test_the_forged_ones_were_sound_before_they_were_forged(tmp_path: Path) -> None:
