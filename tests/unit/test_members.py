@@ -29,6 +29,7 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
     Ruling,
+    change_of,
     record_json,
     record_type,
 )
@@ -206,6 +207,9 @@ OUT_OF_RANGE: dict[str, tuple[str, Json]] = {
     "an id with another's letters": ("change", {"service_id": "é" * 36}),
     "the state of another service": ("change", {"before": record_json(change(1))["before"]}),
     "an update of no service": ("change", {"before": None}),
+    "an edit of ports that are none": ("change", {"asked": {"add_ports": [mapping(1, 1, 0)]}}),
+    "a body asked for that is none": ("change", {"asked": {"ports": [mapping(1, 1, 0)]}}),
+    "a field asked for that is no text": ("change", {"asked": {"description": 7}}),
     "a row to wait for that is none": ("change", {"after": [0]}),
     "a code that is a story": ("outcome", {"code": "x" * 300}),
     "an effect on a field that no service has": ("decision", {"effects": {"owner": "me"}}),
@@ -250,6 +254,13 @@ def test_members_that_are_not_known_are_passed_over(kind: str) -> None:
             value["later"] = 1
     passed = checked_whole({**json, "later": [[1]]})
     assert {name: value for name, value in passed.items() if name != "later"} == json
+
+
+def test_what_a_later_version_asks_is_passed_over() -> None:
+    """Also where its value is a list of something else than ports."""
+    json = line(FULL["change"])
+    later = {**json, "asked": {**json["asked"], "later": [7]}}
+    assert change_of(checked_whole(later)) == change_of(json)
 
 
 def test_of_a_long_text_that_is_kept_the_beginning_is_kept() -> None:

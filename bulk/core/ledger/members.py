@@ -232,7 +232,14 @@ def _fields_of(kind: type[Any], *, null: bool = False) -> Checks:
 
 _STATE = _object("is_state", _fields_of(ServiceState))
 _BODY = _object("is_body", _fields_of(ModifyBody), is_closed=True)  # it is sent as it is, or not at all
-_ASKED = _object("is_asked", {n: _optional(c) for n, c in _fields_of(ServiceUpdate, null=True).items()})
+_ASKED = _object(
+    "is_asked",
+    {
+        name: _optional(check)
+        for kind in (ServiceUpdate, ModifyBody)
+        for name, check in _fields_of(kind, null=True).items()
+    },
+)
 _LINE: Checks = {"at": _AT}
 _REPLY: Checks = {
     "http": _or_null(_int(0, 999)),

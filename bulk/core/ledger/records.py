@@ -449,10 +449,13 @@ _ACTIONS = {action.value: action for action in Action}
 
 def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
     """Return an update with what `_asked_json` gave; members of a later version are passed over."""
-    asked: Json = {name: ports_of(value) if type(value) is list else value for name, value in json.items()}
-    body = {name: asked[name] for name in BODY_FIELDS if name in asked}
-    others = {name: asked[name] for name in _ASKED if name in asked}
-    return replace(update, body=replace(update.body, **body) if body else update.body, **others)
+    asked: Json = {
+        name: ports_of(json[name]) if type(json[name]) is list else json[name]
+        for name in (*BODY_FIELDS, *_ASKED)
+        if name in json
+    }
+    body = {name: asked.pop(name) for name in BODY_FIELDS if name in asked}
+    return replace(update, body=replace(update.body, **body) if body else update.body, **asked)
 
 
 def settings_of_run(run: Json) -> Json:
