@@ -77,6 +77,7 @@ WHOLE_FILE = (
     _raw("random bytes", "b.csv", bytes(range(256)), "1:1", "NUL"),
     _raw("UTF-16 with a mark", "u.csv", "service_id,ports\n".encode("utf-16"), "1:1", "UTF-16"),
     _raw("UTF-16 without a mark", "u.csv", "service_id,ports\n".encode("utf-16-le"), "1:1", "UTF-16"),
+    _raw("UTF-16 that is no sheet", "u.jsonl", "{}\n".encode("utf-16"), "1:1", "save it as UTF-8"),
     _raw("old Mac line ends", "m.csv", f"service_id,ports\r{A},1:2\r".encode(), "1:1", "CR alone"),
     _raw("header in Latin-1", "l.csv", b"service_id,ports,notiz\xfc\n", "1:23", "0xFC is not UTF-8"),
     _raw("JSON Lines named .csv", "j.csv", f'{{"service_id": "{A}"}}\n'.encode(), "1:1", "--format jsonl"),
@@ -178,6 +179,7 @@ HEADERS = (
         )
         for delimiter, what in (("|", '"|"'), (":", '":"'), ("，", '"，"'), (" ", "blanks"), (" | ", '"|"'))
     ),
+    _wide("quoted columns, separated by bars", "1:1", 'separated by "|"', header='"service_id"|"ports"'),
     _wide(
         "open quote in the header", "1:1", "left open in the header", f"{A},1:2", header='service_id,"ports'
     ),

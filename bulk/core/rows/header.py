@@ -54,7 +54,8 @@ def read_header(records: CsvRecords, name: str) -> tuple[Header | None, list[Iss
         return None, [issue_at(name, number, 1, "", problem)]
     split = split_names(text)
     if isinstance(split, Fault):
-        return None, [issue_at(name, number, split.column, "", split.problem)]
+        problem, column = _other_delimiter(text) or split.problem, split.column
+        return None, [issue_at(name, number, column, "", problem)]
     delimiter, names = split
     if problem := _not_columns(text, names):
         return None, [issue_at(name, number, 1, "", problem)]
@@ -106,7 +107,12 @@ def _not_columns(text: str, names: tuple[str, ...]) -> Problem | None:
     """Return why a header does not fall into columns: too many, or a delimiter that is not taken."""
     if len(names) > COLUMNS_MAX:
         return Problem(message=counted(len(names), "column"), hint=f"a file may have {COLUMNS_MAX:,}")
-    for delimiter, what in OTHER_DELIMITERS.items() if "service_id" not in names else ():
+    return None if "service_id" in names else _other_delimiter(text)
+
+
+def _other_delimiter(text: str) -> Problem | None:
+    """Return what separates the columns of a header, where it is a delimiter that is not taken."""
+    for delimiter, what in OTHER_DELIMITERS.items():
         parts = {stripped(part).strip('"') for part in text.split(delimiter)}
         if "service_id" in parts and len(parts.intersection(CSV_COLUMNS)) > 1:
             hint = 'save the file with ",", ";" or a tab between the cells'

@@ -16,6 +16,7 @@ LINES_MAX = 2**28 - 1
 
 _BOM = "\ufeff".encode()
 _CSV_HINT = "save the sheet as CSV (UTF-8)"
+_UTF_8_HINT = "save it as UTF-8 (CSV UTF-8 in a spreadsheet)"
 _MAGIC = (
     (b"PK\x03\x04", "a ZIP archive or an XLSX workbook", _CSV_HINT),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", _CSV_HINT),
@@ -26,8 +27,8 @@ _MAGIC = (
     (b"PAR1", "a Parquet file", "export it as CSV or JSON Lines"),
     (b"%PDF-", "a PDF document", _CSV_HINT),
     (b"<", "an HTML or XML document", _CSV_HINT),
-    (b"\xff\xfe", "encoded as UTF-16", "save it as CSV UTF-8"),
-    (b"\xfe\xff", "encoded as UTF-16", "save it as CSV UTF-8"),
+    (b"\xff\xfe", "encoded as UTF-16", _UTF_8_HINT),
+    (b"\xfe\xff", "encoded as UTF-16", _UTF_8_HINT),
 )
 
 
@@ -92,7 +93,7 @@ def _not_text(start: bytes) -> Problem | None:
         if start.startswith(magic):
             return Problem(message=f"the file is {what}, not text", hint=hint)
     if b"\0" in start[:LINE_BYTES_MAX]:
-        return Problem(message="the file begins with NUL bytes: UTF-16, or not text at all", hint=_CSV_HINT)
+        return Problem(message="the file begins with NUL bytes: UTF-16, or not text at all", hint=_UTF_8_HINT)
     return None
 
 
@@ -129,9 +130,7 @@ def _text(piece: bytes) -> str | Fault:
 
 
 def _not_utf8(piece: bytes, start: int) -> Fault:
-    problem = Problem(
-        message=f"the byte 0x{piece[start]:02X} is not UTF-8", hint="save the file as CSV UTF-8"
-    )
+    problem = Problem(message=f"the byte 0x{piece[start]:02X} is not UTF-8", hint=_UTF_8_HINT)
     return Fault(column=len(piece[:start].decode()) + 1, problem=problem)
 
 
