@@ -1,12 +1,13 @@
 """What holds for whole files: targets, rows against each other, sifting, limits."""
 
 import io
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from bulk.core.model import Caution, InvalidRow, Issue, ServiceUpdate, Target
-from bulk.core.rows import Format, Row, lines, read_rows, repeats, sift, sifting, survey
+from bulk.core.rows import Format, Row, lines, read_ids, read_rows, repeats, sift, sifting, survey
 from bulk.core.rows.known import Known
 from tests.scenarios.bad_jobs import NIC, A, B
 
@@ -263,3 +264,12 @@ def test_a_file_issue_is_an_issue() -> None:
     """A file that is no text has exactly one thing to say."""
     (row,) = read_rows([b"PK\x03\x04"], name="s.csv", format=Format.CSV, default=DEFAULT)
     assert isinstance(row, Issue)
+
+
+def test_ids_on_one_line_are_read_in_the_time_that_their_length_takes() -> None:
+    """A list that was pasted into one line, and the place of each cell that is no id."""
+    began = time.process_time()
+    ids, issues = read_ids([b"x, " * 100_000 + A.encode() + b"\n"], name="ids.txt")
+    assert time.process_time() - began < 10
+    assert (ids, len(issues)) == ({A}, 100_000)
+    assert issues[-1].place == "ids.txt:1:299998"

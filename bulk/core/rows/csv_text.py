@@ -149,8 +149,18 @@ def cell_starts(text: str, delimiter: str) -> list[int]:
 
 def place_of_start(text: str, start: int) -> tuple[int, int]:
     """Return (lines below the record's first, column) of the content of the cell that starts there."""
-    start = min(start, len(text.rstrip("\r\n")))
-    start += text.startswith('"', start)
-    content = text[start:].lstrip(" ")
-    start = len(text) - len(content) if content else start
-    return text.count("\n", 0, start), start - text.rfind("\n", 0, start)
+    return next(places_of_starts(text, (start,)))
+
+
+def places_of_starts(text: str, starts: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the places of several cells, in their order; a line of a megabyte may have half a million."""
+    end, below, line_start, seen = len(text.rstrip("\r\n")), 0, 0, 0
+    for cell_start in starts:
+        start = min(cell_start, end)
+        start += text.startswith('"', start)
+        while text.startswith(" ", start):
+            start += 1
+        below += text.count("\n", seen, start)
+        line_start = text.rfind("\n", seen, start) + 1 or line_start
+        seen = start
+        yield below, start - line_start + 1

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from bulk.core.model import Issue
-from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, CsvRecords, place_of_cell
+from bulk.core.rows.csv_text import AnyRecord, BrokenRecord, CsvRecords, cell_starts, places_of_starts
 from bulk.core.rows.drafts import issue_at
 from bulk.core.rows.header import DELIMITERS, split_names
 from bulk.core.rows.lines import Fault, LineCount, text_lines
@@ -51,7 +51,8 @@ def _of_records(
         if isinstance(record, BrokenRecord):
             yield record.line, record.fault.column, record.fault
             continue
+        places = list(places_of_starts(record.text, cell_starts(record.text, delimiter)))
         for position, cell in enumerate(record.cells):
             if column in {None, position} and (bare := stripped(cell)):
-                below, at = place_of_cell(record.text, delimiter, position)
+                below, at = places[min(position, len(places) - 1)]
                 yield record.line + below, at, bare
