@@ -8,19 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 INPUT_CPU_S = 5.0
-"""CPU time of one input: a hundred times what the slowest takes."""
-GROWTH_KIB = 65_536
-"""How much more memory a process may take at most after all inputs than before them."""
+"""CPU time of one input: more than twice what the slowest takes on a busy machine."""
+GROWTH_MIB = 32
+"""How much more memory the second half may take: by then all that is remembered of values is full."""
 
 
 class Tally:
     """What was found of the inputs so far."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, of: int) -> None:
+        """Begin with none, of so many."""
         self.inputs = 0
         self.passed = 0
         self.slowest_s = 0.0
+        self.begun_mib = self.half_mib = most_mib()
+        self._half = of // 2
 
     @contextmanager
     def bounded(self, what: str) -> Iterator[None]:
@@ -31,21 +33,29 @@ class Tally:
         self.inputs += 1
         self.slowest_s = max(self.slowest_s, took_s)
         assert took_s < INPUT_CPU_S, f"{what} took {took_s:.1f} s"
+        if self.inputs == self._half:
+            self.half_mib = most_mib()
+
+
+def most_mib() -> float:
+    """Return the most memory that this process has had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextmanager
-def fuzzing(what: str) -> Iterator[Tally]:
+def fuzzing(what: str, inputs: int) -> Iterator[Tally]:
     """Count inputs; fail where too few got past the first check, or the memory grew; print the figures."""
-    usual, tally = gc.get_threshold(), Tally()
+    usual = gc.get_threshold()
     gc.set_threshold(700, 10, 10)  # a command has it rare, since a process runs one
     gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    yield tally
+    yield (tally := Tally(inputs))
     gc.set_threshold(*usual)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    ended_mib = most_mib()
     sys.stdout.write(
-        f"\n{what}: {tally.inputs} inputs, {tally.passed / tally.inputs:.0%} past the first check, "
-        f"slowest {tally.slowest_s:.3f} s, at most {before / 1024:.0f} -> {after / 1024:.0f} MiB\n"
+        f"\n{what}: {tally.inputs} inputs, {tally.passed / tally.inputs:.0%} past the first check, slowest "
+        f"{tally.slowest_s:.3f} s; {tally.begun_mib:.0f} MiB at first, {tally.half_mib:.0f} after half of "
+        f"them, {ended_mib:.0f} at last\n"
     )
-    assert tally.passed > tally.inputs / 2
-    assert after - before < GROWTH_KIB
+    assert tally.inputs == inputs
+    assert tally.passed > inputs / 2
+    assert ended_mib - tally.half_mib < GROWTH_MIB

@@ -243,7 +243,7 @@ def fuzz(seed: int, files: int, folder: Path) -> None:
     dice, path = random.Random(seed), folder / "f"
     path.write_text(f"service_id,ports\n{WITNESS},1:2\n")
     main(["check", str(path), "--format", "csv"])
-    with fuzzing("job files") as tally:
+    with fuzzing("job files", files) as tally:
         for number in range(files):
             content, form = job_file(dice)
             try:

@@ -189,7 +189,7 @@ def test_no_damaged_job_toml_raises_or_hangs(
     (tmp_path / "services.csv").write_text(f"service_id,ports\n{ID},1:2\n")
     path.write_text('rows = "services.csv"\n')
     assert main(["check", str(path)]) == ExitCode.OK
-    with fuzzing("job.toml") as tally:
+    with fuzzing("job.toml", files) as tally:
         for number in range(files):
             raw = job_toml(dice)
             flags = {dice.choice([*SETTINGS]): dice.choice(TEXTS)} if dice.random() < 0.1 else {}

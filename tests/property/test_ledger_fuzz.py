@@ -318,7 +318,7 @@ def test_every_verb_answers_or_refuses_a_forged_ledger(tmp_path: Path, ledgers_f
     """Whoever recomputes the sums meets a refusal with the line, never a bug, a hang or a full memory."""
     dice, path, ran = random.Random(11), tmp_path / "job-20260115T083000.000Z.ledger.jsonl", 0
     warm_up(path)
-    with fuzzing("forged ledgers") as tally:
+    with fuzzing("forged ledgers", ledgers_forged) as tally:
         for number in range(ledgers_forged):
             path.write_bytes(forged(forgery(dice), digest=dice.random() < 0.98))
             what = f"forgery {number}"
@@ -335,7 +335,7 @@ def test_every_verb_answers_or_refuses_a_damaged_ledger(tmp_path: Path, damages:
     dice, path = random.Random(12), tmp_path / "damaged"
     whole = [forged(base) for base in BASES]
     warm_up(path)
-    with fuzzing("damaged ledgers") as tally:
+    with fuzzing("damaged ledgers", damages) as tally:
         for number in range(damages):
             content = dice.choice(whole)
             at = dice.randrange(len(content))

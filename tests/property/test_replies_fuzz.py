@@ -110,7 +110,7 @@ def read_back(record: OutcomeRecord | Attempt) -> None:
 def test_every_reply_has_a_verdict_that_a_ledger_can_hold(replies: int) -> None:
     """Nothing that a server says raises, fills the memory, or makes a ledger that cannot be read again."""
     dice, kinds = random.Random(7), set[type[Any]]()
-    with fuzzing("replies") as tally:
+    with fuzzing("replies", replies) as tally:
         for number in range(replies):
             got, is_json = reply(dice)
             tally.passed += is_json

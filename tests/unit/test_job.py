@@ -335,7 +335,7 @@ def test_a_key_of_a_table_has_its_own_place() -> None:
     (issue,) = issues_of('rows = "x"\nfleet = 1\n[simulator]\nfleet = "x"')
     assert issue.startswith("job.toml:2:1: fleet: unknown key")
     (issue,) = issues_of('rows = "x"\n"rat" = 1\n')
-    assert issue.startswith("job.toml:1:1: rat: unknown key")
+    assert issue.startswith("job.toml:2:2: rat: unknown key")
 
 
 @pytest.mark.parametrize("written", ["[ simulators ]\n", "[simulators.more]\n", "[[ simulators ]]\n"])

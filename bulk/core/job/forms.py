@@ -92,9 +92,13 @@ def wrong(message: str, hint: str) -> Issue:
 
 def shown(raw: object) -> str:
     """Return a value as a message may show it: quoted, printable, bounded, without user and password."""
-    public = _USER_INFO.sub("[redacted]@", str(raw))
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in public[:SHOWN_CHARS_MAX])
+    text = bounded(_USER_INFO.sub("[redacted]@", str(raw)))
     return f'"{text}"' if isinstance(raw, str) else text
+
+
+def bounded(text: str) -> str:
+    """Return the beginning of a text, printable."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:SHOWN_CHARS_MAX])
 
 
 def _text(pattern: str, what: str, example: str, metavar: str) -> Form[str]:

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields, replace
 from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
-from bulk.core.job.forms import wrong
+from bulk.core.job.forms import bounded, wrong
 from bulk.core.job.settings import SETTINGS, Job, Setting, flag_of, settings_of
 from bulk.core.model import Issue
 from bulk.core.text import BYTE_ORDER_MARK
@@ -24,7 +24,7 @@ Misfit: TypeAlias = tuple[Keys, Issue]
 
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _TABLE = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]")
-_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
+_KEY = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""")
 
 
 def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping[str, Any]) -> Job | Issues:
@@ -69,7 +69,7 @@ def read_settings(
     return tuple(
         replace(issue, place=flag_of(keys[0]))
         if keys[0] in given
-        else replace(issue, place=place(keys), field=".".join(keys))
+        else replace(issue, place=place(keys), field=bounded(".".join(keys)))
         for keys, issue in read
     )
 
