@@ -19,6 +19,7 @@ from bulk.adapters import ledger_summary
 from bulk.adapters.ledger import LedgerFile, by_summary, fold, state
 from bulk.adapters.ledger_summary import LedgerPoint, Segments, SummaryWriter, path_of
 from bulk.adapters.new_file import partial_of
+from bulk.app.ledgers import reading
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.folding import take_in
@@ -166,18 +167,23 @@ def run(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=SLOW)])
-def test_a_byte_of_the_ledger_that_was_changed_is_never_trusted(flips: int, run: Path) -> None:
-    """Anywhere, by one bit or more: the ledger is folded, which refuses it; a torn end is passed over."""
+@pytest.mark.parametrize("behind", [0, 6], ids="{} records behind the summary".format)
+def test_a_byte_of_the_ledger_that_was_changed_is_never_trusted(flips: int, behind: int, run: Path) -> None:
+    """Anywhere, by one bit or more: apply and rollback refuse it; only a torn end is passed over."""
     dice, sound = random.Random(4), run.read_bytes()
+    summarise(run, sound.count(b"\n") - behind)
     for _ in range(flips):
         at = dice.randrange(len(sound))
         changed = bytes([sound[at] ^ dice.randrange(1, 256)])
         run.write_bytes(sound[:at] + changed + sound[at + 1 :])
+        assert by_summary(run, every_byte=True) is None or (behind and at == len(sound) - 1)
         if at == len(sound) - 1:
+            assert state(run, every_byte=True)[0] == fold(run)
             continue
-        assert by_summary(run, every_byte=True) is None
         with pytest.raises(LedgerDamaged):
             LedgerFile.open(run, now=NOW)
+        with pytest.raises(LedgerDamaged), reading(run, by_summary=True):
+            pass
 
 
 @pytest.mark.parametrize("flips", [300, pytest.param(10_000, marks=SLOW)])
@@ -385,7 +391,7 @@ async def test_a_ledger_that_somebody_writes_to_as_it_is_opened_gets_no_summary(
 
 
 WRITER = """
-import asyncio, os, signal, sys
+import asyncio, io, os, signal, sys
 from itertools import count
 from pathlib import Path
 from bulk.adapters import ledger_summary
@@ -393,16 +399,26 @@ from bulk.adapters.ledger import LedgerFile
 from bulk.core.ledger.records import Note
 
 ledger_summary.LEDGER_BYTES_MIN, ledger_summary.SEGMENT_BYTES, ledger_summary.TAIL_BYTES = 1, 1_500, 1_000
-parts, pieces = ledger_summary.SummaryWriter._parts, count()
+parts, steps = ledger_summary.SummaryWriter._parts, count()
+os.fdopen = lambda fd, mode: io.open(fd, mode, buffering=0)  # what was written is there when it is killed
+
+def step():
+    if next(steps) == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def cut(self, *args):
     for part in parts(self, *args):
-        for begin in range(0, len(part), 400):
-            if next(pieces) == int(sys.argv[2]):
-                os.kill(os.getpid(), signal.SIGKILL)
-            yield part[begin : begin + 400]
+        for begin in range(0, len(part), 3_000):
+            step()
+            yield part[begin : begin + 3_000]
 
+def hook(event, args):
+    if event in EVENTS and str(args[0]).endswith(".summary.partial"):
+        step()
+
+EVENTS = "open", "os.rename", "os.remove"
 ledger_summary.SummaryWriter._parts = cut
+sys.addaudithook(hook)
 
 async def work():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
@@ -412,13 +428,41 @@ asyncio.run(work())
 """
 
 
-def test_a_kill_while_a_summary_is_written_leaves_the_one_before_or_the_next(run: Path) -> None:
-    """And the next run writes one, although half of one was left behind."""
-    ended = []
-    for at in (1, 3, 9, 10**6):
-        argv = [sys.executable, "-c", WRITER, str(run), str(at)]
+def test_a_kill_at_any_step_of_writing_a_summary_leaves_the_one_before_or_the_next(run: Path) -> None:
+    """Before each file that is opened, renamed or removed, and between the pieces that are written."""
+    ended, left = [], set()
+    while not ended or ended[-1]:
+        argv = [sys.executable, "-c", WRITER, str(run), str(len(ended))]
         ended.append(subprocess.run(argv, check=False).returncode)
-        assert state(run, every_byte=True)[0] == fold(run)
+        if partial_of(path_of(run)).exists():
+            left.add(partial_of(path_of(run)).stat().st_size)
         assert by_summary(run, every_byte=True)
-    assert ended == [-signal.SIGKILL] * 3 + [0]
+        assert state(run, every_byte=True)[0] == fold(run)
+    assert set(ended[:-1]) == {-signal.SIGKILL}
+    assert len(ended) > 8
+    assert len(left) > 4
+    assert not partial_of(path_of(run)).exists()
+
+
+@pytest.mark.parametrize("has_one", [True, False], ids=["beside the one before", "as the first"])
+async def test_a_summary_that_was_written_in_part_is_passed_over_and_taken_away(
+    run: Path, *, has_one: bool
+) -> None:
+    """Whichever byte the last was, under its partial name or, after a power cut, under its own."""
+    sound = path_of(run).read_bytes()
+    progress = fold(run)
+    for size in (0, 1, *range(62, 68), *range(130, len(sound), 211)):
+        path_of(run).unlink(missing_ok=True)
+        for path in (partial_of(path_of(run)), *([] if has_one else [path_of(run)])):
+            path.write_bytes(sound[:size])
+            path.chmod(0o600)
+        if has_one:
+            path_of(run).write_bytes(sound)
+            path_of(run).chmod(0o600)
+        assert state(run, every_byte=True) == (progress, has_one)
+        with opened(run) as file:
+            assert file.progress == progress
+    async with LedgerFile.open(run, now=NOW) as file:
+        await file.write(Note(about="x", message="m"))
+    assert by_summary(run, every_byte=True)
     assert not partial_of(path_of(run)).exists()
