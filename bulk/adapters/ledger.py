@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 import orjson
 
-from bulk.adapters.ledger_ends import last_session
+from bulk.adapters.files import LEDGER_SUFFIX
+from bulk.adapters.ledger_ends import head_of, last_session
 from bulk.adapters.ledger_summary import LedgerPoint, Segments, SummaryWriter, load
 from bulk.adapters.lines import Lines
 from bulk.adapters.locks import lock, must_keep_others_away
 from bulk.adapters.new_file import is_file, new_folder, new_partial, open_own, partial_of
+from bulk.adapters.zone import shown_zone
 from bulk.core.errors import CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
 from bulk.core.ledger.chain import Chain, timestamp
 from bulk.core.ledger.change_line import (
@@ -52,6 +54,7 @@ from bulk.core.ledger.records import (
 )
 from bulk.core.model import Change, Listed
 from bulk.core.puts import Put
+from bulk.core.reports.words import moment
 from bulk.core.text import counted
 
 if TYPE_CHECKING:
@@ -488,7 +491,8 @@ class LedgerFile(LedgerReader):
         except OSError as error:
             self._fail(
                 LedgerFailed(
-                    f"{self.path}: cannot append: {error.strerror}; no further PUT was sent",
+                    f"{self.path}: {error.strerror}: stopped, no further PUT was sent; the next run reads "
+                    "what was in flight",
                     hint="free some space or repair the disk, then run the same command to continue",
                 ),
                 batch,
@@ -529,9 +533,10 @@ def only_run(runs: Path, job: str, ledger: Path | None = None) -> Iterator[None]
         try:
             lock(file.fileno(), runs)
         except BlockingIOError as error:
+            if at_work := next(filter(is_live, _ledgers_of(runs, job)), None):
+                raise _held(at_work, f"works on {at_work}", f"another run of {job}") from error
             raise LedgerBusy(
-                f"another run of {job} is at work; nothing was sent",
-                hint="wait for it, or stop it and run the same command; `bulk status` shows it",
+                f"another run of {job} is at work; nothing was sent", hint=_WAIT_FOR_IT
             ) from error
         yield
 
@@ -558,7 +563,7 @@ def only_run_of(rows_sha256: str, endpoint: str, state: Path) -> Iterator[None]:
             raise LedgerBusy(
                 "another run of the same rows is at work, under another name or from another ledger; "
                 "nothing was sent",
-                hint="wait for it, or stop it and run the same command",
+                hint=_WAIT_FOR_IT,
             ) from error
         yield
 
@@ -606,19 +611,38 @@ def _unreadable(path: Path, error: OSError) -> UsageError:
 
 def _busy(path: Path) -> LedgerBusy:
     """Return the refusal of a ledger that somebody holds: for a session on it, or to plan its rollback."""
-    at_work = f"another run works on this ledger{_worker(path)}"
-    what = at_work if is_live(path) else "its rollback is being planned"
+    if is_live(path):
+        return _held(path, f"works on {path}", "another run")
+    return _held_by(f"a rollback of {path} is being planned", path)
+
+
+def _held(path: Path, does: str, what: str) -> LedgerBusy:
+    """Return the refusal that names who works on a ledger, by its last session, or else `what`."""
+    if last := last_session(path):
+        since = moment(last["at"], shown_zone(os.environ))
+        return _held_by(
+            f"{last['user']} on {last['host']} (process {last['pid']}) {does} since {since}", path
+        )
+    return _held_by(f"{what} {does}", path)
+
+
+def _held_by(who: str, path: Path) -> LedgerBusy:
     return LedgerBusy(
-        f"{path}: {what}; nothing was sent",
-        hint="wait for it, or stop it and run the same command; "
-        f"`bulk status {shlex.quote(str(path))}` shows it",
+        f"{who}; nothing was sent",
+        hint=f"{_WAIT_FOR_IT}; to see it: bulk status {shlex.quote(str(path))}",
     )
 
 
-def _worker(path: Path) -> str:
-    """Return which process began the last session of a ledger, and when; empty where there is none."""
-    last = last_session(path)
-    return f" (pid {last['pid']} on {last['host']}, since {last['at']})" if last else ""
+_WAIT_FOR_IT = "wait for it, or stop it and run the same command"
+
+
+def _ledgers_of(runs: Path, lock: str) -> Iterator[Path]:
+    """Return the ledgers in a folder of runs whose job has this lock, the latest first."""
+    ledgers = sorted(runs.glob(f"*{LEDGER_SUFFIX}"), reverse=True)
+    for path in ledgers:
+        head = head_of(path)
+        if lock in {job := head.get("job"), f"{job}{Path(head.get('file', '')).suffix}"}:
+            yield path
 
 
 def _rename_new(source: Path, destination: Path) -> None:

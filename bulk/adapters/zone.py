@@ -34,6 +34,14 @@ class MachineZone(tzinfo):
         return datetime.fromtimestamp(moment).replace(tzinfo=self)  # noqa: DTZ006 - the machine's zone is meant
 
 
+def shown_zone(env: Mapping[str, str]) -> tzinfo:
+    """Return the zone in which a person reads times; UTC where `TZ` names none."""
+    try:
+        return local_zone(env)
+    except UsageError:
+        return UTC
+
+
 def local_zone(env: Mapping[str, str]) -> tzinfo:
     """Return the zone in which local times are meant.
 

@@ -142,10 +142,10 @@ async def apply_ledger(
         _must_not_be_rolled_back(path, progress)
         session = next_session(ledger, flags, source, around.env, may_fail_more=bool(despite))
         left = _left_for(ledger, despite, around)
-        decisions = left.decisions if left else lifting(progress, session.job, despite)
+        decisions = left.decisions if left else lifting(progress, session.job, despite, around.zone)
         if source:
             operator.notify(f"continuing with {path}")
-        if ended := ended_before(ledger, session.job, decisions, operator):
+        if ended := ended_before(ledger, session.job, decisions, around, operator):
             return ended
         if session.refusal:
             raise session.refusal

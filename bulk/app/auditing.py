@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import takewhile
 from pathlib import Path
 
@@ -84,9 +85,9 @@ def find_service(path: Path, given: str) -> str:
     raise UsageError(f"{path}: {given!r} does not identify one of its services", hint=hint)
 
 
-def story_of(path: Path, service_id: str) -> tuple[Line, ...]:
-    """Return a service's story line by line; raises LedgerDamaged."""
-    return tuple(story(_steps_of(path, service_id), service_id, advice=advice))
+def story_of(path: Path, service_id: str, zone: tzinfo) -> tuple[Line, ...]:
+    """Return a service's story line by line, its times in a zone; raises LedgerDamaged."""
+    return tuple(story(_steps_of(path, service_id), service_id, advice=advice, zone=zone))
 
 
 def records_of(path: Path, service_id: str) -> tuple[Json, ...]:

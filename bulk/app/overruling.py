@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,11 +17,8 @@ from bulk.core.job import Job
 from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Outcome
-from bulk.core.reports.stopped import flags_for
-from bulk.core.reports.words import tallied
-from bulk.core.text import counted
+from bulk.core.reports.stopped import failures_to_allow, flags_for
+from bulk.core.reports.words import moment, tallied
 
 
 class Despite(NamedTuple):
@@ -38,11 +36,12 @@ def user() -> str:
         return str(os.getuid())
 
 
-def lifting(progress: Progress, job: Job, despite: Sequence[Despite]) -> tuple[Decision, ...]:
+def lifting(progress: Progress, job: Job, despite: Sequence[Despite], zone: tzinfo) -> tuple[Decision, ...]:
     """Return the decisions that lift stops of a run; raise Refused where one cannot be lifted like this."""
-    if left := decided(progress.decisions).left:
+    known = decided(progress.decisions)
+    if known.left:
         raise Refused(
-            f"this run was left for good by {left}; nothing was sent",
+            f"this run was left for good by {known.left} at {moment(known.left_at, zone)}; nothing was sent",
             hint="apply the job: it finds its latest run, or begins one",
         )
     most = failures_max(job.guards, progress.footprint.changes)
@@ -51,8 +50,7 @@ def lifting(progress: Progress, job: Job, despite: Sequence[Despite]) -> tuple[D
 
 def _lifting(progress: Progress, most: int | None, despite: Sequence[Despite]) -> Iterator[Decision]:
     for each, stop in _named(decided(progress.decisions).stops, despite):
-        if stop.cause is BrakeReason.FAILURE_LIMIT:
-            _must_allow_more(stop, progress, most)
+        _must_allow_more(stop, progress, most)
         yield _decision(DecisionKind.DESPITE, each, most)
 
 
@@ -117,12 +115,10 @@ def _named(
 
 
 def _must_allow_more(stop: StandingStop, progress: Progress, most: int | None) -> None:
-    counts = progress.counts()
-    failed = counts[Outcome.FAILED] + counts[Outcome.CONFLICT]
-    least = max(failed, -1 if stop.failures_max is None else stop.failures_max + 1)
-    if most is None or most < least:
+    least = failures_to_allow([stop], progress)
+    if least is not None and (most is None or most < least):
         raise Refused(
-            f"stop {stop.id} is about failures: {counted(failed, 'row')} failed; nothing was sent",
+            f"stop {stop.id} is about failures ({stop.reason}); nothing was sent",
             hint=f"add --max-failures {least} or more",
         )
 

@@ -1,11 +1,12 @@
 """One session on a plan: shown, confirmed, guarded, run, and summed up in an exit code."""
 
 import os
+import shlex
 import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -26,15 +27,16 @@ from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.core.guards import failures_max
 from bulk.core.job import Job, settings_json
-from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Decision, End, Note, Pace, Session, target_of
 from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, LaneName, Outcome, RequestKind, Sigil, Target, Wait
+from bulk.core.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
 from bulk.core.pacing import Pacing, believed, reason
 from bulk.core.reports.model import Report
 from bulk.core.reports.overview import Overview
+from bulk.core.reports.stopped import ways_on, wrong_outcomes
 from bulk.core.reports.summary import question
+from bulk.core.reports.words import duration, moment
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
@@ -110,8 +112,8 @@ class Applied:
     exit_code: ExitCode
     message: str = ""
     """Why the run stopped, where it did before its end."""
-    stops: tuple[StandingStop, ...] = ()
-    """The stops that stand: no later session sends a new row before a person lifts them."""
+    ways_on: tuple[str, ...] = ()
+    """What a person can do about stops that stand: no later session sends a new row before one lifts them."""
     wrong: tuple[Outcome, ...] = ()
     """The outcomes of rows that need a person."""
 
@@ -142,7 +144,7 @@ async def work_on(
     progress, ended = ledger.progress, partial(_ended, ledger, job)
     if not await _is_agreed(ledger, job, start, around, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
-    closes_at, clients = _window(job, around), await _clients(progress, reach)
+    closes_at, clients = _closes_at(job, around), await _clients(progress, reach)
     await _begin(ledger, job, start)
     brake = Brake()
     context = RunContext(
@@ -152,7 +154,8 @@ async def work_on(
         patience=around.patience,
         limits=_limits(job, progress),
         drain_s=job.pace.drain_s,
-        closes_at=closes_at,
+        closes_at=closes_at.timestamp() if closes_at else inf,
+        closed=f"the window ended at {moment(closes_at.isoformat(), around.zone)}" if closes_at else "",
     )
     await _run_watched(context, ledger, reach, around, operator)
     reach.keep_limits()
@@ -172,6 +175,8 @@ async def _is_agreed(
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
     changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
+    if changes:
+        _closes_at(job, around)
     await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     return not changes or operator.confirms(question(plan, changes))
 
@@ -189,7 +194,7 @@ async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
 
 
 def ended_before(
-    ledger: LedgerFile, job: Job, decisions: Sequence[Decision], operator: Operator
+    ledger: LedgerFile, job: Job, decisions: Sequence[Decision], around: Surroundings, operator: Operator
 ) -> Applied | None:
     """Return how a run ends again that ended before, with its result shown; None where there is work to do.
 
@@ -203,22 +208,21 @@ def ended_before(
     if progress.finished:
         operator.notify(f"{ledger.path} has finished before: nothing was read or sent")
     operator.show_result(plan_report(ledger), ledger.path)
-    message = "; ".join(f"{stop.reason} ({stop.at}, stop {stop.id})" for stop in stops)
+    message = "; ".join(f"{stop.reason} ({moment(stop.at, around.zone)}, stop {stop.id})" for stop in stops)
+    if message:
+        message += ". It stays so until a person says why it may go on; nothing was sent"
     return _ended(ledger, job, exit_code([stop.cause for stop in stops], progress.counts()), message)
 
 
 def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
+    endpoint = Endpoint(url=job.where.endpoint)
     return Applied(
         ledger=ledger.path,
-        endpoint=Endpoint(url=job.where.endpoint),
+        endpoint=endpoint,
         exit_code=code,
         message=message,
-        stops=decided(ledger.progress.decisions).stops,
-        wrong=tuple(
-            outcome
-            for outcome, rows in ledger.progress.counts().items()
-            if rows and outcome.facts.sigil is Sigil.WRONG
-        ),
+        ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
+        wrong=wrong_outcomes(ledger.progress),
     )
 
 
@@ -322,23 +326,23 @@ def _limits(job: Job, progress: Progress) -> Limits:
     )
 
 
-def _window(job: Job, around: Surroundings) -> float:
-    """Return the wall clock's second at which the window closes; infinity without one."""
+def _closes_at(job: Job, around: Surroundings) -> datetime | None:
+    """Return when the window closes, None without one; raise WindowClosed where it is not open."""
     if job.window is None:
-        return inf
+        return None
     now = around.local_time()
-    closes_at = job.window.closes_at(now)
-    if closes_at is None:
+    if closes_at := job.window.closes_at(now):
+        return closes_at
+    if opens_at := job.window.opens_at(now):
+        opens = moment(opens_at.isoformat(), around.zone, seconds=False)
+        left = duration((opens_at - now).total_seconds())
         raise WindowClosed(
-            f"the window {job.window} is not open now ({_clock_text(now)}); nothing was sent",
-            hint="run the same command within the window",
+            f"the window {job.window} is closed; it opens {opens}, in {left}. Nothing was sent",
+            hint="run the same command then",
         )
-    return closes_at.timestamp()
-
-
-def _clock_text(now: datetime) -> str:
-    """Return `09:16 CET (08:16 UTC)`; in a zone that shows what UTC shows it is written once."""
-    return f"{now:%H:%M %Z}" + (f" ({now.astimezone(UTC):%H:%M} UTC)" if now.utcoffset() else "")
+    raise WindowClosed(
+        f"the window {job.window} is over; nothing was sent", hint="name another one with --window"
+    )
 
 
 def _interrupt(brake: Brake, number: Signals) -> None:

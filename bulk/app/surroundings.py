@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from bulk.adapters.clock import SystemClock, SystemDice
-from bulk.adapters.zone import local_zone
+from bulk.adapters.zone import local_zone, shown_zone
 from bulk.run.reading import Patience
 
 
@@ -32,6 +32,11 @@ class Surroundings:
     def patience(self) -> Patience:
         """Return the clock, the sleep and the dice that repeating a request needs."""
         return Patience(clock=self.clock, dice=self.dice)
+
+    @property
+    def zone(self) -> tzinfo:
+        """Return the zone in which a person reads times."""
+        return shown_zone(self.env)
 
     def utc(self) -> datetime:
         """Return the time now, in UTC."""

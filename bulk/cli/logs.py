@@ -13,7 +13,7 @@ from bulk.cli.options import LogForm
 from bulk.core.ledger.records import Json
 from bulk.core.model import Change
 from bulk.core.reports.remarks import remark
-from bulk.core.reports.words import plain, text, wrapped
+from bulk.core.reports.words import moment, plain, text, wrapped
 from bulk.core.text import printable
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
@@ -45,7 +45,7 @@ def neutralise(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
 def as_line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     """Return a line for a person: the time, then a sentence, or what happened with its fields (processor).
 
-    At a terminal the day is known, and nothing is broken inside a word.
+    Its zone is this machine's. At a terminal the day is known, and nothing is broken inside a word.
     """
     at, what = event.pop("at"), event.pop("event")
     event.pop("level", None)
@@ -53,9 +53,14 @@ def as_line(_: Any, __: str, event: MutableMapping[str, Any]) -> str:
     fields = " ".join(f"{name}={_value(value)}" for name, value in event.items())
     said = message or " ".join(filter(None, (f"{what:10}", fields)))
     if not sys.stderr.isatty():
-        return f"{at[:19]}Z  {said}"
-    lines = wrapped(text(f"{at[11:19]} UTC  {said}"), output.width("stderr"), hang=14)
+        return f"{moment(at, output.zone())}  {said}"
+    lines = wrapped(
+        text(f"{moment(at, output.zone(), day=False)}  {said}"), output.width("stderr"), hang=_HANG
+    )
     return "\n".join(map(plain, lines))
+
+
+_HANG = 4
 
 
 def _value(value: object) -> str:

@@ -12,13 +12,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
-from bulk.core.errors import CannotRun, UsageError
+from bulk.core.errors import CannotRun
 from bulk.core.reports.words import Line, plain, text, wrapped
 from bulk.core.text import printable
 
@@ -57,13 +57,10 @@ def show_report(report: "Report", *, each: bool = False) -> None:
 
 
 def zone() -> tzinfo:
-    """Return the zone in which times are shown; UTC where `TZ` names none, which only a window must have."""
-    from bulk.adapters.zone import local_zone
+    """Return the zone in which times are shown."""
+    from bulk.adapters.zone import shown_zone
 
-    try:
-        return local_zone(os.environ)
-    except UsageError:
-        return UTC
+    return shown_zone(os.environ)
 
 
 def width(stream: Stream) -> int:

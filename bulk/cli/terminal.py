@@ -11,7 +11,6 @@ from bulk.app.session import NOT_CONFIRMED, Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
 from bulk.core.reports.model import Commands, Report
-from bulk.core.reports.stopped import ways_on
 from bulk.core.reports.summary import says_all
 from bulk.core.reports.words import plain, text, wrapped
 from bulk.core.text import printable
@@ -77,17 +76,18 @@ class Terminal:
             output.notify(f"stopped: {applied.message}" if is_run else applied.message)
         if self._quiet:
             return
-        for line in ways_on(applied.stops, shlex.quote(str(applied.ledger)), applied.endpoint.flag):
+        for line in applied.ways_on:
             output.notify(line)
         goes_on = applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED, ExitCode.REFUSED}
-        if goes_on and not applied.stops:
+        if goes_on and not applied.ways_on:
             resume = applied.endpoint.apply_command(applied.ledger) + " --yes" * self._yes
-            output.notify(f"to continue: {resume if kept else 'run the same command again'}")
+            when = " in the next window" if applied.exit_code is ExitCode.WINDOW_ENDED else ""
+            output.notify(f"to continue{when}: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
             output.notify(
                 "rows that moved stay drifted in this run; to plan them anew, apply the job with --new-run"
             )
-        if kept and applied.wrong and not applied.stops:
+        if kept and applied.wrong and not applied.ways_on:
             only = ",".join(applied.wrong)
             ledger = shlex.quote(str(applied.ledger))
             output.notify(f"the rows that need a person: bulk report {ledger} --only {only} --output csv")

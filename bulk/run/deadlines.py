@@ -32,11 +32,19 @@ class Deadlines:
     """Pulls the brake when the window closes, reports gaps, and ends the drain after a signal."""
 
     def __init__(
-        self, clock: Clock, brake: Brake, *, closes_at: float, drain_s: float, on_gap: Callable[[float], None]
+        self,
+        clock: Clock,
+        brake: Brake,
+        *,
+        closes_at: float,
+        closed: str,
+        drain_s: float,
+        on_gap: Callable[[float], None],
     ) -> None:
         self._clock = clock
         self._brake = brake
         self._closes_at = closes_at
+        self._closed = closed
         self._drain_s = drain_s
         self._drains_until = inf
         self._gaps = Gaps(clock)
@@ -46,7 +54,7 @@ class Deadlines:
         """Return the monotonic time; what the clocks say of the window and of gaps is known from here on."""
         now, wall = self._clock.monotonic(), self._clock.now()
         if wall >= self._closes_at:  # the wall clock: a timer would sleep as the machine does
-            self._brake.pull(BrakeReason.WINDOW, "the window has closed")
+            self._brake.pull(BrakeReason.WINDOW, self._closed)
         if self._gaps.has_come(wall, now):
             self._on_gap(now)
         if self._brake.is_signalled:

@@ -136,11 +136,12 @@ class Gates:
         for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
             if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
                 return lane.cut
-        canary = f"{counted(count, 'service')} sent first (canary)"
+        canary = f"the first {counted(count, 'service') if count > 1 else 'service'} (the canary)"
         if wrong := sum(place(row) is Place.ENDED for row in undone):
-            return Stop(BrakeReason.CANARY, f"{wrong} of {canary} did not end as asked")
+            which = canary if count == 1 else f"{wrong} of {canary}"
+            return Stop(BrakeReason.CANARY, f"{which} did not end as asked")
         if undone:
-            what = f"{listed('row', undone)} of {canary} could not be read"
+            what = f"{listed('row', undone)} of the canary could not be read"
             return Stop(BrakeReason.UNREADABLE, f"{what}; the others were not sent")
         return Decision(
             by=DecidedBy.LIMIT,

@@ -40,6 +40,7 @@ class RunContext:
     drain_s: float = 20.0
     """How long what is under way may take after a signal, all together."""
     closes_at: float = inf
+    closed: str = "the window ended"
     """The wall clock's second from which on nothing begins any more."""
 
 
@@ -70,6 +71,7 @@ class Pump:
             self._clock,
             context.brake,
             closes_at=context.closes_at,
+            closed=context.closed,
             drain_s=context.drain_s,
             on_gap=self._machine.gap,
         )

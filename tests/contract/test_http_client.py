@@ -286,13 +286,13 @@ async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> Non
 
 
 async def test_wrong_secret_ends_the_run_with_a_hint(tmp_path: Path) -> None:
-    """The gateway's own canonical request is kept: it shows what was signed."""
+    """What the gateway repeats of the request is left out: it buries what is wrong."""
     async with reach(tmp_path) as place:
         client = await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"})
         verdict = await put(client)
     assert isinstance(verdict, Abort)
     assert (verdict.reply.http, verdict.reply.code) == (401, "APIGW.0301")
-    assert "canonical request" in verdict.reply.message
+    assert verdict.reply.message == "Incorrect IAM authentication information: verify aksk signature fail"
     assert "lock" in verdict.hint
     assert not place.simulator.applied
 

@@ -1,10 +1,12 @@
 """`bulk apply`: every format, every way a run ends, and every way it goes on."""
 
 import io
+import os
 import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,7 +17,7 @@ import orjson
 import pytest
 
 from bulk.adapters.clock import SystemClock
-from bulk.adapters.ledger import only_run
+from bulk.adapters.ledger import LedgerFile, only_run
 from bulk.cli import logs
 from bulk.cli.main import main
 from bulk.core.errors import ExitCode
@@ -333,6 +335,25 @@ def test_a_job_at_work_keeps_a_second_run_away_with_8(stage: Stage) -> None:
     assert stage.applied == []
 
 
+@pytest.mark.parametrize("name", ["job", "services.csv"])
+def test_who_is_at_work_on_a_job_is_named(stage: Stage, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """User, host, process and since when, in the zone of the reader, and the command that shows the run."""
+    folder = stage.job(wide([1]))
+    job = folder if name == "job" else f"{folder}/{name}"
+    stage.apply(job)
+    monkeypatch.setenv("TZ", "Asia/Shanghai")
+    with only_run(stage.folder / "runs", name):
+        ledger = LedgerFile.open(stage.ledger, now=time.time)
+        try:
+            busy = stage.apply(job)
+        finally:
+            os.close(ledger._fd)
+    assert busy.code == ExitCode.BUSY
+    since = r"since [-0-9]{10} [:0-9]{8} CST \(.*[:0-9]{8} UTC\); nothing was sent"
+    assert re.search(rf"on \S+ \(process {os.getpid()}\) works on {stage.ledger} {since}", busy.err)
+    assert f"to see it: bulk status {stage.ledger}\n" in busy.err
+
+
 def clock(hours: int) -> str:
     """Give a time of day so many hours from now, in UTC."""
     return f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}"
@@ -343,8 +364,22 @@ def test_a_closed_window_ends_with_10(stage: Stage) -> None:
     window = f"{clock(2)}-{clock(3)} UTC"
     ended = stage.apply(stage.job(wide([1])), "--window", window)
     assert ended.code == ExitCode.WINDOW_ENDED
-    assert f"the window {window} is not open now" in ended.err
+    assert re.search(
+        rf"the window {window} is closed; it opens [-0-9]{{10}} {clock(2)} UTC, in .*\. Nothing was sent",
+        ended.err,
+    )
+    over = stage.apply("--window", "2020-01-01T00:00Z", stage.job(wide([1])))
+    assert over.code == ExitCode.WINDOW_ENDED
+    assert "is over; nothing was sent\n      name another one with --window" in over.err
     assert stage.applied == []
+
+
+def test_nobody_is_asked_while_the_window_is_closed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A yes would come to nothing."""
+    monkeypatch.setattr("sys.stdin", Typed("yes\n"))
+    ended = stage.bulk("apply", stage.job(wide([1])), "--window", f"{clock(2)}-{clock(3)} UTC")
+    assert ended.code == ExitCode.WINDOW_ENDED
+    assert "Change 1 service" not in ended.err
 
 
 def test_moments_are_shown_in_the_zone_of_the_reader_and_kept_in_utc(
@@ -358,7 +393,7 @@ def test_moments_are_shown_in_the_zone_of_the_reader_and_kept_in_utc(
     assert re.search(r"planned at .* CST \(.*[:0-9]{8} UTC\)", stage.bulk("status", "p").out)
     assert " CST (" not in stage.bulk("status", "p", "--output", "json").out
     closed = stage.apply(job, "--window", f"{clock(2)}-{clock(3)} UTC")
-    assert re.search(r"is not open now \([:0-9]{5} CST \([:0-9]{5} UTC\)\); nothing was sent", closed.err)
+    assert re.search(r"it opens [-0-9]{10} [:0-9]{5} CST \(.*[:0-9]{5} UTC\), in ", closed.err)
     monkeypatch.setenv("TZ", "Asia/Shangai")
     assert re.search(r"planned at .{10} .{8} UTC by", stage.bulk("status", "p").out)
 
@@ -549,7 +584,7 @@ def test_a_full_disk_stops_the_run_with_1_and_nothing_is_lost(stage: Stage) -> N
     command = f"ulimit -f {room_kib}; exec {sys.executable} -m bulk apply p --yes -j 1"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607
     assert ended.returncode == ExitCode.CANNOT_RUN, ended.stderr
-    assert "cannot append: File too large; no further PUT was sent" in ended.stderr
+    assert "File too large: stopped, no further PUT was sent" in ended.stderr
     landed = len(stage.applied)
     assert 0 < landed < 10
     assert stage.apply("p").code == ExitCode.OK

@@ -36,7 +36,7 @@ def test_a_stopped_run_sends_nothing_more_whoever_tries_again(stage: Stage) -> N
         assert ended.code == ExitCode.SAFETY_LIMIT
         assert "1 service failed, max_failures allows none" in ended.err
         assert stop_in(ended.err) == stop
-        assert f"bulk report {stage.ledger} --output csv" in ended.err
+        assert f"bulk report {stage.ledger} --only failed\n" in ended.err
         assert "to continue" not in ended.err
     assert len(stage.applied) == 1
     assert len(stage.records("session")) == 1

@@ -69,7 +69,7 @@ def test_every_reason_to_stop_is_on_record_and_the_first_gives_the_exit_code(sta
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert (
         "stopped: 1 service failed, max_failures allows none; "
-        "1 of 1 service sent first (canary) did not end as asked"
+        "the first service (the canary) did not end as asked"
     ) in ended.err
     (end,) = stage.records("end")
     assert (end["reason"], end["reasons"]) == ("failure_limit", ["failure_limit", "canary"])

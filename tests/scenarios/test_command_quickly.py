@@ -73,7 +73,7 @@ def test_a_ledger_at_work_is_not_folded_to_name_who_works_on_it(
     try:
         busy = stage.apply(str(stage.ledger))
         assert busy.code == ExitCode.BUSY
-        assert f"another run works on this ledger (pid {os.getpid()} on " in busy.err
+        assert f"(process {os.getpid()}) works on " in busy.err
     finally:
         os.close(held._fd)
 

@@ -36,7 +36,7 @@ def stamped(ledger: Path, at: str) -> Path:
 
 def advised(ended: Ended) -> list[list[str]]:
     """Return the commands that a verb names, in words."""
-    found = re.findall(r"`(bulk [^`]+)`|(?:continue|apply|plan): (bulk .*)", ended.said)
+    found = re.findall(r"`(bulk [^`]+)`|(?:continue|apply|plan|see it): (bulk .*)", ended.said)
     return [shlex.split(one or other)[1:] for one, other in found]
 
 
@@ -183,7 +183,7 @@ def test_the_rollback_of_a_run_at_work_is_refused_with_who_works_on_it(stage: St
         for more in (("--apply", "--yes"), ("--out", "back.plan")):
             busy = stage.bulk("rollback", job, *more)
             assert busy.code == ExitCode.BUSY
-            assert f"another run works on this ledger (pid {os.getpid()} on " in busy.err
+            assert f"(process {os.getpid()}) works on " in busy.err
             (shown,) = advised(busy)
             assert stage.bulk(*shown).out.startswith("job: running, process")
         assert stage.bulk("rollback", job).code == ExitCode.OK
@@ -199,7 +199,7 @@ def test_a_run_whose_rollback_is_being_planned_is_not_continued(stage: Stage) ->
     with kept_at_rest(run):
         busy = stage.apply(str(run))
         assert busy.code == ExitCode.BUSY
-        assert f"{run}: its rollback is being planned" in busy.err
+        assert f"a rollback of {run} is being planned" in busy.err
         (shown,) = advised(busy)
         assert stage.bulk(*shown).out.startswith("job: finished")
 

@@ -95,7 +95,7 @@ async def test_the_rollback_of_a_run_at_work_can_be_looked_at_but_not_applied(tm
     """What would be rolled back now is known; what the run will still send is not."""
     async with applied(tmp_path, "8443:1") as (run, _, around):
         async with LedgerFile.open(run, now=around.clock.now):
-            with pytest.raises(LedgerBusy, match=r"another run works on this ledger \(pid \d+ on "):
+            with pytest.raises(LedgerBusy, match=r" \(process \d+\) works on "):
                 run_to_roll_back(run, {}, only=frozenset(), at_rest=True).__enter__()
             with run_to_roll_back(run, {}, only=frozenset(), at_rest=False) as source:
                 ahead = await plan_from(source, around=around, out=None, shown=passed_over)

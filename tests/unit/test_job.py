@@ -219,6 +219,22 @@ def test_a_window_says_until_when_it_is_open(window: str, now: str, closes: str 
     )
 
 
+@pytest.mark.parametrize(
+    ("window", "now", "opens"),
+    [
+        ("02:00-04:00", "2026-01-15T01:00:00+08:00", "2026-01-15T02:00:00+08:00"),
+        ("02:00-04:00", "2026-01-15T02:00:00+08:00", "2026-01-16T02:00:00+08:00"),
+        ("02:00-04:00 UTC", "2026-01-15T11:00:00+08:00", "2026-01-16T02:00:00+00:00"),
+        ("2026-01-15T04:00Z", "2026-01-15T04:00:00+00:00", None),
+    ],
+)
+def test_a_window_says_when_it_opens_next(window: str, now: str, opens: str | None) -> None:
+    """A deadline never does: what is before it is open already."""
+    parsed = job_of(window=window).window
+    assert parsed is not None
+    assert parsed.opens_at(datetime.fromisoformat(now)) == (datetime.fromisoformat(opens) if opens else None)
+
+
 @pytest.mark.parametrize("window", ["02:00-04:00", "22:30-04:00 UTC", "2026-01-15T04:00:00+00:00"])
 def test_a_window_is_written_as_it_is_read(window: str) -> None:
     """A ledger's settings can be read again."""

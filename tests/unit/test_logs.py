@@ -53,7 +53,7 @@ def logged(
     [
         (PACE, "pace of writes (cn-north-4 at simulator, account ops): 10/s"),
         (DECISION, "decision of operator: pause (bridge call)"),
-        (Note(about="torn", message="cut 3 bytes"), "Z  torn: cut 3 bytes"),
+        (Note(about="torn", message="cut 3 bytes"), " UTC  torn: cut 3 bytes"),
         (
             End(
                 reason=BrakeReason.FINISHED,

@@ -177,11 +177,12 @@ def test_naming_the_port_id_that_a_service_has_is_no_move() -> None:
 def test_a_pair_that_nobody_frees_is_refused_and_its_holder_named(
     wanted_by_row: dict[str, tuple[int, ...]], reason: str
 ) -> None:
-    """The reason says who holds the claim, why it stays there, and what to do."""
-    live = [service("a", HTTP), service("b", HTTPS), service("c", 90)]
+    """The reason says who holds the claim, by id and name, why it stays there, and what to do."""
+    named = replace(service("b", HTTPS), service_name="cn-north-4.db.b")
+    live = [service("a", HTTP), named, service("c", 90)]
     refused = by_service(planned(live, rows(**wanted_by_row)))["a"]
     assert refused.action is Action.REFUSE
-    assert refused.reason == f"443/TCP on port_id P is held by service b, {reason}"
+    assert refused.reason == f"443/TCP of the same port_id is held by service b (db), {reason}"
 
 
 def test_rows_that_take_the_same_pair_are_all_refused() -> None:
@@ -198,13 +199,14 @@ def test_rows_that_take_the_same_pair_are_all_refused() -> None:
 
 
 def test_a_swap_is_refused_with_the_cycle_shown() -> None:
-    """Each arrow leads from who has a claim to who takes it."""
-    live = [service("A", HTTP), service("B", HTTPS)]
+    """Each arrow leads from who has a claim to who takes it; each is named as a person knows it."""
+    live = [replace(service("A", HTTP), service_name="cn-north-4.web.A"), service("B", HTTPS)]
     changes = planned(live, rows(A=(HTTPS,), B=(HTTP,)))
     assert {change.action for change in changes} == {Action.REFUSE}
     reason = (
-        "the rows wait for each other in a cycle: A 80/TCP -> B 443/TCP -> A; "
-        "break the cycle with --allow-parking, or free one of these ports beforehand"
+        "services want each other's server_port: web 80/TCP -> B 443/TCP -> web; break the cycle with "
+        "--allow-parking, which takes one of them out of service for a moment, or free one of these ports "
+        "beforehand"
     )
     assert [change.reason for change in changes] == [reason, reason]
 
@@ -245,7 +247,7 @@ def test_with_parking_a_swap_takes_one_intermediate_put() -> None:
     assert parked.out_of_service == serving(HTTP)
     assert (parked.after, other.after_parked, other.after) == ((2,), (1,), ())
     assert parked.reason == (
-        "1000:80/TCP is out of service between two PUTs, to break the cycle A 80/TCP -> B 443/TCP -> A"
+        "1000:80/TCP is out of service for a moment, to break the cycle A 80/TCP -> B 443/TCP -> A"
     )
     sent = [
         (step.change.service_id, step.body.ports, step.is_last) for step in steps(changes, lambda _: False)

@@ -1161,7 +1161,7 @@ async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> Non
     assert session.outcomes[0] is APPLIED
     assert session.outcomes[2:] == [LEFT, LEFT]
     assert session.brake.reasons == (BrakeReason.CANARY,)
-    assert session.brake.message == "1 of 2 services sent first (canary) did not end as asked"
+    assert session.brake.message == "1 of the first 2 services (the canary) did not end as asked"
 
 
 async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path: Path) -> None:
@@ -1170,7 +1170,7 @@ async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path:
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
     assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.UNREADABLE,))
-    assert session.brake.message.startswith("row 1 of 1 service sent first (canary) could not be read")
+    assert session.brake.message.startswith("row 1 of the canary could not be read")
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 

@@ -20,5 +20,5 @@ def why(
     if output_form is options.PlainForm.JSON:
         output.write_json({"ledger": str(path), "service_id": found, "records": records_of(path, found)})
     else:
-        output.show(story_of(path, found))
+        output.show(story_of(path, found, output.zone()))
     return ExitCode.OK

@@ -64,6 +64,13 @@ class Daily:
                 until = closes
         return until if until > now else None
 
+    def opens_at(self, now: datetime) -> datetime | None:
+        """Return when (UTC) the window opens next, after `now`."""
+        zone = UTC if self.is_utc else now.tzinfo
+        today = now.astimezone(zone).date()
+        days = (datetime.combine(today + timedelta(days=day), self.start) for day in range(3))
+        return min(opens for day in days if (opens := _first_moment(day, zone)) > now)
+
     @property
     def length_s(self) -> float:
         """Return how long it is open, as long as the clocks are not changed meanwhile."""
@@ -106,6 +113,10 @@ class Deadline:
         """Return the deadline (UTC); None where it has passed."""
         at = self.at.astimezone(UTC) if self.at.tzinfo else _first_moment(self.at, now.tzinfo)
         return at if now < at else None
+
+    def opens_at(self, _: datetime) -> datetime | None:
+        """Return None: what is before a deadline is open, and nothing is after it."""
+        return None
 
     @property
     def length_s(self) -> float:

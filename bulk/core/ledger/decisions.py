@@ -42,7 +42,9 @@ class Decided:
     """Those of them that a person allowed."""
     is_canary_passed: bool = False
     left: str = ""
-    """Why a person left the run for another one; empty where nobody did."""
+    """Who left the run for another one, and why; empty where nobody did."""
+    left_at: str = ""
+    """When, in UTC."""
     rolled_back: Decision | None = None
     """The last rollback of the run that began."""
 
@@ -52,7 +54,7 @@ def decided(records: Iterable[Json]) -> Decided:
     stops: dict[str, StandingStop] = {}
     effects: dict[str, frozenset[SideEffect]] = {}
     allowed: frozenset[SideEffect] = frozenset()
-    is_canary_passed, left, rolled_back = False, "", None
+    is_canary_passed, left, left_at, rolled_back = False, "", "", None
     for record in records:
         decision = decision_of(record)
         match decision.what:
@@ -63,7 +65,7 @@ def decided(records: Iterable[Json]) -> Decided:
                 allowed |= effects[decision.id]
                 is_canary_passed |= lifted.cause is BrakeReason.CANARY
             case DecisionKind.LEAVE if not decision.id or decision.id in stops:
-                left = f"{decision.user} on {decision.host}, {record['at']}: {decision.reason}"
+                left, left_at = f"{decision.user} on {decision.host} ({decision.reason})", record["at"]
             case DecisionKind.WAVE if decision.wave == CANARY_WAVE:
                 is_canary_passed |= decision.ruling is Ruling.GO
             case DecisionKind.ROLLED_BACK:
@@ -77,6 +79,7 @@ def decided(records: Iterable[Json]) -> Decided:
         allowed=allowed,
         is_canary_passed=is_canary_passed,
         left=left,
+        left_at=left_at,
         rolled_back=rolled_back,
     )
 

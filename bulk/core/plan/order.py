@@ -11,7 +11,7 @@ for it:
   only takes away what others of the cycle wait for.
 """
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice
@@ -106,7 +106,7 @@ class _PortConflicts:
                 if holder != service and claim in self._wanted.get(holder, {claim}):
                     what, rest = self._why(holder)
                     return Refusal(
-                        f"{claim} on port_id {claim.port_id} is held by service {holder}, {rest}",
+                        f"{claim} of the same port_id is held by service {self._named(holder)}, {rest}",
                         f"the server_port is held on the same port_id by {what}",
                     )
         return None
@@ -152,9 +152,12 @@ class _PortConflicts:
         first = next(iter(component))
         if first in self._wanted:  # else the component waited for another one, and all of it is refused
             cycle = shortest_cycle(component, first)
-            way_out = "break the cycle with --allow-parking, or free one of these ports beforehand"
-            reason = f"the rows wait for each other in a cycle: {self._shown(cycle)}; {way_out}"
-            cause = f"rows wait for each other's server_port in a cycle; {way_out}"
+            way_out = (
+                "break the cycle with --allow-parking, which takes one of them out of service for a moment, "
+                "or free one of these ports beforehand"
+            )
+            reason = f"services want each other's server_port: {self._shown(cycle)}; {way_out}"
+            cause = f"services want each other's server_port, in several cycles; {way_out}"
             self._refuse(dict.fromkeys(cycle, Refusal(reason, cause)))
 
     def _park(self, component: Graph[ServiceId]) -> None:
@@ -177,7 +180,7 @@ class _PortConflicts:
         taken = self._held[service].intersection(chain.from_iterable(self._wanted[s] for s in followers))
         parking = ModifyBody(ports=left_when_parked(state, taken, self._spare))
         gone = " ".join(map(str, replace(change, parking=parking).out_of_service))
-        warning = f"{gone} is out of service between two PUTs, to break the cycle {self._shown(cycle)}"
+        warning = f"{gone} is out of service for a moment, to break the cycle {self._shown(cycle)}"
         body = change.body if change.body.ports is not None else replace(change.body, ports=state.ports)
         reason = "; ".join(filter(None, [change.reason, warning]))
         self._become(service, parking=parking, body=body, reason=reason)
@@ -192,17 +195,27 @@ class _PortConflicts:
     # Words and look-ups
 
     def _shown(self, cycle: tuple[ServiceId, ...]) -> str:
-        """Return `A 80/TCP -> B 443/TCP -> A`: B takes 80/TCP from A, and A takes 443/TCP from B."""
+        """Return `web 80/TCP -> db 443/TCP -> web`: db takes 80/TCP from web, and web takes 443/TCP from db.
+
+        A service whose name is not its own in the cycle, or that has none, is its id.
+        """
         first, *others = cycle
+        names = Counter(self._states[service].short_name for service in cycle)
+        shown = {s: name if names[name := self._states[s].short_name] == 1 and name else s for s in cycle}
         givers = [first, *reversed(others)]
         takers = [*givers[1:], first]
         gifts = [
-            f"{giver} {min(self._held[giver] & self._wanted[taker])}"
+            f"{shown[giver]} {min(self._held[giver] & self._wanted[taker])}"
             for giver, taker in islice(zip(givers, takers, strict=True), SHOWN_MAX)
         ]
         if len(cycle) > SHOWN_MAX:
             gifts.append(f"{len(cycle) - SHOWN_MAX} more")
-        return " -> ".join([*gifts, first])
+        return " -> ".join([*gifts, shown[first]])
+
+    def _named(self, service: ServiceId) -> str:
+        """Return the id of a service, and its name where it has one."""
+        name = self._states[service].short_name
+        return f"{service} ({name})" if name else service
 
     def _row(self, service: ServiceId) -> int:
         return self.changes[service].row

@@ -82,7 +82,7 @@ def _body(report: Report, width: int) -> Iterator[Line]:
     troubles = overview.troubles()
     named = [change for group in groups for change, _ in group.named]
     shared = shared_names([*named, *(row.change for trouble in troubles for row in trouble.rows)])
-    if rows := report.rows.changing(EACH_MAX) if groups else ():
+    if rows := [row for row in report.rows.changing(EACH_MAX) if not row.wrong] if groups else ():
         losing = [row for row in rows if losses(row.change)]
         yield from _rows(sorted(losing, key=_consumers, reverse=True), report, width)
         yield from _troubles(troubles, shared, report, width, 1)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from bulk.core.model import Change
 from bulk.core.reports.kinds import PORTS_SHOWN, Dialled, Kind, ports_text
 from bulk.core.reports.overview import OTHER_KINDS, KindGroup, Trouble
-from bulk.core.reports.words import Line, Span, Style, as_text, counted, figure, limited, printable
+from bulk.core.reports.words import Line, Span, Style, counted, figure, limited, printable
 
 ID_DIGITS = 8
 """Of an id, where a person reads it: `bulk why` takes them."""
@@ -114,17 +114,16 @@ def examples(group: KindGroup, shared: Collection[str], shown: int = NAMED_WHOLE
 
 def gap(change: Change, consumers: int) -> str:
     """Return how long a parked service is without which ports."""
-    missing = as_text(change.out_of_service)
+    missing = " ".join(f"{m.client_port}/{m.protocol}" for m in change.out_of_service)
     connected = f", with {counted(consumers, 'consumer')} connected" if consumers else ""
-    return f"parked to break a cycle: without {missing} for a moment{connected}"
+    return f"parked to break a cycle: no {missing} for a moment{connected}"
 
 
 def trouble_text(trouble: Trouble) -> str:
     """Return why rows need a person: `EndPoint.3044 the ports clash`, or the plan's reason."""
-    if trouble.count == 1:
+    words = "" if trouble.code else trouble.text
+    if trouble.is_one_reason:
         words = trouble.rows[0].why
-    else:
-        words = trouble.text if trouble.is_one_reason or not trouble.code else ""
     return printable(" ".join(filter(None, (trouble.code, words))))
 
 

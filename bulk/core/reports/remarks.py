@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bulk.core.ledger.records import Decision, Json, Pace, decision_of, pace_of
+from bulk.core.ledger.records import Json, Pace, decision_of, pace_of
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Outcome, Wait
 from bulk.core.pacing.describe import limit_text, noise_text, wait_text
@@ -17,7 +17,7 @@ def remark(record: Json) -> str:
             pace = pace_of(record)
             return f"pace of {pace.kind}{_lane_text(pace)}: {pace_text(pace)}"
         case "decision":
-            return f"decision of {_decision_text(decision_of(record))}"
+            return f"decision of {decision_text(record)}"
         case "session":
             return f"{record['user']} on {record['host']} (process {record['pid']}) works on it"
         case "end":
@@ -63,8 +63,9 @@ def _lane_text(pace: Pace) -> str:
     return f" ({lane.region} at {lane.host}, account {lane.account})" if lane.host else ""
 
 
-def _decision_text(decision: Decision) -> str:
-    """Return `operator ann on bastion1: pause (bridge call) [c7f2]`."""
+def decision_text(record: Json) -> str:
+    """Return a `decision` as `operator ann on bastion1: pause (bridge call) [c7f2]`."""
+    decision = decision_of(record)
     wave = "" if decision.wave is None else f" {decision.wave}"
     return (
         f"{decision.by}{decision.user and f' {decision.user}'}{decision.host and f' on {decision.host}'}: "

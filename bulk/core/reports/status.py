@@ -103,9 +103,9 @@ def lines(
         how_much = f" ({known.rolled_back.reason})" if known.rolled_back else ""
         yield text(printable(f"rolled back{how_much}: bulk status {rolled_back_by}"), Style.STRONG)
     elif known.left:
-        yield text(printable(f"left for good by {known.left}"), Style.STRONG)
+        yield text(printable(f"left for good by {known.left} at {moment(known.left_at, zone)}"), Style.STRONG)
     elif stops:
-        yield from map(text, ways_on(stops, ledger, flag))
+        yield from map(text, ways_on(progress, ledger, flag))
     else:
         yield from _next(state, f"bulk apply {ledger}{flag}")
 

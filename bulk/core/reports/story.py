@@ -1,6 +1,7 @@
 """One service's whole story in the ledger's order: what was planned, each wait and its reason, the end."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, tzinfo
 
 from bulk.core.ledger.chain import moment_s
 from bulk.core.ledger.records import AttemptResult, DecisionKind, Json, change_of, pace_of
@@ -9,16 +10,21 @@ from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
 from bulk.core.reports.remarks import end_text, pace_text, remark
 from bulk.core.reports.row import Row, row_of
-from bulk.core.reports.words import Line, Span, Style, counted, duration, printable, style_of, text
+from bulk.core.reports.words import Line, Span, Style, counted, duration, moment, printable, style_of, text
 from bulk.core.vpcep.codes import decoding
 
 
-def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], str]) -> Iterator[Line]:
-    """Return the story of one service line by line; nothing where no row of the ledger names it."""
+def story(
+    records: Iterable[Json], service_id: str, *, advice: Callable[[str], str], zone: tzinfo = UTC
+) -> Iterator[Line]:
+    """Return the story of one service line by line, its times in a zone and in UTC.
+
+    Nothing where no row of the ledger names it.
+    """
     teller: _Teller | None = None
     for record in records:
         if teller is None and record["type"] == "change" and record["service_id"] == service_id:
-            teller = _Teller(change_of(record), advice)
+            teller = _Teller(change_of(record), advice, zone)
             yield row_line(Row(change=teller.change), many_targets=True, mappings_shown=None)
         if teller and (line := teller.tell(record)):
             yield teller.stamped(record, line)
@@ -29,10 +35,11 @@ def story(records: Iterable[Json], service_id: str, *, advice: Callable[[str], s
 class _Teller:
     """Knows the row, where it stands, and what it is waiting for."""
 
-    def __init__(self, change: Change, advice: Callable[[str], str]) -> None:
+    def __init__(self, change: Change, advice: Callable[[str], str], zone: tzinfo) -> None:
         self.change = change
         self.outcome: Outcome | None = None
         self._advice = advice
+        self._zone = zone
         self._asked = False
         self._waits: list[Wait] = []
         self._pace = ""
@@ -58,7 +65,10 @@ class _Teller:
         now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
-        return (Span(f"{printable(record['at'])}  {'+' + duration(passed_s):>12}  ", Style.FAINT), *line)
+        return (
+            Span(f"{moment(record['at'], self._zone)}  {'+' + duration(passed_s):>12}  ", Style.FAINT),
+            *line,
+        )
 
     def open_end(self) -> Line:
         """Return the state of a row without an outcome."""

@@ -6,7 +6,7 @@ from bulk.core.ledger.records import Ruling
 from bulk.core.model import Action, Outcome
 from bulk.core.plan import Estimate
 from bulk.core.reports.model import Report, sittings_of
-from bulk.core.reports.remarks import remark
+from bulk.core.reports.remarks import decision_text
 from bulk.core.reports.totals import Mappings, Totals
 from bulk.core.reports.words import (
     NOT_LOOKED_AT_AGAIN,
@@ -82,7 +82,7 @@ def _only_reason(report: Report) -> str:
     troubles = report.overview.troubles()
     rows = report.totals.rows
     is_one = rows > 1 and len(troubles) == 1 and troubles[0].count == rows and troubles[0].is_one_reason
-    return troubles[0].text if is_one else ""
+    return troubles[0].rows[0].why if is_one else ""
 
 
 def _begun(report: Report) -> str:
@@ -134,7 +134,11 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
         yield from _plan_facts(report)
     for decision in report.progress.decisions:
         if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
-            yield "Decision", f"{moment(decision['at'], report.zone)}: {remark(decision)}", Style.PLAIN
+            yield (
+                "Decision",
+                f"{moment(decision['at'], report.zone)}: by {decision_text(decision)}",
+                Style.PLAIN,
+            )
     yield "Digest", short_digest(report.progress.digest), Style.PLAIN
 
 

@@ -141,23 +141,25 @@ def duration(length_s: float) -> str:
     return f"{seconds} s"
 
 
-def moment(at: str, zone: tzinfo, *, seconds: bool = True) -> str:
+def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> str:
     """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
 
     In a zone that shows what UTC shows it is written once, as UTC; where UTC has another day, with that.
+    Without `day` it is the time of a day that is known.
     """
     if not at:
         return "a time that is not known"
     form = "%H:%M:%S" if seconds else "%H:%M"
+    date = "%Y-%m-%d " if day else ""
     utc = datetime.fromisoformat(at)
     try:
         local = utc.astimezone(zone)
     except OverflowError:  # at the end of all years
         local = utc
     if not local.utcoffset():
-        return f"{utc:%Y-%m-%d {form}} UTC"
-    day = "" if utc.date() == local.date() else f"{utc:%Y-%m-%d} "
-    return f"{local:%Y-%m-%d {form} %Z} ({day}{utc:{form}} UTC)"
+        return f"{utc:{date}{form}} UTC"
+    utc_date = "" if utc.date() == local.date() else date
+    return f"{local:{date}{form} %Z} ({utc:{utc_date}{form}} UTC)"
 
 
 def throttled(times: int) -> str:

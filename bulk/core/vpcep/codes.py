@@ -189,8 +189,8 @@ _ADVICE = MappingProxyType(
         "ENDPOINT.3076": "write up to 16 letters, digits, _ and -",
         "ENDPOINT.4012": "check port_id: the port is gone",
         "APIGW.0101": "check the region and --endpoint: this server does not have the API",
-        "APIGW.0301": "check the access key, its secret and, for temporary keys, the security token; "
-        "five failures in a row lock a key for 5 minutes",
+        "APIGW.0301": "check the access key, its secret (copy both again) and, for temporary keys, the "
+        "security token; five failures in a row lock a key for 5 minutes",
         "APIGW.0303": "check the key and this machine's clock",
         "APIGW.0307": "get a new token, for the project and region of the job",
         "APIGW.0310": "check --project-id and that the project is enabled",

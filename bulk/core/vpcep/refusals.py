@@ -43,6 +43,8 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """The gateway answers a wrong signature with the whole canonical request, secrets included."""
+_CANONICAL = re.compile(r"\s*[,;]?\s*canonical request\s*:.*", re.IGNORECASE | re.DOTALL)
+"""That request is what we sent ourselves: nobody needs to read it."""
 _USER_INFO = re.compile(r"//[^\s\"'<>]+@")
 """A proxy's address may carry a password."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -89,7 +91,7 @@ def error_in(body: bytes) -> Facts:
     encoded = _first(levels, "encoded_authorization_message")
     return Facts(
         "" if code.isdigit() else clean(code, CODE_CHARS_MAX),
-        clean(message, MESSAGE_CHARS_MAX) if message or code else _plain(body),
+        clean(_CANONICAL.sub("", message), MESSAGE_CHARS_MAX) if message or code else _plain(body),
         clean(_first(levels, "request_id"), CODE_CHARS_MAX),
         encoded if _ENCODED.fullmatch(encoded) else "",
     )

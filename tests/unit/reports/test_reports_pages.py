@@ -204,7 +204,7 @@ def test_markdown_of_any_job_fits_a_ticket_and_has_the_digest_at_its_beginning(
     noted = change(2, "1:1/TCP", "1:2/TCP", reason="look")
     parked = "".join(as_markdown.render(type(written)().planned(swap, noted).report()))
     assert "note: look (1 service)" in parked
-    assert "web-1 parked to break a cycle: without 80:80/TCP for a moment" in parked
+    assert "web-1 parked to break a cycle: no 80/TCP for a moment" in parked
     assert "no row" in "".join(as_markdown.render(type(written)().planned().report()))
 
 

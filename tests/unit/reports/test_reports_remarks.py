@@ -60,7 +60,7 @@ def test_decisions_are_in_every_report_that_has_room_for_them(
 ) -> None:
     """Terminal, Markdown and page in a line, JSON as data; however many notes came since."""
     written.planned(change(1, "1:1/TCP", "2:2/TCP")).session().put(PAUSED).noted("torn", "cut").applied(1)
-    report, words = written.report(), "decision of operator ann on bastion1: pause (bridge call) [c7f2]"
+    report, words = written.report(), "operator ann on bastion1: pause (bridge call) [c7f2]"
     assert any(words in plain(line) for line in as_table.lines(report, width=200))
     assert as_markdown.escaped(words) in "".join(as_markdown.render(report))
     written.put(PASSED)  # which is no news

@@ -3,9 +3,16 @@
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bulk.core.ledger.decisions import StandingStop
 from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Attempt, AttemptResult, DecidedBy, Intent, Purpose
+from bulk.core.ledger.records import (
+    Attempt,
+    AttemptResult,
+    DecidedBy,
+    Decision,
+    DecisionKind,
+    Intent,
+    Purpose,
+)
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Hold, Limit, Outcome, Reply, Why
 from bulk.core.reports.status import State, as_json, lines, state_of_run
@@ -166,10 +173,18 @@ def test_a_command_names_the_api_where_a_person_has_to(
         plain([*lines(written.progress, alive=False, ledger="L", flag=flag)][-1])
         == f"to apply: bulk apply L{flag}"
     )
-    stop = StandingStop(
-        id="s1", at="", by=DecidedBy.LIMIT, cause=BrakeReason.FAILURE_LIMIT, reason="r", failures_max=0
+    stop = Decision(
+        by=DecidedBy.LIMIT,
+        what=DecisionKind.STOP,
+        cause=BrakeReason.FAILURE_LIMIT,
+        reason="r",
+        id="s1",
+        failures_max=1,
     )
-    assert list(ways_on([stop], "L", flag))[1:] == [
-        f"to go on despite it: bulk apply L{flag} --despite s1:REASON --max-failures MORE",
-        f"to take back what was applied: bulk rollback L{flag}",
+    written.session().put(stop)
+    assert list(ways_on(written.progress, "L", flag)) == [
+        f"to go on despite it: bulk apply L{flag} --despite s1:REASON --max-failures 2"
     ]
+    written.applied(1)
+    *_, last = ways_on(written.progress, "L", flag)
+    assert last == f"to take back what was applied: bulk rollback L{flag}"

@@ -22,7 +22,7 @@ def told(written: "Written", row: int) -> list[str]:
     """Give the story of a row's service without time stamps, but for the seconds passed."""
     service_id = written.changes[row].service_id
     return [
-        plain(line).partition("Z  ")[2].strip() or plain(line)
+        plain(line).partition("UTC  ")[2].strip() or plain(line)
         for line in story(written.records, service_id, advice=lambda code: f"what to do about {code}")
     ]
 

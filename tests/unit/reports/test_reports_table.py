@@ -480,14 +480,14 @@ def test_a_parked_service_shows_what_is_out_of_service(
     ]
     written.planned(*swap)
     told = " ".join(" ".join(shown(written.report())).split())
-    assert "parked to break a cycle: without 80:80/TCP for a moment, with 2 consumers connected" in told
+    assert "parked to break a cycle: no 80/TCP for a moment, with 2 consumers connected" in told
     assert "after row 1 is parked" in told
     nobody = [
         change(row, "80:80/TCP", "80:81/TCP", parking=free, before={"connection_count": 0})
         for row in range(1, 41)
     ]
     told = shown(type(written)().planned(*nobody).report())
-    assert "      web-1 parked to break a cycle: without 80:80/TCP for a moment" in told
+    assert "      web-1 parked to break a cycle: no 80/TCP for a moment" in told
     assert "      and 36 more services parked" in told
 
 
