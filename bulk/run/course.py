@@ -22,8 +22,8 @@ from bulk.run.denials import Denial
 from bulk.run.gates import Gates
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
-from bulk.run.row import Turn, denied, side_effect_text
-from bulk.run.stages import Place, Probe, Show, Stop, Timer
+from bulk.run.row import Turn, denied
+from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Place, Probe, Show, Stop, Timer
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
 """Places that a row comes to for the sake of what is sent later."""
@@ -32,7 +32,6 @@ _BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 _ID_DIGITS = 6
 """Hexadecimal digits by which a person names a stop; nobody can know them before it."""
 _CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
-_IN_DOUBT = frozenset({Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING})
 _WAITS = frozenset({Place.SETTLING, Place.RESTING, Place.SUSPECT})
 """Places that a row leaves when its wait comes due."""
 
@@ -72,8 +71,8 @@ class Course:
         board, lane, to = self.board, self.lane(row), turn.to
         is_fresh = board.place(row) is Place.UNSEEN
         failed: Stop | None = None
-        if turn.side_effects:  # on record before what its row came to: a kill between must not forget it
-            self._decide(self._stop_of(row, turn))
+        if turn.stop:  # on record before what its row came to: a kill between must not forget it
+            self._decide(turn.stop)
         for record in turn.records:
             board.append(record)
             if isinstance(record, OutcomeRecord):
@@ -89,18 +88,20 @@ class Course:
             board.ask(Timer(row, turn.wait_s))
         elif to is Place.LOOKING:
             board.ask(Show(board.change(row)))
+        elif to is Place.PROVING:
+            board.ask(Show(board.change(row), board.looks.page(row)))
         elif to is Place.READY:
             self._queue(lane, row, is_fresh=is_fresh)
         self._tell_others(lane, row, to, is_parked_now=turn.due is Purpose.CHANGE)
         self.stop(failed)  # after the wave has been judged, since both reasons count
-        self._affect_others(row, lane, turn)
+        self._affect_others(lane, turn)
 
-    def _affect_others(self, row: int, lane: Lane, turn: Turn) -> None:
+    def _affect_others(self, lane: Lane, turn: Turn) -> None:
         """Let a turn have its consequences for the whole run and for those of its key."""
         if turn.refused_key:
             self.cut(lane.key, Stop(BrakeReason.ABORTED, turn.refused_key))
-        if turn.side_effects:
-            self.stop(self._stop_of(row, turn))
+        self.stop(turn.stop)
+        lane.proved |= turn.proved
         if turn.unread:
             self.unread.append(turn.unread)
         if turn.records and any(map(_is_accepted, turn.records)):
@@ -160,7 +161,7 @@ class Course:
     def _tell_others(self, lane: Lane, row: int, to: Place, *, is_parked_now: bool) -> None:
         """Free or release the rows that are bound to this one, and those that wait for it."""
         is_at_end = to >= Place.LEFT
-        if is_at_end or (to is not Place.SETTLING and row not in self.board.parked):
+        if is_at_end or (to not in IN_DOUBT and row not in self.board.parked):
             for needed in lane.dependencies.free(row):  # what this row had put in front goes behind them
                 if self.board.place(needed) is Place.READY:
                     lane.queue.add_first(needed)
@@ -190,10 +191,6 @@ class Course:
         for standing in self.gates.standing:
             message = f"{standing.reason} ({standing.at}, stop {standing.id})"
             self.gates.stop(Stop(standing.cause, message))
-
-    def _stop_of(self, row: int, turn: Turn) -> Stop:
-        effects = turn.side_effects
-        return Stop(BrakeReason.SIDE_EFFECT, side_effect_text(row, effects), effects)
 
     def _decide(self, stop: Stop) -> None:
         """Put a stop on record that later sessions keep to; a side effect once for each new value."""
@@ -264,7 +261,7 @@ class Course:
                 is_as_asked = self.board.progress.outcome(row).facts.as_asked
                 self.board.move(row, Place.DONE if is_as_asked else Place.ENDED)
         for row in [row for row in self.board.works if place(row) < Place.LEFT]:
-            self.follow(row, Turn(Place.LEFT, in_doubt=place(row) in _IN_DOUBT))
+            self.follow(row, Turn(Place.LEFT, in_doubt=place(row) in IN_FLIGHT | IN_DOUBT))
         if doubts := sorted(self.board.left_in_doubt):
             message += f": {listed('row', doubts)} in doubt"
         if self.board.parked:

@@ -80,6 +80,7 @@ class Gates:
             or (self._awaits_lane and not lane.is_looked_at)
             or (bool(self._wave) and row not in self._in_wave)
             or lane.awaits_first(self._board.target(row))
+            or lane.awaits_proof
             or (lane.only_knocks and not self._has_begun(row))
             or lane.key.account in self.denials.probing
             or (self.budget.is_used_up and not lane.dependencies.must_finish(row))

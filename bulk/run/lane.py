@@ -27,7 +27,7 @@ from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.renewal import AHEAD_S, ROWS_AHEAD_MAX, Renewal
 from bulk.run.row import Work
-from bulk.run.stages import Place, Stop
+from bulk.run.stages import IN_DOUBT, Place, Stop
 
 SILENT_MIN = 3
 """Attempts in a row that must have found nobody before the API counts as gone, or two a row that is busy."""
@@ -195,6 +195,10 @@ class Lane:
         """Since when every answer asks to be left alone; None where the last one did not."""
         self._is_answered: dict[Target, bool] = {}
         """Whether the first PUT of a target was answered; a target that had none is not in it."""
+        self.proved: frozenset[str] = frozenset()
+        """Fields that a reply did not show, and that were found as they had been before the PUT."""
+        self._unproved: set[int] = set()
+        """Rows whose replies did not show other fields than these."""
 
     @property
     def may_look(self) -> bool:
@@ -247,6 +251,19 @@ class Lane:
     def awaits_first(self, target: Target) -> bool:
         """Return whether the first PUT of a target is under way."""
         return self._is_answered.get(target) is False
+
+    # What replies do not show, the first row of which they do not show it has to prove by itself
+
+    def await_proof(self, row: int) -> None:
+        """Learn that the reply to a row's PUT did not show fields of which nothing has been proved yet."""
+        self._unproved.add(row)
+
+    @property
+    def awaits_proof(self) -> bool:
+        """Return whether it is being read what became of the fields that a reply did not show."""
+        if self._unproved:
+            self._unproved = {row for row in self._unproved if self._board.place(row) in IN_DOUBT}
+        return bool(self._unproved)
 
     # What answers teach
 

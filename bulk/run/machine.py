@@ -18,6 +18,7 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     Action,
     Denied,
+    Done,
     LaneName,
     Listed,
     PutVerdict,
@@ -34,7 +35,7 @@ from bulk.run.lane import Lane, pushed_back
 from bulk.run.listing import against_plan
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
-from bulk.run.row import Suspicion, Turn, answered, checked, looked_again, read_back, refused
+from bulk.run.row import Suspicion, Turn, answered, checked, looked_again, proved, read_back, refused
 from bulk.run.stages import Effect, Place, Show, Stop
 from bulk.run.turns import Turns
 
@@ -149,6 +150,8 @@ class Machine:
             is_key_accepted=self._gates.denials.is_accepted(lane.key.account),
         )
         self._course.follow(row, turn)
+        if work.hidden - lane.proved:
+            lane.await_proof(row)
         if isinstance(verdict, Denied):
             self._course.denied(row, verdict)
 
@@ -187,8 +190,8 @@ class Machine:
         place = self._board.place(row)
         if place >= Place.LEFT:
             return
-        if place is Place.READING:
-            turn = read_back(self._board.works[row], found, self._limits, self._dice, self._gates.noticed)
+        if place in {Place.READING, Place.PROVING}:
+            turn = self._settled(row, found)
         elif place is Place.LOOKING:
             turn = looked_again(self._board.works[row], found, self._gates.noticed)
         else:
@@ -202,6 +205,15 @@ class Machine:
         if place is Place.LOOKING and self._limits.strict and turn.to is Place.ENDED:
             message = f"row {row}: its service moved since the plan, after others had been sent"
             self._course.stop(Stop(BrakeReason.STRICT, message))
+
+    def _settled(self, row: int, found: ShowVerdict) -> Turn:
+        """Return what a read, or the page of the list that proves it, means for a row in doubt."""
+        lane, work = self._course.lane(row), self._board.works[row]
+        if self._board.place(row) is Place.PROVING:
+            return proved(work, found.state if isinstance(found, Done) else None, self._limits)
+        turn = read_back(work, found, self._limits, self._dice, self._gates.noticed, lane.proved)
+        is_on_no_page = turn.to is Place.PROVING and not self._board.looks.page(row)
+        return proved(work, None, self._limits) if is_on_no_page else turn
 
     def renewed(self, key: LaneName, page: ListPage, services: Iterable[Listed], asked_at: float) -> None:
         """Learn what a page shows that was asked for then; one that could not be read shows nothing.

@@ -205,8 +205,8 @@ class Pump:
             case Send(put=put):
                 fleet, keep = self._clients[put.target].fleet, partial(self._keep, self._puts, put.row)
                 fleet.send(put, partial(self._answered, put), keep)
-            case Show(change=change):
-                self._keep(self._shows, change.row, self._reads.show(change))
+            case Show(change=change, page=page):
+                self._keep(self._shows, change.row, self._reads.show(change, page))
             case Renew(lane=key, page=page):
                 self._spawn(self._list(key, self._reads.renew(key, page, self._is_over)))
             case Probe(target=target):

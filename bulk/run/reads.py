@@ -9,7 +9,7 @@ from typing import Any
 
 from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, Listed, Target
+from bulk.core.model import Change, Done, LaneName, Listed, Missing, Reply, ShowVerdict, Target
 from bulk.run.interfaces import Ledger, TargetClient
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.looks import ListPage
@@ -47,11 +47,18 @@ class Reads:
         self._machine = machine
         self._drain_soon = drain_soon
 
-    async def show(self, change: Change) -> None:
-        """Read the service of a row."""
+    async def show(self, change: Change, page: ListPage | None) -> None:
+        """Read the service of a row: by a page of the list, or by the request of its own."""
         client = self._clients[change.target]
         patience = self._patience_of(client)
-        found, asked_at = await show_service(client.fleet, change.service_id, client.reads, patience)
+        if page:
+            services, asked_at = await self._page(page)
+            states = (service.state for service in services if service.id == change.service_id)
+            found: ShowVerdict = Missing(reply=Reply())
+            if state := next(states, None):
+                found = Done(reply=Reply(), state=state)
+        else:
+            found, asked_at = await show_service(client.fleet, change.service_id, client.reads, patience)
         self._machine.shown(change.row, found, asked_at)
         self._drain_soon()
 
@@ -68,18 +75,23 @@ class Reads:
         Returns once the next one may be read, or as soon as `is_over` is set.
         """
         client, clock = self._clients[page.target], self._patience.clock
-        services, asked_at = tuple[Listed, ...](), clock.monotonic()
-        with suppress(FleetUnreadable, CredentialsError):
-            (found, _, asked_at) = await read_page(
-                page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
-            )
-            services = found.services
+        services, asked_at = await self._page(page)
         self._machine.renewed(key, page, services, asked_at)
         self._drain_soon()
         next_at = asked_at + 1 / (client.reads.rate_per_s * _RENEWING_SHARE)
         await clock.sleep(max(next_at - clock.monotonic(), 0.0), wake=is_over)
         self._machine.rested(key)
         self._drain_soon()
+
+    async def _page(self, page: ListPage) -> tuple[tuple[Listed, ...], float]:
+        """Return a page of a list, and when it was asked for; one that cannot be read shows nothing."""
+        client, begun_at = self._clients[page.target], self._patience.clock.monotonic()
+        with suppress(FleetUnreadable, CredentialsError):
+            (found, _, asked_at) = await read_page(
+                page.target, client.fleet, client.reads, self._patience, page.offset, is_ahead=True
+            )
+            return found.services, asked_at
+        return (), begun_at
 
     async def look(self, key: LaneName) -> None:
         """Look at every service of a lane; a fleet that cannot be listed stops its lane only."""

@@ -16,6 +16,7 @@ from bulk.core.ledger.records import (
     Record,
 )
 from bulk.core.ledger.row_life import OpenRow, after_attempt
+from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
     DRIFT_FIELDS,
     SETTLING_FIELDS,
@@ -41,8 +42,9 @@ from bulk.core.model import (
 )
 from bulk.core.puts import ALWAYS_SHOWN, Put, put_of
 from bulk.core.reports.words import as_text, printable
+from bulk.core.vpcep.codes import NoReply
 from bulk.run.interfaces import Dice, Limits, PlanReader
-from bulk.run.stages import Place
+from bulk.run.stages import Place, Stop
 
 LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 NOT_SENT = Reply(code="not_sent", message="the run was stopped between intent and request")
@@ -63,7 +65,12 @@ SILENT_WAITS_MAX = 4
 class Work:
     """A row that has begun, or is about to: the fold of its records, and the PUT that is due next."""
 
-    __slots__ = ("_change", "_plain", "_plan", "due", "is_rejected", "known", "reply", "row", "unsound_s")
+    __slots__ = (
+        "_change", "_plain", "_plan", "due", "hidden", "is_rejected", "known", "live", "reply", "row",
+        "unsound_s",
+    )  # fmt: skip
+    live: ServiceState
+    """At PROVING: its service as it was read."""
 
     def __init__(self, plan: PlanReader, row: int, known: OpenRow) -> None:
         self.row = row
@@ -78,6 +85,8 @@ class Work:
         """Whether the API said no to the PUT that is in doubt."""
         self.unsound_s = 0.0
         """How long its status has been waited for."""
+        self.hidden: frozenset[str] = frozenset()
+        """Fields that the list shows, and that the answers to its last PUT, or the read of it, did not."""
 
     @property
     def change(self) -> Change:
@@ -131,8 +140,10 @@ class Turn(NamedTuple):
     wait_s: float = 0.0
     refused_key: str = ""
     """Why no request with this key is accepted any more."""
-    side_effects: tuple[SideEffect, ...] = ()
-    """What the PUT changed though no row asks for it."""
+    stop: Stop | None = None
+    """Why the run is to stop: the PUT changed what no row asks for."""
+    proved: frozenset[str] = frozenset()
+    """Fields that an answer did not show, and that were found as they had been."""
     in_doubt: bool = False
     """Whether a row is left without knowing what became of its PUT."""
     unread: str = ""
@@ -266,13 +277,15 @@ def answered(
     * is_silent: nobody answers any row of the lane, so this one is not to blame
     * is_key_accepted: a PUT of its key has been accepted, so a 403 is about this service
     """
-    reply = verdict.reply
+    reply, work.hidden = verdict.reply, frozenset()
     match verdict:
         case AsAsked():
             turn = _done(work, reply)
         case Done(state=state):
             turn = _succeeded(work, reply, state, limits)
         case Doubt(retry_after_s=hold_s, shut_until=until):
+            if reply.code == NoReply.UNREADABLE_REPLY:
+                work.hidden = _unshown(work.before, None)
             turn = _doubt(work, reply, limits, hold_s or 0.0)
             turn = turn._replace(to=Place.LEFT, in_doubt=True) if until else turn
         case Throttled(retry_after_s=hold_s):
@@ -320,20 +333,21 @@ def _succeeded(work: Work, reply: Reply, state: ServiceState, limits: Limits) ->
     elif not state.is_sound:
         doubtful = replace(reply, code="broken", message=f"the reply shows status {state.standing}")
     elif unshown := _unshown(work.before, state):
-        message = f"the reply does not show {', '.join(unshown)}, which may have changed"
+        message = f"the reply does not show {', '.join(sorted(unshown))}, which may have changed"
         doubtful = replace(reply, code="partial_reply", message=message)
+        work.hidden = unshown
     else:
         done = _done(work, reply, _unconfirmed(work.change, state))
         return _noticing_side_effects(done, work, state, limits)
     return _noticing_side_effects(_doubt(work, doubtful, limits), work, state, limits)
 
 
-def _unshown(before: ServiceState | None, after: ServiceState) -> tuple[str, ...]:
-    """Return the fields of which every reply tells, this one does not, and the list did."""
-    return tuple(
+def _unshown(before: ServiceState | None, after: ServiceState | None) -> frozenset[str]:
+    """Return the fields that every reply shows, this one does not, and the list did; None shows none."""
+    return frozenset(
         name
         for name in ALWAYS_SHOWN
-        if before and getattr(before, name) is not None and getattr(after, name) is None
+        if before and getattr(before, name) is not None and getattr(after, name, None) is None
     )
 
 
@@ -353,18 +367,30 @@ def _done(work: Work, reply: Reply, unconfirmed: tuple[str, ...] = ()) -> Turn:
 
 def _noticing_side_effects(turn: Turn, work: Work, state: ServiceState, limits: Limits) -> Turn:
     """Return a turn that stops the run as well, where the PUT changed what no row asks for."""
-    changed = side_effects(work.before, state, work.body) if work.before else ()
-    unasked = tuple(effect for effect in changed if effect not in limits.allowed)
+    unasked = _unasked(work.before, state, work.body, limits)
     if not unasked:
         return turn
-    note = Note(about="side_effect", message=side_effect_text(work.row, unasked), row=work.row)
-    return turn._replace(records=(*turn.records, note), side_effects=unasked)
+    changed = f"the PUT of row {work.row} changed unasked: {_named(unasked)}"
+    message = f"{changed}; or somebody else did at the same moment"
+    return _stopping(turn, work.row, message, unasked)
 
 
-def side_effect_text(row: int, effects: tuple[SideEffect, ...]) -> str:
-    """Return what a PUT changed unasked, for a person."""
-    named = ", ".join(f"{each.field}, now {_shortened(as_text(each.value))}" for each in effects)
-    return f"the PUT of row {row} changed unasked: {named}; or somebody else did at the same moment"
+def _unasked(
+    before: ServiceState | None, after: ServiceState, body: ModifyBody, limits: Limits
+) -> tuple[SideEffect, ...]:
+    """Return what a PUT changed though no row asks for it, and no person has allowed it."""
+    changed = side_effects(before, after, body) if before else ()
+    return tuple(effect for effect in changed if effect not in limits.allowed)
+
+
+def _stopping(turn: Turn, row: int, message: str, effects: tuple[SideEffect, ...]) -> Turn:
+    note = Note(about="side_effect", message=message, row=row)
+    stop = Stop(BrakeReason.SIDE_EFFECT, message, effects)
+    return turn._replace(records=(*turn.records, note), stop=stop)
+
+
+def _named(effects: tuple[SideEffect, ...]) -> str:
+    return ", ".join(f"{each.field}, now {_shortened(as_text(each.value))}" for each in effects)
 
 
 def _shortened(text: str) -> str:
@@ -428,28 +454,34 @@ def _conflict(work: Work, reply: Reply, live: ServiceState) -> OutcomeRecord:
 
 
 def read_back(
-    work: Work, found: ShowVerdict, limits: Limits, dice: Dice, noticed: frozenset[SideEffect]
+    work: Work,
+    found: ShowVerdict,
+    limits: Limits,
+    dice: Dice,
+    noticed: frozenset[SideEffect],
+    known: frozenset[str],
 ) -> Turn:
     """Return how a doubt is settled by what reading shows.
 
+    `known` are fields that may be missing in what it shows: it was proved that this is no sign of trouble.
     What cannot be read stays in doubt: the row keeps no outcome, and the next session settles it.
     """
     match found:
         case Done(state=live) if live.may_become_sound and work.unsound_s < UNSOUND_MAX_S:
-            wait_s = _unsound_wait_s(limits, work.unsound_s)
+            is_first, wait_s = not work.unsound_s, _unsound_wait_s(limits, work.unsound_s)
             work.unsound_s += wait_s
-            return Turn(Place.SETTLING, wait_s=wait_s)
+            turn = Turn(Place.SETTLING, wait_s=wait_s)
+            is_news = is_first and _has_landed(work, live)
+            return _noticing_side_effects(turn, work, live, limits) if is_news else turn
         case Done(state=live) if live.confirms(work.body) and live.is_sound:
-            done = _done(work, work.reply, _unconfirmed(work.change, live))
-            return _noticing_side_effects(done, work, live, limits)
+            return _landed(work, live, limits, known)
         case Done(state=live) if _is_unchanged(work, live, noticed):
             if work.is_rejected:
                 return _rejected(work, work.reply)
             attempt = _attempt(work, AttemptResult.UNAPPLIED, found.reply)
             return _again(work, attempt, work.reply, limits, dice)
         case Done(state=live) if _has_landed(work, live) and live.is_sound:
-            done = _done(work, work.reply, _unconfirmed(work.change, live))
-            return _noticing_side_effects(done, work, live, limits)
+            return _landed(work, live, limits, known)
         case Done(state=live):
             reply = work.reply
             if not live.is_sound:
@@ -465,6 +497,27 @@ def read_back(
             return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.row),), in_doubt=True)
         case _:
             assert_never(found)
+
+
+def _landed(work: Work, live: ServiceState, limits: Limits, known: frozenset[str]) -> Turn:
+    """Return what follows where reading shows that a PUT took effect; the list may have to show the rest."""
+    unshown = _unshown(work.before, live)
+    if unshown - known:
+        work.hidden, work.live = work.hidden | unshown, live
+        return Turn(Place.PROVING)
+    done = _done(work, work.reply, _unconfirmed(work.change, live))._replace(proved=work.hidden)
+    return _noticing_side_effects(done, work, live, limits)
+
+
+def proved(work: Work, listed: ServiceState | None, limits: Limits) -> Turn:
+    """Return what follows where a page of the list was to show what reading does not.
+
+    None: the service is not on it, or the page cannot be read. What it does not show, or shows from before
+    the PUT, the last look will judge; nothing is proved for other rows then.
+    """
+    turn = _landed(work, work.live.completed_by(listed), limits, work.hidden)
+    is_recent = listed is not None and not listed.mismatches(work.body)
+    return turn if is_recent else turn._replace(proved=frozenset())
 
 
 def _unsound_wait_s(limits: Limits, waited_s: float) -> float:
@@ -523,13 +576,30 @@ def checked(change: Change, ended: Json, found: ShowVerdict, suspicion: Suspicio
     """Return what becomes of a sent row whose service the last list showed otherwise than it ended.
 
     An applied row stays so only if reading shows its service as asked; a failed one may have been applied.
-    What reading does not show is as the list had it.
+    What reading does not show is as the list had it. What nobody asked for stops the run.
     """
-    allowed = limits.allowed
+    live = found.state.completed_by(suspicion.listed) if isinstance(found, Done) else None
+    unasked = _unasked(change.before, live, change.body, limits) if live else ()
+    row_limits = replace(limits, allowed=limits.allowed.union(unasked))  # it is judged by what it asks
+    turn = _checked(change, ended, found, suspicion, live, row_limits)
+    if not unasked or turn.to is Place.SUSPECT:
+        return turn
+    effects = f"the last look shows that the service of row {change.row} has {_named(unasked)}"
+    message = f"{effects}, which no row asks for; its PUT changed that, or somebody else did since"
+    return _stopping(turn, change.row, message, unasked)
+
+
+def _checked(
+    change: Change,
+    ended: Json,
+    found: ShowVerdict,
+    suspicion: Suspicion,
+    live: ServiceState | None,
+    limits: Limits,
+) -> Turn:
     is_applied = ended["outcome"] == Outcome.APPLIED
     as_it_ended = Turn(Place.DONE if is_applied else Place.ENDED)
-    live = found.state.completed_by(suspicion.listed) if isinstance(found, Done) else None
-    other = ended_otherwise(change, ended, live, allowed) if live else ()
+    other = ended_otherwise(change, ended, live, limits.allowed) if live else ()
     match found:
         case Done() if not other:
             return as_it_ended
@@ -541,7 +611,7 @@ def checked(change: Change, ended: Json, found: ShowVerdict, suspicion: Suspicio
             live
             and not is_applied
             and change.before
-            and not strays(change.before, live, change.body, allowed)
+            and not strays(change.before, live, change.body, limits.allowed)
         ):
             reply = _corrected(ended, "the API said no, yet the last look shows the service as asked")
             unconfirmed = _unconfirmed(change, live)

@@ -32,8 +32,11 @@ FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RE
 SETTLING   perhaps applied, too soon to read   due -> READING (show); the end of `drain_s` -> LEFT
 READING    perhaps applied, being read         as asked -> as FLYING; as before -> READY, RESTING;
                                                not available -> SETTLING, for a minute at most;
+                                               as asked, without fields that the list shows and this lane
+                                               has never proved -> PROVING (show, by a page of the list);
                                                else, gone -> ENDED (conflict); unreadable -> LEFT;
                                                as before and rejected -> ENDED, or READY to RESTORE
+PROVING    read as asked, but not as a whole   the page shows the rest, or cannot -> as READING
 RESTING    surely not applied, backs off       due -> READY; a stop that does not spare it -> LEFT
 DENIED     not allowed (403), and no PUT of    one is, or nothing else goes -> as rejected; a third one is
            its key has been accepted yet       denied: every lane of that key is cut -> LEFT; a stop -> LEFT
@@ -41,7 +44,8 @@ LEFT       nothing more in this session        never
 DONE       ended as asked                      the last list shows something else -> SUSPECT
 ENDED      ended otherwise                     a failed one that the last list shows changed -> SUSPECT
 SUSPECT    ended, the last list disagrees      due -> CHECKING (show)
-CHECKING   ended, being read once more         as asked -> DONE (failed: becomes applied); failed, as
+CHECKING   ended, being read once more         as asked -> DONE (failed: becomes applied; what nobody
+                                               asked for stops the run); failed, as
                                                before -> ENDED; not available -> SUSPECT, for a minute
                                                at most; else, unreadable -> ENDED (conflict)
 =========  ==================================  ============================================================
@@ -56,7 +60,8 @@ Asked for the head of a lane's queue when a place in flight is free, and again a
 
 1. the lane is cut: never; 2. the run is stopped: only rows that a parked service waits for (must-finish);
 3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
-4. the first PUT of its target is unanswered: hold; 5. it is not of the wave under way: hold;
+4. the first PUT of its target is unanswered, or what a reply did not show is being proved: hold;
+5. it is not of the wave under way: hold;
 6. nobody answers in this lane, and the row has not begun: hold; 7. whether the key may do anything at all is
 being asked: hold; 8. a parked service waits for it: it goes; 9. as many as may fail have failed, or may still
 fail (`AT_RISK`, parked, left in doubt): hold. Where only what is left could free this budget, the run stops.
@@ -69,6 +74,11 @@ ahead. A grant waits for the look, or the page, that it needs.
 
 A row that is *held* keeps its place in the queue, and all behind it wait. A row that can *never* go is taken
 out of the queue. Each hold ends by something that is under way, or by the end of the lane.
+
+A success that does not show every field that the list shows, or that cannot be read, proves nothing. Its row
+is read, and by a page of the list where reading does not show them either; until then no other row of the
+lane goes. Once the fields were found as they had been, the lane knows that replies without them are no sign
+of trouble: of later rows the last look judges them, and it stops the run for what it finds.
 
 Stops
 =====
@@ -119,13 +129,14 @@ class Place(IntEnum):
     FLYING = 5
     SETTLING = 6
     READING = 7
-    RESTING = 8
-    DENIED = 9
-    SUSPECT = 10
-    CHECKING = 11
-    LEFT = 12
-    DONE = 13
-    ENDED = 14
+    PROVING = 8
+    RESTING = 9
+    DENIED = 10
+    SUSPECT = 11
+    CHECKING = 12
+    LEFT = 13
+    DONE = 14
+    ENDED = 15
 
 
 MOVES: dict[Place, set[Place]] = {
@@ -144,7 +155,16 @@ MOVES: dict[Place, set[Place]] = {
         Place.ENDED,
     },
     Place.SETTLING: {Place.READING, Place.LEFT},
-    Place.READING: {Place.SETTLING, Place.READY, Place.RESTING, Place.LEFT, Place.DONE, Place.ENDED},
+    Place.READING: {
+        Place.SETTLING,
+        Place.PROVING,
+        Place.READY,
+        Place.RESTING,
+        Place.LEFT,
+        Place.DONE,
+        Place.ENDED,
+    },
+    Place.PROVING: {Place.READY, Place.LEFT, Place.DONE, Place.ENDED},
     Place.RESTING: {Place.READY, Place.LEFT},
     Place.DENIED: {Place.LEFT, Place.ENDED},
     Place.SUSPECT: {Place.CHECKING, Place.DONE, Place.ENDED},
@@ -155,14 +175,11 @@ MOVES: dict[Place, set[Place]] = {
 }
 IN_FLIGHT = frozenset({Place.NOTED, Place.FLYING})
 """Places that take up one of a lane's requests at a time."""
-AT_RISK = IN_FLIGHT | {Place.SETTLING, Place.READING, Place.DENIED}
+IN_DOUBT = frozenset({Place.SETTLING, Place.READING, Place.PROVING})
+"""Places of a row whose PUT was answered, or not, in a way that does not prove what became of it."""
+AT_RISK = IN_FLIGHT | IN_DOUBT | {Place.DENIED}
 """Places of a row that may still fail, or be in conflict, without being sent once more."""
-BUSY = frozenset(
-    {
-        Place.LOOKING, Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.RESTING,
-        Place.SUSPECT, Place.CHECKING,
-    }
-)  # fmt: skip
+BUSY = IN_FLIGHT | IN_DOUBT | {Place.LOOKING, Place.RESTING, Place.SUSPECT, Place.CHECKING}
 """Places that are left by themselves: something is under way, or a wait comes due."""
 
 
@@ -193,6 +210,8 @@ class Show(NamedTuple):
     """Read the service of a row; `shown` comes back."""
 
     change: Change
+    page: ListPage | None = None
+    """The page of the list to read it by; None for the request of its own."""
 
 
 class Renew(NamedTuple):

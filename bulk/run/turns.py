@@ -6,9 +6,7 @@ from bulk.core.model import Hold, LaneName, Wait
 from bulk.run.course import Course
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, Work, blocked, withdrawn
-from bulk.run.stages import Place, Renew, Send
-
-_IN_DOUBT = frozenset({Place.SETTLING, Place.READING})
+from bulk.run.stages import IN_DOUBT, Place, Renew, Send
 
 
 class Turns:
@@ -41,7 +39,7 @@ class Turns:
         if is_held and not self._gates.stopped:
             return self._gates.budget.hold()
         begun = tuple(self._board.works)  # at once: who looks on is another thread
-        in_doubt = next((row for row in begun if self._board.place(row) in _IN_DOUBT), 0)
+        in_doubt = next((row for row in begun if self._board.place(row) in IN_DOUBT), 0)
         return Wait(hold=Hold.SETTLE, row=in_doubt) if in_doubt else None
 
     def granted(self, key: LaneName, now: float) -> int:

@@ -314,6 +314,21 @@ def test_a_side_effect_that_a_person_allowed_stops_nothing_more(stage: Stage) ->
     assert stage.records("decision")[0]["effects"] == {"approval_enabled": True}
 
 
+def test_what_only_the_last_look_shows_stops_the_run_until_a_person_allows_it(stage: Stage) -> None:
+    """Each reply showed all as it was: an edit of somebody else is told apart by a person alone."""
+    job = stage.job(wide([1, 2]), concurrency=1)
+    edit = {"kind": "edit", "method": "PUT", "service_id": service_id(2), "nth": 1}
+    stage.order(faults={"rules": [edit | {"services": [{"id": service_id(1), "approval_enabled": True}]}]})
+    first = stage.apply(job)
+    assert first.code == ExitCode.SAFETY_LIMIT
+    assert "its PUT changed that, or somebody else did since" in first.err
+    assert stage.outcomes() == {"applied": 2}
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    ended = stage.apply(job, "--despite", f"{stop_in(first.err)}:approval was switched on by hand")
+    assert (ended.code, stage.outcomes()) == (ExitCode.OK, {"applied": 2})
+    assert len(stage.applied) == 2
+
+
 def test_a_rollback_takes_a_side_effect_back_too(stage: Stage) -> None:
     """The service is as it was, in the field that nobody had asked for as well."""
     before = stage.fleet[service_id(1)]

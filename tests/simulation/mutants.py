@@ -11,6 +11,7 @@ from typing import Any
 from bulk.core.ledger.records import AttemptResult, Purpose
 from bulk.core.ledger.row_life import OpenRow
 from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
+from bulk.core.puts import ALWAYS_SHOWN
 from bulk.run import board, first_look, lane, machine, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget
@@ -205,7 +206,7 @@ def _ignores_the_drift(right: Function) -> Function:
 
 
 def _ignores_side_effects(right: Function) -> Function:
-    return lambda *arguments: right(*arguments)._replace(side_effects=())
+    return lambda *arguments: right(*arguments)._replace(stop=None)
 
 
 def _believes_a_doubt(right: Function) -> Function:
@@ -249,8 +250,16 @@ def _risks_no_parked_service(_: Function) -> Any:
     return property(lambda self: self._at_risk + len(self.left_in_doubt))
 
 
-def _settles_a_doubt_without_a_look_around(right: Function) -> Function:
-    return lambda *arguments: right(*arguments)._replace(side_effects=())
+def _takes_what_is_hidden_for_unchanged(right: Function) -> Function:
+    return lambda *arguments: right(*arguments[:-1], frozenset(ALWAYS_SHOWN))
+
+
+def _does_not_look_at_the_page(right: Function) -> Function:
+    return lambda work, _, limits: right(work, None, limits)
+
+
+def _waits_for_proof_for_ever(_: Function) -> Any:
+    return property(lambda self: bool(self._unproved))
 
 
 def _checks_nothing(_: Function) -> Function:
@@ -345,8 +354,13 @@ MUTANTS = [
         ("P8", "a stop is not put on record", Course, "_decide", constantly(None)),
         ("P8", "a stop that stands is forgotten", Course, "begin", constantly(None)),
         ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
-        ("P10", "side effects of a doubt stop nothing", machine, "read_back",
-         _settles_a_doubt_without_a_look_around),
+        ("P10", "side effects of a doubt stop nothing", machine, "read_back", _ignores_side_effects),
+        ("P10", "side effects in the last look stop nothing", machine, "checked", _ignores_side_effects),
+        ("P10", "what replies and reads hide counts as unchanged", machine, "read_back",
+         _takes_what_is_hidden_for_unchanged),
+        ("P10", "a page that shows it is not looked at", machine, "proved", _does_not_look_at_the_page),
+        ("P10", "others go while it is not proved", Lane, "awaits_proof", property_of(answer=False)),
+        ("P15", "a proof that will not come is waited for", Lane, "awaits_proof", _waits_for_proof_for_ever),
         ("P13", "a broken service counts as applied", ServiceState, "is_sound", property_of(answer=True)),
         ("P13", "what cannot be read again stays applied", machine, "checked", _trusts_what_it_cannot_read),
         ("P13", "a no is never held against the last list", Machine, "sent", _looks_only_at_the_applied),

@@ -24,6 +24,7 @@ MET = {
     *((place, "due") for place in ("SETTLING", "RESTING", "SUSPECT", "LEFT")),
     *(("LEFT", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
     *(("READING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
+    *((place, f"shown {verdict}") for place in ("PROVING", "LEFT") for verdict in ("Done", "Missing")),
     *(("CHECKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
     ("LEFT", "seen"),  # what comes after the drain
     ("LEFT", "durable"),

@@ -20,6 +20,8 @@ from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.folding import take_in
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import (
+    Attempt,
+    AttemptResult,
     DecidedBy,
     Decision,
     Json,
@@ -89,9 +91,10 @@ KINDS = (
 DENIED = "EndPoint.0004"
 OPENING = 10
 WAITS = ("asks to wait", "is shut")
+UNREADABLE = Doubt(reply=Reply(http=200, code="unreadable_reply"))
 CROWDED = Retry(reply=Reply(code="local_limit"), is_local=True)
 PUSH_BACK_MAX_S = 900.0
-UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.LEFT}
+UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.PROVING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
 
@@ -198,6 +201,10 @@ class World:
         self.own_dice = own = random.Random(f"pauses {seed}")  # so that the other dice fall as before
         self.own_odds = {kind: own.choice((0, 0, 0, 0.02, 0.2, 0.5)) for kind in (*WAITS, "crowded")}
         self.own_odds["is shut"] /= 10
+        self.hiding = hiding = random.Random(f"hides {seed}")
+        self.hides = {what: hiding.random() < 0.2 for what in ("reply", "read")}
+        """Whether replies to PUTs, and those to reads of one service, leave out what the list shows."""
+        self.odds_unreadable = hiding.choice((0, 0, 0, 0.05, 0.3))
         self.odds["landed no"] = dice.choice((0, 0, 0, 0.05, 0.3))
         if dice.random() < 0.03:  # a job that is wrong from its first row on
             self.odds = dict.fromkeys(KINDS, 0.0) | {dice.choice(("rejected", "denied")): 1.0}
@@ -269,7 +276,7 @@ class World:
     def session(self, kill_at: int | None, stop_at: float | None) -> bool:
         """Live through one session; return whether it was killed."""
         self.machine = Machine(self.ledger, self.lanes, self.limits, self.dice)
-        self.is_drained = False
+        self._forget()
         self.began_at, self.first_events = self.now, self.events
         self.pace_s = self.dice.choice((0.1, 0.1, 0.1, 20.0, 100.0))
         self.sampled: dict[int, float] = {}
@@ -283,9 +290,6 @@ class World:
         self.verified: set[LaneName] = set()
         self.is_committing, self.noted = False, list[int]()
         self.had_their_turn, self.stopped_at = list[int](), None
-        self.looked_again, self.strange = set[int](), set[int]()
-        """`strange`: rows whose service a read of this session has shown as neither before nor asked."""
-        self.is_answered: dict[Target, bool] = {}
         self.in_flight: Counter[LaneName] = Counter()
         self.gone_lanes, self.refused_accounts, self.denials = set[LaneName](), set[str](), Counter[str]()
         self.looked_lanes = set[LaneName]()
@@ -319,6 +323,17 @@ class World:
                 return True
         self._check_session()
         return False
+
+    def _forget(self) -> None:
+        """Forget what was noted of an earlier session."""
+        self.is_drained = False
+        self.is_answered: dict[Target, bool] = {}
+        self.looked_again, self.strange = set[int](), set[int]()
+        """`strange`: rows whose service a read of this session has shown as neither before nor asked."""
+        self.hidden, self.proved = defaultdict[int, set[str]](set), defaultdict[LaneName, set[str]](set)
+        """What the reply to a row's PUT left out, and what a lane has seen of that since."""
+        self.seen_whole, self.held_against_a_page = set[int](), set[int]()
+        """Rows that a read, or a page of the list, has shown whole; and rows that a page was to show."""
 
     def _schedule(self, stop_at: float | None) -> None:
         """Let the services be looked at, lane by lane, and let trouble come."""
@@ -385,14 +400,18 @@ class World:
                         self.noted += [row] if row else []
                     case Send(put=put):
                         self._put(self.ledger.change(put.row), body_of(orjson.loads(put.content)))
-                    case Show(change=change):
+                    case Show(change=change, page=page):
                         self._check_show(change.row)
                         if self.machine.place(change.row) is Place.LOOKING:
                             self.looked_again.add(change.row)
                         asked_at = self.now
                         self.at(
                             self.dice.uniform(0.01, 0.2),
-                            lambda change=change, asked_at=asked_at: self._show(change, asked_at),
+                            lambda change=change, page=page, asked_at=asked_at: (
+                                self._show_listed(change, page, asked_at)
+                                if page
+                                else self._show(change, asked_at)
+                            ),
                         )
                     case Probe(target=target):
                         self.at(0.1, lambda target=target: self._probed(target))
@@ -583,6 +602,10 @@ class World:
         self.answered_at[row] = self.now
         name, was_cut = f"answered {type(verdict).__name__}", self.machine.lanes[key].cut is not None
         self._note_push_back(row, key, verdict)
+        if is_as_sent(verdict, change, self.bodies[row, self.ledger.last(row).get("purpose", "change")]):
+            self.hidden[row] = {"description"}
+        elif verdict is UNREADABLE:
+            self.hidden[row] = {"description", "all"}
         if verdict is CROWDED and (others := self._in_flight(key) - 1):
             self.in_flight_max[key] = min(self.in_flight_max[key], others)
         self.do(name, row, self.machine.answered, row, verdict, self.now)
@@ -624,8 +647,37 @@ class World:
             must(self.notes.total() <= 1, "it is said more than once that this machine has no room")
         elif row := getattr(record, "row", 0):
             self.begun.pop(row, None)
+            self._note_proof(record, row)
             if sends:
+                waits = [other for other in self.hidden if self._awaits_proof(other, row)]
+                must(
+                    not waits, f"P10: row {row} begins though it is not known what else changed with {waits}"
+                )
                 self.begun[row] = self.lanes[self.ledger.change(row).target]
+
+    def _note_proof(self, record: Record, row: int) -> None:
+        """Note that it is known what became of a row, and what its lane has learnt from that."""
+        if isinstance(record, Attempt) and record.verdict is AttemptResult.DOUBT:
+            return
+        key, hidden = self.lanes[self.ledger.change(row).target], self.hidden.pop(row, set())
+        is_whole = row in self.seen_whole or not self.hides["read"] or self._is_known_here(row, key)
+        if isinstance(record, OutcomeRecord) and record.outcome is Outcome.APPLIED:
+            is_asked = row in self.held_against_a_page or not self.machine._board.looks.page(row)
+            must(is_whole or is_asked, f"P10: row {row} is applied though nothing showed what else changed")
+        if row in self.seen_whole:
+            self.proved[key] |= {"description", *hidden}
+
+    def _is_known_here(self, row: int, key: LaneName) -> bool:
+        """Return whether a row's reply showed everything, or what is left out was seen in its lane before."""
+        said = [json for json in self.ledger.said[row] if json["type"] != "note"]
+        return said[-1].get("verdict") != "doubt" or "description" in self.proved[key]
+
+    def _awaits_proof(self, other: int, row: int) -> bool:
+        """Return whether a row of the same lane is still in doubt over what its reply left out."""
+        key = self.lanes[self.ledger.change(other).target]
+        is_same = other != row and key == self.lanes[self.ledger.change(row).target]
+        is_new = not self.hidden[other] <= self.proved[key]
+        return is_same and is_new and self.machine.place(other) is not Place.LEFT
 
     def _in_flight(self, key: LaneName) -> int:
         return sum(lane == key for lane in self.begun.values())
@@ -692,14 +744,22 @@ class World:
                 self.live[change.service_id] = verdict.state
                 self.at(self.own_dice.uniform(0, 90), partial(self._settle, change.service_id), outlives=True)
             is_plain = kind == "ok" and isinstance(verdict, Done) and verdict.state.status == "available"
-            if is_plain and self.live[change.service_id].description == "d":
+            if is_plain and self.live[change.service_id].description == "d" and not self.hides["reply"]:
                 verdict = self.dice.choice((verdict, AsAsked(reply=OK)))
+            if isinstance(verdict, Done):
+                verdict = self._with_gaps(verdict)
             if is_told:
                 answer(answers["rejected"] if kind == "landed no" else verdict)
 
         self.at(lands_s, land, outlives=True)
         if not is_told:
             self.at(0.1 if kind == "late" else latency_s, lambda: answer(lost))
+
+    def _with_gaps(self, done: Done) -> PutVerdict:
+        """Return a success as its reply shows it: perhaps not all of it, or nothing that can be read."""
+        if not self.calm and self.hiding.random() < self.odds_unreadable:
+            return UNREADABLE
+        return replace(done, state=replace(done.state, description=None)) if self.hides["reply"] else done
 
     def _settle(self, service_id: ServiceId) -> None:
         """Let a service become available that is being made so."""
@@ -752,6 +812,10 @@ class World:
         self.moved_on_page.discard(change.row)
         live, roll = self.live.get(change.service_id), self.dice.random()
         found: ShowVerdict = Done(reply=OK, state=live) if live else Missing(reply=Reply(http=404))
+        if isinstance(found, Done) and self.hides["read"]:
+            found = replace(found, state=replace(found.state, description=None))
+        elif isinstance(found, Done):
+            self.seen_whole.add(change.row)
         place = self.machine.place(change.row)
         if not self.calm and roll < (0.2 if place is Place.CHECKING else 0.04):
             found = Reject(reply=Reply(http=400, code="no"))
@@ -769,6 +833,14 @@ class World:
         ):
             self._must_stop()
         is_checked = place is Place.CHECKING
+        if (
+            is_checked
+            and isinstance(found, Done)
+            and live
+            and not is_creating
+            and self._has_side_effect(live)
+        ):
+            self._must_stop()
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
         is_unknown = is_checked and isinstance(found, Reject | Throttled)
         must(not (is_unknown and self.ledger.is_as_asked(change.row)), f"P13: row {change.row} is unread")
@@ -777,9 +849,22 @@ class World:
         if isinstance(found, Abort):
             self.refused_accounts.add(self.lanes[change.target].account)
 
+    def _show_listed(self, change: Change, page: ListPage, asked_at: float) -> None:
+        """Let a page of the list show a service, which may have moved to another one."""
+        live = self.live.get(change.service_id)
+        is_on_it = change.row in dict(self._pages())[page] and self.hiding.random() < 0.9
+        self.held_against_a_page.add(change.row)
+        found: ShowVerdict = Missing(reply=Reply())
+        if live and is_on_it:
+            found = Done(reply=Reply(), state=live)
+            self.seen_whole.add(change.row)
+            if self._has_side_effect(live) and self._settles(change, live):
+                self._must_stop()
+        self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
+
     def _settles(self, change: Change, live: ServiceState) -> bool:
         """Return whether a read shows that what the row's last intent is for took effect."""
-        is_in_doubt = self.machine.place(change.row) is Place.READING
+        is_in_doubt = self.machine.place(change.row) in {Place.READING, Place.PROVING}
         told = reversed(self.ledger.said[change.row])
         purpose = next((json.get("purpose", "change") for json in told if json["type"] == "intent"), "")
         sent = self.bodies.get((change.row, purpose))
@@ -986,7 +1071,9 @@ class World:
     def _has_side_effect(self, live: ServiceState) -> bool:
         """Return whether a service was changed in something that nobody asked for and nobody allowed."""
         allowed = decided(self.ledger.progress.decisions).allowed
-        return live.description != "d" and SideEffect("description", live.description) not in allowed
+        return (
+            live.description not in {"d", None} and SideEffect("description", live.description) not in allowed
+        )
 
     def _is_well(self, live: ServiceState) -> bool:
         return live.status == "available" and not self._has_side_effect(live)
@@ -1019,6 +1106,15 @@ class World:
             )
             if outcome in {Outcome.DRIFTED, Outcome.REFUSED}:
                 must(live == one.before, f"row {one.row} is {outcome}, but was changed")
+
+
+def is_as_sent(verdict: PutVerdict, change: Change, body: ModifyBody) -> bool:
+    """Return whether a reply shows what was asked, and not all that the list shows."""
+    match verdict:
+        case Done(state=state) if change.before and state.is_sound and not state.mismatches(body):
+            return state.description is None
+        case _:
+            return False
 
 
 def _is_bad(outcome: Json | None) -> bool:

@@ -23,6 +23,7 @@ from bulk.core.model import (
     Change,
     Denied,
     Done,
+    Doubt,
     Listed,
     ListVerdict,
     ModifyBody,
@@ -38,6 +39,7 @@ from bulk.core.model import (
     Verdict,
 )
 from bulk.core.puts import Put
+from bulk.core.vpcep.codes import NoReply
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.lane import SILENCE_S
@@ -1439,8 +1441,21 @@ async def test_what_only_the_list_shows_is_not_taken_back_by_a_read_that_does_no
     changes_later(session, approval_enabled=True)
     session.fleet.reads[service_id(1)] = [Done(reply=OK, state=state(1, 2))]
     await session.run()
-    assert session.outcomes == [CONFLICT]
-    assert "another approval_enabled than the run left" in session.told(1)[-1]["message"]
+    assert (session.outcomes, session.brake.reasons) == ([APPLIED], (BrakeReason.SIDE_EFFECT,))
+    assert session.brake.message == (
+        "the last look shows that the service of row 1 has approval_enabled, now 'true', which no row asks "
+        "for; its PUT changed that, or somebody else did since"
+    )
+
+
+async def test_what_nobody_asked_for_stops_the_run_whatever_else_the_last_look_shows(tmp_path: Path) -> None:
+    """The row is judged by what it asks."""
+    (change,) = rows(1)
+    session = await prepared(tmp_path, [replace(change, before=replace(state(1, 1), description=""))])
+    changes_later(session, description="other", ports=ports(9))
+    await session.run()
+    assert (session.outcomes, session.brake.reasons) == ([CONFLICT], (BrakeReason.SIDE_EFFECT,))
+    assert session.told(1, "outcome")[-1]["message"] == "the last look shows another ports than the run left"
 
 
 @pytest.mark.parametrize("flips", [False, True])
@@ -1456,11 +1471,83 @@ async def test_a_reply_that_does_not_show_what_the_list_shows_proves_nothing(
         fleet.services[asked] = replace(fleet.land(asked, body), approval_enabled=not flips)
         return Done(reply=OK, state=replace(fleet.services[asked], approval_enabled=None))
 
-    session = await ran(tmp_path, changes, {row: [briefly] for row in (1, 2, 3)}, workers=1)
+    session = await ran(tmp_path, changes, {row: [briefly] for row in (1, 2, 3)})
     assert session.fleet.shown[:1] == [service_id(1)]
     assert session.brake.reasons == ((BrakeReason.SIDE_EFFECT,) if flips else ())
-    assert len(session.fleet.landed) <= (2 if flips else 3)
+    assert len(session.fleet.landed) == (1 if flips else 3)
     assert flips or session.outcomes == [APPLIED] * 3
+
+
+@pytest.mark.parametrize("flips", [False, True])
+async def test_what_neither_reply_nor_read_shows_is_proved_by_a_page_before_other_rows_go(
+    tmp_path: Path, *, flips: bool
+) -> None:
+    """One page for the first row; where it shows all as it was, the others need none."""
+    changes = [
+        replace(one, before=replace(state(one.row, 1), approval_enabled=True)) for one in rows(*range(1, 9))
+    ]
+
+    def briefly(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        live = fleet.land(asked, body)
+        fleet.reads[asked] = [Done(reply=OK, state=replace(live, approval_enabled=None))]
+        fleet.services[asked] = replace(live, approval_enabled=not flips)
+        return fleet.reads[asked][0]
+
+    session = await ran(tmp_path, changes, {row: [briefly] for row in range(1, 9)})
+    assert session.brake.reasons == ((BrakeReason.SIDE_EFFECT,) if flips else ())
+    assert len(session.fleet.landed) == (1 if flips else 8)
+    assert len(session.fleet.pages) == (2 if flips else 3)  # the first look, the proof, the last look
+    assert flips or session.outcomes == [APPLIED] * 8
+
+
+@pytest.mark.parametrize("moved_to", ["another page", "nowhere that can be read", "its earlier state"])
+async def test_what_no_page_proves_is_for_the_last_look_to_judge(tmp_path: Path, moved_to: str) -> None:
+    """Each row then asks for a page of its own; none waits for ever."""
+    changes = [replace(one, before=replace(state(one.row, 1), approval_enabled=True)) for one in rows(1, 2)]
+    earlier = Listed.of(next(iter(changes)).before or state(1, 1))
+    pages: dict[str, ListVerdict] = {
+        "another page": Page(reply=OK, services=(), total_count=0),
+        "nowhere that can be read": Reject(reply=NO),
+        "its earlier state": Page(reply=OK, services=(earlier,), total_count=1),
+    }
+
+    def briefly(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        live = fleet.land(asked, body)
+        fleet.reads[asked] = [Done(reply=OK, state=replace(live, approval_enabled=None))]
+        fleet.lists = [pages[moved_to]]
+        return fleet.reads[asked][0]
+
+    session = await ran(tmp_path, changes, {row: [briefly] for row in (1, 2)})
+    assert (session.outcomes, session.brake.reasons) == ([APPLIED] * 2, ())
+    assert len(session.fleet.pages) == 4  # the first look, two that prove nothing, the last
+
+
+async def test_no_row_goes_before_the_first_success_that_cannot_be_read_is_settled(tmp_path: Path) -> None:
+    """It shows nothing of what its PUT may have changed besides."""
+
+    def flips(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        fleet.services[asked] = replace(fleet.land(asked, body), description="other")
+        return Doubt(reply=Reply(http=200, code=NoReply.UNREADABLE_REPLY))
+
+    changes = [replace(one, before=replace(state(one.row, 1), description="")) for one in rows(1, 2, 3)]
+    session = await ran(tmp_path, changes, {row: [flips] for row in (1, 2, 3)})
+    assert session.brake.reasons == (BrakeReason.SIDE_EFFECT,)
+    assert session.fleet.landed == [service_id(1)]
+
+
+async def test_what_a_service_that_is_not_available_yet_shows_stops_the_run_at_once(tmp_path: Path) -> None:
+    """Its row is waited for all the same."""
+    (change,) = rows(1)
+    live = replace(state(1, 2), description="other", status="creating")
+    session = await prepared(
+        tmp_path, [replace(change, before=replace(state(1, 1), description=""))], {1: [is_lost]}
+    )
+    session.fleet.reads[service_id(1)] = [
+        *(Done(reply=OK, state=live) for _ in range(3)),
+        Done(reply=OK, state=replace(live, status="available")),
+    ]
+    await session.run()
+    assert (session.outcomes, session.brake.reasons) == ([APPLIED], (BrakeReason.SIDE_EFFECT,))
 
 
 async def test_a_service_that_the_last_look_finds_broken_says_what_is_wrong(tmp_path: Path) -> None:
