@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import orjson
 from bulk.core.errors import LedgerDamaged
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.members import checked
-from bulk.core.ledger.records import LINE_BYTES_MAX, Json
+from bulk.core.ledger.records import LINE_BYTES_MAX, DecisionKind, Json
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Outcome
 
-TAIL_BYTES = 65_536
+SHORT_TAIL_BYTES, TAIL_BYTES = 4_096, 65_536
+"""What is read of the end; the longer one where the shorter one does not show how far the run has come."""
 _CHUNK_BYTES = 1_048_576
 _SESSION = b'"type":"session"'
 _TELLING = frozenset({"planned", "session", "intent", "attempt", "outcome", "end"})
@@ -24,33 +26,63 @@ _LEFT = (Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEnds:
-    """The first record of a ledger whose plan is complete, and the last one that shows how far its run is."""
+    """What the first record of a ledger, whose plan is complete, and its last ones show.
+
+    * run: the first record
+    * has_begun: whether a session has begun
+    * is_finished: whether the last session recorded its end, with no row left
+    * is_left: whether a person left the run for good
+    * is_rolled_back: whether its rollback has begun, as far as it is on record
+    """
 
     run: Json
-    last: Json
+    has_begun: bool
+    is_finished: bool
+    is_left: bool
+    is_rolled_back: bool
 
     @property
-    def has_begun(self) -> bool:
-        """Return whether a session has begun."""
-        return bool(self.last["type"] != "planned")
-
-    @property
-    def is_finished(self) -> bool:
-        """Return whether the last session recorded its end, with no row left."""
-        if self.last["type"] != "end":
-            return False
-        has_left = any(self.last["counts"].get(outcome) for outcome in _LEFT)
-        return self.last["reason"] == BrakeReason.FINISHED and not has_left
+    def is_open(self) -> bool:
+        """Return whether the run has begun, and neither finished nor been left for good."""
+        return self.has_begun and not self.is_finished and not self.is_left
 
 
 def ends_of(path: Path) -> LedgerEnds | None:
     """Return the ends of a ledger; None where they are damaged, or do not show how far its run has come."""
-    try:
-        run = head_of(path)
-        telling = [record for record in _last_records(path) if record["type"] in _TELLING]
-    except (OSError, ValueError, TypeError, AttributeError, LookupError, LedgerDamaged):
+    run = head_of(path)
+    if run.get("type") != "run":
         return None
-    return LedgerEnds(run=run, last=telling[-1]) if run.get("type") == "run" and telling else None
+    for tail_bytes in (SHORT_TAIL_BYTES, TAIL_BYTES):
+        with suppress(OSError, ValueError, TypeError, AttributeError, LookupError, LedgerDamaged):
+            last, behind = _last_telling(path, tail_bytes)
+            return LedgerEnds(
+                run=run,
+                has_begun=last["type"] != "planned",
+                is_finished=_is_finished(last),
+                is_left=DecisionKind.LEAVE in behind,
+                is_rolled_back=DecisionKind.ROLLED_BACK in behind,
+            )
+    return None
+
+
+def _is_finished(last: Json) -> bool:
+    if last["type"] != "end":
+        return False
+    return last["reason"] == BrakeReason.FINISHED and not any(map(last["counts"].get, _LEFT))
+
+
+def _last_telling(path: Path, tail_bytes: int) -> tuple[Json, set[str]]:
+    """Return the last record that shows how far the run has come, and what was decided behind it.
+
+    Raises LookupError where there is none in the tail, and what reading a damaged one raises.
+    """
+    behind: set[str] = set()
+    for record in reversed([*_last_records(path, tail_bytes)]):
+        if record["type"] in _TELLING:
+            return record, behind
+        if record["type"] == "decision":
+            behind.add(record["what"])
+    raise LookupError
 
 
 def head_of(path: Path) -> Json:
@@ -64,10 +96,10 @@ def head_of(path: Path) -> Json:
         return {}
 
 
-def _last_records(path: Path) -> Iterator[Json]:
+def _last_records(path: Path, tail_bytes: int) -> Iterator[Json]:
     """Yield the last records, each of which follows from the one before; a torn last line is passed over."""
     with path.open("rb") as file:
-        begin = max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES)
+        begin = max(0, os.fstat(file.fileno()).st_size - tail_bytes)
         file.seek(begin)
         lines = file.read().splitlines(keepends=True)
     chain = Chain()

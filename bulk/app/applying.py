@@ -1,6 +1,5 @@
 """Applying: continue the open run of a source, begin a new one, or run exactly a saved plan."""
 
-import shlex
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import partial
@@ -12,7 +11,7 @@ from bulk.adapters.ledger import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session
-from bulk.app.finding import find_run, open_ahead, rollback_of, stopped_runs
+from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
@@ -44,10 +43,11 @@ async def apply_from(
     that was planned from something else, LedgerBusy where it is at work, Stopped where a stop stands.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
-        open_run = _open_run(source, ledger, around, is_left=new_run)
-        if open_run and not new_run:
+        found = _found(source, ledger, around, is_left=new_run)
+        if found.latest and found.is_open and not new_run:
+            _name_others(found, operator)
             return await apply_ledger(
-                open_run,
+                found.latest,
                 flags,
                 source=source,
                 around=around,
@@ -56,10 +56,11 @@ async def apply_from(
                 expect_digest=expect_digest,
                 despite=despite,
             )
+        if found.is_doubtful and not new_run:
+            raise _doubtful(found, source)
         whole, others = source.whole, filter(None, [ledger])
         stopped = stopped_runs(source.runs, around.clock.now(), *others, is_same=whole.is_of)
-        left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run")
-        _name_open_ahead(source.runs, around, operator)
+        left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
         path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
         with _alone(whole.sha256, whole.endpoint, around):
             async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
@@ -75,13 +76,23 @@ async def apply_from(
                 return await work_on(plan, reach, source.job, start, around, operator)
 
 
-def _name_open_ahead(runs: JobRuns, around: Surroundings, operator: Operator) -> None:
-    """Name open runs that a wrong clock stamped: whether one of them is the latest, a person has to know."""
-    for ahead in open_ahead(runs, around.clock.now()):
-        operator.notify(
-            f"{ahead} is open as well, stamped in the future by a wrong clock; if it is the later one, "
-            f"say no, and continue it: bulk apply {shlex.quote(str(ahead))}"
-        )
+def _name_others(found: FoundRuns, operator: Operator) -> None:
+    """Name open runs beside the one that is gone on with."""
+    for other in found.others:
+        operator.notify(f"{other} is an open run of this job as well, an earlier one by its stamp")
+
+
+def _doubtful(found: FoundRuns, source: UnreadSource[R]) -> Refused:
+    """Return the refusal of a job with an open run and a finished one that is later by its stamp.
+
+    Where a clock was wrong, or a run was begun beside an open one, only a person knows which was the last.
+    """
+    names = ", ".join(map(str, found.others))
+    ways = ", ".join(f"`{source.endpoint.apply_command(path)}`" for path in found.others)
+    return Refused(
+        f"{names} is open, and {found.latest} has finished and is later by its stamp; nothing was sent",
+        hint=f"if the open one is the later one, go on with it with {ways}{source.way_out}",
+    )
 
 
 async def _put_on_record(
@@ -105,15 +116,11 @@ def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> Abstra
     return only_run_of(rows_sha256, where, state_folder(around.env, around.home))
 
 
-def _open_run(
-    source: UnreadSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool
-) -> Path | None:
-    """Return the open run of a source; a damaged ledger stands in the way only of going on with it."""
+def _found(source: UnreadSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool) -> FoundRuns:
+    """Return the runs of a source; a damaged ledger stands in the way only of going on with it."""
     try:
-        return find_run(source.runs, around.clock.now(), ledger)
+        return find_runs(source.runs, around.clock.now(), ledger, by_ends_only=is_left)
     except LedgerDamaged as damaged:
-        if is_left:
-            return None
         if ledger:
             way_out = ", or name another file with --ledger"
         else:

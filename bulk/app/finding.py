@@ -4,12 +4,13 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
 from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.adapters.ledger import fold, kept_at_rest, state
-from bulk.adapters.ledger_ends import ends_of, head_of
+from bulk.adapters.ledger_ends import LedgerEnds, ends_of, head_of
 from bulk.app.jobs import endpoint_named, runs_of
 from bulk.app.sources import JobRuns
 from bulk.core.errors import JobInvalid, LedgerDamaged, UsageError
@@ -19,54 +20,84 @@ from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json
 
 
-def find_run(runs: JobRuns, now: float, ledger: Path | None = None) -> Path | None:
-    """Return the latest run of a job if it is still open: in `ledger`, or in its folder.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRuns:
+    """The runs of a job that a command may mean.
+
+    * latest: the latest one by its stamp that nobody left for good; one in the future is none
+    * is_open: whether it is open
+    * others: those that are open as well. Clocks may have been wrong, so a stamp alone closes no run
+    """
+
+    latest: Path | None = None
+    is_open: bool = False
+    others: tuple[Path, ...] = ()
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Return whether a finished run is the latest one by its stamp, while another one is open."""
+        return bool(self.others) and not self.is_open
+
+    @property
+    def open(self) -> tuple[Path, ...]:
+        """Return the open ones."""
+        return (*filter(None, [self.latest if self.is_open else None]), *self.others)
+
+
+def find_runs(
+    runs: JobRuns, now: float, ledger: Path | None = None, *, by_ends_only: bool = False
+) -> FoundRuns:
+    """Return the latest run of a job, and others that are open: in `ledger`, or in its folder.
 
     Only the ends of a ledger are read, where they show how far its run has come; whoever goes on with it
-    reads the rest. Raises LedgerDamaged where it cannot be read, since nobody knows what it has sent.
+    reads the rest. Raises LedgerDamaged where the latest cannot be read, since nobody knows what it has sent,
+    unless only what shows `by_ends_only` is to count.
     """
-    known = _ledgers_of(runs, now) if ledger is None else [ledger]
-    for path in filter(Path.is_file, known):
-        run, has_begun, is_finished = _standing(path)
-        if has_begun and runs.has(run):
-            return None if is_finished else path
-    return None
+    known = _ledgers_of(runs, now) if ledger is None else filter(Path.is_file, [ledger])
+    return _found(known, runs.has, by_ends_only=by_ends_only)
 
 
-def open_ahead(runs: JobRuns, now: float) -> list[Path]:
-    """Return the open runs of a job that are stamped in the future; `find_run` passes over them.
+def _found(
+    latest_first: Iterable[Path], is_meant: Callable[[Json], bool], *, by_ends_only: bool
+) -> FoundRuns:
+    latest, is_open, others = None, False, []
+    for path in latest_first:
+        ends = ends_of(path) if latest or by_ends_only else _standing(path)
+        if not ends or not ends.has_begun or ends.is_left or not is_meant(ends.run):
+            continue
+        if latest is None:
+            latest, is_open = path, ends.is_open
+        elif ends.is_open and not ends.is_rolled_back:
+            others.append(path)
+    return FoundRuns(latest=latest, is_open=is_open, others=tuple(others))
 
-    Nobody knows whether they began before or after those that are stamped rightly.
-    """
-    present = timestamp(now)
-    ahead = (path for path in _ledgers_of(runs, now) if _began(path) > present)
-    return [path for path in ahead if _is_open(path)]
 
-
-def run_meant(argument: str, now: float) -> Path:
+def run_meant(argument: str, now: float) -> tuple[Path, ...]:
     """Return the ledger that a RUN means: itself, a job's latest run, or the latest below this folder.
 
-    A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Raises
+    A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Where an
+    open run of a job is not the latest one by its stamp, it comes first, then what else may be meant. Raises
     UsageError where there is none.
     """
     path = Path(argument)
     if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
-        return path
+        return (path,)
     if argument:
         jobs = runs_of(argument)
         saved = [plan for job in jobs for plan in _saved_plans(_plan_folders(job.folder), job)]
         runs = [*(path for job in jobs for path in _ledgers_of(job, now)), *filter(_has_begun, saved)]
         ledgers = _latest_first(runs or saved, now)
+        found = _found(ledgers, bool, by_ends_only=True)
     else:
-        found = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
-        ledgers = _latest_first(chain.from_iterable(found), now)
+        paths = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
+        ledgers, found = _latest_first(chain.from_iterable(paths), now), FoundRuns()
     if not ledgers:
         raise UsageError(
             f"found no run of {argument or 'any job below this folder'}",
             hint="begin one with `bulk apply`; "
             "one that was recorded elsewhere, with --ledger or --out, is named by its file",
         )
-    return ledgers[0]
+    return (*found.others, *filter(None, [found.latest])) if found.is_doubtful else (ledgers[0],)
 
 
 def is_ledger(argument: str) -> bool:
@@ -116,8 +147,8 @@ def stopped_runs(
     folders = {folder.resolve() for folder in (*_plan_folders(home), *(other.parent for other in others))}
     saved = _saved_plans(folders - {home}, runs)
     candidates = [path for path in saved if head_of(path).get("runs") == str(home) and _is_open(path)]
-    with suppress(LedgerDamaged, OSError):  # a forged plan may name a folder that cannot be
-        candidates += filter(None, [find_run(runs, now)])
+    with suppress(OSError):  # a forged plan may name a folder that cannot be
+        candidates += find_runs(runs, now, by_ends_only=True).open
     ledgers = (path for path in _entries(home) if path.name.endswith(LEDGER_SUFFIX))
     alike = (path for path in ledgers if is_same(head_of(path)) and _is_open(path))
     candidates += [path for path in alike if path not in candidates]
@@ -152,12 +183,19 @@ def rollback_of(path: Path, progress: Progress) -> Path | None:
     return next((ledger for ledger in planned if head_of(ledger).get("job_sha256") == sha256), None)
 
 
-def _standing(path: Path) -> tuple[Json, bool, bool]:
-    """Return the first record of a ledger, whether its run has begun, and whether it has finished."""
+def _standing(path: Path) -> LedgerEnds:
+    """Return what the ends of a ledger show, or where they do not, all of it; raises LedgerDamaged."""
     if ends := ends_of(path):
-        return ends.run, ends.has_begun, ends.is_finished
+        return ends
     progress = fold(path)
-    return progress.run, progress.begun > 0, progress.finished
+    known = decided(progress.decisions)
+    return LedgerEnds(
+        run=progress.run,
+        has_begun=progress.begun > 0,
+        is_finished=progress.finished,
+        is_left=bool(known.left),
+        is_rolled_back=known.rolled_back is not None,
+    )
 
 
 def _ledgers_of(runs: JobRuns, now: float) -> list[Path]:
@@ -195,9 +233,9 @@ _ENTRIES_MAX = 10_000
 
 
 def _is_open(ledger: Path) -> bool:
-    """Return whether the run of a ledger has begun and not finished; also where nobody can tell."""
+    """Return whether the run of a ledger is open; also where nobody can tell."""
     ends = ends_of(ledger)
-    return ends is None or (ends.has_begun and not ends.is_finished)
+    return ends is None or ends.is_open
 
 
 def _has_begun(plan: Path) -> bool:

@@ -3,7 +3,7 @@
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from bulk.adapters.ledger import LedgerFile
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import Refused, Stopped
+from bulk.core.errors import CannotRun, LedgerFailed, Refused, Stopped, UsageError
 from bulk.core.guards import failures_max
 from bulk.core.job import Job
 from bulk.core.ledger.decisions import StandingStop, decided
@@ -60,39 +60,68 @@ def stops_after(progress: Progress, decisions: Sequence[Decision]) -> tuple[Stan
     return tuple(stop for stop in decided(progress.decisions).stops if stop.id not in lifted)
 
 
+async def put_on_record(
+    path: Path, around: Surroundings, decide: Callable[[LedgerFile], Iterable[Decision]]
+) -> Progress:
+    """Append decisions to the ledger of another run, under its lock, and return where that stands.
+
+    Raises LedgerBusy where the run is at work, LedgerFailed where they did not reach the disk, and CannotRun
+    or UsageError where the ledger cannot be written.
+    """
+    async with LedgerFile.open(path, now=around.clock.now) as ledger:
+        for decision in decide(ledger):
+            ledger.put(decision)
+        await ledger.flush()
+        return ledger.progress
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """The stopped runs of a job that a person leaves for another one, with the decisions that say so."""
+    """The open runs of a job that a person leaves for another one, with the decisions that say so.
 
-    runs: Mapping[Path, Progress]
+    Those of a stop belong to the runs that it stopped, `plain` to those that no stop stands in.
+    """
+
+    runs: Mapping[Path, tuple[StandingStop, ...]]
     decisions: tuple[Decision, ...]
+    plain: Decision
 
     async def on_yes(self, around: Surroundings, notify: Callable[[str], None]) -> None:
         """Put on record in each run that it is left for good, and say what it leaves."""
-        for path, progress in self.runs.items():
-            stops = {stop.id for stop in decided(progress.decisions).stops}
-            async with LedgerFile.open(path, now=around.clock.now) as left:
-                for decision in self.decisions:
-                    if decision.id in stops:
-                        left.put(decision)
-                await left.flush()
-                notify(f"leaving {path} for good: {tallied(left.progress.counts())}")
+        for path, stops in self.runs.items():
+            ids = {stop.id for stop in stops}
+            mine = [each for each in self.decisions if each.id in ids] or [self.plain]
+            try:
+                left = await put_on_record(path, around, lambda _: mine)  # noqa: B023 - called at once
+            except LedgerFailed:
+                raise
+            except (CannotRun, UsageError) as error:
+                notify(f"{error.message}; it is not on record there that it is left: move it elsewhere")
+            else:
+                notify(f"leaving {path} for good: {tallied(left.counts())}")
 
 
-def leaving(runs: Mapping[Path, Progress], despite: Sequence[Despite], words: str) -> Leaving:
-    """Return how these stopped runs are left for another one; raise Stopped or Refused.
+def leaving(
+    stopped: Mapping[Path, Progress], despite: Sequence[Despite], words: str, opened: Iterable[Path] = ()
+) -> Leaving:
+    """Return how these runs, of which some are stopped, are left for another one; raise Stopped or Refused.
 
     `words` are what the command needs besides the flags that name the stops.
     """
-    stops = [stop for progress in runs.values() for stop in decided(progress.decisions).stops]
+    standing = {path: decided(progress.decisions).stops for path, progress in stopped.items()}
+    stops = [stop for each in standing.values() for stop in each]
     if stops and not despite:
         raise Stopped(
-            f"the open run of this job, {', '.join(map(str, runs))}, was stopped: "
+            f"the open run of this job, {', '.join(map(str, stopped))}, was stopped: "
             + "; ".join(stop.reason for stop in stops),
             hint=f"to leave it for good, add {flags_for(stops)}{words}",
         )
     named = _named(stops, despite)
-    return Leaving(runs=runs, decisions=tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in named))
+    return Leaving(
+        runs={**dict.fromkeys(opened, ()), **standing},
+        decisions=tuple(_decision(DecisionKind.LEAVE, each, None) for each, _ in named),
+        plain=_decision(DecisionKind.LEAVE, Despite("", "a new run of its job was begun"), None),
+    )
 
 
 def _named(

@@ -5,12 +5,13 @@ Whoever goes on with that run later, by whatever command, has to know: it would 
 
 import shlex
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from bulk.adapters.ledger import LedgerFile
 from bulk.adapters.ledger_ends import head_of
-from bulk.app.overruling import user
+from bulk.app.overruling import put_on_record, user
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import CannotRun, LedgerFailed, Refused, UsageError
 from bulk.core.ledger.decisions import decided
@@ -30,18 +31,22 @@ async def mark_rolled_back(rollback: LedgerFile, around: Surroundings, notify: C
         return
     path = _found(taken, beside=rollback.path)
     try:
-        async with LedgerFile.open(path, now=around.clock.now) as ledger:
-            _must_be_as_planned(ledger, taken, rollback.progress)
-            decision = _decision(rollback)
-            known = decided(ledger.progress.decisions).rolled_back
-            if not known or known.id != decision.id:
-                await ledger.write(decision)
+        await put_on_record(path, around, partial(_decisions, rollback, taken))
     except LedgerFailed:
         raise
     except (CannotRun, UsageError) as error:
         message = f"{error.message}; it is not on record there that it is rolled back: do not go on with it"
         rollback.put(Note(about="rollback", message=message))
         notify(message)
+
+
+def _decisions(rollback: LedgerFile, taken: Json, ledger: LedgerFile) -> Iterator[Decision]:
+    """Yield what is to be put on record in the run that is taken back, unless it is there already."""
+    _must_be_as_planned(ledger, taken, rollback.progress)
+    decision = _decision(rollback)
+    known = decided(ledger.progress.decisions).rolled_back
+    if not known or known.id != decision.id:
+        yield decision
 
 
 def _found(taken: Json, *, beside: Path) -> Path:

@@ -132,6 +132,9 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     ),
     "the clock of this machine was wrong": (
         f"{SCENARIOS}run.py::test_a_run_that_a_wrong_clock_stamped_hides_no_open_one",
+        f"{SCENARIOS}run.py::test_no_finished_run_hides_an_open_one_from_apply",
+        f"{SCENARIOS}run.py::test_an_open_run_is_left_for_good_by_one_decision",
+        f"{SCENARIOS}run.py::test_no_finished_run_hides_an_open_one_from_status_and_rollback",
     ),
     "the clocks are changed while the window is open": (
         f"{PROPERTY}windows.py::test_a_night_in_which_the_clocks_are_changed_is_an_hour_shorter_or_longer",

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from bulk.adapters.ledger import fold
-from bulk.adapters.ledger_ends import TAIL_BYTES, ends_of, head_of, last_session
+from bulk.adapters.ledger_ends import SHORT_TAIL_BYTES, TAIL_BYTES, ends_of, head_of, last_session
 from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.records import Intent, Note, OutcomeRecord, Record
+from bulk.core.ledger.decisions import decided
+from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Intent, Note, OutcomeRecord, Record
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Outcome
 from tests.forging import forged, ledger
@@ -23,6 +24,11 @@ def ended(rows: int) -> list[Record]:
     return [record for pair in zip(intents, ends, strict=True) for record in pair]
 
 
+def decision(what: DecisionKind) -> Decision:
+    """Return a person's word about a run."""
+    return Decision(by=DecidedBy.OPERATOR, what=what, reason="another one", user="ops", host="bastion")
+
+
 RUNS: dict[str, Callable[[int], list[Record]]] = {
     "planned": lambda _: [],
     "begun": lambda n: [session_record(not_attempted=n)],
@@ -34,6 +40,16 @@ RUNS: dict[str, Callable[[int], list[Record]]] = {
     ],
     "in doubt": lambda n: [session_record(), *ended(n)[:-1], end_record(applied=n - 1, in_doubt=1)],
     "finished": lambda n: [session_record(), *ended(n), end_record(applied=n), Note(about="x", message="m")],
+    "left": lambda n: [
+        session_record(not_attempted=n),
+        end_record(BrakeReason.WINDOW, not_attempted=n),
+        decision(DecisionKind.LEAVE),
+    ],
+    "rolled back, in many parts": lambda n: [
+        session_record(not_attempted=n),
+        end_record(BrakeReason.WINDOW, not_attempted=n),
+        *[decision(DecisionKind.ROLLED_BACK)] * 50,
+    ],
     "stopped as all had ended": lambda n: [
         session_record(),
         *ended(n),
@@ -59,17 +75,19 @@ def test_the_ends_say_what_the_whole_ledger_says(name: str, rows: int, tmp_path:
     assert ends
     assert (ends.has_begun, ends.is_finished) == (progress.begun > 0, progress.finished)
     assert ends.run == progress.run
+    known = decided(progress.decisions)
+    assert (ends.is_left, ends.is_rolled_back) == (bool(known.left), known.rolled_back is not None)
     path.write_bytes(path.read_bytes() + b'{"n":')
     assert ends_of(path) == ends
 
 
 @pytest.mark.parametrize("rows", [2, 300])
 def test_ends_that_were_changed_say_nothing(rows: int, tmp_path: Path) -> None:
-    """Any byte of the tail: the whole ledger is then read, and refused with the line."""
+    """Any byte of the tail that is read: the whole ledger is then read, and refused with the line."""
     path, dice = write(tmp_path / "ledger", rows, "finished"), random.Random(1)
     sound, ends = path.read_bytes(), ends_of(path)
     for _ in range(200):
-        at = dice.randrange(max(0, len(sound) - TAIL_BYTES + 2_000), len(sound))
+        at = dice.randrange(max(0, len(sound) - SHORT_TAIL_BYTES + 1_000), len(sound))
         flipped = sound[at] ^ dice.randrange(1, 256)
         path.write_bytes(sound[:at] + bytes([flipped]) + sound[at + 1 :])
         is_torn = at == len(sound) - 1

@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -218,7 +219,7 @@ def audited(path: Path) -> None:
 
 def explained(path: Path) -> None:
     """Ask for the history of a service, in words and as records."""
-    read(auditing.story_of(path, auditing.find_service(path, service_id(1))))
+    read(auditing.story_of(path, auditing.find_service(path, service_id(1)), UTC))
     auditing.records_of(path, service_id(2))
 
 

@@ -94,18 +94,115 @@ def test_a_run_that_a_wrong_clock_stamped_hides_no_open_one(stage: Stage) -> Non
     assert len(stage.ledgers) == 2
 
 
-def test_an_open_run_that_a_wrong_clock_stamped_is_named_before_another_begins(stage: Stage) -> None:
-    """Which of the two was the later one, a person has to know; the command that is named goes on with it."""
+def open_beside_finished(stage: Stage, *, stamp: str = "", row: int = 2) -> tuple[str, Path, Path]:
+    """Leave a run of a job finished, and a later one open that a wrong clock stamped.
+
+    Return the job and the ledgers, the open one first.
+    """
     job = stage.job(wide(range(1, 4)), concurrency=1)
-    stage.order(faults={"rules": [{"kind": "code", "code": "APIGW.0301", "http": 401, "nth": 3}]})
+    assert stage.apply(job).code == ExitCode.OK
+    finished = stage.ledger
+    stage.file("services.csv", wide(range(1, 4), client_port=9443))
+    rule = {"kind": "code", "code": "APIGW.0301", "http": 401, "method": "PUT", "nth": row}
+    stage.order(faults={"rules": [rule]})
     assert stage.apply(job).code == ExitCode.CANNOT_RUN
-    ahead = stamped(stage.ledger, "2999-01-01T00:00:00.000Z")
+    opened = stamped(stage.ledger, stamp) if stamp else stage.ledger
     stage.order(faults={"rules": []})
+    return job, opened, finished
+
+
+WRONG = pytest.mark.parametrize("stamp", ["2999-01-01T00:00:00.000Z", "2001-01-01T00:00:00.000Z"])
+"""A clock that was ahead of time, or set back."""
+
+
+@WRONG
+def test_no_finished_run_hides_an_open_one_from_apply(stamp: str, stage: Stage) -> None:
+    """Both are named, and the command that is named goes on with the open one; the next night is as usual."""
+    job, opened, finished = open_beside_finished(stage, stamp=stamp)
+    sent = len(stage.applied)
+    refused = stage.apply(job)
+    assert (refused.code, len(stage.applied)) == (ExitCode.REFUSED, sent)
+    assert f"{opened} is open" in refused.err
+    assert str(finished) in refused.err
+    (command,) = advised(refused)
+    assert stage.bulk(*command, "--yes").code == ExitCode.OK
+    assert stage.outcomes(opened) == {"applied": 3}
+    stage.file("services.csv", wide(range(1, 4)))
+    assert stage.apply(job).code == ExitCode.OK
+    assert len(stage.ledgers) == 3
+
+
+@WRONG
+def test_an_open_run_is_left_for_good_by_one_decision(stamp: str, stage: Stage) -> None:
+    """It is on record in it: the job works again every night, and nobody goes on with what was left."""
+    job, opened, _ = open_beside_finished(stage, stamp=stamp)
+    assert stage.apply(job).code == ExitCode.REFUSED
+    left = stage.apply(job, "--new-run")
+    assert (left.code, f"leaving {opened} for good" in left.err) == (ExitCode.OK, True)
+    assert [each["what"] for each in stage.records("decision", opened)] == ["leave"]
+    stage.file("services.csv", wide(range(1, 4)))
+    assert stage.apply(job).code == ExitCode.OK
+    assert "was left for good by" in stage.apply(str(opened)).err
+    status = stage.bulk("status", str(opened)).out
+    assert "left for good by" in status
+    assert "to continue" not in status
+    assert stage.bulk("audit", str(opened)).code == ExitCode.OK
+    assert str(opened) not in stage.bulk("status", job).err
+
+
+@WRONG
+def test_no_finished_run_hides_an_open_one_from_status_and_rollback(stamp: str, stage: Stage) -> None:
+    """`status` shows the open one and names the other; `rollback` takes none that may not be meant."""
+    job, opened, finished = open_beside_finished(stage, stamp=stamp)
+    status = stage.bulk("status", job)
+    assert "stopped at" in status.out
+    assert status.err == f"run: {opened}\nanother one: {finished}\n"
+    sent = len(stage.applied)
+    refused = stage.bulk("rollback", job, "--apply", "--yes")
+    assert (refused.code, len(stage.applied)) == (ExitCode.REFUSED, sent)
+    first, second = advised(refused)
+    assert (first, second) == (["rollback", str(opened)], ["rollback", str(finished)])
+    assert stage.bulk(*first, "--apply", "--yes").code == ExitCode.OK
+    assert [stage.ports(n)[1][0] for n in (1, 2, 3)] == [8443] * 3
+    assert stage.bulk("status", job).err == f"run: {finished}\n"
+
+
+def test_a_new_run_beside_an_open_one_leaves_that_for_good(stage: Stage) -> None:
+    """Whatever the stamps: else it would stand in the way once the new run has finished."""
+    job, opened, _ = open_beside_finished(stage)
     assert stage.apply(job, "--new-run").code == ExitCode.OK
-    ended = stage.apply(job)
-    assert (ended.code, f"{ahead} is open as well" in ended.err) == (ExitCode.OK, True)
-    [words] = re.findall(r"continue it: (bulk apply .*)", ended.err)
-    assert stage.bulk(*shlex.split(words)[1:], "--yes").code == ExitCode.OK
+    assert "was left for good by" in stage.apply(str(opened)).err
+    assert stage.apply(job).code == ExitCode.OK
+
+
+def test_two_open_runs_are_gone_on_with_one_after_the_other(stage: Stage) -> None:
+    """As an earlier version may have left them: the later one first, and the other is named."""
+    job, first, _ = open_beside_finished(stage)
+    content = first.read_bytes()
+    stage.order(
+        faults={"rules": [{"kind": "code", "code": "APIGW.0301", "http": 401, "method": "PUT", "nth": 1}]}
+    )
+    assert stage.apply(job, "--new-run").code == ExitCode.CANNOT_RUN
+    stage.order(faults={"rules": []})
+    first.write_bytes(content)
+    later = stage.apply(job)
+    assert (later.code, f"{first} is an open run of this job as well" in later.err) == (ExitCode.OK, True)
+    refused = stage.apply(job)
+    assert refused.code == ExitCode.REFUSED
+    (command,) = advised(refused)
+    assert command == ["apply", str(first)]
+
+
+def test_an_open_run_that_cannot_be_written_stands_in_no_new_ones_way(stage: Stage) -> None:
+    """That it is left is then not on record; what to do about it is said."""
+    job, opened, _ = open_beside_finished(stage, stamp="2999-01-01T00:00:00.000Z")
+    content = opened.read_bytes()
+    opened.unlink()
+    opened.symlink_to(stage.file("elsewhere", content.decode()))
+    ended = stage.apply(job, "--new-run")
+    assert (ended.code, "not on record there that it is left" in ended.err) == (ExitCode.OK, True)
+    opened.rename(stage.folder / "away")
+    assert stage.apply(job).code == ExitCode.OK
 
 
 def test_a_damaged_latest_ledger_is_refused_with_a_way_out_that_works(stage: Stage) -> None:

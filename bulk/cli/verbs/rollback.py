@@ -50,7 +50,7 @@ def rollback(
         _must_not_be_saved(out)
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     can_ask = sys.stdin.isatty()
-    here, path = around(flags, can_ask=can_ask and not yes), ledger_of(run)
+    here, path = around(flags, can_ask=can_ask and not yes), ledger_of(run, must_be_sure=True)
     at_rest = apply or bool(out)
     with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
         if apply:

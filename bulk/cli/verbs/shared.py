@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, assert_never
 from bulk.cli import output
 from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
-from bulk.core.errors import ExitCode, UsageError
+from bulk.core.errors import ExitCode, Refused, UsageError
 from bulk.core.job.forms import shown
 from bulk.core.job.settings import Group, flag_of
 from bulk.core.text import BYTE_ORDER_MARK, figure
@@ -61,14 +61,26 @@ def around(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Surroundings":
     )
 
 
-def ledger_of(run: str) -> Path:
-    """Return the ledger that a RUN means, and name it on stderr where the RUN does not."""
+def ledger_of(run: str, *, must_be_sure: bool = False) -> Path:
+    """Return the ledger that a RUN means, and name it on stderr where the RUN does not.
+
+    Where a job has an open run, and a finished one that is later by its stamp, the open one is meant; with
+    `must_be_sure` this is refused.
+    """
     from bulk.adapters.clock import SystemClock
     from bulk.app.finding import run_meant
 
-    path = run_meant(run, SystemClock().now())
+    path, *others = run_meant(run, SystemClock().now())
+    if others and must_be_sure:
+        named = " or ".join(f"`bulk rollback {shlex.quote(str(each))}`" for each in (path, *others))
+        raise Refused(
+            f"{path} is an open run of this job, and another one is later by its stamp; nothing was sent",
+            hint=f"name the one that is meant: {named}",
+        )
     if not run or path != Path(run):
         output.notify(f"run: {path}")
+    for other in others:
+        output.notify(f"another one: {other}")
     return path
 
 
