@@ -56,15 +56,6 @@ SAMPLE = (
     "200/s set, bucket 150/s, with noise of 2%",
     "200/s set, bucket 190/s, with noise of 6%",
 )
-SHORT = {
-    "window 100/1 s, when",
-    "sliding 100/1 s, when",
-    "a neighbour takes half of 200/s",
-    "a neighbour takes half of 200/s, stated",
-    "200/s set, bucket 150/s, with noise of 6%",
-    "190/s set, bucket 200, then 100/s, with noise of 6%",
-}
-"""Cases whose bar is not reached yet, most of them by little: one that is must be taken out here."""
 
 
 def longest_silence_s(answers: list[Answer], *, until: float) -> float:
@@ -87,7 +78,7 @@ def test_a_server_of_this_kind_is_used_and_hardly_refuses(name: str) -> None:
 def test_every_bar_is_reached(case: Case) -> None:
     """Over five seeds the median is at the bar and the worst within a tenth of it."""
     rows = kept([case.figures(seed) for seed in SEEDS])
-    assert all(is_kept for _, _, is_kept in rows) is (case.name not in SHORT), rows
+    assert all(is_kept for _, _, is_kept in rows), rows
 
 
 def test_refusals_that_count_do_not_keep_the_window_shut() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bulk.core.model import Limit, Reply, Throttled, Why
 from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
-from bulk.core.pacing.states import RAMP
+from bulk.core.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
 TRIP_S = 0.1
@@ -134,11 +134,27 @@ def test_doubling_goes_on_through_a_share_of_refusals_that_may_be_noise() -> Non
 
 def test_a_limit_that_ends_the_doubling_is_no_noise() -> None:
     """Half is refused, and of a slower rate hardly anything: the doubling is over."""
-    trying = answered(auto(), "x." * 40, since=0.0)
+    trying = answered(auto(), "x." * 20, since=0.0)
     assert trying.trial is not None
     found = answered(trying, "xx" + "." * 120, since=2.0)
     assert found.rate_per_s < 10.0
     assert found.growth == 0.05
+
+
+def test_the_rate_that_a_person_set_ends_the_doubling() -> None:
+    """No next doubling can tell a limit from noise there, so a quarter refused is tried at once."""
+    arrived = fixed(200.0)._replace(below_per_s=135.0)
+    assert answered(arrived, "x..." * 6, since=0.0).trial is not None
+
+
+def test_much_less_of_a_slower_rate_was_a_limit_though_some_is_still_refused() -> None:
+    """Most of 200/s was refused and a third of a slower rate is: no noise differs so much."""
+    trying = fixed(32.0)._replace(
+        answers=35, refused=29, trial=Trial(rate_per_s=200.0, growth=RAMP, share=0.83)
+    )
+    after = answered(trying, "x.." * 40, since=2.0)
+    assert after.noise == 0.0
+    assert after.rate_per_s < 32.0
 
 
 def test_what_may_be_noise_is_tried_once_the_doubling_has_stopped() -> None:
@@ -331,8 +347,8 @@ def test_a_window_that_took_more_than_believed_allows_more() -> None:
 
 def test_a_found_window_that_took_much_more_was_none() -> None:
     """800 were accepted in a minute that was thought to allow 600: only a rate is known."""
-    rolled = told(BELIEVING._replace(cycle_accepted=800), Accepted(granted_at=121.0))
-    assert (rolled.limit, rolled.ground_per_s) == (None, 9.9)
+    rolled = told(BELIEVING._replace(cycle_accepted=800, growth=0.25), Accepted(granted_at=121.0))
+    assert (rolled.limit, rolled.ground_per_s, rolled.growth) == (None, 9.9, 0.01)
     assert (
         told(BELIEVING._replace(cycle_accepted=800, why=Why.STATED), Accepted(granted_at=121.0)).limit
         == KNOWN
@@ -401,6 +417,15 @@ def test_retry_after_is_believed_once() -> None:
         state = told(state, refusal(now, retry_after_s=1.0))
         waits.append(state.hold.until_s - now)
     assert max(waits) > 50.0
+
+
+def test_answers_to_what_had_left_before_a_wait_was_asked_for_count_in_full() -> None:
+    """A sliding window takes one soon after it refused three: the wait is over, and all four are known."""
+    state = told(fixed(200.0), *(refusal(number / 100, retry_after_s=1.0) for number in range(3)))
+    assert state.is_shut
+    state = told(state, Accepted(granted_at=0.03))
+    assert (state.is_shut, state.hold) == (False, PushBack())
+    assert (state.refused + 1, state.answers + 1) == (3, 4)  # the first has only marked the beginning
 
 
 def test_retry_after_of_noise_holds_nobody() -> None:

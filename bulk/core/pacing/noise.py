@@ -25,18 +25,16 @@ NOISE_SUSPECTED, NOISE_BESIDE_WINDOW = 0.1, 0.01
 """The least noise that this is judged with, as it may not be known yet; less beside a window, which shuts."""
 DEPTH = 0.93
 """Rate of a trial over the limit that is suspected."""
-CUT_MAX = 10.0
-"""How much slower a cut makes at most: what it goes by is few answers."""
-STALL_S = 1.0
-"""A slower rate is as slow as that only when the second before it is over."""
+STALL_S = 0.1
+"""A limit that was overrun goes on refusing for a moment, however slow the next requests are."""
 ANSWERS = 120
 """Answers that a trial takes to know what is refused anyway."""
 ANSWERS_MIN = 20
 """Answers before a trial that tell what it is compared with."""
 EXPECTED = 5.0
 """Refusals that should have come if the rate was not to blame: none of them ends a trial sooner."""
-MORE = 2.0
-"""Standard deviations by which noise may refuse more of a slower rate than it did of the faster one."""
+SPREAD = 2.0
+"""Standard deviations by which the same noise may have refused more before a trial than in it."""
 NOISE_MAX = 0.35
 """The most that is believed to be noise. As long as the rate is doubled, so much is no reason to stop."""
 FORGOTTEN_S, FORGOTTEN_ANSWERS = 30.0, 2000
@@ -52,7 +50,7 @@ def allowance(state: Pacing) -> float:
 
 def is_doubling(state: Pacing) -> bool:
     """Return whether the rate has just been doubled: twice that would tell a limit from noise at once."""
-    return state.growth == RAMP and state.below_per_s > 0
+    return state.growth == RAMP and 0 < state.below_per_s < state.rate_per_s < state.cap_per_s
 
 
 def counted(state: Pacing, *, is_refused: bool) -> Pacing:
@@ -80,8 +78,7 @@ def is_suspicious(state: Pacing) -> bool:
 def is_run(state: Pacing) -> bool:
     """Return whether noise does not explain so many refusals in a row."""
     suspected = NOISE_MAX if is_doubling(state) else NOISE_BESIDE_WINDOW if window(state) else NOISE_SUSPECTED
-    tried = state.trial.share if state.trial else 0.0
-    noise = min(NOISE_MAX, max(state.noise, suspected, tried))
+    noise = min(NOISE_MAX, max(state.noise, suspected))
     return state.refusals >= ceil(log(UNLIKELY) / log(noise))
 
 
@@ -93,7 +90,7 @@ def share(state: Pacing) -> float:
 def begin(state: Pacing, share: float, now: float) -> Pacing:
     """Return the state that tries a slower rate, of which a limit that refuses this share refuses nothing."""
     return state._replace(
-        rate_per_s=DEPTH * state.rate_per_s * max(1 - share, 1 / CUT_MAX),
+        rate_per_s=DEPTH * state.rate_per_s * (1 - share),
         trial=Trial(rate_per_s=state.rate_per_s, share=share, growth=state.growth),
         cut_at=now + STALL_S,
     )
@@ -112,18 +109,17 @@ def is_over(trial: Trial) -> bool:
 def was_too_fast(state: Pacing, trial: Trial) -> bool:
     """Return whether the noise that is known after a trial does not explain what was refused before."""
     excess = 1 + state.refused - state.answers * allowance(state)
-    most = trial.share + MORE * sqrt(trial.share / max(1, state.answers))
-    return share_of(trial) > min(NOISE_MAX, most) or is_suspicious(state._replace(excess=excess))
+    spread = SPREAD * sqrt(share_of(trial) * state.answers)
+    return share_of(trial) > NOISE_MAX or excess > PATIENCE + spread
 
 
 def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
-    """Return the state that knows the noise; what was known before counts, if it may still hold."""
-    share = share_of(trial)
+    """Return the state that knows the noise after a trial."""
     return state._replace(
         trial=None,
         excess=0.0,
         below_per_s=0.0,
-        noise=(share + state.noise) / 2 if share > state.noise / 2 > 0 else share,
+        noise=share_of(trial),
         noise_until_s=now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s),
         round_at=now,
         round_answers=0,

@@ -74,7 +74,8 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     if granted_at <= state.cut_at:
         state = state._replace(cycle_accepted=state.cycle_accepted + (granted_at >= state.cycle_at))
         is_open = state.is_shut and granted_at > state.shut_at + ECHO * (now - granted_at)
-        return noise.counted(lifted(state), is_refused=False) if is_open else state
+        state = _heard(state, is_refused=False)
+        return lifted(state) if is_open else state
     if state.is_shut:
         return _reopened(state, granted_at, now)
     state = _rolled(_begun(state, granted_at), granted_at)
@@ -99,7 +100,7 @@ def refused(state: Pacing, event: Refused, now: float) -> Pacing:
     granted_at = event.granted_at
     state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))
     if granted_at <= state.cut_at:
-        return state
+        return _heard(state, is_refused=True)
     state = _begun(state, granted_at)
     state = state._replace(
         round_answers=state.round_answers + 1,
@@ -113,6 +114,11 @@ def refused(state: Pacing, event: Refused, now: float) -> Pacing:
         return shut(_cut(state, granted_at, now), event, now)
     state = state._replace(stated=stated(event) or state.stated)
     return _tried(state, state.trial, now, is_refused=True) if state.trial else state
+
+
+def _heard(state: Pacing, *, is_refused: bool) -> Pacing:
+    """Return the state that has counted an answer to the present rate: shutting did not change it."""
+    return noise.counted(state, is_refused=is_refused) if state.is_shut and not state.trial else state
 
 
 def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
@@ -205,7 +211,7 @@ def _rolled(state: Pacing, granted_at: float) -> Pacing:
     if known is None or granted_at < state.cycle_at + known.window_s:
         return state
     if state.why is Why.FOUND and state.cycle_accepted > DISPROVED * known.requests:
-        return state._replace(limit=None, ground_per_s=state.rate_per_s)
+        return state._replace(limit=None, ground_per_s=state.rate_per_s, growth=GROWTH_MIN)
     gone = (granted_at - state.cycle_at) // known.window_s
     if state.why is not Why.STATED:
         known = replace(known, requests=max(known.requests, state.cycle_accepted))
