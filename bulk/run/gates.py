@@ -10,6 +10,7 @@ from bulk.core.text import counted, listed
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.denials import Denials
+from bulk.run.first_puts import FirstPuts
 from bulk.run.interfaces import Limits
 from bulk.run.lane import Lane
 from bulk.run.stages import Place, Stop
@@ -45,6 +46,7 @@ class Gates:
         self._limits = limits
         self.budget = Budget(board, limits.failures_max)
         self.denials = Denials()
+        self.first_puts = FirstPuts()
         self._wave: set[int] = set()
         """Rows of the wave under way that have not come to their end; empty where there is no wave."""
         self._in_wave: frozenset[int] = frozenset()
@@ -79,7 +81,7 @@ class Gates:
             self.awaits_all
             or (self._awaits_lane and not lane.is_looked_at)
             or (bool(self._wave) and row not in self._in_wave)
-            or lane.awaits_first(self._board.target(row))
+            or self.first_puts.is_awaited(self._board.target(row), lane.key.account)
             or lane.awaits_proof
             or (lane.only_knocks and not self._has_begun(row))
             or lane.key.account in self.denials.probing

@@ -19,7 +19,6 @@ from bulk.core.model import (
     Reply,
     Retry,
     ShowVerdict,
-    Target,
     Throttled,
 )
 from bulk.run.board import Board
@@ -193,8 +192,6 @@ class Lane:
         """Attempts in a row that found nobody, and when the first of them was answered for."""
         self._pushed_since: float | None = None
         """Since when every answer asks to be left alone; None where the last one did not."""
-        self._is_answered: dict[Target, bool] = {}
-        """Whether the first PUT of a target was answered; a target that had none is not in it."""
         self.proved: frozenset[str] = frozenset()
         """Fields that a reply did not show, and that were found as they had been before the PUT."""
         self._unproved: set[int] = set()
@@ -237,21 +234,6 @@ class Lane:
         if (in_flight := self._board.in_flight[self.number]) > 1:
             self._in_flight_max = min(self._in_flight_max, in_flight - 1)
 
-    # The first PUT of a target goes alone: bad credentials then cost one PUT, and five lock the key
-
-    def begin(self, target: Target) -> None:
-        """Learn that a PUT of a target is about to leave."""
-        self._is_answered.setdefault(target, False)
-
-    def withdraw(self, target: Target) -> None:
-        """Learn that a PUT of a target did not leave."""
-        if self._is_answered.get(target) is False:
-            del self._is_answered[target]
-
-    def awaits_first(self, target: Target) -> bool:
-        """Return whether the first PUT of a target is under way."""
-        return self._is_answered.get(target) is False
-
     # What replies do not show, the first row of which they do not show it has to prove by itself
 
     def await_proof(self, row: int) -> None:
@@ -267,10 +249,9 @@ class Lane:
 
     # What answers teach
 
-    def learn(self, target: Target, verdict: PutVerdict, now: float) -> Stop | None:
+    def learn(self, verdict: PutVerdict, now: float) -> Stop | None:
         """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
         reply = verdict.reply
-        self._is_answered[target] = True
         if self._limits.elastic and not (isinstance(verdict, Retry) and verdict.is_local):
             self._size(reply)
         if reply.http is not None:

@@ -135,7 +135,8 @@ class Machine:
         if self._board.place(row) is not Place.FLYING:  # nobody waits for it any more
             return
         lane, work = self._course.lane(row), self._board.works[row]
-        stop = lane.learn(self._board.target(row), verdict, now)
+        self._gates.first_puts.answered(self._board.target(row), lane.key.account)
+        stop = lane.learn(verdict, now)
         is_silent = lane.is_silent
         if stop:
             self.cut(lane.key, stop)

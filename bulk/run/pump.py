@@ -142,11 +142,14 @@ class Pump:
 
     def _pull_for_cut_lanes(self) -> None:
         """Have the brake name the lanes that were cut and the services that could not be read, by reason."""
-        named: dict[BrakeReason, list[str]] = defaultdict(list)
+        cuts: dict[Stop, list[LaneName]] = defaultdict(list)
         for key, lane in self._machine.lanes.items():
-            if cut := lane.cut:
-                is_only_lane = len(self._machine.lanes) == 1
-                named[cut.reason].append(cut.message if is_only_lane else f"{key}: {cut.message}")
+            if lane.cut:
+                cuts[lane.cut].append(key)
+        named: dict[BrakeReason, list[str]] = defaultdict(list)
+        for cut, keys in cuts.items():  # those of one refused key are cut for one reason
+            lanes = "" if len(self._machine.lanes) == 1 else f"{', '.join(map(str, keys))}: "
+            named[cut.reason].append(f"{lanes}{cut.message}")
         named[BrakeReason.UNREADABLE] += self._machine.unread
         if self._machine.undrained:
             self._brake.add_to_signal(self._machine.undrained)

@@ -48,7 +48,7 @@ class Turns:
         if lane.is_crowded or not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
-        lane.begin(self._board.target(row))
+        self._gates.first_puts.begin(self._board.target(row), lane.key.account)
         work = self._board.works[row]
         work.known = after_intent(work.known, work.known.attempts + 1, work.due)
         self._board.move(row, Place.NOTED)
@@ -101,7 +101,7 @@ class Turns:
         lane, work = self._course.lane(row), self._board.works[row]
         is_barred = self._gates.bars(lane, row)
         if is_barred or self._gates.holds_back(lane, row) or self._looks.is_stale(row, now):
-            lane.withdraw(self._board.target(row))
+            self._gates.first_puts.withdraw(self._board.target(row), lane.key.account)
             self._course.follow(row, withdrawn(work, Place.LEFT if is_barred else Place.LOOKING))
             return
         if work.due is Purpose.PARK:

@@ -17,6 +17,7 @@ from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.course import Course
 from bulk.run.denials import Denial, Denials
+from bulk.run.first_puts import FirstPuts
 from bulk.run.gates import Gates
 from bulk.run.lane import Dependencies, Lane
 from bulk.run.looks import Looks
@@ -258,6 +259,10 @@ def _does_not_look_at_the_page(right: Function) -> Function:
     return lambda work, _, limits: right(work, None, limits)
 
 
+def _asks_only_the_target(right: Function) -> Function:
+    return lambda self, target, _: right(self, target)
+
+
 def _waits_for_proof_for_ever(_: Function) -> Any:
     return property(lambda self: bool(self._unproved))
 
@@ -370,7 +375,7 @@ MUTANTS = [
         ("P14", "a cut lane stops the run", Course, "cut", _cut_stops_all),
         ("P15", "followers of a row that was left wait", Course, "_tell_others",
          _forgets_the_followers_of_the_left),
-        ("P15", "the first PUT that was withdrawn is waited for", Lane, "withdraw", constantly(None)),
+        ("P15", "the first PUT that was withdrawn is waited for", FirstPuts, "withdraw", constantly(None)),
         ("P15", "all lanes wait for the look of a closed one", Gates, "has_seen_all",
          _waits_for_lanes_that_are_closed),
         ("P15", "a wave waits for a row that was left", Gates, "leave_wave", _keeps_the_left_in_the_wave),
@@ -378,7 +383,8 @@ MUTANTS = [
         ("strict", "the look is not waited for", Gates, "has_seen_all", property_of(answer=True)),
         ("canary", "the others do not wait", Gates, "begin_wave", constantly(None)),
         ("canary", "a bad one stops nothing", Gates, "_judgement", constantly(None)),
-        ("first PUT", "it does not go alone", Lane, "awaits_first", constantly(answer=False)),
+        ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
+        ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),
         ("in flight", "there is always room", Lane, "has_room", constantly(answer=True)),
     )
 ]  # fmt: skip

@@ -327,7 +327,8 @@ class World:
     def _forget(self) -> None:
         """Forget what was noted of an earlier session."""
         self.is_drained = False
-        self.is_answered: dict[Target, bool] = {}
+        self.is_answered: dict[Target | str, bool] = {}
+        """Whether the first PUT of a target, and of an account, was answered."""
         self.looked_again, self.strange = set[int](), set[int]()
         """`strange`: rows whose service a read of this session has shown as neither before nor asked."""
         self.hidden, self.proved = defaultdict[int, set[str]](set), defaultdict[LaneName, set[str]](set)
@@ -572,7 +573,7 @@ class World:
         self.alive[row] += 1
         self.bodies[row, self.ledger.last(row).get("purpose", "change")] = body
         self.in_flight[key] += 1
-        self.is_answered.setdefault(change.target, False)
+        self.is_answered = {change.target: False, key.account: False} | self.is_answered
         self.had_their_turn.append(row)
         latency_s, session = self.dice.uniform(0.01, 0.5), self.session_number
 
@@ -598,7 +599,7 @@ class World:
     def _answer(self, change: Change, verdict: PutVerdict) -> None:
         row, key = change.row, self.lanes[change.target]
         self.in_flight[key] -= 1
-        self.is_answered[change.target] = True
+        self.is_answered |= {change.target: True, key.account: True}
         self.answered_at[row] = self.now
         name, was_cut = f"answered {type(verdict).__name__}", self.machine.lanes[key].cut is not None
         self._note_push_back(row, key, verdict)
@@ -886,7 +887,8 @@ class World:
         must(not is_as_left or self.live[change.service_id].ports != body.ports, f"P3: row {row} again")
         must(key not in self.gone_lanes, f"row {row} is sent in a lane that is unreadable")
         must(key.account not in self.refused_accounts, f"row {row} is sent with a refused key")
-        must(self.is_answered.get(change.target) is not False, f"row {row}: the first PUT goes alone")
+        is_first_under_way = False in map(self.is_answered.get, (change.target, key.account))
+        must(not is_first_under_way, f"row {row}: the first PUT goes alone")
         must(self.in_flight[key] < self.limits.workers, f"row {row}: too many in flight")
         must(self._in_flight(key) <= self.in_flight_max[key], f"row {row}: this machine has no room for it")
         looked_at = self.sampled.get(row, -1e9)

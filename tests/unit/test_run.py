@@ -1650,6 +1650,29 @@ async def test_a_refused_key_ends_its_lanes_and_no_other(tmp_path: Path) -> None
     assert session.brake.reasons == (BrakeReason.ABORTED,)
 
 
+@pytest.mark.parametrize("answer", [is_aborted, is_lost, is_unavailable, is_unreached, is_throttled])
+async def test_the_first_put_of_a_key_goes_alone_over_all_its_lanes(tmp_path: Path, answer: Answer) -> None:
+    """Reads may be allowed where PUTs are not: a bad signature costs one PUT, any other answer none."""
+    session, fleets = await three_lanes(tmp_path)
+    answered: list[ServiceId] = []
+
+    def arrives(_: ServiceId) -> None:
+        assert answered or len(fleets[0].alive + fleets[1].alive) == 1
+
+    def answers(fleet: FakeFleet, asked: ServiceId, body: ModifyBody) -> Verdict:
+        answered.append(asked)
+        return (answer if len(answered) == 1 else lands)(fleet, asked, body)
+
+    for fleet in fleets[:2]:
+        fleet.on_put, fleet.answers = arrives, {wanted: [answers] for wanted in fleet.services}
+    await session.run()
+    if answer is is_aborted:
+        assert (session.outcomes, len(fleets[0].asked + fleets[1].asked)) == ([LEFT] * 8 + [APPLIED] * 4, 1)
+        assert session.brake.message.startswith("lane cn-north-4, lane r2: ")
+    else:
+        assert session.outcomes == [APPLIED] * 12
+
+
 async def test_rows_that_settle_or_back_off_hold_no_place_in_flight(tmp_path: Path) -> None:
     """With one PUT at a time the others are sent while the first two rows wait."""
     session = await prepared(tmp_path, rows(*range(1, 7)), {1: [lands_unheard], 2: [is_busy]}, workers=1)
