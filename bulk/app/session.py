@@ -22,6 +22,7 @@ from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import stops_after, user
 from bulk.app.reach import Reach
+from bulk.app.retrying import RETRIED
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
 from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
@@ -116,6 +117,8 @@ class Applied:
     """What a person can do about stops that stand: no later session sends a new row before one lifts them."""
     wrong: tuple[Outcome, ...] = ()
     """The outcomes of rows that need a person."""
+    may_retry: bool = False
+    """Whether the run has finished and left rows that may be tried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,15 +218,21 @@ def ended_before(
 
 
 def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
-    endpoint = Endpoint(url=job.where.endpoint)
+    endpoint, wrong = Endpoint(url=job.where.endpoint), wrong_outcomes(ledger.progress)
     return Applied(
         ledger=ledger.path,
         endpoint=endpoint,
         exit_code=code,
         message=message,
         ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
-        wrong=wrong_outcomes(ledger.progress),
+        wrong=wrong,
+        may_retry=_may_retry(ledger.progress, wrong),
     )
+
+
+def _may_retry(progress: Progress, wrong: Collection[Outcome]) -> bool:
+    """Return whether `--retry failed` takes rows of a run; of a rollback it does not."""
+    return progress.finished and not RETRIED.isdisjoint(wrong) and not progress.run.get("takes_back")
 
 
 async def _clients(progress: Progress, reach: Reach[Client]) -> dict[Target, TargetClient]:

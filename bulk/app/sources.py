@@ -1,9 +1,9 @@
 """What a plan is made from.
 
 Planning and applying (`planning`, `applying`) know a PlanSource and nothing of where its changes come from.
-There are two: a job file (`jobs`), and the ledger of a run that is rolled back (`rolling_back`). Another one,
-such as the failed rows of a run, is one class more. An UnreadSource is one whose rows have not been read: it
-is all that it takes to find its open run and to go on with that.
+There are three: a job file (`jobs`), the ledger of a run that is rolled back (`rolling_back`), and the rows
+that a run left not as asked (`retrying`). Another one is one class more. An UnreadSource is one whose rows
+have not been read: it is all that it takes to find its open run and to go on with that.
 """
 
 import shlex

@@ -17,7 +17,7 @@ from bulk.core.job.forms import shown
 from bulk.core.model import Issue
 
 EPILOG = """The variable of a flag is `BULK_` and its name, such as `BULK_MAX_FAILURES`; `--yes`, `--apply`,
-`--new-run` and `--despite` have none. A flag beats its variable, which beats job.toml."""
+`--new-run`, `--despite` and `--retry` have none. A flag beats its variable, which beats job.toml."""
 
 # The words for a switch's variable, in upper and lower case.
 _SWITCH = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(

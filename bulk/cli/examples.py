@@ -17,9 +17,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "apply": (
         ("bulk apply jobs/demo", "try it; nothing leaves this machine"),
         ("bulk apply move.plan", "exactly the plan that was approved"),
-        ("bulk apply move.csv", "plan, show, ask, send"),
         ("bulk apply move.csv --canary 3 --max-failures 1%", "carefully"),
         ("bulk apply move.csv --yes", "without a question; again: it goes on"),
+        ("bulk apply move.csv --retry failed", "what its finished run left wrong"),
     ),
     "status": (
         ("bulk status", "the latest run below this folder"),

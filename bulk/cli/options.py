@@ -169,6 +169,25 @@ Despite = Annotated[
         variable=None,
     ),
 ]
+
+
+class Retry(StrEnum):
+    """Which rows of a finished run are planned anew."""
+
+    FAILED = "failed"
+
+
+RetryOf = Annotated[
+    Retry | None,
+    flag(
+        "--retry",
+        group=Group.WHAT,
+        metavar="failed",
+        help="Of a finished RUN (a ledger, or a job's latest run): plan the rows anew that it left failed, "
+        "drifted, in conflict or blocked, as a run of their own.",
+        variable=None,
+    ),
+]
 ExpectDigest = Annotated[
     str | None,
     flag(

@@ -91,6 +91,9 @@ class Terminal:
             only = ",".join(applied.wrong)
             ledger = shlex.quote(str(applied.ledger))
             output.notify(f"the rows that need a person: bulk report {ledger} --only {only} --output csv")
+            if applied.may_retry:
+                retry = f"bulk apply {ledger} --retry failed{applied.endpoint.flag}"
+                output.notify(f"to try what failed again: {retry}")
         if kept:
             output.notify(f"ledger: {applied.ledger}")
 

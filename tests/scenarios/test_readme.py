@@ -276,7 +276,7 @@ def test_the_flags_are_those_of_the_command_line() -> None:
         assert verbs == expected, flag
 
 
-CONSENT = {"--yes", "--apply", "--new-run", "--despite"}
+CONSENT = {"--yes", "--apply", "--new-run", "--despite", "--retry"}
 
 
 def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> None:

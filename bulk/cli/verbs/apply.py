@@ -14,8 +14,9 @@ from bulk.cli.verbs.shared import (
     must_be_alone,
     notify_overruled,
     unread_job,
+    unread_retry,
 )
-from bulk.core.errors import UsageError
+from bulk.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulk.app.overruling import Despite
@@ -29,6 +30,7 @@ def apply(
     new_run: options.NewRun = False,
     despite: options.Despite = None,
     limit: options.Limit = None,
+    retry: options.RetryOf = None,
     expect_digest: options.ExpectDigest = None,
     yes: options.Yes = False,
     ledger: options.LedgerOption = "",
@@ -43,8 +45,8 @@ def apply(
     if dry_run:
         _must_be_none(overruled)
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
-        return plan(job, limit=limit, expect_digest=expect_digest, **talk, **flags)
-    is_ledger = _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
+        return plan(job, limit=limit, retry=retry, expect_digest=expect_digest, **talk, **flags)
+    is_ledger = not retry and _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
     from bulk.app import applying
     from bulk.cli import logs, running
 
@@ -57,8 +59,10 @@ def apply(
     if is_ledger:
         applied = running.run(applying.apply_ledger(Path(job), flags, **asked))
     else:
-        kept = Path(ledger) if ledger else None
-        with unread_job(job, flags, limit=limit, quiet=quiet) as unread:
+        kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
+        with opened(job, flags, limit=limit, quiet=quiet) as unread:
+            if unread is None:
+                return ExitCode.OK
             use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
             applied = running.run(use_case)
     operator.sum_up(applied)

@@ -18,6 +18,7 @@ from bulk.cli.verbs.shared import (
     must_be_alone,
     notify_overruled,
     open_job,
+    rows_to_retry,
     showing,
 )
 from bulk.core.errors import ExitCode
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 def plan(
     job: options.JobOrLedger,
     limit: options.Limit = None,
+    retry: options.RetryOf = None,
     expect_digest: options.ExpectDigest = None,
     out: options.Out = "",
     detailed_exitcode: options.DetailedExitcode = False,
@@ -54,12 +56,15 @@ def plan(
         "shown": showing(output_form, commands_of, bom=bom, each=each, quiet=quiet),
         "expect_digest": digest_of(expect_digest),
     }
-    if finding.is_ledger(job):
+    if finding.is_ledger(job) and not retry:
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.Endpoint()  # nothing is saved
         use_case = comparing.plan_ledger(Path(job), flags, on_record=log if verbose else None, **asked)
     else:
-        source, saved = open_job(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
+        opened = rows_to_retry if retry else open_job
+        source, saved = opened(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
+        if source is None:
+            return ExitCode.OK
         endpoint = source.endpoint
         use_case = planning.plan_from(source, out=saved, on_record=log, **asked)
     planned = running.run(use_case)

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
     from bulk.app.jobs import JobFileSource
     from bulk.app.overruling import Despite
+    from bulk.app.retrying import RetrySource
     from bulk.app.sources import Endpoint, UnreadSource
     from bulk.app.surroundings import Surroundings
     from bulk.core.model import Issue, ServiceUpdate
@@ -132,6 +134,30 @@ def unread_job(
 
     on_read = partial(_notify_source, quiet=quiet)
     return jobs.unread_job(job, flags, only=ids_of(limit), on_read=on_read)
+
+
+def rows_to_retry(
+    run: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bool
+) -> "RetrySource | None":
+    """Return the rows of a RUN that are to be tried again; None, and say so, where there are none."""
+    from bulk.app import retrying
+
+    path = ledger_of(run)
+    source = retrying.rows_to_retry(path, flags, only=ids_of(limit))
+    if source.updates:
+        return source
+    if not quiet:
+        output.notify(f"nothing to do: {path} left no row failed, drifted, in conflict or blocked")
+    return None
+
+
+@contextmanager
+def unread_retry(
+    run: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bool
+) -> "Iterator[UnreadSource[ServiceUpdate] | None]":
+    """Yield the rows of a RUN that are to be tried again; None where there are none."""
+    source = rows_to_retry(run, flags, limit=limit, quiet=quiet)
+    yield source.as_unread() if source else None
 
 
 def _notify_source(source: "JobFileSource", *, quiet: bool) -> None:

@@ -1,0 +1,102 @@
+"""Trying again: the rows that a finished run left not as asked, as the source of a plan of their own."""
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from bulk.adapters.ledger import LedgerReader
+from bulk.app.jobs import Flags, endpoint_of_ledger, given_in, job_of_ledger
+from bulk.app.ledgers import reading
+from bulk.app.sources import JobRuns, PlanSource
+from bulk.core.errors import Refused, UsageError
+from bulk.core.ledger.decisions import decided
+from bulk.core.ledger.records import FORMAT
+from bulk.core.model import Outcome, PlannedChange, ServiceUpdate, Target
+from bulk.core.plan import Live, plan_target
+
+RETRIED = frozenset({Outcome.FAILED, Outcome.DRIFTED, Outcome.CONFLICT, Outcome.BLOCKED})
+"""How rows ended that are tried again; what a plan refused needs another row, or another service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrySource(PlanSource[ServiceUpdate]):
+    """What rows of a finished run asked for, to be compared with the live fleet anew."""
+
+    updates: tuple[ServiceUpdate, ...]
+
+    origin: ClassVar[str] = "the run to retry"
+    way_out: ClassVar[str] = ", or leave it as it is with --new-run"
+
+    def usable_rows(self) -> Mapping[Target, Collection[ServiceUpdate]]:
+        """Return the rows by target, in the order of the run's plan."""
+        targets = dict.fromkeys(update.target for update in self.updates)
+        return {target: [row for row in self.updates if row.target == target] for target in targets}
+
+    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[PlannedChange]:
+        """Return what each row asks of its live service, each change behind those that it waits for."""
+        return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
+
+
+def rows_to_retry(path: Path, flags: Flags, *, only: frozenset[str]) -> RetrySource:
+    """Return the rows of a finished run that are not as asked; `only` limits them to these service ids.
+
+    Raises Refused where the run is open, was taken back or is a rollback, UsageError where a service id is
+    none of theirs, and LedgerDamaged.
+    """
+    with reading(path) as reader:
+        _must_be_finished(path, reader)
+        updates = tuple(update for update in _left_wrong(reader) if not only or update.service_id in only)
+        if missing := only - {update.service_id for update in updates}:
+            raise UsageError(
+                f"no row of {', '.join(sorted(missing))} is to be tried again",
+                hint="leave it out of --limit; of each service `bulk why` shows how it ended",
+            )
+        progress = reader.progress
+        run = progress.run
+        job, endpoint = job_of_ledger(progress, flags)
+        return RetrySource(
+            job=job,
+            endpoint=endpoint,
+            runs=JobRuns(folder=path.parent, job=f"{run['job']}-retry", file=run.get("file", "")),
+            sha256=hashlib.sha256(f"retry {run['run_id']}".encode()).hexdigest(),
+            given=given_in(flags),
+            only=tuple(sorted(only)),
+            updates=tuple(replace(update, row=row) for row, update in enumerate(updates, 1)),
+        )
+
+
+def _left_wrong(reader: LedgerReader) -> Iterator[ServiceUpdate]:
+    """Yield what the rows ask that are to be tried again, of the projects that were looked up then."""
+    progress = reader.progress
+    for row in progress.order:
+        if progress.outcome(row) in RETRIED:
+            change = reader.change(row)
+            yield replace(change.update, target=change.target)
+
+
+def _must_be_finished(path: Path, reader: LedgerReader) -> None:
+    """Raise Refused where what the rows of a run come to is not known, or is not to be tried again."""
+    progress = reader.progress
+    command = endpoint_of_ledger(progress).apply_command(path)
+    if back := progress.run.get("takes_back"):
+        raise Refused(
+            f"{path} is a rollback, which --retry is not for; nothing was sent",
+            hint=f"to take back what is left: bulk rollback {back['ledger']}",
+        )
+    if decided(progress.decisions).rolled_back:
+        raise Refused(
+            f"{path} was rolled back; nothing was sent",
+            hint="to make the changes after all, apply the job",
+        )
+    if not progress.finished:
+        raise Refused(
+            f"{path} is not finished, and --retry is for what a finished run left; nothing was sent",
+            hint=f"finish it first: {command}",
+        )
+    if progress.run["format"] < FORMAT:
+        raise Refused(
+            f"{path} is of format {progress.run['format']}, which does not keep what every row asked for",
+            hint="apply the job: what is as asked already gets no PUT",
+        )
