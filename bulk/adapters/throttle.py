@@ -21,7 +21,7 @@ from asyncio_throttle.throttler import Throttler
 
 from bulk.adapters.clock import Timer
 from bulk.core.model import Throttled, Wait
-from bulk.core.pacing import Accepted, Event, Pacing, Paused, Refused, reason, step
+from bulk.core.pacing import Accepted, Event, Pacing, Paused, Refused, is_calm, reason, step
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
@@ -29,6 +29,8 @@ CREDIT_S = 0.05
 """Lateness that is made up for; a longer stall is forgotten."""
 PERIOD_S, SLICE_S = 1.0, 0.1
 """The windows that are counted. A rate below one a second has a longer period: that of one request."""
+TOGETHER_S = 0.005
+"""Acceptances of so short a time are learned together where they say nothing new."""
 TIMER_S_MIN = 0.001
 """Event loops count whole milliseconds; a shorter timer would only spin."""
 
@@ -66,6 +68,8 @@ class Limiter(Throttler):
         self._waiters: deque[Future[float | None]] = deque()
         self._timer: Timer | None = None
         self._closed = False
+        self._taken, self._taken_at, self._learned_at = 0, -inf, -inf
+        """Acceptances not learned yet, the grant of the last of them, and when something was learned last."""
 
     async def acquire(self) -> float | None:
         """Return when one request may leave: the grant's time (monotonic s), or None once closed."""
@@ -81,7 +85,11 @@ class Limiter(Throttler):
 
     def accepted(self, granted_at: float) -> None:
         """Learn that the server took the request of this grant."""
-        self._learn(Accepted(granted_at=granted_at))
+        now = self._clock.monotonic()
+        if now < self._learned_at + TOGETHER_S and granted_at > self.pacing.cut_at and is_calm(self.pacing):
+            self._taken, self._taken_at = self._taken + 1, granted_at
+        else:
+            self._learn(Accepted(granted_at=granted_at))
 
     def refused(self, granted_at: float, throttled: Throttled) -> None:
         """Learn that the server refused the request of this grant for going too fast."""
@@ -109,7 +117,10 @@ class Limiter(Throttler):
         return reason(self.pacing, self._clock.monotonic())
 
     def _learn(self, event: Event) -> None:
-        now = self._clock.monotonic()
+        if self._taken:
+            taken, self._taken = self._taken, 0
+            self._learn(Accepted(granted_at=self._taken_at, count=taken))
+        now = self._learned_at = self._clock.monotonic()
         before, after = self.pacing, step(self.pacing, event, now)
         self.pacing = after
         is_paused = before.paused_until_s <= now < after.paused_until_s  # said once, not for each reply

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 from asyncio_throttle import Throttler
 
-from bulk.adapters.throttle import PACE, Limiter
+from bulk.adapters.throttle import PACE, TOGETHER_S, Limiter
 from bulk.core.model import Hold, Limit, Reply, Throttled, Wait
 from bulk.core.pacing import Pacing, PushBack, auto, fixed
 from tests.limiters import StillClock
@@ -178,6 +178,27 @@ async def test_an_acceptance_ends_a_pause_only_when_it_left_after_it() -> None:
         line.limiter.accepted(0.0)
         await line.pass_time(20.0)
         assert list(line.grants) == [0]
+
+
+async def test_acceptances_of_one_moment_are_learned_together_and_none_is_lost() -> None:
+    """What comes next, a refusal as well, finds all of them counted; a later one is learned at once."""
+    async with queue(fixed(1000.0)) as line:
+        for _ in range(4):
+            line.limiter.accepted(line.clock.monotonic())
+        assert line.limiter.pacing.round_answers == 1
+        line.limiter.refused(line.clock.monotonic(), refusal())
+        assert line.limiter.pacing.round_answers == 5
+        line.limiter.accepted(line.clock.monotonic())
+        assert line.limiter.pacing.round_answers == 6
+
+
+async def test_acceptances_that_are_apart_are_learned_one_by_one() -> None:
+    """Nothing waits for the next one for longer than a moment."""
+    async with queue(fixed(1000.0)) as line:
+        for learned in (1, 2, 3):
+            line.limiter.accepted(line.clock.monotonic())
+            assert line.limiter.pacing.round_answers == learned
+            await line.pass_time(2 * TOGETHER_S)
 
 
 async def test_a_pause_holds_everybody_whatever_is_answered_meanwhile() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.model import Limit, Reply, Throttled, Why
-from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
+from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, is_calm, step
 from bulk.core.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
@@ -476,3 +476,29 @@ def test_no_answer_leads_to_a_senseless_rate(
         assert 0 < state.rate_per_s <= 100_000
         assert state.hold.until_s < now + 200_000
         assert state.owed >= 0
+
+
+@given(
+    start=st.sampled_from([auto(), fixed(200.0), answered(fixed(200.0), "..x" + "." * 300, since=0.0)]),
+    gaps=st.lists(st.floats(0.0, 0.002), min_size=1, max_size=20),
+)
+def test_acceptances_in_a_calm_state_may_be_learned_as_one(start: Pacing, gaps: list[float]) -> None:
+    """As one by one they only count, as long as no round ends between them."""
+    state = told(start, Accepted(granted_at=10.0))
+    assert is_calm(state)
+    grants = [10.0 + sum(gaps[: number + 1]) for number in range(len(gaps))]
+    now = grants[-1] + TRIP_S
+    singly = state
+    for granted_at in grants:
+        singly = step(singly, Accepted(granted_at=granted_at), now)
+    together = step(state, Accepted(granted_at=grants[-1], count=len(grants)), now)
+    assert together.rate_per_s == singly.rate_per_s
+    assert together.round_answers == singly.round_answers
+    assert together.cycle_accepted == singly.cycle_accepted
+    assert together.owed == pytest.approx(singly.owed)
+
+
+@pytest.mark.parametrize("pattern", ["x", "..x", "x..." * 6], ids=str)
+def test_an_acceptance_after_refusals_does_not_only_count(pattern: str) -> None:
+    """While refusals are weighed, or a slower rate is tried, each answer is learned by itself."""
+    assert not is_calm(answered(fixed(200.0), pattern, since=0.0))

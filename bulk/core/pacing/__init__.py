@@ -10,6 +10,7 @@ from typing import assert_never
 from bulk.core.model import Limit
 from bulk.core.pacing import search
 from bulk.core.pacing.describe import believed, reason
+from bulk.core.pacing.search import is_calm
 from bulk.core.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Refused
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "auto",
     "believed",
     "fixed",
+    "is_calm",
     "reason",
     "step",
 ]

@@ -68,6 +68,11 @@ def begin(learned: Limit | None) -> Pacing:
     return Pacing(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
 
 
+def is_calm(state: Pacing) -> bool:
+    """Return whether an acceptance only counts, so that several may be learned as one."""
+    return not (state.is_shut or state.trial or state.excess or state.refusals)
+
+
 def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     """Return the state after an acceptance: it ends a push-back, counts, and may end a trial or a round."""
     granted_at = event.granted_at
@@ -80,10 +85,10 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         return _reopened(state, granted_at, now)
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
-        cycle_accepted=state.cycle_accepted + 1,
-        round_answers=state.round_answers + 1,
+        cycle_accepted=state.cycle_accepted + event.count,
+        round_answers=state.round_answers + event.count,
         refusals=0,
-        owed=max(0.0, state.owed - _earned(state)),
+        owed=max(0.0, state.owed - event.count * _earned(state)),
     )
     if state.trial:
         return _tried(state, state.trial, now, is_refused=False)

@@ -97,9 +97,14 @@ class Pacing(NamedTuple):
 
 @noun
 class Accepted:
-    """The server took the request that was granted at `granted_at`."""
+    """The server took the request that was granted at `granted_at`.
+
+    Where the state is calm (`search.is_calm`) several may be one event: `count` of them, the last one granted
+    then.
+    """
 
     granted_at: float
+    count: int = 1
 
 
 @noun
