@@ -16,6 +16,7 @@ from bulk.core.errors import LedgerDamaged, UsageError
 from bulk.core.ledger.chain import Chain
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import LINE_BYTES_MAX, Json
+from bulk.core.model import is_service_id, state_of
 from bulk.core.reports.meant import service_meant
 from bulk.core.reports.story import story
 from bulk.core.reports.words import Line
@@ -67,14 +68,29 @@ def _first_breach(path: Path, chain: Chain, audit: Audit) -> Breach | None:
 
 
 def find_service(path: Path, given: str) -> str:
-    """Return the id in a ledger that is meant by an id or the beginning of one.
+    """Return the id in a ledger that is meant by a service's name, by an id, or by the beginning of one.
 
     Raises LedgerDamaged, and UsageError with the nearest ids where there is no such service or there are
     several.
     """
-    plan = takewhile(lambda record: record["type"] != "planned", (r for _, r in records(path, whole=False)))
-    changes = (record for record in plan if record["type"] == "change")
-    meant = service_meant(given, (change["service_id"] for change in changes))
+    called: dict[str, str] = {}
+    """The ids of the services of this name, and the places of their rows."""
+
+    def ids() -> Iterator[str]:
+        for change in _changes(path, whole=not is_service_id(given)):
+            if _is_called(change, given) and len(called) <= _CALLED_SHOWN:
+                called.setdefault(change["service_id"], change["place"])
+            yield change["service_id"]
+
+    meant = service_meant(given, ids())
+    if len(called) > 1:
+        shown = [f"{service_id} ({place})" for service_id, place in called.items()][:_CALLED_SHOWN]
+        raise UsageError(
+            f"{path}: several services are called {given!r}",
+            hint=f"name one by its id: {', '.join(shown)}{' …' * (len(called) > _CALLED_SHOWN)}",
+        )
+    if called:
+        return next(iter(called))
     if isinstance(meant, str):
         return meant
     hint = (
@@ -83,6 +99,25 @@ def find_service(path: Path, given: str) -> str:
         else f"`bulk report {shlex.quote(str(path))} --output csv` lists all"
     )
     raise UsageError(f"{path}: {given!r} does not identify one of its services", hint=hint)
+
+
+_CALLED_SHOWN = 8
+
+
+def _changes(path: Path, *, whole: bool) -> Iterator[Json]:
+    """Return the `change` records of a ledger's plan, or only their heads, without names."""
+    plan = takewhile(lambda record: record["type"] != "planned", (r for _, r in records(path, whole=whole)))
+    return (record for record in plan if record["type"] == "change")
+
+
+def _is_called(change: Json, given: str) -> bool:
+    """Return whether a service has this name, which may have the first digits of its id: `web@27bf`."""
+    name, _, digits = given.partition("@")
+    before = change.get("before") or {}
+    if not name or name not in (before.get("service_name") or ""):  # as nearly all: the rest takes longer
+        return False
+    is_its_id = bool(change["service_id"].startswith(digits))
+    return state_of(before).short_name == name and is_its_id
 
 
 def story_of(path: Path, service_id: str, zone: tzinfo) -> tuple[Line, ...]:

@@ -6,6 +6,8 @@ has other insides it still works; then the tests of what an offline verb imports
 
 import os
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, get_origin
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
@@ -131,10 +133,13 @@ class Verbs(TyperGroup):
         """Return the parameters."""
         return _quick(super().get_params(ctx))
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help as plain text: the panels of the verbs would take it 80 ms longer."""
-        self.rich_markup_mode = None
-        super().format_help(ctx, formatter)
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - as Typer has it
+        """Write the verbs by the phase of a change in which they are used."""
+        longest = max(map(len, self.commands))
+        phase_of = attrgetter("rich_help_panel")
+        for phase, named in groupby(self.commands.items(), key=lambda item: phase_of(item[1])):
+            with formatter.section(phase):
+                formatter.write_dl([(f"{name:{longest}}", verb.get_short_help_str()) for name, verb in named])
 
 
 def _variable(name: str | None, _: Any) -> str | None:

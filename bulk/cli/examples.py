@@ -55,7 +55,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "why": (
         ("bulk why 4189d3c2", "the service whose id begins so"),
-        ("bulk why move.csv 4189d3c2", "in the latest run of a job"),
+        ("bulk why move.csv web-a", "the one of this name, in a job"),
         ("bulk why move.csv 4189d3c2 --output json", "with every record"),
     ),
 }

@@ -118,7 +118,10 @@ JobOrLedger = Annotated[
 Run = Annotated[str, Argument(metavar="RUN", help=_A_RUN, show_default=False)]
 RunAndService = Annotated[
     list[str],
-    Argument(metavar="[RUN] SERVICE_ID", help=f"{_A_RUN} Then the id of a service, or its first characters."),
+    Argument(
+        metavar="[RUN] SERVICE",
+        help=f"{_A_RUN} Then a service: its name, its id, or the id's first characters.",
+    ),
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 

@@ -1,13 +1,14 @@
 """`bulk audit` and `bulk why`: what a ledger proves, and what befell one service."""
 
+import re
 from pathlib import Path
 
 import orjson
 import pytest
 
 from bulk.core.errors import ExitCode
-from tests.scenarios.stage import Stage, wide
-from tests.simulator_caller import service_id
+from tests.scenarios.stage import Json, Stage, wide
+from tests.simulator_caller import line, mapping, service_id
 
 PROMISES = ["chain", "plan", "intent", "alone", "number", "outcome", "session"]
 THROTTLE = {"kind": "throttle_429", "method": "PUT", "nth": 1}
@@ -126,6 +127,31 @@ def test_why_takes_the_beginning_of_an_id_that_only_one_has(stage: Stage) -> Non
     several = stage.bulk("why", ledger, service_id(9)[:-1])
     assert several.code == ExitCode.USAGE
     assert f"did you mean {service_id(9)[:-2]}" in several.err
+
+
+def named(number: int, name: str) -> Json:
+    """Return a service of this name."""
+    stored = f"cn-north-4.{name}.{service_id(number)}"
+    return line(number, service_name=stored, ports=[mapping(80, 8000 + number), mapping(443, 9000 + number)])
+
+
+NAMES = [named(1, "web"), named(2, "web"), named(3, "web-b"), named(4, "4189d3c2")]
+
+
+@pytest.mark.parametrize("stage", [{"fleet": NAMES}], indirect=True)
+def test_why_takes_a_name_that_only_one_has(stage: Stage) -> None:
+    """Before the beginning of an id; where several have it, the ids are listed, and digits are enough."""
+    job = stage.job(wide(range(1, 5)))
+    stage.apply(job)
+    for given, number in (("web-b", 3), ("4189d3c2", 4), (f"web@{service_id(2)}", 2), (service_id(1), 1)):
+        assert stage.bulk("why", job, given).out.startswith(f"~ {service_id(number)}"), given
+    assert stage.bulk("why", "web-b").out.startswith(f"~ {service_id(3)}")
+    several = stage.bulk("why", job, "web")
+    assert (several.code, several.out) == (ExitCode.USAGE, "")
+    listed = rf"{service_id(1)} \(.*services.csv:2\), {service_id(2)} \(.*services.csv:3\)\n"
+    assert re.search(f"name one by its id: {listed}", several.err)
+    assert stage.bulk("why", job, "we").code == ExitCode.USAGE
+    assert stage.bulk("why", job, "@4189").code == ExitCode.USAGE
 
 
 def test_why_of_an_unknown_id_names_the_nearest_or_where_all_are(stage: Stage) -> None:

@@ -68,6 +68,18 @@ def help_of(verb: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
+def test_the_verbs_stand_in_the_phases_of_a_change(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every verb once, beneath when it is used; on 80 columns."""
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    found = re.findall(r"^(\w+):$|^  (\w+)  +[A-Z]", text, re.MULTILINE)
+    heads = ["Before", "During", "After", "Practice"]
+    assert [head for head, _ in found if head] == ["Options", *heads]
+    listed = [verb for _, verb in found if verb]
+    assert listed == [*VERBS, "simulator"]
+    assert [line for line in text.splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_help_has_one_order_and_fits_on_a_terminal(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Usage, examples, then the groups that the verb has, in the order of all verbs; 80 columns."""

@@ -13,7 +13,12 @@ from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
 from bulk.cli.verbs.why import why
 
-ALL = (check, plan, apply, status, report, rollback, rehearse, export, audit, why)
-"""The order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
+PHASES = {
+    "Before": (check, plan, export, rehearse),
+    "During": (apply, status),
+    "After": (report, why, audit, rollback),
+}
+"""The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
+ALL = tuple(verb for verbs in PHASES.values() for verb in verbs)
 ANSWER_WITHOUT_WORDS = (check, status, report, rollback, audit, export)
 """Verbs that need no argument."""

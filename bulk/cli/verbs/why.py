@@ -14,7 +14,7 @@ def why(
 
     *run, service_id = run_and_service
     if len(run) > 1:
-        raise UsageError(f"{len(run_and_service)} arguments", hint="write `bulk why RUN SERVICE_ID`")
+        raise UsageError(f"{len(run_and_service)} arguments", hint="write `bulk why RUN SERVICE`")
     path = ledger_of("".join(run))
     found = find_service(path, service_id)
     if output_form is options.PlainForm.JSON:
