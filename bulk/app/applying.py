@@ -10,7 +10,7 @@ from bulk.adapters.http import Client
 from bulk.adapters.ledger import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
-from bulk.app.continuing import next_session
+from bulk.app.continuing import next_session, without_variables
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
@@ -57,7 +57,7 @@ async def apply_from(
                 despite=despite,
             )
         if found.is_doubtful and not new_run:
-            raise _doubtful(found, source)
+            raise _doubtful(found, source, around)
         whole, others = source.whole, filter(None, [ledger])
         stopped = stopped_runs(source.runs, around.clock.now(), *others, is_same=whole.is_of)
         left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
@@ -82,13 +82,14 @@ def _name_others(found: FoundRuns, operator: Operator) -> None:
         operator.notify(f"{other} is an open run of this job as well, an earlier one by its stamp")
 
 
-def _doubtful(found: FoundRuns, source: UnreadSource[R]) -> Refused:
+def _doubtful(found: FoundRuns, source: UnreadSource[R], around: Surroundings) -> Refused:
     """Return the refusal of a job with an open run and a finished one that is later by its stamp.
 
     Where a clock was wrong, or a run was begun beside an open one, only a person knows which was the last.
     """
     names = ", ".join(map(str, found.others))
-    ways = ", ".join(f"`{source.endpoint.apply_command(path)}`" for path in found.others)
+    unset, command = without_variables((), around.env), source.endpoint.apply_command
+    ways = ", ".join(f"`{unset}{command(path)}`" for path in found.others)
     return Refused(
         f"{names} is open, and {found.latest} has finished and is later by its stamp; nothing was sent",
         hint=f"if the open one is the later one, go on with it with {ways}{source.way_out}",
@@ -147,7 +148,7 @@ async def apply_ledger(
         must_name_its_targets(ledger)
         progress = ledger.progress
         _must_not_be_rolled_back(path, progress)
-        session = next_session(ledger, flags, source, around.env, may_fail_more=bool(despite))
+        session = next_session(ledger, flags, source, around.env, despite=despite)
         left = _left_for(ledger, despite, around)
         decisions = left.decisions if left else lifting(progress, session.job, despite, around.zone)
         if source:

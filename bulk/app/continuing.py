@@ -1,10 +1,12 @@
 """Going on with a run that has begun: from the same rows, and under the settings that it began with."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bulk.adapters.ledger import LedgerReader
 from bulk.app.jobs import Flags, given_in, job_of_ledger
+from bulk.app.overruling import Despite
 from bulk.app.sources import Endpoint, R, UnreadSource
 from bulk.core.errors import Refused
 from bulk.core.job import SIMULATOR, Job, flag_of, values_of, variable_of, with_values
@@ -39,13 +41,13 @@ def next_session(
     source: UnreadSource[R] | None,
     env: Mapping[str, str],
     *,
-    may_fail_more: bool,
+    despite: Sequence[Despite] = (),
 ) -> NextSession:
     """Return the settings of the next session on a ledger; those of a plan that never ran may be any.
 
     `source` is what the run was planned from, None where only the ledger was named; `flags` are those of the
-    command, and those that are variables stand in `env` as well. Raises Refused where the rows are not those
-    of the run.
+    command, and those that are variables stand in `env` as well. Whoever lifts a stop, by `despite`,
+    may allow more failures. Raises Refused where the rows are not those of the run.
     """
     progress, given = ledger.progress, given_in(flags)
     if not progress.begun:
@@ -61,8 +63,9 @@ def next_session(
     is_moved = asked.where.target not in (in_force.where.target, began.where.target)
     elsewhere = frozenset(_elsewhere(ledger, asked, source, is_moved=is_moved))
     plan = progress.footprint
-    found = edits(asked, in_force, began, plan, elsewhere=elsewhere, may_fail_more=may_fail_more)
-    command = f"`{_without(found.kept, env)}{endpoint_in_force.apply_command(ledger.path)}`"
+    found = edits(asked, in_force, began, plan, elsewhere=elsewhere, may_fail_more=bool(despite))
+    lifting = _lifting(despite, found.job, in_force)
+    command = f"`{without_variables(found.kept, env)}{endpoint_in_force.apply_command(ledger.path)}{lifting}`"
     if source:
         _must_be_of(source, ledger, command)
     _, endpoint = job_of_ledger(progress, {"endpoint": found.job.where.endpoint})
@@ -85,8 +88,16 @@ def _with_flags(job: Job, in_force: Job, flags: Collection[str]) -> Job:
     return with_values(job, {name: values[name] for name in has_none.intersection(flags)})
 
 
-def _without(settings: Iterable[str], env: Mapping[str, str]) -> str:
-    """Return what stands before a command that must not heed the variables of these settings.
+def _lifting(despite: Sequence[Despite], job: Job, in_force: Job) -> str:
+    """Return the flags that a command must not lose: those that lift stops and allow more failures."""
+    words = [word for each in despite for word in ("--despite", f"{each.id}:{each.reason}")]
+    if job.guards.max_failures != in_force.guards.max_failures:
+        words += ["--max-failures", str(job.guards.max_failures)]
+    return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def without_variables(settings: Iterable[str], env: Mapping[str, str]) -> str:
+    """Return what stands before a command on a ledger that must not heed the variables of these settings.
 
     Nor that of `--limit`, which a ledger is not combined with.
     """

@@ -1,5 +1,6 @@
 """The person at the terminal, who sees the plan, is asked, and sees the result."""
 
+import os
 import shlex
 import sys
 from contextlib import AbstractContextManager
@@ -7,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulk.adapters.signals import raising_signals
+from bulk.app.continuing import without_variables
 from bulk.app.session import NOT_CONFIRMED, Applied, Watched
 from bulk.cli import output, progress
 from bulk.core.errors import ExitCode, UsageError
@@ -33,6 +35,7 @@ class Terminal:
         self._each_row = each_row
         self._each = each
         self._yes = yes
+        self._resume_flags = " --yes" if yes and not can_ask else ""
         self._quiet = quiet
         self._said_all = False
         """Whether the plan was one sentence, to which a run has nothing to add."""
@@ -80,7 +83,8 @@ class Terminal:
             output.notify(line)
         goes_on = applied.exit_code not in {ExitCode.OK, ExitCode.SOME_FAILED, ExitCode.REFUSED}
         if goes_on and not applied.ways_on:
-            resume = applied.endpoint.apply_command(applied.ledger) + " --yes" * self._yes
+            unset = without_variables((), os.environ)
+            resume = unset + applied.endpoint.apply_command(applied.ledger) + self._resume_flags
             when = " in the next window" if applied.exit_code is ExitCode.WINDOW_ENDED else ""
             output.notify(f"to continue{when}: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:

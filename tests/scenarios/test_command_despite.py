@@ -1,6 +1,7 @@
 """A run that a limit stopped stays stopped, until a person says otherwise, on record."""
 
 import re
+import shlex
 
 import orjson
 import pytest
@@ -58,6 +59,39 @@ def test_a_person_lifts_the_stop_and_is_on_record(stage: Stage) -> None:
     assert lifted["host"]
     assert "row 2 is known to be wrong" in " ".join(stage.bulk("report", str(stage.ledger)).out.split())
     assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
+def test_a_hint_keeps_the_words_that_lift_the_stop(stage: Stage) -> None:
+    """Beside a guard that was edited: followed word for word, the command goes on."""
+    job, stop = stopped(stage)
+    words = ["--despite", f"{stop}:it's known", "--max-failures", "2"]
+    refused = stage.apply(job, *words, "--canary", "1")
+    assert refused.code == ExitCode.REFUSED
+    (advice,) = re.findall(r"continue it as it began with `bulk ([^`]+)`", refused.err)
+    assert shlex.split(advice) == ["apply", str(stage.ledger), *words]
+    assert stage.bulk(*shlex.split(advice), "--yes").code == ExitCode.SOME_FAILED
+
+
+@pytest.mark.parametrize("verb", ["apply", "rollback"])
+@pytest.mark.parametrize("stage", [{"fleet": fleet_lines(32)}], indirect=True)
+def test_the_command_that_shows_each_row_sends_nothing_and_works(verb: str, stage: Stage) -> None:
+    """It has no yes and no word that lifts a stop, and keeps what the rows depend on."""
+    job, stop = stopped(stage)
+    stage.job(wide(range(1, 33)), max_failures=5)
+    some = "@" + stage.file("ids", "\n".join(service_id(n) for n in range(2, 33)))
+    if verb == "rollback":
+        assert stage.apply(job, "--new-run", "--despite", f"{stop}:other rows").code == ExitCode.OK
+        ended = stage.bulk("rollback", job, "--apply", "-y", "--only", some)
+    else:
+        ended = stage.bulk(
+            "apply", job, "-y", "--new-run", "--despite", f"{stop}:other rows", "--limit", some
+        )
+    assert ended.code == ExitCode.OK, ended.err
+    sent = len(stage.applied)
+    (advice,) = re.findall(r"Each row (bulk .*? --all)", " ".join(ended.out.split()))
+    shown = stage.bulk(*shlex.split(advice)[1:])
+    assert (shown.code, len(stage.applied)) == (ExitCode.OK, sent), shown.err
+    assert sum(each[:2] in {"~ ", "= "} for each in shown.out.splitlines()) == 31
 
 
 def test_each_stop_has_an_id_of_its_own_and_the_larger_limit_stays(stage: Stage) -> None:

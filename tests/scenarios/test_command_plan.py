@@ -348,8 +348,9 @@ def test_a_long_plan_of_a_pipe_names_what_can_be_done(
     ended = stage.bulk(*verb, "-", "--format", "csv")
     assert ended.code == ExitCode.OK, ended.err
     said = " ".join(ended.out.split())
-    more = " -n" * ("--yes" in verb)
-    assert f"Each row bulk {' '.join(verb)} FILE --format csv{more} --all, with the rows in a file" in said
+    shown = "FILE --format csv -n --all" if "--yes" in verb else "FILE --format csv --all"
+    words = " ".join(word for word in verb if word != "--yes")
+    assert f"Each row bulk {words} {shown}, with the rows in a file" in said
 
 
 @pytest.mark.parametrize("stage", [{"fleet": fleet_lines(70)}], indirect=True)

@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bulk.cli import logs
 from bulk.core.errors import ExitCode
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
-from tests.scenarios.stage import WAIT_S, Ended, Stage, until, wide
+from tests.scenarios.stage import WAIT_S, Ended, Stage, Typed, until, wide
 from tests.simulator_caller import service_id
 
 REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
@@ -203,6 +204,46 @@ def test_an_open_run_that_cannot_be_written_stands_in_no_new_ones_way(stage: Sta
     assert (ended.code, "not on record there that it is left" in ended.err) == (ExitCode.OK, True)
     opened.rename(stage.folder / "away")
     assert stage.apply(job).code == ExitCode.OK
+
+
+def continued(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the words of the command that goes on, with the variables unset that it unsets."""
+    (advice,) = re.findall(r"(?:to continue: |go on with it with `)([^`\n]+)", ended.err)
+    words = shlex.split(advice)
+    while words[0] in {"env", "-u"}:
+        if words.pop(0) == "-u":
+            monkeypatch.delenv(words.pop(0))
+    return words[1:]
+
+
+def test_what_goes_on_is_not_asked_again_for_what_it_cannot_take(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A yes is repeated only where nobody can be asked; the variable of `--limit` is unset for a ledger."""
+    rule = {"kind": "code", "code": "APIGW.0301", "http": 401, "method": "PUT", "times": None}
+    stage.order(faults={"rules": [rule]})
+    job = stage.job(wide(range(1, 4)), concurrency=1)
+    monkeypatch.setenv("BULK_LIMIT", service_id(2))
+    alone = stage.bulk("apply", job, "--yes")
+    assert continued(alone, monkeypatch) == ["apply", str(stage.ledger), "--yes"]
+    monkeypatch.setattr(sys, "stdin", Typed("yes\n"))
+    asked = stage.bulk("apply", str(stage.ledger), "--yes")
+    assert continued(asked, monkeypatch) == ["apply", str(stage.ledger)]
+    stage.order(faults={"rules": []})
+    assert stage.bulk("apply", str(stage.ledger)).code == ExitCode.OK
+
+
+def test_an_open_run_is_gone_on_with_beside_the_variable_of_a_limit(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is advised where a stamp leaves a doubt works as it stands."""
+    job, opened, _ = open_beside_finished(stage, stamp="2999-01-01T00:00:00.000Z")
+    monkeypatch.setenv("BULK_LIMIT", service_id(2))
+    refused = stage.apply(job)
+    assert refused.code == ExitCode.REFUSED
+    words = continued(refused, monkeypatch)
+    assert words == ["apply", str(opened)]
+    assert stage.bulk(*words, "--yes").code == ExitCode.OK
 
 
 def test_a_damaged_latest_ledger_is_refused_with_a_way_out_that_works(stage: Stage) -> None:

@@ -107,7 +107,7 @@ def test_the_second_of_two_runs_at_once_ends_with_8(stage: Stage) -> None:
         stage.order(faults={})
         process.communicate(timeout=WAIT_S)
     assert (second.code, third.code) == (ExitCode.BUSY, ExitCode.BUSY)
-    assert f"pid {process.pid} on " in third.err
+    assert f"(process {process.pid}) works on" in third.err
     assert process.returncode == ExitCode.OK
     assert len(stage.applied) == 5
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bulk.cli import options
 from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.shared import (
+    OF_A_RUN,
     again,
     around,
     despite_of,
@@ -73,7 +74,7 @@ def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
     """Return who stands before the run; nobody can be asked where the rows come from standard input."""
     from bulk.cli.terminal import Terminal
 
-    can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all")
+    can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all", without=OF_A_RUN)
     return Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
 
 

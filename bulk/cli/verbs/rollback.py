@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bulk.cli import options, output
 from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import (
+    OF_A_RUN,
     ReportForm,
     ReportOutput,
     apply_command,
@@ -17,6 +18,7 @@ from bulk.cli.verbs.shared import (
     ids_of,
     ledger_of,
     showing,
+    words_without,
 )
 from bulk.core.errors import UsageError
 
@@ -54,7 +56,7 @@ def rollback(
     at_rest = apply or bool(out)
     with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
         if apply:
-            whole, ask = f"bulk rollback {shlex.quote(str(path))} --all", {"yes": yes, "can_ask": can_ask}
+            whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
             operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
             said: dict[str, Any] = {"around": here, "operator": operator, "on_record": log}
             applied = running.run(applying.apply_from(source.as_unread(), flags, **said))
@@ -64,6 +66,12 @@ def rollback(
         shown = showing(output_form, commands_of, bom=bom, each=each, quiet=quiet)
         plan = planning.plan_from(source, around=here, out=saved, shown=shown, on_record=log)
         return conclude(running.run(plan), out, source.endpoint, quiet=quiet)
+
+
+def _whole(path: Path, run: str) -> str:
+    """Return the command that shows each row of the same rollback."""
+    words = [word for word in words_without(output.given()[1:], OF_A_RUN) if word != run]
+    return shlex.join(["bulk", "rollback", str(path), *words, "--all"])
 
 
 def _must_not_be_saved(out: str) -> None:

@@ -2,7 +2,8 @@
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -225,10 +226,13 @@ def despite_of(words: Sequence[str] | None) -> "tuple[Despite, ...]":
     return tuple(found)
 
 
-def again(job: str, *more: str) -> str:
-    """Return the command that was given, with more words; a job that is a pipe can be read only once."""
+def again(job: str, *more: str, without: Collection[str] = ()) -> str:
+    """Return the command that was given, with more words and `without` some flags.
+
+    A job that is a pipe can be read only once.
+    """
     is_pipe = not (Path(job).is_file() or Path(job).is_dir())
-    words = ["FILE" if is_pipe and word == job else word for word in output.given()]
+    words = ["FILE" if is_pipe and word == job else word for word in words_without(output.given(), without)]
     return shlex.join(["bulk", *words, *more]) + (", with the rows in a file" if is_pipe else "")
 
 
@@ -290,24 +294,41 @@ def apply_command(verb: Sequence[str]) -> str:
     """Return the command that does what the one that was given has planned, as a shell takes it.
 
     `verb` is what stands in place of the verb that was given. What only concerns the output of a plan is left
-    out.
+    out, and so is a yes where somebody can be asked.
     """
     _, *words = output.given()
+    without = _OF_A_PLAN | YES if sys.stdin.isatty() else _OF_A_PLAN
+    return shlex.join(["bulk", *verb, *words_without(words, without)])
+
+
+def words_without(words: Sequence[str], flags: Collection[str]) -> list[str]:
+    """Return the words of a command without these flags and their values."""
     kept: list[str] = []
     skips = False
     for word in words:
         name, _, value = word.partition("=")
-        if skips or name in _OF_A_PLAN:
-            skips = not skips and not value and name not in _SWITCHES
+        letters = word[1:] if _IS_CLUSTER.fullmatch(word) else ""
+        if skips:
+            skips = False
+        elif letters:
+            left = "".join(letter for letter in letters if f"-{letter}" not in flags)
+            kept += [f"-{left}"] if left else []
+        elif name in flags:
+            skips = not value and name not in _SWITCHES
         else:
             kept.append(word)
-    return shlex.join(["bulk", *verb, *kept])
+    return kept
 
 
-_SWITCHES = frozenset(
+YES = frozenset({"-y", "--yes"})
+_IS_CLUSTER = re.compile("-[nqvy]+")
+_OF_A_TABLE = frozenset(
     {"--all", "--bom", "--detailed-exitcode", "-q", "--quiet", "-v", "--verbose", "-n", "--dry-run"}
 )
-_OF_A_PLAN = _SWITCHES | {"--out", "--output", "--expect-digest", "--log-format"}
+OF_A_RUN = YES | {"--apply", "--new-run", "--despite", "--ledger"}
+"""Flags that a command which only shows a plan has no use for, or refuses."""
+_SWITCHES = _OF_A_TABLE | YES | {"--apply", "--new-run"}
+_OF_A_PLAN = _OF_A_TABLE | {"--apply", "--out", "--output", "--expect-digest", "--log-format"}
 
 
 def conclude(planned: "Forecast", out: str, endpoint: "Endpoint", *, quiet: bool) -> ExitCode:
