@@ -7,6 +7,7 @@ Everything aiohttp may raise ends here, in one table.
 """
 
 import asyncio
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -41,6 +42,8 @@ from bulk.core.vpcep.regions import Endpoint
 from bulk.core.vpcep.replies import Answer, Lost, succeeded
 from bulk.core.vpcep.requests import Request
 
+_SSL_OBJECT = re.compile(r" ssl:(?:<[^>]*>|\w+)")
+"""What aiohttp puts into the text of an error: `ssl:default`, or an object with its address in memory."""
 _SAME = ("Accept: */*", "Accept-Encoding: identity", "User-Agent: bulk")
 """Header lines of every request. Without compression the bound on a body is one on what it unpacks to."""
 
@@ -187,7 +190,7 @@ class Wire:
 
     def lost(self, error: BaseException, began: float, sent: Mapping[str, str], *, has_left: bool) -> Lost:
         """Return what an error means for a request that began then, with these headers."""
-        why = str(error) or type(error).__name__
+        why = _SSL_OBJECT.sub("", str(error)) or type(error).__name__
         for echoes in (self.echoes, Echoes(_signature(sent))):
             why = echoes.hide_in_text(why, is_refusal=True)
         lost = _lost(error, why, self._ms_since(began), has_left=has_left)

@@ -381,6 +381,7 @@ async def test_nobody_listening_is_lost_before_sending() -> None:
         got = await send(wire, url)
     assert isinstance(got, Lost)
     assert (got.code, got.sent, got.hopeless) == (NoReply.CONNECT_FAILED, False, False)
+    assert "ssl:" not in got.message  # which aiohttp says of plain HTTP as well
 
 
 def tls() -> ssl.SSLContext:
@@ -396,6 +397,8 @@ async def test_unknown_certificate_is_hopeless() -> None:
         got = await send(wire, url)
     assert isinstance(got, Lost)
     assert (got.code, got.sent, got.hopeless) == (NoReply.CERTIFICATE_REFUSED, False, True)
+    assert "127.0.0.1" in got.message
+    assert "ssl:" not in got.message
     assert not server.requests
 
 
