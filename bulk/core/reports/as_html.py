@@ -225,7 +225,7 @@ def _environment() -> Environment:
         loader=PackageLoader(__package__, "page"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=lambda value: harmless(value) if type(value) is str else value,
+        finalize=lambda value: value if hasattr(value, "__html__") else harmless(str(value)),
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -16,6 +16,7 @@ from bulk.core.reports import as_html, as_markdown
 from bulk.core.reports.chart import Rect, chart_of
 from bulk.core.reports.model import Commands
 from bulk.core.reports.timeline import Timeline
+from bulk.core.text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,6 +207,16 @@ def test_markdown_of_any_job_fits_a_ticket_and_has_the_digest_at_its_beginning(
     assert "note: look (1 service)" in parked
     assert "web-1 parked to break a cycle: no 80/TCP for a moment" in parked
     assert "no row" in "".join(as_markdown.render(type(written)().planned().report()))
+
+
+def test_nothing_in_the_page_steers_a_terminal_that_shows_its_source(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Nor a target, which the page takes as it is and not as text."""
+    target = Target(region="cn-north-4", project_id="p", profile="x\x9b31m\u202e")
+    html = page(written.planned(replace(change(1, "1:1/TCP", "2:2/TCP"), target=target), targets=(target,)))
+    assert "x31m@cn-north-4/p" in html
+    assert harmless(html) == html
 
 
 def test_the_page_has_the_first_rows_of_a_very_large_job_and_those_that_need_a_person(
