@@ -112,7 +112,7 @@ def open_own(path: Path, flags: int, *, hint: str = WAY_OUT) -> int:
 def new_folder(path: Path) -> None:
     """Create a folder, and those above it, unless it is there; others never get leave to add files."""
     if not path.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        new_folder(path.parent)
         path.mkdir(_FOLDER_MODE, exist_ok=True)
 
 

@@ -17,6 +17,8 @@ from tests.fuzzing import fuzzing
 MANY_FILES = 100_000
 BY_COMMAND = 50
 """Every so many files, one goes through the real command."""
+ANSWERS = {ExitCode.OK, ExitCode.INVALID, ExitCode.USAGE, ExitCode.CANNOT_RUN}
+"""The last is that of a file whose name no system takes."""
 ID = "4189d3c2-8882-4871-a3c2-000000000001"
 NAMES = [*SETTINGS, "rat", "Rate", "max-failures", "fleet", "a.b", "", "é", "\x1b[2J"]
 TEXTS = (
@@ -198,7 +200,9 @@ def test_no_damaged_job_toml_raises_or_hangs(
                     tally.passed += must_be_read(raw, flags)
                     if number % BY_COMMAND == 0:
                         path.write_bytes(raw)
-                        assert main(["check", str(path)]) in {ExitCode.OK, ExitCode.INVALID, ExitCode.USAGE}
+                        assert main(["check", str(path)]) in ANSWERS
                 except Exception as error:
                     raise AssertionError(f"file {number}: {raw!r} {flags}"[:2_000]) from error
-    assert "Traceback" not in (said := capsys.readouterr()).out + said.err
+    said = "".join(capsys.readouterr())
+    assert "Traceback" not in said
+    assert "error of its own" not in said

@@ -183,6 +183,13 @@ def test_numbers_come_as_numbers_or_as_text() -> None:
     assert texts == numbers
 
 
+@pytest.mark.parametrize("name", ["rows", "name", "profile", "window", "max_failures", "canary"])
+def test_a_fraction_is_no_text_and_no_count(name: str) -> None:
+    """A file that would be called 1.5 needs its quotes."""
+    (issue,) = issues_of(f"{name} = 1.5", **({} if name == "rows" else {"rows": "x.csv"}))
+    assert issue.startswith(f"job.toml:1:1: {name}: 1.5 is not ")
+
+
 @pytest.mark.parametrize(
     ("share", "written", "of_7"),
     [(Share(number=10), "10", 10), (Share(number=50, is_percent=True), "50%", 3), (Share(number=0), "0", 0)],

@@ -243,5 +243,6 @@ def test_files_and_folders_keep_others_out_whatever_the_umask(tmp_path: Path) ->
             pass
     finally:
         os.umask(before)
-    found = [tmp_path / "above" / "runs", *(tmp_path / "above" / "runs").iterdir()]
-    assert [path.stat().st_mode & 0o777 for path in found] == [0o755, 0o600, 0o600]
+    above = tmp_path / "above"
+    found = [above, above / "runs", *(above / "runs").iterdir()]
+    assert [path.stat().st_mode & 0o777 for path in found] == [0o755, 0o755, 0o600, 0o600]

@@ -58,9 +58,9 @@ class Form(Generic[T_co]):
 
     def read(self, raw: object) -> T_co | Issue:
         """Return the value of what is written, or an issue without its place."""
-        text = str(raw) if type(raw) in self.types else raw
-        if isinstance(raw, float):
-            text = format(Decimal(str(raw)), "f")  # 0.00001 and not 1e-05
+        text = raw
+        if type(raw) in self.types:  # 0.00001 and not 1e-05
+            text = format(Decimal(str(raw)), "f") if isinstance(raw, float) else str(raw)
         found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
         try:
             if found:
