@@ -49,9 +49,8 @@ from bulk.run.stages import Place, Stop
 LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 NOT_SENT = Reply(code="not_sent", message="the run was stopped between intent and request")
 EXPIRED = Reply(code="not_sent", message="the look at the service had expired between intent and request")
-_RESTORED = Reply(
-    code="restored", message="the change could not be finished; the state before is in force again"
-)
+_RESTORED = Reply(code="restored", message="the change could not be finished")
+_AS_BEFORE = "the state before is in force again"
 _LATE = Reply(
     message="the service is as asked: an earlier PUT of this run took effect late, or despite its answer"
 )
@@ -66,7 +65,8 @@ class Work:
     """A row that has begun, or is about to: the fold of its records, and the PUT that is due next."""
 
     __slots__ = (
-        "_change", "_plain", "_plan", "due", "hidden", "is_rejected", "known", "live", "reply", "row",
+        "_change", "_plain", "_plan", "due", "hidden", "is_rejected", "known", "live", "refusal",
+        "reply", "row",
         "unsound_s",
     )  # fmt: skip
     live: ServiceState
@@ -81,6 +81,8 @@ class Work:
         self._change: Change | None = None
         self.reply = LOST
         """Why the row is in doubt."""
+        self.refusal: Reply | None = None
+        """What the API said to the last PUT of a parked service, where that was given up in this session."""
         self.is_rejected = False
         """Whether the API said no to the PUT that is in doubt."""
         self.unsound_s = 0.0
@@ -359,8 +361,10 @@ def _done(work: Work, reply: Reply, unconfirmed: tuple[str, ...] = ()) -> Turn:
         case Purpose.PARK:
             return Turn(Place.READY, (_attempt(work, AttemptResult.PARKED, reply),), due=Purpose.CHANGE)
         case Purpose.RESTORE:
-            restored = replace(_RESTORED, request_id=reply.request_id)
-            return Turn(Place.ENDED, (_outcome(work, Outcome.BLOCKED, restored),))
+            outcome = Outcome.FAILED if work.known.rejected else Outcome.BLOCKED  # of its own, or another's
+            said = work.refusal or replace(_RESTORED, request_id=reply.request_id)
+            restored = replace(said, message="; ".join(filter(None, (said.message, _AS_BEFORE))))
+            return Turn(Place.ENDED, (_outcome(work, outcome, restored),))
         case _:
             assert_never(work.due)
 
@@ -408,6 +412,7 @@ def _rejected(work: Work, reply: Reply) -> Turn:
     """Return the end of a row to which the API said no, or the way back of a parked service."""
     rejected = _attempt(work, AttemptResult.REJECTED, reply)
     if work.would_stay_parked:
+        work.refusal = reply
         return Turn(Place.READY, (rejected,), due=Purpose.RESTORE)
     if work.due is Purpose.RESTORE:  # who took its ports meanwhile keeps them
         return Turn(Place.READY, (rejected,), due=Purpose.CHANGE)
@@ -424,6 +429,7 @@ def _again(
     known = after_attempt(work.known, attempt.verdict)
     if known.tries >= limits.tries:
         if work.would_stay_parked:
+            work.refusal = reply
             return Turn(Place.READY, (attempt,), due=Purpose.RESTORE)
         return Turn(Place.ENDED, (attempt, _failed(work, reply)))
     waits = min(known.attempts, SILENT_WAITS_MAX) if is_spared else known.tries

@@ -19,7 +19,8 @@ LOOKING    looked at again, before its PUT     as planned -> READY; moved, gone,
                                                unreadable, or a stop -> LEFT
 NOTED      its intent is on its way to disk    durable -> FLYING (send); stopped meanwhile -> LEFT, its look
                                                expired meanwhile -> LOOKING (attempt `not_sent`)
-FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED (blocked)
+FLYING     its PUT is under way                as asked -> DONE; PARK: READY; RESTORE: ENDED
+                                               (failed after its own last PUT was given up, else blocked)
                                                perhaps applied -> SETTLING (attempt `doubt`)
                                                (the reply shows otherwise, or a broken service: so too)
                                                throttled, retry -> READY, RESTING; out of tries -> ENDED,

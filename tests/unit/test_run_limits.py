@@ -15,9 +15,11 @@ from bulk.run.denials import ABORT_AT, PROBE_AT
 from tests.fakes import (
     NO,
     Answer,
+    is_aborted,
     is_busy,
     is_lost,
     is_rejected,
+    lands,
     lands_unheard,
 )
 from tests.nouns import change, ring, service_id
@@ -114,6 +116,30 @@ async def test_a_ring_is_finished_though_the_budget_is_used_up(tmp_path: Path) -
     order = session.order()
     first, last = order.index(1), len(order) - 1 - order[::-1].index(1)
     assert set(order[first : last + 1]) == {1, 2, 3}
+
+
+@pytest.mark.parametrize("workers", [1, 8])
+async def test_a_parked_service_whose_last_put_is_refused_counts_though_it_was_brought_back(
+    workers: int, tmp_path: Path
+) -> None:
+    """It failed as any other, with the code of the API: the first one beyond the limit stops the run."""
+    parked = [replace(each, after=()) for first in (1, 3, 5, 7) for each in ring(2, first)[:1]]
+    answers: dict[int, list[Answer]] = {each.row: [lands, is_rejected] for each in parked}
+    session = await ran(tmp_path, parked, answers, failures_max=1, workers=workers)
+    assert session.outcomes == [FAILED, FAILED, LEFT, LEFT]
+    assert session.brake.reasons == (BrakeReason.FAILURE_LIMIT,)
+    assert session.ledger.progress.codes == {"EndPoint.3043": 2}
+    assert session.fleet.services[service_id(1)].ports == parked[0].before.ports  # type: ignore[union-attr]
+
+
+async def test_a_last_put_out_of_tries_counts_over_the_sessions(tmp_path: Path) -> None:
+    """Also where bringing its service back was cut short and the next session does it."""
+    parked = [replace(ring(2)[0], after=())]
+    answers: list[Answer] = [lands, *[is_busy] * 5, is_aborted]
+    session = await prepared(tmp_path, parked, {1: answers}, failures_max=0)
+    await session.run()
+    after = await again(session, brake=(brake := Brake())).run()
+    assert (after.outcomes, brake.reasons) == ([FAILED], (BrakeReason.FAILURE_LIMIT,))
 
 
 async def test_what_waits_for_the_budget_is_said(tmp_path: Path) -> None:

@@ -161,10 +161,10 @@ async def test_a_ring_whose_second_row_fails_is_turned_back(tmp_path: Path) -> N
 async def test_a_last_put_that_fails_brings_back_the_state_before(
     tmp_path: Path, answers: list[Answer]
 ) -> None:
-    """Rejected, or out of tries: restored if its port is still free, and its row says so."""
+    """Rejected, or out of tries: restored if its port is still free, and failed of its own."""
     alone = replace(ring(2)[0], after=())
     turned = await (await parking(tmp_path, [alone], {1: answers})).session()
-    assert turned.outcomes == [Outcome.BLOCKED]
+    assert turned.outcomes == [Outcome.FAILED]
     assert turned.as_before()
 
 
@@ -175,7 +175,7 @@ async def test_a_restoring_that_was_cut_short_is_taken_up_again(tmp_path: Path) 
     await turned.session()
     assert not turned.as_before()
     await turned.session()
-    assert turned.outcomes == [Outcome.BLOCKED]
+    assert turned.outcomes == [Outcome.FAILED]
     assert turned.as_before()
     assert [purpose for _, purpose in turned.puts()] == ["park", "change", "restore", "restore"]
 

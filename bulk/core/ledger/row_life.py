@@ -11,7 +11,8 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
                                                                         these also applied: the look found it
                                                                         so; conflict from parked only)
 
-    asked to restore -- outcome --> blocked     (a parked service has what it had before)
+    asked to restore -- outcome --> blocked, failed     (a parked service has what it had before: another row
+                                                        ended otherwise, or its own last PUT was refused)
     applied -- outcome --> conflict     (the last look found something else)
     failed -- outcome --> applied, conflict     (the last look found that a refused PUT took effect)
 
@@ -101,7 +102,7 @@ class OpenRow:
     """What the last PUT was for."""
     parked: bool = False
     rejected: bool = False
-    """The API said no to the last PUT of a parked service."""
+    """The API said no to the last PUT of a parked service, or its tries were used up."""
     restore_rejected: bool = False
     """It said no to giving back what the service had, too: the last PUT is the only way out."""
     has_left: bool = False
@@ -121,7 +122,7 @@ def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
         tries=known.tries if purpose is known.purpose else 0,
         purpose=purpose,
         parked=known.parked,
-        rejected=known.rejected,
+        rejected=known.rejected or (purpose is Purpose.RESTORE and known.purpose is Purpose.CHANGE),
         restore_rejected=known.restore_rejected,
         has_left=known.has_left,
     )
