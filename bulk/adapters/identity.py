@@ -230,7 +230,7 @@ async def every_project(
     Raises CredentialsError where IAM does not accept them or is not known, CannotRun where it cannot be
     reached.
     """
-    iam_known = _named(iam_endpoint, "a project that is looked up", ", or name the project with --project-id")
+    iam_known = _named(iam_endpoint, "a project that is looked up", "name the project with --project-id; or ")
     secret = credential.current(wire.clock.now()) or await credential.renewed()
     got = (
         secret
@@ -267,8 +267,8 @@ def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endp
         return iam_endpoint
     raise CredentialsError(
         f"{needs} needs IAM, whose address is not known for this endpoint; nothing was sent to a guess",
-        hint="set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile (beside an "
-        f"endpoint on this machine only one that is here, too){way_out}",
+        hint=f"{way_out}set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile "
+        "(beside an endpoint on this machine, such as a tunnel, only an IAM on this machine is asked)",
     )
 
 

@@ -18,7 +18,7 @@ from bulk.cli import output
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, LaneName, Outcome, Sigil
 from bulk.core.pacing.describe import noise_text, wait_text
-from bulk.core.reports.words import counted, duration, figure, printable
+from bulk.core.reports.words import about, counted, figure, printable
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
@@ -171,7 +171,7 @@ def status_line(watched: Watched, per_s: float, left_s: float | None = None) -> 
     if left_s is None:
         left_s = (changes - ended) / per_s if per_s > 0 else inf
     if ended < changes and left_s < inf:
-        parts.append(f"about {duration(left_s)} left")
+        parts.append(f"about {about(left_s)} left")
     parts.extend(_not_applied(progress))
     if progress.refusals:
         parts.append(f"throttled {figure(progress.refusals)}")

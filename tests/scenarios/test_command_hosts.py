@@ -185,6 +185,25 @@ def test_a_saved_plan_is_no_word_for_its_address_and_what_is_printed_names_it(
 USER = {"HW_USER_NAME": "ann", "HW_USER_PASSWORD": "hidden-word", "HW_DOMAIN_NAME": "acme"}
 
 
+def test_beside_a_tunnel_no_iam_elsewhere_is_asked_and_the_project_is_named(
+    stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint on this machine may be for practice: what the key could do at the real IAM stays undone."""
+    here = (stage.job(wide([1])), "--endpoint", stage.aside.simulator.url)
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    for iam in (None, "https://iam.cn-north-4.myhuaweicloud.com"):
+        if iam:
+            monkeypatch.setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", iam)
+        else:
+            monkeypatch.delenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", raising=False)
+        refused = stage.bulk("plan", *here)
+        assert refused.code == ExitCode.CANNOT_RUN
+        assert "name the project with --project-id; or set " in refused.err
+        assert "such as a tunnel, only an IAM on this machine is asked" in refused.err
+        assert out.asked() == set()
+        assert stage.bulk("plan", *here, "--project-id", PROJECT).code == ExitCode.OK
+
+
 @pytest.mark.parametrize("way", ["password", "look-up"])
 def test_the_iam_of_another_operator_is_never_guessed(
     stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch, way: str

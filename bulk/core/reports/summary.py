@@ -13,6 +13,7 @@ from bulk.core.reports.words import (
     Line,
     Span,
     Style,
+    about,
     counted,
     duration,
     figure,
@@ -217,9 +218,7 @@ def refused_text(report: Report) -> str:
 
 def takes_text(estimate: Estimate) -> str:
     """Return how long the run is expected to take, and at which rate."""
-    text = (
-        f"about {_about(estimate.duration_s)}: {counted(estimate.requests, 'request')} at {_rate(estimate)}"
-    )
+    text = f"about {about(estimate.duration_s)}: {counted(estimate.requests, 'request')} at {_rate(estimate)}"
     if estimate.is_auto:
         text += ", the rate to begin with"
     if estimate.is_paced_by_failures:
@@ -230,14 +229,6 @@ def takes_text(estimate: Estimate) -> str:
 def _rate(estimate: Estimate) -> str:
     lanes = f" in each of {estimate.lanes} regions" if estimate.lanes > 1 else ""
     return f"{estimate.rate_per_s:g}/s{lanes}"
-
-
-def _about(length_s: float) -> str:
-    seconds = max(1, round(length_s))
-    return duration(seconds) if seconds >= MINUTE_S else f"{seconds} s"
-
-
-MINUTE_S = 60
 
 
 def window_text(estimate: Estimate) -> str:

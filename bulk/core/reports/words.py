@@ -141,6 +141,15 @@ def duration(length_s: float) -> str:
     return f"{seconds} s"
 
 
+def about(length_s: float) -> str:
+    """Return an estimate of a length of time: whole seconds, at least one."""
+    seconds = max(1, round(length_s))
+    return duration(seconds) if seconds >= _MINUTE_S else f"{seconds} s"
+
+
+_MINUTE_S = 60
+
+
 def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> str:
     """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
 
