@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bulk.core.guards import Finding, failures_max, findings
 from bulk.core.job import CAUTIOUS_RATE, Job
+from bulk.core.ledger.chain import timestamp
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import target_of
 from bulk.core.model import Action
@@ -45,8 +47,7 @@ def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forec
             rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
             workers=job.pace.concurrency or WORKERS_MAX,
             latency_s=_LATENCY_S,
-            window_s=_window_s(job, now),
-            window=str(job.window or ""),
+            **_window(job, now),
             is_auto=job.pace.rate is None,
             failures_max=failures_max(job.guards, footprint.changes),
             failures_share=str(job.guards.max_failures or ""),
@@ -54,12 +55,17 @@ def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forec
     )
 
 
-def _window_s(job: Job, now: Callable[[], datetime]) -> float | None:
-    """Return the seconds that the window is open for, of one that is open what is left; None without one."""
+def _window(job: Job, now: Callable[[], datetime]) -> dict[str, Any]:
+    """Return what an estimate has of the window: for how long it is open, of an open one what is left."""
     if job.window is None:
-        return None
-    closes_at = job.window.closes_at(present := now())
-    return (closes_at - present).total_seconds() if closes_at else job.window.length_s
+        return {}
+    closes_at, opens_at = job.window.closes_at(present := now()), job.window.opens_at(present)
+    facts = {"window": str(job.window)}
+    if closes_at:
+        left_s = (closes_at - present).total_seconds()
+        return {**facts, "window_s": left_s, "closes_at": timestamp(closes_at.timestamp())}
+    opens = timestamp(opens_at.timestamp()) if opens_at else ""
+    return {**facts, "window_s": job.window.length_s, "opens_at": opens}
 
 
 def _lanes(progress: Progress) -> list[Load]:

@@ -64,7 +64,11 @@ def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(moment:
     """A window until 04:00, in the nights in which the clocks are changed and in another."""
     around = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
     job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
-    assert forecast(progress_of([]), job, around.local_time).estimate.window_s == seconds
+    estimate = forecast(progress_of([]), job, around.local_time).estimate
+    assert estimate.window_s == seconds
+    assert bool(estimate.opens_at) != bool(estimate.closes_at)
+    if estimate.opens_at:
+        assert estimate.opens_at == "2026-03-30T23:00:00.000Z"
 
 
 def test_a_deadline_that_has_passed_leaves_no_time() -> None:
@@ -72,6 +76,7 @@ def test_a_deadline_that_has_passed_leaves_no_time() -> None:
     passed = Deadline(at=datetime.fromisoformat("2020-01-01T00:00+00:00"))
     estimate = forecast(progress_of([]), Job(rows="x", window=passed), system().local_time).estimate
     assert (estimate.window_s, estimate.fits, estimate.window) == (0, False, "2020-01-01T00:00:00+00:00")
+    assert (estimate.opens_at, estimate.closes_at) == ("", "")
     assert Daily(start=time(23), end=time(1, 30)).length_s == 2.5 * 3600
     assert Daily(start=time(1), end=time(1)).length_s == 24 * 3600
 

@@ -26,6 +26,10 @@ class Estimate:
     """How long the change window is open; None without one."""
     window: str = ""
     """The window as it was written."""
+    opens_at: str = ""
+    """When the window opens (UTC); empty where it is open, is over, or there is none."""
+    closes_at: str = ""
+    """When the window that is open closes (UTC); empty where none is open."""
     lanes: int = 1
     """Regions and accounts that have a rate of their own and are worked on side by side."""
     is_auto: bool = False
@@ -56,6 +60,8 @@ def estimate_of(
     latency_s: float,
     window_s: float | None = None,
     window: str = "",
+    opens_at: str = "",
+    closes_at: str = "",
     is_auto: bool = False,
     failures_max: int | None = None,
     failures_share: str = "",
@@ -75,6 +81,8 @@ def estimate_of(
         rate_per_s=rate_per_s,
         window_s=window_s,
         window=window,
+        opens_at=opens_at,
+        closes_at=closes_at,
         lanes=max(1, sum(1 for lane in lanes if lane.puts)),
         is_auto=is_auto,
         failures_max=failures_max,

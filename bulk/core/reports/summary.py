@@ -1,6 +1,7 @@
 """What a plan or a run comes to: its headline, and its totals behind their labels."""
 
 from collections.abc import Iterator
+from datetime import tzinfo
 
 from bulk.core.ledger.records import Ruling
 from bulk.core.model import Action, Outcome
@@ -158,7 +159,11 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
     if report.estimate:
         yield "Takes", takes_text(report.estimate), Style.PLAIN
         if report.estimate.window:
-            yield "Window", window_text(report.estimate), Style.PLAIN if report.estimate.fits else Style.BAD
+            yield (
+                "Window",
+                window_text(report.estimate, report.zone),
+                Style.PLAIN if report.estimate.fits else Style.BAD,
+            )
         if budget := failure_budget(report):
             yield "May fail", budget, Style.PLAIN
 
@@ -231,14 +236,19 @@ def _rate(estimate: Estimate) -> str:
     return f"{estimate.rate_per_s:g}/s{lanes}"
 
 
-def window_text(estimate: Estimate) -> str:
-    """Return the window, how long it is open for the run, and whether that is enough."""
+def window_text(estimate: Estimate, zone: tzinfo) -> str:
+    """Return the window, when it opens or closes, how long it is open for the run, and if that is enough."""
     if estimate.window_s is None:
         return estimate.window
     if not estimate.window_s:
         return f"{estimate.window}; it is over, and nothing would be sent"
     fit = "fits" if estimate.fits else "does not fit"
-    return f"{estimate.window}; the run {fit} its {duration(estimate.window_s)}"
+    when = ""
+    if estimate.opens_at:
+        when = f"opens {moment(estimate.opens_at, zone, seconds=False)}; "
+    elif estimate.closes_at:
+        when = f"open until {moment(estimate.closes_at, zone, seconds=False)}; "
+    return f"{estimate.window}; {when}the run {fit} its {duration(estimate.window_s)}"
 
 
 def effort(report: Report) -> str:

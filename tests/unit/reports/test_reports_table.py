@@ -1,7 +1,7 @@
 """The report on the terminal."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -279,6 +279,21 @@ def test_a_window_that_the_run_does_not_fit_is_red(
         spans = [span for line in lines(report, width=99) for span in line if span.style is Style.BAD]
         assert any("fit" in span.text for span in spans) == (window_s == 60)
     assert not any("Window" in line for line in shown(written.report(estimate=replace(estimate, window=""))))
+
+
+@pytest.mark.parametrize(("member", "words"), [("opens_at", "opens"), ("closes_at", "open until")])
+def test_the_plan_says_when_the_window_opens_or_closes(
+    written: "Written", change: "Callable[..., Change]", member: str, words: str
+) -> None:
+    """In the zone of the reader, with UTC beside it."""
+    written.planned(change(1, LIVE, MOVED))
+    when: dict[str, Any] = {member: "2026-01-15T18:00:00.000Z"}
+    estimate = Estimate(
+        requests=1, duration_s=1.0, rate_per_s=1, window="02:00-04:00", window_s=7200.0, **when
+    )
+    report = written.report(estimate=estimate, zone=ZoneInfo("Asia/Shanghai"))
+    at = "2026-01-16 02:00 CST (2026-01-15 18:00 UTC)"
+    assert labelled(shown(report), "Window") == f"02:00-04:00; {words} {at}; the run fits its 2 h"
 
 
 def test_the_plan_says_how_many_changes_may_fail_and_in_how_many_regions_it_sends(
