@@ -4,31 +4,37 @@ Bad credentials then cost one PUT, however many lanes share the key: five bad si
 (API.md, section 4.2).
 """
 
-from collections.abc import Hashable
+from math import inf
+
+from bulk.core.model import Target
+
+KEY_WAIT_S = 5.0
+"""How long lanes wait for the first PUT of their key; one that hangs in its region keeps no other waiting."""
 
 
 class FirstPuts:
-    """Whether the first PUT of each name, a target or an account, was answered."""
+    """Since when the first PUT of each target, and of each account, is under way (monotonic)."""
 
     def __init__(self) -> None:
-        self._is_answered: dict[Hashable, bool] = {}
-        """A name that had no PUT is not in it."""
+        self._begun_at: dict[Target | str, float] = {}
+        """Minus infinity once it was answered; a name that had no PUT is not in it."""
 
-    def begin(self, *names: Hashable) -> None:
-        """Learn that a PUT of these names is about to leave."""
-        for name in names:
-            self._is_answered.setdefault(name, False)
+    def begin(self, target: Target, account: str, now: float) -> None:
+        """Learn that a PUT is about to leave."""
+        self._begun_at.setdefault(target, now)
+        self._begun_at.setdefault(account, now)
 
-    def withdraw(self, *names: Hashable) -> None:
-        """Learn that a PUT of these names did not leave."""
-        for name in names:
-            if self._is_answered.get(name) is False:
-                del self._is_answered[name]
+    def withdraw(self, target: Target, account: str) -> None:
+        """Learn that a PUT did not leave."""
+        for name in (target, account):
+            if self._begun_at.get(name, -inf) > -inf:
+                del self._begun_at[name]
 
-    def answered(self, *names: Hashable) -> None:
-        """Learn that a PUT of these names was answered, or will not be."""
-        self._is_answered |= dict.fromkeys(names, True)
+    def answered(self, target: Target, account: str) -> None:
+        """Learn that a PUT was answered, or will not be."""
+        self._begun_at[target] = self._begun_at[account] = -inf
 
-    def is_awaited(self, *names: Hashable) -> bool:
-        """Return whether the first PUT of one of these names is under way."""
-        return any(self._is_answered.get(name) is False for name in names)
+    def is_awaited(self, target: Target, account: str, now: float) -> bool:
+        """Return whether a PUT has to wait for the first one of its target, or of its key."""
+        begun_at = self._begun_at.get
+        return begun_at(target, -inf) > -inf or begun_at(account, -inf) > now - KEY_WAIT_S

@@ -1,6 +1,7 @@
 """What the lanes of a run share: the stop, the look at the whole fleet, the wave, the budget, the keys."""
 
 from collections.abc import Collection, Iterable, Mapping
+from math import inf
 
 from bulk.core.ledger.decisions import CANARY_WAVE, decided
 from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
@@ -75,13 +76,16 @@ class Gates:
             return True
         return self.stopped and not lane.dependencies.must_finish(row)
 
-    def holds(self, lane: Lane, row: int) -> bool:
-        """Return whether a row has to wait, and all behind it, for something that will come to pass."""
+    def holds(self, lane: Lane, row: int, now: float = inf) -> bool:
+        """Return whether a row has to wait, and all behind it, for something that will come to pass.
+
+        `now`: the monotonic time; infinity where nothing is under way.
+        """
         return (
             self.awaits_all
             or (self._awaits_lane and not lane.is_looked_at)
             or (bool(self._wave) and row not in self._in_wave)
-            or self.first_puts.is_awaited(self._board.target(row), lane.key.account)
+            or self.first_puts.is_awaited(self._board.target(row), lane.key.account, now)
             or lane.awaits_proof
             or (lane.only_knocks and not self._has_begun(row))
             or lane.key.account in self.denials.probing

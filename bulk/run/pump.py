@@ -122,7 +122,7 @@ class Pump:
             overrun = self._deadlines.overrun()
             if overrun and not self._machine.undrained:
                 self._machine.leave_all(overrun)
-                self._drain()
+            self._drain_soon()  # some waits of lanes end by the time alone
             asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
 
     async def _until_over(self, lanes: list[asyncio.Task[None]]) -> None:

@@ -685,4 +685,4 @@ def _ended(
 
 
 def _refused(reply: Reply, hint: str) -> str:
-    return f"{reply.code or reply.http}: {reply.message}; {hint}"
+    return f"{reply.code or f'http {reply.http}'}{reply.message and f': {reply.message}'}; {hint}"

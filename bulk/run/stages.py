@@ -61,7 +61,8 @@ Asked for the head of a lane's queue when a place in flight is free, and again a
 
 1. the lane is cut: never; 2. the run is stopped: only rows that a parked service waits for (must-finish);
 3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
-4. the first PUT of its target or its key is unanswered, or what a reply did not show is being proved: hold;
+4. the first PUT of its target is unanswered, or that of its key for less than 5 s, or what a reply did not
+show is being proved: hold;
 5. it is not of the wave under way: hold;
 6. nobody answers in this lane, and the row has not begun: hold; 7. whether the key may do anything at all is
 being asked: hold; 8. a parked service waits for it: it goes; 9. as many as may fail have failed, or may still

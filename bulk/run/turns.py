@@ -48,7 +48,7 @@ class Turns:
         if lane.is_crowded or not (row := self._next(lane, now)):
             return 0
         lane.queue.drop()
-        self._gates.first_puts.begin(self._board.target(row), lane.key.account)
+        self._gates.first_puts.begin(self._board.target(row), lane.key.account, now)
         work = self._board.works[row]
         work.known = after_intent(work.known, work.known.attempts + 1, work.due)
         self._board.move(row, Place.NOTED)
@@ -60,7 +60,9 @@ class Turns:
         while row := lane.queue.head:
             is_gone = self._board.place(row) is not Place.READY or self._gates.bars(lane, row)
             is_stale = self._looks.is_stale(row, now)
-            if not is_gone and (self._gates.holds(lane, row) or self._must_wait(lane, row, now, is_stale)):
+            if not is_gone and (
+                self._gates.holds(lane, row, now) or self._must_wait(lane, row, now, is_stale)
+            ):
                 return 0
             lane.queue.drop()  # before it is examined: that may put others in front
             if is_gone or not self._has_its_turn(lane, self._board.begin(row, self._tries)):

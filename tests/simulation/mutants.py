@@ -260,7 +260,7 @@ def _does_not_look_at_the_page(right: Function) -> Function:
 
 
 def _asks_only_the_target(right: Function) -> Function:
-    return lambda self, target, _: right(self, target)
+    return lambda self, target, *_: right(self, target, "", 0.0)
 
 
 def _waits_for_proof_for_ever(_: Function) -> Any:

@@ -94,6 +94,7 @@ WAITS = ("asks to wait", "is shut")
 UNREADABLE = Doubt(reply=Reply(http=200, code="unreadable_reply"))
 CROWDED = Retry(reply=Reply(code="local_limit"), is_local=True)
 PUSH_BACK_MAX_S = 900.0
+KEY_WAIT_S = 5.0
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.PROVING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
@@ -329,6 +330,7 @@ class World:
         self.is_drained = False
         self.is_answered: dict[Target | str, bool] = {}
         """Whether the first PUT of a target, and of an account, was answered."""
+        self.key_begun_at: dict[str, float] = {}
         self.looked_again, self.strange = set[int](), set[int]()
         """`strange`: rows whose service a read of this session has shown as neither before nor asked."""
         self.hidden, self.proved = defaultdict[int, set[str]](set), defaultdict[LaneName, set[str]](set)
@@ -654,6 +656,7 @@ class World:
                 must(
                     not waits, f"P10: row {row} begins though it is not known what else changed with {waits}"
                 )
+                self.key_begun_at.setdefault(self.lanes[self.ledger.change(row).target].account, self.now)
                 self.begun[row] = self.lanes[self.ledger.change(row).target]
 
     def _note_proof(self, record: Record, row: int) -> None:
@@ -887,8 +890,10 @@ class World:
         must(not is_as_left or self.live[change.service_id].ports != body.ports, f"P3: row {row} again")
         must(key not in self.gone_lanes, f"row {row} is sent in a lane that is unreadable")
         must(key.account not in self.refused_accounts, f"row {row} is sent with a refused key")
-        is_first_under_way = False in map(self.is_answered.get, (change.target, key.account))
-        must(not is_first_under_way, f"row {row}: the first PUT goes alone")
+        must(self.is_answered.get(change.target) is not False, f"row {row}: the first PUT goes alone")
+        is_known = self.is_answered.get(key.account) is not False
+        is_hanging = self.now - self.key_begun_at[key.account] > KEY_WAIT_S
+        must(is_known or is_hanging, f"row {row}: the first PUT of a key goes alone")
         must(self.in_flight[key] < self.limits.workers, f"row {row}: too many in flight")
         must(self._in_flight(key) <= self.in_flight_max[key], f"row {row}: this machine has no room for it")
         looked_at = self.sampled.get(row, -1e9)

@@ -41,6 +41,7 @@ from bulk.core.model import (
 from bulk.core.puts import Put
 from bulk.core.vpcep.codes import NoReply
 from bulk.run.brake import Brake
+from bulk.run.first_puts import KEY_WAIT_S
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.lane import SILENCE_S
 from bulk.run.pump import Pump, RunContext
@@ -1671,6 +1672,33 @@ async def test_the_first_put_of_a_key_goes_alone_over_all_its_lanes(tmp_path: Pa
         assert session.brake.message.startswith("lane cn-north-4, lane r2: ")
     else:
         assert session.outcomes == [APPLIED] * 12
+
+
+async def test_a_first_put_that_hangs_keeps_the_other_lanes_of_its_key_waiting_for_seconds(
+    tmp_path: Path,
+) -> None:
+    """It is answered when all other rows of the key have been sent."""
+    session, [hanging, other, _] = await three_lanes(tmp_path)
+    other.lists = [Retry(reply=UNREACHED)] * 3  # so that it comes second
+    session.more_lanes = {
+        target: replace(client, reads=session.reads) for target, client in session.more_lanes.items()
+    }
+    all_sent = asyncio.Event()
+
+    def arrives(_: ServiceId) -> None:
+        if len(other.asked) == 3:
+            all_sent.set()
+
+    async def hangs(wanted: ServiceId, body: ModifyBody) -> Verdict:
+        hanging.modify = modify  # type: ignore[method-assign]
+        session.clock.elapsed_s += KEY_WAIT_S
+        await all_sent.wait()
+        return await modify(wanted, body)
+
+    modify, other.on_put = hanging.modify, arrives
+    hanging.modify = hangs  # type: ignore[method-assign]
+    await asyncio.wait_for(session.run(), 30)
+    assert session.outcomes == [APPLIED] * 12
 
 
 async def test_rows_that_settle_or_back_off_hold_no_place_in_flight(tmp_path: Path) -> None:
