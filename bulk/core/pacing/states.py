@@ -11,6 +11,8 @@ RAMP = 1.0
 """Growth a round until the first cut: doubling."""
 GROWTH_MIN = 0.01
 """Growth in the first round of a climb."""
+WINDOW_S_MIN = 5.0
+"""Length from which on a window can be seen as one; of a shorter one a rate says as much."""
 OWED_MAX = 14.0
 """The most refusals that have to be made good by acceptances before the next climb."""
 
@@ -26,14 +28,13 @@ class PushBack:
 
 
 class Trial(NamedTuple):
-    """A slower rate is tried: a limit refuses less of it, noise does not care."""
+    """What a slower rate is compared with: the rate before, its growth, and what was refused of it."""
 
     rate_per_s: float
-    """The rate before, its growth, and the share of it that was refused."""
     growth: float
     share: float
-    answers: int = 0
-    refused: int = 0
+    answers: int
+    refused: int
 
 
 class Pacing(NamedTuple):
@@ -55,16 +56,15 @@ class Pacing(NamedTuple):
     noise_until_s: float = inf
 
     excess: float = 0.0
-    """Refusals lately beyond what noise and tolerance explain, and the answers since it last left 0."""
+    """Refusals lately beyond what noise and tolerance explain."""
     answers: int = 0
+    """Answers since that last left 0, or in the trial, and those of them that refused."""
     refused: int = 0
     trial: Trial | None = None
 
     cycle_at: float = -inf
     """When the present window opened, or the first answer came, as far as is known."""
     cycle_accepted: int = 0
-    outage_accepted: int = 0
-    """What was accepted before the latest shut time that fitted no window."""
 
     round_at: float = -inf
     round_answers: int = 0
@@ -74,8 +74,6 @@ class Pacing(NamedTuple):
     """Rate that the present climb started from; 0 where there is none to go back to."""
     below_per_s: float = 0.0
     """Rate before the latest step; 0 where it is not known."""
-    top_per_s: float = inf
-    """Rate that was too fast when it was tried last."""
     owed: float = 0.0
     """Refusals still to be made good by acceptances before the next climb."""
 
@@ -90,6 +88,21 @@ class Pacing(NamedTuple):
     """Least time between two requests, whatever the rate: probes leave one by one."""
 
     @property
+    def window(self) -> Limit | None:
+        """Return the limit believed in, if it is long enough to be seen as a window."""
+        return self.limit if self.limit and self.limit.window_s >= WINDOW_S_MIN else None
+
+    @property
+    def is_stated(self) -> bool:
+        """Return whether the limit believed in is one that the server states."""
+        return self.limit is not None and self.why is Why.STATED
+
+    @property
+    def is_calm(self) -> bool:
+        """Return whether an acceptance only counts, so that several may be learned as one."""
+        return not (self.is_shut or self.trial or self.excess or self.refusals)
+
+    @property
     def held_until_s(self) -> float:
         """Return when the next request may leave, as far as that is the server's wish."""
         return max(self.hold.until_s, self.paused_until_s)
@@ -99,8 +112,7 @@ class Pacing(NamedTuple):
 class Accepted:
     """The server took the request that was granted at `granted_at`.
 
-    Where the state is calm (`search.is_calm`) several may be one event: `count` of them, the last one granted
-    then.
+    Where the state is calm, several may be one event: `count` of them, the last one granted then.
     """
 
     granted_at: float

@@ -36,7 +36,7 @@ class PacePoint:
     def limit_per_s(self) -> float | None:
         """Return the server's limit as it was believed to be then."""
         limit = self.pace.limit
-        return limit.requests / limit.window_s if limit else None
+        return limit.per_s if limit else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
