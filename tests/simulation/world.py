@@ -848,9 +848,10 @@ class World:
         self.do(f"shown {type(found).__name__}", change.row, self.machine.shown, change.row, found, asked_at)
         is_unknown = is_checked and isinstance(found, Reject | Throttled)
         must(not (is_unknown and self.ledger.is_as_asked(change.row)), f"P13: row {change.row} is unread")
-        if isinstance(found, Throttled) and place not in {Place.LEFT, *HAS_ENDED - {Place.CHECKING}}:
+        is_awaited = place not in {Place.LEFT, *HAS_ENDED - {Place.CHECKING}}
+        if isinstance(found, Throttled) and is_awaited:
             self.gone_lanes.add(self.lanes[change.target])
-        if isinstance(found, Abort):
+        if isinstance(found, Abort) and is_awaited:
             self.refused_accounts.add(self.lanes[change.target].account)
 
     def _show_listed(self, change: Change, page: ListPage, asked_at: float) -> None:
