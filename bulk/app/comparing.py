@@ -14,9 +14,9 @@ from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
 from bulk.core.model import Action, Listed, ServiceState, Target
 from bulk.core.reports.model import Report
+from bulk.run.drift import Drift
 from bulk.run.listing import compare
 from bulk.run.reading import at_once, by_target, list_services
-from bulk.run.row import Drift
 
 C = TypeVar("C", bound=ReadClient)
 

@@ -7,8 +7,9 @@ from bulk.core.ledger.records import target_of
 from bulk.core.ledger.row_life import NOT_BEGUN
 from bulk.core.model import Action, LaneName, Outcome, Target
 from bulk.run.course import Course
+from bulk.run.drift import Drift
 from bulk.run.looks import ListPage
-from bulk.run.row import Drift, Turn, looked_at, refused
+from bulk.run.row import Turn, looked_at, refused
 from bulk.run.stages import Place
 
 _SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})

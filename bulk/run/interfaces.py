@@ -4,10 +4,9 @@ Reading and writing are two types: `plan` and the other verbs that promise to ch
 that has no method to write with, so that no flag, branch or mistake can break the promise.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import Json, Record
@@ -23,6 +22,9 @@ from bulk.core.model import (
     Throttled,
 )
 from bulk.core.puts import Put
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class FleetReader(Protocol):
@@ -138,7 +140,7 @@ class Clock(Protocol):
         """Return seconds from a fixed but unknown start, never going back."""
         ...
 
-    async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
+    async def sleep(self, wait_s: float, *, wake: "asyncio.Event | None" = None) -> None:
         """Return `wait_s` seconds later, or as soon as `wake` is set."""
         ...
 

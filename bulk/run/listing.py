@@ -4,24 +4,13 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from bulk.core.ledger.decisions import decided
 from bulk.core.ledger.progress import hash_of
-from bulk.core.model import Listed, Outcome, ServiceState, SideEffect
+from bulk.core.model import Listed, Outcome, ServiceState
+from bulk.run.drift import Drift, against_plan
 from bulk.run.interfaces import Ledger, PlanReader
-from bulk.run.row import Drift, drift, ended_otherwise
+from bulk.run.row import ended_otherwise
 
 ListFleet = Callable[[Callable[[Listed], None]], Awaitable[None]]
 """Lists a fleet, and lets its argument have every service."""
-
-
-def against_plan(
-    reader: PlanReader, row: int, live: Listed, *, is_parked: bool, noticed: frozenset[SideEffect]
-) -> tuple[bool, Drift | None]:
-    """Return whether this is a row's service, and its drift from what the plan, or the run, left."""
-    if not is_parked and reader.saw(row, live):
-        return True, None
-    change = reader.change(row)
-    if change.service_id != live.id:
-        return False, None
-    return True, drift(change, live.state, is_parked=is_parked, noticed=noticed)
 
 
 async def compare(

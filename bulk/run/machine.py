@@ -29,10 +29,10 @@ from bulk.core.model import (
     Target,
 )
 from bulk.run.course import Course
+from bulk.run.drift import against_plan
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane, pushed_back
-from bulk.run.listing import against_plan
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
 from bulk.run.row import Suspicion, Turn, answered, checked, looked_again, proved, read_back, refused

@@ -18,7 +18,6 @@ from bulk.core.ledger.records import (
 from bulk.core.ledger.row_life import OpenRow, after_attempt
 from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import (
-    DRIFT_FIELDS,
     SETTLING_FIELDS,
     Abort,
     Action,
@@ -43,6 +42,7 @@ from bulk.core.model import (
 from bulk.core.puts import ALWAYS_SHOWN, Put, put_of
 from bulk.core.reports.words import as_text, printable
 from bulk.core.vpcep.codes import NoReply
+from bulk.run.drift import Drift, before_last, drift, without
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.stages import Place, Stop
 
@@ -152,13 +152,6 @@ class Turn(NamedTuple):
     """Why a row is left in this session although nothing stops it: its service cannot be looked at."""
 
 
-def before_last(change: Change) -> ServiceState | None:
-    """Return the service as the last PUT of a change finds it."""
-    if change.before and change.parking and change.parking.ports is not None:
-        return replace(change.before, ports=change.parking.ports)
-    return change.before
-
-
 def taken_up(plan: PlanReader, row: int, known: OpenRow, tries: int, *, is_in_doubt: bool) -> Work:
     """Return the work on a row as its records of earlier sessions left it."""
     work = Work(plan, row, known)
@@ -180,34 +173,6 @@ def _is_last_put_out_of_tries(known: OpenRow, tries: int) -> bool:
 
 
 # The look before the first PUT
-
-
-class Drift(NamedTuple):
-    """A service that is not what the plan, or the run, left."""
-
-    observed: ServiceState | None
-    """None where it is gone."""
-    moved: tuple[str, ...] = ()
-    as_asked: bool = False
-    """Somebody else already did what the row asks."""
-
-
-def drift(
-    change: Change, live: ServiceState, *, is_parked: bool, noticed: frozenset[SideEffect] = frozenset()
-) -> Drift | None:
-    """Return how a service differs from what the plan, or the run, left; None where it does not.
-
-    A parked service may have what PUTs of the run were `noticed` to change unasked: nobody else wrote that.
-    """
-    before = before_last(change) if is_parked else change.before
-    moved = before.differences(live, DRIFT_FIELDS) if before else ()
-    moved = _without(noticed, live, moved) if is_parked else moved
-    return Drift(live, moved, as_asked=live.confirms(change.body) and live.is_sound) if moved else None
-
-
-def _without(noticed: frozenset[SideEffect], live: ServiceState, fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Return fields but for those whose value was noticed as a side effect of this run."""
-    return tuple(name for name in fields if SideEffect(name, getattr(live, name)) not in noticed)
 
 
 def looked_at(row: int, action: Action, known: OpenRow, found: Drift | None) -> Turn:
@@ -536,7 +501,7 @@ def _is_unchanged(work: Work, live: ServiceState, noticed: frozenset[SideEffect]
     if not work.before:
         return False
     moved = work.before.differences(live, SETTLING_FIELDS)
-    return not (_without(noticed, live, moved) if work.known.parked else moved)
+    return not (without(noticed, live, moved) if work.known.parked else moved)
 
 
 def _has_landed(work: Work, live: ServiceState) -> bool:

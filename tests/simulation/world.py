@@ -61,10 +61,10 @@ from bulk.core.model import (
     Verdict,
 )
 from bulk.core.puts import Put
+from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.row import Drift, drift
 from bulk.run.stages import Append, Place, Probe, Renew, Send, Show, Stop
 from tests.nouns import change, planned, ports, ring, run_record, session_record
 
