@@ -85,7 +85,8 @@ class Terminal:
         if goes_on and not applied.ways_on:
             unset = without_variables((), os.environ)
             resume = unset + applied.endpoint.apply_command(applied.ledger) + self._resume_flags
-            when = " in the next window" if applied.exit_code is ExitCode.WINDOW_ENDED else ""
+            ended = applied.exit_code is ExitCode.WINDOW_ENDED
+            when = ", in the next window or with another --window" if ended else ""
             output.notify(f"to continue{when}: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:
             output.notify(

@@ -434,6 +434,10 @@ def test_a_window_that_ends_during_the_run_ends_with_10(
     monkeypatch.setattr(SystemClock, "now", now)
     assert ended.code == ExitCode.WINDOW_ENDED, ended.err
     assert stage.outcomes()["not_attempted"] > 0
+    assert "stopped: the window ended at 2999-01-01 00:00:00 UTC\n" in ended.err
+    assert (
+        f"to continue, in the next window or with another --window: bulk apply {stage.ledger} " in ended.err
+    )
     monkeypatch.setattr("bulk.cli.logs.configure", configure)
     assert stage.apply(job).code == ExitCode.OK
     assert stage.outcomes() == {"applied": 10}

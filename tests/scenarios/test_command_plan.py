@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -147,7 +148,9 @@ def test_a_plan_of_a_plan_shows_what_moved_since(stage: Stage) -> None:
     stage.order(
         services=[{"id": service_id(2), "ports": [mapping(1, 1)]}, {"id": service_id(3), "deleted": True}]
     )
-    assert "2 of 3 services moved since the plan; 1 is as planned." in stage.bulk("plan", "p").out
+    moved = stage.bulk("plan", "p").out
+    assert "2 of 3 services moved since the plan; 1 is as planned." in moved
+    assert len(re.findall("^~ ", moved, re.MULTILINE)) == 1
     out = stage.bulk("plan", "p", "--all").out
     assert [line[:2] + line[2:38] for line in out.splitlines() if line.startswith("! 4")] == [
         f"! {service_id(2)}",

@@ -115,7 +115,10 @@ class Contests:
             yield InvalidRow(row=spot.row, place=place, service_id=service_id, issues=(issue,))
 
 
-_JOIN = "one service is one row (in the long layout, lines that follow each other): join them, or delete one"
+_JOIN = (
+    "one service is one row (in the long layout, lines that follow each other): join them, for which the "
+    "sheet may be sorted by service_id, or delete one"
+)
 _PART = "services on one port_id cannot share a server port: give one of them another"
 
 
