@@ -18,17 +18,7 @@ from math import inf
 from bulk.core.model import Limit, Why
 from bulk.core.pacing import noise
 from bulk.core.pacing.pushback import BELIEVED, lifted, reopened, shut
-from bulk.core.pacing.states import (
-    GROWTH_MIN,
-    OWED_MAX,
-    RAMP,
-    START_PER_S,
-    Accepted,
-    Pacing,
-    PushBack,
-    Refused,
-    Trial,
-)
+from bulk.core.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, PushBack, Refused, Trial
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
@@ -40,9 +30,9 @@ EARLY, EARLY_PAUSE = 0.1, 0.05
 the share of it to wait then."""
 EARNED = 0.02
 """Share of refusals that acceptances make good, beyond the noise."""
-OWED_AFTER_CUT = 0.5
-"""The most refusals that have to be made good after a trial, over the share it began with: the deeper a cut,
-the less is known."""
+OWED_MAX, OWED_AFTER_CUT = 14.0, 0.5
+"""The most refusals that have to be made good before the next climb, and after a trial over the share that it
+began with: the deeper a cut, the less is known."""
 
 ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
 """Least length of a round, so that its end has seen what its beginning caused."""

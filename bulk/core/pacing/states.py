@@ -13,8 +13,6 @@ GROWTH_MIN = 0.01
 """Growth in the first round of a climb."""
 WINDOW_S_MIN = 5.0
 """Length from which on a window can be seen as one; of a shorter one a rate says as much."""
-OWED_MAX = 14.0
-"""The most refusals that have to be made good by acceptances before the next climb."""
 
 
 @noun
