@@ -54,8 +54,7 @@ from bulk.core.ledger.records import (
 )
 from bulk.core.model import Change, Listed
 from bulk.core.puts import Put
-from bulk.core.reports.words import moment
-from bulk.core.text import counted
+from bulk.core.text import counted, moment
 
 if TYPE_CHECKING:
     import asyncio

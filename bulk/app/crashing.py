@@ -16,7 +16,8 @@ from bulk.core.errors import BulkError
 from bulk.core.ledger.records import Json
 from bulk.core.model import DRIFT_FIELDS, Outcome, ServiceId, ServiceState
 from bulk.core.rehearsal import Check
-from bulk.core.reports.words import counted, tallied
+from bulk.core.reports.words import tallied
+from bulk.core.text import counted
 
 _HELD_S = 2.0
 """How long the answer is held back during which the process is killed; less than a resume takes anyway."""

@@ -18,10 +18,9 @@ from bulk.core.job.forms import REGION
 from bulk.core.model import Action, Issue, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
 from bulk.core.plan.decision import decide
 from bulk.core.reports.as_job import head, row, row_json
-from bulk.core.reports.words import printable
 from bulk.core.rows.columns import COLUMNS
 from bulk.core.rows.values import Wrong
-from bulk.core.text import BYTE_ORDER_MARK
+from bulk.core.text import BYTE_ORDER_MARK, printable
 from bulk.core.vpcep.iam import Project
 from bulk.run.reading import in_turn, list_services
 

@@ -18,7 +18,8 @@ from bulk.core.ledger.decisions import StandingStop, decided
 from bulk.core.ledger.progress import Progress
 from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
 from bulk.core.reports.stopped import failures_to_allow, flags_for
-from bulk.core.reports.words import moment, tallied
+from bulk.core.reports.words import tallied
+from bulk.core.text import moment
 
 
 class Despite(NamedTuple):

@@ -37,7 +37,8 @@ from bulk.core.reports.model import Report
 from bulk.core.reports.overview import Overview
 from bulk.core.reports.stopped import ways_on, wrong_outcomes
 from bulk.core.reports.summary import question
-from bulk.core.reports.words import duration, moment
+from bulk.core.reports.words import duration
+from bulk.core.text import moment
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext

@@ -13,8 +13,8 @@ from bulk.cli.options import LogForm
 from bulk.core.ledger.records import Json
 from bulk.core.model import Change
 from bulk.core.reports.remarks import remark
-from bulk.core.reports.words import moment, plain, text, wrapped
-from bulk.core.text import printable
+from bulk.core.reports.words import plain, text, wrapped
+from bulk.core.text import moment, printable
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")

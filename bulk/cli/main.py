@@ -65,10 +65,19 @@ app.command(
 )(simulator)
 
 
+def speak(words: Sequence[str], *, json: bool) -> None:
+    """Choose the form of the lines on stderr before anything is said."""
+    output.speak(words, json=json)
+    if json:
+        from bulk.cli import logs
+
+        logs.configure(form=LogForm.JSON, verbose=False, quiet=False)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code; no traceback reaches the user."""
     words = sys.argv[1:] if argv is None else argv
-    output.speak(words, json=_asks_for_json(words, os.environ))
+    speak(words, json=_asks_for_json(words, os.environ))
     try:
         return int(app(argv, prog_name="bulk", standalone_mode=False) or ExitCode.OK)
     except (typer.Abort, KeyboardInterrupt):

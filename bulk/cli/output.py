@@ -128,10 +128,6 @@ def speak(words: Iterable[str], *, json: bool) -> None:
     """Choose the form of the lines on stderr; `words` are those of the command."""
     _Form.is_json = json
     _Form.words = tuple(words)
-    if json:
-        from bulk.cli import logs, options
-
-        logs.configure(form=options.LogForm.JSON, verbose=False, quiet=False)
 
 
 def given() -> tuple[str, ...]:

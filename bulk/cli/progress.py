@@ -18,7 +18,8 @@ from bulk.cli import output
 from bulk.core.ledger.progress import Progress
 from bulk.core.model import Action, LaneName, Outcome, Sigil
 from bulk.core.pacing.describe import noise_text, wait_text
-from bulk.core.reports.words import about, counted, figure, printable
+from bulk.core.reports.words import about
+from bulk.core.text import counted, figure, printable
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0

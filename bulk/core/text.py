@@ -1,7 +1,8 @@
-"""Numbers as a person writes them, foreign text as a terminal may show it, and a mark for spreadsheets."""
+"""Numbers and times as a person writes them, and foreign text as a terminal may show it."""
 
 import re
 from collections.abc import Sequence
+from datetime import datetime, tzinfo
 
 BYTE_ORDER_MARK = "\ufeff"
 _INVISIBLE = re.compile(
@@ -40,3 +41,24 @@ def printable(foreign: str) -> str:
 def harmless(foreign: str) -> str:
     """Return text, which may have several lines, without what steers a terminal or reverses text."""
     return _INVISIBLE.sub("", foreign)
+
+
+def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> str:
+    """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
+
+    In a zone that shows what UTC shows it is written once, as UTC; where UTC has another day, with that.
+    Without `day` it is the time of a day that is known.
+    """
+    if not at:
+        return "a time that is not known"
+    form = "%H:%M:%S" if seconds else "%H:%M"
+    date = "%Y-%m-%d " if day else ""
+    utc = datetime.fromisoformat(at)
+    try:
+        local = utc.astimezone(zone)
+    except OverflowError:  # at the end of all years
+        local = utc
+    if not local.utcoffset():
+        return f"{utc:{date}{form}} UTC"
+    utc_date = "" if utc.date() == local.date() else date
+    return f"{local:{date}{form} %Z} ({utc:{utc_date}{form}} UTC)"

@@ -40,7 +40,8 @@ from bulk.core.model import (
     Throttled,
 )
 from bulk.core.puts import ALWAYS_SHOWN, Put, put_of
-from bulk.core.reports.words import as_text, printable
+from bulk.core.reports.words import as_text
+from bulk.core.text import printable
 from bulk.core.vpcep.codes import NoReply
 from bulk.run.drift import Drift, before_last, drift, without
 from bulk.run.interfaces import Dice, Limits, PlanReader

@@ -38,7 +38,8 @@ from bulk.core.ledger.stops import BrakeReason
 from bulk.core.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
 from bulk.core.reports import as_csv, as_html, as_json, as_markdown, as_table, status
 from bulk.core.reports.model import Report
-from bulk.core.reports.words import harmless, plain
+from bulk.core.reports.words import plain
+from bulk.core.text import harmless
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext

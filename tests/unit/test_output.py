@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from bulk.cli import output
+from bulk.cli import main, output
 from bulk.core.reports.words import text
 
 STEERING = "\x1b\x9b\u202e\r"
@@ -25,9 +25,9 @@ def test_every_line_is_one_line_that_steers_no_terminal(capsys: pytest.CaptureFi
 
 @pytest.fixture
 def _json() -> Iterator[None]:
-    output.speak([], json=True)
+    main.speak([], json=True)
     yield
-    output.speak([], json=False)
+    main.speak([], json=False)
 
 
 @pytest.mark.usefixtures("_json")

@@ -10,7 +10,8 @@ from bulk.core.errors import ExitCode
 def audit(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
     """Prove a ledger, offline: chain intact, every PUT had an intent, every row accounted for."""
     from bulk.app.auditing import audit_ledger
-    from bulk.core.reports.words import Style, counted, printable, text
+    from bulk.core.reports.words import Style, text
+    from bulk.core.text import counted, printable
 
     path = ledger_of(run)
     audited = audit_ledger(path)

@@ -137,7 +137,7 @@ def _port(place: str, text: str, example: str = "22") -> int:
 
 
 def _what_is_in_it(exported: "Exported") -> str:
-    from bulk.core.reports.words import counted, figure
+    from bulk.core.text import counted, figure
 
     services, rows = counted(exported.rows, "service"), exported.projects
     if len(rows) == 1:
@@ -152,7 +152,7 @@ def _some(names: list[str]) -> str:
 
 
 def _sum_up(exported: "Exported") -> None:
-    from bulk.core.reports.words import counted
+    from bulk.core.text import counted
 
     output.notify(_what_is_in_it(exported))
     if exported.others:

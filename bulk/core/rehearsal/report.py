@@ -6,18 +6,8 @@ from dataclasses import asdict
 from bulk.core.ledger.records import Json
 from bulk.core.model import Change
 from bulk.core.rehearsal.findings import Check, Prediction, Rehearsal
-from bulk.core.reports.words import (
-    Line,
-    Span,
-    Style,
-    as_text,
-    counted,
-    duration,
-    figure,
-    printable,
-    tallied,
-    text,
-)
+from bulk.core.reports.words import Line, Span, Style, as_text, duration, tallied, text
+from bulk.core.text import counted, figure, printable
 
 _VERDICT = {
     True: ("+", "held", Style.GOOD),

@@ -11,9 +11,10 @@ from operator import attrgetter
 from bulk.core.model import MAY_BE_EMPTY, Outcome
 from bulk.core.reports.model import Report
 from bulk.core.reports.row import Row
-from bulk.core.reports.words import as_text, printable
+from bulk.core.reports.words import as_text
 from bulk.core.rows.columns import COLUMNS, OUTCOME_COLUMNS, Column, ColumnKind
 from bulk.core.rows.values import EMPTY_TEXT, as_cell
+from bulk.core.text import printable
 
 HEADER = (*COLUMNS, *OUTCOME_COLUMNS)
 _NO_MAPPINGS = "[]"

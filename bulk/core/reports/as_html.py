@@ -31,7 +31,8 @@ from bulk.core.reports.summary import (
     window_text,
 )
 from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import as_text, counted, duration, figure, harmless, moment, style_of
+from bulk.core.reports.words import as_text, duration, style_of
+from bulk.core.text import counted, figure, harmless, moment
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""

@@ -16,7 +16,8 @@ from bulk.core.reports.overview import Overview, shared_names
 from bulk.core.reports.row import Row
 from bulk.core.reports.summary import facts_of, headline
 from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import counted, figure, plain, printable
+from bulk.core.reports.words import plain
+from bulk.core.text import counted, figure, printable
 
 CHARS_MAX = 60_000
 _WRONG_MAX = 24_000

@@ -12,18 +12,8 @@ from bulk.core.reports.model import Report
 from bulk.core.reports.overview import KindGroup, Trouble, shared_names
 from bulk.core.reports.row import Row
 from bulk.core.reports.summary import headline, labelled, says_all, totals_of
-from bulk.core.reports.words import (
-    Line,
-    Span,
-    Style,
-    counted,
-    figure,
-    limited,
-    printable,
-    style_of,
-    text,
-    wrapped,
-)
+from bulk.core.reports.words import Line, Span, Style, limited, style_of, text, wrapped
+from bulk.core.text import counted, figure, printable
 
 WIDTH = 80
 """Columns where no terminal says how many there are."""

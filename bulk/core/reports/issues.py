@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from bulk.core.ledger.records import Json
 from bulk.core.model import Issue
-from bulk.core.reports.words import Line, Span, Style, counted, figure, printable, text
+from bulk.core.reports.words import Line, Span, Style, text
+from bulk.core.text import counted, figure, printable
 
 _PLACE = re.compile(r"\A(.*?)(?::(\d+))?(?::(\d+))?\Z", re.DOTALL)
 ALIKE_MAX = 3

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from bulk.core.model import BODY_FIELDS, Change, PortMapping, Ports, Protocol
-from bulk.core.reports.words import counted, limited
+from bulk.core.reports.words import limited
+from bulk.core.text import counted
 
 
 class Moved(NamedTuple):

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterator
 from bulk.core.model import Change
 from bulk.core.reports.kinds import PORTS_SHOWN, Dialled, Kind, ports_text
 from bulk.core.reports.overview import OTHER_KINDS, KindGroup, Trouble
-from bulk.core.reports.words import Line, Span, Style, counted, figure, limited, printable
+from bulk.core.reports.words import Line, Span, Style, limited
+from bulk.core.text import counted, figure, printable
 
 ID_DIGITS = 8
 """Of an id, where a person reads it: `bulk why` takes them."""

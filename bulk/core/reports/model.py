@@ -17,7 +17,7 @@ from bulk.core.reports.rows import Rows
 from bulk.core.reports.timeline import Timeline
 from bulk.core.reports.totals import Totals
 from bulk.core.reports.where import Where, where_of
-from bulk.core.reports.words import moment
+from bulk.core.text import moment
 
 __all__ = ["Report", "Row", "Rows", "Sitting", "row_of", "sittings_of"]
 

@@ -18,15 +18,12 @@ from bulk.core.reports.words import (
     Line,
     Span,
     Style,
-    counted,
-    figure,
-    moment,
     parked_text,
-    printable,
     style_of,
     text,
     throttled,
 )
+from bulk.core.text import counted, figure, moment, printable
 
 
 class State(StrEnum):

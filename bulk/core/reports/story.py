@@ -10,7 +10,8 @@ from bulk.core.pacing.describe import wait_text
 from bulk.core.reports.as_table import row_line
 from bulk.core.reports.remarks import end_text, pace_text, remark
 from bulk.core.reports.row import Row, row_of
-from bulk.core.reports.words import Line, Span, Style, counted, duration, moment, printable, style_of, text
+from bulk.core.reports.words import Line, Span, Style, duration, style_of, text
+from bulk.core.text import counted, moment, printable
 from bulk.core.vpcep.codes import decoding
 
 

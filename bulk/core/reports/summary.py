@@ -15,16 +15,13 @@ from bulk.core.reports.words import (
     Span,
     Style,
     about,
-    counted,
     duration,
-    figure,
-    moment,
     parked_text,
-    printable,
     tallied,
     throttled,
     wrapped,
 )
+from bulk.core.text import counted, figure, moment, printable
 
 DIGEST_SHOWN = 16
 """Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""

@@ -2,17 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, tzinfo
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from bulk.core.model import Action, Outcome, Sigil
-from bulk.core.text import counted as counted  # noqa: PLC0414 - the reports take it from here, listed
-from bulk.core.text import figure as figure  # noqa: PLC0414 - likewise
-from bulk.core.text import harmless as harmless  # noqa: PLC0414 - likewise
-from bulk.core.text import listed
-from bulk.core.text import printable as printable  # noqa: PLC0414 - likewise
+from bulk.core.text import figure, listed
 
 
 class Style(StrEnum):
@@ -148,27 +143,6 @@ def about(length_s: float) -> str:
 
 
 _MINUTE_S = 60
-
-
-def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> str:
-    """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
-
-    In a zone that shows what UTC shows it is written once, as UTC; where UTC has another day, with that.
-    Without `day` it is the time of a day that is known.
-    """
-    if not at:
-        return "a time that is not known"
-    form = "%H:%M:%S" if seconds else "%H:%M"
-    date = "%Y-%m-%d " if day else ""
-    utc = datetime.fromisoformat(at)
-    try:
-        local = utc.astimezone(zone)
-    except OverflowError:  # at the end of all years
-        local = utc
-    if not local.utcoffset():
-        return f"{utc:{date}{form}} UTC"
-    utc_date = "" if utc.date() == local.date() else date
-    return f"{local:{date}{form} %Z} ({utc:{utc_date}{form}} UTC)"
 
 
 def throttled(times: int) -> str:

@@ -9,17 +9,8 @@ import pytest
 
 from bulk.core.model import Action, Issue, Outcome
 from bulk.core.reports import issues
-from bulk.core.reports.words import (
-    Style,
-    as_text,
-    counted,
-    duration,
-    moment,
-    plain,
-    printable,
-    style_of,
-    text,
-)
+from bulk.core.reports.words import Style, as_text, duration, plain, style_of, text
+from bulk.core.text import counted, moment, printable
 
 ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
 
