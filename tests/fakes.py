@@ -11,9 +11,9 @@ from typing import Any
 
 import orjson
 
-from bulk.adapters.ledger import Disk, LedgerFile
-from bulk.core.ledger.records import body_of
-from bulk.core.model import (
+from bulk.ledger.file import Disk, LedgerFile
+from bulk.ledger.records import body_of
+from bulk.model import (
     Abort,
     Change,
     Done,
@@ -32,7 +32,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from bulk.core.puts import Put
+from bulk.puts import Put
 from tests.nouns import planned, run_record, session_record
 
 OK = Reply(http=200, request_id="req-1", ms=5)

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from bulk.core.footprint import Footprint
-from bulk.core.ledger.chain import GENESIS, seal
-from bulk.core.ledger.digest import digest_for, planned_terms
-from bulk.core.ledger.records import Json, Record, change_of, record_json, record_type
+from bulk.ledger.chain import GENESIS, seal
+from bulk.ledger.digest import digest_for, planned_terms
+from bulk.ledger.records import Json, Record, change_of, record_json, record_type
+from bulk.plan.footprint import Footprint
 
 
 def records_of(content: bytes) -> list[Json]:

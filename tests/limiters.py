@@ -11,10 +11,10 @@ from math import ceil, inf
 from random import Random
 from typing import Protocol
 
-from bulk.adapters.clock import Timer
-from bulk.adapters.throttle import Limiter
-from bulk.core.model import Limit, Reply, Throttled
-from bulk.core.pacing import Pacing
+from bulk.clock import Timer
+from bulk.model import Limit, Reply, Throttled
+from bulk.pacing import Pacing
+from bulk.pacing.limiter import Limiter
 
 REFUSAL = Reply(http=429, code="APIGW.0308")
 

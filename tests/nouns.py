@@ -8,9 +8,8 @@ from typing import Any
 import orjson
 from hypothesis import strategies as st
 
-from bulk.core.footprint import Footprint
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import (
+from bulk.ledger.digest import PlanDigest, planned_terms
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -28,8 +27,8 @@ from bulk.core.ledger.records import (
     Session,
     record_json,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Action,
     Change,
     Hold,
@@ -53,7 +52,8 @@ from bulk.core.model import (
     Why,
     state_of,
 )
-from bulk.core.reports.row import Row
+from bulk.plan.footprint import Footprint
+from bulk.reports.row import Row
 
 PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 

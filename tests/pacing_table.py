@@ -13,7 +13,7 @@ from math import inf
 from multiprocessing import Pool
 from random import Random
 
-from bulk.core.pacing import auto, fixed
+from bulk.pacing import auto, fixed
 from tests.limiters import (
     Answer,
     Bucket,

@@ -7,9 +7,9 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from bulk.adapters.ledger import LedgerFile, fold, records
-from bulk.core.ledger.records import Json
-from bulk.core.model import Change, Outcome, Target
+from bulk.ledger.file import LedgerFile, fold, records
+from bulk.ledger.records import Json
+from bulk.model import Change, Outcome, Target
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.pump import Pump, RunContext

@@ -7,7 +7,7 @@ from urllib.parse import quote, quote_plus
 
 import orjson
 
-from bulk.core.vpcep.echoes import PART
+from bulk.vpcep.echoes import PART
 
 SPELLINGS: dict[str, Callable[[str], str]] = {
     "raw": str,

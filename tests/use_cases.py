@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from bulk.adapters.clock import SystemClock, SystemDice
 from bulk.app.session import Watched
 from bulk.app.surroundings import Surroundings
-from bulk.core.reports.model import Report
+from bulk.clock import SystemClock, SystemDice
+from bulk.reports.model import Report
 from bulk.simulator import Simulator
 
 

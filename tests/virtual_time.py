@@ -5,7 +5,7 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from bulk.adapters.clock import SystemClock
+from bulk.clock import SystemClock
 from tests.fakes import STARTED_AT
 
 T = TypeVar("T")

@@ -1,1 +1,1 @@
-"""The use cases behind the verbs; the only place where `run` and the adapters meet."""
+"""The use cases behind the verbs; the only place where all the rooms meet."""

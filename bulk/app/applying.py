@@ -5,10 +5,6 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
-from bulk.adapters.files import ledger_path
-from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile, OnRecord, only_run, only_run_of
-from bulk.adapters.limits import state_folder
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session, without_variables
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
@@ -21,8 +17,12 @@ from bulk.app.session import Applied, Operator, Start, ended_before, work_on
 from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
 from bulk.app.surroundings import Surroundings
 from bulk.app.taking_back import mark_rolled_back
-from bulk.core.errors import LedgerDamaged, Refused
-from bulk.core.ledger.progress import Progress
+from bulk.errors import LedgerDamaged, Refused
+from bulk.jobfile.files import ledger_path
+from bulk.ledger.file import LedgerFile, OnRecord, only_run, only_run_of
+from bulk.ledger.progress import Progress
+from bulk.pacing.learned_limits import state_folder
+from bulk.vpcep.client import Client
 
 
 async def apply_from(

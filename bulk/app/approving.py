@@ -2,13 +2,13 @@
 
 from typing import TypeVar
 
-from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import LedgerReader
 from bulk.app.reach import Reach
-from bulk.core.errors import Refused
-from bulk.core.job import Job
-from bulk.core.ledger.digest import PREFIX, digest_for, planned_terms, terms
-from bulk.core.ledger.records import target_of
+from bulk.errors import Refused
+from bulk.ledger.digest import PREFIX, digest_for, planned_terms, terms
+from bulk.ledger.file import LedgerReader
+from bulk.ledger.records import target_of
+from bulk.settings import Job
+from bulk.vpcep.client import ReadClient
 
 C = TypeVar("C", bound=ReadClient)
 

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import orjson
 
-from bulk.adapters.ledger import records, steps
 from bulk.app.ledgers import advice, reader_of
-from bulk.core.audit import Audit, Breach, Promise, Proof
-from bulk.core.errors import LedgerDamaged, UsageError
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import LINE_BYTES_MAX, Json
-from bulk.core.model import is_service_id, state_of
-from bulk.core.reports.meant import service_meant
-from bulk.core.reports.story import story
-from bulk.core.reports.words import Line
+from bulk.errors import LedgerDamaged, UsageError
+from bulk.ledger.audit import Audit, Breach, Promise, Proof
+from bulk.ledger.chain import Chain
+from bulk.ledger.file import records, steps
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import LINE_BYTES_MAX, Json
+from bulk.model import is_service_id, state_of
+from bulk.reports.meant import service_meant
+from bulk.reports.story import story
+from bulk.reports.words import Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

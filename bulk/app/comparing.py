@@ -4,19 +4,19 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import LedgerReader, OnRecord
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_of, plan_report, reading
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.surroundings import Surroundings
-from bulk.core.model import Action, Listed, ServiceState, Target
-from bulk.core.reports.model import Report
+from bulk.ledger.file import LedgerReader, OnRecord
+from bulk.model import Action, Listed, ServiceState, Target
+from bulk.reports.model import Report
 from bulk.run.drift import Drift
 from bulk.run.listing import compare
 from bulk.run.reading import at_once, by_target, list_services
+from bulk.vpcep.client import ReadClient
 
 C = TypeVar("C", bound=ReadClient)
 

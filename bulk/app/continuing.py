@@ -4,16 +4,16 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bulk.adapters.ledger import LedgerReader
 from bulk.app.jobs import Flags, given_in, job_of_ledger
 from bulk.app.overruling import Despite
 from bulk.app.sources import Endpoint, R, UnreadSource
-from bulk.core.errors import Refused
-from bulk.core.job import SIMULATOR, Job, flag_of, values_of, variable_of, with_values
-from bulk.core.ledger.edits import Edits, edits
-from bulk.core.ledger.records import Note, target_of
-from bulk.core.model import Target
-from bulk.core.vpcep.regions import parse_endpoint
+from bulk.errors import Refused
+from bulk.ledger.edits import Edits, edits
+from bulk.ledger.file import LedgerReader
+from bulk.ledger.records import Note, target_of
+from bulk.model import Target
+from bulk.settings import SIMULATOR, Job, flag_of, values_of, variable_of, with_values
+from bulk.vpcep.regions import parse_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,19 +5,19 @@ from dataclasses import replace
 from pathlib import Path
 from signal import SIGKILL
 
-from bulk.adapters.ledger import fold
-from bulk.adapters.victim import kill_when
 from bulk.app.applying import apply_from
 from bulk.app.ledgers import reading
 from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, mismatches
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.staging import Stage, staged
-from bulk.core.errors import BulkError
-from bulk.core.ledger.records import Json
-from bulk.core.model import DRIFT_FIELDS, Outcome, ServiceId, ServiceState
-from bulk.core.rehearsal import Check
-from bulk.core.reports.words import tallied
-from bulk.core.text import counted
+from bulk.errors import BulkError
+from bulk.ledger.file import fold
+from bulk.ledger.records import Json
+from bulk.model import DRIFT_FIELDS, Outcome, ServiceId, ServiceState
+from bulk.rehearsal import Check
+from bulk.rehearsal.victim import kill_when
+from bulk.reports.words import tallied
+from bulk.text import counted
 
 _HELD_S = 2.0
 """How long the answer is held back during which the process is killed; less than a resume takes anyway."""

@@ -5,24 +5,24 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulk.adapters.http import ReadClient
-from bulk.adapters.new_file import new_file
-from bulk.adapters.snapshot import Snapshot
 from bulk.app.jobs import Flags, endpoint_of
 from bulk.app.reach import Contact, Reach, open_fleets
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import CannotRun, CredentialsError, JobInvalid, UsageError
-from bulk.core.exports import Edit, Layout, Selection
-from bulk.core.job import FleetSettings, SimulatorSettings, read_settings
-from bulk.core.job.forms import REGION
-from bulk.core.model import Action, Issue, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
-from bulk.core.plan.decision import decide
-from bulk.core.reports.as_job import head, row, row_json
-from bulk.core.rows.columns import COLUMNS
-from bulk.core.rows.values import Wrong
-from bulk.core.text import BYTE_ORDER_MARK, printable
-from bulk.core.vpcep.iam import Project
+from bulk.errors import CannotRun, CredentialsError, JobInvalid, UsageError
+from bulk.files.new_file import new_file
+from bulk.jobfile.columns import COLUMNS
+from bulk.jobfile.values import Wrong
+from bulk.model import Action, Issue, ModifyBody, ServiceId, ServiceState, ServiceUpdate, Target
+from bulk.plan.decision import decide
+from bulk.plan.snapshot import Snapshot
+from bulk.reports.as_job import head, row, row_json
+from bulk.reports.export import Edit, Layout, Selection
 from bulk.run.reading import in_turn, list_services
+from bulk.settings import FleetSettings, SimulatorSettings, read_settings
+from bulk.settings.forms import REGION
+from bulk.text import BYTE_ORDER_MARK, printable
+from bulk.vpcep.client import ReadClient
+from bulk.vpcep.iam import Project
 
 UNCHANGED = "the edit does not change it"
 NO_PORTS = "it has no port mappings"

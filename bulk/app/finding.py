@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from bulk.adapters.files import LEDGER_SUFFIX, RUNS, is_job_file
-from bulk.adapters.ledger import fold, kept_at_rest, state
-from bulk.adapters.ledger_ends import LedgerEnds, ends_of, head_of
 from bulk.app.jobs import endpoint_named, runs_of
 from bulk.app.sources import JobRuns
-from bulk.core.errors import JobInvalid, LedgerDamaged, UsageError
-from bulk.core.ledger.chain import timestamp
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json
+from bulk.errors import JobInvalid, LedgerDamaged, UsageError
+from bulk.jobfile.files import LEDGER_SUFFIX, RUNS, is_job_file
+from bulk.ledger.chain import timestamp
+from bulk.ledger.decisions import decided
+from bulk.ledger.ends import LedgerEnds, ends_of, head_of
+from bulk.ledger.file import fold, kept_at_rest, state
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bulk.core.guards import Finding, failures_max, findings
-from bulk.core.job import CAUTIOUS_RATE, Job
-from bulk.core.ledger.chain import timestamp
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import target_of
-from bulk.core.model import Action
-from bulk.core.plan.estimate import Estimate, Load, estimate_of
-from bulk.core.reports.where import where_of
+from bulk.ledger.chain import timestamp
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import target_of
+from bulk.model import Action
+from bulk.plan.estimate import Estimate, Load, estimate_of
+from bulk.plan.guards import Finding, failures_max, findings
+from bulk.reports.where import where_of
+from bulk.settings import CAUTIOUS_RATE, Job
 
 WORKERS_MAX = 64
 """Requests in flight at most where the job sets none."""

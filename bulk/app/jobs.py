@@ -6,13 +6,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bulk.adapters.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
 from bulk.app.sources import Endpoint, JobRuns, PlanSource, UnreadSource
-from bulk.core.errors import CannotRun, JobInvalid, UsageError
-from bulk.core.job import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, settings_of_run
-from bulk.core.model import (
+from bulk.errors import CannotRun, JobInvalid, UsageError
+from bulk.jobfile import LineCount, Sifted, Survey, read_ids, read_rows, sift, survey
+from bulk.jobfile.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Json, settings_of_run
+from bulk.model import (
     ROWS_MAX,
     Action,
     Change,
@@ -25,9 +25,9 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan import Live, plan_target
-from bulk.core.rows import LineCount, Sifted, Survey, read_ids, read_rows, sift, survey
-from bulk.core.text import counted
+from bulk.plan import Live, plan_target
+from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
+from bulk.text import counted
 
 REASONS_MAX = 10
 """Most issues of a row that its report names; `bulk check` has all."""

@@ -9,18 +9,18 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from bulk.adapters.ledger import LedgerReader, fold, is_live, records, state
 from bulk.app.finding import rollback_of
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, Left, target_of
-from bulk.core.model import Action, Outcome, ServiceState
-from bulk.core.plan import Estimate
-from bulk.core.reports.model import Report, Row, Rows, row_of
-from bulk.core.reports.overview import Overview
-from bulk.core.reports.timeline import Timeline
-from bulk.core.reports.totals import Mappings
-from bulk.core.vpcep.codes import advice_for
+from bulk.errors import LedgerDamaged
+from bulk.ledger.file import LedgerReader, fold, is_live, records, state
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Json, Left, target_of
+from bulk.model import Action, Outcome, ServiceState
+from bulk.plan import Estimate
+from bulk.reports.model import Report, Row, Rows, row_of
+from bulk.reports.overview import Overview
+from bulk.reports.timeline import Timeline
+from bulk.reports.totals import Mappings
+from bulk.vpcep.codes import advice_for
 
 
 @contextmanager

@@ -9,17 +9,17 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from bulk.adapters.ledger import LedgerFile
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import CannotRun, LedgerFailed, Refused, Stopped, UsageError
-from bulk.core.guards import failures_max
-from bulk.core.job import Job
-from bulk.core.ledger.decisions import StandingStop, decided
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind
-from bulk.core.reports.stopped import failures_to_allow, flags_for
-from bulk.core.reports.words import tallied
-from bulk.core.text import moment
+from bulk.errors import CannotRun, LedgerFailed, Refused, Stopped, UsageError
+from bulk.ledger.decisions import StandingStop, decided
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind
+from bulk.plan.guards import failures_max
+from bulk.reports.stopped import failures_to_allow, flags_for
+from bulk.reports.words import tallied
+from bulk.settings import Job
+from bulk.text import moment
 
 
 class Despite(NamedTuple):

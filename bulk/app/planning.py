@@ -13,9 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from bulk import __version__
-from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import LedgerFile, OnRecord
-from bulk.adapters.snapshot import Snapshot
 from bulk.app.approving import must_be_approved
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import plan_report
@@ -23,15 +20,18 @@ from bulk.app.overruling import user
 from bulk.app.reach import Reach, open_fleets
 from bulk.app.sources import PlanSource, R
 from bulk.app.surroundings import Surroundings
-from bulk.core.footprint import Footprint
-from bulk.core.job import settings_json
-from bulk.core.ledger.digest import PlanDigest, covered, planned_terms
-from bulk.core.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
-from bulk.core.model import Change, Owner, PlannedChange, Repeated, Target
-from bulk.core.plan import list_requests
-from bulk.core.reports.model import Report
-from bulk.core.reports.overview import NAMED_MAX, Overview
+from bulk.ledger.digest import PlanDigest, covered, planned_terms
+from bulk.ledger.file import LedgerFile, OnRecord
+from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
+from bulk.model import Change, Owner, PlannedChange, Repeated, Target
+from bulk.plan import list_requests
+from bulk.plan.footprint import Footprint
+from bulk.plan.snapshot import Snapshot
+from bulk.reports.model import Report
+from bulk.reports.overview import NAMED_MAX, Overview
 from bulk.run.reading import in_turn, list_services
+from bulk.settings import settings_json
+from bulk.vpcep.client import ReadClient
 
 C = TypeVar("C", bound=ReadClient)
 

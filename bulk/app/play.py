@@ -6,19 +6,19 @@ from pathlib import Path
 
 import orjson
 
-from bulk.adapters.ledger import LedgerReader, OnRecord
 from bulk.app.applying import apply_ledger
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import reading
 from bulk.app.session import Applied, Operator
 from bulk.app.staging import Stage
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import UsageError
-from bulk.core.job import Job, Rate
-from bulk.core.ledger.records import Json
-from bulk.core.model import DRIFT_FIELDS, Action, Change, ServiceId
-from bulk.core.rehearsal import expected
-from bulk.core.text import counted
+from bulk.errors import UsageError
+from bulk.ledger.file import LedgerReader, OnRecord
+from bulk.ledger.records import Json
+from bulk.model import DRIFT_FIELDS, Action, Change, ServiceId
+from bulk.rehearsal import expected
+from bulk.settings import Job, Rate
+from bulk.text import counted
 
 FULL = Rate(requests=1_000_000, period_s=1)
 """Faster than anything here can be."""

@@ -8,22 +8,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from bulk.adapters.children import bare
-from bulk.adapters.credentials import Found
-from bulk.adapters.http import ReadClient, connect, list_projects
-from bulk.adapters.identity import Patience
-from bulk.adapters.limits import Budget, LearnedLimits, state_folder
-from bulk.adapters.practice import practice_server
-from bulk.adapters.throttle import Limiter
-from bulk.adapters.wire import Timeouts, Wire, open_wire
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import UnnamedHost, UsageError
-from bulk.core.job import SIMULATOR, Pace
-from bulk.core.model import LaneName, Owner, RequestKind, Target, Why
-from bulk.core.pacing import Pacing, auto, believed, fixed
-from bulk.core.vpcep import regions
-from bulk.core.vpcep.iam import Project
+from bulk.errors import UnnamedHost, UsageError
+from bulk.model import LaneName, Owner, RequestKind, Target, Why
+from bulk.pacing import Pacing, auto, believed, fixed
+from bulk.pacing.learned_limits import Budget, LearnedLimits, state_folder
+from bulk.pacing.limiter import Limiter
+from bulk.rehearsal.children import bare
+from bulk.rehearsal.simulator_process import practice_server
+from bulk.settings import SIMULATOR, Pace
+from bulk.vpcep import regions
+from bulk.vpcep.client import ReadClient, connect, list_projects
+from bulk.vpcep.credentials import Found
+from bulk.vpcep.iam import Project
+from bulk.vpcep.identity import Patience
+from bulk.vpcep.wire import Timeouts, Wire, open_wire
 
 C = TypeVar("C", bound=ReadClient)
 

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bulk.adapters.ledger import OnRecord, fold, records
 from bulk.app.crashing import crash
 from bulk.app.forecast import WORKERS_MAX
 from bulk.app.jobs import Flags, job_of_ledger
@@ -28,13 +27,14 @@ from bulk.app.play import FULL, FULL_SPEED, RehearsalContext, Trouble, applied_o
 from bulk.app.session import Operator
 from bulk.app.staging import staged
 from bulk.app.surroundings import Surroundings
-from bulk.core.concurrency import sizing, workers
-from bulk.core.errors import ExitCode
-from bulk.core.job import CAUTIOUS_RATE
-from bulk.core.model import Outcome
-from bulk.core.plan import steps
-from bulk.core.rehearsal import Check, Measurement, Prediction, Rehearsal, Timetable, measured, predicted
-from bulk.core.reports.words import tallied
+from bulk.errors import ExitCode
+from bulk.ledger.file import OnRecord, fold, records
+from bulk.model import Outcome
+from bulk.pacing.pool import sizing, workers
+from bulk.plan import steps
+from bulk.rehearsal import Check, Measurement, Prediction, Rehearsal, Timetable, measured, predicted
+from bulk.reports.words import tallied
+from bulk.settings import CAUTIOUS_RATE
 
 
 async def rehearse(

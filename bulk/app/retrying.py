@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bulk.adapters.ledger import LedgerReader
 from bulk.app.jobs import Flags, endpoint_of_ledger, given_in, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import JobRuns, PlanSource
-from bulk.core.errors import Refused, UsageError
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.records import FORMAT
-from bulk.core.model import Outcome, PlannedChange, ServiceUpdate, Target
-from bulk.core.plan import Live, plan_target
+from bulk.errors import Refused, UsageError
+from bulk.ledger.decisions import decided
+from bulk.ledger.file import LedgerReader
+from bulk.ledger.records import FORMAT
+from bulk.model import Outcome, PlannedChange, ServiceUpdate, Target
+from bulk.plan import Live, plan_target
 
 RETRIED = frozenset({Outcome.FAILED, Outcome.DRIFTED, Outcome.CONFLICT, Outcome.BLOCKED})
 """How rows ended that are tried again; what a plan refused needs another row, or another service."""

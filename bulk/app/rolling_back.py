@@ -8,18 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bulk.adapters.ledger import LedgerReader, kept_at_rest
 from bulk.app.finding import rollbacks
 from bulk.app.jobs import Flags, given_in, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import PlanSource
-from bulk.core.errors import Refused, UsageError
-from bulk.core.inverse import inverse, with_side_effects
-from bulk.core.job import Guards, settings_of
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.records import Left, Purpose
-from bulk.core.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
-from bulk.core.plan import Live, ordered
+from bulk.errors import Refused, UsageError
+from bulk.ledger.decisions import decided
+from bulk.ledger.file import LedgerReader, kept_at_rest
+from bulk.ledger.records import Left, Purpose
+from bulk.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
+from bulk.plan import Live, ordered
+from bulk.plan.inverse import inverse, with_side_effects
+from bulk.settings import Guards, settings_of
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
 _MAY_HAVE_LANDED = {Outcome.FAILED, Outcome.CONFLICT}

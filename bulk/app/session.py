@@ -13,35 +13,35 @@ from pathlib import Path
 from signal import SIGINT, Signals
 from typing import Protocol
 
-from bulk.adapters.http import Client
-from bulk.adapters.ledger import LedgerFile
-from bulk.adapters.limits import Budget
-from bulk.adapters.signals import stop_signals
-from bulk.adapters.throttle import Limiter
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import stops_after, user
 from bulk.app.reach import Reach
 from bulk.app.retrying import RETRIED
+from bulk.app.signals import stop_signals
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
-from bulk.core.guards import failures_max
-from bulk.core.job import Job, settings_json
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Decision, End, Note, Pace, Session, target_of
-from bulk.core.ledger.stops import BrakeReason, exit_code
-from bulk.core.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
-from bulk.core.pacing import Pacing, believed, reason
-from bulk.core.reports.model import Report
-from bulk.core.reports.overview import Overview
-from bulk.core.reports.stopped import ways_on, wrong_outcomes
-from bulk.core.reports.summary import question
-from bulk.core.reports.words import duration
-from bulk.core.text import moment
+from bulk.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Decision, End, Note, Pace, Session, target_of
+from bulk.ledger.stops import BrakeReason, exit_code
+from bulk.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
+from bulk.pacing import Pacing, believed, reason
+from bulk.pacing.learned_limits import Budget
+from bulk.pacing.limiter import Limiter
+from bulk.plan.guards import failures_max
+from bulk.reports.model import Report
+from bulk.reports.overview import Overview
+from bulk.reports.stopped import ways_on, wrong_outcomes
+from bulk.reports.summary import question
+from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
+from bulk.settings import Job, settings_json
+from bulk.text import moment
+from bulk.vpcep.client import Client
 
 NOT_CONFIRMED = "not confirmed; nothing was sent"
 

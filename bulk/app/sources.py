@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
-from bulk.adapters.files import JOB_TOML
-from bulk.core.job import SIMULATOR, Job
-from bulk.core.ledger.records import Json
-from bulk.core.model import Change, PlannedChange, ServiceUpdate, Target
-from bulk.core.plan import Live
-from bulk.core.vpcep.regions import must_be_named, parse_endpoint
+from bulk.jobfile.files import JOB_TOML
+from bulk.ledger.records import Json
+from bulk.model import Change, PlannedChange, ServiceUpdate, Target
+from bulk.plan import Live
+from bulk.settings import SIMULATOR, Job
+from bulk.vpcep.regions import must_be_named, parse_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

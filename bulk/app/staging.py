@@ -8,20 +8,20 @@ from pathlib import Path
 
 import orjson
 
-from bulk.adapters.children import bare
-from bulk.adapters.practice import Practice, practice_server
 from bulk.app.ledgers import plan_of
 from bulk.app.sources import Endpoint
 from bulk.app.surroundings import Surroundings
-from bulk.core.footprint import footprint_of
-from bulk.core.job import Job, settings_json
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import FORMAT, Json, change_of, record_json
-from bulk.core.model import LONG_NAME_CHARS_MAX, ServiceId, ServiceState
-from bulk.core.rehearsal import fleet_line, practised
-from bulk.core.vpcep.regions import parse_endpoint
-from bulk.core.vpcep.services import service
+from bulk.ledger.chain import Chain
+from bulk.ledger.digest import PlanDigest, planned_terms
+from bulk.ledger.records import FORMAT, Json, change_of, record_json
+from bulk.model import LONG_NAME_CHARS_MAX, ServiceId, ServiceState
+from bulk.plan.footprint import footprint_of
+from bulk.rehearsal import fleet_line, practised
+from bulk.rehearsal.children import bare
+from bulk.rehearsal.simulator_process import Practice, practice_server
+from bulk.settings import Job, settings_json
+from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.services import service
 
 _TAKES_LONG_NAMES = ("--switches", f'{{"service_name_chars_max": {LONG_NAME_CHARS_MAX}}}')
 """As Huawei Cloud Stack does; the plan warns of such names."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from bulk.adapters.clock import SystemClock, SystemDice
-from bulk.adapters.zone import local_zone, shown_zone
+from bulk.clock import SystemClock, SystemDice
 from bulk.run.reading import Patience
+from bulk.settings.zone import local_zone, shown_zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bulk.adapters.ledger import LedgerFile
-from bulk.adapters.ledger_ends import head_of
 from bulk.app.overruling import put_on_record, user
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import CannotRun, LedgerFailed, Refused, UsageError
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Json, Note
-from bulk.core.text import counted
+from bulk.errors import CannotRun, LedgerFailed, Refused, UsageError
+from bulk.ledger.decisions import decided
+from bulk.ledger.ends import head_of
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Json, Note
+from bulk.text import counted
 
 
 async def mark_rolled_back(rollback: LedgerFile, around: Surroundings, notify: Callable[[str], None]) -> None:

@@ -13,10 +13,10 @@ from typing import Any, get_origin
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from bulk.cli import help_text, variables
-from bulk.core.errors import UsageError
-from bulk.core.job import SETTINGS, Group
-from bulk.core.job.forms import shown
-from bulk.core.model import Issue
+from bulk.errors import UsageError
+from bulk.model import Issue
+from bulk.settings import SETTINGS, Group
+from bulk.settings.forms import shown
 
 EPILOG = """The variable of a flag is `BULK_` and its name, such as `BULK_MAX_FAILURES`; `--yes`, `--apply`,
 `--new-run`, `--despite` and `--retry` have none. A flag beats its variable, which beats job.toml."""

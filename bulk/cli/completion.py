@@ -5,12 +5,12 @@ Values of a closed set are offered by Typer, and paths by the shell itself.
 
 import os
 
-from bulk.core.errors import BulkError
+from bulk.errors import BulkError
 
 
 def regions(incomplete: str) -> list[str]:
     """Return the known regions, also behind others and a comma."""
-    from bulk.core.vpcep.regions import REGIONS
+    from bulk.vpcep.regions import REGIONS
 
     before, comma, _ = incomplete.rpartition(",")
     return [f"{before}{comma}{region}" for region in sorted(REGIONS)]
@@ -18,8 +18,8 @@ def regions(incomplete: str) -> list[str]:
 
 def profiles(incomplete: str) -> list[str]:  # noqa: ARG001 - Typer leaves out what does not begin so
     """Return the sections of the credentials file."""
-    from bulk.adapters.credentials import profiles_of
     from bulk.app.surroundings import system
+    from bulk.vpcep.credentials import profiles_of
 
     try:
         return profiles_of(env=os.environ, home=system().home)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bulk.cli import examples
-from bulk.core.job import SETTINGS, Group
+from bulk.settings import SETTINGS, Group
 
 _COLUMNS_MAX = 80
 _COLUMNS_MIN = 40

@@ -7,14 +7,14 @@ from typing import Any, assert_never
 
 import structlog
 
-from bulk.adapters.ledger import OnRecord
 from bulk.cli import output
 from bulk.cli.options import LogForm
-from bulk.core.ledger.records import Json
-from bulk.core.model import Change
-from bulk.core.reports.remarks import remark
-from bulk.core.reports.words import plain, text, wrapped
-from bulk.core.text import moment, printable
+from bulk.ledger.file import OnRecord
+from bulk.ledger.records import Json
+from bulk.model import Change
+from bulk.reports.remarks import remark
+from bulk.reports.words import plain, text, wrapped
+from bulk.text import moment, printable
 
 SECRET_NAMES = re.compile(r"(?i)authorization|token|password|secret|^sk$|credential")
 SECRET_TEXT = re.compile(r"(?i)(Signature=|X-Security-Token:|X-Auth-Token:|X-Subject-Token:)\s*[^\s,;\"']+")

@@ -16,7 +16,7 @@ from bulk.cli.command import EPILOG, Verb, Verbs
 from bulk.cli.options import LogForm
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
-from bulk.core.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost
+from bulk.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar, get_args
 from typer import Argument, Option
 
 from bulk.cli import completion
-from bulk.core.exports import Layout
-from bulk.core.job import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of, variable_of
+from bulk.reports.export import Layout
+from bulk.settings import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of, variable_of
 
 V = TypeVar("V", bound=Callable[..., Any])
 

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import orjson
 
-from bulk.core.errors import CannotRun
-from bulk.core.reports.words import Line, plain, text, wrapped
-from bulk.core.text import printable
+from bulk.errors import CannotRun
+from bulk.reports.words import Line, plain, text, wrapped
+from bulk.text import printable
 
 if TYPE_CHECKING:
-    from bulk.core.reports.model import Report
+    from bulk.reports.model import Report
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 
@@ -51,14 +51,14 @@ def show(lines: Iterable[Line], *, to_stderr: bool = False) -> None:
 
 def show_report(report: "Report", *, each: bool = False) -> None:
     """Write a report to stdout as lines for a person; with `each` every row has one."""
-    from bulk.core.reports import as_table
+    from bulk.reports import as_table
 
     show(as_table.lines(replace(report, zone=zone()), width=width("stdout"), each=each))
 
 
 def zone() -> tzinfo:
     """Return the zone in which times are shown."""
-    from bulk.adapters.zone import shown_zone
+    from bulk.settings.zone import shown_zone
 
     return shown_zone(os.environ)
 

@@ -15,11 +15,11 @@ from rich.text import Text
 
 from bulk.app.session import Watched
 from bulk.cli import output
-from bulk.core.ledger.progress import Progress
-from bulk.core.model import Action, LaneName, Outcome, Sigil
-from bulk.core.pacing.describe import noise_text, wait_text
-from bulk.core.reports.words import about
-from bulk.core.text import counted, figure, printable
+from bulk.ledger.progress import Progress
+from bulk.model import Action, LaneName, Outcome, Sigil
+from bulk.pacing.describe import noise_text, wait_text
+from bulk.reports.words import about
+from bulk.text import counted, figure, printable
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0

@@ -6,9 +6,9 @@ from collections.abc import Callable, Coroutine
 from contextlib import closing, suppress
 from typing import Any, TypeVar
 
-from bulk.adapters.children import keep_out_of_core_files
-from bulk.adapters.shortage import must_have_room
-from bulk.adapters.signals import heeding
+from bulk.app.signals import heeding
+from bulk.rehearsal.children import keep_out_of_core_files
+from bulk.vpcep.shortage import must_have_room
 
 T = TypeVar("T")
 

@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from bulk.adapters.signals import raising_signals
 from bulk.app.continuing import without_variables
 from bulk.app.session import NOT_CONFIRMED, Applied, Watched
+from bulk.app.signals import raising_signals
 from bulk.cli import output, progress
-from bulk.core.errors import ExitCode, UsageError
-from bulk.core.reports.model import Commands, Report
-from bulk.core.reports.summary import says_all
-from bulk.core.reports.words import plain, text, wrapped
-from bulk.core.text import printable
+from bulk.errors import ExitCode, UsageError
+from bulk.reports.model import Commands, Report
+from bulk.reports.summary import says_all
+from bulk.reports.words import plain, text, wrapped
+from bulk.text import printable
 
 
 class Terminal:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bulk.cli import output
-from bulk.core.errors import UsageError
+from bulk.errors import UsageError
 
 BEGIN = "BULK_"
 _OTHERS = frozenset({"BULK_TRACEBACK", "BULK_SIMULATOR_AK", "BULK_SIMULATOR_SK", "BULK_RUN", "BULK_WAVE"})

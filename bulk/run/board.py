@@ -6,9 +6,9 @@ This is the only file that moves a row.
 from array import array
 from collections.abc import Collection, Iterable, Sequence
 
-from bulk.core.ledger.records import Attempt, AttemptResult, Record
-from bulk.core.ledger.row_life import NOT_BEGUN, OUTCOME_OF, Stage, after_attempt
-from bulk.core.model import Change, LaneName, Target
+from bulk.ledger.records import Attempt, AttemptResult, Record
+from bulk.ledger.row_life import NOT_BEGUN, OUTCOME_OF, Stage, after_attempt
+from bulk.model import Change, LaneName, Target
 from bulk.run.interfaces import PlanReader
 from bulk.run.looks import Looks
 from bulk.run.row import Work, taken_up

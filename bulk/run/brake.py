@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bulk.core.ledger.stops import BrakeReason, ranked
+from bulk.ledger.stops import BrakeReason, ranked
 
 _SIGNALS = frozenset({BrakeReason.INTERRUPTED, BrakeReason.TERMINATED})
 

@@ -1,12 +1,12 @@
 """How many rows may still fail: a PUT begins only while those that failed, or may have, are few enough."""
 
-from bulk.core.ledger.records import OutcomeRecord
-from bulk.core.ledger.row_life import Stage
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Hold, Outcome, Wait
-from bulk.core.text import counted, listed
+from bulk.ledger.records import OutcomeRecord
+from bulk.ledger.row_life import Stage
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Hold, Outcome, Wait
 from bulk.run.board import Board
 from bulk.run.stages import Place, Stop
+from bulk.text import counted, listed
 
 FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
 """Outcomes that count against the budget."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from bulk.core.ledger.records import (
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -14,9 +14,8 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Denied, LaneName, Outcome
-from bulk.core.text import listed
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Denied, LaneName, Outcome
 from bulk.run.board import Board
 from bulk.run.denials import Denial
 from bulk.run.gates import Gates
@@ -24,6 +23,7 @@ from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, denied
 from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Place, Probe, Show, Stop, Timer
+from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
 """Places that a row comes to for the sake of what is sent later."""

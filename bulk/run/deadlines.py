@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 
-from bulk.core.ledger.stops import BrakeReason
+from bulk.ledger.stops import BrakeReason
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Clock
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import NamedTuple
 
-from bulk.core.model import DRIFT_FIELDS, Change, Listed, ServiceState, SideEffect
+from bulk.model import DRIFT_FIELDS, Change, Listed, ServiceState, SideEffect
 from bulk.run.interfaces import PlanReader
 
 

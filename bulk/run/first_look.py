@@ -2,10 +2,10 @@
 
 from itertools import islice
 
-from bulk.core.ledger.progress import ACTION_NUMBERS
-from bulk.core.ledger.records import target_of
-from bulk.core.ledger.row_life import NOT_BEGUN
-from bulk.core.model import Action, LaneName, Outcome, Target
+from bulk.ledger.progress import ACTION_NUMBERS
+from bulk.ledger.records import target_of
+from bulk.ledger.row_life import NOT_BEGUN
+from bulk.model import Action, LaneName, Outcome, Target
 from bulk.run.course import Course
 from bulk.run.drift import Drift
 from bulk.run.looks import ListPage

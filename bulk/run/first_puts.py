@@ -6,7 +6,7 @@ Bad credentials then cost one PUT, however many lanes share the key: five bad si
 
 from math import inf
 
-from bulk.core.model import Target
+from bulk.model import Target
 
 KEY_WAIT_S = 5.0
 """How long lanes wait for the first PUT of their key; one that hangs in its region keeps no other waiting."""

@@ -3,11 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 from math import inf
 
-from bulk.core.ledger.decisions import CANARY_WAVE, decided
-from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName
-from bulk.core.text import counted, listed
+from bulk.ledger.decisions import CANARY_WAVE, decided
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
+from bulk.ledger.stops import BrakeReason
+from bulk.model import LaneName
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.denials import Denials
@@ -15,6 +14,7 @@ from bulk.run.first_puts import FirstPuts
 from bulk.run.interfaces import Limits
 from bulk.run.lane import Lane
 from bulk.run.stages import Place, Stop
+from bulk.text import counted, listed
 
 
 class Gates:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Json, Record
-from bulk.core.model import (
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Json, Record
+from bulk.model import (
     Change,
     LaneName,
     Listed,
@@ -21,7 +21,7 @@ from bulk.core.model import (
     SideEffect,
     Throttled,
 )
-from bulk.core.puts import Put
+from bulk.puts import Put
 
 if TYPE_CHECKING:
     import asyncio

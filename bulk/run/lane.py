@@ -8,10 +8,9 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from bulk.core.concurrency import Answered, sizing, step, workers
-from bulk.core.ledger.records import Purpose
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.records import Purpose
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     PUSH_BACK_MAX_S,
     Doubt,
     LaneName,
@@ -21,6 +20,7 @@ from bulk.core.model import (
     ShowVerdict,
     Throttled,
 )
+from bulk.pacing.pool import Answered, sizing, step, workers
 from bulk.run.board import Board
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage

@@ -2,9 +2,9 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.progress import hash_of
-from bulk.core.model import Listed, Outcome, ServiceState
+from bulk.ledger.decisions import decided
+from bulk.ledger.progress import hash_of
+from bulk.model import Listed, Outcome, ServiceState
 from bulk.run.drift import Drift, against_plan
 from bulk.run.interfaces import Ledger, PlanReader
 from bulk.run.row import ended_otherwise

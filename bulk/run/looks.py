@@ -4,7 +4,7 @@ from array import array
 from math import inf
 from typing import NamedTuple
 
-from bulk.core.model import Target
+from bulk.model import Target
 
 
 class ListPage(NamedTuple):

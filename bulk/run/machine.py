@@ -11,11 +11,11 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins.
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from bulk.core.ledger.progress import hash_of
-from bulk.core.ledger.records import Note, Purpose
-from bulk.core.ledger.row_life import Stage
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.progress import hash_of
+from bulk.ledger.records import Note, Purpose
+from bulk.ledger.row_life import Stage
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Action,
     Denied,
     Done,

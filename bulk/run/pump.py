@@ -12,9 +12,9 @@ from functools import partial
 from math import inf
 from typing import Any, assert_never
 
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName, PutVerdict, Target, Wait
-from bulk.core.puts import Put
+from bulk.ledger.stops import BrakeReason
+from bulk.model import LaneName, PutVerdict, Target, Wait
+from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.deadlines import GAP_S, Deadlines
 from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient

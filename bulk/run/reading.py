@@ -11,11 +11,10 @@ from itertools import islice
 from math import inf
 from typing import Any, NamedTuple, TypeVar, assert_never
 
-from bulk.core.backoff import backoff_s
-from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
-from bulk.core.hashes import Hashes
-from bulk.core.ledger.progress import Progress
-from bulk.core.model import (
+from bulk.errors import CredentialsError, FleetUnreadable, PushedBack
+from bulk.hashes import Hashes
+from bulk.ledger.progress import Progress
+from bulk.model import (
     PUSH_BACK_MAX_S,
     Abort,
     Doubt,
@@ -31,9 +30,10 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
-from bulk.core.text import counted
-from bulk.core.vpcep.codes import advice_for
+from bulk.pacing.backoff import backoff_s
 from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
+from bulk.text import counted
+from bulk.vpcep.codes import advice_for
 
 PAGE_SERVICES = 1000
 """The API's largest `limit` (API.md, section 1.3)."""

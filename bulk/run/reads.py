@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from bulk.core.errors import CredentialsError, FleetUnreadable, PushedBack
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, Done, LaneName, Listed, Missing, Reply, ShowVerdict, Target
+from bulk.errors import CredentialsError, FleetUnreadable, PushedBack
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Change, Done, LaneName, Listed, Missing, Reply, ShowVerdict, Target
 from bulk.run.interfaces import Ledger, TargetClient
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.looks import ListPage

@@ -3,9 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 
-from bulk.core.backoff import backoff_s
-from bulk.core.guards import side_effects, strays
-from bulk.core.ledger.records import (
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     Json,
@@ -15,9 +13,9 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
-from bulk.core.ledger.row_life import OpenRow, after_attempt
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.row_life import OpenRow, after_attempt
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     SETTLING_FIELDS,
     Abort,
     Action,
@@ -39,13 +37,15 @@ from bulk.core.model import (
     SideEffect,
     Throttled,
 )
-from bulk.core.puts import ALWAYS_SHOWN, Put, put_of
-from bulk.core.reports.words import as_text
-from bulk.core.text import printable
-from bulk.core.vpcep.codes import NoReply
+from bulk.pacing.backoff import backoff_s
+from bulk.plan.guards import side_effects, strays
+from bulk.puts import ALWAYS_SHOWN, Put, put_of
+from bulk.reports.words import as_text
 from bulk.run.drift import Drift, before_last, drift, without
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.stages import Place, Stop
+from bulk.text import printable
+from bulk.vpcep.codes import NoReply
 
 LOST = Reply(code="answer_lost", message="an earlier session stopped before the answer came")
 NOT_SENT = Reply(code="not_sent", message="the run was stopped between intent and request")

@@ -113,10 +113,10 @@ failed in earlier sessions counts, and a PUT of a key that was accepted in one o
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from bulk.core.ledger.records import Record
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, LaneName, SideEffect, Target
-from bulk.core.puts import Put
+from bulk.ledger.records import Record
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Change, LaneName, SideEffect, Target
+from bulk.puts import Put
 from bulk.run.looks import ListPage
 
 

@@ -1,8 +1,8 @@
 """Whose turn it is in a lane: from the head of its queue to the PUT that leaves."""
 
-from bulk.core.ledger.records import Intent, Purpose
-from bulk.core.ledger.row_life import after_intent
-from bulk.core.model import Hold, LaneName, Wait
+from bulk.ledger.records import Intent, Purpose
+from bulk.ledger.row_life import after_intent
+from bulk.model import Hold, LaneName, Wait
 from bulk.run.course import Course
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, Work, blocked, withdrawn

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from botocore.retries import bucket, throttling
 from botocore.retries.adaptive import ClientRateLimiter, RateClocker
 
-from bulk.core.vpcep.keys import KeyPair, Stamp
-from bulk.core.vpcep.requests import Request, services_path
+from bulk.vpcep.keys import KeyPair, Stamp
+from bulk.vpcep.requests import Request, services_path
 from tests.benchmarks.fleet import AK, BODY, SK, project_id, service_id
 
 THREADS = 50

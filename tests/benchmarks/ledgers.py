@@ -9,12 +9,10 @@ from pathlib import Path
 import orjson
 
 from bulk import __version__
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.footprint import Footprint
-from bulk.core.job import Job, read_settings, settings_json
-from bulk.core.ledger.chain import Chain, timestamp
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import (
+from bulk.ledger.chain import Chain, timestamp
+from bulk.ledger.digest import PlanDigest, planned_terms
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import (
     End,
     Intent,
     OutcomeRecord,
@@ -26,9 +24,11 @@ from bulk.core.ledger.records import (
     record_type,
     target_json,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
-from bulk.core.vpcep.services import listed_service
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
+from bulk.plan.footprint import Footprint
+from bulk.settings import Job, read_settings, settings_json
+from bulk.vpcep.services import listed_service
 from tests.benchmarks.fleet import BEFORE, BODY, REGION, project_id, service_id, service_json
 
 EPOCH_S = 1_768_465_800.0

@@ -14,7 +14,7 @@ from typing import IO
 
 import orjson
 
-from bulk.adapters.ledger import records
+from bulk.ledger.file import records
 from tests.benchmarks.bars import Row, at_least, at_most
 from tests.benchmarks.fleet import BEFORE, project_id, service_id, write_job
 from tests.benchmarks.measure import Child, ChildFailed, environment, python, serving, start

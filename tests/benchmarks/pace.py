@@ -12,9 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 
-from bulk.adapters.clock import SystemClock
-from bulk.adapters.throttle import Limiter
-from bulk.core.pacing import fixed
+from bulk.clock import SystemClock
+from bulk.pacing import fixed
+from bulk.pacing.limiter import Limiter
 from tests.benchmarks.bars import Bar, Row, at_most
 
 WORKERS = 64

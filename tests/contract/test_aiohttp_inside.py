@@ -17,7 +17,7 @@ from aiohttp.connector import Connection
 from aiohttp.http import HttpProcessingError, RawResponseMessage
 from yarl import URL
 
-from bulk.adapters import aiohttp_inside
+from bulk.vpcep import aiohttp_inside
 
 BULK = Path(aiohttp_inside.__file__).parents[1]
 SOURCE = Path(aiohttp_inside.__file__).read_text(encoding="utf-8")

@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from bulk.core.vpcep.code_table import ROWS
-from bulk.core.vpcep.codes import CODES, classify, known
+from bulk.vpcep.code_table import ROWS
+from bulk.vpcep.codes import CODES, classify, known
 from tests.documents import Code, codes
 
 DOCUMENTED = codes()

@@ -12,12 +12,8 @@ from typing import Any, Literal, get_args
 import orjson
 import pytest
 
-from bulk.adapters.credentials import Agency, Found, find_credentials
-from bulk.adapters.http import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
-from bulk.adapters.identity import PATIENCE_S, TRIES, Credential, Patience, open_credential
-from bulk.adapters.wire import Timeouts, Wire, open_wire
-from bulk.core.errors import CannotRun, CredentialsError, UsageError
-from bulk.core.model import (
+from bulk.errors import CannotRun, CredentialsError, UsageError
+from bulk.model import (
     Abort,
     AsAsked,
     Done,
@@ -34,11 +30,15 @@ from bulk.core.model import (
     Target,
     Throttled,
 )
-from bulk.core.puts import put_of
-from bulk.core.vpcep.keys import KeyPair, Token
-from bulk.core.vpcep.regions import parse_endpoint
+from bulk.puts import put_of
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
+from bulk.vpcep.client import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
+from bulk.vpcep.credentials import Agency, Found, find_credentials
+from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, Patience, open_credential
+from bulk.vpcep.keys import KeyPair, Token
+from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.wire import Timeouts, Wire, open_wire
 from tests.fakes import FakeClock, FixedDice
 from tests.nouns import change
 

@@ -4,8 +4,7 @@ from random import Random
 
 import pytest
 
-from bulk.core.inverse import inverse, written
-from bulk.core.model import (
+from bulk.model import (
     Action,
     Change,
     ModifyBody,
@@ -16,7 +15,8 @@ from bulk.core.model import (
     ServiceState,
     ServiceUpdate,
 )
-from bulk.core.plan import ordered, plan_target, steps
+from bulk.plan import ordered, plan_target, steps
+from bulk.plan.inverse import inverse, written
 from bulk.simulator.fleet import Fleet
 from bulk.simulator.lines import derived_id, from_line
 from bulk.simulator.rules import modified

@@ -14,8 +14,8 @@ import orjson
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse
 
-from bulk.core.ledger.progress import Progress
-from bulk.core.model import (
+from bulk.ledger.progress import Progress
+from bulk.model import (
     Action,
     Change,
     ModifyBody,
@@ -28,10 +28,10 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan import Estimate
-from bulk.core.reports import as_html, as_json
-from bulk.core.reports.model import Report
-from bulk.core.reports.row import Row
+from bulk.plan import Estimate
+from bulk.reports import as_html, as_json
+from bulk.reports.model import Report
+from bulk.reports.row import Row
 from tests.nouns import OneByOne
 
 CHROMIUM = shutil.which("chromium")

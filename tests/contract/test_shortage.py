@@ -13,9 +13,9 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 
-from bulk.adapters.shortage import PIPES, SHORTAGES, is_short
-from bulk.core.vpcep.codes import NoReply
-from bulk.core.vpcep.replies import Lost
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.replies import Lost
+from bulk.vpcep.shortage import PIPES, SHORTAGES, is_short
 from tests.contract.test_wire import OK, opened, saying, send, serving
 
 TOWARDS = Mock(host="h", port=443, ssl=True)

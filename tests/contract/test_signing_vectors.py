@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.core.vpcep.signing import DATE_HEADER, Signer, canonical_path, canonical_query, sdk_date
+from bulk.vpcep.signing import DATE_HEADER, Signer, canonical_path, canonical_query, sdk_date
 
 VECTORS = [
     vector

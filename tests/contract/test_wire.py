@@ -12,13 +12,13 @@ from socket import SO_LINGER, SOL_SOCKET
 import aiohttp
 import pytest
 
-from bulk.adapters.flights import IDLE_S_MAX, Flights
-from bulk.adapters.wire import FATES, Fate, Route, Timeouts, Wire, open_wire
-from bulk.core.errors import CannotRun, UsageError
-from bulk.core.vpcep.codes import NoReply
-from bulk.core.vpcep.regions import parse_endpoint
-from bulk.core.vpcep.replies import Answer, Lost
-from bulk.core.vpcep.requests import Request
+from bulk.errors import CannotRun, UsageError
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.flights import IDLE_S_MAX, Flights
+from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.replies import Answer, Lost
+from bulk.vpcep.requests import Request
+from bulk.vpcep.wire import FATES, Fate, Route, Timeouts, Wire, open_wire
 from tests.spellings import BASE64, SPELLINGS, parts_of
 
 CERTIFICATE = Path(__file__).parent / "loopback.pem"

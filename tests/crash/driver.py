@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from bulk.core.model import ModifyBody, ServiceId, ServiceState, Verdict
+from bulk.model import ModifyBody, ServiceId, ServiceState, Verdict
 from tests.crash.plug import Plug
 from tests.crash.worlds import NEVER, Job, World, every_trouble
 from tests.fakes import FakeFleet

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile, fold
-from bulk.adapters.new_file import partial_of
+from bulk.files.new_file import partial_of
+from bulk.ledger.file import LedgerFile, fold
 from tests.crash.plug import Plug, PluggedDisk, until_dead
 from tests.crash.worlds import NEVER, SURVIVALS, Job, every_trouble, one_ring, two_rows
 from tests.fakes import FakeClock, FastDisk, inline, write_plan

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulk.adapters.ledger import LedgerFile, fold, records
-from bulk.core.model import Action, Change, Outcome
+from bulk.ledger.file import LedgerFile, fold, records
+from bulk.model import Action, Change, Outcome
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.pump import Pump, RunContext

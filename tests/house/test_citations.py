@@ -121,7 +121,7 @@ def test_there_is_much_to_look_at() -> None:
 )
 def test_a_wrong_citation_is_found(text: str, problem: str) -> None:
     """Each kind of mistake is named, whatever line it stands on."""
-    assert problem in "\n".join(wrong(text, "bulk/core/model.py"))
+    assert problem in "\n".join(wrong(text, "bulk/model.py"))
 
 
 @pytest.mark.parametrize(
@@ -137,4 +137,4 @@ def test_a_wrong_citation_is_found(text: str, problem: str) -> None:
 )
 def test_a_right_citation_is_left_alone(text: str) -> None:
     """So are sections of an RFC."""
-    assert not list(wrong(text, "bulk/core/model.py"))
+    assert not list(wrong(text, "bulk/model.py"))

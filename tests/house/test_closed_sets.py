@@ -10,10 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PLACES = {
-    "Outcome": ("bulk/core/model.py", "bulk/core/ledger/row_life.py"),
-    "Hold": ("bulk/core/model.py",),
-    "BrakeReason": ("bulk/core/ledger/stops.py",),
-    "AttemptResult": ("bulk/core/ledger/records.py", "bulk/core/ledger/row_life.py"),
+    "Outcome": ("bulk/model.py", "bulk/ledger/row_life.py"),
+    "Hold": ("bulk/model.py",),
+    "BrakeReason": ("bulk/ledger/stops.py",),
+    "AttemptResult": ("bulk/ledger/records.py", "bulk/ledger/row_life.py"),
     "ReportForm": ("bulk/cli/verbs/shared.py",),
 }
 """For each closed set the files that a new member has to be entered in, its own first."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk.core.job import SETTINGS, Group, forms
-from bulk.core.job.settings import setting
+from bulk.settings import SETTINGS, Group, forms
+from bulk.settings.job import setting
 
 BULK = Path(__file__).parents[2] / "bulk"
 
@@ -21,7 +21,7 @@ def test_each_setting_is_read_by_the_code_that_it_steers() -> None:
         if isinstance(node, ast.Attribute)
     }
     unread = set(SETTINGS) - read
-    assert not unread, f"nothing outside bulk/core/job reads {', '.join(sorted(unread))}"
+    assert not unread, f"nothing outside bulk/settings reads {', '.join(sorted(unread))}"
 
 
 def test_a_setting_that_leaves_open_what_an_edit_means_cannot_be_made() -> None:

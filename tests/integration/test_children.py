@@ -11,9 +11,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.adapters.children import bare
-from bulk.adapters.practice import practice_server
 from bulk.cli import running
+from bulk.rehearsal.children import bare
+from bulk.rehearsal.simulator_process import practice_server
 from tests.simulator_caller import line
 
 SECRETS = {

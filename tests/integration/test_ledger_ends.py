@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import fold
-from bulk.adapters.ledger_ends import SHORT_TAIL_BYTES, TAIL_BYTES, ends_of, head_of, last_session
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.records import DecidedBy, Decision, DecisionKind, Intent, Note, OutcomeRecord, Record
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Outcome
+from bulk.errors import LedgerDamaged
+from bulk.ledger.decisions import decided
+from bulk.ledger.ends import SHORT_TAIL_BYTES, TAIL_BYTES, ends_of, head_of, last_session
+from bulk.ledger.file import fold
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Intent, Note, OutcomeRecord, Record
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Outcome
 from tests.forging import forged, ledger
 from tests.nouns import change, end_record, planned, run_record, session_record
 

@@ -15,7 +15,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulk.adapters.ledger import (
+from bulk.errors import LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
+from bulk.files.new_file import PARTIAL
+from bulk.ledger.chain import Chain
+from bulk.ledger.file import (
     Disk,
     LedgerFile,
     LedgerReader,
@@ -25,11 +28,8 @@ from bulk.adapters.ledger import (
     only_run,
     records,
 )
-from bulk.adapters.new_file import PARTIAL
-from bulk.core.errors import LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.records import Intent, Json, Note, OutcomeRecord
-from bulk.core.model import Outcome
+from bulk.ledger.records import Intent, Json, Note, OutcomeRecord
+from bulk.model import Outcome
 from tests.fakes import FakeClock, FastDisk, inline, planned_ledger, write_plan
 from tests.nouns import change, run_record
 
@@ -524,8 +524,8 @@ async def test_a_holder_that_has_not_begun_is_busy_without_a_pid(tmp_path: Path)
 HOLDER = """
 import asyncio, os, sys
 from pathlib import Path
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.ledger.records import Session
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Session
 
 async def hold():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.core.errors import ExitCode
-from bulk.core.ledger.records import Json, Note, Record, record_json, record_type
-from bulk.core.model import ROWS_MAX, TARGETS_MAX
+from bulk.errors import ExitCode
+from bulk.ledger.records import Json, Note, Record, record_json, record_type
+from bulk.model import ROWS_MAX, TARGETS_MAX
 from tests.forging import forged
 from tests.nouns import change, planned, run_record, service_id, session_record
 

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from bulk.adapters import lines
-from bulk.adapters.lines import Lines
+from bulk.files import lines
+from bulk.files.lines import Lines
 
 LINES = [b"%d " % number + b"x" * (number * 37 % 900) for number in range(5000)]
 STARTS = [0, *accumulate(len(line) + 1 for line in LINES[:-1])]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters import locks
-from bulk.adapters.ledger import LedgerFile, only_run
-from bulk.core.errors import CannotRun
+from bulk.errors import CannotRun
+from bulk.files import locks
+from bulk.ledger.file import LedgerFile, only_run
 from tests.fakes import FakeClock, planned_ledger
 from tests.nouns import change
 

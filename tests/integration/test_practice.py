@@ -10,8 +10,8 @@ from urllib.request import urlopen
 import orjson
 import pytest
 
-from bulk.adapters.practice import practice_server
-from bulk.core.errors import CannotRun
+from bulk.errors import CannotRun
+from bulk.rehearsal.simulator_process import practice_server
 from tests.simulator_caller import line, service_id
 
 WAIT_S = 30
@@ -102,7 +102,7 @@ async def test_a_server_that_does_not_stop_by_itself_is_stopped(
     seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leaving never hangs."""
-    monkeypatch.setattr("bulk.adapters.practice._STOP_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
     async with practice_server(seed, tmp_path / "fleet.jsonl"):
         server = server_of(tmp_path)
         os.kill(server, signal.SIGSTOP)
@@ -114,9 +114,9 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
     seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is told that there was no answer."""
-    monkeypatch.setattr("bulk.adapters.practice._START_S", 0.1)
-    monkeypatch.setattr("bulk.adapters.practice._STOP_S", 0.1)
-    monkeypatch.setattr("bulk.adapters.practice.sys.executable", _mute(tmp_path))
+    monkeypatch.setattr("bulk.rehearsal.simulator_process._START_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.simulator_process.sys.executable", _mute(tmp_path))
     with pytest.raises(CannotRun, match="the simulator did not start: no answer"):
         async with practice_server(seed, tmp_path / "fleet.jsonl"):
             raise AssertionError("it must not start")
@@ -135,7 +135,7 @@ def test_it_does_not_outlive_a_parent_that_was_killed(seed: Path, tmp_path: Path
     code = """
 import asyncio, sys
 from pathlib import Path
-from bulk.adapters.practice import practice_server
+from bulk.rehearsal.simulator_process import practice_server
 
 async def main():
     async with practice_server(Path(sys.argv[1]), Path(sys.argv[2])) as practice:

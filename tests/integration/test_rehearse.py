@@ -8,9 +8,6 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.adapters.http import ReadClient
-from bulk.adapters.ledger import fold
-from bulk.adapters.victim import kill_when
 from bulk.app import crashing, surroundings
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.auditing import audit_ledger
@@ -19,8 +16,11 @@ from bulk.app.ledgers import reading
 from bulk.app.reach import open_fleets
 from bulk.app.staging import staged
 from bulk.cli.main import main
-from bulk.core.ledger.digest import PREFIX
+from bulk.ledger.digest import PREFIX
+from bulk.ledger.file import fold
+from bulk.rehearsal.victim import kill_when
 from bulk.run.machine import Machine
+from bulk.vpcep.client import ReadClient
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 SETTINGS = f'region = "cn-north-4"\nproject_id = "{PROJECT}"\nendpoint = "simulator"\nsettle_s = 0.1\n'

@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from bulk.adapters.signals import heeding, raising_signals, stop_signals
+from bulk.app.signals import heeding, raising_signals, stop_signals
 from bulk.cli.running import run
-from bulk.core.errors import Interrupted
+from bulk.errors import Interrupted
 
 
 async def arrived(seen: list[signal.Signals], count: int) -> None:

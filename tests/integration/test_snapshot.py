@@ -4,9 +4,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bulk.adapters import snapshot
-from bulk.adapters.snapshot import Snapshot
-from bulk.core.model import Listed, ServiceId, ServiceState
+from bulk.model import Listed, ServiceId, ServiceState
+from bulk.plan import snapshot
+from bulk.plan.snapshot import Snapshot
 from tests.nouns import LiveList, state, states
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulk.core.plan import cycles as module
-from bulk.core.plan.cycles import fewest_breakers, shortest_cycle, strong_components
+from bulk.plan import cycles as module
+from bulk.plan.cycles import fewest_breakers, shortest_cycle, strong_components
 
 Graph = dict[int, tuple[int, ...]]
 

@@ -10,9 +10,8 @@ import orjson
 import pytest
 
 from bulk.app.planning import _PlanWriter
-from bulk.core.job import Job, settings_json
-from bulk.core.ledger.records import ChangeRecord, Record, Run, record_json, target_json
-from bulk.core.model import (
+from bulk.ledger.records import ChangeRecord, Record, Run, record_json, target_json
+from bulk.model import (
     ModifyBody,
     PlannedChange,
     Ports,
@@ -23,8 +22,9 @@ from bulk.core.model import (
     Target,
     port_mapping,
 )
-from bulk.core.plan import decisions, ordered, plan_target
-from bulk.core.plan.decision import decide
+from bulk.plan import decisions, ordered, plan_target
+from bulk.plan.decision import decide
+from bulk.settings import Job, settings_json
 from tests.nouns import LiveList
 
 TARGET = Target("cn-north-4", "6e9dfd51d1124e8d8498dce894923a0d")

@@ -14,7 +14,7 @@ from bulk.app.jobs import Flags, open_job
 from bulk.app.planning import plan_from
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from bulk.simulator import Simulator
 from tests.simulator_caller import line, mapping, service_id
 from tests.use_cases import Yes, leading_to, passed_over

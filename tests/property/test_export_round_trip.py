@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.app.exporting import UNCHANGED, row_of
-from bulk.core.exports import Edit, Layout
-from bulk.core.model import (
+from bulk.jobfile import Format, read_rows, sift
+from bulk.model import (
     Action,
     PortMapping,
     Ports,
@@ -17,9 +17,9 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan import plan_target
-from bulk.core.reports.as_job import head, row
-from bulk.core.rows import Format, read_rows, sift
+from bulk.plan import plan_target
+from bulk.reports.as_job import head, row
+from bulk.reports.export import Edit, Layout
 from tests.nouns import LiveList, whole
 
 TARGETS = st.builds(

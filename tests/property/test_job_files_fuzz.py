@@ -15,9 +15,9 @@ import orjson
 import pytest
 
 from bulk.cli.main import main
-from bulk.core.errors import ExitCode
-from bulk.core.model import Format, Target
-from bulk.core.rows import read_ids, read_rows, sift, survey
+from bulk.errors import ExitCode
+from bulk.jobfile import read_ids, read_rows, sift, survey
+from bulk.model import Format, Target
 from tests.fuzzing import fuzzing
 
 FILES = 3_000

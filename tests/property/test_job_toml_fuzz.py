@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from bulk.cli.main import main
-from bulk.core.errors import ExitCode
-from bulk.core.job import SETTINGS, Job, read_job, read_settings, settings_json
-from bulk.core.model import Issue
+from bulk.errors import ExitCode
+from bulk.model import Issue
+from bulk.settings import SETTINGS, Job, read_job, read_settings, settings_json
 from tests.fuzzing import fuzzing
 
 MANY_FILES = 100_000

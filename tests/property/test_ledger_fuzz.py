@@ -13,14 +13,14 @@ from typing import Any
 
 import pytest
 
-from bulk.adapters.clock import SystemClock, SystemDice
-from bulk.adapters.ledger import LedgerFile, fold, records
 from bulk.app import auditing, ledgers
 from bulk.app.applying import apply_ledger
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import BulkError, LedgerDamaged, Refused
-from bulk.core.ledger.records import (
+from bulk.clock import SystemClock, SystemDice
+from bulk.errors import BulkError, LedgerDamaged, Refused
+from bulk.ledger.file import LedgerFile, fold, records
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -34,16 +34,16 @@ from bulk.core.ledger.records import (
     Purpose,
     record_json,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
-from bulk.core.reports import as_csv, as_html, as_json, as_markdown, as_table, status
-from bulk.core.reports.model import Report
-from bulk.core.reports.words import plain
-from bulk.core.text import harmless
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
+from bulk.reports import as_csv, as_html, as_json, as_markdown, as_table, status
+from bulk.reports.model import Report
+from bulk.reports.words import plain
 from bulk.run.brake import Brake
 from bulk.run.interfaces import Limits, TargetClient
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import Patience
+from bulk.text import harmless
 from tests.fakes import FakeClock, FakeFleet, FakePace, FastDisk, FixedDice, inline
 from tests.forging import LATER, forged, ledger, records_of, spoilt
 from tests.fuzzing import fuzzing

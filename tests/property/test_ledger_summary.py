@@ -15,17 +15,16 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.adapters import ledger_summary
-from bulk.adapters.ledger import LedgerFile, by_summary, fold, state
-from bulk.adapters.ledger_summary import LedgerPoint, Segments, SummaryWriter, path_of
-from bulk.adapters.new_file import partial_of
 from bulk.app.ledgers import reading
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.folding import take_in
-from bulk.core.ledger.members import checked
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import (
+from bulk.errors import LedgerDamaged
+from bulk.files.new_file import partial_of
+from bulk.ledger import summary_file
+from bulk.ledger.chain import Chain
+from bulk.ledger.file import LedgerFile, by_summary, fold, state
+from bulk.ledger.folding import take_in
+from bulk.ledger.members import checked
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -37,9 +36,10 @@ from bulk.core.ledger.records import (
     Purpose,
     Record,
 )
-from bulk.core.ledger.row_life import NOT_BEGUN
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Outcome, Reply
+from bulk.ledger.row_life import NOT_BEGUN
+from bulk.ledger.stops import BrakeReason
+from bulk.ledger.summary_file import LedgerPoint, Segments, SummaryWriter, path_of
+from bulk.model import Action, Outcome, Reply
 from tests.fakes import FakeClock
 from tests.forging import forged, ledger
 from tests.nouns import PROJECT, change, end_record, planned, ring, run_record, session_record
@@ -53,9 +53,9 @@ ANSWERS = [result for result in AttemptResult if result is not AttemptResult.PAR
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a ledger of any size have a summary, and a segment few lines."""
-    monkeypatch.setattr(ledger_summary, "LEDGER_BYTES_MIN", 1)
-    monkeypatch.setattr(ledger_summary, "SEGMENT_BYTES", 1_500)
-    monkeypatch.setattr(ledger_summary, "TAIL_BYTES", 1_000)
+    monkeypatch.setattr(summary_file, "LEDGER_BYTES_MIN", 1)
+    monkeypatch.setattr(summary_file, "SEGMENT_BYTES", 1_500)
+    monkeypatch.setattr(summary_file, "TAIL_BYTES", 1_000)
 
 
 def story(dice: random.Random) -> list[Record]:
@@ -207,15 +207,15 @@ def resealed(path: Path, **members: Any) -> None:
     for name, value in members.items():
         (json if name in json else json["state"])[name] = value
     rest = orjson.dumps(json) + b"\n" + arrays
-    path_of(path).write_bytes(ledger_summary.sha256(rest).hexdigest().encode() + b"\n" + rest)
+    path_of(path).write_bytes(summary_file.sha256(rest).hexdigest().encode() + b"\n" + rest)
 
 
 @pytest.mark.parametrize(
     "members",
     [
         {"writer": ["0.0.1", socket.gethostname(), sys.byteorder]},
-        {"writer": [ledger_summary.__version__, "another-machine", sys.byteorder]},
-        {"writer": [ledger_summary.__version__, socket.gethostname(), "middle"]},
+        {"writer": [summary_file.__version__, "another-machine", sys.byteorder]},
+        {"writer": [summary_file.__version__, socket.gethostname(), "middle"]},
         {"writer": None},
         {"size": 10**9},
         {"size": -1},
@@ -333,7 +333,7 @@ async def test_a_run_writes_its_summary_when_its_plan_is_complete_for_each_segme
     found = by_summary(path, every_byte=True)
     assert found
     assert found[0] == fold(path)
-    monkeypatch.setattr(ledger_summary, "LEDGER_BYTES_MIN", 10**6)
+    monkeypatch.setattr(summary_file, "LEDGER_BYTES_MIN", 10**6)
     path_of(path).unlink()
     async with LedgerFile.open(path, now=NOW) as file:
         await file.write(Note(about="x", message="m" * 9_000))
@@ -360,11 +360,11 @@ async def test_a_summary_that_cannot_be_written_fails_no_run(
     path_of(run).unlink()
     match trouble:
         case "no room":
-            monkeypatch.setattr(ledger_summary, "ROOM_BYTES_MIN", 10**18)
+            monkeypatch.setattr(summary_file, "ROOM_BYTES_MIN", 10**18)
         case "no folder":
             partial_of(path_of(run)).mkdir()
         case _:
-            monkeypatch.setattr(ledger_summary, "packed", lambda _: 1 / 0)
+            monkeypatch.setattr(summary_file, "packed", lambda _: 1 / 0)
     async with LedgerFile.open(run, now=NOW) as file:
         await file.write(Note(about="x", message="m"))
     assert not path_of(run).exists()
@@ -394,12 +394,12 @@ WRITER = """
 import asyncio, io, os, signal, sys
 from itertools import count
 from pathlib import Path
-from bulk.adapters import ledger_summary
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.ledger.records import Note
+from bulk.ledger import summary_file
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Note
 
-ledger_summary.LEDGER_BYTES_MIN, ledger_summary.SEGMENT_BYTES, ledger_summary.TAIL_BYTES = 1, 1_500, 1_000
-parts, steps = ledger_summary.SummaryWriter._parts, count()
+summary_file.LEDGER_BYTES_MIN, summary_file.SEGMENT_BYTES, summary_file.TAIL_BYTES = 1, 1_500, 1_000
+parts, steps = summary_file.SummaryWriter._parts, count()
 os.fdopen = lambda fd, mode: io.open(fd, mode, buffering=0)  # what was written is there when it is killed
 
 def step():
@@ -417,7 +417,7 @@ def hook(event, args):
         step()
 
 EVENTS = "open", "os.rename", "os.remove"
-ledger_summary.SummaryWriter._parts = cut
+summary_file.SummaryWriter._parts = cut
 sys.addaudithook(hook)
 
 async def work():

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.adapters.throttle import CREDIT_S, Limiter
-from bulk.core.pacing import fixed
+from bulk.pacing import fixed
+from bulk.pacing.limiter import CREDIT_S, Limiter
 from tests.limiters import StillClock
 
 SECONDS = 30.0

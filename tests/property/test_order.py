@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from bulk.core.model import (
+from bulk.model import (
     Action,
     Change,
     ModifyBody,
@@ -20,7 +20,7 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan import plan_target, steps
+from bulk.plan import plan_target, steps
 from tests.nouns import LiveList, digest_of, whole
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")

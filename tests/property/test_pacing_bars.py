@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.core.pacing import auto
+from bulk.pacing import auto
 from tests.limiters import Answer, Bucket, Path, Server, Sliding, Window, run, steady, stepped
 from tests.pacing_table import SEEDS, WORST, Case, cases, kept, refused, used
 

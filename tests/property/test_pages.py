@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.core.model import Listed, state_json
-from bulk.core.vpcep import pages
-from bulk.core.vpcep.pages import read_page
-from bulk.core.vpcep.services import listed_service, service
+from bulk.model import Listed, state_json
+from bulk.vpcep import pages
+from bulk.vpcep.pages import read_page
+from bulk.vpcep.services import listed_service, service
 from tests.forging import spoilt
 from tests.property.test_replies_fuzz import SERVICE
 

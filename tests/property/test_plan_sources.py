@@ -11,19 +11,19 @@ from tempfile import TemporaryDirectory
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from bulk.adapters.ledger import records
 from bulk.app.applying import apply_ledger
 from bulk.app.jobs import Flags, job_of_ledger, open_job
 from bulk.app.ledgers import reading
 from bulk.app.planning import plan_from
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.sources import PlanSource, R
-from bulk.core.errors import ExitCode
-from bulk.core.footprint import Footprint
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import Json, change_of, target_of
-from bulk.core.model import Action, Change, Target
-from bulk.core.plan import steps
+from bulk.errors import ExitCode
+from bulk.ledger.digest import PlanDigest, planned_terms
+from bulk.ledger.file import records
+from bulk.ledger.records import Json, change_of, target_of
+from bulk.model import Action, Change, Target
+from bulk.plan import steps
+from bulk.plan.footprint import Footprint
 from bulk.simulator import Simulator
 from tests.simulator_caller import line, mapping, service_id
 from tests.use_cases import Yes, leading_to, passed_over

@@ -8,11 +8,11 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from bulk.core.ledger.members import checked_whole
-from bulk.core.ledger.records import Attempt, AttemptResult, Json, OutcomeRecord, record_json, record_type
-from bulk.core.model import Done, Outcome, Page, ServiceId, ServiceState, Throttled
-from bulk.core.vpcep.iam import issued_token, metadata_token, projects, temporary_key
-from bulk.core.vpcep.replies import Answer, listed, modified, shown
+from bulk.ledger.members import checked_whole
+from bulk.ledger.records import Attempt, AttemptResult, Json, OutcomeRecord, record_json, record_type
+from bulk.model import Done, Outcome, Page, ServiceId, ServiceState, Throttled
+from bulk.vpcep.iam import issued_token, metadata_token, projects, temporary_key
+from bulk.vpcep.replies import Answer, listed, modified, shown
 from tests.forging import spoilt
 from tests.fuzzing import fuzzing
 

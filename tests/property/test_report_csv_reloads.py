@@ -7,9 +7,11 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Left
-from bulk.core.model import (
+from bulk.jobfile import Format, read_rows
+from bulk.jobfile.values import CONTROLS
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Left
+from bulk.model import (
     Action,
     ModifyBody,
     Outcome,
@@ -22,12 +24,10 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan.decision import decide
-from bulk.core.reports import as_csv
-from bulk.core.reports.model import Report
-from bulk.core.reports.row import Row
-from bulk.core.rows import Format, read_rows
-from bulk.core.rows.values import CONTROLS
+from bulk.plan.decision import decide
+from bulk.reports import as_csv
+from bulk.reports.model import Report
+from bulk.reports.row import Row
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cn"), exclude_characters="\0"), max_size=30) | (
     st.sampled_from(

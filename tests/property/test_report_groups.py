@@ -5,15 +5,15 @@ from collections import defaultdict
 
 import pytest
 
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.change_line import alike_within
-from bulk.core.ledger.records import record_json
-from bulk.core.model import Change
-from bulk.core.plan import ordered
-from bulk.core.plan.decision import decide
-from bulk.core.reports.overview import Overview
-from bulk.core.reports.row import Row
-from bulk.core.reports.totals import Tally
+from bulk.ledger.chain import Chain
+from bulk.ledger.change_line import alike_within
+from bulk.ledger.records import record_json
+from bulk.model import Change
+from bulk.plan import ordered
+from bulk.plan.decision import decide
+from bulk.reports.overview import Overview
+from bulk.reports.row import Row
+from bulk.reports.totals import Tally
 from tests.nouns import LiveList, whole
 from tests.property.test_equal_decisions import TARGET, a_state, an_update, some_bodies
 

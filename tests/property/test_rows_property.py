@@ -8,8 +8,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import InvalidRow, Issue, PortMapping, ServiceUpdate, Target, ports_json
-from bulk.core.rows import Format, Row, read_rows, sift
+from bulk.jobfile import Format, Row, read_rows, sift
+from bulk.model import InvalidRow, Issue, PortMapping, ServiceUpdate, Target, ports_json
 from tests.nouns import port_mappings
 
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")

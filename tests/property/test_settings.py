@@ -6,8 +6,10 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.footprint import Footprint
-from bulk.core.job import (
+from bulk.ledger.edits import WHERE, Edits, edits
+from bulk.model import Issue
+from bulk.plan.footprint import Footprint
+from bulk.settings import (
     SETTINGS,
     Job,
     Setting,
@@ -17,8 +19,6 @@ from bulk.core.job import (
     settings_json,
     values_of,
 )
-from bulk.core.ledger.edits import WHERE, Edits, edits
-from bulk.core.model import Issue
 
 TEXTS = {
     "window": st.one_of(

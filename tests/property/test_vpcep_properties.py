@@ -10,9 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from bulk.core.guards import strays
-from bulk.core.ledger.records import state_json
-from bulk.core.model import (
+from bulk.ledger.records import state_json
+from bulk.model import (
     Abort,
     Done,
     Doubt,
@@ -23,14 +22,15 @@ from bulk.core.model import (
     ServiceId,
     ServiceState,
 )
-from bulk.core.puts import put_of
-from bulk.core.vpcep.codes import CODES
-from bulk.core.vpcep.keys import KeyPair, Stamp
-from bulk.core.vpcep.refusals import CODE_CHARS_MAX, MESSAGE_CHARS_MAX, error_in, retry_after_s, stated_limit
-from bulk.core.vpcep.replies import Answer, as_asked, listed, modified, shown
-from bulk.core.vpcep.requests import modify_service, services_path
-from bulk.core.vpcep.services import service
-from bulk.core.vpcep.signing import canonical_path, canonical_query
+from bulk.plan.guards import strays
+from bulk.puts import put_of
+from bulk.vpcep.codes import CODES
+from bulk.vpcep.keys import KeyPair, Stamp
+from bulk.vpcep.refusals import CODE_CHARS_MAX, MESSAGE_CHARS_MAX, error_in, retry_after_s, stated_limit
+from bulk.vpcep.replies import Answer, as_asked, listed, modified, shown
+from bulk.vpcep.requests import modify_service, services_path
+from bulk.vpcep.services import service
+from bulk.vpcep.signing import canonical_path, canonical_query
 from tests.nouns import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")

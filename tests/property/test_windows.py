@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bulk.adapters.zone import MachineZone
-from bulk.core.job import Daily, Deadline
+from bulk.settings import Daily, Deadline
+from bulk.settings.zone import MachineZone
 
 CHANGES = [
     ("Europe/Berlin", "2026-03-29T01:00Z"),

@@ -22,7 +22,7 @@ def stage(
     folder = tmp_path / "job"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    monkeypatch.setattr("bulk.adapters.clock.SystemDice.random", lambda _: 0.0)  # no backoff is waited for
+    monkeypatch.setattr("bulk.clock.SystemDice.random", lambda _: 0.0)  # no backoff is waited for
     with Aside(**settings) as aside:
         identity = aside.simulator.identity
         for name, value in {

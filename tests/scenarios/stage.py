@@ -21,9 +21,9 @@ from typing import Any, Self, TypeVar
 import orjson
 import pytest
 
-from bulk.adapters.ledger import records
 from bulk.cli.main import main
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
+from bulk.ledger.file import records
 from bulk.simulator import Applied, Simulator
 from tests.forging import forged, records_of
 from tests.simulator_caller import PROJECT, line, mapping, service_id

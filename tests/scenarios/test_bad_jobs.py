@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from bulk.cli.main import main
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.bad_jobs import BAD_JOBS, BadJob
 
 

@@ -16,11 +16,11 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.adapters.clock import SystemClock
-from bulk.adapters.ledger import LedgerFile, only_run
 from bulk.cli import logs
 from bulk.cli.main import main
-from bulk.core.errors import ExitCode
+from bulk.clock import SystemClock
+from bulk.errors import ExitCode
+from bulk.ledger.file import LedgerFile, only_run
 from tests.scenarios.stage import Ended, Stage, Typed, fleet_lines, wide
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, line, mapping, service_id
 

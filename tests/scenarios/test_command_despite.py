@@ -6,7 +6,7 @@ import shlex
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, fleet_lines, wide
 from tests.simulator_caller import service_id
 

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from bulk.cli import logs, options
-from bulk.core.errors import ExitCode
-from bulk.core.job import SETTINGS, WhileOpen, flag_of, variable_of
-from bulk.core.ledger.edits import WHERE
+from bulk.errors import ExitCode
+from bulk.ledger.edits import WHERE
+from bulk.settings import SETTINGS, WhileOpen, flag_of, variable_of
 from tests.scenarios.stage import Ended, Stage, fleet_lines, wide
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 

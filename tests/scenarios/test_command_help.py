@@ -14,7 +14,7 @@ import bulk
 from bulk.cli import verbs
 from bulk.cli.examples import EXAMPLES
 from bulk.cli.main import main
-from bulk.core.job import Group
+from bulk.settings import Group
 from tests.scenarios.stage import Stage
 from tests.simulator_caller import PROJECT, mapping
 

@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Ended, Stage, Typed, wide
 from tests.simulator_caller import PROJECT, service_id
 
@@ -161,7 +161,7 @@ def test_a_saved_plan_is_no_word_for_its_address_and_what_is_printed_names_it(
 ) -> None:
     """A ledger may come from anywhere; each command that is to be repeated is complete."""
     here = stage.aside.simulator.url.replace("127.0.0.1", "localhost")
-    monkeypatch.setattr("bulk.core.vpcep.regions.must_be_named", lambda api: api.host == "localhost")
+    monkeypatch.setattr("bulk.vpcep.regions.must_be_named", lambda api: api.host == "localhost")
     monkeypatch.setattr("bulk.app.sources.must_be_named", lambda api: api.host == "localhost")
     stage.job(wide([1]), endpoint=here)
     monkeypatch.setenv("BULK_PROJECT_ID", PROJECT)

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, wide
 from tests.simulator_caller import mapping, service_id
 

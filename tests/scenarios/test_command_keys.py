@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage
 from tests.simulator_caller import line, service_id
 

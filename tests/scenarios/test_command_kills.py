@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, fleet_lines, until, wide
 from tests.simulator_caller import service_id
 

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
 from tests.simulator_caller import service_id
 

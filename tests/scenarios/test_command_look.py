@@ -8,9 +8,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.errors import ExitCode
-from bulk.core.vpcep.codes import advice_for
+from bulk.errors import ExitCode
+from bulk.ledger.file import LedgerFile
+from bulk.vpcep.codes import advice_for
 from tests.scenarios.stage import Stage, wide
 from tests.simulator_caller import service_id
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.adapters.ledger import only_run
-from bulk.core.errors import ExitCode
-from bulk.core.job import forms
+from bulk.errors import ExitCode
+from bulk.ledger.file import only_run
+from bulk.settings import forms
 from tests.scenarios.stage import Json, Stage, wide
 from tests.simulator_caller import mapping, service_id
 

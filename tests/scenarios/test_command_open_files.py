@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from bulk.simulator import Switches
 from tests.scenarios.stage import Stage, fleet_lines, wide
 

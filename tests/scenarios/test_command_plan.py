@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, fleet_lines, wide
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bulk.cli import progress
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
 from tests.simulator_caller import line, service_id
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bulk.adapters import ledger as ledger_file
-from bulk.adapters.ledger import LedgerFile
 from bulk.app import applying, finding, jobs, ledgers
 from bulk.app.ledgers import plan_report, reading
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
+from bulk.ledger import file as ledger_file
+from bulk.ledger.file import LedgerFile
 from tests.fakes import FakeClock
 from tests.forging import forge, ledger
 from tests.integration.test_ledger_ends import RUNS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, Typed, wide
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
+from bulk.ledger.file import LedgerFile
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
 from tests.scenarios.stage import Stage, Typed, until, wide

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile, kept_at_rest
 from bulk.cli import logs
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
+from bulk.ledger.file import LedgerFile, kept_at_rest
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
 from tests.scenarios.stage import WAIT_S, Ended, Stage, Typed, until, wide

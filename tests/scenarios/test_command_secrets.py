@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Ended, Stage, wide
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 from tests.spellings import BASE64, SPELLINGS, parts_of
@@ -253,7 +253,7 @@ def test_the_simulators_keys_are_made_for_the_run_and_kept_nowhere(
         return made[-1]
 
     monkeypatch.delenv("BULK_ENDPOINT")
-    monkeypatch.setattr("bulk.adapters.practice.secrets.token_hex", token_hex)
+    monkeypatch.setattr("bulk.rehearsal.simulator_process.secrets.token_hex", token_hex)
     stage.file(
         "fleet.jsonl", f'{{"id": "4189d3c2-8882-4871-a3c2-000000000001", "project_id": "{PROJECT}"}}\n'
     )

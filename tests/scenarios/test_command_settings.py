@@ -12,8 +12,8 @@ import typer
 from bulk.cli import options
 from bulk.cli.command import Verb, Verbs
 from bulk.cli.main import app, main
-from bulk.core.errors import ExitCode, UsageError
-from bulk.core.job import SETTINGS, Group, Job, flag_of, read_job
+from bulk.errors import ExitCode, UsageError
+from bulk.settings import SETTINGS, Group, Job, flag_of, read_job
 from tests.scenarios.stage import Stage, clear_settings, wide
 
 SWITCHES = [name for name in options.ALL if SETTINGS[name].form.flag_type is bool]

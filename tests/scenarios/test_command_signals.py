@@ -13,7 +13,7 @@ from threading import Thread
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, until, wide
 from tests.simulator_caller import service_id
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, wide
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, fleet_lines, wide
 from tests.scenarios.test_command_signals import at_a_terminal
 from tests.simulator_caller import mapping, service_id

@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Json, Stage
 
 FOLDER = Path(__file__).parents[1] / "ledgers" / "format-2"

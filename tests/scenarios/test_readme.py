@@ -18,14 +18,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from bulk.adapters import credentials, unhonoured
 from bulk.cli.main import app
-from bulk.core.errors import ExitCode
-from bulk.core.job import SETTINGS, Job, Setting, flag_of, read_job
-from bulk.core.ledger import records
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Outcome, Sigil
-from bulk.core.rows.columns import COLUMNS, MAPPING_COLUMNS
+from bulk.errors import ExitCode
+from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS
+from bulk.ledger import records
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Outcome, Sigil
+from bulk.settings import SETTINGS, Job, Setting, flag_of, read_job
+from bulk.vpcep import credentials, unhonoured
 from tests.scenarios.stage import Stage
 from tests.simulator_caller import PROJECT, mapping
 
@@ -292,7 +292,7 @@ def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> 
 
 
 def test_the_order_of_credentials_is_that_of_the_code() -> None:
-    """Word for word the list at the head of `adapters/credentials.py`."""
+    """Word for word the list at the head of `bulk/vpcep/credentials.py`."""
     listed = re.findall(r"^\d\. .*$", JOBS, re.MULTILINE)
     documented = re.findall(r"^\d\. .*$", credentials.__doc__ or "", re.MULTILINE)
     assert len(documented) == 7

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.clock import SystemClock
-from bulk.adapters.ledger import LedgerFile
 from bulk.app.applying import apply_ledger
 from bulk.app.jobs import open_job
 from bulk.app.ledgers import reading
 from bulk.app.planning import plan_from
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.app.surroundings import Surroundings
-from bulk.core.errors import LedgerBusy, Refused
+from bulk.clock import SystemClock
+from bulk.errors import LedgerBusy, Refused
+from bulk.ledger.file import LedgerFile
 from bulk.simulator import Simulator
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 from tests.use_cases import Yes, leading_to, passed_over

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 from tests.scenarios.stage import Json, Stage
 
 JOBS = Path(__file__).parents[2] / "jobs"

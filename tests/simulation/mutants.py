@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bulk.core.ledger.records import AttemptResult, Purpose
-from bulk.core.ledger.row_life import OpenRow
-from bulk.core.model import Action, Doubt, Reject, Reply, ServiceState
-from bulk.core.puts import ALWAYS_SHOWN
+from bulk.ledger.records import AttemptResult, Purpose
+from bulk.ledger.row_life import OpenRow
+from bulk.model import Action, Doubt, Reject, Reply, ServiceState
+from bulk.puts import ALWAYS_SHOWN
 from bulk.run import board, first_look, lane, machine, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from bulk.core.errors import LedgerDamaged
+from bulk.errors import LedgerDamaged
 from bulk.run.stages import Place
 from tests.simulation.mutants import MUTANTS, Mutant
 from tests.simulation.world import World

@@ -15,11 +15,11 @@ from itertools import count
 
 import orjson
 
-from bulk.core.ledger.change_line import plain_put
-from bulk.core.ledger.decisions import decided
-from bulk.core.ledger.folding import take_in
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import (
+from bulk.ledger.change_line import plain_put
+from bulk.ledger.decisions import decided
+from bulk.ledger.folding import take_in
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -33,9 +33,9 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.ledger.row_life import Stage
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.row_life import Stage
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Abort,
     Action,
     AsAsked,
@@ -60,7 +60,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from bulk.core.puts import Put
+from bulk.puts import Put
 from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bulk.core.audit import Audit, Breach, Promise
-from bulk.core.ledger.records import (
+from bulk.ledger.audit import Audit, Breach, Promise
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -21,7 +21,7 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.model import Action, LaneName, Outcome, Reply, RequestKind
+from bulk.model import Action, LaneName, Outcome, Reply, RequestKind
 from tests.nouns import change, digest_of, end_record, planned, run_record, session_record
 
 UNREADABLE = (

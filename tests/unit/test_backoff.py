@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.backoff import BASE_S, CAP_S, backoff_s
+from bulk.pacing.backoff import BASE_S, CAP_S, backoff_s
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.chain import GENESIS, Chain, seal, timestamp
-from bulk.core.ledger.records import Json, record_json
-from bulk.core.model import Change
+from bulk.errors import LedgerDamaged
+from bulk.ledger.chain import GENESIS, Chain, seal, timestamp
+from bulk.ledger.records import Json, record_json
+from bulk.model import Change
 from tests.nouns import changes, texts
 
 AT = "2026-01-15T08:30:00.000Z"

@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from bulk.adapters.clock import SystemClock, SystemDice
+from bulk.clock import SystemClock, SystemDice
 
 
 def test_the_clocks_are_the_machines() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bulk.core.vpcep.code_table import CodeClass
-from bulk.core.vpcep.codes import CODES, NoReply, advice_for, classify, ends_run, known
+from bulk.vpcep.code_table import CodeClass
+from bulk.vpcep.codes import CODES, NoReply, advice_for, classify, ends_run, known
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.concurrency import Answered, Sizing, sizing, step, workers
+from bulk.pacing.pool import Answered, Sizing, sizing, step, workers
 
 FAST = Answered(latency_s=0.05)
 SLOW = Answered(latency_s=0.5)

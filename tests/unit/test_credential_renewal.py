@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from bulk.adapters.identity import RENEWAL_PAUSE_S, TRIES, Credential, Patience
-from bulk.core.model import Abort, Reply, Retry
-from bulk.core.vpcep.keys import KeyPair, Secret, Token
+from bulk.model import Abort, Reply, Retry
+from bulk.vpcep.identity import RENEWAL_PAUSE_S, TRIES, Credential, Patience
+from bulk.vpcep.keys import KeyPair, Secret, Token
 
 NO = Abort(reply=Reply(http=401), hint="check the password")
 LATER = Retry(reply=Reply(http=503, code="APIGW.0613", message="no"))

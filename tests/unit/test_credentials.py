@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.credentials import Agency, Password, find_credentials
-from bulk.core.errors import CredentialsError
-from bulk.core.vpcep.keys import KeyPair, Token
+from bulk.errors import CredentialsError
+from bulk.vpcep.credentials import Agency, Password, find_credentials
+from bulk.vpcep.keys import KeyPair, Token
 
 SDK = {"HUAWEICLOUD_SDK_AK": "AK1", "HUAWEICLOUD_SDK_SK": "SK1"}
 TOKEN = {"HW_AUTH_TOKEN": "MII"}

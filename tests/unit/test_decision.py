@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulk.core.model import (
+from bulk.model import (
     MAPPINGS_MAX,
     Action,
     Caution,
@@ -18,7 +18,7 @@ from bulk.core.model import (
     ServiceUpdate,
     Target,
 )
-from bulk.core.plan.decision import decide
+from bulk.plan.decision import decide
 from tests.nouns import PROJECT, service_id
 
 LIVE = ServiceState(

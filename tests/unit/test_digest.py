@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.errors import LedgerDamaged
-from bulk.core.job import SETTINGS
-from bulk.core.ledger.digest import PlanDigest, planned_terms
-from bulk.core.ledger.records import Json, Run, change_of, record_json, target_json
-from bulk.core.model import Action, Change, ModifyBody, PortMapping, Protocol, ServiceId, Target
+from bulk.errors import LedgerDamaged
+from bulk.ledger.digest import PlanDigest, planned_terms
+from bulk.ledger.records import Json, Run, change_of, record_json, target_json
+from bulk.model import Action, Change, ModifyBody, PortMapping, Protocol, ServiceId, Target
+from bulk.settings import SETTINGS
 from tests.nouns import PROJECT, change, changes, digest_of, ring, run_record, texts
 
 PARKED, WAITING = ring(2)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.vpcep.echoes import PART, Echoes
+from bulk.vpcep.echoes import PART, Echoes
 from tests.spellings import SPELLINGS, parts
 
 BASE64 = (base64.b64encode, base64.urlsafe_b64encode)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bulk.core.footprint import Footprint
-from bulk.core.job import SETTINGS, Job, Pace, WhileOpen, read_settings, settings_of, with_values
-from bulk.core.ledger.edits import WHERE, Edits, edits
+from bulk.ledger.edits import WHERE, Edits, edits
+from bulk.plan.footprint import Footprint
+from bulk.settings import SETTINGS, Job, Pace, WhileOpen, read_settings, settings_of, with_values
 
 FOOTPRINT = Footprint(rows=60, changes=40, mappings=80)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bulk.core import errors
-from bulk.core.errors import BulkError, ExitCode, JobInvalid, LedgerBusy, Refused, UsageError
-from bulk.core.model import Issue
+from bulk import errors
+from bulk.errors import BulkError, ExitCode, JobInvalid, LedgerBusy, Refused, UsageError
+from bulk.model import Issue
 
 ISSUE = Issue(place="a.csv:2", field="", message="m", hint="h")
 

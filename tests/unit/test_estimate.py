@@ -2,8 +2,8 @@
 
 import pytest
 
-from bulk.core.plan import Estimate, estimate_of, list_requests
-from bulk.core.plan.estimate import Load
+from bulk.plan import Estimate, estimate_of, list_requests
+from bulk.plan.estimate import Load
 
 
 @pytest.mark.parametrize(("services", "pages"), [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (5_000, 5)])

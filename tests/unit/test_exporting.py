@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from bulk.app.exporting import UNCHANGED, row_of
-from bulk.core.exports import Edit
-from bulk.core.model import PortMapping, ServiceId, ServiceState, ServiceUpdate, Target
+from bulk.model import PortMapping, ServiceId, ServiceState, ServiceUpdate, Target
+from bulk.reports.export import Edit
 from tests.nouns import PROJECT, ports, state
 
 LIVE = replace(state(1, 22, 80), service_name=f"cn-north-4.web.{state(1).id}")

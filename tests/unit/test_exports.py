@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from bulk.core.exports import Edit, Selection
-from bulk.core.model import PortMapping, Ports, Protocol, ServiceId
+from bulk.model import PortMapping, Ports, Protocol, ServiceId
+from bulk.reports.export import Edit, Selection
 from tests.nouns import port_maps, state
 
 WEB = replace(

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 import pytest
 
-from bulk.adapters.files import JOB_TOML_BYTES_MAX, RowsFile, find_job, format_of, ledger_path, open_rows
-from bulk.core.errors import BulkError, CannotRun, UsageError
-from bulk.core.model import Format
+from bulk.errors import BulkError, CannotRun, UsageError
+from bulk.jobfile.files import JOB_TOML_BYTES_MAX, RowsFile, find_job, format_of, ledger_path, open_rows
+from bulk.model import Format
 
 
 def said(failure: pytest.ExceptionInfo[BulkError]) -> str:

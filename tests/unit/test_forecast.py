@@ -5,14 +5,14 @@ from datetime import datetime, time
 
 import pytest
 
-from bulk.adapters.clock import SystemClock
 from bulk.app.forecast import forecast
 from bulk.app.surroundings import system
-from bulk.core.job import Daily, Deadline, Job
-from bulk.core.ledger.folding import take_in
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import Planned, Run, record_json, record_type, target_json
-from bulk.core.model import Action
+from bulk.clock import SystemClock
+from bulk.ledger.folding import take_in
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Planned, Run, record_json, record_type, target_json
+from bulk.model import Action
+from bulk.settings import Daily, Deadline, Job
 from tests.nouns import PROJECT, change, planned, run_record
 
 OTHER = PROJECT._replace(project_id="b" * 32)

@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.core.ledger.digest import digest_for
-from bulk.core.ledger.format2 import modern
-from bulk.core.ledger.records import Json, change_of, pace_of
-from bulk.core.model import Change, Hold, Limit, RequestKind, Why
+from bulk.ledger.digest import digest_for
+from bulk.ledger.format2 import modern
+from bulk.ledger.records import Json, change_of, pace_of
+from bulk.model import Change, Hold, Limit, RequestKind, Why
 
 
 def note(about: str, message: object) -> Json:

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.core.footprint import Footprint
-from bulk.core.guards import failures_max, findings, side_effects
-from bulk.core.job import Guards, Share
-from bulk.core.model import Action, Change, ModifyBody, ServiceState, SideEffect
+from bulk.model import Action, Change, ModifyBody, ServiceState, SideEffect
+from bulk.plan.footprint import Footprint
+from bulk.plan.guards import failures_max, findings, side_effects
+from bulk.settings import Guards, Share
 from tests.nouns import change, ports, service_id, state
 
 

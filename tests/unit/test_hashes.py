@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.hashes import Hashes
+from bulk.hashes import Hashes
 
 
 @given(st.lists(st.integers(-200, 200) | st.integers(-(2**63), 2**63 - 1)))

@@ -6,9 +6,9 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from bulk.core.model import Abort, Retry
-from bulk.core.vpcep.codes import NoReply
-from bulk.core.vpcep.iam import (
+from bulk.model import Abort, Retry
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.iam import (
     TOKEN_LIFE_S,
     Project,
     issued_token,
@@ -16,8 +16,8 @@ from bulk.core.vpcep.iam import (
     projects,
     temporary_key,
 )
-from bulk.core.vpcep.keys import KeyPair, Token
-from bulk.core.vpcep.replies import Answer, Lost
+from bulk.vpcep.keys import KeyPair, Token
+from bulk.vpcep.replies import Answer, Lost
 
 NOW = 1_768_465_800.0  # 2026-01-15T08:30:00Z
 

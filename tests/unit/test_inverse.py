@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.inverse import inverse, with_side_effects, written
-from bulk.core.model import BODY_FIELDS, Action, Change, ModifyBody, PortMapping, ServiceState, SideEffect
+from bulk.model import BODY_FIELDS, Action, Change, ModifyBody, PortMapping, ServiceState, SideEffect
+from bulk.plan.inverse import inverse, with_side_effects, written
 from tests.nouns import change, ports, service_id, update
 
 BEFORE = ServiceState(

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from bulk.core.job import (
+from bulk.jobfile.columns import COLUMNS
+from bulk.model import Format, Issue, Target
+from bulk.settings import (
     SETTINGS,
     Daily,
     Deadline,
@@ -23,8 +25,6 @@ from bulk.core.job import (
     read_settings,
     settings_json,
 )
-from bulk.core.model import Format, Issue, Target
-from bulk.core.rows.columns import COLUMNS
 
 
 def job_of(toml: str = "", **flags: Any) -> Job:

@@ -6,9 +6,9 @@ import pytest
 
 from bulk.app.jobs import job_of_ledger
 from bulk.app.sources import Endpoint
-from bulk.core.errors import UsageError
-from bulk.core.job import Guards, Job, Where, settings_json
-from bulk.core.ledger.progress import Progress
+from bulk.errors import UsageError
+from bulk.ledger.progress import Progress
+from bulk.settings import Guards, Job, Where, settings_json
 
 PLANNED = Job(rows="services.csv", where=Where(region="cn-north-4"))
 SIMULATED = Endpoint(url="simulator", seed="seed.jsonl", fleet="fleet.jsonl")

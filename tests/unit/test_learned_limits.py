@@ -8,8 +8,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bulk.adapters.limits import AGE_S_MAX, Budget, Learned, LearnedLimits, state_folder
-from bulk.core.model import LaneName, Limit, RequestKind
+from bulk.model import LaneName, Limit, RequestKind
+from bulk.pacing.learned_limits import AGE_S_MAX, Budget, Learned, LearnedLimits, state_folder
 
 NOW = 1_768_465_800.0
 LANE = LaneName(host="vpcep.cn-north-4.myhuaweicloud.com", region="cn-north-4", account="d41d8cd98f00")

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from asyncio_throttle import Throttler
 
-from bulk.adapters.throttle import PACE, TOGETHER_S, Limiter
-from bulk.core.model import Hold, Limit, Reply, Throttled, Wait
-from bulk.core.pacing import Pacing, PushBack, auto, fixed
+from bulk.model import Hold, Limit, Reply, Throttled, Wait
+from bulk.pacing import Pacing, PushBack, auto, fixed
+from bulk.pacing.limiter import PACE, TOGETHER_S, Limiter
 from tests.limiters import StillClock
 
 REPLY = Reply(http=429, code="APIGW.0308")

@@ -7,7 +7,7 @@ import pytest
 
 from bulk.cli.logs import configure
 from bulk.cli.options import LogForm
-from bulk.core.ledger.records import (
+from bulk.ledger.records import (
     DecidedBy,
     Decision,
     End,
@@ -20,8 +20,8 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import LaneName, RequestKind
+from bulk.ledger.stops import BrakeReason
+from bulk.model import LaneName, RequestKind
 from tests.nouns import change
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")

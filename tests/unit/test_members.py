@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.members import (
+from bulk.errors import LedgerDamaged
+from bulk.ledger.members import (
     RECORDS,
     TEXT_KEPT_CHARS_MAX,
     checked,
     checked_whole,
 )
-from bulk.core.ledger.records import (
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -33,8 +33,8 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     TARGETS_MAX,
     Action,
     Change,

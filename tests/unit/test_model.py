@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import (
+from bulk.model import (
     BODY_FIELDS,
     DISPLAY_FIELDS,
     DRIFT_FIELDS,

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile, only_run
-from bulk.adapters.new_file import new_file, new_folder, partial_of
-from bulk.adapters.practice import practice_server
-from bulk.core.errors import CannotRun, LedgerBusy, UsageError
+from bulk.errors import CannotRun, LedgerBusy, UsageError
+from bulk.files.new_file import new_file, new_folder, partial_of
+from bulk.ledger.file import LedgerFile, only_run
+from bulk.rehearsal.simulator_process import practice_server
 
 
 def test_a_file_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:

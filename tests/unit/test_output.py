@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from bulk.cli import main, output
-from bulk.core.reports.words import text
+from bulk.reports.words import text
 
 STEERING = "\x1b\x9b\u202e\r"
 EVIL = "a\x1b[2J\x9b\u202eb\r\nc"

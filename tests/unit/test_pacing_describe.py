@@ -2,10 +2,10 @@
 
 import pytest
 
-from bulk.core.model import Hold, Limit, Reply, Throttled, Wait, Why
-from bulk.core.pacing import Pacing, PushBack, Refused, auto, believed, fixed, reason, step
-from bulk.core.pacing.describe import limit_text, noise_text, wait_text
-from bulk.core.pacing.states import RAMP, Trial
+from bulk.model import Hold, Limit, Reply, Throttled, Wait, Why
+from bulk.pacing import Pacing, PushBack, Refused, auto, believed, fixed, reason, step
+from bulk.pacing.describe import limit_text, noise_text, wait_text
+from bulk.pacing.states import RAMP, Trial
 
 RATE = Wait(hold=Hold.RATE)
 USER = Limit(requests=60, window_s=60.0, policy="user")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import Limit, Reply, Throttled, Why
-from bulk.core.pacing import Accepted, Refused, believed, fixed, step
+from bulk.model import Limit, Reply, Throttled, Why
+from bulk.pacing import Accepted, Refused, believed, fixed, step
 from tests.limiters import Bucket, Path, run, steady, stepped
 
 REPLY = Reply(http=429, code="APIGW.0308")

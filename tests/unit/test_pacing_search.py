@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import Limit, Reply, Throttled, Why
-from bulk.core.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
-from bulk.core.pacing.states import RAMP, Trial
+from bulk.model import Limit, Reply, Throttled, Why
+from bulk.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
+from bulk.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
 TRIP_S = 0.1

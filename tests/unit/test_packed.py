@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.core.model import ModifyBody, ServiceId, ServiceUpdate, Target, port_mapping
-from bulk.core.rows import packed
-from bulk.core.rows.packed import Updates
+from bulk.jobfile import packed
+from bulk.jobfile.packed import Updates
+from bulk.model import ModifyBody, ServiceId, ServiceUpdate, Target, port_mapping
 
 HOME, AWAY = Target("cn-north-4", "6e9dfd51d1124e8d8498dce894923a0d"), Target("eu-west-101", "", "other")
 PORTS = (port_mapping(80, 8080, "TCP"),)

@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from bulk.core.model import (
+from bulk.model import (
     PORT_MAX,
     Action,
     Change,
@@ -16,8 +16,8 @@ from bulk.core.model import (
     ServiceState,
     ServiceUpdate,
 )
-from bulk.core.plan import ordered, plan_target, steps
-from bulk.core.plan.port_claims import held, wanted
+from bulk.plan import ordered, plan_target, steps
+from bulk.plan.port_claims import held, wanted
 from tests.nouns import PROJECT, LiveList, whole
 
 HTTP, HTTPS = 80, 443

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.errors import LedgerDamaged
-from bulk.core.ledger.folding import DECISIONS_MAX, NOTES_MAX, OTHER_CODES, SESSIONS_MAX, take_in
-from bulk.core.ledger.progress import Progress, hash_of
-from bulk.core.ledger.records import (
+from bulk.errors import LedgerDamaged
+from bulk.ledger.folding import DECISIONS_MAX, NOTES_MAX, OTHER_CODES, SESSIONS_MAX, take_in
+from bulk.ledger.progress import Progress, hash_of
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -25,9 +25,9 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.ledger.row_life import Stage
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import ROWS_MAX, Action, LaneName, Outcome, Reply, RequestKind
+from bulk.ledger.row_life import Stage
+from bulk.ledger.stops import BrakeReason
+from bulk.model import ROWS_MAX, Action, LaneName, Outcome, Reply, RequestKind
 from tests.nouns import PROJECT, change, end_record, run_record, session_record
 from tests.nouns import planned as planned_record
 
@@ -230,7 +230,7 @@ def test_a_row_that_no_plan_has_takes_no_memory(row: int) -> None:
 
 def test_a_plan_has_as_many_targets_as_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each stays in memory."""
-    monkeypatch.setattr("bulk.core.ledger.folding.TARGETS_MAX", 2)
+    monkeypatch.setattr("bulk.ledger.folding.TARGETS_MAX", 2)
     story = Story()
     story.tell(run_record(), *(replace(change(n), target=PROJECT._replace(profile=str(n))) for n in (1, 2)))
     with pytest.raises(LedgerDamaged, match=r"^line 4 names no target, or one more than 2"):
@@ -252,14 +252,14 @@ def test_rows_that_others_wait_for_are_in_the_plan(monkeypatch: pytest.MonkeyPat
     assert Story().tell(run_record(), first, last, Planned(rows=2, counts={}, digest="")).rows == 2
     with pytest.raises(LedgerDamaged, match=r"^line 3 ends a plan in which a row waits for row 2"):
         Story().tell(run_record(), first, Planned(rows=1, counts={}, digest=""))
-    monkeypatch.setattr("bulk.core.ledger.folding._AWAITED_MAX", 2)
+    monkeypatch.setattr("bulk.ledger.folding._AWAITED_MAX", 2)
     with pytest.raises(LedgerDamaged, match=r"^line 2 waits for more than 2 rows that are not planned yet"):
         Story().tell(run_record(), change(1, after=(2, 3, 4)))
 
 
 def test_codes_beyond_a_number_are_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that makes up a code for each reply must not fill the memory; the sums stay right."""
-    monkeypatch.setattr("bulk.core.ledger.folding.CODES_MAX", 2)
+    monkeypatch.setattr("bulk.ledger.folding.CODES_MAX", 2)
     story = planned(4)
     for row in range(1, 5):
         story.tell(Intent(row=row, attempt=1), outcome_with(row, Outcome.FAILED, f"code {row}"))

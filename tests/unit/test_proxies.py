@@ -2,9 +2,9 @@
 
 import pytest
 
-from bulk.core.errors import UsageError
-from bulk.core.vpcep.proxies import is_exempt, passwords_in, proxy_for
-from bulk.core.vpcep.regions import parse_endpoint
+from bulk.errors import UsageError
+from bulk.vpcep.proxies import is_exempt, passwords_in, proxy_for
+from bulk.vpcep.regions import parse_endpoint
 
 API = parse_endpoint("https://vpcep.cn-north-4.myhuaweicloud.com")
 PRIVATE = parse_endpoint("https://10.1.2.3:8443")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.core.errors import CredentialsError, ExitCode, FleetUnreadable, PushedBack
-from bulk.core.model import (
+from bulk.errors import CredentialsError, ExitCode, FleetUnreadable, PushedBack
+from bulk.model import (
     Abort,
     Done,
     Listed,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.change_line import mappings_within, plain_put, shows_as_asked, shows_before
-from bulk.core.ledger.records import (
+from bulk.ledger.chain import Chain
+from bulk.ledger.change_line import mappings_within, plain_put, shows_as_asked, shows_before
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     Decision,
@@ -29,7 +29,7 @@ from bulk.core.ledger.records import (
     state_json,
     state_of,
 )
-from bulk.core.model import (
+from bulk.model import (
     BODY_FIELDS,
     STATE_FIELDS,
     Action,
@@ -44,7 +44,7 @@ from bulk.core.model import (
     is_service_id,
     ports_json,
 )
-from bulk.core.puts import put_of
+from bulk.puts import put_of
 from tests.nouns import RECORDS, bodies, change, changes, port_maps, ports, state, states
 
 ENVELOPE = {"n", "at", "type", "sum"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bulk.core.model import Limit
-from bulk.core.vpcep.refusals import (
+from bulk.model import Limit
+from bulk.vpcep.refusals import (
     CENTURY_S,
     ENCODED_CHARS_MAX,
     MESSAGE_CHARS_MAX,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bulk.core.errors import UsageError
-from bulk.core.job.forms import ENDPOINT
-from bulk.core.model import Issue
-from bulk.core.vpcep.regions import (
+from bulk.errors import UsageError
+from bulk.model import Issue
+from bulk.settings.forms import ENDPOINT
+from bulk.vpcep.regions import (
     REGIONS,
     WITH_IAM,
     endpoint_for,

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.core.errors import ExitCode
-from bulk.core.ledger.records import Json
-from bulk.core.model import Action, Change, ModifyBody, Outcome, Target
-from bulk.core.plan import steps
-from bulk.core.rehearsal import (
+from bulk.errors import ExitCode
+from bulk.ledger.records import Json
+from bulk.model import Action, Change, ModifyBody, Outcome, Target
+from bulk.plan import steps
+from bulk.rehearsal import (
     Check,
     Measurement,
     Prediction,

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from bulk.core.model import ModifyBody, Outcome
-from bulk.core.rehearsal import Check, Measurement, Prediction, Rehearsal
-from bulk.core.rehearsal.report import as_json, lines
-from bulk.core.reports.timeline import Latency
-from bulk.core.reports.words import plain
+from bulk.model import ModifyBody, Outcome
+from bulk.rehearsal import Check, Measurement, Prediction, Rehearsal
+from bulk.rehearsal.report import as_json, lines
+from bulk.reports.timeline import Latency
+from bulk.reports.words import plain
 from tests.nouns import change, ports, service_id
 
 PARKED = replace(change(1), parking=ModifyBody(ports=ports(9001)))

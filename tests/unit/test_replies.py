@@ -6,7 +6,7 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from bulk.core.model import (
+from bulk.model import (
     Abort,
     Denied,
     Done,
@@ -22,9 +22,9 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from bulk.core.vpcep.codes import NoReply
-from bulk.core.vpcep.replies import Answer, Lost, listed, modified, shown
-from bulk.core.vpcep.services import UNREADABLE
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.replies import Answer, Lost, listed, modified, shown
+from bulk.vpcep.services import UNREADABLE
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 NOW = 1_768_465_800.0  # 2026-01-15T08:30:00Z

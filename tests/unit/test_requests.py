@@ -2,10 +2,10 @@
 
 import orjson
 
-from bulk.core.model import ModifyBody, PortMapping, ServiceId
-from bulk.core.puts import put_of
-from bulk.core.vpcep.keys import KeyPair, Stamp, Token
-from bulk.core.vpcep.requests import (
+from bulk.model import ModifyBody, PortMapping, ServiceId
+from bulk.puts import put_of
+from bulk.vpcep.keys import KeyPair, Stamp, Token
+from bulk.vpcep.requests import (
     list_projects,
     list_services,
     modify_service,

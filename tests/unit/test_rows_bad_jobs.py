@@ -4,8 +4,8 @@ import io
 
 import pytest
 
-from bulk.core.model import Issue, Target
-from bulk.core.rows import Format, read_rows, sift, survey
+from bulk.jobfile import Format, read_rows, sift, survey
+from bulk.model import Issue, Target
 from tests.scenarios.bad_jobs import BAD_JOBS, BadJob
 
 DEFAULT = Target(region="cn-north-4", project_id="")

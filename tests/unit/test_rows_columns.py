@@ -4,12 +4,7 @@ from dataclasses import fields, replace
 
 import pytest
 
-from bulk.core.ledger.progress import Progress
-from bulk.core.model import ModifyBody, PortMapping, ServiceUpdate, Target
-from bulk.core.reports import as_csv, as_html, as_json
-from bulk.core.reports.model import Report
-from bulk.core.reports.row import Row
-from bulk.core.rows.columns import (
+from bulk.jobfile.columns import (
     COLUMNS,
     CSV_COLUMNS,
     MAPPING_COLUMNS,
@@ -17,6 +12,11 @@ from bulk.core.rows.columns import (
     ColumnKind,
     names_of,
 )
+from bulk.ledger.progress import Progress
+from bulk.model import ModifyBody, PortMapping, ServiceUpdate, Target
+from bulk.reports import as_csv, as_html, as_json
+from bulk.reports.model import Report
+from bulk.reports.row import Row
 from tests.nouns import OneByOne, change
 
 NO_COLUMNS = {"row", "place", "target", "body"}
@@ -30,8 +30,8 @@ def test_every_field_of_an_update_is_a_column_and_every_column_a_field() -> None
     target = [f"target.{name}" for name in Target._fields]
     columns, model = {column.path for column in COLUMNS.values()}, {*own, *body, *target}
     assert columns == model, (
-        f"columns without a field in bulk/core/model.py: {sorted(columns - model)}; "
-        f"fields without a column in bulk/core/rows/columns.py: {sorted(model - columns)}"
+        f"columns without a field in bulk/model.py: {sorted(columns - model)}; "
+        f"fields without a column in bulk/jobfile/columns.py: {sorted(model - columns)}"
     )
 
 

@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from bulk.core.model import InvalidRow, Issue, ModifyBody, PortMapping, Protocol, ServiceUpdate, Target
-from bulk.core.rows import Format, Row, read_rows
-from bulk.core.rows.csv_text import place_of_cell
+from bulk.jobfile import Format, Row, read_rows
+from bulk.jobfile.csv_text import place_of_cell
+from bulk.model import InvalidRow, Issue, ModifyBody, PortMapping, Protocol, ServiceUpdate, Target
 from tests.scenarios.bad_jobs import NIC, A, B
 
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")

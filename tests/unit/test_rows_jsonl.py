@@ -5,8 +5,8 @@ import io
 import orjson
 import pytest
 
-from bulk.core.model import InvalidRow, Issue, ModifyBody, PortMapping, Protocol, ServiceUpdate, Target
-from bulk.core.rows import Format, Row, read_rows
+from bulk.jobfile import Format, Row, read_rows
+from bulk.model import InvalidRow, Issue, ModifyBody, PortMapping, Protocol, ServiceUpdate, Target
 from tests.scenarios.bad_jobs import A, B
 
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bulk.core.model import Caution, InvalidRow, Issue, ServiceUpdate, Target
-from bulk.core.rows import Format, Row, lines, read_ids, read_rows, repeats, sift, sifting, survey
-from bulk.core.rows.known import Known
+from bulk.jobfile import Format, Row, lines, read_ids, read_rows, repeats, sift, sifting, survey
+from bulk.jobfile.known import Known
+from bulk.model import Caution, InvalidRow, Issue, ServiceUpdate, Target
 from tests.scenarios.bad_jobs import NIC, A, B
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"

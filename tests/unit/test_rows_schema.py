@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.core.model import ServiceUpdate, Target
-from bulk.core.rows import Format, read_rows, row_schema
-from bulk.core.rows.columns import COLUMNS
+from bulk.jobfile import Format, read_rows, row_schema
+from bulk.jobfile.columns import COLUMNS
+from bulk.model import ServiceUpdate, Target
 from tests.scenarios.bad_jobs import NIC, A
 
 SCHEMA = row_schema()

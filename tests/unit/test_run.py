@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.adapters.ledger import fold, records
-from bulk.core.errors import LedgerFailed
-from bulk.core.ledger.records import Intent, body_of
-from bulk.core.ledger.row_life import Stage
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.errors import LedgerFailed
+from bulk.ledger.file import fold, records
+from bulk.ledger.records import Intent, body_of
+from bulk.ledger.row_life import Stage
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     PUSH_BACK_MAX_S,
     Abort,
     Action,
@@ -38,8 +38,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from bulk.core.puts import Put
-from bulk.core.vpcep.codes import NoReply
+from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.first_puts import KEY_WAIT_S
 from bulk.run.interfaces import LaneName, Limits, TargetClient
@@ -47,6 +46,7 @@ from bulk.run.lane import SILENCE_S
 from bulk.run.pump import Pump, RunContext
 from bulk.run.reading import READ_TRIES, Patience
 from bulk.run.row import UNSOUND_MAX_S
+from bulk.vpcep.codes import NoReply
 from tests.fakes import (
     BUSY,
     CROWDED,

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from bulk.adapters.ledger import records
-from bulk.core.ledger.records import body_of
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.file import records
+from bulk.ledger.records import body_of
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Change,
     Denied,
     ListVerdict,
@@ -22,7 +22,7 @@ from bulk.core.model import (
     Throttled,
     Verdict,
 )
-from bulk.core.puts import Put
+from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.denials import PROBE_AT
 from tests.fakes import Answer, FakeFleet, is_lost, lands, lands_unheard

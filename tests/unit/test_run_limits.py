@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bulk.core.ledger.records import Intent
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Abort, Denied, Outcome, Reject, Reply, ServiceId, Verdict
+from bulk.ledger.records import Intent
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Abort, Denied, Outcome, Reject, Reply, ServiceId, Verdict
 from bulk.run.brake import Brake
 from bulk.run.budget import OPENING
 from bulk.run.denials import ABORT_AT, PROBE_AT

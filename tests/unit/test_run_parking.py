@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile, fold, records
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Change, ModifyBody, Outcome, Reject, ServiceId
+from bulk.ledger.file import LedgerFile, fold, records
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Change, ModifyBody, Outcome, Reject, ServiceId
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.lane import SILENCE_S

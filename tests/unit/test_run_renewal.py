@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.throttle import Limiter
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Change,
     ListVerdict,
     ModifyBody,
@@ -23,7 +22,8 @@ from bulk.core.model import (
     ShowVerdict,
     Verdict,
 )
-from bulk.core.pacing import fixed
+from bulk.pacing import fixed
+from bulk.pacing.limiter import Limiter
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneName, Limits, TargetClient
 from bulk.run.pump import Pump, RunContext

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.ledger import LedgerFile
-from bulk.core.ledger.records import Intent, OutcomeRecord, record_json
-from bulk.core.model import Outcome
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Intent, OutcomeRecord, record_json
+from bulk.model import Outcome
 from tests.fakes import FakeClock, FastDisk, fleet_of, inline
 from tests.forging import forged, ledger
 from tests.nouns import change, planned, run_record, session_record

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bulk.core.model import STATE_FIELDS, PortMapping, Protocol
-from bulk.core.vpcep.refusals import MESSAGE_CHARS_MAX
-from bulk.core.vpcep.services import UNREADABLE, listed_service, service
+from bulk.model import STATE_FIELDS, PortMapping, Protocol
+from bulk.vpcep.refusals import MESSAGE_CHARS_MAX
+from bulk.vpcep.services import UNREADABLE, listed_service, service
 
 ID = "4189d3c2-8882-4871-a3c2-d380272eed83"
 SSH = PortMapping(client_port=8081, server_port=22)

@@ -4,16 +4,16 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.adapters.limits import Budget
-from bulk.adapters.throttle import Limiter
 from bulk.app.session import Watched
 from bulk.cli.progress import LANES_SHOWN, Display, Speed, done, status_line
-from bulk.core.ledger.folding import take_in
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import record_json, record_type
-from bulk.core.ledger.row_life import Stage
-from bulk.core.model import Change, Hold, LaneName, Limit, Reply, RequestKind, Target, Throttled, Wait
-from bulk.core.pacing import fixed
+from bulk.ledger.folding import take_in
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import record_json, record_type
+from bulk.ledger.row_life import Stage
+from bulk.model import Change, Hold, LaneName, Limit, Reply, RequestKind, Target, Throttled, Wait
+from bulk.pacing import fixed
+from bulk.pacing.learned_limits import Budget
+from bulk.pacing.limiter import Limiter
 from bulk.run.brake import Brake
 from tests.limiters import StillClock
 from tests.nouns import change, planned, run_record

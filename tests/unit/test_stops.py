@@ -4,9 +4,9 @@ from itertools import combinations
 
 import pytest
 
-from bulk.core.errors import ExitCode
-from bulk.core.ledger.stops import BrakeReason, exit_code, ranked
-from bulk.core.model import Outcome
+from bulk.errors import ExitCode
+from bulk.ledger.stops import BrakeReason, exit_code, ranked
+from bulk.model import Outcome
 
 CODES = {
     BrakeReason.FAILURE_LIMIT: 6,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bulk.adapters.credentials import find_credentials
-from bulk.adapters.unhonoured import refuse_unhonoured
-from bulk.core.errors import CredentialsError
-from bulk.core.vpcep.regions import parse_endpoint
+from bulk.errors import CredentialsError
+from bulk.vpcep.credentials import find_credentials
+from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.unhonoured import refuse_unhonoured
 from tests.unit.test_credentials import SDK, TERRAFORM, TOKEN, USER
 
 API = parse_endpoint("https://vpcep.cn-north-4.myhuaweicloud.com")

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bulk.adapters.zone import MachineZone, local_zone
-from bulk.core.errors import UsageError
+from bulk.errors import UsageError
+from bulk.settings.zone import MachineZone, local_zone
 
 
 @pytest.mark.parametrize("name", ["Asia/Shanghai", ":Europe/Berlin", "UTC", "Etc/GMT-8"])

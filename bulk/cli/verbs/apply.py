@@ -17,7 +17,7 @@ from bulk.cli.verbs.shared import (
     unread_job,
     unread_retry,
 )
-from bulk.core.errors import ExitCode, UsageError
+from bulk.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulk.app.overruling import Despite

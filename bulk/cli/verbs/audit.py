@@ -4,14 +4,14 @@ from dataclasses import asdict
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import ledger_of
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 
 
 def audit(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
     """Prove a ledger, offline: chain intact, every PUT had an intent, every row accounted for."""
     from bulk.app.auditing import audit_ledger
-    from bulk.core.reports.words import Style, text
-    from bulk.core.text import counted, printable
+    from bulk.reports.words import Style, text
+    from bulk.text import counted, printable
 
     path = ledger_of(run)
     audited = audit_ledger(path)

@@ -5,7 +5,7 @@ from typing import Any
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import notify_read
-from bulk.core.errors import ExitCode, UsageError
+from bulk.errors import ExitCode, UsageError
 
 
 @options.takes("format", "region")
@@ -17,7 +17,7 @@ def check(
 ) -> int:
     """Check every row of a job, offline: all problems at once, with file:line:column."""
     from bulk.app.jobs import survey_job
-    from bulk.core.reports import issues as issues_report
+    from bulk.reports import issues as issues_report
 
     if schema:
         output.write_json(_schema(schema))
@@ -38,8 +38,8 @@ def check(
 
 
 def _schema(which: options.SchemaOf) -> dict[str, Any]:
-    from bulk.core.job import job_schema
-    from bulk.core.rows import row_schema
+    from bulk.jobfile import row_schema
+    from bulk.settings import job_schema
 
     schemas = {options.SchemaOf.ROW: row_schema, options.SchemaOf.JOB: job_schema}
     return schemas[which]()

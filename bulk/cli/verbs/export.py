@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 from bulk.cli import options, output
 from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import around
-from bulk.core.errors import ExitCode, UsageError
-from bulk.core.exports import Layout
-from bulk.core.job import SETTINGS
-from bulk.core.model import Issue
+from bulk.errors import ExitCode, UsageError
+from bulk.model import Issue
+from bulk.reports.export import Layout
+from bulk.settings import SETTINGS
 
 if TYPE_CHECKING:
     from bulk.app.exporting import Exported
-    from bulk.core.exports import Edit
-    from bulk.core.model import Ports
+    from bulk.model import Ports
+    from bulk.reports.export import Edit
 
 _REASONS_SHOWN_MAX = 10
 _NAMES_SHOWN_MAX = 5
@@ -42,7 +42,7 @@ def export(
     """
     from bulk.app import exporting
     from bulk.cli import running
-    from bulk.core.exports import Selection
+    from bulk.reports.export import Selection
 
     where = _regions(regions or [], flags, all_projects=all_projects)
     wanted = exporting.Export(
@@ -91,7 +91,7 @@ def _regions(texts: list[str], flags: dict[str, Any], *, all_projects: bool) -> 
 
 
 def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
-    from bulk.core.exports import Edit
+    from bulk.reports.export import Edit
 
     edit = Edit(
         add_ports=_ports(place_of(add_ports, "--add-ports"), add_ports),
@@ -105,8 +105,8 @@ def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
 
 
 def _ports(flag: str, text: str) -> "Ports":
-    from bulk.core.rows.mappings import ports_of_text
-    from bulk.core.rows.values import Wrong
+    from bulk.jobfile.mappings import ports_of_text
+    from bulk.jobfile.values import Wrong
 
     ports = ports_of_text(text)
     if isinstance(ports, Wrong):
@@ -127,7 +127,7 @@ def _renumbering(pairs: list[str]) -> dict[int, int]:
 
 
 def _port(place: str, text: str, example: str = "22") -> int:
-    from bulk.core.model import PORT_MAX
+    from bulk.model import PORT_MAX
 
     digits = text.strip()
     if digits.isascii() and digits.isdigit() and 1 <= int(digits[:6]) <= PORT_MAX:
@@ -137,7 +137,7 @@ def _port(place: str, text: str, example: str = "22") -> int:
 
 
 def _what_is_in_it(exported: "Exported") -> str:
-    from bulk.core.text import counted, figure
+    from bulk.text import counted, figure
 
     services, rows = counted(exported.rows, "service"), exported.projects
     if len(rows) == 1:
@@ -152,7 +152,7 @@ def _some(names: list[str]) -> str:
 
 
 def _sum_up(exported: "Exported") -> None:
-    from bulk.core.text import counted
+    from bulk.text import counted
 
     output.notify(_what_is_in_it(exported))
     if exported.others:

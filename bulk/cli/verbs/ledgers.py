@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from bulk.cli import options, output
 from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
-from bulk.core.errors import ExitCode, UsageError
+from bulk.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from bulk.core.ledger.progress import Progress
-    from bulk.core.model import Outcome
-    from bulk.core.plan import Estimate
+    from bulk.ledger.progress import Progress
+    from bulk.model import Outcome
+    from bulk.plan import Estimate
 
 
 def status(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
     from bulk.app import jobs, ledgers
-    from bulk.core.reports import status as status_report
+    from bulk.reports import status as status_report
 
     path = ledger_of(run)
     found = ledgers.status(path)
@@ -51,8 +51,8 @@ def report(
 ) -> int:
     """Write the report of a plan or a run."""
     from bulk.app import jobs, ledgers
-    from bulk.core.reports import as_table
-    from bulk.core.reports.model import Commands
+    from bulk.reports import as_table
+    from bulk.reports.model import Commands
 
     outcomes = outcomes_of(only)
     has_no_totals = output_form in {ReportForm.TABLE, ReportForm.CSV}
@@ -82,10 +82,10 @@ def report(
 
 def estimate_of_plan(progress: "Progress") -> "Estimate":
     """Return how long a saved plan takes from now on."""
-    from bulk.adapters.clock import SystemClock
-    from bulk.adapters.zone import local_zone
     from bulk.app.forecast import forecast
     from bulk.app.jobs import job_of_ledger
+    from bulk.clock import SystemClock
+    from bulk.settings.zone import local_zone
 
     job, _ = job_of_ledger(progress, {})
     return forecast(
@@ -95,7 +95,7 @@ def estimate_of_plan(progress: "Progress") -> "Estimate":
 
 def outcomes_of(only: str | None) -> "frozenset[Outcome]":
     """Read the value of `--only`: outcomes by their names in a ledger, none where it is not given."""
-    from bulk.core.model import Outcome
+    from bulk.model import Outcome
 
     if only is None:
         return frozenset()

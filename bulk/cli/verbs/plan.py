@@ -21,11 +21,11 @@ from bulk.cli.verbs.shared import (
     rows_to_retry,
     showing,
 )
-from bulk.core.errors import ExitCode
+from bulk.errors import ExitCode
 
 if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
-    from bulk.core.reports.model import Commands, Report
+    from bulk.reports.model import Commands, Report
 
 
 @options.takes(*options.ALL)
@@ -75,7 +75,7 @@ def plan(
 def _commands(job: str, out: str, report: "Report") -> "Commands":
     """Return the commands that a plan names: those that show more of it, and those that follow."""
     from bulk.app import finding, jobs
-    from bulk.core.reports.model import Commands
+    from bulk.reports.model import Commands
 
     saved = out or (job if finding.is_ledger(job) else "")
     endpoint_meant = jobs.endpoint_of_ledger(report.progress)

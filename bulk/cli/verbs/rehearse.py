@@ -10,12 +10,12 @@ from bulk.cli import options, output
 from bulk.cli.verbs.shared import around, open_job
 
 if TYPE_CHECKING:
-    from bulk.adapters.ledger import OnRecord
     from bulk.app.play import Trouble
     from bulk.app.session import Watched
     from bulk.app.surroundings import Surroundings
-    from bulk.core.rehearsal import Rehearsal
-    from bulk.core.reports.model import Report
+    from bulk.ledger.file import OnRecord
+    from bulk.rehearsal import Rehearsal
+    from bulk.reports.model import Report
 
 
 @options.takes(*(name for name in options.ALL if name != "window"))
@@ -36,7 +36,7 @@ def rehearse(
     """
     from bulk.app import play
     from bulk.cli import logs, running
-    from bulk.core.rehearsal import report
+    from bulk.rehearsal import report
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet or not verbose)
     trouble = play.trouble(faults, tuple(limiter or ()))

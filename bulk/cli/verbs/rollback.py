@@ -20,11 +20,11 @@ from bulk.cli.verbs.shared import (
     showing,
     words_without,
 )
-from bulk.core.errors import UsageError
+from bulk.errors import UsageError
 
 if TYPE_CHECKING:
     from bulk.app.sources import Endpoint
-    from bulk.core.reports.model import Commands, Report
+    from bulk.reports.model import Commands, Report
 
 
 @options.takes("endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
@@ -86,7 +86,7 @@ def _must_not_be_saved(out: str) -> None:
 
 def _commands(endpoint: "Endpoint", out: str, _: "Report") -> "Commands":
     """Return the commands that the plan of a rollback names."""
-    from bulk.core.reports.model import Commands
+    from bulk.reports.model import Commands
 
     return Commands(
         each=output.command("--all"),

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any, assert_never
 from bulk.cli import output
 from bulk.cli.command import FromVariable, place_of
 from bulk.cli.options import flag
-from bulk.core.errors import ExitCode, Refused, UsageError
-from bulk.core.job.forms import shown
-from bulk.core.job.settings import Group, flag_of
-from bulk.core.text import BYTE_ORDER_MARK, figure
+from bulk.errors import ExitCode, Refused, UsageError
+from bulk.settings.forms import shown
+from bulk.settings.job import Group, flag_of
+from bulk.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from bulk.app.retrying import RetrySource
     from bulk.app.sources import Endpoint, UnreadSource
     from bulk.app.surroundings import Surroundings
-    from bulk.core.model import Issue, ServiceUpdate
-    from bulk.core.reports.model import Commands, Report
-    from bulk.core.rows import LineCount
+    from bulk.jobfile import LineCount
+    from bulk.model import Issue, ServiceUpdate
+    from bulk.reports.model import Commands, Report
 
 
 class ReportForm(StrEnum):
@@ -70,8 +70,8 @@ def ledger_of(run: str, *, must_be_sure: bool = False) -> Path:
     Where a job has an open run, and a finished one that is later by its stamp, the open one is meant; with
     `must_be_sure` this is refused.
     """
-    from bulk.adapters.clock import SystemClock
     from bulk.app.finding import run_meant
+    from bulk.clock import SystemClock
 
     path, *others = run_meant(run, SystemClock().now())
     if others and must_be_sure:
@@ -89,7 +89,7 @@ def ledger_of(run: str, *, must_be_sure: bool = False) -> Path:
 
 def show_issues(issues: "tuple[Issue, ...]") -> None:
     """Show on stderr what is wrong with a job."""
-    from bulk.core.reports import issues as issues_report
+    from bulk.reports import issues as issues_report
 
     if not output.speaks_json():
         output.show(issues_report.lines(issues, rows=0), to_stderr=True)
@@ -198,7 +198,7 @@ def digest_of(expected: str | None) -> str:
     """
     if expected is None:
         return ""
-    from bulk.core.ledger.digest import DIGITS, DIGITS_MIN, PREFIX
+    from bulk.ledger.digest import DIGITS, DIGITS_MIN, PREFIX
 
     digest = expected.strip().lower().removeprefix(PREFIX)
     if not re.fullmatch(f"[0-9a-f]{{{DIGITS_MIN},{DIGITS}}}", digest):
@@ -254,19 +254,19 @@ def show_report(report: "Report", form: ReportForm, *, bom: bool = False, each: 
         case ReportForm.TABLE:
             output.show_report(report, each=each)
         case ReportForm.JSON:
-            from bulk.core.reports import as_json
+            from bulk.reports import as_json
 
             output.write(as_json.render(report))
         case ReportForm.CSV:
-            from bulk.core.reports import as_csv
+            from bulk.reports import as_csv
 
             output.write(chain([BYTE_ORDER_MARK] if bom else [], as_csv.render(report)))
         case ReportForm.MD:
-            from bulk.core.reports import as_markdown
+            from bulk.reports import as_markdown
 
             output.write(as_markdown.render(replace(report, zone=output.zone())))
         case ReportForm.HTML:
-            from bulk.core.reports import as_html
+            from bulk.reports import as_html
 
             output.write(as_html.render(replace(report, zone=output.zone())))
         case _:

@@ -2,7 +2,7 @@
 
 from bulk.cli import options, output
 from bulk.cli.verbs.shared import ledger_of
-from bulk.core.errors import ExitCode, UsageError
+from bulk.errors import ExitCode, UsageError
 
 
 def why(

@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 
-from bulk.core.footprint import Footprint
-from bulk.core.ledger.chain import Chain
-from bulk.core.ledger.change_line import alike_within
-from bulk.core.ledger.folding import take_in
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import (
+from bulk.ledger.chain import Chain
+from bulk.ledger.change_line import alike_within
+from bulk.ledger.folding import take_in
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     End,
@@ -29,8 +28,8 @@ from bulk.core.ledger.records import (
     record_json,
     record_type,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import (
+from bulk.ledger.stops import BrakeReason
+from bulk.model import (
     Action,
     Change,
     LaneName,
@@ -48,11 +47,12 @@ from bulk.core.model import (
     Target,
     Why,
 )
-from bulk.core.reports.model import Report
-from bulk.core.reports.row import Row, row_of
-from bulk.core.reports.rows import Rows
-from bulk.core.reports.timeline import Timeline
-from bulk.core.reports.totals import Mappings
+from bulk.plan.footprint import Footprint
+from bulk.reports.model import Report
+from bulk.reports.row import Row, row_of
+from bulk.reports.rows import Rows
+from bulk.reports.timeline import Timeline
+from bulk.reports.totals import Mappings
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from bulk.core.model import Action, Outcome
-from bulk.core.plan import Estimate
-from bulk.core.reports import as_csv, as_json
-from bulk.core.rows.values import as_cell, as_written
+from bulk.jobfile.values import as_cell, as_written
+from bulk.model import Action, Outcome
+from bulk.plan import Estimate
+from bulk.reports import as_csv, as_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from bulk.core.model import Change, ServiceState
-    from bulk.core.reports.row import Row
+    from bulk.model import Change, ServiceState
+    from bulk.reports.row import Row
     from tests.unit.reports.conftest import Written
 
 

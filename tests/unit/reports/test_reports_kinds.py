@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from bulk.core.ledger.records import state_json
-from bulk.core.model import Action, ModifyBody, Outcome, Protocol, Repeated, Target
-from bulk.core.reports import meaning, overview
-from bulk.core.reports.kinds import Dialled, Kind, Moved, kind_of, losses, lost
-from bulk.core.reports.overview import Overview, overview_of
-from bulk.core.reports.row import Row
-from bulk.core.reports.words import plain
+from bulk.ledger.records import state_json
+from bulk.model import Action, ModifyBody, Outcome, Protocol, Repeated, Target
+from bulk.reports import meaning, overview
+from bulk.reports.kinds import Dialled, Kind, Moved, kind_of, losses, lost
+from bulk.reports.overview import Overview, overview_of
+from bulk.reports.row import Row
+from bulk.reports.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from bulk.core.model import Change
-    from bulk.core.reports.overview import KindGroup
+    from bulk.model import Change
+    from bulk.reports.overview import KindGroup
 
 TCP, UDP = Protocol.TCP, Protocol.UDP
 SAME, ANOTHER = True, False

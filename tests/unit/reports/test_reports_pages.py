@@ -10,19 +10,19 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from bulk.core.model import Action, Limit, ModifyBody, Outcome, Target
-from bulk.core.plan import Estimate
-from bulk.core.reports import as_html, as_markdown
-from bulk.core.reports.chart import Rect, chart_of
-from bulk.core.reports.model import Commands
-from bulk.core.reports.timeline import Timeline
-from bulk.core.text import harmless
+from bulk.model import Action, Limit, ModifyBody, Outcome, Target
+from bulk.plan import Estimate
+from bulk.reports import as_html, as_markdown
+from bulk.reports.chart import Rect, chart_of
+from bulk.reports.model import Commands
+from bulk.reports.timeline import Timeline
+from bulk.text import harmless
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from bulk.core.model import Change
+    from bulk.model import Change
     from tests.unit.reports.conftest import Written
 
 HOSTILE = "</script><b>|`*_"

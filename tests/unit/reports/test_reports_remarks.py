@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 import orjson
 import pytest
 
-from bulk.core.ledger.records import DecidedBy, Decision, Json, Ruling, record_json
-from bulk.core.model import Hold, Limit, Why
-from bulk.core.reports import as_html, as_json, as_markdown, as_table
-from bulk.core.reports.remarks import remark
-from bulk.core.reports.words import plain
+from bulk.ledger.records import DecidedBy, Decision, Json, Ruling, record_json
+from bulk.model import Hold, Limit, Why
+from bulk.reports import as_html, as_json, as_markdown, as_table
+from bulk.reports.remarks import remark
+from bulk.reports.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import Change
+    from bulk.model import Change
     from tests.unit.reports.conftest import Written
 
 PAUSED = Decision(

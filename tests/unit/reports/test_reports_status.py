@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bulk.core.ledger.progress import Progress
-from bulk.core.ledger.records import (
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     DecidedBy,
@@ -13,16 +13,16 @@ from bulk.core.ledger.records import (
     Intent,
     Purpose,
 )
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Hold, Limit, Outcome, Reply, Why
-from bulk.core.reports.status import State, as_json, lines, state_of_run
-from bulk.core.reports.stopped import ways_on
-from bulk.core.reports.words import plain
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Hold, Limit, Outcome, Reply, Why
+from bulk.reports.status import State, as_json, lines, state_of_run
+from bulk.reports.stopped import ways_on
+from bulk.reports.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import Change
+    from bulk.model import Change
     from tests.unit.reports.conftest import Written
 
 

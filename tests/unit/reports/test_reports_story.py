@@ -4,17 +4,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.core.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Intent, OutcomeRecord
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import ModifyBody, Outcome, Reply, RequestKind
-from bulk.core.reports.as_json import row_json
-from bulk.core.reports.story import story
-from bulk.core.reports.words import plain
+from bulk.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Intent, OutcomeRecord
+from bulk.ledger.stops import BrakeReason
+from bulk.model import ModifyBody, Outcome, Reply, RequestKind
+from bulk.reports.as_json import row_json
+from bulk.reports.story import story
+from bulk.reports.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import Change, ServiceState
+    from bulk.model import Change, ServiceState
     from tests.unit.reports.conftest import Written
 
 

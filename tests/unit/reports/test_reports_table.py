@@ -6,24 +6,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bulk.core.ledger.records import Intent, OutcomeRecord
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
-from bulk.core.plan import Estimate
-from bulk.core.reports import as_markdown, model
-from bulk.core.reports.as_json import row_json, totals_json
-from bulk.core.reports.as_table import EACH_MAX, KINDS_SHOWN, lines, row_line
-from bulk.core.reports.model import Commands, Report
-from bulk.core.reports.overview import Overview, overview_of
-from bulk.core.reports.rows import Rows
-from bulk.core.reports.summary import question
-from bulk.core.reports.totals import Tally
-from bulk.core.reports.words import Span, Style, plain
+from bulk.ledger.records import Intent, OutcomeRecord
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
+from bulk.plan import Estimate
+from bulk.reports import as_markdown, model
+from bulk.reports.as_json import row_json, totals_json
+from bulk.reports.as_table import EACH_MAX, KINDS_SHOWN, lines, row_line
+from bulk.reports.model import Commands, Report
+from bulk.reports.overview import Overview, overview_of
+from bulk.reports.rows import Rows
+from bulk.reports.summary import question
+from bulk.reports.totals import Tally
+from bulk.reports.words import Span, Style, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import ServiceState
+    from bulk.model import ServiceState
     from tests.unit.reports.conftest import Written
 
 OTHER = Target(region="cn-north-4", project_id="0a1b2c3d4e5f60718293a4b5c6d7e8f9")
@@ -637,8 +637,8 @@ def test_rows_beyond_the_groups_that_are_told_apart_come_one_by_one(
     written: "Written", change: "Callable[..., Change]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However different the rows of a plan are, memory goes with the groups; each row counts once."""
-    monkeypatch.setattr("bulk.core.reports.rows.GROUPS_MAX", 1)
-    monkeypatch.setattr("bulk.core.reports.rows._NAMED_MAX", 2)
+    monkeypatch.setattr("bulk.reports.rows.GROUPS_MAX", 1)
+    monkeypatch.setattr("bulk.reports.rows._NAMED_MAX", 2)
     plan = [change(row, "1:1/TCP", f"{max(row, 6)}:1/TCP") for row in range(2, 9)]
     written.planned(*plan)
     groups = [([row.change.row for row in some], times) for some, times in written.rows().grouped(1)]

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from bulk.core.ledger.records import Attempt, AttemptResult, Intent, OutcomeRecord
-from bulk.core.ledger.stops import BrakeReason
-from bulk.core.model import Limit, Outcome, Reply, RequestKind
-from bulk.core.reports.timeline import Latency, Timeline
+from bulk.ledger.records import Attempt, AttemptResult, Intent, OutcomeRecord
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Limit, Outcome, Reply, RequestKind
+from bulk.reports.timeline import Latency, Timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import Change
+    from bulk.model import Change
     from tests.unit.reports.conftest import Written
 
 

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.core.model import Owner, Target
-from bulk.core.reports.where import Where, where_of
+from bulk.model import Owner, Target
+from bulk.reports.where import Where, where_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bulk.core.model import Change
+    from bulk.model import Change
     from tests.unit.reports.conftest import Written
 
 NORTH = Target(region="cn-north-4", project_id="a" * 32)

@@ -1,1 +1,0 @@
-"""The effects: network, files, time."""

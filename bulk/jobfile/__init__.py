@@ -1,0 +1,31 @@
+"""The job file: raw lines in, ServiceUpdate, InvalidRow and Issue out.
+
+    lines -> csv_text -> header -> cells -> csv_layouts --+
+      |                                                   +-> drafts -> rules -> rows -> repeats
+      +----> jsonl ---------------------------------------+
+
+`columns` is the table of every column and `values`, `mappings` say what each may be. Rules of a
+value give a Problem without a place; the layouts know the place and make it an Issue. A value that
+is not exactly what a rule allows is an issue and never corrected, with three exceptions: blanks
+around a CSV cell, and the case of a UUID and of a protocol.
+"""
+
+from bulk.jobfile.ids import read_ids
+from bulk.jobfile.lines import LineCount
+from bulk.jobfile.reading import Row, read_rows
+from bulk.jobfile.schema import row_schema
+from bulk.jobfile.sifting import Sifted, Survey, sift, survey
+from bulk.model import Format
+
+__all__ = [
+    "Format",
+    "LineCount",
+    "Row",
+    "Sifted",
+    "Survey",
+    "read_ids",
+    "read_rows",
+    "row_schema",
+    "sift",
+    "survey",
+]

@@ -1,0 +1,58 @@
+"""A file of service ids, read as a job file is: one id a line, or the column `service_id` of a CSV."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from bulk.jobfile.csv_text import AnyRecord, BrokenRecord, CsvRecords, cell_starts, places_of_starts
+from bulk.jobfile.drafts import issue_at
+from bulk.jobfile.header import DELIMITERS, split_names
+from bulk.jobfile.lines import Fault, LineCount, text_lines
+from bulk.jobfile.values import Problem, Wrong, stripped, uuid
+from bulk.model import Issue
+
+
+def read_ids(lines: Iterable[bytes], *, name: str) -> tuple[frozenset[str], tuple[Issue, ...]]:
+    """Return the service ids of a file, and what is wrong with it.
+
+    Below a header with the column `service_id` that column counts, without one every cell: nothing that a
+    person wrote is passed over.
+    """
+    text = text_lines(lines, LineCount())
+    if isinstance(text, Problem):
+        return frozenset(), (issue_at(name, 1, 1, "", text),)
+    ids: set[str] = set()
+    issues: list[Issue] = []
+    for line, column, cell in _cells(CsvRecords(text, LineCount())):
+        found = Wrong((cell.problem,)) if isinstance(cell, Fault) else uuid(cell)
+        if isinstance(found, Wrong):
+            issues += [issue_at(name, line, column, "", problem) for problem in found.problems]
+        else:
+            ids.add(found)
+    return frozenset(ids), tuple(issues)
+
+
+def _cells(records: CsvRecords) -> Iterator[tuple[int, int, str | Fault]]:
+    """Yield line, column and text of each cell that counts, or why its record cannot be read."""
+    number, text = records.header()
+    split = split_names(text) if isinstance(text, str) else text
+    if not isinstance(split, Fault) and "service_id" in split[1]:
+        delimiter, names = split
+        yield from _of_records(records.records(delimiter), delimiter, names.index("service_id"))
+    elif text:
+        delimiter = max(DELIMITERS, key=text.count) if isinstance(text, str) else DELIMITERS[0]
+        first = records.record(number, text, delimiter)
+        yield from _of_records(chain([first], records.records(delimiter)), delimiter)
+
+
+def _of_records(
+    records: Iterable[AnyRecord], delimiter: str, column: int | None = None
+) -> Iterator[tuple[int, int, str | Fault]]:
+    for record in records:
+        if isinstance(record, BrokenRecord):
+            yield record.line, record.fault.column, record.fault
+            continue
+        places = list(places_of_starts(record.text, cell_starts(record.text, delimiter)))
+        for position, cell in enumerate(record.cells):
+            if column in {None, position} and (bare := stripped(cell)):
+                below, at = places[min(position, len(places) - 1)]
+                yield record.line + below, at, bare

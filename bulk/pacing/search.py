@@ -1,0 +1,250 @@
+"""The search for the server's limit: the rules by which `Pacing` slows down, waits and grows again.
+
+A server refuses and does not queue, so latency says nothing; the share that it refuses says it all:
+
+* As much as the *tolerance* is no reason to go slower: a limit is used best where it refuses a little.
+* More than that is tried (`noise`): a rate that was too fast is refused less once it is slower.
+* A refusal of a request that left before the last cut could tell is an *echo* and cuts nothing.
+* More refusals in a row than noise explains mean that nothing is accepted at all (`pushback`): single
+  *probes*, ever further apart, find when it is again, and how long that took tells the window.
+* Growing again is a *climb*, in *rounds*. It begins when the refusals that the last one cost have been made
+  good by acceptances, slowly at first, and ever faster while nothing is refused. A climb that is refused
+  goes back one step, and if that is refused as well, to where it began.
+"""
+
+from dataclasses import replace
+from math import inf
+
+from bulk.model import Limit, Why
+from bulk.pacing import noise
+from bulk.pacing.pushback import BELIEVED, lifted, reopened, shut
+from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, PushBack, Refused, Trial
+
+RATE_PER_S_MAX = 100_000.0
+OVER_S = 10.0
+"""A climb may exhaust a window at most this long before its end."""
+ECHO = 0.25
+"""Share of the round trip by which a request may overtake another."""
+EARLY, EARLY_PAUSE = 0.1, 0.05
+"""Share of a window below which a refusal speaks of somebody else's requests, or of our own older ones, and
+the share of it to wait then."""
+EARNED = 0.02
+"""Share of refusals that acceptances make good, beyond the noise."""
+OWED_MAX, OWED_AFTER_CUT = 14.0, 0.5
+"""The most refusals that have to be made good before the next climb, and after a trial over the share that it
+began with: the deeper a cut, the less is known."""
+
+ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
+"""Least length of a round, so that its end has seen what its beginning caused."""
+ROUND_S_MAX = 10.0
+"""As much as slow rates get for their `ROUND_REQUESTS`."""
+USED = 0.75
+"""Share of the rate that must have been used for the round to prove anything."""
+GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
+"""The most that the growth of a climb becomes, and its own growth a round."""
+DISPROVED = 1.1
+"""Share of a found window that is accepted only where it was none."""
+GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
+"""Growth after a trial: where the limit is known roughly, and where the rate was not to blame."""
+
+
+def auto(learned: Limit | None = None) -> Pacing:
+    """Return the state that searches; a limit learned earlier only ever makes it start slower."""
+    if learned is None:
+        return Pacing(below_per_s=START_PER_S / 2)
+    return Pacing(rate_per_s=min(START_PER_S, learned.per_s), limit=learned, why=Why.LEARNED)
+
+
+def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
+    """Return the state after an acceptance: it ends a push-back, counts, and may end a trial or a round."""
+    granted_at = event.granted_at
+    if granted_at <= state.cut_at:
+        state = state._replace(cycle_accepted=state.cycle_accepted + (granted_at >= state.cycle_at))
+        is_open = state.is_shut and granted_at > state.shut_at + ECHO * (now - granted_at)
+        state = _heard(state, is_refused=False)
+        return lifted(state) if is_open else state
+    if state.is_shut:
+        return _reopened(state, granted_at, now)
+    state = _rolled(_begun(state, granted_at), granted_at)
+    state = state._replace(
+        cycle_accepted=state.cycle_accepted + event.count,
+        round_answers=state.round_answers + event.count,
+        refusals=0,
+        owed=max(0.0, state.owed - event.count * _earned(state)),
+    )
+    state = noise.counted(state, is_refused=False)
+    if state.trial:
+        return _tried(state, state.trial, now)
+    if noise.is_suspicious(state) and noise.is_measured(state):
+        return _too_fast(_cut(state, granted_at, now), noise.share(state), now)
+    if now > state.noise_until_s:
+        state = state._replace(noise=0.0, noise_until_s=inf)
+    return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
+
+
+def refused(state: Pacing, event: Refused, now: float) -> Pacing:
+    """Return the state after a refusal: one to be tolerated, a cut, or a probe that found nobody."""
+    granted_at = event.granted_at
+    state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))
+    if granted_at <= state.cut_at:
+        return _heard(state, is_refused=True)
+    state = _begun(state, granted_at)
+    state = state._replace(
+        round_answers=state.round_answers + 1,
+        refusals=state.refusals + 1,
+        shut_at=state.shut_at if state.refusals else granted_at,
+    )
+    has_to_wait = event.throttled.retry_after_s is not None and not state.noise
+    state = state._replace(is_shut=state.is_shut or has_to_wait or noise.is_run(state))
+    state = noise.counted(state, is_refused=True)
+    if state.is_shut:
+        return shut(_cut(state, granted_at, now), event, now)
+    state = state._replace(stated=event.throttled.limit or state.stated)
+    return _tried(state, state.trial, now) if state.trial else state
+
+
+def _heard(state: Pacing, *, is_refused: bool) -> Pacing:
+    """Return the state that has counted an answer to the present rate: shutting did not change it."""
+    return noise.counted(state, is_refused=is_refused) if state.is_shut else state
+
+
+def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
+    """Return the state in which requests that have already left say nothing new."""
+    return state._replace(cut_at=now + ECHO * (now - granted_at))
+
+
+def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
+    """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
+    if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
+        hold = PushBack(until_s=now + EARLY_PAUSE * known.window_s, refusals=state.refusals)
+        return state._replace(hold=hold, excess=0.0)
+    limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
+    fresh = state._replace(
+        excess=0.0,
+        ground_per_s=0.0,
+        growth=GROWTH_MIN,
+        round_at=state.cut_at,
+        round_answers=0,
+    )
+    if state.stated and limit_per_s < BELIEVED * state.stated.per_s:
+        fresh = fresh._replace(limit=state.stated, why=Why.STATED)
+    elif state.why is not Why.STATED and state.window is None:
+        fresh = fresh._replace(limit=None, why=Why.FOUND)
+    most_per_s = fresh.limit.per_s if fresh.limit and fresh.is_stated else inf
+    if most_per_s < state.rate_per_s and (fresh.limit != state.limit or not state.ground_per_s):
+        return fresh._replace(rate_per_s=most_per_s)
+    if not state.ground_per_s:
+        return noise.begin(fresh._replace(growth=state.growth), share, now)
+    is_first = state.below_per_s > state.ground_per_s
+    return fresh._replace(
+        rate_per_s=max(state.ground_per_s, min(most_per_s, max(limit_per_s, state.below_per_s))),
+        ground_per_s=state.ground_per_s if is_first else 0.0,
+        below_per_s=state.ground_per_s,
+    )
+
+
+def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
+    """Return the state after an answer to a trial, which may have been its last."""
+    if not noise.is_over(state, trial):
+        return state
+    share = noise.share(state)
+    after = noise.learned(state, trial, now)
+    if not noise.was_too_fast(after, trial):
+        return after._replace(
+            rate_per_s=trial.rate_per_s,
+            growth=max(trial.growth, GROWTH_BACK),
+            owed=0.0,
+            noise=(state.refused + trial.refused) / (state.answers + trial.answers),
+        )
+    if share > noise.TOLERANCE + state.noise:
+        return noise.begin(state._replace(growth=trial.growth), share, now)
+    rate_per_s = (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
+    rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
+    return after._replace(
+        rate_per_s=rate_per_s,
+        limit=None if state.why is Why.FOUND else state.limit,
+        ground_per_s=state.rate_per_s,
+        below_per_s=state.rate_per_s,
+        growth=GROWTH_ROUGH,
+        owed=min(OWED_AFTER_CUT / trial.share, state.owed),
+    )
+
+
+def _reopened(state: Pacing, granted_at: float, now: float) -> Pacing:
+    """Return the state in which requests are accepted again; if soon, they only left too fast."""
+    fresh, accepted_per_s = reopened(state, granted_at)
+    if accepted_per_s is None or not noise.is_suspicious(fresh):
+        return fresh
+    return _too_fast(_cut(fresh, granted_at, now), 1 - accepted_per_s / state.rate_per_s, now)
+
+
+def _begun(state: Pacing, granted_at: float) -> Pacing:
+    """Let the first cycle, window and round start with the first answer."""
+    if state.cycle_at > -inf:
+        return state
+    return state._replace(cycle_at=granted_at, round_at=granted_at)
+
+
+def _rolled(state: Pacing, granted_at: float) -> Pacing:
+    """Start the next window where the believed one has ended; what it took without refusing, it allows.
+
+    A found one that took much more is none.
+    """
+    known = state.window
+    if known is None or granted_at < state.cycle_at + known.window_s:
+        return state
+    if state.why is Why.FOUND and state.cycle_accepted > DISPROVED * known.requests:
+        return state._replace(limit=None, ground_per_s=state.rate_per_s, growth=GROWTH_MIN)
+    gone = (granted_at - state.cycle_at) // known.window_s
+    if state.why is not Why.STATED:
+        known = replace(known, requests=max(known.requests, state.cycle_accepted))
+    return state._replace(cycle_at=state.cycle_at + gone * known.window_s, cycle_accepted=0, limit=known)
+
+
+def _earned(state: Pacing) -> float:
+    """Return what an acceptance makes good; a stated limit gives less reason to try it."""
+    earned = EARNED + state.noise
+    return earned / 2 if state.is_stated else earned
+
+
+def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
+    requests_s = min(ROUND_S_MAX, ROUND_REQUESTS / state.rate_per_s)
+    least_s = max(ROUND_S, requests_s, ROUND_TRIPS * (now - granted_at))
+    return granted_at - state.round_at >= (max(RAMP_ROUND_S, least_s) if state.growth == RAMP else least_s)
+
+
+def _next_round(state: Pacing, granted_at: float) -> Pacing:
+    """Start a round, faster than the last one if that one used its rate and the past is made good."""
+    used = state.round_answers >= USED * state.rate_per_s * (granted_at - state.round_at)
+    state = state._replace(round_at=granted_at, round_answers=0)
+    if not used:
+        return state._replace(below_per_s=0.0)
+    if state.owed >= 1 and not noise.is_doubling(state):
+        return state
+    rate_per_s = min(
+        RATE_PER_S_MAX,
+        state.cap_per_s,
+        _ceiling_per_s(state),
+        state.rate_per_s * (1 + state.growth),
+    )
+    if rate_per_s == state.rate_per_s == state.cap_per_s:
+        return state._replace(ground_per_s=0.0)  # it got there: the climb is over
+    faster = state._replace(rate_per_s=rate_per_s, below_per_s=state.rate_per_s, excess=0.0)
+    if state.growth == RAMP:
+        arrived = state.limit is not None and rate_per_s <= state.rate_per_s
+        return faster._replace(growth=GROWTH_MIN if arrived else RAMP)
+    is_new = state.growth <= GROWTH_MIN or not state.ground_per_s
+    return faster._replace(
+        growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
+        ground_per_s=state.rate_per_s if is_new else state.ground_per_s,
+        limit=None if state.why is Why.LEARNED and not state.window else state.limit,
+    )
+
+
+def _ceiling_per_s(state: Pacing) -> float:
+    """Return how fast a climb may become: up to a learned limit, or a little over a known window."""
+    if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
+        return max(state.rate_per_s, state.limit.per_s)
+    if (known := state.window) is None:
+        return inf
+    return (1 + min(1.0, OVER_S / known.window_s)) * known.per_s

@@ -1,0 +1,135 @@
+"""The states and events of pacing; every time is in monotonic seconds."""
+
+from math import inf
+from typing import NamedTuple, TypeAlias
+
+from bulk.model import Limit, Throttled, Why, noun
+
+START_PER_S = 10.0
+"""First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
+RAMP = 1.0
+"""Growth a round until the first cut: doubling."""
+GROWTH_MIN = 0.01
+"""Growth in the first round of a climb."""
+WINDOW_S_MIN = 5.0
+"""Length from which on a window can be seen as one; of a shorter one a rate says as much."""
+
+
+@noun
+class PushBack:
+    """The server's push-back: a stretch of time in which nothing may leave."""
+
+    until_s: float = -inf
+    """When it ends."""
+    refusals: int = 0
+    """Refusals in a row, with nothing accepted between, that led to it."""
+
+
+class Trial(NamedTuple):
+    """What a slower rate is compared with: the rate before, its growth, and what was refused of it."""
+
+    rate_per_s: float
+    growth: float
+    share: float
+    answers: int
+    refused: int
+
+
+class Pacing(NamedTuple):
+    """A rate that finds the server's limit and stays just under it; a new one comes of every answer."""
+
+    rate_per_s: float = START_PER_S
+    cap_per_s: float = inf
+    """The rate that a person gave, never exceeded; infinite where it is to be found."""
+    hold: PushBack = PushBack()
+    paused_until_s: float = -inf
+    """When it ends that the server, not at its limit but not available, asked to be left alone."""
+    limit: Limit | None = None
+    """The limit believed in as a window; None where only a rate is known."""
+    why: Why = Why.FOUND
+    stated: Limit | None = None
+    """The limit that a refusal stated last, whether believed or not."""
+    noise: float = 0.0
+    """Share of requests that is refused whatever the rate; forgotten at `noise_until_s`, since it changes."""
+    noise_until_s: float = inf
+
+    excess: float = 0.0
+    """Refusals lately beyond what noise and tolerance explain."""
+    answers: int = 0
+    """Answers since that last left 0, or in the trial, and those of them that refused."""
+    refused: int = 0
+    trial: Trial | None = None
+
+    cycle_at: float = -inf
+    """When the present window opened, or the first answer came, as far as is known."""
+    cycle_accepted: int = 0
+
+    round_at: float = -inf
+    round_answers: int = 0
+    growth: float = RAMP
+    """Share by which the next round is faster."""
+    ground_per_s: float = 0.0
+    """Rate that the present climb started from; 0 where there is none to go back to."""
+    below_per_s: float = 0.0
+    """Rate before the latest step; 0 where it is not known."""
+    owed: float = 0.0
+    """Refusals still to be made good by acceptances before the next climb."""
+
+    refusals: int = 0
+    """Refusals in a row, echoes not counted; the first of them was granted at `shut_at`."""
+    is_shut: bool = False
+    """Whether nothing is accepted any more, as far as is known."""
+    cut_at: float = -inf
+    """Requests granted until then knew nothing of the latest cut."""
+    shut_at: float = -inf
+    spacing_s: float = 0.0
+    """Least time between two requests, whatever the rate: probes leave one by one."""
+
+    @property
+    def window(self) -> Limit | None:
+        """Return the limit believed in, if it is long enough to be seen as a window."""
+        return self.limit if self.limit and self.limit.window_s >= WINDOW_S_MIN else None
+
+    @property
+    def is_stated(self) -> bool:
+        """Return whether the limit believed in is one that the server states."""
+        return self.limit is not None and self.why is Why.STATED
+
+    @property
+    def is_calm(self) -> bool:
+        """Return whether an acceptance only counts, so that several may be learned as one."""
+        return not (self.is_shut or self.trial or self.excess or self.refusals)
+
+    @property
+    def held_until_s(self) -> float:
+        """Return when the next request may leave, as far as that is the server's wish."""
+        return max(self.hold.until_s, self.paused_until_s)
+
+
+@noun
+class Accepted:
+    """The server took the request that was granted at `granted_at`.
+
+    Where the state is calm, several may be one event: `count` of them, the last one granted then.
+    """
+
+    granted_at: float
+    count: int = 1
+
+
+@noun
+class Refused:
+    """The server refused the request that was granted at `granted_at` for going too fast."""
+
+    granted_at: float
+    throttled: Throttled
+
+
+@noun
+class Paused:
+    """The server, not at its limit but not available, asks to be left alone for so long."""
+
+    wait_s: float
+
+
+Event: TypeAlias = Accepted | Refused | Paused

@@ -1,0 +1,214 @@
+"""Where a run stands, from its ledger alone: live, dead or finished."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, tzinfo
+from enum import StrEnum
+from typing import Any
+
+from bulk.ledger.decisions import decided
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import Json
+from bulk.model import Outcome
+from bulk.reports.model import sittings_of
+from bulk.reports.remarks import remark
+from bulk.reports.stopped import ways_on
+from bulk.reports.where import where_of
+from bulk.reports.words import (
+    NOT_LOOKED_AT_AGAIN,
+    Line,
+    Span,
+    Style,
+    parked_text,
+    style_of,
+    text,
+    throttled,
+)
+from bulk.text import counted, figure, moment, printable
+
+
+class State(StrEnum):
+    """What has become of a ledger."""
+
+    INCOMPLETE = "incomplete"
+    """The plan was never finished; there is nothing to apply."""
+    PLANNED = "planned"
+    RUNNING = "running"
+    DIED = "died"
+    """A session began and neither ended nor runs."""
+    STOPPED = "stopped"
+    FINISHED = "finished"
+
+
+_STYLE = {
+    State.INCOMPLETE: Style.BAD,
+    State.PLANNED: Style.STRONG,
+    State.RUNNING: Style.STRONG,
+    State.DIED: Style.BAD,
+    State.STOPPED: Style.BAD,
+    State.FINISHED: Style.GOOD,
+}
+
+
+def state_of_run(progress: Progress, *, alive: bool) -> State:
+    """Return the state of a run; `alive` means that a process holds the ledger's lock."""
+    if alive:
+        return State.RUNNING
+    if progress.planned is None:
+        return State.INCOMPLETE
+    if not progress.sessions:
+        return State.PLANNED
+    if progress.finished:
+        return State.FINISHED
+    return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
+
+
+def lines(
+    progress: Progress,
+    *,
+    alive: bool,
+    ledger: str,
+    flag: str = "",
+    rolled_back_by: str = "",
+    zone: tzinfo = UTC,
+) -> Iterator[Line]:
+    """Return the status line by line, its times in a zone and in UTC.
+
+    Ledgers are written as a shell has them, `flag` names the API.
+    """
+    state = state_of_run(progress, alive=alive)
+    yield (
+        Span(printable(progress.run.get("job", "unknown job")), Style.STRONG),
+        Span(": "),
+        Span(state.value, _STYLE[state]),
+        Span(printable(_since(progress, state, zone))),
+    )
+    if progress.planned:
+        yield from _counts(progress, state)
+        yield from _where(progress)
+        yield from _codes(progress)
+        if parked := progress.parked:
+            yield text(f"! {parked_text(parked)}", Style.BAD)
+        yield from _last_word(progress, state, zone)
+    known = decided(progress.decisions)
+    stops = known.stops
+    for stop in stops:
+        yield text(
+            printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"),
+            Style.BAD,
+        )
+    if rolled_back_by:
+        how_much = f" ({known.rolled_back.reason})" if known.rolled_back else ""
+        yield text(printable(f"rolled back{how_much}: bulk status {rolled_back_by}"), Style.STRONG)
+    elif known.left:
+        yield text(printable(f"left for good by {known.left} at {moment(known.left_at, zone)}"), Style.STRONG)
+    elif stops:
+        yield from map(text, ways_on(progress, ledger, flag))
+    else:
+        yield from _next(state, f"bulk apply {ledger}{flag}")
+
+
+def _where(progress: Progress) -> Iterator[Line]:
+    where = where_of(progress)
+    if where.every_host:
+        words = ", ".join(filter(None, (where.hosts_text, where.account)))
+        yield text(printable(f"  at {words}"), Style.FAINT)
+
+
+def _since(progress: Progress, state: State, zone: tzinfo) -> str:
+    if not progress.sessions:
+        return _planned(progress, state, zone)
+    last = sittings_of(progress)[-1]
+    who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at, zone)}"
+    match state:
+        case State.STOPPED:
+            return f" at {moment(last.ended_at, zone)}: {last.why}"
+        case State.FINISHED:
+            return f" at {moment(last.ended_at, zone)}; {_as_asked(progress)}"
+        case _:
+            return f"{who}, last written {moment(progress.last_at, zone)}"
+
+
+def _planned(progress: Progress, state: State, zone: tzinfo) -> str:
+    if state is not State.PLANNED:
+        return f", last written {moment(progress.last_at, zone)}" if progress.last_at else ""
+    run = progress.run
+    who = f" by {run['user']} on {run['host']}" if run.get("user") else ""
+    return f" at {moment(progress.planned_at, zone)}{who}, not begun"
+
+
+def _as_asked(progress: Progress) -> str:
+    wrong = sum(rows for outcome, rows in progress.counts().items() if not outcome.facts.as_asked)
+    rows = counted(progress.rows, "service")
+    if wrong:
+        return f"{figure(wrong)} of {rows} {'is' if wrong == 1 else 'are'} not as asked"
+    return f"{rows} as asked"
+
+
+def _counts(progress: Progress, state: State) -> Iterator[Line]:
+    """Return what the plan decided or how rows ended, and how much has been sent."""
+    counts: Mapping[Any, int]
+    if state is State.PLANNED:
+        counts = progress.actions_counted()
+    else:
+        counts = progress.counts()
+        share = f" ({100 * progress.ended // progress.rows} %)" if progress.rows else ""
+        sent = f"{counted(progress.sent, 'PUT')} sent, {throttled(progress.refusals)}"
+        yield text(f"  {figure(progress.ended)} of {counted(progress.rows, 'row')} done{share}; {sent}")
+    known = [(result, rows) for result, rows in counts.items() if rows]
+    has_ended = state in {State.STOPPED, State.DIED}
+    yield tuple(
+        Span(
+            f"  {result.facts.sigil} {figure(rows)} {result.facts.phrase}"
+            f"{NOT_LOOKED_AT_AGAIN if has_ended and result is Outcome.APPLIED else ''}",
+            style_of(result),
+        )
+        for result, rows in known
+    )
+
+
+def _codes(progress: Progress) -> Iterator[Line]:
+    for code, rows in progress.codes.most_common():
+        yield text(printable(f"! {code or 'no code'}: {counted(rows, 'row')}"), Style.BAD)
+
+
+def _last_word(progress: Progress, state: State, zone: tzinfo) -> Iterator[Line]:
+    """Return the latest note or change of pace: while it runs, what it is waiting for."""
+    if progress.notes and state is not State.FINISHED:
+        last = progress.notes[-1]
+        yield text(printable(f"  {moment(last['at'], zone)}: {remark(last)}"), Style.FAINT)
+
+
+def _next(state: State, resume: str) -> Iterator[Line]:
+    match state:
+        case State.PLANNED:
+            yield text(f"to apply: {resume}")
+        case State.DIED | State.STOPPED:
+            yield text(f"to continue: {resume}")
+        case State.INCOMPLETE:
+            yield text("the plan is incomplete and cannot be applied; plan anew")
+        case _:
+            return
+
+
+def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Json:
+    """Return the status for machines."""
+    counts = progress.counts()
+    return {
+        "state": state_of_run(progress, alive=alive),
+        "rolled_back_by": rolled_back_by or None,
+        "job": progress.run.get("job"),
+        "run_id": progress.run.get("run_id"),
+        "digest": progress.digest or None,
+        "rows": progress.rows,
+        "ended": progress.ended,
+        "parked": progress.parked,
+        "outcomes": {outcome.value: rows for outcome, rows in counts.items()},
+        "puts_sent": progress.sent,
+        "refusals": progress.refusals,
+        "codes": dict(progress.codes),
+        "last_at": progress.last_at,
+        "stops": [
+            {"id": stop.id, "at": stop.at, "by": stop.by, "cause": stop.cause, "reason": stop.reason}
+            for stop in decided(progress.decisions).stops
+        ],
+    }

@@ -1,0 +1,276 @@
+"""What a plan or a run comes to: its headline, and its totals behind their labels."""
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from bulk.ledger.records import Ruling
+from bulk.model import Action, Outcome
+from bulk.plan import Estimate
+from bulk.reports.model import Report, sittings_of
+from bulk.reports.remarks import decision_text
+from bulk.reports.totals import Mappings, Totals
+from bulk.reports.words import (
+    NOT_LOOKED_AT_AGAIN,
+    Line,
+    Span,
+    Style,
+    about,
+    duration,
+    parked_text,
+    tallied,
+    throttled,
+    wrapped,
+)
+from bulk.text import counted, figure, moment, printable
+
+DIGEST_SHOWN = 16
+"""Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""
+_LABEL = 11
+_READ_BACK = ", each read back after the run"
+
+
+def headline(report: Report) -> str:
+    """Return in one sentence what this is: what changes, or how the run stands."""
+    job, totals = printable(report.job), report.totals
+    if report.is_resumed:
+        return f"{job}: {counted(report.left, 'service')} left of {figure(totals.rows)}. {_begun(report)}"
+    if report.ran:
+        return f"{job} {_ended(report)}"
+    if report.moved:
+        still = totals.rows - len(report.moved)
+        return (
+            f"{figure(len(report.moved))} of {counted(totals.rows, 'service')} moved since the plan; "
+            f"{figure(still)} {'is' if still == 1 else 'are'} as planned. Nothing has been sent."
+        )
+    changes, refused = totals.actions[Action.UPDATE], totals.actions[Action.REFUSE]
+    if not changes:
+        return _nothing(report, refused)
+    of = "" if changes == totals.rows else f"{figure(changes)} of "
+    verb = "changes" if totals.rows == 1 else "change"
+    return f"Plan of {job}: {of}{counted(totals.rows, 'service')} {verb}. Nothing has been sent."
+
+
+def says_all(report: Report) -> bool:
+    """Return whether the headline of a plan says all that there is: nothing changes, for one reason."""
+    if report.ran or report.moved or report.totals.actions[Action.UPDATE]:
+        return False
+    return not report.totals.actions[Action.REFUSE] or bool(_only_reason(report))
+
+
+def _nothing(report: Report, refused: int) -> str:
+    rows, places = report.totals.rows, len(report.places)
+    where = report.where.place(report.places) if places else "no project"
+    if not refused:
+        every = "the only service" if rows == 1 else f"all {counted(rows, 'service')}"
+        return f"Nothing to change: {every} in {where} {'is' if rows == 1 else 'are'} as asked already."
+    if reason := _only_reason(report):
+        which = "the only row is" if rows == 1 else f"all {counted(rows, 'row')} are"
+        return f"Nothing can be sent: {which} refused. {reason[0].upper()}{printable(reason[1:])}."
+    right = totals_right(report.totals)
+    rest = f", {counted(right, 'service')} already right" if right else ""
+    return f"Nothing can be sent: {counted(refused, 'row')} refused{rest}."
+
+
+def totals_right(totals: Totals) -> int:
+    """Return how many services are as asked without any PUT."""
+    return totals.actions[Action.KEEP]
+
+
+def _only_reason(report: Report) -> str:
+    """Return the reason that all rows of a plan of several are refused for; empty where there are more."""
+    troubles = report.overview.troubles()
+    rows = report.totals.rows
+    is_one = rows > 1 and len(troubles) == 1 and troubles[0].count == rows and troubles[0].is_one_reason
+    return troubles[0].rows[0].why if is_one else ""
+
+
+def _begun(report: Report) -> str:
+    last = sittings_of(report.progress)[-1]
+    how = f"stopped at {moment(last.ended_at, report.zone)}: {last.why}" if last.ended_at else "died"
+    return printable(
+        f"The run by {last.user} on {last.host} began at {moment(last.began_at, report.zone)} and {how}."
+    )
+
+
+def _ended(report: Report) -> str:
+    outcomes = report.totals.outcomes or {}
+    rows = report.totals.rows
+    as_asked = sum(count for outcome, count in outcomes.items() if outcome.facts.as_asked)
+    if report.progress.finished and not outcomes.get(Outcome.IN_DOUBT):
+        if as_asked == rows:
+            every = "the service is" if rows == 1 else f"all {counted(rows, 'service')} are"
+            return f"is finished: {every} as asked."
+        left, of = rows - as_asked, counted(rows, "service")
+        return f"is finished; {figure(left)} of {of} {'is' if left == 1 else 'are'} not as asked."
+    return f"stands at {figure(as_asked)} of {counted(rows, 'service')} as asked; {_rest(outcomes)}."
+
+
+def _rest(outcomes: dict[Outcome, int]) -> str:
+    return tallied({outcome: n for outcome, n in outcomes.items() if not outcome.facts.as_asked})
+
+
+def question(report: Report, changes: int) -> str:
+    """Return what a person is asked before the first PUT: how many, where, who loses a port."""
+    return report.where.question(
+        report.progress.rows_by_target({Action.UPDATE}, left=report.is_resumed),
+        changes,
+        consumers=report.overview.consumers,
+        goes_on=report.is_resumed,
+    )
+
+
+def totals_of(report: Report, width: int) -> Iterator[Line]:
+    """Return the totals, one behind each label, in lines of a terminal of this width."""
+    for label, words, style in facts_of(report):
+        yield from labelled(label, words, width, style)
+
+
+def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
+    """Return what a plan or a run comes to: label, words, style."""
+    if report.ran and not report.is_resumed:
+        yield from _run_facts(report)
+    else:
+        yield from _plan_facts(report)
+    for decision in report.progress.decisions:
+        if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
+            yield (
+                "Decision",
+                f"{moment(decision['at'], report.zone)}: by {decision_text(decision)}",
+                Style.PLAIN,
+            )
+    yield "Digest", short_digest(report.progress.digest), Style.PLAIN
+
+
+def short_digest(digest: str) -> str:
+    """Return the first hex digits of a digest, by which a person tells it from others."""
+    return digest.partition(":")[2][:DIGEST_SHOWN]
+
+
+def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    totals = report.totals
+    if not report.is_resumed:
+        yield "Mappings", mappings_text(totals.planned), Style.PLAIN
+    yield "Consumers", consumers_text(report), Style.LOSS if report.overview.consumers else Style.PLAIN
+    if not report.is_resumed:  # of a run that goes on these rows have ended
+        yield from _unsent_facts(report)
+    if report.estimate:
+        yield "Takes", takes_text(report.estimate), Style.PLAIN
+        if report.estimate.window:
+            yield (
+                "Window",
+                window_text(report.estimate, report.zone),
+                Style.PLAIN if report.estimate.fits else Style.BAD,
+            )
+        if budget := failure_budget(report):
+            yield "May fail", budget, Style.PLAIN
+
+
+def _unsent_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    """Return what is not going to be sent."""
+    refused = report.totals.actions[Action.REFUSE]
+    yield "Refused", refused_text(report), Style.BAD if refused else Style.PLAIN
+    if right := totals_right(report.totals):
+        yield "Unchanged", f"{counted(right, 'service')} already right; nothing is sent to them", Style.PLAIN
+
+
+def _run_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
+    totals = report.totals
+    outcomes = totals.outcomes or {}
+    applied = figure(outcomes.get(Outcome.APPLIED, 0))
+    if outcomes.get(Outcome.APPLIED):
+        applied += _READ_BACK if report.progress.finished else NOT_LOOKED_AT_AGAIN
+    rest = dict(outcomes)
+    rest.pop(Outcome.APPLIED, None)
+    yield "Applied", "; ".join(filter(None, (applied, tallied(rest)))), Style.GOOD
+    if parked := report.progress.parked:
+        yield "Parked", parked_text(parked), Style.BAD
+    yield "Mappings", mappings_text(totals.applied), Style.PLAIN
+    yield "Took", effort(report), Style.PLAIN
+    if report.stopped:
+        yield "Stopped", report.stopped, Style.BAD
+    for field, rows in totals.unconfirmed.items():
+        what = f"no reply shows {field} of {counted(rows, 'applied row')}: look whether it is as asked"
+        yield "Unconfirmed", what, Style.CHANGE
+
+
+def consumers_text(report: Report) -> str:
+    """Return who loses a port."""
+    overview = report.overview
+    seen = f"of the first {counted(overview.rows, 'row')}, " if overview.left_out else ""
+    if not overview.consumers:
+        return f"{seen}none loses a port"
+    one = overview.consumers == 1
+    return (
+        f"{seen}{figure(overview.consumers)} connected to {counted(overview.losing, 'service')} "
+        f"{'loses' if one else 'lose'} a port that {'it' if one else 'they'} may use"
+    )
+
+
+def refused_text(report: Report) -> str:
+    """Return how many rows the plan refuses, and what that means for the others."""
+    refused = report.totals.actions[Action.REFUSE]
+    if not refused:
+        return "none"
+    if report.progress.run.get("options", {}).get("strict"):
+        return f"{figure(refused)}; with --strict nothing is sent"
+    if not report.totals.actions[Action.UPDATE]:
+        return figure(refused)
+    return f"{figure(refused)}; the others are sent, and the run ends with exit code 4"
+
+
+def takes_text(estimate: Estimate) -> str:
+    """Return how long the run is expected to take, and at which rate."""
+    text = f"about {about(estimate.duration_s)}: {counted(estimate.requests, 'request')} at {_rate(estimate)}"
+    if estimate.is_auto:
+        text += ", the rate to begin with"
+    if estimate.is_paced_by_failures:
+        text += "; max_failures, not the rate, sets the pace"
+    return text
+
+
+def _rate(estimate: Estimate) -> str:
+    lanes = f" in each of {estimate.lanes} regions" if estimate.lanes > 1 else ""
+    return f"{estimate.rate_per_s:g}/s{lanes}"
+
+
+def window_text(estimate: Estimate, zone: tzinfo) -> str:
+    """Return the window, when it opens or closes, how long it is open for the run, and if that is enough."""
+    if estimate.window_s is None:
+        return estimate.window
+    if not estimate.window_s:
+        return f"{estimate.window}; it is over, and nothing would be sent"
+    fit = "fits" if estimate.fits else "does not fit"
+    when = ""
+    if estimate.opens_at:
+        when = f"opens {moment(estimate.opens_at, zone, seconds=False)}; "
+    elif estimate.closes_at:
+        when = f"open until {moment(estimate.closes_at, zone, seconds=False)}; "
+    return f"{estimate.window}; {when}the run {fit} its {duration(estimate.window_s)}"
+
+
+def effort(report: Report) -> str:
+    """Return how long the run worked, how many PUTs it sent, and how often the API throttled it."""
+    progress = report.progress
+    sessions = f" of work in {counted(progress.begun, 'session')}" if progress.begun > 1 else ""
+    sent = f"{counted(progress.sent, 'PUT')}, {throttled(progress.refusals)}"
+    return f"{duration(progress.work_s)}{sessions}, {sent}"
+
+
+def failure_budget(report: Report) -> str:
+    """Return `5% = 9 of 186 changes may fail`; empty where there is no estimate or no limit."""
+    if report.estimate is None or (most := report.estimate.failures_max) is None:
+        return ""
+    written = report.estimate.failures_share
+    share = f"{written} = " if written.endswith("%") else ""
+    return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')}"
+
+
+def mappings_text(mappings: Mappings) -> str:
+    """Return `296 added, 297 removed, 296 kept`."""
+    return f"{figure(mappings.added)} added, {figure(mappings.removed)} removed, {figure(mappings.kept)} kept"
+
+
+def labelled(label: str, words: str, width: int, style: Style = Style.PLAIN) -> Iterator[Line]:
+    """Return words behind their label, in lines that begin below each other."""
+    head = f"  {label:{_LABEL}}" if len(label) < _LABEL else f"  {label} "
+    yield from wrapped((Span(head, Style.FAINT), Span(printable(words), style)), width, hang=_LABEL + 2)

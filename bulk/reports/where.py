@@ -1,0 +1,122 @@
+"""Where a plan does what it does: the hosts that are asked, the account, the projects by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import target_of
+from bulk.model import Owner, Target
+from bulk.settings import SIMULATOR
+from bulk.text import counted, figure
+
+NAMED_MAX = 3
+"""Hosts or regions that a sentence names; of more it says how many."""
+_LOOPBACK = ("127.", "localhost", "[::1]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The targets of a plan, each with the host that is asked and what is known of whose it is."""
+
+    hosts: Mapping[Target, str]
+    owners: Mapping[Target, Owner]
+
+    @property
+    def is_simulator(self) -> bool:
+        """Return whether it is the simulator that the command starts itself."""
+        return set(self.hosts.values()) == {SIMULATOR}
+
+    @property
+    def every_host(self) -> tuple[str, ...]:
+        """Return the hosts that a run asks: those of the API, and IAM where it needs tokens."""
+        iam = {owner.iam for owner in self.owners.values() if owner.iam}
+        return (*dict.fromkeys(filter(None, self.hosts.values())), *sorted(iam))
+
+    @property
+    def account(self) -> str:
+        """Return `account 0a1b…`, `the key that ends in 0001`, or several of them; empty where unknown."""
+        return " and ".join(dict.fromkeys(filter(None, map(_account, self.owners.values()))))
+
+    @property
+    def hosts_text(self) -> str:
+        """Return the hosts in a sentence."""
+        if self.is_simulator:
+            return "the bundled simulator"
+        return _enumerated([host_text(host) for host in self.every_host], "host")
+
+    def project(self, target: Target) -> str:
+        """Return the name of a target's project, or its id where the name is not known."""
+        owner = self.owners.get(target)
+        return (owner.project if owner else "") or target.project_id or "the project of the region"
+
+    def place(self, targets: Mapping[Target, int]) -> str:
+        """Return `cn-north-4`, or `2 projects of cn-north-4`, or `6 projects of 3 regions`."""
+        regions = list(dict.fromkeys(target.region for target in targets))
+        region = regions[0] if len(regions) == 1 else counted(len(regions), "region")
+        if len(targets) == 1:
+            [target] = targets
+            name = self.project(target)
+            return name if name.startswith(target.region) else f"{target.region}, project {name}"
+        return f"{counted(len(targets), 'project')} of {region}"
+
+    def regions(self, targets: Mapping[Target, int]) -> str:
+        """Return the regions of targets, or how many they are."""
+        regions = list(dict.fromkeys(target.region for target in targets))
+        return _enumerated(regions, "region") if regions else "no region"
+
+    def projects(self, targets: Mapping[Target, int], noun: str) -> list[str]:
+        """Return `cn-north-4 (148 services)` for each target, those of one region side by side.
+
+        A project whose name does not tell its region has that in front.
+        """
+        texts: list[str] = []
+        for target, number in targets.items():
+            name = self.project(target)
+            shown = name if name.startswith(target.region) else f"{target.region} {name}"
+            shown = f"{target.profile}@{shown}" if target.profile else shown
+            texts.append(f"{shown} ({figure(number) if texts else counted(number, noun)})")
+        return texts
+
+    def question(self, targets: Mapping[Target, int], changes: int, *, consumers: int, goes_on: bool) -> str:
+        """Return what a person is asked before the first PUT: how many, where, who loses a port."""
+        verb = "Go on with" if goes_on else "Change"
+        account = f", {self.account}" if self.account and not self.is_simulator else ""
+        at = "on" if self.is_simulator else "at"
+        what = (
+            f"{verb} {counted(changes, 'service')} in {self.place(targets)} {at} {self.hosts_text}{account}?"
+        )
+        if not consumers:
+            return what
+        return f"{what} {counted(consumers, 'consumer')} {'loses' if consumers == 1 else 'lose'} a port."
+
+
+def where_of(progress: Progress) -> Where:
+    """Return where a ledger's plan does what it does, as far as the ledger says."""
+    listed = progress.run.get("targets", ())
+    targets = [target_of(json) for json in listed]
+    hosts = {target: json.get("host", "") for target, json in zip(targets, listed, strict=True)}
+    owners = (progress.planned or {}).get("owners", ())
+    return Where(
+        hosts=hosts,
+        owners={
+            target: Owner(**{name: json.get(name, "") for name in Owner._fields})
+            for target, json in zip(targets, owners, strict=False)
+        },
+    )
+
+
+def host_text(host: str) -> str:
+    """Return a host as a person reads it."""
+    return f"{host} (this machine)" if host.startswith(_LOOPBACK) else host
+
+
+def _account(owner: Owner) -> str:
+    if owner.account:
+        return f"account {owner.account}"
+    return f"the key that ends in {owner.key}" if owner.key else ""
+
+
+def _enumerated(names: list[str], noun: str) -> str:
+    if len(names) > NAMED_MAX:
+        return counted(len(names), noun)
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else f"an unknown {noun}"

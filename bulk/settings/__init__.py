@@ -1,0 +1,63 @@
+"""The job: which rows, where, how fast and within which limits; from `job.toml` and from flags.
+
+`settings` is the table of all settings, `forms` says how their values are written and `quantities` what
+they are. `stored` reads job.toml, flags and what a ledger keeps of a job, and writes the latter.
+"""
+
+from bulk.settings.forms import SIMULATOR
+from bulk.settings.job import (
+    CAUTIOUS_RATE,
+    SETTINGS,
+    FleetSettings,
+    Group,
+    Guards,
+    Job,
+    Pace,
+    Setting,
+    SimulatorSettings,
+    Where,
+    WhileOpen,
+    flag_of,
+    settings_of,
+    variable_of,
+)
+from bulk.settings.quantities import Daily, Deadline, Rate, Share, Window
+from bulk.settings.stored import (
+    Issues,
+    job_schema,
+    read_job,
+    read_settings,
+    settings_json,
+    values_of,
+    with_values,
+)
+
+__all__ = [
+    "CAUTIOUS_RATE",
+    "SETTINGS",
+    "SIMULATOR",
+    "Daily",
+    "Deadline",
+    "FleetSettings",
+    "Group",
+    "Guards",
+    "Issues",
+    "Job",
+    "Pace",
+    "Rate",
+    "Setting",
+    "Share",
+    "SimulatorSettings",
+    "Where",
+    "WhileOpen",
+    "Window",
+    "flag_of",
+    "job_schema",
+    "read_job",
+    "read_settings",
+    "settings_json",
+    "settings_of",
+    "values_of",
+    "variable_of",
+    "with_values",
+]

@@ -1,0 +1,234 @@
+"""The forms of settings: how each kind of value is written, read and described.
+
+A form reads what stands in job.toml, on the command line or in a ledger: text, or what TOML and JSON
+have for it. It gives the value, or an issue that says what is wrong and what to write instead.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from bulk.model import Format, Issue
+from bulk.settings.quantities import Daily, Deadline, Rate, Share, Window
+
+T_co = TypeVar("T_co", covariant=True)
+N = TypeVar("N", int, float)
+
+SIMULATOR = "simulator"  # the endpoint that means the bundled one
+SHOWN_CHARS_MAX = 60
+_USER_INFO = re.compile(r".*:.*@", re.DOTALL)
+_PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_JSON_TYPES: Mapping[type, str] = {
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    datetime: "string",
+    str: "string",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form(Generic[T_co]):
+    """How the value of a setting is written, in job.toml, on the command line and in a ledger alike.
+
+    * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
+    * types: besides text; a value of one of them means what its text means, as 10 and "10" do
+    * what, hint: what a value is called (`a rate`), and what to write
+    * bounds: what JSON Schema says of a number
+    * metavar: what stands for the value in `--help`; empty for a switch
+    * flag_type: what the command line makes of a flag before it is read: a bool, the enum of a choice
+    * unset: the word for None, where there is one
+    * table: the dataclass whose settings stand in a TOML table of their own; everything else is refused
+    """
+
+    pattern: str
+    value: Callable[[re.Match[str]], T_co]
+    what: str
+    hint: str
+    types: tuple[type, ...] = ()
+    bounds: Mapping[str, float] = field(default_factory=dict)
+    metavar: str = ""
+    flag_type: type = str
+    unset: str = ""
+    table: type | None = None
+
+    def read(self, raw: object) -> T_co | Issue:
+        """Return the value of what is written, or an issue without its place."""
+        text = raw
+        if type(raw) in self.types:  # 0.00001 and not 1e-05
+            text = format(Decimal(str(raw)), "f") if isinstance(raw, float) else str(raw)
+        found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
+        try:
+            if found:
+                return self.value(found)
+        except ValueError:
+            pass  # such as 02:00-24:01
+        return wrong(f"{shown(raw)} is not {self.what}", self.hint)
+
+    def written(self, value: object) -> object:
+        """Return a value as `read` takes it and JSON can hold it; None for one that is not set."""
+        if value is None:
+            return self.unset or None
+        return value if type(value) in self.types else str(value)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of what may be written."""
+        if issubclass(self.flag_type, Enum):
+            return {"enum": [member.value for member in self.flag_type]}
+        text = {} if self.flag_type is bool else {"pattern": f"^({self.pattern})$"}
+        types = dict.fromkeys(_JSON_TYPES[each] for each in (*self.types, *([str] if text else [])))
+        return {"type": list(types), **text, **self.bounds}
+
+
+def wrong(message: str, hint: str) -> Issue:
+    """Return an issue whose place is known elsewhere."""
+    return Issue(place="", field="", message=message, hint=hint)
+
+
+def shown(raw: object) -> str:
+    """Return a value as a message may show it: quoted, printable, bounded, without user and password."""
+    text = bounded(_USER_INFO.sub("[redacted]@", str(raw)))
+    return f'"{text}"' if isinstance(raw, str) else text
+
+
+def bounded(text: str) -> str:
+    """Return the beginning of a text, printable."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:SHOWN_CHARS_MAX])
+
+
+def _text(pattern: str, what: str, example: str, metavar: str) -> Form[str]:
+    hint = f'write, for example, "{example}"'
+    return Form(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, metavar=metavar)
+
+
+def _seconds(low: float, high: float) -> Form[float]:
+    return Form(
+        pattern=r"\s*[0-9]{1,6}(\.[0-9]+)?\s*",
+        value=lambda found: _between(low, float(found[0]), high),
+        what="a time in seconds",
+        hint=f"write a number from {low:g} to {high:g}",
+        metavar="SECONDS",
+        types=(int, float),
+        bounds={"minimum": low, "maximum": high},
+    )
+
+
+def _between(low: N, number: N, high: N) -> N:
+    """Return a number that is within its bounds; raises ValueError for others."""
+    if not low <= number <= high:
+        raise ValueError
+    return number
+
+
+def _window(found: re.Match[str]) -> Window:
+    start, end, zone, moment = found.groups()
+    if moment:
+        at = datetime.fromisoformat(moment)
+        _between(1971, at.year, 9998)  # the ends of the calendar have no time in every zone
+        return Deadline(at=at)
+    if start == end:
+        raise ValueError
+    return Daily(start=time.fromisoformat(start), end=time.fromisoformat(end), is_utc=bool(zone))
+
+
+def _origin(found: re.Match[str]) -> str:
+    """Return scheme, host and port, without a slash at the end."""
+    _between(1, int(found[3] or 443), 65_535)
+    return found[1] or found[0]
+
+
+FILE = _text(r"[^\x00]+", "the name of a file", "services.csv", "FILE")
+NAME = _text(r"[^\W_][\w.-]{0,63}", "a name", "move-ssh", "NAME")
+PROFILE = _text(r"[A-Za-z0-9_.@-]{0,64}", "a profile", "prod", "NAME")
+REGION = _text(r"([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?", "a region", "cn-north-4", "REGION")
+PROJECT_ID = _text(r"([0-9a-f]{32})?", "a project id", "6e9dfd51d1124e8d8498dce894923a0d", "ID")
+ENDPOINT = Form(
+    pattern=rf"|{SIMULATOR}|(https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{{1,5}}))?)/*",
+    value=_origin,
+    what="the address of an API",
+    hint=f"write https://HOST, http://127.0.0.1:PORT or {SIMULATOR}",
+    metavar=f"URL|{SIMULATOR}",
+)
+FORMAT = Form(
+    pattern="|".join(Format),
+    value=lambda found: Format(found[0]),
+    what=f"one of {', '.join(Format)}",
+    hint=f"write {' or '.join(Format)}",
+    metavar="|".join(Format),
+    flag_type=Format,
+)
+SWITCH = Form(
+    pattern="[Tt]rue|[Ff]alse",
+    value=lambda found: found[0].lower() == "true",
+    what="true or false",
+    hint="write true or false",
+    types=(bool,),
+    flag_type=bool,
+)
+RATE = Form(
+    pattern=r"auto|\s*([1-9][0-9]{0,6})\s*/\s*(s|min|m|h)\s*",
+    value=lambda found: Rate(requests=int(found[1]), period_s=_PERIODS_S[found[2]]) if found[1] else None,
+    what="a rate",
+    hint="write 20/s, 100/m, 5/h or auto",
+    metavar="N/s|auto",
+    unset="auto",
+)
+CONCURRENCY = Form(
+    pattern=r"auto|\s*([1-9][0-9]{0,2}|1000)\s*",
+    value=lambda found: int(found[1]) if found[1] else None,
+    what="a number of PUTs in flight",
+    hint="write 1 to 1000, or auto",
+    metavar="N|auto",
+    types=(int,),
+    bounds={"minimum": 1, "maximum": 1000},
+    unset="auto",
+)
+ATTEMPTS = Form(
+    pattern=r"\s*([1-9][0-9]?|100)\s*",
+    value=lambda found: int(found[0]),
+    what="a number of attempts",
+    hint="write 1 to 100",
+    metavar="N",
+    types=(int,),
+    bounds={"minimum": 1, "maximum": 100},
+)
+COUNT = Form(
+    pattern=r"\s*[0-9]{1,9}\s*",
+    value=lambda found: int(found[0]),
+    what="a count",
+    hint="write a whole number, such as 10",
+    metavar="N",
+    types=(int,),
+    bounds={"minimum": 0, "maximum": 999_999_999},
+)
+SHARE = Form(
+    pattern=r"\s*([0-9]{1,9}|[0-9]{1,2}%|100%)\s*",
+    value=lambda found: Share(number=int(found[1].rstrip("%")), is_percent=found[1].endswith("%")),
+    what="a count or a percentage",
+    hint="write 10 or 5%",
+    metavar="N|N%",
+    types=(int,),
+    bounds={"minimum": 0, "maximum": 999_999_999},
+)
+TIMEOUT = _seconds(0.001, 3_600)
+SETTLE = _seconds(0, 600)
+WINDOW = Form(
+    pattern=r"\s*(?:([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*([Zz]|[Uu][Tt][Cc])?"
+    r"|([0-9]{4}-[0-9]{2}-[0-9]{2}[T ]\S+))\s*",
+    value=_window,
+    what="a window",
+    hint="write 02:00-04:00, 02:00-04:00 UTC or 2026-01-15T04:00Z",
+    metavar="TIME",
+    types=(datetime,),
+)
+
+
+def table(kind: type[Any], *, hint: str) -> Form[Any]:
+    """Return the form of a TOML table that holds the settings of a dataclass."""
+    never = "(?!)"
+    return Form(pattern=never, value=lambda _: None, what="a table", hint=hint, table=kind)

@@ -1,0 +1,364 @@
+"""The table of settings: everything that is known of each one stands here, once.
+
+The fields of the dataclasses below are the table. From it come the key in job.toml, the flag and its
+variable, the reading with its messages, the JSON Schema, the text of `--help` and the written form in a
+ledger; a test holds the table in jobs/README.md to it. A new setting is a field here and the place that
+uses it.
+
+In job.toml all settings stand side by side; a Job has them in parts, so that whoever needs the pace of a
+job is given a Pace. `bulk --help` imports this module, so it must import nothing heavy.
+"""
+
+from dataclasses import MISSING, dataclass, field, fields
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from bulk.model import Format, Target
+from bulk.settings import forms
+from bulk.settings.forms import Form
+from bulk.settings.quantities import Rate, Share, Window
+
+T = TypeVar("T")
+
+# The rate of an estimate while the API's limit is not known: `auto` starts with it.
+CAUTIOUS_RATE = Rate(requests=10, period_s=1)
+
+
+class Group(StrEnum):
+    """What a setting is about: the panel of `--help` in which its flag stands, in this order."""
+
+    WHAT = "What to change"
+    WHERE = "Where"
+    LIMITS = "Pace and limits"
+    OUTPUT = "Output"
+
+
+class WhileOpen(StrEnum):
+    """What another value of a setting means for a run of the job that is open."""
+
+    TAKEN = "taken"
+    """The next session works with it, and a note names it."""
+    REFUSED = "refused"
+    """It says under which guards or where: the run goes on as it began, or another one begins."""
+    NO_EFFECT = "no effect"
+    """The plan was made with it, and no session asks for it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Everything that is known of one setting.
+
+    * default: MISSING where job.toml must have the key
+    * while_open: what becomes of another value once a run has begun
+    * group, short_flag: where `--help` shows its flag, and a short form of it
+    * help: what it means, in one sentence of Markdown, for `--help`, editors and jobs/README.md
+    * details: what editors and jobs/README.md say besides
+    * default_text: what jobs/README.md says of a default that depends
+    * example: a value as job.toml may have it
+    * has_flag: whether the command line has a flag and the environment a variable for it
+    """
+
+    form: Form[Any]
+    default: Any
+    while_open: WhileOpen
+    group: Group
+    help: str
+    details: str = ""
+    default_text: str = ""
+    example: Any
+    has_flag: bool = True
+    short_flag: str = ""
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of the setting of this name: `--max-failures`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def variable_of(flag: str) -> str:
+    """Return the variable of a flag, of which both forms may be given: `--strict/--no-strict`."""
+    return f"BULK_{flag.partition('/')[0].strip('-').replace('-', '_').upper()}"
+
+
+def setting(form: Form[T], default: T = MISSING, **facts: Any) -> T:  # type: ignore[assignment]
+    """Return a field of the table; `facts` are those of a Setting."""
+    return field(default=default, metadata={"setting": Setting(form=form, default=default, **facts)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """The target of rows that do not name theirs, and the address of the API."""
+
+    profile: str = setting(
+        forms.PROFILE,
+        "",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="Section of the credentials file, for rows that name none.",
+        example="prod",
+    )
+    region: str = setting(
+        forms.REGION,
+        "",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="Region, for rows that name none.",
+        example="cn-north-4",
+    )
+    project_id: str = setting(
+        forms.PROJECT_ID,
+        "",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="Project, for rows that name none; else the project that is named like the region.",
+        example="6e9dfd51d1124e8d8498dce894923a0d",
+    )
+    endpoint: str = setting(
+        forms.ENDPOINT,
+        "",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="Address of the API: `https://HOST` or `http://127.0.0.1:PORT`; `simulator` is the bundled one.",
+        example="simulator",
+    )
+
+    @property
+    def target(self) -> Target:
+        """Return the target of rows that name none."""
+        return Target(region=self.region, project_id=self.project_id, profile=self.profile)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast requests are sent, and how long each of them is waited for."""
+
+    rate: Rate | None = setting(
+        forms.RATE,
+        None,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Requests of one kind (reads or writes) per account and region: `20/s`, `100/m`, `5/h`; "
+        "`auto` finds the API's limit.",
+        details="`auto` starts slowly, stays where the API refuses at most about one request in fifty, and "
+        "keeps the limit in `~/.local/state/bulk` for the next run.",
+        example="20/s",
+    )
+    concurrency: int | None = setting(
+        forms.CONCURRENCY,
+        None,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Most PUTs in flight at once per account and region, 1 to 1000; `auto` allows as many as the "
+        "rate needs.",
+        example=16,
+        short_flag="-j",
+    )
+    attempts: int = setting(
+        forms.ATTEMPTS,
+        5,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="PUTs of one row that may fail before the row counts as failed; throttled ones are free.",
+        example=3,
+    )
+    connect_timeout_s: float = setting(
+        forms.TIMEOUT,
+        10.0,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Time limit to connect, in seconds.",
+        example=5,
+    )
+    read_timeout_s: float = setting(
+        forms.TIMEOUT,
+        30.0,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Time limit between two parts of a reply, in seconds.",
+        example=20,
+    )
+    total_timeout_s: float = setting(
+        forms.TIMEOUT,
+        60.0,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Time limit for a whole request, in seconds.",
+        example=90,
+    )
+    settle_s: float = setting(
+        forms.SETTLE,
+        2.0,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Seconds after which a lost request can no longer take effect; then the service is read.",
+        example=5,
+    )
+
+    drain_s: float = setting(
+        forms.TIMEOUT,
+        20.0,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Seconds that requests in flight, reads of lost ones and parked services have together after a "
+        "signal.",
+        example=30,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What stops a run or refuses its plan; None for no limit."""
+
+    max_failures: Share | None = setting(
+        forms.SHARE,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Stop once more rows than this have failed: `10`, or `5%` of the changes, at least one.",
+        example="5%",
+    )
+    canary: int | None = setting(
+        forms.COUNT,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Send this many rows first, and the others only if all of these end as asked.",
+        example=3,
+    )
+    strict: bool = setting(
+        forms.SWITCH,
+        default=False,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="One refused or drifted row stops everything before the first PUT.",
+        example=True,
+    )
+    max_changes: Share | None = setting(
+        forms.SHARE,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Refuse a plan that changes more services than this: a count, or a percentage of the rows.",
+        example="10%",
+    )
+    max_removed: Share | None = setting(
+        forms.SHARE,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Refuse a plan that removes more mappings than this: a count, or a percentage of what the "
+        "services to change have.",
+        example="5%",
+    )
+    max_consumers: int | None = setting(
+        forms.COUNT,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Refuse a plan whose services to change have more connected endpoints than this.",
+        example=500,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatorSettings:
+    """What the bundled simulator starts with, where `endpoint` is `simulator`."""
+
+    fleet: str = setting(
+        forms.FILE,
+        "fleet.jsonl",
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="File of the fleet before the first run, relative to job.toml.",
+        example="fleet.jsonl",
+        has_flag=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a person asks for: which rows, where, how fast and within which limits."""
+
+    rows: str = setting(
+        forms.FILE,
+        while_open=WhileOpen.NO_EFFECT,
+        group=Group.WHAT,
+        help="The job file, relative to job.toml; `-` for standard input.",
+        example="services.csv",
+        has_flag=False,
+    )
+    name: str = setting(
+        forms.NAME,
+        "job",
+        while_open=WhileOpen.NO_EFFECT,
+        group=Group.WHAT,
+        help="Name of the job, a part of its ledgers' names.",
+        default_text="the name of the file or folder",
+        example="move-ssh",
+        has_flag=False,
+    )
+    format: Format | None = setting(
+        forms.FORMAT,
+        None,
+        while_open=WhileOpen.NO_EFFECT,
+        group=Group.WHAT,
+        help="Format of the job file, `csv` or `jsonl`; without it the file name decides.",
+        example="csv",
+    )
+    skip_invalid: bool = setting(
+        forms.SWITCH,
+        default=False,
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHAT,
+        help="Continue without the invalid rows.",
+        example=True,
+    )
+    where: Where = Where()
+    pace: Pace = Pace()
+    window: Window | None = setting(
+        forms.WINDOW,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Send only within this time: `02:00-04:00`, `02:00-04:00 UTC`, or until `2026-01-15T04:00Z`.",
+        example="02:00-04:00",
+    )
+    guards: Guards = Guards()
+    allow_parking: bool = setting(
+        forms.SWITCH,
+        default=False,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Break a cycle of swapped ports by one intermediate PUT; the plan shows the gap in service.",
+        example=True,
+    )
+    simulator: SimulatorSettings = setting(
+        forms.table(SimulatorSettings, hint='write { fleet = "fleet.jsonl" }'),
+        SimulatorSettings(),
+        while_open=WhileOpen.REFUSED,
+        group=Group.WHERE,
+        help="A table for the bundled simulator: `fleet` is the file of its first fleet.",
+        example={"fleet": "fleet.jsonl"},
+        has_flag=False,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSettings:
+    """What a command takes that reads a fleet and has no job: where, and how fast."""
+
+    where: Where = Where()
+    pace: Pace = Pace()
+
+
+def settings_of(kind: type) -> dict[str, Setting]:
+    """Return the settings of a dataclass and of its parts, by their names in job.toml."""
+    found: dict[str, Setting] = {}
+    for each in fields(kind):
+        setting = each.metadata.get("setting")
+        found |= {each.name: setting} if setting else settings_of(type(each.default))
+    return found
+
+
+# Every setting of a job, in the order of the table in jobs/README.md and of `--help`.
+SETTINGS = settings_of(Job)

@@ -1,0 +1,188 @@
+"""Settings as they are stored: read from `job.toml`, flags or a ledger, and written for a ledger.
+
+What is wrong with them is found all at once. The JSON Schema says the same to an editor.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, replace
+from difflib import get_close_matches
+from typing import Any, TypeAlias, TypeVar
+
+from bulk.model import Issue
+from bulk.settings.forms import bounded, wrong
+from bulk.settings.job import SETTINGS, Job, Setting, flag_of, settings_of
+from bulk.text import BYTE_ORDER_MARK
+
+S = TypeVar("S")
+
+Issues: TypeAlias = tuple[Issue, ...]
+# The keys that lead to a value: `("rate",)` or `("simulator", "fleet")`.
+Keys: TypeAlias = tuple[str, ...]
+# Where a value stands or is missing, and what is wrong with it, as an issue without its place.
+Misfit: TypeAlias = tuple[Keys, Issue]
+
+_AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_TABLE = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]")
+_KEY = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""")
+
+
+def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping[str, Any]) -> Job | Issues:
+    """Return the job that `job.toml` and the flags make together, or every issue of both.
+
+    `raw` is the content of the file, empty where there is none, and `name` stands in the places of issues.
+    """
+    import tomllib  # noqa: PLC0415 - it takes 20 ms, and `bulk --help` imports this module
+
+    try:
+        text = raw.decode().removeprefix(BYTE_ORDER_MARK)
+        stored = {"name": default_name, **tomllib.loads(text)}
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        message = f"the byte 0x{raw[error.start]:02X} is not UTF-8"
+        return (Issue(place=f"{name}:{line}:1", field="", message=message, hint="save the file as UTF-8"),)
+    except (ValueError, RecursionError) as error:  # not only TOMLDecodeError: of absurdly long or deep values
+        found = _AT.search(str(error))
+        row, column = found.groups() if found else (raw.count(b"\n") + 1, 1)
+        issue = wrong(_AT.sub("", str(error)), 'job.toml is TOML: name = "value"')
+        return (replace(issue, place=f"{name}:{row}:{column}"),)
+    return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{_position(keys, text)}")
+
+
+def read_settings(
+    kind: type[S],
+    stored: Mapping[str, Any],
+    *,
+    flags: Mapping[str, Any],
+    place: Callable[[Keys], str] = lambda _: "settings",
+) -> S | Issues:
+    """Return a dataclass of settings as stored values and flags make it, or every issue of both.
+
+    Flags have the names of settings, and win over what is stored. None means that a flag was not given; the
+    command line has refused what a flag cannot be. The place of an issue is the flag (`--max-failures`); for
+    a stored value, it is what `place` returns for its keys.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    read = _read(kind, {**stored, **given})
+    if not isinstance(read, list):
+        return read
+    return tuple(
+        replace(issue, place=flag_of(keys[0]))
+        if keys[0] in given
+        else replace(issue, place=place(keys), field=bounded(".".join(keys)))
+        for keys, issue in read
+    )
+
+
+def _read(kind: type[S], written: Mapping[str, Any], above: Keys = ()) -> S | list[Misfit]:
+    """Return a dataclass of what is written, or a list of all that cannot be used."""
+    settings = settings_of(kind)
+    known = (name for name, each in settings.items() if name in written or each.default is MISSING)
+    unknown = (key for key in written if key not in settings)
+    read = {key: _value((*above, key), settings, written.get(key, MISSING)) for key in (*known, *unknown)}
+    misfits: list[Misfit] = [each for value in read.values() if isinstance(value, list) for each in value]
+    return misfits or _assembled(kind, read)
+
+
+def _value(keys: Keys, settings: Mapping[str, Setting], raw: object) -> Any:
+    """Return the value of a key, or a list of what is wrong with it; `raw` is MISSING where it is."""
+    setting = settings.get(keys[-1])
+    if setting and setting.form.table and isinstance(raw, dict):
+        return _read(setting.form.table, raw, keys)
+    if setting is None:
+        value = _unknown(keys, settings)
+    elif raw is MISSING:
+        value = wrong("the key is missing", f'add, for example, {keys[-1]} = "{setting.example}"')
+    else:
+        value = setting.form.read(raw)
+    return [(keys, value)] if isinstance(value, Issue) else value
+
+
+def _unknown(keys: Keys, settings: Mapping[str, Setting]) -> Issue:
+    *tables, key = keys
+    if near := get_close_matches(key, settings, n=1):
+        return wrong("unknown key", f"did you mean {near[0]}?")
+    if tables and (near := get_close_matches(key, SETTINGS, n=1)):
+        header = f"[{'.'.join(tables)}]"
+        return wrong(f"unknown key below {header}", f"write {near[0]} above the line {header}")
+    return wrong("unknown key", f"known keys: {', '.join(settings)}")
+
+
+def _assembled(kind: type[Any], values: Mapping[str, Any]) -> Any:
+    """Return a dataclass, and in it its parts, with these values and the defaults of all others."""
+    return kind(
+        **{
+            each.name: values[each.name] if each.metadata else _assembled(type(each.default), values)
+            for each in fields(kind)
+            if each.name in values or not each.metadata
+        }
+    )
+
+
+def _position(keys: Keys, text: str) -> str:
+    """Return the line and column of a key, those of the first line where it has no line of its own."""
+    path, table, key = ".".join(keys) + ".", "", ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := _TABLE.match(line):
+            table, key = f"{found[1]}.", ""
+        elif found := _KEY.match(line):
+            key = f"{found[1]}."
+        if found and f"{table}{key}".startswith(path):
+            return f"{number}:{found.start(1) + 1}"
+    return "1:1"
+
+
+def values_of(part: Any) -> dict[str, Any]:
+    """Return the values of the settings of a job, or of a part of one, by their names."""
+    values: dict[str, Any] = {}
+    for each in fields(part):
+        value = getattr(part, each.name)
+        values |= {each.name: value} if each.metadata else values_of(value)
+    return values
+
+
+def with_values(job: Job, values: Mapping[str, Any]) -> Job:
+    """Return a job with other values of the settings of these names."""
+    changed: Job = _assembled(Job, {**values_of(job), **values})
+    return changed
+
+
+def settings_json(part: Any) -> dict[str, Any]:
+    """Return the settings of a job, or of a part of one, as job.toml has them; `read_settings` reads them.
+
+    Settings that are not set and for which job.toml has no word are left out.
+    """
+    written: dict[str, Any] = {}
+    for each in fields(part):
+        value, setting = getattr(part, each.name), each.metadata.get("setting")
+        if setting is None:
+            written |= settings_json(value)
+        else:
+            written[each.name] = settings_json(value) if setting.form.table else setting.form.written(value)
+    return {name: value for name, value in written.items() if value is not None}
+
+
+def job_schema() -> dict[str, Any]:
+    """Return the JSON Schema of job.toml (draft 2020-12)."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "job.toml", **_schema_of(Job)}
+
+
+def _schema_of(kind: type) -> dict[str, Any]:
+    settings = settings_of(kind)
+    return {
+        "type": "object",
+        "properties": {name: _property(setting) for name, setting in settings.items()},
+        "required": [name for name, setting in settings.items() if setting.default is MISSING],
+        "additionalProperties": False,
+    }
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    form = setting.form
+    default = None if setting.default is MISSING or form.table else form.written(setting.default)
+    return {
+        "description": f"{setting.help} {setting.details}".strip(),
+        "examples": [setting.example],
+        **(_schema_of(form.table) if form.table else form.schema),
+        **({} if default is None or setting.default_text else {"default": default}),
+    }

@@ -1,0 +1,310 @@
+"""The API over HTTP: one call is one request and gives one verdict.
+
+Two types, so that what must not write is given one that cannot: `ReadClient` lists and shows,
+`Client` modifies as well.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from bulk.errors import UsageError
+from bulk.model import (
+    Abort,
+    ListVerdict,
+    Owner,
+    PutVerdict,
+    Reply,
+    Retry,
+    ServiceId,
+    ShowVerdict,
+    Target,
+    Verdict,
+)
+from bulk.puts import Put
+from bulk.vpcep.codes import NoReply, refuses_key
+from bulk.vpcep.credentials import Found, Password, find_credentials
+from bulk.vpcep.flights import Flights, Spawn
+from bulk.vpcep.iam import Project
+from bulk.vpcep.identity import (
+    Credential,
+    Patience,
+    every_project,
+    find_project,
+    open_credential,
+    visible_projects,
+)
+from bulk.vpcep.key_probe import Trial
+from bulk.vpcep.keys import KeyPair, Secret, Stamp
+from bulk.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
+from bulk.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
+from bulk.vpcep.requests import Request, list_services, modify_service, services_path, show_service
+from bulk.vpcep.unhonoured import refuse_unhonoured
+from bulk.vpcep.wire import Wire
+
+LIST_BYTES_MAX = 16 * 1024 * 1024
+"""A page of 1,000 services with 200 mappings each has about 13 MB."""
+
+REPLY_BYTES_MAX = 1024 * 1024
+
+LATE_S = 2.0
+"""How long a PUT may wait for its secret; a look at its service may be too old after that."""
+LATE = Retry(
+    reply=Reply(code=NoReply.LATE, message="the PUT had to wait for its credentials, and has not left"),
+    counts=False,
+)
+
+_UNKNOWN = Owner()
+
+V = TypeVar("V")
+C = TypeVar("C", bound="ReadClient")
+
+
+class ReadClient:
+    """Reads the services of one project; never sends a request twice on its own."""
+
+    def __init__(
+        self,
+        *,
+        wire: Wire,
+        endpoint: Endpoint,
+        project_id: str,
+        credential: Credential,
+        owner: Owner = _UNKNOWN,
+        iam_endpoint: Endpoint | None = None,
+    ) -> None:
+        self.project_id = project_id
+        self.owner = owner
+        self._iam_endpoint = iam_endpoint
+        self._path = services_path(project_id)
+        self._wire = wire
+        self._route = wire.route(endpoint)
+        self._credential = credential
+        self._accepted: Secret | None = None
+        self._stamp: Stamp | None = None
+        self._trial = Trial()
+
+    def _secret_at_hand(self) -> Secret | None:
+        """Return the secret in force, where the API has accepted it and a request may leave at once."""
+        secret = self._credential.current(self._wire.clock.now())
+        is_stamped = self._stamp is not None and self._stamp.secret is secret
+        return secret if is_stamped and self._trial.is_passed else None
+
+    @property
+    def host(self) -> str:
+        """Return the API's host, with its port where that is not the usual one."""
+        return self._route.endpoint.authority
+
+    @property
+    def account(self) -> str:
+        """Return the name of the budget that all clients of one account share at the API."""
+        return self._credential.account
+
+    async def projects(self) -> tuple[Project, ...]:
+        """Return the projects that the credentials may see; none where IAM does not say so at once."""
+        return await visible_projects(self._credential, self._wire, self._iam_endpoint)
+
+    def owner_of(self, project: Project | None) -> Owner:
+        """Return whose this client's project is, with what the list of projects says of it."""
+        if project is None:
+            return self.owner
+        return self.owner._replace(project=project.name, account=project.domain_id or self.owner.account)
+
+    async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
+        """Return `limit` services (1 to 1,000) from `offset` on, oldest first."""
+        request = list_services(self._path, offset=offset, limit=limit)
+        return await self._ask(request, listed, LIST_BYTES_MAX)
+
+    async def show(self, service_id: ServiceId) -> ShowVerdict:
+        """Return one service as the detail request shows it."""
+        request = show_service(self._path, service_id)
+        return await self._ask(request, lambda got: shown(got, service_id), REPLY_BYTES_MAX)
+
+    async def _ask(
+        self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
+    ) -> V | Retry | Abort:
+        """Send one request with the secret in force and give the verdict on what came back.
+
+        A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
+        whoever asks for it has to look at the clock and at the service again.
+        """
+        began = self._wire.clock.monotonic()
+        secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()
+        if isinstance(secret, Retry | Abort):
+            return secret
+        stamp, trial = self._stamp_of(secret), self._trial
+        async with trial.turn():
+            if trial.refusal:
+                return await self._renewed(trial.refusal, secret)
+            if request.method == "PUT" and self._wire.clock.monotonic() - began > LATE_S:
+                return LATE
+            headers = stamp.headers(request, self._wire.clock.now())
+            got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
+            verdict = understood(got)
+            trial.answered(got, verdict)
+        return await self._settled(got, verdict, secret)
+
+    async def _settled(self, got: Answer | Lost, verdict: V | Abort, secret: Secret) -> V | Retry | Abort:
+        """Return the verdict on what came back; where the secret has been renewed meanwhile, a retry."""
+        if isinstance(verdict, Abort) and refuses_key(verdict.reply):
+            return await self._renewed(verdict, secret)
+        if isinstance(got, Answer):
+            self._accepted = secret
+        return verdict
+
+    def _stamp_of(self, secret: Secret) -> Stamp:
+        if self._stamp is None or self._stamp.secret is not secret:
+            headers = {
+                "Content-Type": "application/json",
+                "Host": self._route.endpoint.authority,
+                "X-Project-Id": self.project_id,
+            }
+            self._stamp, self._trial = Stamp(secret, headers), self._wire.trial(secret)
+        return self._stamp
+
+    async def _renewed(self, verdict: Abort, secret: Secret) -> Retry | Abort:
+        """Return a retry with a renewed secret; a renewed secret that was refused as well ends the run."""
+        fresh = secret is not self._accepted and secret is self._credential.current(self._wire.clock.now())
+        if fresh or not self._credential.renewable:
+            return verdict
+        got = await self._credential.renewed(refused=secret)
+        return got if isinstance(got, Retry | Abort) else Retry(reply=verdict.reply, counts=False)
+
+
+Tell: TypeAlias = Callable[[PutVerdict], object]
+"""Gets what the answer to a PUT, or the lack of one, means, once; it must not raise."""
+
+
+class Client(ReadClient):
+    """Reads and changes the services of one project."""
+
+    @cached_property
+    def _flights(self) -> Flights:
+        return Flights(self._wire, self._route, REPLY_BYTES_MAX)
+
+    def send(self, put: Put, tell: Tell, spawn: Spawn) -> None:
+        """Send one PUT; with a secret that the API has accepted before, at once and without a task."""
+        secret, stamp = self._secret_at_hand(), self._stamp
+        if secret is None or stamp is None:
+            spawn(self._send_in_a_task(put, tell))
+            return
+        request, trial = modify_service(self._path, put.service_id, put.content), self._trial
+
+        headers = stamp.headers(request, self._wire.clock.now())
+
+        def recognised(got: Answer) -> bool:
+            verdict = as_asked(got, put)
+            if verdict is None or self._wire.repeats(stated_id(got), headers):
+                return False
+            tell(verdict)
+            return True
+
+        def arrived(got: Answer | Lost) -> None:
+            spawn(self._judge(got, put, secret, trial, tell))
+
+        self._flights.send(request, headers, arrived, spawn, recognised)
+
+    async def _send_in_a_task(self, put: Put, tell: Tell) -> None:
+        tell(await self.modify(put.service_id, put.content))
+
+    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, trial: Trial, tell: Tell) -> None:
+        verdict = modified(got, put.service_id)
+        trial.answered(got, verdict)
+        tell(await self._settled(got, verdict, secret))
+
+    async def modify(self, service_id: ServiceId, content: bytes) -> Verdict:
+        """Send one PUT and return what its answer, or the lack of one, means."""
+        request = modify_service(self._path, service_id, content)
+        return await self._ask(request, lambda got: modified(got, service_id), REPLY_BYTES_MAX)
+
+
+async def connect(
+    kind: type[C],
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    patience: Patience,
+    approve: Callable[[Endpoint, Found], object],
+    endpoint: str = "",
+    is_one_of_several: bool = False,
+) -> C:
+    """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
+
+    `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
+    the endpoint. With `is_one_of_several`, other regions leave their project to the same credentials: a
+    project that these name is of one region, and IAM says which. Raises UsageError for an unknown region or
+    an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
+    """
+    found = find_credentials(env=env, home=home, profile=target.profile)
+    vpcep = endpoint_for(target.region, override=endpoint or found.endpoint, env=env)
+    iam = iam_endpoint_for(target.region, api=vpcep, override=found.iam_endpoint, env=env)
+    named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
+    if not target.profile:
+        refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
+    approve(vpcep, found)
+    region = target.region
+    to_iam = partial(open_credential, found, wire=wire, iam_endpoint=iam, region=region, patience=patience)
+    placed = partial(find_project, wire=wire, iam_endpoint=iam, region=region, patience=patience)
+    credential = await to_iam(project_id=named)
+    project = None if named else await placed(credential, unplaced=unplaced)
+    project_id = project.id if project else named
+    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
+        credential = await to_iam(project_id=project_id)
+    route: Any = {"wire": wire, "endpoint": vpcep, "iam_endpoint": iam}
+    client = kind(project_id=project_id, credential=credential, owner=_owner(found, iam), **route)
+    client.owner = client.owner_of(project)
+    return client
+
+
+async def list_projects(
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    patience: Patience,
+    approve: Callable[[Endpoint, Found], object],
+    endpoint: str = "",
+) -> tuple[Project, ...]:
+    """Return all projects of a target's credentials, by the IAM of its region, or by the global one.
+
+    Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
+    """
+    found = find_credentials(env=env, home=home, profile=target.profile)
+    region, address = target.region, endpoint or found.endpoint
+    api = endpoint_for(region, override=address, env=env) if region or address else None
+    iam = iam_endpoint_for(region, api=api, override=found.iam_endpoint, env=env)
+    if not region and isinstance(found.source, Password):
+        raise UsageError("a user's password lists the projects through a region", hint="add --region")
+    if (host := api or iam) and not target.profile:
+        refuse_unhonoured(env, found, region=region, project_id="*", api=host)
+    if api:
+        approve(api, found)
+    to_iam: Any = {"wire": wire, "iam_endpoint": iam, "patience": patience}
+    return await every_project(await open_credential(found, region=region, **to_iam), **to_iam)
+
+
+def _projects(target: Target, found: Found, *, is_one_of_several: bool) -> tuple[str, str]:
+    """Return the project that is meant, and the one of which only IAM knows in which region it is."""
+    unplaced = _checked(found.project_id) if is_one_of_several and not target.project_id else ""
+    return "" if unplaced else _checked(target.project_id or found.project_id), unplaced
+
+
+def _owner(found: Found, iam: Endpoint | None) -> Owner:
+    """Return as whom a client works, as far as its credentials say; of a key its last characters."""
+    return Owner(
+        account=found.domain,
+        key=found.source.ak[16:][-4:] if isinstance(found.source, KeyPair) else "",
+        iam=iam.authority if iam and isinstance(found.source, Password) else "",
+    )
+
+
+def _checked(project_id: str) -> str:
+    """Return a project id, or none, that may stand in a path and in a header."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{0,64}", project_id):
+        return project_id
+    raise UsageError(f"{project_id!r} is not a project id", hint="write its 32 hex digits")

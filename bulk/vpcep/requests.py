@@ -1,0 +1,73 @@
+"""The requests as values: method, path, query and body, ready to be signed and sent as they are."""
+
+from urllib.parse import quote
+
+import orjson
+
+from bulk.model import ServiceId, noun
+from bulk.vpcep.signing import canonical_query
+
+METADATA_TOKEN_LIFE_S = 21_600
+"""How long the metadata service's own token shall live; the official SDK asks for the same."""
+
+
+@noun
+class Request:
+    """One request; path and query are encoded, the body is the bytes that are sent."""
+
+    method: str
+    path: str
+    query: str = ""
+    body: bytes = b""
+
+    @property
+    def url_tail(self) -> str:
+        """Return what follows the endpoint's address in the URL."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+
+def services_path(project_id: str) -> str:
+    """Return the path under which all services of a project are; the requests below begin with it."""
+    return f"/v1/{quote(project_id, safe='')}/vpc-endpoint-services"
+
+
+def list_services(path: str, *, offset: int, limit: int) -> Request:
+    """Return `GET …/vpc-endpoint-services`, oldest first, so that a creation meanwhile shifts nothing.
+
+    The time of creation is the default everywhere, while `sort_key` is spelled in two ways: it is not sent.
+    Source: API.md, section 1.3 (`limit` 1-1000, `offset` below the total).
+    """
+    query = [("limit", str(limit)), ("offset", str(offset)), ("sort_dir", "asc")]
+    return Request(method="GET", path=path, query=canonical_query(query))
+
+
+def show_service(path: str, service_id: ServiceId) -> Request:
+    """Return `GET …/vpc-endpoint-services/{id}` (API.md, section 1.2)."""
+    return Request(method="GET", path=f"{path}/{service_id}")
+
+
+def modify_service(path: str, service_id: ServiceId, content: bytes) -> Request:
+    """Return `PUT …/vpc-endpoint-services/{id}` with this body, as JSON (API.md, section 1.1)."""
+    return Request(method="PUT", path=f"{path}/{service_id}", body=content)
+
+
+def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:
+    """Return `POST /v3/auth/tokens` for a token of one project (API.md, section 4.1).
+
+    Without `project_id` the token is for the project that is named like the region.
+    """
+    scope = {"project": {"id": project_id} if project_id else {"name": region}}
+    who = {"name": user, "password": password, "domain": {"name": domain}}
+    identity = {"methods": ["password"], "password": {"user": who}}
+    body = orjson.dumps({"auth": {"identity": identity, "scope": scope}})
+    return Request(method="POST", path="/v3/auth/tokens", query="nocatalog=true", body=body)
+
+
+def list_projects(name: str = "") -> Request:
+    """Return `GET /v3/projects?name={name}` of IAM, or without a name that of all (API.md, section 4.3)."""
+    query = canonical_query([("name", name)]) if name else ""
+    return Request(method="GET", path="/v3/projects", query=query)
+
+
+METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")
+SECURITY_KEY = Request(method="GET", path="/openstack/latest/securitykey")
