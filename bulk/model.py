@@ -1,4 +1,4 @@
-"""The nouns of `bulk`: frozen values, valid by construction, without any effect.
+"""The values of `bulk`: frozen, valid by construction, without any effect.
 
 Field names of services and port mappings are the API's own (`PUT
 /v1/{project_id}/vpc-endpoint-services/{vpc_endpoint_service_id}`).
@@ -41,7 +41,7 @@ def compared_for(*comparisons: Comparison, default: Any = MISSING) -> Any:
 @dataclass_transform(
     eq_default=True, kw_only_default=True, frozen_default=True, field_specifiers=(field, compared_for)
 )
-def noun(cls: type[T]) -> type[T]:
+def value(cls: type[T]) -> type[T]:
     """Make a class a frozen, slotted, keyword-only dataclass (class decorator).
 
     It is frozen for the type checker, which goes over every line. Nothing enforces it at run time: that
@@ -191,7 +191,7 @@ class RequestKind(StrEnum):
     WRITES = "writes"
 
 
-@noun
+@value
 class Issue:
     """Why a row or a job cannot be used: where, what is wrong, what to write instead."""
 
@@ -215,7 +215,7 @@ class Issue:
         return f"{self.place}: {subject}{self.message}; {self.hint}"
 
 
-@noun
+@value
 class ModifyBody:
     """The body of one PUT; None means that the field is not sent and so stays as it is."""
 
@@ -283,7 +283,7 @@ class Caution(StrEnum):
         return f"{self.value}: {self.facts.message}"
 
 
-@noun
+@value
 class CautionFacts:
     """Why something is to be looked at twice, and what to do about it."""
 
@@ -291,7 +291,7 @@ class CautionFacts:
     hint: str
 
 
-@noun
+@value
 class ServiceUpdate:
     """What one row of the job file wants."""
 
@@ -313,7 +313,7 @@ ASKED_FIELDS = tuple(each.name for each in fields(ServiceUpdate) if each.default
 """What a row may have besides what every row has."""
 
 
-@noun
+@value
 class InvalidRow:
     """A row that cannot be used, kept so that every row of the file is accounted for."""
 
@@ -324,7 +324,7 @@ class InvalidRow:
     issues: tuple[Issue, ...]
 
 
-@noun
+@value
 class ServiceState:
     """What the API says a service is; None where this reply did not say.
 
@@ -510,8 +510,8 @@ class Sigil(StrEnum):
     NOT_SENT = "-"
 
 
-@noun
-class Facts:
+@value
+class ResultFacts:
     """How reports show what the plan decided for a row, or how the row ended: sigil and words.
 
     `as_asked` says whether the service then is what the row wants.
@@ -535,27 +535,27 @@ class Action(StrEnum):
     REFUSE = "refuse"
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> ResultFacts:
         """Return how reports show it."""
         match self:
             case Action.UPDATE:
-                return Facts(sigil=Sigil.TO_CHANGE, phrase="to update")
+                return ResultFacts(sigil=Sigil.TO_CHANGE, phrase="to update")
             case Action.KEEP:
-                return Facts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
+                return ResultFacts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
             case Action.REFUSE:
-                return Facts(sigil=Sigil.WRONG, phrase="refused")
+                return ResultFacts(sigil=Sigil.WRONG, phrase="refused")
             case _:
                 assert_never(self)
 
 
-class Refusal(NamedTuple):
+class PlanRefusal(NamedTuple):
     """Why the plan refuses a row and what to do about it; `cause` as in `Change`."""
 
     reason: str
     cause: str = ""
 
 
-@noun
+@value
 class Change:
     """Before -> after for one service, with the exact PUT body."""
 
@@ -665,26 +665,26 @@ class Outcome(StrEnum):
     """Never written: the run stopped before this row."""
 
     @cached_property
-    def facts(self) -> Facts:
+    def facts(self) -> ResultFacts:
         """Return how reports show it."""
         match self:
             case Outcome.APPLIED:
-                return Facts(sigil=Sigil.DONE, phrase="applied", as_asked=True)
+                return ResultFacts(sigil=Sigil.DONE, phrase="applied", as_asked=True)
             case Outcome.ALREADY:
-                return Facts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
+                return ResultFacts(sigil=Sigil.ALREADY_RIGHT, phrase="already right", as_asked=True)
             case Outcome.FAILED | Outcome.REFUSED | Outcome.DRIFTED | Outcome.BLOCKED:
-                return Facts(sigil=Sigil.WRONG, phrase=self.value)
+                return ResultFacts(sigil=Sigil.WRONG, phrase=self.value)
             case Outcome.CONFLICT:
-                return Facts(sigil=Sigil.WRONG, phrase="in conflict")
+                return ResultFacts(sigil=Sigil.WRONG, phrase="in conflict")
             case Outcome.IN_DOUBT:
-                return Facts(sigil=Sigil.UNKNOWN, phrase="in doubt")
+                return ResultFacts(sigil=Sigil.UNKNOWN, phrase="in doubt")
             case Outcome.NOT_ATTEMPTED:
-                return Facts(sigil=Sigil.NOT_SENT, phrase="not attempted")
+                return ResultFacts(sigil=Sigil.NOT_SENT, phrase="not attempted")
             case _:
                 assert_never(self)
 
 
-@noun
+@value
 class Reply:
     """The facts of one reply, or of the lack of one."""
 
@@ -701,7 +701,7 @@ class Reply:
     """Why a policy denied the request, for the cloud alone to decode (API.md, section 3.1)."""
 
 
-@noun
+@value
 class Limit:
     """A rate limit as a refusal states it: `limit:60,time:1 minute`."""
 
@@ -765,7 +765,7 @@ class Hold(StrEnum):
                 assert_never(self)
 
 
-@noun
+@value
 class Wait:
     """A hold, as far as known with its length, the server's limit behind it, the row that goes first."""
 
@@ -780,7 +780,7 @@ PUSH_BACK_MAX_S = 900.0
 """How long the API may ask to be left alone; beyond that a person has to know, and nothing waits."""
 
 
-@noun
+@value
 class Done:
     """The API took the change; `state` is the service as the reply shows it."""
 
@@ -788,14 +788,14 @@ class Done:
     state: ServiceState
 
 
-@noun
+@value
 class AsAsked:
     """The API took the change, and its reply shows the service as asked, sound, and else as it was before."""
 
     reply: Reply
 
 
-@noun
+@value
 class Throttled:
     """Refused for going too fast; surely not applied, and not the row's fault."""
 
@@ -807,7 +807,7 @@ class Throttled:
     """Until when the API asks to be left alone (UTC), where that is longer than anybody waits."""
 
 
-@noun
+@value
 class Retry:
     """Surely not applied, and worth another attempt."""
 
@@ -820,7 +820,7 @@ class Retry:
     shut_until: str = ""
 
 
-@noun
+@value
 class Doubt:
     """Perhaps applied: only reading can tell."""
 
@@ -829,14 +829,14 @@ class Doubt:
     shut_until: str = ""
 
 
-@noun
+@value
 class Reject:
     """The API rejected this row; sending it again would not help."""
 
     reply: Reply
 
 
-@noun
+@value
 class Denied:
     """Not allowed (403): by a policy about this one service, or by what the key lacks altogether."""
 
@@ -844,7 +844,7 @@ class Denied:
     hint: str
 
 
-@noun
+@value
 class Abort:
     """The API will reject every row: bad credentials, wrong project."""
 
@@ -859,7 +859,7 @@ PutVerdict: TypeAlias = Verdict | AsAsked
 """The same where what is plainly as asked has been found out already."""
 
 
-@noun
+@value
 class Page:
     """One page of the list: `endpoint_services` and `total_count`."""
 
@@ -868,7 +868,7 @@ class Page:
     total_count: int
 
 
-@noun
+@value
 class Missing:
     """The service does not exist (404 EndPoint.0005 or 400 EndPoint.2003)."""
 

@@ -33,7 +33,7 @@ from bulk.model import (
     Verdict,
 )
 from bulk.puts import Put
-from tests.nouns import planned, run_record, session_record
+from tests.values import planned, run_record, session_record
 
 OK = Reply(http=200, request_id="req-1", ms=5)
 LOST = Reply(code="timeout", message="no answer")
@@ -58,11 +58,11 @@ class FakeClock:
         self.slept_s: list[float] = []
 
     def now(self) -> float:
-        """Give the wall clock."""
+        """Return the wall clock."""
         return STARTED_AT + self.elapsed_s
 
     def monotonic(self) -> float:
-        """Give the seconds slept so far."""
+        """Return the seconds slept so far."""
         return self.elapsed_s
 
     async def sleep(self, wait_s: float, *, wake: asyncio.Event | None = None) -> None:
@@ -80,7 +80,7 @@ class FixedDice:
         self.roll = roll
 
     def random(self) -> float:
-        """Give the roll."""
+        """Return the roll."""
         return self.roll
 
 
@@ -100,7 +100,7 @@ class FakePace:
     rate_per_s = 1000.0
 
     async def acquire(self) -> float | None:
-        """Give the next grant's number; while held, nothing but the closing."""
+        """Return the next grant's number; while held, nothing but the closing."""
         self.wanted.set()
         await (self.closed.wait() if self.held else asyncio.sleep(0))
         if self.closed.is_set():
@@ -159,7 +159,7 @@ class FakeFleet:
     """What else happens when a PUT arrives."""
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
-        """Give a page in order of creation."""
+        """Return a page in order of creation."""
         await asyncio.sleep(0)
         self.on_list()
         self.pages.append(offset)
@@ -170,7 +170,7 @@ class FakeFleet:
         return Page(reply=OK, services=listed, total_count=len(states))
 
     async def show(self, service_id: ServiceId) -> ShowVerdict:
-        """Give one service."""
+        """Return one service."""
         await asyncio.sleep(0)
         self.shown.append(service_id)
         if self.reads.get(service_id):
@@ -318,7 +318,7 @@ def is_aborted(*_: Any) -> Verdict:
 
 
 def meets_another_writer(state: ServiceState) -> Answer:
-    """Give an answer that is lost while somebody else makes the service `state`."""
+    """Return an answer that is lost while somebody else makes the service `state`."""
 
     def answer(fleet: FakeFleet, service_id: ServiceId, _: ModifyBody) -> Verdict:
         fleet.services[service_id] = state
@@ -354,7 +354,7 @@ class Inline(Executor):
     """Runs what is submitted at once, so that a run has one order of effects."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Give a future that is done."""
+        """Return a future that is done."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
@@ -364,35 +364,35 @@ class Inline(Executor):
 
 
 def inline(ledger: LedgerFile) -> LedgerFile:
-    """Give the ledger, committing without its thread."""
+    """Return the ledger, committing without its thread."""
     ledger._thread = Inline()  # type: ignore[assignment]
     return ledger
 
 
 async def write_plan(ledger: LedgerFile, changes: Iterable[Change]) -> None:
     """Write a whole plan into a new ledger and give it its name."""
-    ledger.put(run_record())
+    ledger.append(run_record())
     changes = list(changes)
     for change in changes:
-        ledger.put(change)
+        ledger.append(change)
     await ledger.flush()
-    await ledger.write(planned(*changes))
+    await ledger.commit(planned(*changes))
     await ledger.publish()
 
 
 async def planned_ledger(
     folder: Path, changes: Iterable[Change], *, clock: FakeClock | None = None, disk: Disk | None = None
 ) -> LedgerFile:
-    """Give a ledger with a published plan, in a session of this process."""
+    """Return a ledger with a published plan, in a session of this process."""
     now = (clock or FakeClock()).now
     ledger = inline(LedgerFile.create(folder / "run.ledger.jsonl", now=now, disk=disk or FastDisk()))
     await write_plan(ledger, changes)
-    await ledger.write(session_record(os.getpid()))
+    await ledger.commit(session_record(os.getpid()))
     return ledger
 
 
 def fleet_of(changes: Iterable[Change], answers: Mapping[int, list[Answer]] | None = None) -> FakeFleet:
-    """Give a fleet as the plan saw it, with answers by row."""
+    """Return a fleet as the plan saw it, with answers by row."""
     planned = {change.row: change for change in changes}
     return FakeFleet(
         services={c.service_id: c.before for c in planned.values() if c.before},

@@ -23,11 +23,11 @@ class Server(Protocol):
     """A rate limiter as its clients see it."""
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         ...
 
     def refusal(self, now: float) -> Throttled:
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         ...
 
 
@@ -42,7 +42,7 @@ class Bucket:
     _at: float = 0.0
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate(now))
         self._at = now
         if self._tokens < 1:
@@ -51,7 +51,7 @@ class Bucket:
         return True
 
     def refusal(self, now: float) -> Throttled:
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         return Throttled(
             reply=REFUSAL,
             limit=Limit(requests=round(self.rate(now)), window_s=1.0, policy="api") if self.states else None,
@@ -71,7 +71,7 @@ class Window:
     _used: int = 0
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         if self.began_s is None:
             self.began_s = now
         index = (now - self.began_s) // self.window_s
@@ -81,7 +81,7 @@ class Window:
         return self._used <= self.requests(now)
 
     def refusal(self, now: float) -> Throttled:
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         left_s = self.window_s - (now - (self.began_s or 0.0)) % self.window_s
         return Throttled(
             reply=REFUSAL,
@@ -104,7 +104,7 @@ class Sliding:
     _log: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         while self._log and self._log[0] <= now - self.window_s:
             self._log.popleft()
         taken = len(self._log) < self.requests(now)
@@ -113,7 +113,7 @@ class Sliding:
         return taken
 
     def refusal(self, now: float) -> Throttled:
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         return Throttled(
             reply=REFUSAL,
             limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="ip")
@@ -137,7 +137,7 @@ class Concurrency:
         self._dice = Random(self.seed)
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         while self._ends and self._ends[0] <= now:
             heappop(self._ends)
         if len(self._ends) >= self.requests:
@@ -146,7 +146,7 @@ class Concurrency:
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         return Throttled(reply=REFUSAL)
 
 
@@ -154,11 +154,11 @@ class Open:
     """No limit at all."""
 
     def admit(self, now: float) -> bool:  # noqa: ARG002 - part of the interface
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         return Throttled(reply=REFUSAL)
 
 
@@ -178,12 +178,12 @@ class Noisy:
         self._dice = Random(self.seed)
 
     def admit(self, now: float) -> bool:
-        """Say whether a request that arrives now is taken."""
+        """Return whether a request that arrives now is taken."""
         self._is_noise = self._dice.random() < self.share(now)
         return not self._is_noise and self.server.admit(now)
 
     def refusal(self, now: float) -> Throttled:
-        """Give what a refused request is told."""
+        """Return what a refused request is told."""
         return self.says if self._is_noise else self.server.refusal(now)
 
 
@@ -210,7 +210,7 @@ class StillClock:
     alarms: list[Alarm] = field(default_factory=list)
 
     def monotonic(self) -> float:
-        """Give the time it was moved to."""
+        """Return the time it was moved to."""
         return self.time_s
 
     def call_later(self, wait_s: float, callback: Callable[[], None]) -> Timer:
@@ -295,10 +295,10 @@ def run(
 
 
 def steady(value: float) -> Callable[[float], float]:
-    """Give a limit that never changes."""
+    """Return a limit that never changes."""
     return lambda _now: value
 
 
 def stepped(*steps: tuple[float, float]) -> Callable[[float], float]:
-    """Give a limit that has each value from its time on; the steps are in order of time."""
+    """Return a limit that has each value from its time on; the steps are in order of time."""
     return lambda now: next(value for since, value in reversed(steps) if now >= since)

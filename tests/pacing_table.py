@@ -45,7 +45,7 @@ class Figure:
     most: float = inf
 
     def keeps(self, share: float = 1.0) -> bool:
-        """Say whether it is within this share of its bar."""
+        """Return whether it is within this share of its bar."""
         return self.least * share <= self.value <= self.most / share
 
 
@@ -61,36 +61,36 @@ class Case:
 
 
 def used(answers: list[Answer], per_s: float, *, since: float, until: float) -> float:
-    """Give the share of what could be accepted between two times that was."""
+    """Return the share of what could be accepted between two times that was."""
     return sum(a.taken for a in answers if since <= a.at < until) / (per_s * (until - since))
 
 
 def refused(answers: list[Answer], *, since: float = 0.0, until: float = inf) -> float:
-    """Give the share of requests that was refused between two times."""
+    """Return the share of requests that was refused between two times."""
     late = [a.taken for a in answers if since <= a.at < until]
     return late.count(False) / max(1, len(late))
 
 
 def most_refused(answers: list[Answer], *, since: float, until: float) -> float:
-    """Give the largest share that was refused in a minute between two times."""
+    """Return the largest share that was refused in a minute between two times."""
     starts = range(int(since), max(int(since) + 1, int(until) - 59), 10)
     return max(refused(answers, since=start, until=start + 60) for start in starts)
 
 
 def neighbour(per_s: float, *, since: float, until: float, seed: int) -> Iterator[float]:
-    """Give the times at which somebody else sends requests, at random."""
+    """Return the times at which somebody else sends requests, at random."""
     dice, now = Random(seed), since
     while (now := now + dice.expovariate(per_s)) < until:
         yield now
 
 
 def far(latency_s: float, seed: int, *, in_flight: float = inf) -> Path:
-    """Give a path whose round trips vary by a fifth."""
+    """Return a path whose round trips vary by a fifth."""
     return Path(latency_s=latency_s, jitter_s=latency_s / 5, seed=seed, in_flight=in_flight)
 
 
 def limits() -> Iterator[Case]:
-    """Give the clean limits, and the same with noise."""
+    """Return the clean limits, and the same with noise."""
     for rate, burst in ((5, 5), (20, 20), (200, 20), (5, 1), (20, 1)):
         for told in (False, True):
             for latency_s in (0.005, 0.05, 0.5):
@@ -165,7 +165,7 @@ def _in_flight(requests: int, service_s: tuple[float, float]) -> Case:
 
 
 def changes() -> Iterator[Case]:
-    """Give limits that change, and a neighbour who comes and goes."""
+    """Return limits that change, and a neighbour who comes and goes."""
     for told in (False, True):
         for latency_s in (0.005, 0.05):
             yield _change(latency_s, told=told, share=0.0)
@@ -208,7 +208,7 @@ NOISE = {0.005: 0.95, 0.02: 0.93, 0.06: 0.9, 0.2: 0.8}
 
 
 def noise() -> Iterator[Case]:
-    """Give servers without a limit that refuse at random."""
+    """Return servers without a limit that refuse at random."""
     for rate in (5, 20, 200, 500, 2000):
         for share in NOISE:
             yield _fixed(rate, share, 0.03)
@@ -271,7 +271,7 @@ def _onset() -> Case:
 
 
 def outages() -> Iterator[Case]:
-    """Give servers that refuse everything for a time, and then nothing."""
+    """Return servers that refuse everything for a time, and then nothing."""
     for rate in (20, 200):
         for spans in ([(20, 21)], [(20, 21), (30, 31)], [(20, 25)], [(20, 25), (40, 45)]):
             yield _outage(rate, spans)
@@ -297,7 +297,7 @@ def _outage(rate: float | None, spans: list[tuple[int, int]], share: float = 0.0
 
 
 def _back_s(answers: list[Answer], least_per_s: float, since: float) -> float:
-    """Give how long after a time a second begins in which so many requests were sent."""
+    """Return how long after a time a second begins in which so many requests were sent."""
     starts = (tenth / 10 for tenth in range(100))
     return next(
         (s for s in starts if used(answers, 1, since=since + s, until=since + s + 1) >= least_per_s), inf
@@ -305,7 +305,7 @@ def _back_s(answers: list[Answer], least_per_s: float, since: float) -> float:
 
 
 def ceilings() -> Iterator[Case]:
-    """Give limits below the rate that a person set."""
+    """Return limits below the rate that a person set."""
     for limit in (190, 150, 100, 20):
         for share in (0.0, 0.02, 0.06):
             yield _ceiling(limit, share)
@@ -358,12 +358,12 @@ def _figures(
 
 
 def cases() -> list[Case]:
-    """Give all of them."""
+    """Return all of them."""
     return [*limits(), *changes(), *noise(), *outages(), *ceilings()]
 
 
 def kept(seeds: list[list[Figure]]) -> list[tuple[Figure, Figure, bool]]:
-    """Give each figure's median and worst over the seeds, and whether both are good enough."""
+    """Return each figure's median and worst over the seeds, and whether both are good enough."""
     rows = []
     for figures in zip(*seeds, strict=True):
         ordered = sorted(figures, key=lambda figure: figure.value)

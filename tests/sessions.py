@@ -11,9 +11,9 @@ from bulk.ledger.file import LedgerFile, fold, records
 from bulk.ledger.records import Json
 from bulk.model import Change, Outcome, Target
 from bulk.run.brake import Brake
-from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.interfaces import LaneClient, LaneName, Limits
+from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import Patience
 from tests.fakes import (
     Answer,
     FakeClock,
@@ -25,7 +25,7 @@ from tests.fakes import (
     inline,
     planned_ledger,
 )
-from tests.nouns import PROJECT, change
+from tests.values import PROJECT, change
 
 
 @dataclass
@@ -41,12 +41,12 @@ class Session:
     limits: Limits = field(default_factory=lambda: Limits(workers=3))
     roll: float = 0.5
     closes_at: float = inf
-    more_lanes: dict[Target, TargetClient] = field(default_factory=dict)
+    more_lanes: dict[Target, LaneClient] = field(default_factory=dict)
 
     def pump(self) -> Pump:
         """Return the run, which has not begun."""
         lanes = {
-            PROJECT: TargetClient(
+            PROJECT: LaneClient(
                 lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=self.reads, writes=self.writes
             ),
             **self.more_lanes,
@@ -70,17 +70,17 @@ class Session:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Give the outcomes by row, as the file tells them."""
+        """Return the outcomes by row, as the file tells them."""
         progress = fold(self.ledger.path)
         assert sum(progress.counts().values()) == progress.rows
         return [progress.outcome(row) for row in sorted(progress.order)]
 
     def told(self, row: int, kind: str = "outcome") -> list[Json]:
-        """Give the records of one type about a row."""
+        """Return the records of one type about a row."""
         return [r for _, r in records(self.ledger.path) if r["type"] == kind and r.get("row") == row]
 
     def order(self) -> list[int]:
-        """Give the rows in the order in which their PUTs arrived."""
+        """Return the rows in the order in which their PUTs arrived."""
         return [int(asked[-12:], 16) for asked in self.fleet.asked]
 
 
@@ -90,7 +90,7 @@ async def prepared(
     answers: Mapping[int, list[Answer]] | None = None,
     **settings: Any,
 ) -> Session:
-    """Give a session that has not begun, over a fleet as the plan saw it."""
+    """Return a session that has not begun, over a fleet as the plan saw it."""
     changes = list(changes)
     clock = FakeClock()
     ledger = await planned_ledger(folder, changes, clock=clock)
@@ -104,25 +104,25 @@ async def ran(
     answers: Mapping[int, list[Answer]] | None = None,
     **settings: Any,
 ) -> Session:
-    """Give a session that has run."""
+    """Return a session that has run."""
     return await (await prepared(folder, changes, answers, **settings)).run()
 
 
 def again(session: Session, **changed: Any) -> Session:
-    """Give the next session over the same ledger and fleet."""
+    """Return the next session over the same ledger and fleet."""
     ledger = inline(LedgerFile.open(session.ledger.path, now=session.clock.now, disk=FastDisk()))
     fresh = Session(ledger=ledger, fleet=session.fleet, clock=session.clock, limits=session.limits)
     return replace(fresh, **changed)
 
 
 def rows(*numbers: int) -> list[Change]:
-    """Give plain updates."""
+    """Return plain updates."""
     return [change(number) for number in numbers]
 
 
-def lane_of(fleet: FakeFleet, region: str, account: str = "a") -> TargetClient:
+def lane_of(fleet: FakeFleet, region: str, account: str = "a") -> LaneClient:
     """Return what reaches a target in a lane of its own."""
-    return TargetClient(fleet=fleet, lane=LaneName("h", region, account), reads=FakePace(), writes=FakePace())
+    return LaneClient(fleet=fleet, lane=LaneName("h", region, account), reads=FakePace(), writes=FakePace())
 
 
 async def three_lanes(folder: Path, **settings: Any) -> tuple[Session, list[FakeFleet]]:

@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 
 from bulk.simulator import Simulator
-from bulk.simulator.errors import Refusal
+from bulk.simulator.error_answers import ErrorAnswer
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,11 +34,11 @@ def mapping(client_port: int, server_port: int, protocol: str = "TCP") -> dict[s
     return {"client_port": client_port, "server_port": server_port, "protocol": protocol}
 
 
-def outcome(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Refusal:
+def outcome(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | ErrorAnswer:
     """Return what a call returns, or the refusal that it raises."""
     try:
         return ask(*args, **kwargs)
-    except Refusal as refusal:
+    except ErrorAnswer as refusal:
         return refusal
 
 

@@ -30,13 +30,13 @@ BASE64 = {
 
 
 def parts(spelling: str) -> set[str]:
-    """Give every part of a spelling that is to be hidden, in lower case: all of it where it is short."""
+    """Return every part of a spelling that is to be hidden, in lower case: all of it where it is short."""
     lower = spelling.lower()
     return {lower[at : at + PART] for at in range(max(1, len(lower) - PART + 1))}
 
 
 def parts_of(secret: str) -> set[str]:
-    """Give every part of every spelling; of base64 what does not depend on what stands around the secret."""
+    """Return every part of every spelling; of base64 what does not depend on the text around it."""
     spellings = {spelt(secret) for spelt in SPELLINGS.values()}
     spellings |= {base64.b64encode(bytes(at) + secret.encode()).decode()[4:-4] for at in range(3)}
     shortest = min(PART, len(secret))

@@ -3,10 +3,10 @@
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from bulk.app.environment import Environment
 from bulk.app.session import Watched
-from bulk.app.surroundings import Surroundings
 from bulk.clock import SystemClock, SystemDice
-from bulk.reports.model import Report
+from bulk.reports.report import Report
 from bulk.simulator import Simulator
 
 
@@ -31,13 +31,13 @@ class Yes:
         """Look away."""
 
 
-def leading_to(simulator: Simulator, home: Path) -> Surroundings:
+def leading_to(simulator: Simulator, home: Path) -> Environment:
     """Return surroundings whose credentials and endpoints are the simulator's."""
     identity = simulator.identity
     keys = {"AK": identity.ak, "SK": identity.sk, "IAM_ENDPOINT": simulator.url}
     keys["REGION_VPCEP_CN_NORTH_4"] = simulator.url
     env = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-    return Surroundings(env=env, home=home, clock=SystemClock(), dice=SystemDice())
+    return Environment(env=env, home=home, clock=SystemClock(), dice=SystemDice())
 
 
 def passed_over(*_: object) -> None:

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
+from bulk.app.connections import open_fleets
 from bulk.app.continuing import next_session, without_variables
+from bulk.app.environment import Environment
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
-from bulk.app.reach import open_fleets
-from bulk.app.session import Applied, Operator, Start, ended_before, work_on
-from bulk.app.sources import Endpoint, JobRuns, R, UnreadSource
-from bulk.app.surroundings import Surroundings
+from bulk.app.session import Ending, Operator, Start, ended_before, work_on
+from bulk.app.sources import ApiAddress, JobRuns, R, UnreadSource
 from bulk.app.taking_back import mark_rolled_back
 from bulk.errors import LedgerDamaged, Refused
 from bulk.jobfile.files import ledger_path
@@ -29,43 +29,43 @@ async def apply_from(
     source: UnreadSource[R],
     flags: Flags,
     *,
-    around: Surroundings,
+    environment: Environment,
     operator: Operator,
     on_record: OnRecord,
     new_run: bool = False,
     ledger: Path | None = None,
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
-) -> Applied:
+) -> Ending:
     """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
     `despite` lifts stops of the open run; with `new_run` it leaves that run for good. Raises Refused where
     that was planned from something else, LedgerBusy where it is at work, Stopped where a stop stands.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
-        found = _found(source, ledger, around, is_left=new_run)
+        found = _found(source, ledger, environment, is_left=new_run)
         if found.latest and found.is_open and not new_run:
             _name_others(found, operator)
             return await apply_ledger(
                 found.latest,
                 flags,
                 source=source,
-                around=around,
+                environment=environment,
                 operator=operator,
                 on_record=on_record,
                 expect_digest=expect_digest,
                 despite=despite,
             )
         if found.is_doubtful and not new_run:
-            raise _doubtful(found, source, around)
+            raise _doubtful(found, source, environment)
         whole, others = source.whole, filter(None, [ledger])
-        stopped = stopped_runs(source.runs, around.clock.now(), *others, is_same=whole.is_of)
+        stopped = stopped_runs(source.runs, environment.clock.now(), *others, is_same=whole.is_of)
         left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
-        path = ledger or ledger_path(source.runs.folder, source.name, around.utc())
-        with _alone(whole.sha256, whole.endpoint, around):
-            async with new_plan(Client, whole, path, around, on_record) as (plan, reach, gathered):
+        path = ledger or ledger_path(source.runs.folder, source.name, environment.utc())
+        with _alone(whole.sha256, whole.endpoint, environment):
+            async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
                 must_be_approved(plan.progress.digest, expect_digest)
-                on_yes = partial(_put_on_record, plan, left, source, around, operator)
+                on_yes = partial(_put_on_record, plan, left, source, environment, operator)
                 start = Start(
                     given=source.given,
                     is_first=True,
@@ -73,7 +73,7 @@ async def apply_from(
                     decisions=left.decisions,
                     on_yes=on_yes,
                 )
-                return await work_on(plan, reach, source.job, start, around, operator)
+                return await work_on(plan, connections, source.job, start, environment, operator)
 
 
 def _name_others(found: FoundRuns, operator: Operator) -> None:
@@ -82,13 +82,13 @@ def _name_others(found: FoundRuns, operator: Operator) -> None:
         operator.notify(f"{other} is an open run of this job as well, an earlier one by its stamp")
 
 
-def _doubtful(found: FoundRuns, source: UnreadSource[R], around: Surroundings) -> Refused:
+def _doubtful(found: FoundRuns, source: UnreadSource[R], environment: Environment) -> Refused:
     """Return the refusal of a job with an open run and a finished one that is later by its stamp.
 
     Where a clock was wrong, or a run was begun beside an open one, only a person knows which was the last.
     """
     names = ", ".join(map(str, found.others))
-    unset, command = without_variables((), around.env), source.endpoint.apply_command
+    unset, command = without_variables((), environment.env), source.endpoint.apply_command
     ways = ", ".join(f"`{unset}{command(path)}`" for path in found.others)
     return Refused(
         f"{names} is open, and {found.latest} has finished and is later by its stamp; nothing was sent",
@@ -100,27 +100,29 @@ async def _put_on_record(
     ledger: LedgerFile,
     left: Leaving | None,
     source: UnreadSource[R] | None,
-    around: Surroundings,
+    environment: Environment,
     operator: Operator,
 ) -> None:
     """Write down in the ledgers of other runs what becomes of them as a session begins on this one."""
     if source:
         source.release()
-    await mark_rolled_back(ledger, around, operator.notify)
+    await mark_rolled_back(ledger, environment, operator.notify)
     if left:
-        await left.on_yes(around, operator.notify)
+        await left.on_yes(environment, operator.notify)
 
 
-def _alone(rows_sha256: str, endpoint: Endpoint, around: Surroundings) -> AbstractContextManager[None]:
+def _alone(rows_sha256: str, endpoint: ApiAddress, environment: Environment) -> AbstractContextManager[None]:
     """Return what keeps other runs of the same rows away; each folder's simulator is an API of its own."""
     where = f"{endpoint.url} {endpoint.fleet}"
-    return only_run_of(rows_sha256, where, state_folder(around.env, around.home))
+    return only_run_of(rows_sha256, where, state_folder(environment.env, environment.home))
 
 
-def _found(source: UnreadSource[R], ledger: Path | None, around: Surroundings, *, is_left: bool) -> FoundRuns:
+def _found(
+    source: UnreadSource[R], ledger: Path | None, environment: Environment, *, is_left: bool
+) -> FoundRuns:
     """Return the runs of a source; a damaged ledger stands in the way only of going on with it."""
     try:
-        return find_runs(source.runs, around.clock.now(), ledger, by_ends_only=is_left)
+        return find_runs(source.runs, environment.clock.now(), ledger, by_ends_only=is_left)
     except LedgerDamaged as damaged:
         if ledger:
             way_out = ", or name another file with --ledger"
@@ -134,37 +136,37 @@ async def apply_ledger(
     flags: Flags,
     *,
     source: UnreadSource[R] | None = None,
-    around: Surroundings,
+    environment: Environment,
     operator: Operator,
     on_record: OnRecord,
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
-) -> Applied:
+) -> Ending:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else.
 
     `source` is what the run is found by, if it is not named. Raises Refused where that has changed.
     """
-    async with LedgerFile.open(path, now=around.clock.now, on_record=on_record) as ledger:
+    async with LedgerFile.open(path, now=environment.clock.now, on_record=on_record) as ledger:
         must_name_its_targets(ledger)
         progress = ledger.progress
         _must_not_be_rolled_back(path, progress)
-        session = next_session(ledger, flags, source, around.env, despite=despite)
-        left = _left_for(ledger, despite, around)
-        decisions = left.decisions if left else lifting(progress, session.job, despite, around.zone)
+        session = next_session(ledger, flags, source, environment.env, despite=despite)
+        left = _left_for(ledger, despite, environment)
+        decisions = left.decisions if left else lifting(progress, session.job, despite, environment.zone)
         if source:
             operator.notify(f"continuing with {path}")
-        if ended := ended_before(ledger, session.job, decisions, around, operator):
+        if ended := ended_before(ledger, session.job, decisions, environment, operator):
             return ended
         if session.refusal:
             raise session.refusal
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")
-        with _alone(progress.run["job_sha256"], session.endpoint, around):
-            async with open_fleets(Client, session.job.pace, session.endpoint, around) as reach:
-                await ledger_must_be_approved(ledger, expect_digest, session.approved, reach)
-                on_yes = partial(_put_on_record, ledger, left, source, around, operator)
+        with _alone(progress.run["job_sha256"], session.endpoint, environment):
+            async with open_fleets(Client, session.job.pace, session.endpoint, environment) as connections:
+                await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
+                on_yes = partial(_put_on_record, ledger, left, source, environment, operator)
                 start = Start(given=session.given, decisions=decisions, notes=session.notes, on_yes=on_yes)
-                return await work_on(ledger, reach, session.job, start, around, operator)
+                return await work_on(ledger, connections, session.job, start, environment, operator)
 
 
 def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:
@@ -176,7 +178,7 @@ def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:
         )
 
 
-def _left_for(plan: LedgerFile, despite: Sequence[Despite], around: Surroundings) -> Leaving | None:
+def _left_for(plan: LedgerFile, despite: Sequence[Despite], environment: Environment) -> Leaving | None:
     """Return how the stopped runs of its job are left for a plan that never ran; None for one that has."""
     run = plan.progress.run
     if plan.progress.begun:
@@ -184,5 +186,5 @@ def _left_for(plan: LedgerFile, despite: Sequence[Despite], around: Surroundings
     stopped = {}
     if folder := run.get("runs"):
         runs = JobRuns(folder=Path(folder), job=run["job"], file=run.get("file", ""))
-        stopped = stopped_runs(runs, around.clock.now(), plan.path)
+        stopped = stopped_runs(runs, environment.clock.now(), plan.path)
     return leaving(stopped, despite, "")

@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from bulk.app.reach import Reach
+from bulk.app.connections import Connections
 from bulk.errors import Refused
 from bulk.ledger.digest import PREFIX, digest_for, planned_terms, terms
 from bulk.ledger.file import LedgerReader
@@ -22,7 +22,9 @@ def must_be_approved(digest: str, approved: str) -> None:
         )
 
 
-async def ledger_must_be_approved(reader: LedgerReader, approved: str, job: Job, reach: Reach[C]) -> None:
+async def ledger_must_be_approved(
+    reader: LedgerReader, approved: str, job: Job, connections: Connections[C]
+) -> None:
     """Raise Refused where what is in a ledger, carried out as the job says, is not what was approved.
 
     The digest that the ledger states proves nothing. It is made anew from the changes, from the guards that
@@ -34,7 +36,7 @@ async def ledger_must_be_approved(reader: LedgerReader, approved: str, job: Job,
     digest = digest_for(run)
     for row in reader.progress.order:
         digest.add(reader.change(row))
-    hosts = await reach.hosts(map(target_of, run["targets"]))
+    hosts = await connections.hosts(map(target_of, run["targets"]))
     now, planned = terms(job, run, hosts, changes=changes), planned_terms(run, changes=changes)
     present = digest.under(now)
     if not _is_approved(present, approved) and _is_approved(digest.under(planned), approved):

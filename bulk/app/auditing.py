@@ -11,14 +11,14 @@ import orjson
 
 from bulk.app.ledgers import advice, reader_of
 from bulk.errors import LedgerDamaged, UsageError
-from bulk.ledger.audit import Audit, Breach, Promise, Proof
 from bulk.ledger.chain import Chain
 from bulk.ledger.file import records, steps
 from bulk.ledger.progress import Progress
+from bulk.ledger.proof import Audit, Breach, Promise, Proof
 from bulk.ledger.records import LINE_BYTES_MAX, Json
 from bulk.model import is_service_id, state_of
-from bulk.reports.meant import service_meant
-from bulk.reports.story import story
+from bulk.reports.history import story
+from bulk.reports.id_prefix import service_meant
 from bulk.reports.words import Line
 
 

@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulk.app.approving import ledger_must_be_approved
+from bulk.app.connections import Connections, open_fleets
+from bulk.app.environment import Environment
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_of, plan_report, reading
-from bulk.app.reach import Reach, open_fleets
-from bulk.app.surroundings import Surroundings
 from bulk.ledger.file import LedgerReader, OnRecord
 from bulk.model import Action, Listed, ServiceState, Target
-from bulk.reports.model import Report
+from bulk.reports.report import Report
 from bulk.run.drift import Drift
 from bulk.run.listing import compare
-from bulk.run.reading import at_once, by_target, list_services
+from bulk.run.patience import at_once, by_target, list_services
 from bulk.vpcep.client import ReadClient
 
 C = TypeVar("C", bound=ReadClient)
@@ -25,7 +25,7 @@ async def plan_ledger(
     path: Path,
     flags: Flags,
     *,
-    around: Surroundings,
+    environment: Environment,
     shown: Callable[[Report], None],
     on_record: OnRecord | None = None,
     expect_digest: str = "",
@@ -40,26 +40,26 @@ async def plan_ledger(
         if on_record:
             for record in plan_of(path):
                 on_record(record, reader.change)
-        async with open_fleets(ReadClient, job.pace, endpoint, around) as reach:
-            moved = await _moved(reader, reach, around)
-            ahead = forecast(reader.progress, job, around.local_time)
+        async with open_fleets(ReadClient, job.pace, endpoint, environment) as connections:
+            moved = await _moved(reader, connections, environment)
+            ahead = forecast(reader.progress, job, environment.local_time)
             shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
             approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
-            await ledger_must_be_approved(reader, expect_digest, approved, reach)
+            await ledger_must_be_approved(reader, expect_digest, approved, connections)
             return ahead
 
 
 async def _moved(
-    reader: LedgerReader, reach: Reach[C], around: Surroundings
+    reader: LedgerReader, connections: Connections[C], environment: Environment
 ) -> dict[int, ServiceState | None]:
     """Return the rows left whose service is not what the plan saw, with what it is; None for gone."""
     moved: dict[int, ServiceState | None] = {}
 
     async def look(target: Target, rows: Iterable[int]) -> None:
-        contact = await reach.contact(target)
+        contact = await connections.contact(target)
 
         def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
-            return list_services(target, contact.client, contact.reads, around.patience, see)
+            return list_services(target, contact.client, contact.reads, environment.patience, see)
 
         await compare(reader, rows, list_fleet, judged)
 
@@ -71,6 +71,6 @@ async def _moved(
     left = (row for row in progress.unended() if progress.action(row) is not Action.REFUSE)
     targets = by_target(progress, left)
     for target in targets:  # one after the other: repeated wrong passwords lock the account
-        await reach.contact(target)
+        await connections.contact(target)
     await at_once(look, targets)
     return moved

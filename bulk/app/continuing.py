@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bulk.app.jobs import Flags, given_in, job_of_ledger
 from bulk.app.overruling import Despite
-from bulk.app.sources import Endpoint, R, UnreadSource
+from bulk.app.sources import ApiAddress, R, UnreadSource
 from bulk.errors import Refused
 from bulk.ledger.edits import Edits, edits
 from bulk.ledger.file import LedgerReader
@@ -28,7 +28,7 @@ class NextSession:
     """
 
     job: Job
-    endpoint: Endpoint
+    endpoint: ApiAddress
     given: frozenset[str]
     approved: Job
     notes: tuple[Note, ...] = ()
@@ -145,7 +145,7 @@ def _elsewhere(
         yield from _differing((asked.where.target, target_of(json)) for json in run["targets"])
 
 
-def _first_of_a_plan(plan: LedgerReader, flags: Flags) -> tuple[Job, Endpoint]:
+def _first_of_a_plan(plan: LedgerReader, flags: Flags) -> tuple[Job, ApiAddress]:
     """Return what the first session on a saved plan works with.
 
     Raises Refused where that is another target, or another key, than it was planned for.

@@ -7,14 +7,21 @@ from signal import SIGKILL
 
 from bulk.app.applying import apply_from
 from bulk.app.ledgers import reading
-from bulk.app.play import FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, mismatches
+from bulk.app.rehearsal_context import (
+    FULL_SPEED,
+    RehearsalContext,
+    RehearsedFaults,
+    applied_on,
+    broken,
+    mismatches,
+)
 from bulk.app.rolling_back import run_to_roll_back
-from bulk.app.staging import Stage, staged
+from bulk.app.sandbox import Sandbox, staged
 from bulk.errors import BulkError
 from bulk.ledger.file import fold
 from bulk.ledger.records import Json
 from bulk.model import DRIFT_FIELDS, Outcome, ServiceId, ServiceState
-from bulk.rehearsal import Check
+from bulk.rehearsal import TriedPromise
 from bulk.rehearsal.victim import kill_when
 from bulk.reports.words import tallied
 from bulk.text import counted
@@ -24,16 +31,18 @@ _HELD_S = 2.0
 _VICTIM_PER_S_MIN = 10
 
 
-async def crash(context: RehearsalContext, trouble: Trouble) -> tuple[Check, ...]:
+async def crash(context: RehearsalContext, trouble: RehearsedFaults) -> tuple[TriedPromise, ...]:
     """Kill a run in its middle, continue it, roll it back."""
     puts = sum(2 if change.parking else 1 for change in context.updates())
     if not puts:
         nothing = "nothing has to be sent"
-        return tuple(Check(name=name, held=None, detail=nothing) for name in ("kill and resume", "rollback"))
+        return tuple(
+            TriedPromise(name=name, held=None, detail=nothing) for name in ("kill and resume", "rollback")
+        )
     middle = puts // 2 + 1
     flags = replace(trouble, faults=_holding_back(trouble.faults, middle), limits=()).flags()
     async with staged(
-        context.plan, context.folder / "crash", context.job, context.around, flags=flags
+        context.plan, context.folder / "crash", context.job, context.environment, flags=flags
     ) as stage:
         snapshot = stage.fleet()
         context.operator.notify("rehearsing a kill -9 and the resume")
@@ -48,7 +57,7 @@ def _holding_back(faults: Json, nth: int) -> Json:
     return {**faults, "rules": [rule, *faults.get("rules", ())]}
 
 
-async def _killed(stage: Stage, nth: int, puts: int) -> str:
+async def _killed(stage: Sandbox, nth: int, puts: int) -> str:
     """Kill a process once its n-th PUT is with the server; return what happened, "" if it ended before."""
 
     async def is_time() -> bool:
@@ -56,22 +65,24 @@ async def _killed(stage: Stage, nth: int, puts: int) -> str:
 
     rate = max(_VICTIM_PER_S_MIN, 2 * puts)
     words = ("apply", str(stage.ledger), "--yes", "--quiet", "--rate", f"{rate}/s")
-    if await kill_when(words, env=stage.around.env, is_time=is_time) != -SIGKILL:
+    if await kill_when(words, env=stage.environment.env, is_time=is_time) != -SIGKILL:
         return ""
     in_doubt = fold(stage.ledger).counts()[Outcome.IN_DOUBT]
     return f"killed at PUT {nth} of {puts} with {counted(in_doubt, 'row')} in doubt"
 
 
-async def _resume(context: RehearsalContext, stage: Stage, killed: str) -> Check:
+async def _resume(context: RehearsalContext, stage: Sandbox, killed: str) -> TriedPromise:
     name = "kill and resume"
     try:
         applied = await applied_on(context, stage, {})
     except BulkError as error:
-        return Check(name=name, held=False, detail=f"{killed}; {error.message}", exit_code=error.exit_code)
+        return TriedPromise(
+            name=name, held=False, detail=f"{killed}; {error.message}", exit_code=error.exit_code
+        )
     mismatched, duplicates = mismatches(stage), (await stage.practice.stats())["duplicates"]
     counts = fold(stage.ledger).counts()
     holds = not mismatched and not duplicates and not counts[Outcome.IN_DOUBT]
-    return Check(
+    return TriedPromise(
         name=name,
         held=holds if killed or not holds else None,
         detail=f"{killed or 'the run had ended before it could be killed'}; continued: {tallied(counts)}"
@@ -81,27 +92,27 @@ async def _resume(context: RehearsalContext, stage: Stage, killed: str) -> Check
 
 
 async def _rollback(
-    context: RehearsalContext, stage: Stage, snapshot: Mapping[ServiceId, ServiceState]
-) -> Check:
+    context: RehearsalContext, stage: Sandbox, snapshot: Mapping[ServiceId, ServiceState]
+) -> TriedPromise:
     name = "rollback"
     if not fold(stage.ledger).counts()[Outcome.APPLIED]:
-        return Check(name=name, held=None, detail="nothing was applied, so nothing can be rolled back")
+        return TriedPromise(name=name, held=None, detail="nothing was applied, so nothing can be rolled back")
     try:
         with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
             applied = await apply_from(
                 source.as_unread(),
                 FULL_SPEED,
-                around=stage.around,
+                environment=stage.environment,
                 operator=context.operator,
                 on_record=context.on_record,
             )
     except BulkError as error:
-        return Check(name=name, held=False, detail=error.message, exit_code=error.exit_code)
+        return TriedPromise(name=name, held=False, detail=error.message, exit_code=error.exit_code)
     live = stage.fleet()
     changed = {id_ for id_, before in snapshot.items() if before.differences(live[id_], DRIFT_FIELDS)}
     mismatched = changed - _not_as_asked(stage.ledger) - _not_as_asked(applied.ledger)
     same = counted(len(snapshot) - len(changed), "service")
-    return Check(
+    return TriedPromise(
         name=name,
         held=not mismatched,
         detail=f"{same} of {len(snapshot):,} as in the snapshot, field by field"

@@ -5,9 +5,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bulk.app.connections import Connections, TargetClient, open_fleets
+from bulk.app.environment import Environment
 from bulk.app.jobs import Flags, endpoint_of
-from bulk.app.reach import Contact, Reach, open_fleets
-from bulk.app.surroundings import Surroundings
 from bulk.errors import CannotRun, CredentialsError, JobInvalid, UsageError
 from bulk.files.new_file import new_file
 from bulk.jobfile.columns import COLUMNS
@@ -16,8 +16,8 @@ from bulk.model import Action, Issue, ModifyBody, ServiceId, ServiceState, Servi
 from bulk.plan.decision import decide
 from bulk.plan.snapshot import Snapshot
 from bulk.reports.as_job import head, row, row_json
-from bulk.reports.export import Edit, Layout, Selection
-from bulk.run.reading import in_turn, list_services
+from bulk.reports.fleet_rows import Layout, MapEdit, Selection
+from bulk.run.patience import in_turn, list_services
 from bulk.settings import FleetSettings, SimulatorSettings, read_settings
 from bulk.settings.forms import REGION
 from bulk.text import BYTE_ORDER_MARK, printable
@@ -40,7 +40,7 @@ class Export:
     regions: tuple[str, ...]
     all_projects: bool = False
     selection: Selection = field(default_factory=Selection)
-    edit: Edit = field(default_factory=Edit)
+    edit: MapEdit = field(default_factory=MapEdit)
     layout: Layout = Layout.LONG
     bom: bool = False
 
@@ -68,7 +68,7 @@ async def export_fleet(
     export: Export,
     flags: Flags,
     *,
-    around: Surroundings,
+    environment: Environment,
     out: Path | None,
     shown: Callable[[str], object],
 ) -> Exported:
@@ -83,13 +83,13 @@ async def export_fleet(
         raise JobInvalid(settings)
     endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
     with new_file(out) if out else nullcontext(shown) as write:
-        async with open_fleets(ReadClient, settings.pace, endpoint, around) as reach:
-            exporter = _Exporter(export, reach, around, write)
+        async with open_fleets(ReadClient, settings.pace, endpoint, environment) as connections:
+            exporter = _Exporter(export, connections, environment, write)
             await exporter.export(await exporter.targets(settings.where.target))
             return exporter.exported
 
 
-_Listed = tuple[Contact[ReadClient], Snapshot]
+_Listed = tuple[TargetClient[ReadClient], Snapshot]
 
 
 class _Exporter:
@@ -98,14 +98,14 @@ class _Exporter:
     def __init__(
         self,
         export: Export,
-        reach: Reach[ReadClient],
-        around: Surroundings,
+        connections: Connections[ReadClient],
+        environment: Environment,
         write: Callable[[str], object],
     ) -> None:
         self.exported = Exported()
         self._wanted = export
-        self._reach = reach
-        self._around = around
+        self._reach = connections
+        self._environment = environment
         self._write = write
         self._names: dict[str, str] = {}
 
@@ -142,7 +142,7 @@ class _Exporter:
         try:
             contact = await self._reach.contact(target)
             await list_services(
-                contact.target, contact.client, contact.reads, self._around.patience, live.add
+                contact.target, contact.client, contact.reads, self._environment.patience, live.add
             )
         except (CannotRun, UsageError) as error:
             with live:
@@ -160,7 +160,7 @@ class _Exporter:
                 self._write_row(state, contact.target)
         self.exported.projects[name] = self.exported.rows - rows_before
 
-    async def _name(self, contact: Contact[ReadClient]) -> str:
+    async def _name(self, contact: TargetClient[ReadClient]) -> str:
         """Return the name of a project; learn which others its region has, unless all were asked for."""
         project_id = contact.target.project_id
         if not self._wanted.all_projects:
@@ -182,7 +182,7 @@ def _is_of_a_region(project: Project) -> bool:
     return not isinstance(REGION.read(project.region), Issue)
 
 
-def row_of(state: ServiceState, target: Target, edit: Edit, *, number: int) -> ServiceUpdate | str:
+def row_of(state: ServiceState, target: Target, edit: MapEdit, *, number: int) -> ServiceUpdate | str:
     """Return the row that edits a service, or the reason why it gets no row.
 
     It holds only while the map is the live one, whatever is made of the row later.

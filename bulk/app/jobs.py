@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bulk.app.sources import Endpoint, JobRuns, PlanSource, UnreadSource
+from bulk.app.sources import ApiAddress, JobRuns, PlanSource, UnreadSource
 from bulk.errors import CannotRun, JobInvalid, UsageError
-from bulk.jobfile import LineCount, Sifted, Survey, read_ids, read_rows, sift, survey
+from bulk.jobfile import LineCount, ReadRows, Survey, read_all, read_ids, read_rows, survey
 from bulk.jobfile.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, settings_of_run
@@ -41,7 +41,7 @@ Flags = Mapping[str, Any]
 class JobFileSource(PlanSource[ServiceUpdate]):
     """A job with all its rows read; nothing is known of the fleet yet."""
 
-    rows: Sifted
+    rows: ReadRows
     lines: LineCount
     rows_read: int
     """Rows of the file, also those that the plan is not limited to."""
@@ -127,7 +127,7 @@ def unread_job(
 
 def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: frozenset[str]) -> JobFileSource:
     lines, form, target = LineCount(), _format(job), job.where.target
-    rows = sift(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
+    rows = read_all(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
     if rows.updates.last_row > ROWS_MAX:
         raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
@@ -223,7 +223,7 @@ def _settings(found: FoundJob, flags: Flags) -> Job:
     raise JobInvalid(job)
 
 
-def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
+def _only(rows: ReadRows, only: frozenset[str]) -> ReadRows:
     if not only:
         return rows
     missing = only - {update.service_id for update in rows.updates} - {row.service_id for row in rows.invalid}
@@ -234,37 +234,37 @@ def _only(rows: Sifted, only: frozenset[str]) -> Sifted:
     )
     is_in = "is in no row" if len(missing) == 1 else "are in no row"
     issue = Issue(place=place, field="", message=f"{named}{more} {is_in}", hint="check the ids")
-    return Sifted(
+    return ReadRows(
         updates=rows.updates.only(lambda update: update.service_id in only),
         invalid=tuple(row for row in rows.invalid if row.service_id in only),
         file_issues=(*rows.file_issues, issue) if missing else rows.file_issues,
     )
 
 
-def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> Endpoint:
+def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> ApiAddress:
     """Return where the API of a job is, whose paths are relative to `folder`."""
     if url != SIMULATOR:
-        return Endpoint(url=url)
+        return ApiAddress(url=url)
     seed = (folder / simulator.fleet).resolve()
-    return Endpoint(url=SIMULATOR, seed=str(seed), fleet=str(folder.resolve() / RUNS / seed.name))
+    return ApiAddress(url=SIMULATOR, seed=str(seed), fleet=str(folder.resolve() / RUNS / seed.name))
 
 
-def _planned_for(run: Json) -> Endpoint:
+def _planned_for(run: Json) -> ApiAddress:
     """Return where a plan was made, from its first record; members of a later version are passed over."""
     given = run["options"]["endpoint"]
-    return Endpoint(**{each.name: given[each.name] for each in fields(Endpoint) if each.name in given})
+    return ApiAddress(**{each.name: given[each.name] for each in fields(ApiAddress) if each.name in given})
 
 
-def endpoint_of_ledger(progress: Progress) -> Endpoint:
+def endpoint_of_ledger(progress: Progress) -> ApiAddress:
     """Return where the API of a ledger is: where its last session went, else where it was planned for."""
     planned_for = _planned_for(progress.run)
     last = progress.sessions[-1]["settings"].get("endpoint") if progress.sessions else ""
-    return Endpoint(url=last) if last and last != planned_for.url else planned_for
+    return ApiAddress(url=last) if last and last != planned_for.url else planned_for
 
 
 def job_of_ledger(
     progress: Progress, flags: Flags, *, without: Collection[str] = (), at_first: bool = False
-) -> tuple[Job, Endpoint]:
+) -> tuple[Job, ApiAddress]:
     """Return the settings in force for a ledger, the flags over them, and where its API is.
 
     They are those of the plan and, over them, those of its last session, or of its first one (`at_first`): a
@@ -287,4 +287,4 @@ def job_of_ledger(
             "this ledger was not planned on the bundled simulator, which therefore has no fleet for it",
             hint="plan the job anew with --endpoint simulator",
         )
-    return job, Endpoint(url=url)
+    return job, ApiAddress(url=url)

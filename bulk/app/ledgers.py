@@ -16,8 +16,8 @@ from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, Left, target_of
 from bulk.model import Action, Outcome, ServiceState
 from bulk.plan import Estimate
-from bulk.reports.model import Report, Row, Rows, row_of
 from bulk.reports.overview import Overview
+from bulk.reports.report import Report, Row, Rows, row_of
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Mappings
 from bulk.vpcep.codes import advice_for
@@ -45,7 +45,7 @@ def reader_of(path: Path, progress: Progress) -> Iterator[LedgerReader]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class RunState:
     """Where a run stands."""
 
     progress: Progress
@@ -57,11 +57,11 @@ class Status:
     """The ledger of its rollback, where that has begun."""
 
 
-def status(path: Path) -> Status:
+def status(path: Path) -> RunState:
     """Return where the run of a ledger stands; raises UsageError and LedgerDamaged."""
     progress, by_summary = state(path, every_byte=False)
     rollback = rollback_of(path, progress)
-    return Status(progress=progress, alive=is_live(path), by_summary=by_summary, rolled_back_by=rollback)
+    return RunState(progress=progress, alive=is_live(path), by_summary=by_summary, rolled_back_by=rollback)
 
 
 def report(

@@ -9,7 +9,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from bulk.app.surroundings import Surroundings
+from bulk.app.environment import Environment
 from bulk.errors import CannotRun, LedgerFailed, Refused, Stopped, UsageError
 from bulk.ledger.decisions import StandingStop, decided
 from bulk.ledger.file import LedgerFile
@@ -62,16 +62,16 @@ def stops_after(progress: Progress, decisions: Sequence[Decision]) -> tuple[Stan
 
 
 async def put_on_record(
-    path: Path, around: Surroundings, decide: Callable[[LedgerFile], Iterable[Decision]]
+    path: Path, environment: Environment, decide: Callable[[LedgerFile], Iterable[Decision]]
 ) -> Progress:
     """Append decisions to the ledger of another run, under its lock, and return where that stands.
 
     Raises LedgerBusy where the run is at work, LedgerFailed where they did not reach the disk, and CannotRun
     or UsageError where the ledger cannot be written.
     """
-    async with LedgerFile.open(path, now=around.clock.now) as ledger:
+    async with LedgerFile.open(path, now=environment.clock.now) as ledger:
         for decision in decide(ledger):
-            ledger.put(decision)
+            ledger.append(decision)
         await ledger.flush()
         return ledger.progress
 
@@ -87,13 +87,13 @@ class Leaving:
     decisions: tuple[Decision, ...]
     plain: Decision
 
-    async def on_yes(self, around: Surroundings, notify: Callable[[str], None]) -> None:
+    async def on_yes(self, environment: Environment, notify: Callable[[str], None]) -> None:
         """Put on record in each run that it is left for good, and say what it leaves."""
         for path, stops in self.runs.items():
             ids = {stop.id for stop in stops}
             mine = [each for each in self.decisions if each.id in ids] or [self.plain]
             try:
-                left = await put_on_record(path, around, lambda _: mine)  # noqa: B023 - called at once
+                left = await put_on_record(path, environment, lambda _: mine)  # noqa: B023 - called at once
             except LedgerFailed:
                 raise
             except (CannotRun, UsageError) as error:

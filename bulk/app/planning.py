@@ -14,12 +14,12 @@ from typing import TypeVar
 
 from bulk import __version__
 from bulk.app.approving import must_be_approved
+from bulk.app.connections import Connections, open_fleets
+from bulk.app.environment import Environment
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import user
-from bulk.app.reach import Reach, open_fleets
 from bulk.app.sources import PlanSource, R
-from bulk.app.surroundings import Surroundings
 from bulk.ledger.digest import PlanDigest, covered, planned_terms
 from bulk.ledger.file import LedgerFile, OnRecord
 from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
@@ -27,9 +27,9 @@ from bulk.model import Change, Owner, PlannedChange, Repeated, Target
 from bulk.plan import list_requests
 from bulk.plan.footprint import Footprint
 from bulk.plan.snapshot import Snapshot
-from bulk.reports.model import Report
 from bulk.reports.overview import NAMED_MAX, Overview
-from bulk.run.reading import in_turn, list_services
+from bulk.reports.report import Report
+from bulk.run.patience import in_turn, list_services
 from bulk.settings import settings_json
 from bulk.vpcep.client import ReadClient
 
@@ -42,7 +42,7 @@ _COMMIT_CHANGES = 2_000
 async def plan_from(
     source: PlanSource[R],
     *,
-    around: Surroundings,
+    environment: Environment,
     out: Path | None,
     shown: Callable[[Report], None],
     on_record: OnRecord = lambda *_: None,
@@ -55,8 +55,8 @@ async def plan_from(
     """
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
-        async with new_plan(ReadClient, source, path, around, on_record) as (ledger, _, gathered):
-            ahead = forecast(ledger.progress, source.job, around.local_time)
+        async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, _, gathered):
+            ahead = forecast(ledger.progress, source.job, environment.local_time)
             shown(plan_report(ledger, estimate=ahead.estimate, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
@@ -66,20 +66,20 @@ async def plan_from(
 
 @asynccontextmanager
 async def new_plan(
-    kind: type[C], source: PlanSource[R], path: Path, around: Surroundings, on_record: OnRecord
-) -> AsyncIterator[tuple[LedgerFile, Reach[C], Overview]]:
+    kind: type[C], source: PlanSource[R], path: Path, environment: Environment, on_record: OnRecord
+) -> AsyncIterator[tuple[LedgerFile, Connections[C], Overview]]:
     """Make a plan in a new ledger; the ledger and the clients that planned stay open for what follows.
 
     The ledger has no name until it is published; without that it leaves nothing behind. Raises what the
     source raises where it has no usable rows, and what reading a fleet raises.
     """
     rows = source.usable_rows()
-    async with open_fleets(kind, source.job.pace, source.endpoint, around) as reach:
-        ledger = LedgerFile.create(path, now=around.clock.now, on_record=on_record)
+    async with open_fleets(kind, source.job.pace, source.endpoint, environment) as connections:
+        ledger = LedgerFile.create(path, now=environment.clock.now, on_record=on_record)
         try:
             async with ledger:
-                gathered = await _write(ledger, source, rows, reach, around)
-                yield ledger, reach, gathered
+                gathered = await _write(ledger, source, rows, connections, environment)
+                yield ledger, connections, gathered
         finally:
             ledger.discard()
 
@@ -88,32 +88,32 @@ async def _write(
     ledger: LedgerFile,
     source: PlanSource[R],
     rows: Mapping[Target, Collection[R]],
-    reach: Reach[C],
-    around: Surroundings,
+    connections: Connections[C],
+    environment: Environment,
 ) -> Overview:
     """List every fleet that the rows name, and write their changes in the order of sending.
 
     Returns the changes in groups.
     """
-    reach.foresee({source.job.where.target, *rows})
-    by_target = await _by_target(rows, reach)
-    hosts = zip(by_target, await reach.hosts(by_target), strict=True)
+    connections.foresee({source.job.where.target, *rows})
+    by_target = await _by_target(rows, connections)
+    hosts = zip(by_target, await connections.hosts(by_target), strict=True)
     run = _run_of(source, [target_json(target) | {"host": host} for target, host in hosts])
-    ledger.put(run)
+    ledger.append(run)
     writer = _PlanWriter(ledger, run)
 
     async def ask(target: Target) -> Snapshot:
-        contact, live = await reach.contact(target), Snapshot()
-        await list_services(target, contact.client, contact.reads, around.patience, live.add)
+        contact, live = await connections.contact(target), Snapshot()
+        await list_services(target, contact.client, contact.reads, environment.patience, live.add)
         return live
 
     async def use(target: Target, live: Snapshot) -> None:
         with live:
             await writer.write(source.changes(target, by_target[target], live), services=len(live))
 
-    await around.clock.sleep(source.settle_s)
+    await environment.clock.sleep(source.settle_s)
     await in_turn(ask, by_target, use)
-    await writer.complete(source.unusable(), await reach.owners(by_target))
+    await writer.complete(source.unusable(), await connections.owners(by_target))
     return writer.overview
 
 
@@ -133,14 +133,16 @@ def _run_of(source: PlanSource[R], targets: list[Json]) -> Run:
     )
 
 
-async def _by_target(rows: Mapping[Target, Collection[R]], reach: Reach[C]) -> Mapping[Target, Collection[R]]:
+async def _by_target(
+    rows: Mapping[Target, Collection[R]], connections: Connections[C]
+) -> Mapping[Target, Collection[R]]:
     """Return rows by their target, its project looked up; in the order of the source, as are the targets.
 
     Some rows may name a project that others leave to be looked up; they are of one target.
     """
     found: dict[Target, list[Collection[R]]] = defaultdict(list)
     for target, its_rows in rows.items():
-        found[(await reach.contact(target)).target].append(its_rows)
+        found[(await connections.contact(target)).target].append(its_rows)
     return {
         target: parts[0] if len(parts) == 1 else sorted(chain(*parts), key=attrgetter("row"))
         for target, parts in found.items()
@@ -191,7 +193,7 @@ class _PlanWriter:
     async def _commit(self) -> None:
         """Write what is waiting; `put` alone would have the disk wait for each target by itself."""
         for record in self._waiting:
-            self._ledger.put(record)
+            self._ledger.append(record)
         self._waiting.clear()
         await self._ledger.flush()
 
@@ -206,7 +208,7 @@ class _PlanWriter:
         await self._write(unusable)
         await self._commit()
         terms = planned_terms(record_json(self._run), changes=self._footprint.changes)
-        await self._ledger.write(
+        await self._ledger.commit(
             Planned(
                 rows=self._footprint.rows,
                 counts=dict(self._counts),

@@ -20,19 +20,27 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bulk.app.crashing import crash
+from bulk.app.environment import Environment
 from bulk.app.forecast import WORKERS_MAX
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
-from bulk.app.play import FULL, FULL_SPEED, RehearsalContext, Trouble, applied_on, broken, mismatches
+from bulk.app.rehearsal_context import (
+    FULL,
+    FULL_SPEED,
+    RehearsalContext,
+    RehearsedFaults,
+    applied_on,
+    broken,
+    mismatches,
+)
+from bulk.app.sandbox import staged
 from bulk.app.session import Operator
-from bulk.app.staging import staged
-from bulk.app.surroundings import Surroundings
 from bulk.errors import ExitCode
 from bulk.ledger.file import OnRecord, fold, records
 from bulk.model import Outcome
 from bulk.pacing.pool import sizing, workers
 from bulk.plan import steps
-from bulk.rehearsal import Check, Measurement, Prediction, Rehearsal, Timetable, measured, predicted
+from bulk.rehearsal import Measurement, Prediction, Rehearsal, Timetable, TriedPromise, measured, predicted
 from bulk.reports.words import tallied
 from bulk.settings import CAUTIOUS_RATE
 
@@ -41,8 +49,8 @@ async def rehearse(
     plan: Path,
     flags: Flags,
     *,
-    trouble: Trouble,
-    around: Surroundings,
+    trouble: RehearsedFaults,
+    environment: Environment,
     operator: Operator,
     on_record: OnRecord = lambda *_: None,
 ) -> Rehearsal:
@@ -58,7 +66,7 @@ async def rehearse(
             reader=reader,
             folder=Path(folder),
             job=job,
-            around=around,
+            environment=environment,
             operator=operator,
             on_record=on_record,
         )
@@ -97,18 +105,18 @@ def _predicted(context: RehearsalContext, trial: Measurement) -> Prediction:
 
 
 async def _trial(
-    context: RehearsalContext, trouble: Trouble
-) -> tuple[Measurement, Mapping[Outcome, int], Check]:
+    context: RehearsalContext, trouble: RehearsedFaults
+) -> tuple[Measurement, Mapping[Outcome, int], TriedPromise]:
     flags = {} if trouble.limits else FULL_SPEED
     async with staged(
-        context.plan, context.folder / "trial", context.job, context.around, flags=trouble.flags()
+        context.plan, context.folder / "trial", context.job, context.environment, flags=trouble.flags()
     ) as stage:
         applied = await applied_on(context, stage, flags)
         stats = await stage.practice.stats()
         mismatched = mismatches(stage)
     progress = fold(stage.ledger)
     ended = tallied(progress.counts()) + (f"; {applied.message}" if applied.message else "")
-    check = Check(
+    check = TriedPromise(
         name="run",
         held=not mismatched and not stats["duplicates"],
         detail=ended + broken(mismatched, stats["duplicates"]),

@@ -13,31 +13,31 @@ from pathlib import Path
 from signal import SIGINT, Signals
 from typing import Protocol
 
+from bulk.app.connections import Connections
+from bulk.app.environment import Environment
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import stops_after, user
-from bulk.app.reach import Reach
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
-from bulk.app.sources import Endpoint
-from bulk.app.surroundings import Surroundings
+from bulk.app.sources import ApiAddress
 from bulk.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Decision, End, Note, Pace, Session, target_of
+from bulk.ledger.records import Decision, End, Note, PaceRecord, Session, target_of
 from bulk.ledger.stops import BrakeReason, exit_code
 from bulk.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
 from bulk.pacing import Pacing, believed, reason
-from bulk.pacing.learned_limits import Budget
+from bulk.pacing.learned_limits import LimitOwner
 from bulk.pacing.limiter import Limiter
 from bulk.plan.guards import failures_max
-from bulk.reports.model import Report
+from bulk.reports.headline import question
 from bulk.reports.overview import Overview
+from bulk.reports.report import Report
 from bulk.reports.stopped import ways_on, wrong_outcomes
-from bulk.reports.summary import question
 from bulk.reports.words import duration
 from bulk.run.brake import Brake
-from bulk.run.interfaces import Limits, TargetClient
+from bulk.run.interfaces import LaneClient, Limits
 from bulk.run.pump import Pump, RunContext
 from bulk.settings import Job, settings_json
 from bulk.text import moment
@@ -54,7 +54,7 @@ class Watched:
     brake: Brake
     now: Callable[[], float]
     """Monotonic seconds."""
-    paces: Mapping[Budget, Limiter]
+    paces: Mapping[LimitOwner, Limiter]
     row_holds: Callable[[], Iterator[Wait]]
     """Why rows wait right now, but for the pace."""
     lanes: Mapping[Target, LaneName] = field(default_factory=dict)
@@ -106,11 +106,11 @@ class Operator(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class Ending:
     """What came of it."""
 
     ledger: Path
-    endpoint: Endpoint
+    endpoint: ApiAddress
     exit_code: ExitCode
     message: str = ""
     """Why the run stopped, where it did before its end."""
@@ -142,37 +142,42 @@ class Start:
 
 
 async def work_on(
-    ledger: LedgerFile, reach: Reach[Client], job: Job, start: Start, around: Surroundings, operator: Operator
-) -> Applied:
+    ledger: LedgerFile,
+    connections: Connections[Client],
+    job: Job,
+    start: Start,
+    environment: Environment,
+    operator: Operator,
+) -> Ending:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress, ended = ledger.progress, partial(_ended, ledger, job)
-    if not await _is_agreed(ledger, job, start, around, operator):
+    if not await _is_agreed(ledger, job, start, environment, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
-    closes_at, clients = _closes_at(job, around), await _clients(progress, reach)
+    closes_at, clients = _closes_at(job, environment), await _clients(progress, connections)
     await _begin(ledger, job, start)
     brake = Brake()
     context = RunContext(
         ledger=ledger,
         clients=clients,
         brake=brake,
-        patience=around.patience,
+        patience=environment.patience,
         limits=_limits(job, progress),
         drain_s=job.pace.drain_s,
         closes_at=closes_at.timestamp() if closes_at else inf,
-        closed=f"the window ended at {moment(closes_at.isoformat(), around.zone)}" if closes_at else "",
+        closed=f"the window ended at {moment(closes_at.isoformat(), environment.zone)}" if closes_at else "",
     )
-    await _run_watched(context, ledger, reach, around, operator)
-    reach.keep_limits()
+    await _run_watched(context, ledger, connections, environment, operator)
+    connections.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
 
 
 async def _is_agreed(
-    ledger: LedgerFile, job: Job, start: Start, around: Surroundings, operator: Operator
+    ledger: LedgerFile, job: Job, start: Start, environment: Environment, operator: Operator
 ) -> bool:
     """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
     progress = ledger.progress
-    ahead = forecast(progress, job, around.local_time)
+    ahead = forecast(progress, job, environment.local_time)
     is_resumed = bool(progress.sessions)
     plan = plan_report(ledger, estimate=ahead.estimate, gathered=start.gathered, left_only=is_resumed)
     operator.show_plan(plan)
@@ -180,8 +185,8 @@ async def _is_agreed(
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
     changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
     if changes:
-        _closes_at(job, around)
-    await around.clock.sleep(0)  # a signal that came meanwhile is heard before the question
+        _closes_at(job, environment)
+    await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     return not changes or operator.confirms(question(plan, changes))
 
 
@@ -191,15 +196,15 @@ async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
         await start.on_yes()
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
-        ledger.put(record)
-    await ledger.write(_session(ledger, job, start.given))
+        ledger.append(record)
+    await ledger.commit(_session(ledger, job, start.given))
     if start.is_first:
         await ledger.publish()
 
 
 def ended_before(
-    ledger: LedgerFile, job: Job, decisions: Sequence[Decision], around: Surroundings, operator: Operator
-) -> Applied | None:
+    ledger: LedgerFile, job: Job, decisions: Sequence[Decision], environment: Environment, operator: Operator
+) -> Ending | None:
     """Return how a run ends again that ended before, with its result shown; None where there is work to do.
 
     What has finished stays as it is on record: the services may have been changed since by others. What was
@@ -212,15 +217,17 @@ def ended_before(
     if progress.finished:
         operator.notify(f"{ledger.path} has finished before: nothing was read or sent")
     operator.show_result(plan_report(ledger), ledger.path)
-    message = "; ".join(f"{stop.reason} ({moment(stop.at, around.zone)}, stop {stop.id})" for stop in stops)
+    message = "; ".join(
+        f"{stop.reason} ({moment(stop.at, environment.zone)}, stop {stop.id})" for stop in stops
+    )
     if message:
         message += ". It stays so until a person says why it may go on; nothing was sent"
     return _ended(ledger, job, exit_code([stop.cause for stop in stops], progress.counts()), message)
 
 
-def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Applied:
-    endpoint, wrong = Endpoint(url=job.where.endpoint), wrong_outcomes(ledger.progress)
-    return Applied(
+def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending:
+    endpoint, wrong = ApiAddress(url=job.where.endpoint), wrong_outcomes(ledger.progress)
+    return Ending(
         ledger=ledger.path,
         endpoint=endpoint,
         exit_code=code,
@@ -236,11 +243,11 @@ def _may_retry(progress: Progress, wrong: Collection[Outcome]) -> bool:
     return progress.finished and not RETRIED.isdisjoint(wrong) and not progress.run.get("takes_back")
 
 
-async def _clients(progress: Progress, reach: Reach[Client]) -> dict[Target, TargetClient]:
+async def _clients(progress: Progress, connections: Connections[Client]) -> dict[Target, LaneClient]:
     """Return what reaches each target of a run."""
-    contacts = [await reach.contact(target_of(json)) for json in progress.run["targets"]]
+    contacts = [await connections.contact(target_of(json)) for json in progress.run["targets"]]
     return {
-        contact.target: TargetClient(
+        contact.target: LaneClient(
             fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
         )
         for contact in contacts
@@ -260,16 +267,22 @@ def _session(ledger: LedgerFile, job: Job, given: Iterable[str]) -> Session:
 
 
 async def _run_watched(
-    context: RunContext, ledger: LedgerFile, reach: Reach[Client], around: Surroundings, operator: Operator
+    context: RunContext,
+    ledger: LedgerFile,
+    connections: Connections[Client],
+    environment: Environment,
+    operator: Operator,
 ) -> None:
     """Run to the end, or until a signal, while the operator looks on."""
     run, brake = Pump(context), context.brake
-    reach.notify = lambda budget, pacing: ledger.put(_pace(budget, pacing, around.clock.monotonic()))
+    connections.notify = lambda budget, pacing: ledger.append(
+        _pace(budget, pacing, environment.clock.monotonic())
+    )
     watched = Watched(
         progress=ledger.progress,
         brake=brake,
-        now=around.clock.monotonic,
-        paces=reach.paces,
+        now=environment.clock.monotonic,
+        paces=connections.paces,
         row_holds=run.holds,
         lanes={target: client.lane for target, client in context.clients.items()},
     )
@@ -282,11 +295,11 @@ def _is_unsettled(progress: Progress) -> bool:
     return bool(progress.counts()[Outcome.IN_DOUBT]) or any(row.parked for row in progress.open.values())
 
 
-def _pace(budget: Budget, pacing: Pacing, now: float) -> Pace:
+def _pace(budget: LimitOwner, pacing: Pacing, now: float) -> PaceRecord:
     """Return a pace as it is from now on (monotonic seconds)."""
     limit, why = believed(pacing) or (None, None)
     wait = reason(pacing, now)
-    return Pace(
+    return PaceRecord(
         lane=budget.lane,
         kind=budget.kind,
         rate_per_s=round(pacing.rate_per_s, 3),
@@ -306,7 +319,7 @@ async def _run(run: Pump, ledger: LedgerFile, brake: Brake) -> None:
     except BulkError as error:
         brake.pull(BrakeReason.ABORTED, f"{error.message}; {error.hint}")
     await ledger.flush()  # so that the counts are those of all that was written
-    await ledger.write(_end(brake, ledger))
+    await ledger.commit(_end(brake, ledger))
 
 
 def _end(brake: Brake, ledger: LedgerFile) -> End:
@@ -336,15 +349,15 @@ def _limits(job: Job, progress: Progress) -> Limits:
     )
 
 
-def _closes_at(job: Job, around: Surroundings) -> datetime | None:
+def _closes_at(job: Job, environment: Environment) -> datetime | None:
     """Return when the window closes, None without one; raise WindowClosed where it is not open."""
     if job.window is None:
         return None
-    now = around.local_time()
+    now = environment.local_time()
     if closes_at := job.window.closes_at(now):
         return closes_at
     if opens_at := job.window.opens_at(now):
-        opens = moment(opens_at.isoformat(), around.zone, seconds=False)
+        opens = moment(opens_at.isoformat(), environment.zone, seconds=False)
         left = duration((opens_at - now).total_seconds())
         raise WindowClosed(
             f"the window {job.window} is closed; it opens {opens}, in {left}. Nothing was sent",

@@ -23,7 +23,7 @@ from bulk.vpcep.regions import must_be_named, parse_endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class ApiAddress:
     """Where the API is: a URL, the region's own (empty), or the simulator with its fleet files.
 
     `seed` is the simulator's fleet before the first run, `fleet` is the fleet as the runs leave it.
@@ -96,7 +96,7 @@ class PlanSource(ABC, Generic[R]):
     """
 
     job: Job
-    endpoint: Endpoint
+    endpoint: ApiAddress
     runs: JobRuns
     sha256: str
     given: frozenset[str]
@@ -162,7 +162,7 @@ class UnreadSource(Generic[R]):
     """
 
     job: Job
-    endpoint: Endpoint
+    endpoint: ApiAddress
     runs: JobRuns
     given: frozenset[str]
     only: tuple[str, ...]

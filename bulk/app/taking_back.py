@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from bulk.app.environment import Environment
 from bulk.app.overruling import put_on_record, user
-from bulk.app.surroundings import Surroundings
 from bulk.errors import CannotRun, LedgerFailed, Refused, UsageError
 from bulk.ledger.decisions import decided
 from bulk.ledger.ends import head_of
@@ -20,7 +20,9 @@ from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Json, Note
 from bulk.text import counted
 
 
-async def mark_rolled_back(rollback: LedgerFile, around: Surroundings, notify: Callable[[str], None]) -> None:
+async def mark_rolled_back(
+    rollback: LedgerFile, environment: Environment, notify: Callable[[str], None]
+) -> None:
     """Put on record in the run that this ledger takes back, if it takes one back, that it does.
 
     A ledger that is elsewhere or cannot be written does not stand in the way of a rollback: this is noted.
@@ -31,12 +33,12 @@ async def mark_rolled_back(rollback: LedgerFile, around: Surroundings, notify: C
         return
     path = _found(taken, beside=rollback.path)
     try:
-        await put_on_record(path, around, partial(_decisions, rollback, taken))
+        await put_on_record(path, environment, partial(_decisions, rollback, taken))
     except LedgerFailed:
         raise
     except (CannotRun, UsageError) as error:
         message = f"{error.message}; it is not on record there that it is rolled back: do not go on with it"
-        rollback.put(Note(about="rollback", message=message))
+        rollback.append(Note(about="rollback", message=message))
         notify(message)
 
 

@@ -18,7 +18,7 @@ def regions(incomplete: str) -> list[str]:
 
 def profiles(incomplete: str) -> list[str]:  # noqa: ARG001 - Typer leaves out what does not begin so
     """Return the sections of the credentials file."""
-    from bulk.app.surroundings import system
+    from bulk.app.environment import system
     from bulk.vpcep.credentials import profiles_of
 
     try:

@@ -11,15 +11,24 @@ from typing import Annotated, Any, TypeVar, get_args
 from typer import Argument, Option
 
 from bulk.cli import completion
-from bulk.reports.export import Layout
-from bulk.settings import SETTINGS, Group, Pace, Setting, Where, flag_of, settings_of, variable_of
+from bulk.reports.fleet_rows import Layout
+from bulk.settings import (
+    SETTINGS,
+    Group,
+    PaceSettings,
+    Setting,
+    WhereSettings,
+    flag_of,
+    settings_of,
+    variable_of,
+)
 
 V = TypeVar("V", bound=Callable[..., Any])
 
 # What a verb takes that plans a job; a new setting that has a flag is among them by itself.
 ALL = tuple(name for name, setting in SETTINGS.items() if setting.has_flag)
-WHERE = tuple(settings_of(Where))
-PACE = tuple(settings_of(Pace))
+WHERE = tuple(settings_of(WhereSettings))
+PACE = tuple(settings_of(PaceSettings))
 # What a verb takes that only reads: how fast its requests go, and how long each is waited for.
 READING = ("rate", *(name for name in PACE if name.endswith("timeout_s")))
 # The order of parameters in `--help`: arguments, which have no panel, then panel by panel.
@@ -174,14 +183,14 @@ Despite = Annotated[
 ]
 
 
-class Retry(StrEnum):
+class RetryOf(StrEnum):
     """Which rows of a finished run are planned anew."""
 
     FAILED = "failed"
 
 
-RetryOf = Annotated[
-    Retry | None,
+Retrying = Annotated[
+    RetryOf | None,
     flag(
         "--retry",
         group=Group.WHAT,

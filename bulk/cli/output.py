@@ -23,7 +23,7 @@ from bulk.reports.words import Line, plain, text, wrapped
 from bulk.text import printable
 
 if TYPE_CHECKING:
-    from bulk.reports.model import Report
+    from bulk.reports.report import Report
 
 Stream: TypeAlias = Literal["stdout", "stderr"]
 

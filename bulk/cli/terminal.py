@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulk.app.continuing import without_variables
-from bulk.app.session import NOT_CONFIRMED, Applied, Watched
+from bulk.app.session import NOT_CONFIRMED, Ending, Watched
 from bulk.app.signals import raising_signals
-from bulk.cli import output, progress
+from bulk.cli import display as progress
+from bulk.cli import output
 from bulk.errors import ExitCode, UsageError
-from bulk.reports.model import Commands, Report
-from bulk.reports.summary import says_all
+from bulk.reports.headline import says_all
+from bulk.reports.report import Commands, Report
 from bulk.reports.words import plain, text, wrapped
 from bulk.text import printable
 
@@ -71,7 +72,7 @@ class Terminal:
         if not self._quiet:
             output.notify(message)
 
-    def sum_up(self, applied: Applied) -> None:
+    def sum_up(self, applied: Ending) -> None:
         """Show why the run stopped and what to do next; with `quiet` only the former."""
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:

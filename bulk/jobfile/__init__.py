@@ -1,7 +1,7 @@
 """The job file: raw lines in, ServiceUpdate, InvalidRow and Issue out.
 
     lines -> csv_text -> header -> cells -> csv_layouts --+
-      |                                                   +-> drafts -> rules -> rows -> repeats
+      |                                                   +-> drafts -> row_rules -> rows -> duplicates
       +----> jsonl ---------------------------------------+
 
 `columns` is the table of every column and `values`, `mappings` say what each may be. Rules of a
@@ -11,21 +11,21 @@ around a CSV cell, and the case of a UUID and of a protocol.
 """
 
 from bulk.jobfile.ids import read_ids
-from bulk.jobfile.lines import LineCount
 from bulk.jobfile.reading import Row, read_rows
+from bulk.jobfile.rows_read import ReadRows, Survey, read_all, survey
 from bulk.jobfile.schema import row_schema
-from bulk.jobfile.sifting import Sifted, Survey, sift, survey
+from bulk.jobfile.text_lines import LineCount
 from bulk.model import Format
 
 __all__ = [
     "Format",
     "LineCount",
+    "ReadRows",
     "Row",
-    "Sifted",
     "Survey",
+    "read_all",
     "read_ids",
     "read_rows",
     "row_schema",
-    "sift",
     "survey",
 ]

@@ -7,7 +7,7 @@ from bulk.jobfile.columns import COLUMNS, CSV_COLUMNS, OUTCOME_COLUMNS, Column, 
 from bulk.jobfile.csv_text import LONE_CR, AnyRecord, BrokenRecord, Record, place_of_cell
 from bulk.jobfile.drafts import MISSING_ID, Draft, issue_at
 from bulk.jobfile.header import OTHER_DELIMITERS, Header
-from bulk.jobfile.known import Known
+from bulk.jobfile.memo import Memo
 from bulk.jobfile.values import (
     CELL_CHARS_MAX,
     UUID,
@@ -40,7 +40,7 @@ def _values_of(column: Column) -> Callable[[str], Any]:
         return cell if UUID.fullmatch(cell) else value_of(cell)
 
     is_id = column.kind is ColumnKind.SERVICE
-    return id_of if is_id else Known(value_of, room=_KNOWN_CELLS).__getitem__
+    return id_of if is_id else Memo(value_of, room=_KNOWN_CELLS).__getitem__
 
 
 class CellReader:

@@ -29,7 +29,7 @@ class ColumnKind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
+class ColumnForm:
     """What a value may be: in the words of jobs/README.md, as JSON Schema, and how it is read.
 
     `of_text` reads a CSV cell that is not blank, `of_json` a JSON value that is not null. Both return the
@@ -51,7 +51,7 @@ class Column:
 
     name: str
     kind: ColumnKind
-    form: Form
+    form: ColumnForm
     meaning: str
 
     @property
@@ -71,18 +71,18 @@ class MappingColumn:
     is_required: bool = True
 
 
-def _text(takes: str, read: Callable[[str], Any], pattern: str, **limits: int) -> Form:
+def _text(takes: str, read: Callable[[str], Any], pattern: str, **limits: int) -> ColumnForm:
     """Return the form of a text, whose pattern is that of `read`; blanks around a CSV cell do not count."""
     schema = {"type": "string", "pattern": f"^(?:{pattern})$", **limits}
-    return Form(takes=takes, schema=schema, of_text=trimmed(read), of_json=string(read))
+    return ColumnForm(takes=takes, schema=schema, of_text=trimmed(read), of_json=string(read))
 
 
-def _matching(takes: str, pattern: str, *, fault: str, hint: str) -> Form:
+def _matching(takes: str, pattern: str, *, fault: str, hint: str) -> ColumnForm:
     """Return the form of a text that a pattern describes completely."""
     return _text(takes, values.matching(pattern, fault=fault, hint=hint), pattern)
 
 
-def _filled_ports(empty_hint: str) -> Form:
+def _filled_ports(empty_hint: str) -> ColumnForm:
     """Return the form of a list of mappings that may not be empty, with what to do about one that is."""
     empty = wrong("an empty list of mappings", empty_hint)
     return replace(
@@ -93,7 +93,7 @@ def _filled_ports(empty_hint: str) -> Form:
     )
 
 
-_PORTS = Form(
+_PORTS = ColumnForm(
     takes="mappings",
     schema={"type": "array", "items": {"$ref": "#/$defs/mapping"}, "minItems": 0, "maxItems": MAPPINGS_MAX},
     of_text=ports_of_text,
@@ -169,7 +169,7 @@ COLUMNS = {
         Column(
             name="approval_enabled",
             kind=ColumnKind.BODY,
-            form=Form(
+            form=ColumnForm(
                 takes="`true`, `false`",
                 schema={"type": "boolean"},
                 of_text=values.truth_of_text,

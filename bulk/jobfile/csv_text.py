@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from bulk.jobfile.lines import LINE_BYTES_MAX, Fault, LineCount, NumberedLine
+from bulk.jobfile.text_lines import LINE_BYTES_MAX, Fault, LineCount, NumberedLine
 from bulk.jobfile.values import Problem, stripped
 
 QUOTED_LINES_MAX = 100

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from unicodedata import normalize
 
 from bulk.errors import CannotRun, UsageError
-from bulk.jobfile.lines import LINE_BYTES_MAX
+from bulk.jobfile.text_lines import LINE_BYTES_MAX
 from bulk.model import Format
 
 STDIN = "-"

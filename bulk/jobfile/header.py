@@ -15,7 +15,7 @@ from bulk.jobfile.csv_text import (
     quote_fault,
 )
 from bulk.jobfile.drafts import issue_at
-from bulk.jobfile.lines import Fault
+from bulk.jobfile.text_lines import Fault
 from bulk.jobfile.values import UUID, Problem, shown, stripped
 from bulk.model import Issue
 from bulk.text import counted

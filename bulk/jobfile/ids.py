@@ -6,7 +6,7 @@ from itertools import chain
 from bulk.jobfile.csv_text import AnyRecord, BrokenRecord, CsvRecords, cell_starts, places_of_starts
 from bulk.jobfile.drafts import issue_at
 from bulk.jobfile.header import DELIMITERS, split_names
-from bulk.jobfile.lines import Fault, LineCount, text_lines
+from bulk.jobfile.text_lines import Fault, LineCount, text_lines
 from bulk.jobfile.values import Problem, Wrong, stripped, uuid
 from bulk.model import Issue
 

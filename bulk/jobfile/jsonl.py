@@ -9,7 +9,7 @@ import orjson
 
 from bulk.jobfile.columns import COLUMNS, unknown_columns
 from bulk.jobfile.drafts import MISSING_ID, Draft, issue_at
-from bulk.jobfile.lines import Fault, LineCount, NumberedLine
+from bulk.jobfile.text_lines import Fault, LineCount, NumberedLine
 from bulk.jobfile.values import (
     BLANKS,
     CELL_CHARS_MAX,

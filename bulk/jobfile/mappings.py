@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bulk.jobfile.known import Known
+from bulk.jobfile.memo import Memo
 from bulk.jobfile.values import BLANKS, Problem, Wrong, shown, wrong
 from bulk.model import MAPPINGS_MAX, PORT_MAX, PortMapping, Ports, Protocol, port_mapping
 
@@ -36,7 +36,7 @@ def _mapping_of_three(three: tuple[int, int, str]) -> PortMapping | None:
     return None
 
 
-_MAPPINGS = Known(_mapping_of_three, room=65_536)
+_MAPPINGS = Memo(_mapping_of_three, room=65_536)
 """(client_port, server_port, protocol) -> the mapping; None where one of them cannot be."""
 
 
@@ -67,8 +67,8 @@ def _mapping_of_text(token: str) -> PortMapping | Wrong:
     return _unreadable(token)
 
 
-_TOKENS = Known(_mapping_of_text, room=65_536)
-_CELLS = Known(_ports, room=4_096)
+_TOKENS = Memo(_mapping_of_text, room=65_536)
+_CELLS = Memo(_ports, room=4_096)
 
 
 def _unreadable(token: str) -> Wrong:

@@ -9,11 +9,11 @@ from bulk.jobfile.columns import ColumnKind, names_of
 from bulk.jobfile.csv_layouts import long_drafts, wide_drafts
 from bulk.jobfile.csv_text import CsvRecords
 from bulk.jobfile.drafts import Draft, issue_at
+from bulk.jobfile.duplicates import Conflicts
 from bulk.jobfile.header import read_header
 from bulk.jobfile.jsonl import json_drafts
-from bulk.jobfile.lines import LineCount, NumberedLine, text_lines
-from bulk.jobfile.repeats import Contests
-from bulk.jobfile.rules import kind_of, row_problems
+from bulk.jobfile.row_rules import kind_of, row_problems
+from bulk.jobfile.text_lines import LineCount, NumberedLine, text_lines
 from bulk.jobfile.values import Problem
 from bulk.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
 
@@ -46,7 +46,7 @@ def read_rows(
 
     After the last row come the rows that conflict with each other (a service named twice, a server
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
-    before, perhaps as a ServiceUpdate. The later word holds; `sift` settles that.
+    before, perhaps as a ServiceUpdate. The later word holds; `read_all` settles that.
 
     Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
     """
@@ -61,7 +61,7 @@ def judge(
     count: LineCount,
 ) -> Iterator[Draft | InvalidRow | Issue]:
     """Return every row as a numbered draft with all its issues, then the rows that conflict."""
-    contests = Contests(name)
+    contests = Conflicts(name)
     row, is_readable = 0, True
     for draft in _drafts(lines, name, format, count):
         if isinstance(draft, Issue):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS, Column, MappingColumn
-from bulk.jobfile.rules import ASKING, EXCLUSIVE
+from bulk.jobfile.row_rules import ASKING, EXCLUSIVE
 
 
 def row_schema() -> dict[str, Any]:

@@ -11,12 +11,12 @@ from bulk.ledger.records import (
     decision_of,
 )
 from bulk.ledger.stops import BrakeReason
-from bulk.model import SideEffect, noun
+from bulk.model import SideEffect, value
 
 CANARY_WAVE = 1
 
 
-@noun
+@value
 class StandingStop:
     """A stop that no person has lifted: no new row is sent before one does."""
 
@@ -29,7 +29,7 @@ class StandingStop:
     """The limit of failures that was in force."""
 
 
-@noun
+@value
 class Decided:
     """What the decisions about a run have in force."""
 

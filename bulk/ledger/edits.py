@@ -8,26 +8,26 @@ figure: of 40 changes, `5%` are 2.
 from collections.abc import Collection
 from typing import Any
 
-from bulk.model import noun
+from bulk.model import value
 from bulk.plan.footprint import Footprint
 from bulk.plan.guards import caps, failures_max
 from bulk.settings import (
     SETTINGS,
     Job,
     SimulatorSettings,
-    Where,
+    WhereSettings,
     WhileOpen,
     settings_of,
     values_of,
     with_values,
 )
 
-WHERE = frozenset(settings_of(Where)) | {"simulator"}
+WHERE = frozenset(settings_of(WhereSettings)) | {"simulator"}
 """Settings that count only where they lead elsewhere: a row may name its own region, a host has two names."""
 
 
-@noun
-class Edit:
+@value
+class EditedSetting:
     """A setting that is not what it was."""
 
     setting: str
@@ -39,13 +39,13 @@ class Edit:
         return f"{self.setting}: {self.now}, was {self.was}"
 
 
-@noun
+@value
 class Edits:
     """What of a job's settings is not what the open run has, and the settings with which it continues."""
 
     job: Job
-    taken: tuple[Edit, ...]
-    refused: tuple[Edit, ...]
+    taken: tuple[EditedSetting, ...]
+    refused: tuple[EditedSetting, ...]
     kept: frozenset[str]
     """Settings that differ and do not count: those that are refused, and those that lead nowhere else."""
 
@@ -104,8 +104,8 @@ def _is_more(most: int | None, before: int | None) -> bool:
     return before is None or (most is not None and most > before)
 
 
-def _edit(name: str, now: Job, was: Job) -> Edit:
-    return Edit(setting=name, now=_text(name, now), was=_text(name, was))
+def _edit(name: str, now: Job, was: Job) -> EditedSetting:
+    return EditedSetting(setting=name, now=_text(name, now), was=_text(name, was))
 
 
 def _text(name: str, job: Job) -> str:

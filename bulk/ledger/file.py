@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 import orjson
 
 from bulk.errors import CannotRun, LedgerBusy, LedgerDamaged, LedgerFailed, UsageError
-from bulk.files.lines import Lines
+from bulk.files.line_reader import Lines
 from bulk.files.locks import lock, must_keep_others_away
 from bulk.files.new_file import is_file, new_folder, new_partial, open_own, partial_of
 from bulk.jobfile.files import LEDGER_SUFFIX
@@ -226,7 +226,7 @@ class LedgerReader:
         except LedgerDamaged as error:
             raise self._damaged(error.message) from error
 
-    def saw(self, row: int, live: Listed) -> bool:
+    def matches_snapshot(self, row: int, live: Listed) -> bool:
         """Return whether the plan surely saw the row's service like this; False leaves it open."""
         return shows_before(self._line_at(self.progress.change_at[row - 1]), live)
 
@@ -352,20 +352,20 @@ class LedgerFile(LedgerReader):
         self._durable, self._is_named = self._point(), True
         if torn_bytes:
             os.ftruncate(self._fd, size_bytes)
-            self.put(
+            self.append(
                 Note(about="torn", message=f"cut an unfinished last line of {counted(torn_bytes, 'byte')}")
             )
 
     def _point(self) -> LedgerPoint:
         return LedgerPoint(self._chain.n, self._chain.sum, self._chain.size_bytes)
 
-    async def write(self, record: Record) -> None:
+    async def commit(self, record: Record) -> None:
         """Return once the record is durable and counted in `progress`; raise LedgerFailed if it cannot be."""
         waiter = _loop().create_future()
         self._append(record, waiter)
         await waiter
 
-    def put(self, record: Record) -> None:
+    def append(self, record: Record) -> None:
         """Queue a record that nobody waits for; it is durable before any later `write` returns."""
         self._append(record, None)
 

@@ -31,7 +31,7 @@ _SPARE_ROWS = 4096
 
 # Plain numbers, looked up once: a million lines take these steps, and an enum takes longer than the step.
 _STAGE_OF = {outcome.value: int(stage) for outcome, stage in STAGE_OF.items()}
-_UNPLANNED, _WAITING, _ASKED = map(int, (Stage.UNPLANNED, Stage.WAITING, Stage.ASKED))
+_UNPLANNED, _WAITING, _ASKED = map(int, (Stage.UNPLANNED, Stage.WAITING, Stage.IN_FLIGHT))
 _ANSWERED, _PARKED, _APPLIED = map(int, (Stage.ANSWERED, Stage.PARKED, Stage.APPLIED))
 _FAILED, _BLOCKED = map(int, (Stage.FAILED, Stage.BLOCKED))
 _CHANGE = Purpose.CHANGE

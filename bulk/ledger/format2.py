@@ -8,7 +8,7 @@ from hashlib import sha256
 
 import orjson
 
-from bulk.ledger.records import Json, Pace, record_json
+from bulk.ledger.records import Json, PaceRecord, record_json
 from bulk.model import Change, Hold, LaneName, Limit, RequestKind, Why
 
 _KINDS = {"pace": RequestKind.WRITES, "pace of reads": RequestKind.READS}
@@ -32,7 +32,7 @@ def modern(note: Json) -> Json:
     if found["why"]:
         window_s = float(found["window"]) if found["window"] else _WINDOWS_S[found["unit"]]
         limit = Limit(requests=int(found["requests"]), window_s=window_s, policy=found["policy"] or "")
-    pace = Pace(
+    pace = PaceRecord(
         lane=LaneName(host="", region="", account=""),  # the note did not say
         kind=kind,
         rate_per_s=float(found["rate"]),

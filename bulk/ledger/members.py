@@ -56,7 +56,7 @@ _known: dict[str, Any] = {"moment": datetime.fromisoformat, "is_service_id": is_
 """What the expressions may call or look in, by name."""
 
 
-class Check(NamedTuple):
+class MemberCheck(NamedTuple):
     """An expression that is true of the right values, and the same in words."""
 
     test: str
@@ -64,37 +64,41 @@ class Check(NamedTuple):
     is_optional: bool = False
 
 
-Checks = Mapping[str, Check]
+Checks = Mapping[str, MemberCheck]
 
 
-def _optional(check: Check) -> Check:
+def _optional(check: MemberCheck) -> MemberCheck:
     return check._replace(is_optional=True)
 
 
-def _or_null(check: Check) -> Check:
-    return Check(f"(v is None or {check.test})", f"{check.words} or null")
+def _or_null(check: MemberCheck) -> MemberCheck:
+    return MemberCheck(f"(v is None or {check.test})", f"{check.words} or null")
 
 
-def _int(low: int, high: int) -> Check:
-    return Check(f"(type(v) is int and {low} <= v <= {high})", f"a whole number from {low:,} to {high:,}")
+def _int(low: int, high: int) -> MemberCheck:
+    return MemberCheck(
+        f"(type(v) is int and {low} <= v <= {high})", f"a whole number from {low:,} to {high:,}"
+    )
 
 
-def _number(low: float, high: float) -> Check:
-    return Check(f"(type(v) in (int, float) and {low} <= v <= {high})", f"a number from {low:,} to {high:,}")
+def _number(low: float, high: float) -> MemberCheck:
+    return MemberCheck(
+        f"(type(v) in (int, float) and {low} <= v <= {high})", f"a number from {low:,} to {high:,}"
+    )
 
 
-def _one_of(values: Iterable[str]) -> Check:
+def _one_of(values: Iterable[str]) -> MemberCheck:
     words = ", ".join(names := sorted(map(str, values)))
-    return Check(f"(type(v) is str and v in {set(names)})", f"one of {words}")
+    return MemberCheck(f"(type(v) is str and v in {set(names)})", f"one of {words}")
 
 
-def _such(name: str, test: Callable[[Any], bool], words: str) -> Check:
+def _such(name: str, test: Callable[[Any], bool], words: str) -> MemberCheck:
     """Return the check that a function makes, which goes by this name."""
     _known[name] = test
-    return Check(f"{name}(v)", words)
+    return MemberCheck(f"{name}(v)", words)
 
 
-def _list_of(name: str, check: Check, *, length_max: int = ROWS_MAX) -> Check:
+def _list_of(name: str, check: MemberCheck, *, length_max: int = ROWS_MAX) -> MemberCheck:
     is_one = _compiled({"v": check})
     many = _such(
         name,
@@ -104,7 +108,7 @@ def _list_of(name: str, check: Check, *, length_max: int = ROWS_MAX) -> Check:
     return many._replace(test=f"(type(v) is list and (not v or {many.test}))")  # most are empty
 
 
-def _object(name: str, checks: Checks, *, is_closed: bool = False) -> Check:
+def _object(name: str, checks: Checks, *, is_closed: bool = False) -> MemberCheck:
     """Return the check of an object; one that `is_closed` has no members but these."""
     function = _such(name, _compiled(checks), f"an object of {', '.join(checks)}")
     _known[f"names_of_{name}"] = frozenset(checks)
@@ -162,15 +166,17 @@ def _are_counts(value: Any) -> bool:
     )
 
 
-_TEXT = Check("(type(v) is str)", "a text")
-_NAME = Check(f"(type(v) is str and len(v) <= {NAME_CHARS_MAX})", f"at most {NAME_CHARS_MAX} characters")
-_DICT = Check("(type(v) is dict)", "an object")
-_BOOL = Check("(type(v) is bool)", "true or false")
+_TEXT = MemberCheck("(type(v) is str)", "a text")
+_NAME = MemberCheck(
+    f"(type(v) is str and len(v) <= {NAME_CHARS_MAX})", f"at most {NAME_CHARS_MAX} characters"
+)
+_DICT = MemberCheck("(type(v) is dict)", "an object")
+_BOOL = MemberCheck("(type(v) is bool)", "true or false")
 _ROW = _int(1, ROWS_MAX)
-_INT = Check("(type(v) is int)", "a whole number")
+_INT = MemberCheck("(type(v) is int)", "a whole number")
 _ROWS = _list_of("are_rows", _ROW)
 _PUTS = _int(0, COUNT_MAX)
-_AT = Check(
+_AT = MemberCheck(
     "(len(v) == 24 and moment(v).tzinfo is not None)",
     "a UTC time such as 2026-01-15T08:30:00.123Z",
 )
@@ -179,8 +185,8 @@ _JOB = _such(
     lambda value: len(value) <= NAME_CHARS_MAX and bool(re.fullmatch(r"[^\W_][\w.-]*", value)),
     "a name that can be a part of a file's name",
 )
-_PATH = Check(f"(type(v) is str and len(v) <= {_PATH_CHARS_MAX} and '\\0' not in v)", "a path")
-_PORTS = Check("(type(v) is list and are_ports(v))", "port mappings")
+_PATH = MemberCheck(f"(type(v) is str and len(v) <= {_PATH_CHARS_MAX} and '\\0' not in v)", "a path")
+_PORTS = MemberCheck("(type(v) is list and are_ports(v))", "port mappings")
 _known["are_ports"] = _are_ports
 _COUNTS = _such("are_counts", _are_counts, "counts by name")
 _EFFECTS = _such("are_effects", _are_effects, "fields of a service with their values")
@@ -204,7 +210,7 @@ _LIMIT = _object(
     {"requests": _int(0, COUNT_MAX), "window_s": _number(1e-9, _NUMBER_MAX), "policy": _NAME},
 )
 
-_OF_TYPE: dict[Any, Check] = {
+_OF_TYPE: dict[Any, MemberCheck] = {
     str: _TEXT,
     ServiceId: _TEXT,
     str | None: _TEXT,
@@ -216,7 +222,7 @@ _OF_TYPE: dict[Any, Check] = {
 
 
 def _fields_of(kind: type[Any], *, null: bool = False) -> Checks:
-    """Return the checks of the fields of a noun by their annotations; one with a default may be left out.
+    """Return the checks of a value class by their annotations; one with a default may be missing.
 
     With `null` a field may be null where its default is None.
     """
@@ -261,11 +267,11 @@ _CHANGE: Checks = {
 _WHOLE_CHANGE: Checks = {
     "row": _ROW,
     "target": _TARGET,
-    "service_id": Check(
+    "service_id": MemberCheck(
         f"(j['action'] == {Action.REFUSE.value!r} or is_service_id(v))",
         "36 letters, digits and dashes",
     ),
-    "before": Check(
+    "before": MemberCheck(
         f"((v is None and j['action'] == {Action.REFUSE.value!r})"
         f" or ({_STATE.test} and v['id'] == j['service_id']))",
         "the service that the row names",
@@ -449,7 +455,7 @@ def _fault_in(json: Json, checks: Checks) -> str:
     )
 
 
-def _passes(json: Json, name: str, check: Check) -> bool:
+def _passes(json: Json, name: str, check: MemberCheck) -> bool:
     try:
         return _compiled({name: check})(json)
     except (KeyError, TypeError, ValueError):

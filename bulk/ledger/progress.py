@@ -23,7 +23,7 @@ ACTION_NUMBERS = {action.value: number for number, action in enumerate(_ACTIONS)
 """The number by which an action stands in `actions`."""
 NO_ACTION = 255
 _OUTCOMES = tuple(
-    Outcome.IN_DOUBT if stage is Stage.ASKED else OUTCOME_OF.get(stage, Outcome.NOT_ATTEMPTED)
+    Outcome.IN_DOUBT if stage is Stage.IN_FLIGHT else OUTCOME_OF.get(stage, Outcome.NOT_ATTEMPTED)
     for stage in Stage
 )
 """How a row ended, or why it has not ended."""
@@ -184,7 +184,7 @@ class Progress:
         counts = dict.fromkeys(Outcome, 0)
         for stage, outcome in OUTCOME_OF.items():
             counts[outcome] = self.tally[stage]
-        counts[Outcome.IN_DOUBT] = self.tally[Stage.ASKED]
+        counts[Outcome.IN_DOUBT] = self.tally[Stage.IN_FLIGHT]
         counts[Outcome.NOT_ATTEMPTED] = self.rows - sum(counts.values())
         return counts
 

@@ -32,10 +32,10 @@ from bulk.model import (
     Target,
     Why,
     known_target,
-    noun,
     ports_of,
     state_json,
     state_of,
+    value,
     value_json,
 )
 
@@ -119,7 +119,7 @@ class AttemptResult(StrEnum):
                 assert_never(self)
 
 
-@noun
+@value
 class Run:
     """The first record: what this ledger is about; never a secret.
 
@@ -146,7 +146,7 @@ class Run:
     takes_back: Json | None = None
 
 
-@noun
+@value
 class Planned:
     """The plan is complete and fixed from here on."""
 
@@ -163,7 +163,7 @@ class Planned:
     digest: str
 
 
-@noun
+@value
 class Session:
     """A process began to work on the plan, whose digest it names, with these counts of outcomes.
 
@@ -182,7 +182,7 @@ class Session:
     counts: dict[str, int]
 
 
-@noun
+@value
 class Intent:
     """A PUT is about to leave; durable before it does."""
 
@@ -192,7 +192,7 @@ class Intent:
     purpose: Purpose = Purpose.CHANGE
 
 
-@noun
+@value
 class Attempt:
     """A reply, or the lack of one, that did not end the row."""
 
@@ -213,7 +213,7 @@ class Left(StrEnum):
     """Without what its intermediate PUT took away."""
 
 
-@noun
+@value
 class OutcomeRecord:
     """How a row ended, with what was observed where that is not what was asked.
 
@@ -230,7 +230,7 @@ class OutcomeRecord:
     unconfirmed: tuple[str, ...] = ()
 
 
-@noun
+@value
 class Note:
     """A word for whoever reads the ledger, such as a warning."""
 
@@ -240,8 +240,8 @@ class Note:
     row: int | None = None
 
 
-@noun
-class Pace:
+@value
+class PaceRecord:
     """How fast the requests of one kind may leave in a lane from now on, and what holds them for how long.
 
     The limit is the server's as it is believed to be, and `why` where that belief comes from.
@@ -290,7 +290,7 @@ class DecisionKind(StrEnum):
     """A rollback of the run began, which has this id and this ledger; nobody goes on with the run."""
 
 
-@noun
+@value
 class Decision:
     """A person's, a judge's or a limit's word about the run, and the id by which a person may name it.
 
@@ -315,7 +315,7 @@ class Decision:
     ledger: str = ""
 
 
-@noun
+@value
 class End:
     """Why the session stopped: `reasons` has all, `reason` the first; `counts` are the outcomes then."""
 
@@ -343,7 +343,7 @@ Record: TypeAlias = (
     | Intent
     | Attempt
     | OutcomeRecord
-    | Pace
+    | PaceRecord
     | Decision
     | Note
     | End
@@ -481,10 +481,10 @@ def limit_of(json: Json) -> Limit:
     )
 
 
-def pace_of(json: Json) -> Pace:
+def pace_of(json: Json) -> PaceRecord:
     """Return a `pace` record read back; raise KeyError, TypeError or ValueError where it is none."""
     lane, limit, why = json["lane"], json["limit"], json["why"]
-    return Pace(
+    return PaceRecord(
         lane=LaneName(*(_text(lane, name) for name in LaneName._fields)),
         kind=RequestKind(json["kind"]),
         rate_per_s=float(json["rate_per_s"]),
@@ -572,7 +572,7 @@ def record_json(record: Record) -> Json:
             if record.unconfirmed:
                 json["unconfirmed"] = record.unconfirmed
             return {**json, "observed": state_json(record.observed)} if record.observed else json
-        case Pace():
+        case PaceRecord():
             json = {member.name: getattr(record, member.name) for member in fields(record)}
             limit = asdict(record.limit) if record.limit else None
             return {**json, "lane": record.lane._asdict(), "limit": limit}

@@ -24,7 +24,7 @@ from enum import IntEnum
 from typing import assert_never
 
 from bulk.ledger.records import AttemptResult, Purpose
-from bulk.model import Outcome, noun
+from bulk.model import Outcome, value
 
 
 class Stage(IntEnum):
@@ -35,7 +35,7 @@ class Stage(IntEnum):
 
     UNPLANNED = 0
     WAITING = 1
-    ASKED = 2
+    IN_FLIGHT = 2
     ANSWERED = 3
     PARKED = 4
     APPLIED = 5
@@ -55,13 +55,13 @@ def _follows(outcome: Outcome) -> frozenset[Stage]:
     """Return the stages from which a row may take an outcome; none for outcomes that are never written."""
     match outcome:
         case Outcome.APPLIED:
-            return frozenset({Stage.ASKED, Stage.ANSWERED, Stage.PARKED, Stage.FAILED})
+            return frozenset({Stage.IN_FLIGHT, Stage.ANSWERED, Stage.PARKED, Stage.FAILED})
         case Outcome.ALREADY | Outcome.REFUSED | Outcome.DRIFTED:
             return NOT_ASKED
         case Outcome.FAILED | Outcome.BLOCKED:
-            return NOT_ASKED | {Stage.ASKED}
+            return NOT_ASKED | {Stage.IN_FLIGHT}
         case Outcome.CONFLICT:
-            return frozenset({Stage.ASKED, Stage.PARKED, Stage.APPLIED, Stage.FAILED})
+            return frozenset({Stage.IN_FLIGHT, Stage.PARKED, Stage.APPLIED, Stage.FAILED})
         case Outcome.IN_DOUBT | Outcome.NOT_ATTEMPTED:
             return frozenset()
         case _:
@@ -74,10 +74,10 @@ OUTCOME_OF = {stage: outcome for outcome, stage in STAGE_OF.items()}
 """The outcome of each stage at which a row has ended."""
 _OPEN_MOVES = {
     Stage.UNPLANNED: {Stage.WAITING},
-    Stage.WAITING: {Stage.ASKED},
-    Stage.ASKED: {Stage.ANSWERED, Stage.PARKED},
-    Stage.ANSWERED: {Stage.ASKED},
-    Stage.PARKED: {Stage.ASKED},
+    Stage.WAITING: {Stage.IN_FLIGHT},
+    Stage.IN_FLIGHT: {Stage.ANSWERED, Stage.PARKED},
+    Stage.ANSWERED: {Stage.IN_FLIGHT},
+    Stage.PARKED: {Stage.IN_FLIGHT},
 }
 
 
@@ -90,7 +90,7 @@ MAY_FOLLOW = tuple(bytes(_may_follow(before, stage) for stage in Stage) for befo
 """By stage, and by the stage that would follow: 1 where it may."""
 
 
-@noun
+@value
 class OpenRow:
     """What is remembered of a row between its first intent and its outcome: the fold of its PUTs so far."""
 

@@ -21,7 +21,7 @@ _ARRAYS = ("order", "stages", "actions", "target_of", "names", "change_at", "out
 _BY_ROW = _ARRAYS[1:]
 _WHILE_PLANNING = frozenset({"tally", "target_numbers", "awaited"})
 """What follows from the rest, or is empty, once the plan is complete."""
-_UNENDED = {Stage.ASKED, Stage.ANSWERED, Stage.PARKED}
+_UNENDED = {Stage.IN_FLIGHT, Stage.ANSWERED, Stage.PARKED}
 _STAGES, _ACTIONS = bytes(range(len(Stage))), bytes([*range(len(ACTION_NUMBERS)), NO_ACTION])
 _OPEN_NAMES = tuple(each.name for each in fields(OpenRow))
 _OPEN_TYPES = [type(value) if not isinstance(value, str) else str for value in astuple(NOT_BEGUN)]

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from bulk.pacing.describe import believed, reason
 from bulk.pacing.search import accepted, auto, refused
-from bulk.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Refused
+from bulk.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Throttling
 
 __all__ = [
     "Accepted",
@@ -17,7 +17,7 @@ __all__ = [
     "Pacing",
     "Paused",
     "PushBack",
-    "Refused",
+    "Throttling",
     "auto",
     "believed",
     "fixed",
@@ -36,7 +36,7 @@ def step(state: Pacing, event: Event, now: float) -> Pacing:
     match event:
         case Accepted():
             return accepted(state, event, now)
-        case Refused():
+        case Throttling():
             return refused(state, event, now)
         case Paused(wait_s=wait_s):
             return state._replace(paused_until_s=max(state.paused_until_s, now + wait_s))

@@ -36,7 +36,7 @@ class Learned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Budget:
+class LimitOwner:
     """What shares one limit: a lane's requests of one kind."""
 
     lane: LaneName
@@ -61,7 +61,7 @@ class LearnedLimits:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "limits"
 
-    def read(self, budget: Budget, now: float) -> Learned | None:
+    def read(self, budget: LimitOwner, now: float) -> Learned | None:
         """Return the learned limits of a budget at the wall clock `now`, unless they are too old."""
         try:
             with os.fdopen(open_own(self._path(budget), os.O_RDONLY), "rb") as file:
@@ -70,7 +70,7 @@ class LearnedLimits:
             return None
         return learned if 0 <= learned.age_s <= AGE_S_MAX else None
 
-    def write(self, budget: Budget, limit: Limit, now: float) -> None:
+    def write(self, budget: LimitOwner, limit: Limit, now: float) -> None:
         """Keep the limit of a budget, found at the wall clock `now`: whole or not at all."""
         text = orjson.dumps(
             {
@@ -84,7 +84,7 @@ class LearnedLimits:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _replace(self._path(budget), text)
 
-    def _path(self, budget: Budget) -> Path:
+    def _path(self, budget: LimitOwner) -> Path:
         return self._folder / f"{budget.digest}.json"
 
 

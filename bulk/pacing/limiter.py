@@ -21,7 +21,7 @@ from asyncio_throttle.throttler import Throttler
 
 from bulk.clock import Timer
 from bulk.model import Throttled, Wait
-from bulk.pacing import Accepted, Event, Pacing, Paused, Refused, reason, step
+from bulk.pacing import Accepted, Event, Pacing, Paused, Throttling, reason, step
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
@@ -35,7 +35,7 @@ TIMER_S_MIN = 0.001
 """Event loops count whole milliseconds; a shorter timer would only spin."""
 
 
-class Clock(Protocol):
+class LimiterClock(Protocol):
     """What the limiter needs of a clock."""
 
     def monotonic(self) -> float:
@@ -56,7 +56,7 @@ class Limiter(Throttler):
     """
 
     def __init__(
-        self, pacing: Pacing, *, clock: Clock, changed: Callable[[Pacing], None] = lambda _pacing: None
+        self, pacing: Pacing, *, clock: LimiterClock, changed: Callable[[Pacing], None] = lambda _pacing: None
     ) -> None:
         """Take the pacing state to start from, the clock, and a callback for changes of hold or belief."""
         super().__init__(rate_limit=ceil(pacing.rate_per_s), period=PERIOD_S)
@@ -93,7 +93,7 @@ class Limiter(Throttler):
 
     def refused(self, granted_at: float, throttled: Throttled) -> None:
         """Learn that the server refused the request of this grant for going too fast."""
-        self._learn(Refused(granted_at=granted_at, throttled=throttled))
+        self._learn(Throttling(granted_at=granted_at, throttled=throttled))
 
     def pause(self, wait_s: float) -> None:
         """Let nothing leave for so long, as the server asks for it."""

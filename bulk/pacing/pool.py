@@ -11,7 +11,7 @@ how many requests are in flight; fewer of them would only make the run slower.
 from math import ceil
 from typing import NamedTuple
 
-from bulk.model import noun
+from bulk.model import value
 
 HEADROOM = 1.5
 """Share over Little's law: latency varies, and a pace without a waiting worker loses grants."""
@@ -45,7 +45,7 @@ class Sizing(NamedTuple):
     """Answers still to come that say nothing of the latest cut: one burst, one cut."""
 
 
-@noun
+@value
 class Answered:
     """A request came to its end."""
 

@@ -1,7 +1,7 @@
 """Nothing is accepted at all: the probes of a shut window, and its opening."""
 
 from bulk.model import Limit, Why
-from bulk.pacing.states import GROWTH_MIN, WINDOW_S_MIN, Pacing, PushBack, Refused
+from bulk.pacing.states import GROWTH_MIN, WINDOW_S_MIN, Pacing, PushBack, Throttling
 
 WINDOWS_S = (WINDOW_S_MIN, 10.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
 """Windows that gateways use."""
@@ -35,7 +35,7 @@ FEW = 5
 """Acceptances that make a cycle worth calling a window."""
 
 
-def shut(state: Pacing, event: Refused, now: float) -> Pacing:
+def shut(state: Pacing, event: Throttling, now: float) -> Pacing:
     """Return the state that waits until a single probe, or as long as the server asks: believed twice."""
     if (limit := event.throttled.limit) and _may_be(limit, state, now):
         state = state._replace(

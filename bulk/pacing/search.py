@@ -18,7 +18,7 @@ from math import inf
 from bulk.model import Limit, Why
 from bulk.pacing import noise
 from bulk.pacing.pushback import BELIEVED, lifted, reopened, shut
-from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, PushBack, Refused, Trial
+from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, PushBack, Throttling, Trial
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
@@ -82,7 +82,7 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
 
 
-def refused(state: Pacing, event: Refused, now: float) -> Pacing:
+def refused(state: Pacing, event: Throttling, now: float) -> Pacing:
     """Return the state after a refusal: one to be tolerated, a cut, or a probe that found nobody."""
     granted_at = event.granted_at
     state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))

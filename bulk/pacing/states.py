@@ -3,7 +3,7 @@
 from math import inf
 from typing import NamedTuple, TypeAlias
 
-from bulk.model import Limit, Throttled, Why, noun
+from bulk.model import Limit, Throttled, Why, value
 
 START_PER_S = 10.0
 """First rate of a search: slow enough for anybody, and doubled each second past 1,000/s within seven."""
@@ -15,7 +15,7 @@ WINDOW_S_MIN = 5.0
 """Length from which on a window can be seen as one; of a shorter one a rate says as much."""
 
 
-@noun
+@value
 class PushBack:
     """The server's push-back: a stretch of time in which nothing may leave."""
 
@@ -106,7 +106,7 @@ class Pacing(NamedTuple):
         return max(self.hold.until_s, self.paused_until_s)
 
 
-@noun
+@value
 class Accepted:
     """The server took the request that was granted at `granted_at`.
 
@@ -117,19 +117,19 @@ class Accepted:
     count: int = 1
 
 
-@noun
-class Refused:
+@value
+class Throttling:
     """The server refused the request that was granted at `granted_at` for going too fast."""
 
     granted_at: float
     throttled: Throttled
 
 
-@noun
+@value
 class Paused:
     """The server, not at its limit but not available, asks to be left alone for so long."""
 
     wait_s: float
 
 
-Event: TypeAlias = Accepted | Refused | Paused
+Event: TypeAlias = Accepted | Throttling | Paused

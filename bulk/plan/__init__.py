@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 
 from bulk.model import Change, PlannedChange, Repeated, ServiceUpdate, Target
+from bulk.plan.alike import Decisions
 from bulk.plan.decision import decide
-from bulk.plan.decisions import Decisions
 from bulk.plan.estimate import Estimate, estimate_of, list_requests
 from bulk.plan.groups import Groups, Live
 from bulk.plan.order import arranged

@@ -13,10 +13,10 @@ from bulk.model import (
     Caution,
     Change,
     ModifyBody,
+    PlanRefusal,
     PortMapping,
     Ports,
     Protocol,
-    Refusal,
     ServiceState,
     ServiceUpdate,
     Target,
@@ -56,7 +56,7 @@ def decide(update: ServiceUpdate, before: ServiceState | None, target: Target) -
     )
 
 
-def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> tuple[Action, Refusal]:
+def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> tuple[Action, PlanRefusal]:
     """Return the action for a service that exists, and why it is refused or what to look at twice."""
     live = before.ports
     if refusal := next(chain(_foreign(before), _unfit(update, live)), None):
@@ -67,10 +67,10 @@ def _decision(update: ServiceUpdate, before: ServiceState, body: ModifyBody) -> 
     if refusal := next(chain(_unexpected(update, live), _unsendable(body.ports)), None):
         return Action.REFUSE, refusal
     warning = "; ".join(_warnings(before, body))
-    return Action.UPDATE, Refusal(warning) if warning else _NONE
+    return Action.UPDATE, PlanRefusal(warning) if warning else _NONE
 
 
-_NONE = Refusal("")
+_NONE = PlanRefusal("")
 
 
 def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
@@ -82,15 +82,15 @@ def _full_body(update: ServiceUpdate, live: Ports) -> ModifyBody:
     return replace(update.body, ports=(*left, *added))
 
 
-def _foreign(before: ServiceState) -> Iterator[Refusal]:
+def _foreign(before: ServiceState) -> Iterator[PlanRefusal]:
     """Yield why a service is not one that a tenant may change now."""
     if before.service_type not in (None, CHANGEABLE_TYPE):
-        yield Refusal(
+        yield PlanRefusal(
             f"type is {before.service_type}, only {CHANGEABLE_TYPE} services change; "
             "take the row out of the job"
         )
     if before.server_type is not None and before.server_type not in SERVER_TYPES:
-        yield Refusal(
+        yield PlanRefusal(
             f"server_type is {before.server_type}, which no service of a tenant has; "
             "take the row out of the job"
         )
@@ -98,20 +98,20 @@ def _foreign(before: ServiceState) -> Iterator[Refusal]:
         way_out = _WAY_OUT.get(before.status, "make it available, then plan again")
         rest = f"only {AVAILABLE} services change; {way_out}"
         cause = f"status is {before.status}, {rest}" if before.error else ""
-        yield Refusal(f"status is {before.standing}, {rest}", cause)
+        yield PlanRefusal(f"status is {before.standing}, {rest}", cause)
 
 
-def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[Refusal]:
+def _unfit(update: ServiceUpdate, live: Ports) -> Iterator[PlanRefusal]:
     """Yield why the mappings to add or remove do not fit the live ones."""
     add, remove = update.add_ports, update.remove_ports
     for mapping, found in _led_elsewhere(remove, live, besides=add) if remove else ():
         if mapping not in live:
-            yield Refusal(
+            yield PlanRefusal(
                 f"remove_ports names {mapping}, found {found}; name the mapping that the service has",
                 "remove_ports names a mapping that is another one; name the mapping that the service has",
             )
     for mapping, found in _led_elsewhere(add, live, besides=remove) if add else ():
-        yield Refusal(
+        yield PlanRefusal(
             f"add_ports names {mapping}, found {found}; name {found} in remove_ports as well",
             "add_ports names a client port that leads elsewhere; name what is there in remove_ports as well",
         )
@@ -128,31 +128,31 @@ def _led_elsewhere(
     return ((m, found) for m in mappings if (found := present.get(_dialled(m), m)) != m)
 
 
-def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[Refusal]:
+def _unexpected(update: ServiceUpdate, live: Ports) -> Iterator[PlanRefusal]:
     """Yield that the service is not what the row was written for."""
     if update.expect_ports is not None and set(update.expect_ports) != set(live):
-        yield Refusal(
+        yield PlanRefusal(
             f"expect_ports says {_written(update.expect_ports)}, found {_written(live)}; "
             "find out who changed it, then correct the row",
             "expect_ports is not what was found; find out who changed it, then correct the row",
         )
 
 
-def _unsendable(ports: Ports | None) -> Iterator[Refusal]:
+def _unsendable(ports: Ports | None) -> Iterator[PlanRefusal]:
     """Yield why the API would refuse this full list (API.md, sections 2.2 and 2.3)."""
     if ports is None:
         return
     if not ports:
-        yield Refusal("no mapping would be left, the API accepts no empty list; keep at least one")
+        yield PlanRefusal("no mapping would be left, the API accepts no empty list; keep at least one")
     if len(ports) > MAPPINGS_MAX:
-        yield Refusal(
+        yield PlanRefusal(
             f"{len(ports)} mappings would result, the API accepts {MAPPINGS_MAX}; remove some as well",
             f"more than {MAPPINGS_MAX} mappings would result; remove some as well",
         )
     dialled = [_dialled(mapping) for mapping in ports]
     if len(set(dialled)) < len(dialled):
         [((client_port, protocol), count)] = Counter(dialled).most_common(1)
-        yield Refusal(
+        yield PlanRefusal(
             f"client_port {client_port}/{protocol} would be in {count} mappings, "
             "and its consumers can reach only one server_port; keep one of them",
             "a client_port would be in several mappings; keep one of them",

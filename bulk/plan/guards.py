@@ -67,7 +67,7 @@ def failures_max(guards: Guards, changes: int) -> int | None:
 _STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 
-def strays(
+def unexpected_differences(
     before: ServiceState, live: ServiceState, body: ModifyBody, allowed: frozenset[SideEffect] = frozenset()
 ) -> tuple[str, ...]:
     """Return the fields in which a service is not what a PUT with this body was to make of it.

@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
-from bulk.model import PORT_MAX, Action, Change, ModifyBody, Protocol, Refusal, ServiceId, ServiceState
+from bulk.model import PORT_MAX, Action, Change, ModifyBody, PlanRefusal, Protocol, ServiceId, ServiceState
 from bulk.plan.cycles import Graph, fewest_breakers, shortest_cycle, strong_components
 from bulk.plan.port_claims import PortClaim, by_claim, held, left_when_parked, wanted
 from bulk.plan.sequence import sequenced
@@ -72,14 +72,14 @@ class _PortConflicts:
 
         None of them holds it now: beside a change that keeps it, the others are refused as unavailable.
         """
-        reasons: dict[ServiceId, Refusal] = {}
+        reasons: dict[ServiceId, PlanRefusal] = {}
         for claim, takers in sorted(self._takers.items()):
             contenders = [taker for taker in takers if taker in self._wanted]
             for service in contenders if len(contenders) > 1 else ():
                 other = next(self._row(contender) for contender in contenders if contender != service)
                 reasons.setdefault(
                     service,
-                    Refusal(
+                    PlanRefusal(
                         f"{claim} on port_id {claim.port_id} is also taken by row {other}, and only one "
                         "service can hold it; choose another server_port in all rows but one",
                         "several rows take one server_port on the same port_id; keep it in one of them",
@@ -87,7 +87,7 @@ class _PortConflicts:
                 )
         self._refuse(reasons)
 
-    def _refuse(self, reasons: Mapping[ServiceId, Refusal]) -> None:
+    def _refuse(self, reasons: Mapping[ServiceId, PlanRefusal]) -> None:
         """Refuse services and, in turn, every service that wants what they hold."""
         queue = deque(reasons.items())
         while queue:
@@ -99,13 +99,13 @@ class _PortConflicts:
                 still = (taker for taker in takers if taker in self._wanted)
                 queue.extend((taker, obstacle) for taker in still if (obstacle := self._obstacle(taker)))
 
-    def _obstacle(self, service: ServiceId) -> Refusal | None:
+    def _obstacle(self, service: ServiceId) -> PlanRefusal | None:
         """Return who holds, and will not release, a claim that the service wants; None where nobody does."""
         for claim in sorted(self._wanted[service]):
             for holder in self._holders.get(claim, ()):
                 if holder != service and claim in self._wanted.get(holder, {claim}):
                     what, rest = self._why(holder)
-                    return Refusal(
+                    return PlanRefusal(
                         f"{claim} of the same port_id is held by service {self._named(holder)}, {rest}",
                         f"the server_port is held on the same port_id by {what}",
                     )
@@ -158,7 +158,7 @@ class _PortConflicts:
             )
             reason = f"services want each other's server_port: {self._shown(cycle)}; {way_out}"
             cause = f"services want each other's server_port, in several cycles; {way_out}"
-            self._refuse(dict.fromkeys(cycle, Refusal(reason, cause)))
+            self._refuse(dict.fromkeys(cycle, PlanRefusal(reason, cause)))
 
     def _park(self, component: Graph[ServiceId]) -> None:
         """Break every cycle of a component by the fewest intermediate PUTs."""

@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 
-from bulk.model import Change, ModifyBody, noun
+from bulk.model import Change, ModifyBody, value
 
 
-@noun
+@value
 class Step:
     """One PUT of a plan."""
 

@@ -13,7 +13,7 @@ from typing import Self
 
 import orjson
 
-from bulk.files.lines import Lines
+from bulk.files.line_reader import Lines
 from bulk.hashes import Hashes
 from bulk.model import Listed, ServiceId, ServiceState, state_of
 

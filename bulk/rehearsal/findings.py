@@ -53,7 +53,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class TriedPromise:
     """A promise that was tested."""
 
     name: str
@@ -78,7 +78,7 @@ class Rehearsal:
     prediction: Prediction
     parked: tuple[Change, ...]
     """Rows whose service is out of order for a while."""
-    checks: tuple[Check, ...]
+    checks: tuple[TriedPromise, ...]
 
     @property
     def exit_code(self) -> ExitCode:

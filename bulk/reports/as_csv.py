@@ -11,8 +11,8 @@ from operator import attrgetter
 from bulk.jobfile.columns import COLUMNS, OUTCOME_COLUMNS, Column, ColumnKind
 from bulk.jobfile.values import EMPTY_TEXT, as_cell
 from bulk.model import MAY_BE_EMPTY, Outcome
-from bulk.reports.model import Report
-from bulk.reports.row import Row
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
 from bulk.reports.words import as_text
 from bulk.text import printable
 

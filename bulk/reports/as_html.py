@@ -18,11 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from bulk.model import Action, Outcome, Target
 from bulk.reports import meaning
 from bulk.reports.chart import chart_of
-from bulk.reports.model import Report, sittings_of
-from bulk.reports.overview import Overview, shared_names
-from bulk.reports.remarks import remark
-from bulk.reports.row import TEXTS, Contrast, Row
-from bulk.reports.summary import (
+from bulk.reports.headline import (
     facts_of,
     headline,
     mappings_text,
@@ -30,6 +26,10 @@ from bulk.reports.summary import (
     takes_text,
     window_text,
 )
+from bulk.reports.overview import Overview, shared_names
+from bulk.reports.remarks import remark
+from bulk.reports.report import Report, sittings_of
+from bulk.reports.report_row import TEXTS, Contrast, Row
 from bulk.reports.totals import Tally
 from bulk.reports.words import as_text, duration, style_of
 from bulk.text import counted, figure, harmless, moment

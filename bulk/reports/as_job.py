@@ -14,7 +14,7 @@ import orjson
 from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS, ColumnKind, names_of
 from bulk.jobfile.values import as_cell
 from bulk.model import ServiceUpdate, value_json
-from bulk.reports.export import Layout
+from bulk.reports.fleet_rows import Layout
 from bulk.reports.words import as_text
 
 _PORTS = {Layout.LONG: MAPPING_COLUMNS, Layout.WIDE: ("ports",)}

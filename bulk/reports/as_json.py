@@ -7,8 +7,8 @@ import orjson
 
 from bulk.ledger.records import Json, decision_of, record_json, target_json
 from bulk.model import Action, Outcome, ports_json, state_json
-from bulk.reports.model import Report, sittings_of
-from bulk.reports.row import Row
+from bulk.reports.report import Report, sittings_of
+from bulk.reports.report_row import Row
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Tally, Totals
 

@@ -11,10 +11,10 @@ from functools import partial
 
 from bulk.model import Action, Ports
 from bulk.reports import meaning
-from bulk.reports.model import Report
+from bulk.reports.headline import facts_of, headline
 from bulk.reports.overview import Overview, shared_names
-from bulk.reports.row import Row
-from bulk.reports.summary import facts_of, headline
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
 from bulk.reports.totals import Tally
 from bulk.reports.words import plain
 from bulk.text import counted, figure, printable

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from bulk.model import Action, Outcome, Ports
 from bulk.reports import meaning
+from bulk.reports.headline import headline, labelled, says_all, totals_of
 from bulk.reports.kinds import losses
-from bulk.reports.model import Report
 from bulk.reports.overview import KindGroup, Trouble, shared_names
-from bulk.reports.row import Row
-from bulk.reports.summary import headline, labelled, says_all, totals_of
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
 from bulk.reports.words import Line, Span, Style, limited, style_of, text, wrapped
 from bulk.text import counted, figure, printable
 

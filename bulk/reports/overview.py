@@ -12,7 +12,7 @@ import orjson
 
 from bulk.model import Action, Change, Outcome, PlannedChange, Target, state_of
 from bulk.reports.kinds import Kind, families, kind_of
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 
 NAMED_MAX = 8
 """Services of one kind that are kept, to be named."""

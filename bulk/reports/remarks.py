@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bulk.ledger.records import Json, Pace, decision_of, pace_of
+from bulk.ledger.records import Json, PaceRecord, decision_of, pace_of
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
 from bulk.pacing.describe import limit_text, noise_text, wait_text
@@ -27,7 +27,7 @@ def remark(record: Json) -> str:
             return f"{record['about']}: {record['message']}"
 
 
-def pace_text(pace: Pace) -> str:
+def pace_text(pace: PaceRecord) -> str:
     """Return `1.98/s; limit 4 per 2 s, stated; 6 % throttled whatever the rate; …`."""
     parts = [f"{pace.rate_per_s:.4g}/s"]
     if pace.limit:
@@ -57,7 +57,7 @@ def reasons_text(reasons: Iterable[BrakeReason]) -> str:
     return "; ".join(reason.facts.words for reason in reasons)
 
 
-def _lane_text(pace: Pace) -> str:
+def _lane_text(pace: PaceRecord) -> str:
     """Return the lane of a pace; empty where format 2 did not state it."""
     lane = pace.lane
     return f" ({lane.region} at {lane.host}, account {lane.account})" if lane.host else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from bulk.ledger.progress import Progress
 from bulk.model import Action, Outcome
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 from bulk.reports.totals import Mappings, Totals
 
 GROUPS_MAX = 4_096

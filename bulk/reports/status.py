@@ -9,8 +9,8 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json
 from bulk.model import Outcome
-from bulk.reports.model import sittings_of
 from bulk.reports.remarks import remark
+from bulk.reports.report import sittings_of
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from bulk.ledger.chain import moment_s
-from bulk.ledger.records import AttemptResult, Json, Pace, pace_of
+from bulk.ledger.records import AttemptResult, Json, PaceRecord, pace_of
 from bulk.model import RequestKind
 
 _BARS_MAX = 120
@@ -30,7 +30,7 @@ class PacePoint:
     """From this moment on a lane's PUTs were meant to leave so fast."""
 
     at_s: float
-    pace: Pace
+    pace: PaceRecord
 
     @property
     def limit_per_s(self) -> float | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bulk.model import Action, Outcome
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

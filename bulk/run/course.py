@@ -22,7 +22,7 @@ from bulk.run.gates import Gates
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, denied
-from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Place, Probe, Show, Stop, Timer
+from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Place, Probe, Show, Stop, WaitFor
 from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
@@ -85,7 +85,7 @@ class Course:
             board.left_in_doubt.add(row)
         board.move(row, to)
         if to in _WAITS:
-            board.ask(Timer(row, turn.wait_s))
+            board.ask(WaitFor(row, turn.wait_s))
         elif to is Place.LOOKING:
             board.ask(Show(board.change(row)))
         elif to is Place.PROVING:

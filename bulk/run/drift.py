@@ -46,7 +46,7 @@ def against_plan(
     reader: PlanReader, row: int, live: Listed, *, is_parked: bool, noticed: frozenset[SideEffect]
 ) -> tuple[bool, Drift | None]:
     """Return whether this is a row's service, and its drift from what the plan, or the run, left."""
-    if not is_parked and reader.saw(row, live):
+    if not is_parked and reader.matches_snapshot(row, live):
         return True, None
     change = reader.change(row)
     if change.service_id != live.id:

@@ -87,7 +87,7 @@ class Gates:
             or (bool(self._wave) and row not in self._in_wave)
             or self.first_puts.is_awaited(self._board.target(row), lane.key.account, now)
             or lane.awaits_proof
-            or (lane.only_knocks and not self._has_begun(row))
+            or (lane.only_probes and not self._has_begun(row))
             or lane.key.account in self.denials.probing
             or (self.budget.is_used_up and not lane.dependencies.must_finish(row))
         )

@@ -104,7 +104,7 @@ class PlanReader(Protocol):
         """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
         ...
 
-    def saw(self, row: int, live: Listed) -> bool:
+    def matches_snapshot(self, row: int, live: Listed) -> bool:
         """Return whether the plan surely saw the row's service exactly so; False may also mean unknown."""
         ...
 
@@ -116,7 +116,7 @@ class PlanReader(Protocol):
 class Ledger(PlanReader, Protocol):
     """Where everything is written down before it counts."""
 
-    def put(self, record: Record) -> None:
+    def append(self, record: Record) -> None:
         """Queue a record; it is durable before any later `flush` returns."""
         ...
 
@@ -154,7 +154,7 @@ class Dice(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TargetClient:
+class LaneClient:
     """What reaches one target: its client, and the lane and paces that it shares with others."""
 
     fleet: Fleet

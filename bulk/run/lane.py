@@ -294,6 +294,6 @@ class Lane:
         return self._silent >= max(SILENT_MIN, 2 * self._board.busy[self.number])
 
     @property
-    def only_knocks(self) -> bool:
+    def only_probes(self) -> bool:
         """Return whether no further row is to begin, as nobody answers those that still try."""
         return self._silent >= SILENT_MIN and self.is_busy

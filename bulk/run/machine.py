@@ -105,7 +105,7 @@ class Machine:
         refused_rows = () if self._limits.strict else progress.rows_left(Action.REFUSE)
         for row in filter({*opened, *refused_rows}.__contains__, progress.order):
             if row in opened:
-                self._take_up(row, is_in_doubt=progress.stage(row) is Stage.ASKED)
+                self._take_up(row, is_in_doubt=progress.stage(row) is Stage.IN_FLIGHT)
             else:
                 self._course.follow(row, refused(self._board.change(row)))
         for target in progress.accepted & self._lane_of.keys():

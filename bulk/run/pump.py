@@ -17,15 +17,15 @@ from bulk.model import LaneName, PutVerdict, Target, Wait
 from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.deadlines import GAP_S, Deadlines
-from bulk.run.interfaces import Ledger, Limits, Pace, TargetClient
+from bulk.run.interfaces import LaneClient, Ledger, Limits, Pace
 from bulk.run.machine import Machine
-from bulk.run.reading import (
+from bulk.run.patience import (
     Patience,
     raising_the_first,
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, Timer
+from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ class RunContext:
     """All that a session needs: where to write, whom to ask, what stops it, time, and how far to go."""
 
     ledger: Ledger
-    clients: Mapping[Target, TargetClient]
+    clients: Mapping[Target, LaneClient]
     brake: Brake
     patience: Patience
     limits: Limits
@@ -200,7 +200,7 @@ class Pump:
     def _carry_out(self, effect: Effect) -> None:
         match effect:
             case Append(record=record, sends=row):
-                self._ledger.put(record)
+                self._ledger.append(record)
                 if row:
                     if not self._noted:
                         self._spawn(self._commit())
@@ -214,7 +214,7 @@ class Pump:
                 self._spawn(self._list(key, self._reads.renew(key, page, self._is_over)))
             case Probe(target=target):
                 self._probes.append(self._spawn(self._reads.probe(target)))
-            case Timer(row=row, wait_s=wait_s):
+            case WaitFor(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)

@@ -10,11 +10,11 @@ from typing import Any
 from bulk.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, Done, LaneName, Listed, Missing, Reply, ShowVerdict, Target
-from bulk.run.interfaces import Ledger, TargetClient
+from bulk.run.interfaces import LaneClient, Ledger
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.reading import (
+from bulk.run.patience import (
     PAGE_SERVICES,
     Patience,
     at_once,
@@ -36,7 +36,7 @@ class Reads:
     def __init__(
         self,
         ledger: Ledger,
-        clients: Mapping[Target, TargetClient],
+        clients: Mapping[Target, LaneClient],
         patience: Patience,
         machine: Machine,
         drain_soon: Callable[[], None],
@@ -151,6 +151,6 @@ class Reads:
 
         return list_fleet
 
-    def _patience_of(self, client: TargetClient) -> Patience:
+    def _patience_of(self, client: LaneClient) -> Patience:
         """Return the patience of a lane's reads: what they find no room for, its PUTs must make room for."""
         return replace(self._patience, crowded=partial(self._machine.crowded, client.lane))

@@ -38,7 +38,7 @@ from bulk.model import (
     Throttled,
 )
 from bulk.pacing.backoff import backoff_s
-from bulk.plan.guards import side_effects, strays
+from bulk.plan.guards import side_effects, unexpected_differences
 from bulk.puts import ALWAYS_SHOWN, Put, put_of
 from bulk.reports.words import as_text
 from bulk.run.drift import Drift, before_last, drift, without
@@ -529,7 +529,11 @@ def ended_otherwise(
     """
     if ended["outcome"] == Outcome.APPLIED:
         before = change.before
-        return strays(before, live, change.body, allowed) if before else live.mismatches(change.body)
+        return (
+            unexpected_differences(before, live, change.body, allowed)
+            if before
+            else live.mismatches(change.body)
+        )
     before = before_last(change) if ended.get("left") == Left.PARKED else change.before
     return before.differences(live, SETTLING_FIELDS) if before else ()
 
@@ -583,7 +587,7 @@ def _checked(
             live
             and not is_applied
             and change.before
-            and not strays(change.before, live, change.body, limits.allowed)
+            and not unexpected_differences(change.before, live, change.body, limits.allowed)
         ):
             reply = _corrected(ended, "the API said no, yet the last look shows the service as asked")
             unconfirmed = _unconfirmed(change, live)

@@ -229,11 +229,11 @@ class Probe(NamedTuple):
     target: Target
 
 
-class Timer(NamedTuple):
+class WaitFor(NamedTuple):
     """Call `due` so many seconds later; a wait that is no longer wanted does no harm."""
 
     row: int
     wait_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Renew | Probe | Timer
+Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor

@@ -32,7 +32,7 @@ _JSON_TYPES: Mapping[type, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Form(Generic[T_co]):
+class SettingForm(Generic[T_co]):
     """How the value of a setting is written, in job.toml, on the command line and in a ledger alike.
 
     * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
@@ -101,13 +101,13 @@ def bounded(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[:SHOWN_CHARS_MAX])
 
 
-def _text(pattern: str, what: str, example: str, metavar: str) -> Form[str]:
+def _text(pattern: str, what: str, example: str, metavar: str) -> SettingForm[str]:
     hint = f'write, for example, "{example}"'
-    return Form(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, metavar=metavar)
+    return SettingForm(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, metavar=metavar)
 
 
-def _seconds(low: float, high: float) -> Form[float]:
-    return Form(
+def _seconds(low: float, high: float) -> SettingForm[float]:
+    return SettingForm(
         pattern=r"\s*[0-9]{1,6}(\.[0-9]+)?\s*",
         value=lambda found: _between(low, float(found[0]), high),
         what="a time in seconds",
@@ -147,14 +147,14 @@ NAME = _text(r"[^\W_][\w.-]{0,63}", "a name", "move-ssh", "NAME")
 PROFILE = _text(r"[A-Za-z0-9_.@-]{0,64}", "a profile", "prod", "NAME")
 REGION = _text(r"([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?", "a region", "cn-north-4", "REGION")
 PROJECT_ID = _text(r"([0-9a-f]{32})?", "a project id", "6e9dfd51d1124e8d8498dce894923a0d", "ID")
-ENDPOINT = Form(
+ENDPOINT = SettingForm(
     pattern=rf"|{SIMULATOR}|(https?://([^\s/?#@:\[\]]+|\[[0-9A-Fa-f:.]+\])(?::([0-9]{{1,5}}))?)/*",
     value=_origin,
     what="the address of an API",
     hint=f"write https://HOST, http://127.0.0.1:PORT or {SIMULATOR}",
     metavar=f"URL|{SIMULATOR}",
 )
-FORMAT = Form(
+FORMAT = SettingForm(
     pattern="|".join(Format),
     value=lambda found: Format(found[0]),
     what=f"one of {', '.join(Format)}",
@@ -162,7 +162,7 @@ FORMAT = Form(
     metavar="|".join(Format),
     flag_type=Format,
 )
-SWITCH = Form(
+SWITCH = SettingForm(
     pattern="[Tt]rue|[Ff]alse",
     value=lambda found: found[0].lower() == "true",
     what="true or false",
@@ -170,7 +170,7 @@ SWITCH = Form(
     types=(bool,),
     flag_type=bool,
 )
-RATE = Form(
+RATE = SettingForm(
     pattern=r"auto|\s*([1-9][0-9]{0,6})\s*/\s*(s|min|m|h)\s*",
     value=lambda found: Rate(requests=int(found[1]), period_s=_PERIODS_S[found[2]]) if found[1] else None,
     what="a rate",
@@ -178,7 +178,7 @@ RATE = Form(
     metavar="N/s|auto",
     unset="auto",
 )
-CONCURRENCY = Form(
+CONCURRENCY = SettingForm(
     pattern=r"auto|\s*([1-9][0-9]{0,2}|1000)\s*",
     value=lambda found: int(found[1]) if found[1] else None,
     what="a number of PUTs in flight",
@@ -188,7 +188,7 @@ CONCURRENCY = Form(
     bounds={"minimum": 1, "maximum": 1000},
     unset="auto",
 )
-ATTEMPTS = Form(
+ATTEMPTS = SettingForm(
     pattern=r"\s*([1-9][0-9]?|100)\s*",
     value=lambda found: int(found[0]),
     what="a number of attempts",
@@ -197,7 +197,7 @@ ATTEMPTS = Form(
     types=(int,),
     bounds={"minimum": 1, "maximum": 100},
 )
-COUNT = Form(
+COUNT = SettingForm(
     pattern=r"\s*[0-9]{1,9}\s*",
     value=lambda found: int(found[0]),
     what="a count",
@@ -206,7 +206,7 @@ COUNT = Form(
     types=(int,),
     bounds={"minimum": 0, "maximum": 999_999_999},
 )
-SHARE = Form(
+SHARE = SettingForm(
     pattern=r"\s*([0-9]{1,9}|[0-9]{1,2}%|100%)\s*",
     value=lambda found: Share(number=int(found[1].rstrip("%")), is_percent=found[1].endswith("%")),
     what="a count or a percentage",
@@ -217,7 +217,7 @@ SHARE = Form(
 )
 TIMEOUT = _seconds(0.001, 3_600)
 SETTLE = _seconds(0, 600)
-WINDOW = Form(
+WINDOW = SettingForm(
     pattern=r"\s*(?:([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*([Zz]|[Uu][Tt][Cc])?"
     r"|([0-9]{4}-[0-9]{2}-[0-9]{2}[T ]\S+))\s*",
     value=_window,
@@ -228,7 +228,7 @@ WINDOW = Form(
 )
 
 
-def table(kind: type[Any], *, hint: str) -> Form[Any]:
+def table(kind: type[Any], *, hint: str) -> SettingForm[Any]:
     """Return the form of a TOML table that holds the settings of a dataclass."""
     never = "(?!)"
-    return Form(pattern=never, value=lambda _: None, what="a table", hint=hint, table=kind)
+    return SettingForm(pattern=never, value=lambda _: None, what="a table", hint=hint, table=kind)

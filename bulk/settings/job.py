@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from bulk.model import Format, Target
 from bulk.settings import forms
-from bulk.settings.forms import Form
+from bulk.settings.forms import SettingForm
 from bulk.settings.quantities import Rate, Share, Window
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ class Group(StrEnum):
     """What a setting is about: the panel of `--help` in which its flag stands, in this order."""
 
     WHAT = "What to change"
-    WHERE = "Where"
+    WHERE = "WhereSettings"
     LIMITS = "Pace and limits"
     OUTPUT = "Output"
 
@@ -58,7 +58,7 @@ class Setting:
     * has_flag: whether the command line has a flag and the environment a variable for it
     """
 
-    form: Form[Any]
+    form: SettingForm[Any]
     default: Any
     while_open: WhileOpen
     group: Group
@@ -80,13 +80,13 @@ def variable_of(flag: str) -> str:
     return f"BULK_{flag.partition('/')[0].strip('-').replace('-', '_').upper()}"
 
 
-def setting(form: Form[T], default: T = MISSING, **facts: Any) -> T:  # type: ignore[assignment]
+def setting(form: SettingForm[T], default: T = MISSING, **facts: Any) -> T:  # type: ignore[assignment]
     """Return a field of the table; `facts` are those of a Setting."""
     return field(default=default, metadata={"setting": Setting(form=form, default=default, **facts)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class WhereSettings:
     """The target of rows that do not name theirs, and the address of the API."""
 
     profile: str = setting(
@@ -129,7 +129,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class PaceSettings:
     """How fast requests are sent, and how long each of them is waited for."""
 
     rate: Rate | None = setting(
@@ -313,8 +313,8 @@ class Job:
         help="Continue without the invalid rows.",
         example=True,
     )
-    where: Where = Where()
-    pace: Pace = Pace()
+    where: WhereSettings = WhereSettings()
+    pace: PaceSettings = PaceSettings()
     window: Window | None = setting(
         forms.WINDOW,
         None,
@@ -347,8 +347,8 @@ class Job:
 class FleetSettings:
     """What a command takes that reads a fleet and has no job: where, and how fast."""
 
-    where: Where = Where()
-    pace: Pace = Pace()
+    where: WhereSettings = WhereSettings()
+    pace: PaceSettings = PaceSettings()
 
 
 def settings_of(kind: type) -> dict[str, Setting]:

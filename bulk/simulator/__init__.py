@@ -4,15 +4,15 @@ It is an island: it imports nothing else of `bulk`, and nothing imports it, so t
 reading of the API's documents. Its docstrings cite `bulk/vpcep/API.md` as everybody does.
 """
 
-from .calls import Applied
-from .faults import FaultKind, FaultPlan, FaultRule
-from .iam import Identity
-from .lifecycle import Simulator
-from .store import StoreError
-from .switches import Switches
+from bulk.simulator.calls import AppliedPut
+from bulk.simulator.faults import FaultKind, FaultPlan, FaultRule
+from bulk.simulator.iam_server import Identity
+from bulk.simulator.lifecycle import Simulator
+from bulk.simulator.store import StoreError
+from bulk.simulator.switches import Switches
 
 __all__ = [
-    "Applied",
+    "AppliedPut",
     "FaultKind",
     "FaultPlan",
     "FaultRule",

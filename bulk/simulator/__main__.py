@@ -19,11 +19,11 @@ from pathlib import Path
 import orjson
 import uvloop
 
-from . import FaultPlan, Identity, Simulator, StoreError, Switches
-from .fleet import PROJECT_ID
-from .lines import project_id_of
-from .problems import explained
-from .usage import epilog, second_terminal
+from bulk.simulator import FaultPlan, Identity, Simulator, StoreError, Switches
+from bulk.simulator.fleet import PROJECT_ID
+from bulk.simulator.fleet_lines import project_id_of
+from bulk.simulator.problems import explained
+from bulk.simulator.usage import epilog, second_terminal
 
 LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
 

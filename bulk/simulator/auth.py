@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
 
-from .errors import Refusal, gateway, vpcep
+from bulk.simulator.error_answers import ErrorAnswer, gateway, vpcep
 
 ALGORITHM = "SDK-HMAC-SHA256"
 CLOCK_TOLERANCE_S = 900
@@ -48,7 +48,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
+class IssuedToken:
     """An IAM token: the project it is scoped to, and the second of its end."""
 
     value: str
@@ -93,7 +93,7 @@ class Keyring:
     """Every key and token that opens this simulator, and who failed how often."""
 
     keys: dict[str, Key] = field(default_factory=dict)
-    tokens: dict[str, Token] = field(default_factory=dict)
+    tokens: dict[str, IssuedToken] = field(default_factory=dict)
     lock: FailureLock = field(default_factory=FailureLock)
 
     def authenticate(self, request: RawRequest, now_s: float) -> Caller:
@@ -226,5 +226,5 @@ def _canonical_query(raw: str) -> str:
     return "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in decoded)
 
 
-def _denied(reason: str) -> Refusal:
+def _denied(reason: str) -> ErrorAnswer:
     return gateway("0301", f"Incorrect IAM authentication information: {reason}")

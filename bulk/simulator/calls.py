@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from .errors import vpcep
-from .fleet import PortMapping, Service, Status
-from .switches import SortKeySpelling
-from .wire import ports_answer, timestamp
+from bulk.simulator.error_answers import vpcep
+from bulk.simulator.fleet import PortPair, Service, ServiceStatus
+from bulk.simulator.service_json import ports_answer, timestamp
+from bulk.simulator.switches import SortKeySpelling
 
 LIST_LIMIT_DEFAULT = 10
 LIST_LIMIT_MAX = 1000
@@ -48,7 +48,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
+class AppliedPut:
     """One PUT that took effect: `n` counts from 1, `at_ms` is UTC; `body` is as it came."""
 
     n: int
@@ -56,8 +56,8 @@ class Applied:
     operation: Operation
     project_id: str
     id: str
-    before: tuple[PortMapping, ...]
-    after: tuple[PortMapping, ...]
+    before: tuple[PortPair, ...]
+    after: tuple[PortPair, ...]
     is_duplicate: bool
     body: bytes
 
@@ -126,7 +126,7 @@ class ListQuery:
             (offset >= 0, "0010"),
             (sort_key in {spelling, by_update}, "0017"),
             (sort_dir in {"asc", "desc"}, "0018"),
-            (status is None or status in set(Status), "0019"),
+            (status is None or status in set(ServiceStatus), "0019"),
             (given.get("net_type", "all") in {"vlan", "vxlan", "all"}, "3048"),
             (len(name) <= 128, "0002"),
         )

@@ -20,8 +20,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .errors import Refusal, gateway, named, vpcep
-from .limits import Kind, RetryAfter, concerns, retry_after_header, throttled
+from bulk.simulator.error_answers import ErrorAnswer, gateway, named, vpcep
+from bulk.simulator.limits import Kind, RetryAfter, concerns, retry_after_header, throttled
 
 
 class FaultKind(StrEnum):
@@ -59,7 +59,7 @@ class FaultKind(StrEnum):
 _REFUSALS = {
     FaultKind.THROTTLE_400: vpcep("0022"),
     FaultKind.ERROR_500: vpcep("0001"),
-    FaultKind.ERROR_502: Refusal(http=502, code="", message="", shape="html"),
+    FaultKind.ERROR_502: ErrorAnswer(http=502, code="", message="", shape="html"),
     FaultKind.ERROR_503: gateway("0613", "The service is not available for now"),
     FaultKind.ERROR_504_0011: vpcep("0011"),
     FaultKind.ERROR_504_0012: vpcep("0012"),
@@ -164,7 +164,7 @@ class Faults:
         return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest()) / 2**64
 
 
-def fault_refusal(rule: FaultRule, now_s: float) -> Refusal:
+def fault_refusal(rule: FaultRule, now_s: float) -> ErrorAnswer:
     """Return the error answer of a fault that is one: neither a reset, nor slow, nor a corrupted answer."""
     headers = retry_after_header(rule.retry_after, rule.delay_s, now_s)
     match rule.kind:

@@ -19,7 +19,7 @@ UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 PROJECT_ID = re.compile(r"[0-9a-f]{32}")
 
 
-class Status(StrEnum):
+class ServiceStatus(StrEnum):
     """Where a service stands (API.md, section 7, trap 8).
 
     creating -> available or failed; any -> deleting -> gone.
@@ -31,7 +31,7 @@ class Status(StrEnum):
     DELETING = "deleting"
 
 
-class PortMapping(NamedTuple):
+class PortPair(NamedTuple):
     """One entry of `ports`: what the consumer dials, where it leads, and the protocol."""
 
     client_port: Annotated[int, Field(ge=1, le=65535)]
@@ -79,7 +79,7 @@ class Service:
     domain_id: str
     service_name: str = ""
     description: str = ""
-    status: Status = Status.AVAILABLE
+    status: ServiceStatus = ServiceStatus.AVAILABLE
     service_type: Literal["interface", "gateway"] = "interface"
     server_type: ServerType = "LB"
     vpc_id: Uuid
@@ -94,7 +94,7 @@ class Service:
     enable_policy: bool = False
     public_border_group: str | None = None
     connection_count: Annotated[int, Field(ge=0)] = 0
-    ports: tuple[PortMapping, ...] = (PortMapping(8080, 80),)
+    ports: tuple[PortPair, ...] = (PortPair(8080, 80),)
     tags: tuple[Tag, ...] = ()
     error: tuple[Failure, ...] = ()
     created_ms: Annotated[int, BeforeValidator(milliseconds), Field(validation_alias="created_at")]
@@ -106,11 +106,11 @@ class _Due(NamedTuple):
 
     at_s: float
     service_id: str
-    status: Status | None
+    status: ServiceStatus | None
 
 
 @dataclass(slots=True)
-class Fleet:
+class SimulatedFleet:
     """All services by id, with the order of creation per project and the services behind each port_id."""
 
     _services: dict[str, Service] = field(default_factory=dict)
@@ -181,7 +181,7 @@ class Fleet:
         """Whether any read may show an older state than the true one."""
         return bool(self._unseen)
 
-    def plan(self, at_s: float, service_id: str, status: Status | None) -> None:
+    def plan(self, at_s: float, service_id: str, status: ServiceStatus | None) -> None:
         """Let a service take a status by itself at `at_s`; None removes it then."""
         heapq.heappush(self._due, _Due(at_s, service_id, status))
 

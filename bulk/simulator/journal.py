@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from .calls import Applied
-from .fleet import Service
-from .lines import to_line
-from .store import LineFile
+from bulk.simulator.calls import AppliedPut
+from bulk.simulator.fleet import Service
+from bulk.simulator.fleet_lines import to_line
+from bulk.simulator.store import LineFile
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,7 +16,7 @@ class Journal:
 
     fleet_file: LineFile | None = None
     applied_log: LineFile | None = None
-    applied: list[Applied] = field(default_factory=list)
+    applied: list[AppliedPut] = field(default_factory=list)
 
     def changed(self, service_id: str, service: Service | None) -> None:
         """Write down a service as it is now, None for one that is gone."""
@@ -24,7 +24,7 @@ class Journal:
             line = {"id": service_id, "deleted": True} if service is None else to_line(service)
             self.fleet_file.append(orjson.dumps(line))
 
-    def took_effect(self, record: Applied) -> None:
+    def took_effect(self, record: AppliedPut) -> None:
         """Write down a PUT that took effect."""
         self.applied.append(record)
         if self.applied_log is not None:

@@ -11,19 +11,19 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from .auth import Key
-from .calls import Applied
-from .faults import FaultPlan
-from .iam import Identity
-from .journal import Journal
-from .limits import parse_limits
-from .lines import generated, project_id_of, to_line
-from .problems import explained
-from .projects import Projects
-from .server import BODY_BYTES_MAX, Server
-from .store import LineFile, StoreError
-from .switches import Switches
-from .world import World
+from bulk.simulator.auth import Key
+from bulk.simulator.calls import AppliedPut
+from bulk.simulator.faults import FaultPlan
+from bulk.simulator.fleet_lines import generated, project_id_of, to_line
+from bulk.simulator.iam_server import Identity
+from bulk.simulator.journal import Journal
+from bulk.simulator.limits import parse_limits
+from bulk.simulator.problems import explained
+from bulk.simulator.projects import Projects
+from bulk.simulator.server import BODY_BYTES_MAX, Server
+from bulk.simulator.store import LineFile, StoreError
+from bulk.simulator.switches import Switches
+from bulk.simulator.world import World
 
 HOST = "127.0.0.1"  # loopback only, by design: it is no protected server
 SHUTDOWN_S = 0.2  # for requests in flight when it stops
@@ -101,7 +101,7 @@ class Simulator:
         await self._stack.aclose()
 
     @property
-    def applied(self) -> list[Applied]:
+    def applied(self) -> list[AppliedPut]:
         """Every PUT that took effect, in order."""
         return self._journal.applied
 

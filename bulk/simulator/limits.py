@@ -15,9 +15,9 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import Refusal, gateway, vpcep
-from .problems import explained
-from .shapes import Concurrency, FixedWindow, Limiter, SlidingWindow, TokenBucket
+from bulk.simulator.error_answers import ErrorAnswer, gateway, vpcep
+from bulk.simulator.problems import explained
+from bulk.simulator.shapes import Concurrency, FixedWindow, Shape, SlidingWindow, TokenBucket
 
 _SPEC = re.compile(
     r"(?P<shape>token|fixed|sliding|concurrency):(?P<count>\d+)"
@@ -47,15 +47,15 @@ class Options(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class RequestLimit:
     """One limit: its shape with its state, and its count and period in words."""
 
-    limiter: Limiter
+    limiter: Shape
     count: int
     period: str
     options: Options
 
-    def refusal(self, wait_s: float, now_s: float) -> Refusal:
+    def refusal(self, wait_s: float, now_s: float) -> ErrorAnswer:
         """Return the answer to a request that came too early by `wait_s`."""
         if self.options.http == "400":
             return vpcep("0022")
@@ -72,7 +72,9 @@ def concerns(kind: Kind, *, is_write: bool) -> bool:
     return kind == "all" or (kind == "writes") == is_write
 
 
-def throttled(*, count: int, period: str, policy: str, headers: tuple[tuple[str, str], ...] = ()) -> Refusal:
+def throttled(
+    *, count: int, period: str, policy: str, headers: tuple[tuple[str, str], ...] = ()
+) -> ErrorAnswer:
     """Return 429 APIGW.0308 in the gateway's words (API.md, section 3.5).
 
     Policy `none` keeps the limit to itself. `period` is as the gateway writes it: `1 minute`, `60 second`.
@@ -93,14 +95,14 @@ def retry_after_header(form: RetryAfter, wait_s: float, now_s: float) -> tuple[t
 
 
 @dataclass(slots=True, kw_only=True)
-class Limits:
+class RequestLimits:
     """All limits at once: a request passes when every limit that concerns it lets it pass."""
 
-    limits: tuple[Limit, ...] = ()
+    limits: tuple[RequestLimit, ...] = ()
 
-    def admit(self, now_s: float, *, is_write: bool) -> tuple[Limit, ...]:
+    def admit(self, now_s: float, *, is_write: bool) -> tuple[RequestLimit, ...]:
         """Return the limits that counted the request, to be released when it is answered; raises Refusal."""
-        passed: list[Limit] = []
+        passed: list[RequestLimit] = []
         for limit in self.limits:
             if not concerns(limit.options.kind, is_write=is_write):
                 continue
@@ -116,12 +118,12 @@ class Limits:
         return tuple(passed)
 
 
-def parse_limits(specs: Iterable[str]) -> Limits:
+def parse_limits(specs: Iterable[str]) -> RequestLimits:
     """Return the limits that specifications mean; raises ValueError for the first wrong one."""
-    return Limits(limits=tuple(parse_limit(spec) for spec in specs))
+    return RequestLimits(limits=tuple(parse_limit(spec) for spec in specs))
 
 
-def parse_limit(spec: str) -> Limit:
+def parse_limit(spec: str) -> RequestLimit:
     """Return the limit that a specification means; raises ValueError."""
     match = _SPEC.fullmatch(spec)
     if match is None:
@@ -142,7 +144,7 @@ def parse_limit(spec: str) -> Limit:
         options = Options.model_validate(dict(pairs))
     except ValidationError as error:
         raise ValueError(f"{spec!r}: {explained(error)}") from None
-    return Limit(
+    return RequestLimit(
         limiter=_limiter(shape, count, period_s, options.burst),
         count=count,
         period=f"{match['period'] or 1} {_UNIT_SPOKEN[unit]}",
@@ -150,7 +152,7 @@ def parse_limit(spec: str) -> Limit:
     )
 
 
-def _limiter(shape: str, count: int, period_s: float, burst: float | None) -> Limiter:
+def _limiter(shape: str, count: int, period_s: float, burst: float | None) -> Shape:
     match shape:
         case "token":
             return TokenBucket(rate_per_s=count / period_s, burst=burst or count)

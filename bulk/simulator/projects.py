@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class SimulatedProject:
     """A project: its 32-digit id, and its name, which is the region or `region_sub` (API.md, section 4.3)."""
 
     id: str
@@ -22,9 +22,9 @@ class Projects:
     """Every project by id; one that only the fleet names gets a name in the default region."""
 
     region_default: str = "cn-north-4"
-    _by_id: dict[str, Project] = field(default_factory=dict)
+    _by_id: dict[str, SimulatedProject] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Project]:
+    def __iter__(self) -> Iterator[SimulatedProject]:
         return iter(self._by_id.values())
 
     def add(self, project_id: str, name: str | None = None) -> None:
@@ -32,7 +32,7 @@ class Projects:
         if name is None:
             is_free = all(project.name != self.region_default for project in self._by_id.values())
             name = self.region_default if is_free else f"{self.region_default}_{project_id[:8]}"
-        self._by_id.setdefault(project_id, Project(id=project_id, name=name))
+        self._by_id.setdefault(project_id, SimulatedProject(id=project_id, name=name))
 
     def knows(self, project_id: str) -> bool:
         """Return whether the account has this project."""

@@ -20,19 +20,19 @@ from typing import Any
 
 from aiohttp import web
 
-from .auth import RawRequest, check_project
-from .calls import Call, route
-from .errors import Refusal, body_of, gateway, vpcep
-from .faults import CORRUPTING, FaultKind, FaultRule, fault_refusal
-from .problems import explained
-from .replies import Reply, corrupted, json_reply
-from .side_routes import side_route, unknown_path
-from .world import World
+from bulk.simulator.auth import RawRequest, check_project
+from bulk.simulator.calls import Call, route
+from bulk.simulator.error_answers import ErrorAnswer, body_of, gateway, vpcep
+from bulk.simulator.faults import CORRUPTING, FaultKind, FaultRule, fault_refusal
+from bulk.simulator.http_replies import HttpReply, corrupted, json_reply
+from bulk.simulator.problems import explained
+from bulk.simulator.side_routes import side_route, unknown_path
+from bulk.simulator.world import World
 
 BODY_BYTES_MAX = 12 * 2**20  # API.md, section 4.2: the gateway's bound for signed bodies
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, 0 s
 
-Answer = Reply | web.StreamResponse
+Answer = HttpReply | web.StreamResponse
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Server:
         stats.in_flight_max = max(stats.in_flight_max, stats.in_flight)
         try:
             answer = await self._dispatch(request, await _read(request))
-        except Refusal as refusal:
+        except ErrorAnswer as refusal:
             answer = self._worded(refusal)
         finally:
             stats.in_flight -= 1
@@ -140,13 +140,13 @@ class Server:
                 return corrupted(self._carried_out(call), kind)
             case kind:
                 if fault.after:
-                    with suppress(Refusal):
+                    with suppress(ErrorAnswer):
                         self._carried_out(call)
                 if kind is FaultKind.RESET:
                     return _reset(request)
                 raise fault_refusal(fault, self._now_s())
 
-    def _carried_out(self, call: Call) -> Reply:
+    def _carried_out(self, call: Call) -> HttpReply:
         return self.world.vpcep.answer(call, self._now_s())
 
     def _edit(self, fault: FaultRule) -> None:
@@ -156,7 +156,7 @@ class Server:
         except ValueError as error:
             raise vpcep("0001", f"The fault's services: {explained(error)}") from None
 
-    async def _truncated(self, request: web.BaseRequest, served: Reply) -> web.StreamResponse:
+    async def _truncated(self, request: web.BaseRequest, served: HttpReply) -> web.StreamResponse:
         """Send half of a body whose whole length was announced, and close."""
         response = web.StreamResponse(status=served.http, headers=self._headers(served))
         response.content_length = len(served.body)
@@ -166,7 +166,7 @@ class Server:
             request.transport.close()
         return response
 
-    def _worded(self, refusal: Refusal) -> Reply:
+    def _worded(self, refusal: ErrorAnswer) -> HttpReply:
         """Return the answer that a refusal is, and count it."""
         self.stats.refusals[refusal.code or str(refusal.http)] += 1
         switches, request_id = self.world.vpcep.switches, self._request_id()
@@ -174,9 +174,9 @@ class Server:
             refusal, shape=switches.error_shape, prefix=switches.gateway_prefix, request_id=request_id
         )
         headers = (*refusal.headers, (refusal.request_id_header, request_id))
-        return Reply(http=refusal.http, body=body, content_type=content_type, headers=headers)
+        return HttpReply(http=refusal.http, body=body, content_type=content_type, headers=headers)
 
-    def _headers(self, reply: Reply) -> dict[str, str]:
+    def _headers(self, reply: HttpReply) -> dict[str, str]:
         headers = {"Content-Type": reply.content_type, **dict(reply.headers)}
         headers.setdefault("X-Request-Id", self._request_id())
         if self.world.vpcep.switches.clock_skew_s:

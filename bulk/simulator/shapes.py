@@ -6,7 +6,7 @@ from math import inf
 from typing import Protocol
 
 
-class Limiter(Protocol):
+class Shape(Protocol):
     """Something that lets a request pass, or returns how long it would have to wait."""
 
     def admit(self, now_s: float) -> float | None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from .auth import RawRequest
-from .errors import Refusal, gateway
-from .lines import to_line
-from .replies import Reply, json_reply
-from .world import World
+from bulk.simulator.auth import RawRequest
+from bulk.simulator.error_answers import ErrorAnswer, gateway
+from bulk.simulator.fleet_lines import to_line
+from bulk.simulator.http_replies import HttpReply, json_reply
+from bulk.simulator.world import World
 
-Handler = Callable[[World, RawRequest, float], Reply]
+Handler = Callable[[World, RawRequest, float], HttpReply]
 
 _VERSION = {
     "id": "v1",
@@ -22,7 +22,7 @@ _VERSION = {
 _IAM_VERSION = {"id": "v3.6", "status": "stable", "updated": "2016-04-04T00:00:00Z", "media-types": []}
 
 
-def side_route(world: World, request: RawRequest, now_s: float) -> Reply:
+def side_route(world: World, request: RawRequest, now_s: float) -> HttpReply:
     """Answer a request whose path is not below `/v1/`; raises Refusal."""
     handler = _HANDLERS.get((request.method, request.path))
     if handler is None:
@@ -30,48 +30,48 @@ def side_route(world: World, request: RawRequest, now_s: float) -> Reply:
     return handler(world, request, now_s)
 
 
-def unknown_path(request: RawRequest) -> Refusal:
+def unknown_path(request: RawRequest) -> ErrorAnswer:
     """Return the gateway's answer to a path or method that no API has."""
     return gateway(
         "0101", f"The API does not exist or has not been published: {request.method} {request.path}"
     )
 
 
-def _iam_version(_world: World, request: RawRequest, _now_s: float) -> Reply:
+def _iam_version(_world: World, request: RawRequest, _now_s: float) -> HttpReply:
     link = {"rel": "self", "href": f"http://{request.headers.get('host', '')}/v3/"}
     return json_reply({"version": _IAM_VERSION | {"links": [link]}})
 
 
-def _tokens(world: World, request: RawRequest, now_s: float) -> Reply:
+def _tokens(world: World, request: RawRequest, now_s: float) -> HttpReply:
     token, described = world.iam.issue_token(request.body, now_s, life_s=world.vpcep.switches.token_life_s)
     return json_reply(described, http=201, headers=(("X-Subject-Token", token.value),))
 
 
-def _projects(world: World, request: RawRequest, now_s: float) -> Reply:
+def _projects(world: World, request: RawRequest, now_s: float) -> HttpReply:
     world.keyring.authenticate(request, now_s)
     return json_reply(world.iam.project_list(parse_qs(request.query).get("name", [None])[0]))
 
 
-def _temporary_key(world: World, request: RawRequest, now_s: float) -> Reply:
+def _temporary_key(world: World, request: RawRequest, now_s: float) -> HttpReply:
     world.keyring.authenticate(request, now_s)
     return json_reply(world.iam.temporary_key(request.body, now_s), http=201)
 
 
-def _metadata_token(world: World, request: RawRequest, now_s: float) -> Reply:
+def _metadata_token(world: World, request: RawRequest, now_s: float) -> HttpReply:
     token = world.iam.metadata_token(request.headers.get("x-metadata-token-ttl-seconds"), now_s)
-    return Reply(body=token.encode(), content_type="text/plain")
+    return HttpReply(body=token.encode(), content_type="text/plain")
 
 
-def _applied(world: World, _request: RawRequest, _now_s: float) -> Reply:
+def _applied(world: World, _request: RawRequest, _now_s: float) -> HttpReply:
     lines = b",".join(applied.line() for applied in world.journal.applied)
-    return Reply(body=b'{"applied":[' + lines + b"]}")
+    return HttpReply(body=b'{"applied":[' + lines + b"]}")
 
 
-def _switches(world: World, request: RawRequest, _now_s: float) -> Reply:
+def _switches(world: World, request: RawRequest, _now_s: float) -> HttpReply:
     problem = world.obey(request.body)
     if problem is not None:
         return json_reply({"problem": problem}, http=400)
-    return Reply(body=world.vpcep.switches.model_dump_json().encode())
+    return HttpReply(body=world.vpcep.switches.model_dump_json().encode())
 
 
 _HANDLERS: dict[tuple[str, str], Handler] = {

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args, get_origin
 
 import orjson
 
-from .faults import FaultKind
-from .iam import Identity
-from .switches import Switches
+from bulk.simulator.faults import FaultKind
+from bulk.simulator.iam_server import Identity
+from bulk.simulator.switches import Switches
 
 LIMITS = {
     "token:20/s,burst=5": "a bucket that is filled with 20 a second and holds 5",

@@ -4,17 +4,17 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .auth import Key, Keyring
-from .faults import FaultPlan, Faults
-from .fleet import Fleet, Service
-from .iam import Iam, Identity
-from .journal import Journal
-from .limits import Limits, parse_limits
-from .lines import from_line, project_id_of, to_line
-from .problems import explained
-from .projects import Projects
-from .switches import Switches
-from .vpcep import Vpcep
+from bulk.simulator.auth import Key, Keyring
+from bulk.simulator.faults import FaultPlan, Faults
+from bulk.simulator.fleet import Service, SimulatedFleet
+from bulk.simulator.fleet_lines import from_line, project_id_of, to_line
+from bulk.simulator.iam_server import Iam, Identity
+from bulk.simulator.journal import Journal
+from bulk.simulator.limits import RequestLimits, parse_limits
+from bulk.simulator.operations import Vpcep
+from bulk.simulator.problems import explained
+from bulk.simulator.projects import Projects
+from bulk.simulator.switches import Switches
 
 
 class SwitchRequest(BaseModel):
@@ -43,14 +43,14 @@ class World:
         identity: Identity,
         projects: Projects,
         switches: Switches,
-        limits: Limits,
+        limits: RequestLimits,
         faults: FaultPlan,
         journal: Journal,
     ) -> None:
         key = Key(ak=identity.ak, sk=identity.sk)
         self.keyring = Keyring(keys={key.ak: key})
         self.iam = Iam(user=identity, keyring=self.keyring, projects=projects)
-        self.vpcep = Vpcep(fleet=Fleet(), projects=projects, journal=journal, switches=switches)
+        self.vpcep = Vpcep(fleet=SimulatedFleet(), projects=projects, journal=journal, switches=switches)
         self.limits = limits
         self.faults = Faults(faults)
         self.journal = journal

@@ -30,13 +30,13 @@ from bulk.vpcep.flights import Flights, Spawn
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import (
     Credential,
-    Patience,
+    LoginPatience,
     every_project,
     find_project,
     open_credential,
     visible_projects,
 )
-from bulk.vpcep.key_probe import Trial
+from bulk.vpcep.key_probe import KeyProbe
 from bulk.vpcep.keys import KeyPair, Secret, Stamp
 from bulk.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
 from bulk.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
@@ -84,7 +84,7 @@ class ReadClient:
         self._credential = credential
         self._accepted: Secret | None = None
         self._stamp: Stamp | None = None
-        self._trial = Trial()
+        self._trial = KeyProbe()
 
     def _secret_at_hand(self) -> Secret | None:
         """Return the secret in force, where the API has accepted it and a request may leave at once."""
@@ -209,7 +209,7 @@ class Client(ReadClient):
     async def _send_in_a_task(self, put: Put, tell: Tell) -> None:
         tell(await self.modify(put.service_id, put.content))
 
-    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, trial: Trial, tell: Tell) -> None:
+    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, trial: KeyProbe, tell: Tell) -> None:
         verdict = modified(got, put.service_id)
         trial.answered(got, verdict)
         tell(await self._settled(got, verdict, secret))
@@ -227,7 +227,7 @@ async def connect(
     wire: Wire,
     env: Mapping[str, str],
     home: Path,
-    patience: Patience,
+    patience: LoginPatience,
     approve: Callable[[Endpoint, Found], object],
     endpoint: str = "",
     is_one_of_several: bool = False,
@@ -266,7 +266,7 @@ async def list_projects(
     wire: Wire,
     env: Mapping[str, str],
     home: Path,
-    patience: Patience,
+    patience: LoginPatience,
     approve: Callable[[Endpoint, Found], object],
     endpoint: str = "",
 ) -> tuple[Project, ...]:

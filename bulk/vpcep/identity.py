@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
+class LoginPatience:
     """What asking again needs: a stopwatch and a sleep, in seconds, and dice, from 0 to below 1."""
 
     monotonic: Callable[[], float]
@@ -58,7 +58,7 @@ class Patience:
     roll: Callable[[], float]
 
 
-async def patiently(ask: Callable[[], Awaitable[T]], patience: Patience, *, is_there: bool = True) -> T:
+async def patiently(ask: Callable[[], Awaitable[T]], patience: LoginPatience, *, is_there: bool = True) -> T:
     """Ask until there is an answer worth having, `TRIES` times and `PATIENCE_S` at most.
 
     Without `is_there` it is not sure that anybody is there to answer: silence is an answer then.
@@ -85,7 +85,7 @@ class Credential:
         now: Callable[[], float],
         secret: Secret,
         renew: Renewal | None,
-        patience: Patience,
+        patience: LoginPatience,
     ) -> None:
         self.account = account
         self.renewable = renew is not None
@@ -156,7 +156,7 @@ async def open_credential(
     wire: Wire,
     iam_endpoint: Endpoint | None,
     region: str,
-    patience: Patience,
+    patience: LoginPatience,
     project_id: str = "",
     metadata: Endpoint = METADATA,
 ) -> Credential:
@@ -196,7 +196,7 @@ async def find_project(
     wire: Wire,
     iam_endpoint: Endpoint | None,
     region: str,
-    patience: Patience,
+    patience: LoginPatience,
     unplaced: str = "",
 ) -> iam.Project:
     """Return the project that is named like the region (API.md, section 4.3).
@@ -223,7 +223,12 @@ async def find_project(
 
 
 async def every_project(
-    credential: Credential, *, wire: Wire, iam_endpoint: Endpoint | None, patience: Patience, name: str = ""
+    credential: Credential,
+    *,
+    wire: Wire,
+    iam_endpoint: Endpoint | None,
+    patience: LoginPatience,
+    name: str = "",
 ) -> tuple[iam.Project, ...]:
     """Return the projects that IAM lists for these credentials, or those of one name (API.md, section 4.3).
 

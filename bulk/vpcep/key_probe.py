@@ -10,7 +10,7 @@ from bulk.vpcep.replies import Answer, Lost, succeeded
 _FREE: AbstractAsyncContextManager[None] = nullcontext()
 
 
-class Trial:
+class KeyProbe:
     """What is known of one secret.
 
     More than five refused signatures in a row lock a key for five minutes (API.md, section 4.2).

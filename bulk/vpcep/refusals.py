@@ -68,7 +68,7 @@ _MESSAGES = (
 )
 
 
-class Facts(NamedTuple):
+class ErrorFacts(NamedTuple):
     """The parts of an error body, each perhaps empty."""
 
     code: str
@@ -77,7 +77,7 @@ class Facts(NamedTuple):
     encoded_authorization_message: str = ""
 
 
-def error_in(body: bytes) -> Facts:
+def error_in(body: bytes) -> ErrorFacts:
     """Return code, message and request id of an error body in any of its forms (API.md, section 3.3).
 
     A numeric code, as Keystone's, repeats the status and is no code; a body in which nothing is found gives
@@ -89,7 +89,7 @@ def error_in(body: bytes) -> Facts:
     code = _first(levels, *_CODES)
     message = _first(levels, *_MESSAGES)
     encoded = _first(levels, "encoded_authorization_message")
-    return Facts(
+    return ErrorFacts(
         "" if code.isdigit() else clean(code, CODE_CHARS_MAX),
         clean(_CANONICAL.sub("", message), MESSAGE_CHARS_MAX) if message or code else _plain(body),
         clean(_first(levels, "request_id"), CODE_CHARS_MAX),

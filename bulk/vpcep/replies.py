@@ -30,7 +30,7 @@ from bulk.model import (
     ShowVerdict,
     Throttled,
     Verdict,
-    noun,
+    value,
 )
 from bulk.puts import UNTOUCHED, UNTOUCHED_IF_SHOWN, Put
 from bulk.vpcep.code_table import DENIED, PERMANENT, RETRYABLE, THROTTLED
@@ -56,7 +56,7 @@ MISSING = frozenset({"EndPoint.0005", "EndPoint.2003"})
 """The two ways to say that the service does not exist."""
 
 
-@noun
+@value
 class Answer:
     """One reply as it came: nothing of it is understood yet."""
 
@@ -69,7 +69,7 @@ class Answer:
     """Wall clock when the reply was complete, seconds since 1970."""
 
 
-@noun
+@value
 class Lost:
     """No usable reply came."""
 

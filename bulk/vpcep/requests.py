@@ -4,14 +4,14 @@ from urllib.parse import quote
 
 import orjson
 
-from bulk.model import ServiceId, noun
+from bulk.model import ServiceId, value
 from bulk.vpcep.signing import canonical_query
 
 METADATA_TOKEN_LIFE_S = 21_600
 """How long the metadata service's own token shall live; the official SDK asks for the same."""
 
 
-@noun
+@value
 class Request:
     """One request; path and query are encoded, the body is the bytes that are sent."""
 

@@ -33,7 +33,7 @@ from bulk.vpcep.aiohttp_inside import (
 )
 from bulk.vpcep.codes import NoReply
 from bulk.vpcep.echoes import Echoes
-from bulk.vpcep.key_probe import Trial
+from bulk.vpcep.key_probe import KeyProbe
 from bulk.vpcep.keys import Secret
 from bulk.vpcep.proxies import passwords_in, proxy_for
 from bulk.vpcep.refusals import MESSAGE_CHARS_MAX, clean
@@ -48,7 +48,7 @@ _SAME = ("Accept: */*", "Accept-Encoding: identity", "User-Agent: bulk")
 """Header lines of every request. Without compression the bound on a body is one on what it unpacks to."""
 
 
-class Clock(Protocol):
+class WireClock(Protocol):
     """The two clocks that a request needs."""
 
     def now(self) -> float:
@@ -123,7 +123,7 @@ class Wire:
     """The connections of one run, shared by all its clients."""
 
     def __init__(
-        self, *, connector: Connector, clock: Clock, env: Mapping[str, str], timeouts: Timeouts
+        self, *, connector: Connector, clock: WireClock, env: Mapping[str, str], timeouts: Timeouts
     ) -> None:
         self.clock = clock
         self._connector = connector
@@ -135,13 +135,13 @@ class Wire:
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._tls: ssl.SSLContext | None = None
-        self._trials: dict[Secret, Trial] = {}
+        self._trials: dict[Secret, KeyProbe] = {}
         self.echoes = Echoes(*passwords_in(env))
         """The secrets in force, which no text of any server is to repeat."""
 
-    def trial(self, secret: Secret) -> Trial:
+    def trial(self, secret: Secret) -> KeyProbe:
         """Return the state of a secret that all clients of the run share."""
-        return self._trials.setdefault(secret, Trial())
+        return self._trials.setdefault(secret, KeyProbe())
 
     def route(self, endpoint: Endpoint) -> Route:
         """Return the way to an endpoint.
@@ -265,7 +265,7 @@ class Wire:
 
 @asynccontextmanager
 async def open_wire(
-    *, clock: Clock, env: Mapping[str, str], timeouts: Timeouts | None = None
+    *, clock: WireClock, env: Mapping[str, str], timeouts: Timeouts | None = None
 ) -> AsyncIterator[Wire]:
     """Open the connections of a run; leaving closes them.
 

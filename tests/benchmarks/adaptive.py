@@ -31,12 +31,12 @@ class Refusals:
     """Knows a refusal when it sees one, as botocore asks."""
 
     def is_throttling_error(self, *, refused: bool, **_: Any) -> bool:
-        """Say whether it was one."""
+        """Return whether it was one."""
         return refused
 
 
 def limiter() -> ClientRateLimiter:
-    """Give botocore's limiter as it is put together there."""
+    """Return botocore's limiter as it is put together there."""
     clock = bucket.Clock()
     return ClientRateLimiter(
         rate_adjustor=throttling.CubicCalculator(starting_max_rate=0, start_time=clock.current_time()),

@@ -14,23 +14,23 @@ class Bar:
     at_most: float = float("inf")
 
     def kept(self, value: float) -> bool:
-        """Say whether a value reaches it."""
+        """Return whether a value reaches it."""
         return self.at_least <= value <= self.at_most
 
     def __str__(self) -> str:
-        """Give `ratio 0.75..`, `refused ..0.01`."""
+        """Return `ratio 0.75..`, `refused ..0.01`."""
         low = "" if self.at_least == float("-inf") else f"{self.at_least:,g}"
         high = "" if self.at_most == float("inf") else f"{self.at_most:,g}"
         return f"{self.figure} {low}..{high}"
 
 
 def at_least(figure: str, value: float) -> Bar:
-    """Give the bar for a figure that must not be lower."""
+    """Return the bar for a figure that must not be lower."""
     return Bar(figure=figure, at_least=value)
 
 
 def at_most(figure: str, value: float) -> Bar:
-    """Give the bar for a figure that must not be higher."""
+    """Return the bar for a figure that must not be higher."""
     return Bar(figure=figure, at_most=value)
 
 
@@ -46,11 +46,11 @@ class Row:
 
     @property
     def kept(self) -> bool | None:
-        """Say whether every bar is kept; None where there is none."""
+        """Return whether every bar is kept; None where there is none."""
         return all(bar.kept(self.figures[bar.figure]) for bar in self.bars) if self.bars else None
 
     def json(self) -> dict[str, object]:
-        """Give the row for machines."""
+        """Return the row for machines."""
         return {
             "section": self.section,
             "name": self.name,

@@ -9,17 +9,17 @@ CLIENT_PORT_BEFORE, CLIENT_PORT_AFTER = 443, 8443
 
 
 def project_id(number: int) -> str:
-    """Give the id of a project: its number in 32 hex digits."""
+    """Return the id of a project: its number in 32 hex digits."""
     return f"{number:032x}"
 
 
 def service_id(number: int) -> str:
-    """Give the id of a service, which ends in its number."""
+    """Return the id of a service, which ends in its number."""
     return f"4189d3c2-8882-4871-a3c2-{number:012}"
 
 
 def ports_json(client_port: int) -> bytes:
-    """Give the two mappings of a service, as the API writes them."""
+    """Return the two mappings of a service, as the API writes them."""
     return (
         b'[{"client_port":80,"server_port":8080,"protocol":"TCP"},'
         b'{"client_port":%d,"server_port":9443,"protocol":"TCP"}]' % client_port
@@ -32,7 +32,7 @@ BODY = b'{"ports":%b}' % ports_json(CLIENT_PORT_AFTER)
 
 
 def service_json(number: int, project: int, ports: bytes) -> bytes:
-    """Give the service object, with the fields of a reply (API.md, section 1.1)."""
+    """Return the service object, with the fields of a reply (API.md, section 1.1)."""
     name = service_id(number)
     return (
         f'{{"id":"{name}","port_id":"7c1f0c52-3f4b-4d0e-9f2b-{number:012}",'

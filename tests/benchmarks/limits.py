@@ -36,7 +36,7 @@ class Hidden:
 
     @property
     def name(self) -> str:
-        """Give what tells it from the others."""
+        """Return what tells it from the others."""
         noise = f", noise {self.noise:.0%}" if self.noise else ""
         return f"{self.rate} at {self.spec}{noise}"
 
@@ -64,7 +64,7 @@ LIMITS = (
 
 
 def found(home: Path) -> Iterator[Row]:
-    """Give the row of each limit; all are run at the same time, which takes about half a minute.
+    """Return the row of each limit; all are run at the same time, which takes about half a minute.
 
     Where botocore is installed, its adaptive mode then meets the same limits.
     """
@@ -129,7 +129,7 @@ def _line(number: int) -> bytes:
 
 
 def _told_by_bulk(folder: Path) -> Iterator[tuple[float, bool]]:
-    """Give when each reply to a PUT came, and whether it was a refusal."""
+    """Return when each reply to a PUT came, and whether it was a refusal."""
     for _, record in records(next(folder.glob("runs/*.ledger.jsonl")), whole=False):
         is_refusal = record["type"] == "attempt" and record["verdict"] == "throttled"
         if record["type"] == "outcome" or is_refusal:

@@ -43,14 +43,14 @@ class ChildFailed(Exception):
 
 
 def environment(home: Path) -> dict[str, str]:
-    """Give the environment of every child: nobody's settings, an empty home, keys that the server ignores."""
+    """Return the environment of every child: no settings, an empty home, keys that the server ignores."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_STEERS)}
     keys = {"HUAWEICLOUD_SDK_AK": AK, "HUAWEICLOUD_SDK_SK": SK, "BULK_REGION": REGION}
     return kept | keys | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONPATH": str(ROOT)}
 
 
 def python(*argv: str) -> list[str]:
-    """Give the command that runs a module with this interpreter."""
+    """Return the command that runs a module with this interpreter."""
     return [sys.executable, "-m", *argv]
 
 
@@ -129,7 +129,7 @@ class Server:
         self.counts()
 
     def counts(self) -> dict[str, Any]:
-        """Give what it did, and the CPU seconds it took, since it was last asked."""
+        """Return what it did, and the CPU seconds it took, since it was last asked."""
         return self._ask("/counts")
 
     def _ask(self, path: str) -> dict[str, Any]:

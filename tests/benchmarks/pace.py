@@ -84,12 +84,12 @@ async def work(limiter: Limiter, port: int) -> None:
 
 
 def most(arrivals: list[float], window_s: float) -> int:
-    """Give the most arrivals in any window of that length."""
+    """Return the most arrivals in any window of that length."""
     return max(bisect_left(arrivals, at + window_s) - number for number, at in enumerate(arrivals))
 
 
 def held(rates: Sequence[float]) -> Iterator[Row]:
-    """Give the row of each rate, at least ten seconds of each."""
+    """Return the row of each rate, at least ten seconds of each."""
     ours, theirs = multiprocessing.Pipe()
     server = multiprocessing.get_context("spawn").Process(target=record, args=(theirs,))
     server.start()

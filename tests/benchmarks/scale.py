@@ -22,14 +22,14 @@ STARTS = 5
 
 
 def started(home: Path) -> Iterator[Row]:
-    """Give how long `bulk --help` takes."""
+    """Return how long `bulk --help` takes."""
     walls = [spend(python("bulk", "--help"), home=home).wall_s for _ in range(STARTS)]
     figures = {"wall_s": median(walls)}
     yield Row(section="scale", name="bulk --help", figures=figures, bars=(at_most("wall_s", 0.2),))
 
 
 def checked(rows: int, home: Path) -> Iterator[Row]:
-    """Give how fast a sorted job file is checked, and what memory a row takes."""
+    """Return how fast a sorted job file is checked, and what memory a row takes."""
     few = min(rows, PAGE)
     small = spend(_check(home, few), home=home)
     spent = spend(_check(home, rows), home=home)
@@ -50,7 +50,7 @@ def _check(home: Path, rows: int) -> list[str]:
 
 
 def run(rows: int, projects: int, home: Path) -> Iterator[Row]:
-    """Give plan, apply and resume of one job over so many projects."""
+    """Return plan, apply and resume of one job over so many projects."""
     per_project = ceil(rows / projects)
     job = write_job(home / "scale.csv", rows, services_per_project=per_project)
     plan = home / "scale.ledger.jsonl"

@@ -45,7 +45,7 @@ class Fleet:
         self._cpu_s = time.process_time()
 
     def answer(self, method: bytes, path: bytes, body: bytes) -> bytes:
-        """Give the whole reply to one request."""
+        """Return the whole reply to one request."""
         if method == b"PUT":
             return self._modify(int(path[-12:]), body)
         if path == b"/counts":
@@ -60,7 +60,7 @@ class Fleet:
         return self._one(int(path[-12:]))
 
     def counts(self) -> dict[str, Any]:
-        """Give requests, monotonic times of first and last PUT, CPU seconds; then count from nothing."""
+        """Return requests, monotonic times of first and last PUT, CPU seconds; then count from nothing."""
         times = {"first_put_at": self._first_put_at, "last_put_at": self._last_put_at}
         counts = {**self._counts, **times, "cpu_s": time.process_time() - self._cpu_s}
         self._forget()

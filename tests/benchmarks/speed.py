@@ -45,7 +45,7 @@ class Lap:
 
 
 def measured(rows: int, home: Path) -> Iterator[Row]:
-    """Give the row of each contender, and those of the pipeline against them."""
+    """Return the row of each contender, and those of the pipeline against them."""
     with (
         serving(python("tests.benchmarks.server", str(rows)), home=home) as server,
         serving(python("tests.benchmarks.server", "1"), home=home) as small,
@@ -62,7 +62,7 @@ def measured(rows: int, home: Path) -> Iterator[Row]:
 
 
 def pipeline(home: Path) -> Contender:
-    """Give `bulk apply` with everything it does: read, plan, intents, ledger, verify, report."""
+    """Return `bulk apply` with everything it does: read, plan, intents, ledger, verify, report."""
 
     def command(url: str, rows: int) -> list[str]:
         job = write_job(home / f"speed-{rows}.csv", rows, services_per_project=rows)
@@ -73,7 +73,7 @@ def pipeline(home: Path) -> Contender:
 
 
 def peers(rows: int, home: Path) -> Iterator[Contender]:
-    """Give the peers that can run here, each with as many rows as take it about two seconds."""
+    """Return the peers that can run here, each with as many rows as take it about two seconds."""
     yield Contender(name="bare aiohttp loop", rows=0, command=_peer("bare"), bar=0.75)
     yield Contender(name="official SDK, 50 threads", rows=min(rows, 2000), command=_peer("sdk"), bar=6.0)
     yield Contender(
@@ -88,7 +88,7 @@ def _peer(which: str) -> Callable[[str, int], list[str]]:
 
 
 def _parallel(home: Path) -> Callable[[str, int], list[str]]:
-    """Give the line that people write: eight curls at a time, each noted in a job log."""
+    """Return the line that people write: eight curls at a time, each noted in a job log."""
     body = home / "body.json"
     body.write_bytes(BODY)
 
@@ -105,7 +105,7 @@ def _parallel(home: Path) -> Callable[[str, int], list[str]]:
 
 
 def _alone(contender: Contender, small: Server, home: Path) -> Spent:
-    """Give what one row takes: the start-up."""
+    """Return what one row takes: the start-up."""
     small.reset()
     return spend(contender.command(small.url, 1), home=home)
 

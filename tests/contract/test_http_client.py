@@ -35,12 +35,12 @@ from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
 from bulk.vpcep.client import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
 from bulk.vpcep.credentials import Agency, Found, find_credentials
-from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, Patience, open_credential
+from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, LoginPatience, open_credential
 from bulk.vpcep.keys import KeyPair, Token
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 from tests.fakes import FakeClock, FixedDice
-from tests.nouns import change
+from tests.values import change
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
@@ -63,11 +63,11 @@ class Clock:
         self.wall = 1_768_465_800.0
 
     def now(self) -> float:
-        """Give the wall clock."""
+        """Return the wall clock."""
         return self.wall
 
     def monotonic(self) -> float:
-        """Give the stopwatch."""
+        """Return the stopwatch."""
         return self.wall
 
 
@@ -80,7 +80,7 @@ class Reach:
         self._wire = wire
         self._home = home
         self.waits = FakeClock()
-        self.patience = Patience(
+        self.patience = LoginPatience(
             monotonic=self.waits.monotonic, sleep=self.waits.sleep, roll=FixedDice().random
         )
 
@@ -93,7 +93,7 @@ class Reach:
         endpoint: str = "",
         is_one_of_several: bool = False,
     ) -> Client:
-        """Give a client with the credentials of this environment."""
+        """Return a client with the credentials of this environment."""
         return await connect(
             Client,
             target=Target(region=region, project_id=project_id),
@@ -107,11 +107,11 @@ class Reach:
         )
 
     def hides(self, secret: str) -> bool:
-        """Say whether an answer that repeats a text would be cleaned of it."""
+        """Return whether an answer that repeats a text would be cleaned of it."""
         return self._wire.echoes.hide_in_text(f"a {secret}.") == "a [redacted]."
 
     async def credential(self, found: Found, metadata: str = "") -> Credential:
-        """Give an opened credential; the simulator stands in for the metadata service as well."""
+        """Return an opened credential; the simulator stands in for the metadata service as well."""
         here = parse_endpoint(metadata or self.simulator.url)
         return await open_credential(
             found,
@@ -124,7 +124,7 @@ class Reach:
 
 
 @asynccontextmanager
-async def reach(home: Path, **given: Any) -> AsyncIterator[Reach]:
+async def connections(home: Path, **given: Any) -> AsyncIterator[Reach]:
     """Run a simulator with the fleet of one service, or as given."""
     clock = Clock()
     async with (
@@ -163,7 +163,7 @@ async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
 
 async def test_a_reply_that_is_plainly_as_asked_is_not_taken_apart(tmp_path: Path) -> None:
     """Once the API has accepted the key the PUTs share one connection, and only what is odd is looked at."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client()
         found = await client.show(ID)
         assert isinstance(found, Done)
@@ -189,7 +189,7 @@ async def test_a_plain_success_keeps_no_id_that_repeats_a_secret(tmp_path: Path,
         writer.close()
 
     server = await asyncio.start_server(repeating, "127.0.0.1", 0)
-    async with reach(tmp_path) as place, server:
+    async with connections(tmp_path) as place, server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         client = await place.client(env, endpoint=url)
         found = await client.show(ID)
@@ -201,7 +201,7 @@ async def test_a_plain_success_keeps_no_id_that_repeats_a_secret(tmp_path: Path,
 
 async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
     """The simulator verifies every signature and counts what took effect."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client()
         page = await client.list_page(offset=0, limit=1000)
         done = await put(client)
@@ -217,7 +217,7 @@ async def test_list_show_and_modify_with_an_access_key(tmp_path: Path) -> None:
 
 async def test_a_key_is_tried_by_one_request_before_others_follow(tmp_path: Path) -> None:
     """Five refused signatures lock it: of twenty requests by two clients one leaves, and answers for all."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         env = {**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"}
         clients = [await place.client(env, project_id=project_id) for project_id in (PROJECT, "f" * 32)]
         asked = [client.list_page(offset=0, limit=1000) for client in clients for _ in range(10)]
@@ -231,7 +231,10 @@ async def test_an_answer_that_says_nothing_about_a_key_lets_no_others_follow(
     tmp_path: Path, http: int
 ) -> None:
     """A gateway that is busy has not looked at the signature: the next request goes alone as well."""
-    async with reach(tmp_path) as place, answering(401, b"no", before=[http] * 3 + [401] + [599] * 9) as url:
+    async with (
+        connections(tmp_path) as place,
+        answering(401, b"no", before=[http] * 3 + [401] + [599] * 9) as url,
+    ):
         client = await place.client(endpoint=url)
         for _ in range(3):
             await client.list_page(offset=0, limit=1000)
@@ -248,7 +251,7 @@ async def test_a_refused_key_is_used_no_more_however_the_refusal_is_worded(
 ) -> None:
     """The status 401 says so whatever the code; a code that means the key says so at any status."""
     body = orjson.dumps({"error_code": code, "error_msg": "no"})
-    async with reach(tmp_path) as place, answering(http, body) as url:
+    async with connections(tmp_path) as place, answering(http, body) as url:
         client = await place.client(endpoint=url)
         verdicts = [await client.list_page(offset=0, limit=1000)]
     verdicts += [await client.list_page(offset=0, limit=1000)]  # nobody is there to answer it
@@ -257,7 +260,7 @@ async def test_a_refused_key_is_used_no_more_however_the_refusal_is_worded(
 
 async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -> None:
     """The token is one of the signed headers."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         key = place.simulator.temporary_key()
         env = {
             "HUAWEICLOUD_SDK_AK": key.ak,
@@ -270,14 +273,14 @@ async def test_temporary_key_is_signed_with_its_security_token(tmp_path: Path) -
 
 async def test_ready_token_is_enough(tmp_path: Path) -> None:
     """Nothing is signed then."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
         assert isinstance(await put(client), Done)
 
 
 async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> None:
     """It cannot be renewed."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client({"HW_AUTH_TOKEN": place.simulator.token(PROJECT)})
         place.simulator.world.keyring.expire_tokens()
         verdict = await put(client)
@@ -287,7 +290,7 @@ async def test_ended_ready_token_ends_the_run_with_a_hint(tmp_path: Path) -> Non
 
 async def test_wrong_secret_ends_the_run_with_a_hint(tmp_path: Path) -> None:
     """What the gateway repeats of the request is left out: it buries what is wrong."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"})
         verdict = await put(client)
     assert isinstance(verdict, Abort)
@@ -299,7 +302,7 @@ async def test_wrong_secret_ends_the_run_with_a_hint(tmp_path: Path) -> None:
 
 async def test_wrong_clock_is_named(tmp_path: Path) -> None:
     """A signature from an hour ago is refused, and the replies' date says why."""
-    async with reach(tmp_path, clock=time.time) as place:
+    async with connections(tmp_path, clock=time.time) as place:
         place.clock.wall = time.time() - 3600
         verdict = await put(await place.client())
     assert isinstance(verdict, Abort)
@@ -308,7 +311,7 @@ async def test_wrong_clock_is_named(tmp_path: Path) -> None:
 
 async def test_security_token_in_a_refusal_is_not_told(tmp_path: Path) -> None:
     """The gateway quotes the signed headers, and the token is one."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         key = place.simulator.temporary_key()
         env = {
             "HUAWEICLOUD_SDK_AK": key.ak,
@@ -323,7 +326,7 @@ async def test_security_token_in_a_refusal_is_not_told(tmp_path: Path) -> None:
 
 async def test_token_in_a_refusal_is_not_told_however_it_is_quoted(tmp_path: Path) -> None:
     """The very text is looked for, not only the usual words around it."""
-    async with reach(tmp_path) as place, answering(401, b"I do not like MIIabc") as url:
+    async with connections(tmp_path) as place, answering(401, b"I do not like MIIabc") as url:
         client = await place.client({"HW_AUTH_TOKEN": "MIIabc"}, endpoint=url)
         verdict = await put(client)
     assert isinstance(verdict, Abort)
@@ -336,7 +339,7 @@ async def test_iam_that_repeats_the_password_is_not_quoted(tmp_path: Path, http:
     for told in ("Pa55word-of-sixteen", "Pa55word%2Dof-sixteen", "UGE1NXdvcmQtb2Ytc2l4dGVlbg=="):
         body = orjson.dumps({"error": {"message": f"no {told}", "code": f"IAM.{told}"}})
         found = find_credentials(env={**USER, "HW_USER_PASSWORD": "Pa55word-of-sixteen"}, home=tmp_path)
-        async with reach(tmp_path) as place, answering(http, body) as url:
+        async with connections(tmp_path) as place, answering(http, body) as url:
             with pytest.raises(CannotRun) as caught:
                 await place.credential(found, url)
         said = f"{caught.value.message} {caught.value.hint}"
@@ -346,7 +349,7 @@ async def test_iam_that_repeats_the_password_is_not_quoted(tmp_path: Path, http:
 
 async def test_what_iam_or_metadata_gave_is_in_no_answer_from_then_on(tmp_path: Path) -> None:
     """Tokens, temporary keys, the metadata service's own token: each is in force once it came."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         token = await place.credential(find_credentials(env=USER, home=tmp_path))
         key = await place.credential(Found(source=Agency(), place="", account=""))
         for secret in (token.current(0.0), key.current(0.0)):
@@ -362,7 +365,7 @@ async def test_a_secret_that_is_given_again_is_whole(tmp_path: Path) -> None:
     """The metadata service gives the same key until it is changed; its own token likewise."""
     key = {"access": "AK1", "secret": "s3cret-of-24-characters!", "securitytoken": "t0ken-of-16-chars"}
     body = orjson.dumps({"credential": key | {"expires_at": "2100-01-01T00:00:00Z"}})
-    async with reach(tmp_path) as place, answering(200, body) as url:
+    async with connections(tmp_path) as place, answering(200, body) as url:
         opened = await place.credential(Found(source=Agency(), place="", account=""), url)
         first = opened.current(0.0)
         assert isinstance(first, KeyPair)
@@ -373,7 +376,7 @@ async def test_a_secret_that_is_given_again_is_whole(tmp_path: Path) -> None:
 
 async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:
     """And the budget is that of the account the user belongs to."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client(USER)
         assert isinstance(await put(client), Done)
         assert client.account == IDENTITY.domain
@@ -381,7 +384,7 @@ async def test_password_becomes_a_token_of_the_project(tmp_path: Path) -> None:
 
 async def test_token_that_ends_mid_run_is_renewed_and_costs_the_row_nothing(tmp_path: Path) -> None:
     """All requests in flight are refused; IAM is asked once; the next attempts go through."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client(USER)
         assert isinstance(await client.show(ID), Done)
         place.simulator.world.keyring.expire_tokens()
@@ -393,7 +396,7 @@ async def test_token_that_ends_mid_run_is_renewed_and_costs_the_row_nothing(tmp_
 
 async def test_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
     """At 80 % of its life no request is refused for it."""
-    async with reach(tmp_path, switches=Switches(token_life_s=100.0)) as place:
+    async with connections(tmp_path, switches=Switches(token_life_s=100.0)) as place:
         client = await place.client(USER)
         place.clock.wall += 81.0
         assert isinstance(await put(client), Done)
@@ -402,7 +405,7 @@ async def test_token_is_renewed_before_it_ends(tmp_path: Path) -> None:
 
 async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -> None:
     """Its look, its window and the brake are minutes old then; it costs the row nothing. A read may go."""
-    async with reach(tmp_path, switches=Switches(token_life_s=100.0)) as place:
+    async with connections(tmp_path, switches=Switches(token_life_s=100.0)) as place:
         client = await place.client(USER)
         renew = client._credential._renew
         assert renew
@@ -422,7 +425,7 @@ async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -
 
 async def test_new_token_that_is_refused_as_well_ends_the_run(tmp_path: Path) -> None:
     """Asking IAM again and again would not help."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client(USER)
         assert isinstance(await client.show(ID), Done)
         place.simulator.world.keyring.expire_tokens()
@@ -434,7 +437,7 @@ async def test_new_token_that_is_refused_as_well_ends_the_run(tmp_path: Path) ->
 
 async def test_renewal_that_iam_refuses_ends_the_run(tmp_path: Path) -> None:
     """The password was changed meanwhile."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         client = await place.client(USER)
         await client.show(ID)
         place.simulator.world.keyring.expire_tokens()
@@ -447,7 +450,7 @@ async def test_renewal_that_iam_refuses_ends_the_run(tmp_path: Path) -> None:
 
 async def test_lost_reply_proves_no_token(tmp_path: Path) -> None:
     """A token is good once the server has answered to it, not before."""
-    async with reach(tmp_path, fleet=[{**FLEET[0], "description": "x" * REPLY_BYTES_MAX}]) as place:
+    async with connections(tmp_path, fleet=[{**FLEET[0], "description": "x" * REPLY_BYTES_MAX}]) as place:
         client = await place.client(USER)
         assert isinstance(await put(client), Doubt)
         place.simulator.world.keyring.expire_tokens()
@@ -456,7 +459,7 @@ async def test_lost_reply_proves_no_token(tmp_path: Path) -> None:
 
 async def test_wrong_password_is_told_before_anything_is_sent(tmp_path: Path) -> None:
     """The error names IAM's answer and what to check, and shows no password."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         with pytest.raises(CredentialsError) as raised:
             await place.client({**USER, "HW_USER_PASSWORD": "hidden"})
     assert "HW_USER_NAME" in raised.value.message
@@ -465,14 +468,14 @@ async def test_wrong_password_is_told_before_anything_is_sent(tmp_path: Path) ->
 
 async def test_iam_out_of_reach_is_told(tmp_path: Path) -> None:
     """It is the network, not the credentials."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         with pytest.raises(CannotRun, match="connect_failed"):
             await place.client({**USER, "HUAWEICLOUD_SDK_IAM_ENDPOINT": "http://127.0.0.1:1"})
 
 
 async def test_project_is_looked_up_by_the_region(tmp_path: Path) -> None:
     """With a key as with a password."""
-    async with reach(tmp_path, projects={"cn-north-4": PROJECT}) as place:
+    async with connections(tmp_path, projects={"cn-north-4": PROJECT}) as place:
         for env in (KEYS, USER):
             assert (await place.client(env, project_id="")).project_id == PROJECT
 
@@ -505,7 +508,7 @@ async def test_region_without_exactly_one_project_is_told(
     tmp_path: Path, found: list[dict[str, str]], said: str
 ) -> None:
     """All that were found are listed, and the way out is named."""
-    async with reach(tmp_path) as place, answering(200, orjson.dumps({"projects": found})) as url:
+    async with connections(tmp_path) as place, answering(200, orjson.dumps({"projects": found})) as url:
         with pytest.raises(CredentialsError, match=said) as raised:
             await place.client({**KEYS, "HUAWEICLOUD_SDK_IAM_ENDPOINT": url}, project_id="")
     assert all(project["name"] in raised.value.message for project in found)
@@ -522,7 +525,7 @@ class Script:
     """The first line of each request."""
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Give the next answer and close."""
+        """Return the next answer and close."""
         head = await reader.readuntil(b"\r\n\r\n")
         self.asked.append(head.split(b"\r\n")[0])
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -561,7 +564,7 @@ async def test_iam_is_asked_again_while_it_is_in_trouble(
     tmp_path: Path, env: Mapping[str, str], good: bytes, trouble: bytes | None
 ) -> None:
     """A look-up and a login are like any other read: throttled, broken or cut off, with backoff."""
-    async with reach(tmp_path) as place, playing(trouble, trouble, good) as iam:
+    async with connections(tmp_path) as place, playing(trouble, trouble, good) as iam:
         named = PROJECT if good is TOKEN else ""
         client = await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id=named)
         assert client.project_id == PROJECT
@@ -575,7 +578,7 @@ async def test_iam_is_asked_a_bounded_number_of_times(
     tmp_path: Path, env: Mapping[str, str], trouble: bytes | None
 ) -> None:
     """Then the command says what IAM answered last."""
-    async with reach(tmp_path) as place, playing(trouble) as iam:
+    async with connections(tmp_path) as place, playing(trouble) as iam:
         with pytest.raises(CannotRun):
             await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
     assert len(iam.asked) == TRIES
@@ -585,17 +588,17 @@ async def test_iam_is_asked_a_bounded_number_of_times(
 async def test_iam_says_how_long_to_wait(tmp_path: Path, http: int) -> None:
     """A minute altogether it is waited for; a longer wait is nobody's patience."""
     env = dict(KEYS)
-    async with reach(tmp_path) as place, playing(reply(http, b"", "Retry-After: 7"), MINE) as iam:
+    async with connections(tmp_path) as place, playing(reply(http, b"", "Retry-After: 7"), MINE) as iam:
         await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
     assert place.waits.slept_s == [7.0]
     for late_s in (PATIENCE_S + 1, 3_600):
         late = reply(http, b"", f"Retry-After: {late_s}")
-        async with reach(tmp_path) as place, playing(late, MINE) as iam:
+        async with connections(tmp_path) as place, playing(late, MINE) as iam:
             with pytest.raises(CannotRun):
                 await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
         assert (len(iam.asked), place.waits.slept_s) == (1, [])
     half = reply(http, b"", f"Retry-After: {PATIENCE_S / 2 + 1}")
-    async with reach(tmp_path) as place, playing(half, half, MINE) as iam:
+    async with connections(tmp_path) as place, playing(half, half, MINE) as iam:
         with pytest.raises(CannotRun):
             await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
     assert len(iam.asked) == 2
@@ -607,7 +610,7 @@ async def test_iam_is_not_asked_again_what_it_has_refused(
     tmp_path: Path, env: Mapping[str, str], http: int
 ) -> None:
     """Wrong passwords and keys that are tried again lock the account."""
-    async with reach(tmp_path) as place, playing(reply(http)) as iam:
+    async with connections(tmp_path) as place, playing(reply(http)) as iam:
         with pytest.raises(CredentialsError):
             await place.client({**env, "HUAWEICLOUD_SDK_IAM_ENDPOINT": iam.url}, project_id="")
     assert len(iam.asked) == 1
@@ -620,7 +623,7 @@ KEY = reply(200, orjson.dumps({"credential": CREDENTIAL}))
 @pytest.mark.parametrize("http", [404, 405, 503])
 async def test_a_metadata_service_without_tokens_is_asked_in_the_older_way(tmp_path: Path, http: int) -> None:
     """As the official SDK does: version 1 is what every region has."""
-    async with reach(tmp_path) as place, playing(reply(http), KEY) as metadata:
+    async with connections(tmp_path) as place, playing(reply(http), KEY) as metadata:
         credential = await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
     key = credential.current(place.clock.now())
     assert isinstance(key, KeyPair)
@@ -634,7 +637,7 @@ async def test_a_metadata_service_without_tokens_is_asked_in_the_older_way(tmp_p
 async def test_a_metadata_service_in_trouble_is_asked_again(tmp_path: Path) -> None:
     """Somebody is there, and says: not now."""
     token = reply(200, b"abc")
-    async with reach(tmp_path) as place, playing(reply(429), token, reply(500), token, KEY) as metadata:
+    async with connections(tmp_path) as place, playing(reply(429), token, reply(500), token, KEY) as metadata:
         credential = await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
     assert isinstance(credential.current(place.clock.now()), KeyPair)
     assert place.waits.slept_s == [0.25, 0.5]
@@ -642,7 +645,7 @@ async def test_a_metadata_service_in_trouble_is_asked_again(tmp_path: Path) -> N
 
 async def test_elsewhere_than_on_a_cloud_server_nobody_waits_for_metadata(tmp_path: Path) -> None:
     """Silence is an answer there, and nearly every command without credentials hears it."""
-    async with reach(tmp_path) as place, playing(None) as metadata:
+    async with connections(tmp_path) as place, playing(None) as metadata:
         with pytest.raises(CredentialsError):
             await place.credential(find_credentials(env={}, home=tmp_path), metadata.url)
     assert (len(metadata.asked), place.waits.slept_s) == (1, [])
@@ -661,7 +664,7 @@ async def test_a_project_of_the_environment_is_of_one_region_only(
     tmp_path: Path, env: Mapping[str, str], variable: str, named: str, north: str, south: str
 ) -> None:
     """Where a job has several regions, IAM says of which; the others have the project of their name."""
-    async with reach(tmp_path, projects=PROJECTS) as place:
+    async with connections(tmp_path, projects=PROJECTS) as place:
         for region, project_id in (("cn-north-4", north), ("cn-south-1", south)):
             client = await place.client(
                 {**env, variable: named}, region=region, project_id="", is_one_of_several=True
@@ -672,7 +675,7 @@ async def test_a_project_of_the_environment_is_of_one_region_only(
 
 async def test_a_project_of_the_environment_that_iam_does_not_list_is_of_no_region(tmp_path: Path) -> None:
     """It is neither used for all of them nor passed over."""
-    async with reach(tmp_path, projects=PROJECTS) as place:
+    async with connections(tmp_path, projects=PROJECTS) as place:
         env = {**KEYS, "HW_PROJECT_ID": "d" * 32}
         with pytest.raises(CredentialsError, match=r"d{32} of the variable or profile") as raised:
             await place.client(env, project_id="", is_one_of_several=True)
@@ -682,7 +685,7 @@ async def test_a_project_of_the_environment_that_iam_does_not_list_is_of_no_regi
 
 async def test_project_of_the_environment_needs_no_look_up(tmp_path: Path) -> None:
     """The row's own goes before it."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         env = {**KEYS, "HUAWEICLOUD_SDK_PROJECT_ID": "77"}
         assert (await place.client(env, project_id="")).project_id == "77"
         assert (await place.client(env)).project_id == PROJECT
@@ -690,14 +693,14 @@ async def test_project_of_the_environment_needs_no_look_up(tmp_path: Path) -> No
 
 async def test_project_look_up_with_a_wrong_key_is_told(tmp_path: Path) -> None:
     """With the gateway's code."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         with pytest.raises(CredentialsError, match=r"region cn-north-4.*APIGW\.0301"):
             await place.client({**KEYS, "HUAWEICLOUD_SDK_SK": "wrong"}, project_id="")
 
 
 async def test_agency_of_the_cloud_server_gives_keys_that_end(tmp_path: Path) -> None:
     """They come from the metadata service and are renewed in time."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         credential = await place.credential(find_credentials(env={}, home=tmp_path))
         key = credential.current(place.clock.now())
         assert isinstance(key, KeyPair)
@@ -709,7 +712,7 @@ async def test_agency_of_the_cloud_server_gives_keys_that_end(tmp_path: Path) ->
 
 async def test_without_any_credentials_the_places_are_listed(tmp_path: Path) -> None:
     """A cloud server without an agency answers 404; elsewhere nobody answers at all."""
-    async with reach(tmp_path) as place, answering(404, b"") as url:
+    async with connections(tmp_path) as place, answering(404, b"") as url:
         for address in (url, "http://127.0.0.1:1"):
             with pytest.raises(CredentialsError, match="HUAWEICLOUD_SDK_AK") as raised:
                 await place.credential(find_credentials(env={}, home=tmp_path), address)
@@ -738,7 +741,7 @@ async def test_without_any_credentials_the_places_are_listed(tmp_path: Path) -> 
 )
 async def test_every_fault_has_its_verdict(tmp_path: Path, fault: str, kind: type) -> None:
     """And none makes the client send the PUT twice."""
-    async with reach(tmp_path, faults={"rules": [{"kind": fault, "method": "PUT"}]}) as place:
+    async with connections(tmp_path, faults={"rules": [{"kind": fault, "method": "PUT"}]}) as place:
         client = await place.client()
         await client.show(ID)
         verdict = await put(client)
@@ -749,7 +752,7 @@ async def test_every_fault_has_its_verdict(tmp_path: Path, fault: str, kind: typ
 @pytest.mark.parametrize("fault", ["error_500", "reset", "truncated_body", "html_body", "empty_body"])
 async def test_every_lost_read_is_worth_another_attempt(tmp_path: Path, fault: str) -> None:
     """A read changes nothing."""
-    async with reach(tmp_path, faults={"rules": [{"kind": fault, "times": 2}]}) as place:
+    async with connections(tmp_path, faults={"rules": [{"kind": fault, "times": 2}]}) as place:
         client = await place.client()
         assert isinstance(await client.show(ID), Retry)
         assert isinstance(await client.list_page(offset=0, limit=10), Retry)
@@ -762,7 +765,7 @@ async def test_missing_service_is_recognised_in_every_shape(
 ) -> None:
     """As long as the code or the status says so."""
     switches = Switches(error_shape=shape, missing_service_http=http)
-    async with reach(tmp_path, switches=switches) as place:
+    async with connections(tmp_path, switches=switches) as place:
         verdict = await (await place.client()).show(ServiceId("77777777-8882-4871-a3c2-d380272eed83"))
     told = http == 404 or shape in {"nested", "flat", "gateway", "wrapped"}
     assert isinstance(verdict, Missing if told else Reject)
@@ -770,7 +773,7 @@ async def test_missing_service_is_recognised_in_every_shape(
 
 async def test_limit_is_read_from_the_refusal(tmp_path: Path) -> None:
     """The gateway states it in words."""
-    async with reach(tmp_path, limits=["fixed:1/60s"]) as place:
+    async with connections(tmp_path, limits=["fixed:1/60s"]) as place:
         client = await place.client()
         await client.show(ID)
         verdict = await client.show(ID)
@@ -781,7 +784,7 @@ async def test_limit_is_read_from_the_refusal(tmp_path: Path) -> None:
 
 async def test_reader_cannot_write(tmp_path: Path) -> None:
     """Dry-run by construction: there is no method for it."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         reader = await connect(
             ReadClient,
             target=Target(region="cn-north-4", project_id=PROJECT),
@@ -797,11 +800,11 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
 
 async def test_project_id_that_fits_no_path_is_refused(tmp_path: Path) -> None:
     """It would reach another address than the one shown."""
-    async with reach(tmp_path) as place:
+    async with connections(tmp_path) as place:
         with pytest.raises(UsageError, match="is not a project id"):
             await place.client(project_id="a/../b")
 
 
 def tokens_issued(simulator: Simulator) -> int:
-    """Give how many tokens IAM has issued."""
+    """Return how many tokens IAM has issued."""
     return int(simulator.stats["requests"]["POST /v3/auth/tokens"])

@@ -17,11 +17,11 @@ from bulk.model import (
 )
 from bulk.plan import ordered, plan_target, steps
 from bulk.plan.inverse import inverse, written
-from bulk.simulator.fleet import Fleet
-from bulk.simulator.lines import derived_id, from_line
-from bulk.simulator.rules import modified
+from bulk.simulator.fleet import SimulatedFleet
+from bulk.simulator.fleet_lines import derived_id, from_line
+from bulk.simulator.put_rules import modified
 from bulk.simulator.switches import Switches
-from tests.nouns import PROJECT, LiveList, whole
+from tests.values import PROJECT, LiveList, whole
 
 SERVICES = 40
 PORT_IDS = [derived_id("port", name) for name in "abc"]
@@ -30,17 +30,17 @@ VPC_ID = derived_id("vpc", "")
 
 
 def port_map(claims: list[tuple[int, Protocol]]) -> Ports:
-    """Give mappings to these server ports."""
+    """Return mappings to these server ports."""
     return tuple(
         PortMapping(client_port=1000 + n, server_port=port, protocol=protocol)
         for n, (port, protocol) in enumerate(claims)
     )
 
 
-def crowd(dice: Random) -> Fleet:
-    """Give a fleet in which nearly every claim behind three port_ids is held by somebody."""
+def crowd(dice: Random) -> SimulatedFleet:
+    """Return a fleet in which nearly every claim behind three port_ids is held by somebody."""
     free = {port_id: dice.sample(PAIRS, len(PAIRS)) for port_id in PORT_IDS}
-    fleet = Fleet()
+    fleet = SimulatedFleet()
     for number in range(SERVICES):
         port_id = dice.choice([port_id for port_id in PORT_IDS if free[port_id]])
         mine = port_map([free[port_id].pop() for _ in range(min(dice.randint(1, 3), len(free[port_id])))])
@@ -55,8 +55,8 @@ def crowd(dice: Random) -> Fleet:
     return fleet
 
 
-def listed(fleet: Fleet) -> list[ServiceState]:
-    """Give the services as a plan sees them."""
+def listed(fleet: SimulatedFleet) -> list[ServiceState]:
+    """Return the services as a plan sees them."""
     return [
         ServiceState(
             id=ServiceId(service.id),
@@ -77,8 +77,8 @@ def listed(fleet: Fleet) -> list[ServiceState]:
     ]
 
 
-def job(fleet: Fleet, dice: Random) -> list[ServiceUpdate]:
-    """Give rows in which most services, five by five, change places; the others take what may be free."""
+def job(fleet: SimulatedFleet, dice: Random) -> list[ServiceUpdate]:
+    """Return rows in which most services, five by five, change places; the others take what may be free."""
     asked = dice.sample(listed(fleet), SERVICES - 1)
     places = [
         place for n in range(0, SERVICES, 5) for place in dice.sample(asked[n : n + 5], len(asked[n : n + 5]))
@@ -100,7 +100,7 @@ def job(fleet: Fleet, dice: Random) -> list[ServiceUpdate]:
     ]
 
 
-def apply(changes: list[Change], fleet: Fleet) -> list[Change]:
+def apply(changes: list[Change], fleet: SimulatedFleet) -> list[Change]:
     """Send every PUT of a plan in its order; give the changes that were sent. No PUT may be refused."""
     sent = []
     for step in steps(changes, lambda _: False):

@@ -30,9 +30,9 @@ from bulk.model import (
 )
 from bulk.plan import Estimate
 from bulk.reports import as_html, as_json
-from bulk.reports.model import Report
-from bulk.reports.row import Row
-from tests.nouns import OneByOne
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
+from tests.values import OneByOne
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -66,7 +66,7 @@ class Page:
     sent: int = 0
 
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Give a command's result; events that come before it are kept."""
+        """Return a command's result; events that come before it are kept."""
         self.sent += 1
         command = {"id": self.sent, "method": method, "params": parameters}
         await self.socket.send_str(orjson.dumps(command).decode())
@@ -78,7 +78,7 @@ class Page:
             self.events.append(message)
 
     async def js(self, expression: str) -> Any:
-        """Give the value of an expression in the page."""
+        """Return the value of an expression in the page."""
         answer = await self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -111,24 +111,24 @@ class Page:
         )
 
     async def names(self) -> list[str]:
-        """Give the names of the services drawn, top down."""
+        """Return the names of the services drawn, top down."""
         return await self.js("[...document.querySelectorAll('#list .name')].map(name => name.textContent)")
 
     def complaints(self) -> list[dict[str, Any]]:
-        """Give every error the page caused, a breach of its own policy among them."""
+        """Return every error the page caused, a breach of its own policy among them."""
         return [
             event for event in self.events if event["method"] in {"Log.entryAdded", "Runtime.exceptionThrown"}
         ]
 
     def requests(self) -> set[str]:
-        """Give every address the page asked for."""
+        """Return every address the page asked for."""
         asked = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
         return {event["params"]["request"]["url"] for event in asked}
 
 
 @pytest.fixture(scope="module")
 def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the address of a running browser's DevTools."""
+    """Return the address of a running browser's DevTools."""
     profile = tmp_path_factory.mktemp("chromium")
     command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as browser:
@@ -141,7 +141,7 @@ def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def page(devtools: str, tmp_path: Path) -> AsyncIterator[Page]:
-    """Give a new tab; whatever a test does, the page may cause no error and ask for nothing but itself."""
+    """Return a new tab; whatever a test does, the page may cause no error and ask for nothing but itself."""
     async with ClientSession() as session:
         async with session.put(f"http://{devtools}/json/new?about:blank") as answer:
             tab = await answer.json()
@@ -157,12 +157,12 @@ async def page(devtools: str, tmp_path: Path) -> AsyncIterator[Page]:
 
 
 def mapping(port: int) -> PortMapping:
-    """Give `port:port/TCP`."""
+    """Return `port:port/TCP`."""
     return PortMapping(client_port=port, server_port=port, protocol=Protocol.TCP)
 
 
 def row(number: int, action: Action, *, name: str = "", outcome: Outcome | None = None, **fields: Any) -> Row:
-    """Give a row that changes mapping 80 to one of its own and keeps 22."""
+    """Return a row that changes mapping 80 to one of its own and keeps 22."""
     service_id = ServiceId(str(uuid.UUID(int=number)))
     before = ServiceState(
         id=service_id,
@@ -204,7 +204,7 @@ def report(rows: list[Row], **fields: Any) -> Report:
 
 
 def plan() -> Report:
-    """Give a plan of 40 rows: updates, one already right, and two refusals far down."""
+    """Return a plan of 40 rows: updates, one already right, and two refusals far down."""
     rows = [row(number, Action.UPDATE, name=f"n-{41 - number:02}") for number in range(1, 37)]
     rows += [row(37, Action.KEEP, name="kept")]
     rows += [row(38, Action.REFUSE, name="cycle", reason="A 80/TCP -> B 443/TCP -> A")]
@@ -214,7 +214,7 @@ def plan() -> Report:
 
 
 def ran() -> Report:
-    """Give a run of five rows: failed, drifted and refused ones among them."""
+    """Return a run of five rows: failed, drifted and refused ones among them."""
     failed = Reply(http=400, code="EndPoint.3044", message="ports clash", request_id="req-2", ms=77)
     found = ServiceState(id=ServiceId(str(uuid.UUID(int=3))), ports=(mapping(9),), status="available")
     moved = Reply(code="drifted", message="moved since the plan: ports")

@@ -7,7 +7,7 @@ import pytest
 
 from bulk.simulator import Identity, Switches
 from bulk.simulator.auth import Key, RawRequest, canonical_request, signature
-from bulk.simulator.errors import named
+from bulk.simulator.error_answers import named
 from tests.documents import codes
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, SERVICES, Caller, Said, calling, line, service_path
 

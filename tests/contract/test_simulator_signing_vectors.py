@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from bulk.simulator.auth import Caller, Key, Keyring, RawRequest, canonical_request, parse_sdk_date
-from bulk.simulator.errors import Refusal
+from bulk.simulator.error_answers import ErrorAnswer
 from tests.simulator_caller import outcome
 
 VECTORS = orjson.loads((Path(__file__).parent / "signing-vectors.json").read_bytes())["vectors"]
@@ -24,7 +24,7 @@ def received(vector: dict[str, Any]) -> RawRequest:
     )
 
 
-def authenticated(vector: dict[str, Any], request: RawRequest) -> Caller | Refusal:
+def authenticated(vector: dict[str, Any], request: RawRequest) -> Caller | ErrorAnswer:
     """Return what a simulator with this key says at the moment that the request states."""
     given = vector["input"]
     key = Key(ak=given["ak"], sk=given["sk"], security_token=given["security_token"])
@@ -61,11 +61,11 @@ def test_a_signature_with_one_digit_changed_does_not_open(vector: dict[str, Any]
     value = request.headers["authorization"]
     request.headers["authorization"] = value[:-1] + ("0" if value[-1] != "0" else "1")
     outcome = authenticated(vector, request)
-    assert isinstance(outcome, Refusal)
+    assert isinstance(outcome, ErrorAnswer)
     assert vector["expect"]["canonical_request"] in outcome.message
 
 
 def test_the_derived_algorithm_is_refused() -> None:
     """VPCEP does not use the derived form (API.md, section 4.2)."""
     vector = next(one for one in VECTORS if one["name"] == DERIVED)
-    assert isinstance(authenticated(vector, received(vector)), Refusal)
+    assert isinstance(authenticated(vector, received(vector)), ErrorAnswer)

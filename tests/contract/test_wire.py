@@ -35,11 +35,11 @@ class Clock:
         self.seconds = 0.0
 
     def now(self) -> float:
-        """Give the wall clock."""
+        """Return the wall clock."""
         return 1_768_465_800.0
 
     def monotonic(self) -> float:
-        """Give the stopwatch."""
+        """Return the stopwatch."""
         self.seconds += 1
         return self.seconds
 
@@ -82,7 +82,7 @@ async def serving(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIter
 
 
 def saying(reply: bytes, *, then_close: bool = False) -> Talk:
-    """Give a talk that answers every request with these bytes."""
+    """Return a talk that answers every request with these bytes."""
 
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(reply)
@@ -155,7 +155,7 @@ async def send(wire: Wire, url: str, *, request: Request = PUT, body_bytes_max: 
 
 
 async def outcome(talk: Talk, *, body_bytes_max: int = 1000) -> Answer | Lost:
-    """Give what becomes of one PUT to a server that talks like this."""
+    """Return what becomes of one PUT to a server that talks like this."""
     async with serving(talk) as (_, url), opened() as wire:
         return await send(wire, url, body_bytes_max=body_bytes_max)
 
@@ -385,7 +385,7 @@ async def test_nobody_listening_is_lost_before_sending() -> None:
 
 
 def tls() -> ssl.SSLContext:
-    """Give a server's side of TLS for 127.0.0.1 under a certificate that nobody knows."""
+    """Return a server's side of TLS for 127.0.0.1 under a certificate that nobody knows."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(CERTIFICATE)
     return context
@@ -668,7 +668,7 @@ EXPECTED = {
 
 
 def kinds(base: type[BaseException]) -> set[type[BaseException]]:
-    """Give a class with all its subclasses."""
+    """Return a class with all its subclasses."""
     return {base}.union(*(kinds(kind) for kind in base.__subclasses__()))
 
 

@@ -56,7 +56,7 @@ class FileFleet(FakeFleet):
 
 
 def world_of(job: Job) -> World:
-    """Give the world as the last process left it, its ledger committing by its own thread."""
+    """Return the world as the last process left it, its ledger committing by its own thread."""
     path = job.folder / "run.ledger.jsonl"
     fresh = job.fleet()
     fleet = FileFleet(services=fresh.services, answers=fresh.answers, story=job.folder / "story.txt")

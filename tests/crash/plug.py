@@ -41,7 +41,7 @@ class Plugged:
         self._plug = plug
 
     def __getattr__(self, name: str) -> Any:
-        """Give the inner one's method, with a point before and after where it is awaited."""
+        """Return the inner one's method, with a point before and after where it is awaited."""
         call = getattr(self._inner, name)
         if not inspect.iscoroutinefunction(call):
             return call

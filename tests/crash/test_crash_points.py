@@ -16,7 +16,7 @@ from bulk.ledger.file import LedgerFile, fold
 from tests.crash.plug import Plug, PluggedDisk, until_dead
 from tests.crash.worlds import NEVER, SURVIVALS, Job, every_trouble, one_ring, two_rows
 from tests.fakes import FakeClock, FastDisk, inline, write_plan
-from tests.nouns import change
+from tests.values import change
 
 
 @pytest.mark.parametrize("survival", SURVIVALS)

@@ -10,9 +10,9 @@ from pathlib import Path
 from bulk.ledger.file import LedgerFile, fold, records
 from bulk.model import Action, Change, Outcome
 from bulk.run.brake import Brake
-from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.interfaces import LaneClient, LaneName, Limits
+from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import Patience
 from tests.crash.plug import Crash, Plug, Plugged, PluggedDisk, until_dead
 from tests.fakes import (
     Answer,
@@ -29,7 +29,7 @@ from tests.fakes import (
     lands_with_a_wrong_echo,
     planned_ledger,
 )
-from tests.nouns import PROJECT, change, ring, session_record
+from tests.values import PROJECT, change, ring, session_record
 
 Survival = Callable[[int, int], int]
 """How many of the bytes written remain, by the bytes synced and written."""
@@ -64,9 +64,9 @@ class World:
         return not plug.out.is_set()
 
     async def _run(self, ledger: LedgerFile, plug: Plug) -> None:
-        await ledger.write(session_record())
+        await ledger.commit(session_record())
         pace = Plugged(FakePace(), plug)
-        lane = TargetClient(
+        lane = LaneClient(
             lane=LaneName("h", "cn-north-4", "a"), fleet=Plugged(self.fleet, plug), reads=pace, writes=pace
         )
         patience = Patience(clock=Plugged(self.clock, plug), dice=FixedDice())
@@ -96,13 +96,13 @@ class Job:
         return self
 
     def world(self) -> World:
-        """Give a world in which nothing has happened yet."""
+        """Return a world in which nothing has happened yet."""
         path = self.folder / "run.ledger.jsonl"
         path.write_bytes(self.plan)
         return World(path=path, fleet=self.fleet(), workers=self.workers)
 
     def fleet(self) -> FakeFleet:
-        """Give the fleet as the plan saw it."""
+        """Return the fleet as the plan saw it."""
         fleet = fleet_of(self.changes, self.answers)
         fleet.shares_ports = any(change.parking for change in self.changes)
         return fleet
@@ -122,7 +122,7 @@ class Job:
 
 
 def every_trouble(folder: Path) -> Job:
-    """Give a job whose seven rows meet every kind of answer."""
+    """Return a job whose seven rows meet every kind of answer."""
     changes = [
         change(1),
         change(2),
@@ -142,12 +142,12 @@ def every_trouble(folder: Path) -> Job:
 
 
 def one_ring(folder: Path) -> Job:
-    """Give a swap of ports, broken by parking one service, on a backend that lets nobody clash."""
+    """Return a swap of ports, broken by parking one service, on a backend that lets nobody clash."""
     return Job(folder=folder, changes=ring(2), answers={1: [lands_unheard], 2: [is_lost]}, workers=3)
 
 
 def two_rows(folder: Path) -> Job:
-    """Give a small job: an answer lost after landing, then a request lost, one waiting for the other."""
+    """Return a small job: an answer lost after landing, then a request lost, one waiting for the other."""
     changes = [change(1), change(2, after=(1,))]
     return Job(folder=folder, changes=changes, answers={1: [lands_unheard], 2: [is_lost]}, workers=1)
 

@@ -28,12 +28,12 @@ SECRETS = {
 
 
 def environment_of(pid: int) -> bytes:
-    """Give the environment with which a process began."""
+    """Return the environment with which a process began."""
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
 def environments_of_children() -> list[bytes]:
-    """Give those of all processes that this one has started."""
+    """Return those of all processes that this one has started."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [environment_of(int(pid)) for pid in children]
 

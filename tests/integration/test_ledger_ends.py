@@ -14,7 +14,7 @@ from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Intent, Note,
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Outcome
 from tests.forging import forged, ledger
-from tests.nouns import change, end_record, planned, run_record, session_record
+from tests.values import change, end_record, planned, run_record, session_record
 
 
 def ended(rows: int) -> list[Record]:

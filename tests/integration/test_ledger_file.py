@@ -31,19 +31,19 @@ from bulk.ledger.file import (
 from bulk.ledger.records import Intent, Json, Note, OutcomeRecord
 from bulk.model import Outcome
 from tests.fakes import FakeClock, FastDisk, inline, planned_ledger, write_plan
-from tests.nouns import change, run_record
+from tests.values import change, run_record
 
 NOW = FakeClock().now
 NAME = "run.ledger.jsonl"
 
 
 def note(number: int) -> Note:
-    """Give a record that is easy to recognise."""
+    """Return a record that is easy to recognise."""
     return Note(about="test", message=f"note {number}")
 
 
 def opened(path: Path, disk: Disk | None = None) -> LedgerFile:
-    """Give the ledger, opened to go on with it."""
+    """Return the ledger, opened to go on with it."""
     return LedgerFile.open(path, now=NOW, disk=disk)
 
 
@@ -54,28 +54,28 @@ async def closed(ledger: LedgerFile) -> None:
 
 
 def names(folder: Path) -> list[str]:
-    """Give what lies in a folder."""
+    """Return what lies in a folder."""
     return sorted(entry.name for entry in folder.iterdir())
 
 
 def told(path: Path) -> list[Json]:
-    """Give all records of a file."""
+    """Return all records of a file."""
     return [record for _, record in records(path)]
 
 
 async def written(folder: Path, rows: int = 2) -> Path:
-    """Give a ledger file with a plan, a session, an applied and an asked row."""
+    """Return a ledger file with a plan, a session, an applied and an asked row."""
     ledger = await planned_ledger(folder, [change(row + 1) for row in range(rows)])
     async with ledger:
-        await ledger.write(Intent(row=1, attempt=1))
-        await ledger.write(OutcomeRecord(row=1, outcome=Outcome.APPLIED))
-        await ledger.write(Intent(row=2, attempt=1))
+        await ledger.commit(Intent(row=1, attempt=1))
+        await ledger.commit(OutcomeRecord(row=1, outcome=Outcome.APPLIED))
+        await ledger.commit(Intent(row=2, attempt=1))
     return ledger.path
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give the bytes of a sound ledger."""
+    """Return the bytes of a sound ledger."""
     path = asyncio.run(written(tmp_path_factory.mktemp("sound")))
     return path.read_bytes()
 
@@ -126,7 +126,7 @@ async def test_a_waiter_wakes_only_after_its_sync(tmp_path: Path) -> None:
     path = await written(tmp_path)
     disk = SlowDisk()
     async with opened(path, disk) as ledger:
-        writing = asyncio.create_task(ledger.write(OutcomeRecord(row=2, outcome=Outcome.APPLIED)))
+        writing = asyncio.create_task(ledger.commit(OutcomeRecord(row=2, outcome=Outcome.APPLIED)))
         writing.add_done_callback(lambda _: disk.story.append("woken"))
         await asyncio.to_thread(disk.begun.wait, 10)
         assert not writing.done()
@@ -142,9 +142,9 @@ async def test_appends_during_a_sync_share_the_next_one(tmp_path: Path) -> None:
     disk = SlowDisk()
     path = await written(tmp_path)
     async with opened(path, disk) as ledger:
-        first = asyncio.create_task(ledger.write(note(0)))
+        first = asyncio.create_task(ledger.commit(note(0)))
         await asyncio.to_thread(disk.begun.wait, 10)
-        others = [asyncio.create_task(ledger.write(note(number))) for number in range(1, 100)]
+        others = [asyncio.create_task(ledger.commit(note(number))) for number in range(1, 100)]
         await asyncio.sleep(0)
         disk.go.set()
         await asyncio.wait([first, *others])
@@ -159,7 +159,7 @@ async def test_many_writers_on_the_real_disk_need_fewer_syncs_than_records(tmp_p
     path = await written(tmp_path)
     async with opened(path, disk) as ledger, asyncio.TaskGroup() as group:
         for number in range(200):
-            group.create_task(ledger.write(note(number)))
+            group.create_task(ledger.commit(note(number)))
     assert len(told(path)) == 8 + 200
     assert disk.syncs < 20
 
@@ -169,13 +169,13 @@ async def test_what_nobody_waits_for_is_durable_before_a_later_write_returns(tmp
     path = await written(tmp_path)
     disk = FastDisk()
     async with opened(path, disk) as ledger:
-        ledger.put(note(1))
-        await ledger.write(note(2))
+        ledger.append(note(1))
+        await ledger.commit(note(2))
         assert [n["message"] for n in ledger.progress.notes] == ["note 1", "note 2"]
-        ledger.put(note(3))
+        ledger.append(note(3))
         await ledger.flush()
         assert (len(ledger.progress.notes), disk.synced_bytes) == (3, disk.written_bytes)
-        ledger.put(note(4))
+        ledger.append(note(4))
     assert told(path)[-1]["message"] == "note 4"
     assert disk.synced_bytes == disk.written_bytes
 
@@ -185,13 +185,13 @@ async def test_a_cancelled_waiter_does_not_hold_up_the_others(tmp_path: Path) ->
     disk = SlowDisk()
     path = await written(tmp_path)
     async with opened(path, disk) as ledger:
-        first = asyncio.create_task(ledger.write(note(1)))
-        second = asyncio.create_task(ledger.write(note(2)))
+        first = asyncio.create_task(ledger.commit(note(1)))
+        second = asyncio.create_task(ledger.commit(note(2)))
         await asyncio.to_thread(disk.begun.wait, 10)
         first.cancel()
         second.cancel()
         disk.go.set()
-        await ledger.write(note(3))
+        await ledger.commit(note(3))
     assert [record["message"] for record in told(path)[-3:]] == ["note 1", "note 2", "note 3"]
 
 
@@ -199,7 +199,7 @@ async def test_everybody_who_asks_hears_of_each_durable_record_once(tmp_path: Pa
     """The display and the logs follow the disk."""
     path, heard = await written(tmp_path), list[Json]()
     async with LedgerFile.open(path, now=NOW, on_record=lambda record, _: heard.append(record)) as ledger:
-        await ledger.write(note(1))
+        await ledger.commit(note(1))
         assert [record["message"] for record in heard] == ["note 1"]
 
 
@@ -212,7 +212,7 @@ async def test_a_listener_that_breaks_ends_the_writing_instead_of_hanging_it(tmp
 
     with pytest.raises(ZeroDivisionError):
         async with asyncio.timeout(10), LedgerFile.open(path, now=NOW, on_record=broken) as ledger:
-            await ledger.write(note(1))
+            await ledger.commit(note(1))
 
 
 # Random access
@@ -224,7 +224,7 @@ async def test_changes_and_outcomes_are_read_at_their_place(tmp_path: Path) -> N
     async with await planned_ledger(tmp_path, [*changes, change(1)]) as ledger:
         assert [ledger.change(row) for row in (1, 2, 3)] == [change(1), changes[1], change(3)]
         assert ledger.outcome(3) is None
-        await ledger.write(OutcomeRecord(row=3, outcome=Outcome.ALREADY))
+        await ledger.commit(OutcomeRecord(row=3, outcome=Outcome.ALREADY))
         found = ledger.outcome(3)
         assert found
         assert found["outcome"] == "already"
@@ -394,7 +394,7 @@ async def test_whichever_disk_call_fails_nothing_acknowledged_is_lost_and_nothin
             break
         assert disk.failed
         async with opened(path) as ledger:
-            await ledger.write(note(99))
+            await ledger.commit(note(99))
     assert fails_at > 10
 
 
@@ -403,7 +403,7 @@ async def _write_ten(path: Path, disk: Disk, acknowledged: list[int]) -> bool:
     try:
         async with opened(path, disk) as ledger:
             for number in range(10):
-                await ledger.write(note(number))
+                await ledger.commit(note(number))
                 acknowledged.append(number)
     except LedgerFailed:
         return False
@@ -435,13 +435,13 @@ async def test_a_file_that_somebody_else_touched_is_written_to_no_more(
 ) -> None:
     """The lock keeps neither rm nor logrotate away; the next commit sees it before its intent counts."""
     ledger = await planned_ledger(tmp_path, [change(1)])
-    await ledger.write(note(1))
+    await ledger.commit(note(1))
     harm(ledger.path)
     left = ledger.path.read_bytes() if ledger.path.exists() else None
     with pytest.raises(LedgerFailed, match="something else wrote to it"):
-        await ledger.write(Intent(row=1, attempt=1))
+        await ledger.commit(Intent(row=1, attempt=1))
     with pytest.raises(LedgerFailed):
-        ledger.put(note(2))
+        ledger.append(note(2))
     with pytest.raises(LedgerFailed):
         await closed(ledger)
     assert (ledger.path.read_bytes() if ledger.path.exists() else None) == left
@@ -453,13 +453,13 @@ async def test_after_a_failure_every_append_is_refused(tmp_path: Path) -> None:
     ledger = opened(await written(tmp_path), disk)
     disk.full = True
     with pytest.raises(LedgerFailed, match="No space left on device: stopped, no further PUT was sent"):
-        await ledger.write(note(1))
+        await ledger.commit(note(1))
     disk.full = False
-    for append in (ledger.write(note(2)), ledger.flush(), ledger.__aexit__(None, None, None)):
+    for append in (ledger.commit(note(2)), ledger.flush(), ledger.__aexit__(None, None, None)):
         with pytest.raises(LedgerFailed, match="No space left"):
             await append
     with pytest.raises(LedgerFailed, match="No space left"):
-        ledger.put(note(3))
+        ledger.append(note(3))
     assert (disk.written_bytes, disk.syncs) == (0, 0)
 
 
@@ -468,7 +468,7 @@ async def test_a_failure_nobody_waited_for_is_told_at_the_closing(tmp_path: Path
     disk = FastDisk()
     ledger = inline(opened(await written(tmp_path), disk))
     disk.full = True
-    ledger.put(note(1))
+    ledger.append(note(1))
     for _ in range(3):
         await asyncio.sleep(0)
     with pytest.raises(LedgerFailed):
@@ -480,7 +480,7 @@ async def test_a_line_that_could_not_be_read_again_is_not_written(tmp_path: Path
     path = await written(tmp_path)
     async with opened(path) as ledger:
         with pytest.raises(LedgerFailed, match=r"a `note` of 5,000,\d\d\d bytes does not fit in a line"):
-            ledger.put(Note(about="x", message="m" * 5_000_000))
+            ledger.append(Note(about="x", message="m" * 5_000_000))
 
 
 async def test_all_who_wait_learn_of_a_failure(tmp_path: Path) -> None:
@@ -488,7 +488,7 @@ async def test_all_who_wait_learn_of_a_failure(tmp_path: Path) -> None:
     disk = SlowDisk()
     disk.breaks = True
     ledger = opened(await written(tmp_path), disk)
-    writing = [asyncio.create_task(ledger.write(note(number))) for number in range(3)]
+    writing = [asyncio.create_task(ledger.commit(note(number))) for number in range(3)]
     await asyncio.to_thread(disk.begun.wait, 10)
     disk.go.set()
     results = await asyncio.gather(*writing, return_exceptions=True)
@@ -530,7 +530,7 @@ from bulk.ledger.records import Session
 async def hold():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
         told = dict(pid=os.getpid(), user="ops", settings={}, digest="", counts={})
-        await ledger.write(Session(host="elsewhere", **told))
+        await ledger.commit(Session(host="elsewhere", **told))
         print(os.getpid(), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 
@@ -581,7 +581,7 @@ async def test_reading_while_it_is_written_sees_only_whole_and_true_records(tmp_
     async with opened(path) as ledger:
         looking = asyncio.create_task(asyncio.to_thread(look))
         for number in range(150):
-            await ledger.write(note(number))
+            await ledger.commit(note(number))
         done.set()
         await looking
     assert seen == sorted(seen)
@@ -687,7 +687,7 @@ async def test_publishing_never_replaces_a_file(tmp_path: Path) -> None:
 async def test_a_name_that_cannot_be_given_is_told(tmp_path: Path) -> None:
     """A file system without hard links, a folder that vanished: no traceback."""
     async with LedgerFile.create(tmp_path / NAME, now=NOW) as ledger:
-        await ledger.write(run_record())
+        await ledger.commit(run_record())
         ledger.discard()
         with pytest.raises(LedgerFailed, match="cannot be created: No such file"):
             await ledger.publish()

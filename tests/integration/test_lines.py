@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from bulk.files import lines
-from bulk.files.lines import Lines
+from bulk.files import line_reader as lines
+from bulk.files.line_reader import Lines
 
 LINES = [b"%d " % number + b"x" * (number * 37 % 900) for number in range(5000)]
 STARTS = [0, *accumulate(len(line) + 1 for line in LINES[:-1])]

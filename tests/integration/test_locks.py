@@ -12,7 +12,7 @@ from bulk.errors import CannotRun
 from bulk.files import locks
 from bulk.ledger.file import LedgerFile, only_run
 from tests.fakes import FakeClock, planned_ledger
-from tests.nouns import change
+from tests.values import change
 
 Flock = Callable[[int, int], None]
 

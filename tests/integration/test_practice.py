@@ -19,20 +19,20 @@ WAIT_S = 30
 
 @pytest.fixture
 def seed(tmp_path: Path) -> Path:
-    """Give a first fleet of one service."""
+    """Return a first fleet of one service."""
     path = tmp_path / "seed.jsonl"
     path.write_bytes(orjson.dumps(line(1)) + b"\n")
     return path
 
 
 def services(url: str) -> list[str]:
-    """Give the ids that a simulator knows."""
+    """Return the ids that a simulator knows."""
     with urlopen(f"{url}/_simulator/fleet", timeout=WAIT_S) as reply:  # noqa: S310 - loopback
         return [one["id"] for one in orjson.loads(reply.read())["services"]]
 
 
 def server_of(folder: Path) -> int:
-    """Give the process that serves a fleet below a folder."""
+    """Return the process that serves a fleet below a folder."""
     [found] = [
         path.parent.name
         for path in Path("/proc").glob("[0-9]*/cmdline")
@@ -42,7 +42,7 @@ def server_of(folder: Path) -> int:
 
 
 def is_gone(url: str) -> bool:
-    """Say whether nobody listens there any more."""
+    """Return whether nobody listens there any more."""
     try:
         services(url)
     except OSError:
@@ -123,7 +123,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
 
 
 def _mute(folder: Path) -> str:
-    """Give a program that waits and says nothing."""
+    """Return a program that waits and says nothing."""
     path = folder / "mute"
     path.write_text("#!/bin/sh\nexec sleep 600\n")
     path.chmod(0o700)

@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.app import crashing, surroundings
+from bulk.app import crashing
+from bulk.app import environment as surroundings
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.auditing import audit_ledger
+from bulk.app.connections import open_fleets
 from bulk.app.jobs import job_of_ledger
 from bulk.app.ledgers import reading
-from bulk.app.reach import open_fleets
-from bulk.app.staging import staged
+from bulk.app.sandbox import staged
 from bulk.cli.main import main
 from bulk.ledger.digest import PREFIX
 from bulk.ledger.file import fold
@@ -30,12 +31,12 @@ PARKING = 'allow_parking = true\nwindow = "03:00-03:01"\n'
 
 
 def service_id(number: int) -> str:
-    """Give the id of a service, or of what it stands on."""
+    """Return the id of a service, or of what it stands on."""
     return f"4189d3c2-8882-4871-a3c2-{number:012x}"
 
 
 def mapping(client_port: int, server_port: int) -> dict[str, Any]:
-    """Give one TCP mapping."""
+    """Return one TCP mapping."""
     return {"client_port": client_port, "server_port": server_port, "protocol": "TCP"}
 
 
@@ -115,8 +116,8 @@ async def _stage_and_approve(plan: Path, folder: Path) -> None:
             digest = reader.progress.digest
             there, endpoint = job_of_ledger(reader.progress, {})
             approved = digest.removeprefix(PREFIX)
-            async with open_fleets(ReadClient, there.pace, endpoint, stage.around) as reach:
-                await ledger_must_be_approved(reader, approved, there, reach)
+            async with open_fleets(ReadClient, there.pace, endpoint, stage.environment) as connections:
+                await ledger_must_be_approved(reader, approved, there, connections)
             assert digest != planned.digest
             assert endpoint.url == stage.practice.url
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bulk.model import Listed, ServiceId, ServiceState
 from bulk.plan import snapshot
 from bulk.plan.snapshot import Snapshot
-from tests.nouns import LiveList, state, states
+from tests.values import LiveList, state, states
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ Graph = dict[int, tuple[int, ...]]
 
 @st.composite
 def graphs(draw: st.DrawFn, nodes_max: int = 7) -> Graph:
-    """Give a graph in which no node waits for itself."""
+    """Return a graph in which no node waits for itself."""
     nodes = range(draw(st.integers(0, nodes_max)))
     arrows = [(one, other) for one in nodes for other in nodes if one != other]
     chosen = set(draw(st.lists(st.sampled_from(arrows)))) if arrows else set()
@@ -24,7 +24,7 @@ def graphs(draw: st.DrawFn, nodes_max: int = 7) -> Graph:
 
 
 def reachable(graph: Graph, start: int) -> set[int]:
-    """Give every node that a node waits for, in the end."""
+    """Return every node that a node waits for, in the end."""
     found: set[int] = set()
     queue = list(graph[start])
     while queue:
@@ -35,7 +35,7 @@ def reachable(graph: Graph, start: int) -> set[int]:
 
 
 def has_cycle(graph: Graph, without: set[int]) -> bool:
-    """Say whether nodes wait for each other once some are gone."""
+    """Return whether nodes wait for each other once some are gone."""
     left = {n: [o for o in others if o not in without] for n, others in graph.items() if n not in without}
     try:
         TopologicalSorter(left).prepare()
@@ -45,18 +45,18 @@ def has_cycle(graph: Graph, without: set[int]) -> bool:
 
 
 def ring(length: int) -> Graph:
-    """Give one cycle."""
+    """Return one cycle."""
     return {node: ((node + 1) % length,) for node in range(length)}
 
 
 @given(graphs())
 def test_a_component_is_all_that_waits_for_each_other(graph: Graph) -> None:
     """Two nodes are in one component if and only if each waits for the other."""
-    reach = {node: reachable(graph, node) for node in graph}
+    connections = {node: reachable(graph, node) for node in graph}
     expected = {
-        frozenset(other for other in reach[node] if node in reach[other])
+        frozenset(other for other in connections[node] if node in connections[other])
         for node in graph
-        if node in reach[node]
+        if node in connections[node]
     }
     found = list(strong_components(graph))
     assert {frozenset(component) for component in found} == expected
@@ -97,7 +97,7 @@ def test_the_shortest_cycle_is_one_and_none_is_shorter(graph: Graph, data: st.Da
 
 
 def walks(graph: Graph, start: int, count: int) -> set[int]:
-    """Give where so many steps lead."""
+    """Return where so many steps lead."""
     here = {start}
     for _ in range(count):
         here = {other for node in here for other in graph[node]}

@@ -22,10 +22,11 @@ from bulk.model import (
     Target,
     port_mapping,
 )
-from bulk.plan import decisions, ordered, plan_target
+from bulk.plan import alike as decisions
+from bulk.plan import ordered, plan_target
 from bulk.plan.decision import decide
 from bulk.settings import Job, settings_json
-from tests.nouns import LiveList
+from tests.values import LiveList
 
 TARGET = Target("cn-north-4", "6e9dfd51d1124e8d8498dce894923a0d")
 MAPS: tuple[Ports, ...] = (
@@ -117,12 +118,12 @@ class Written:
         """Begin without a record."""
         self.lines: list[bytes] = []
 
-    def put(self, record: Record) -> None:
+    def append(self, record: Record) -> None:
         """Keep a record."""
         rest = record.rest if isinstance(record, ChangeRecord) else b""
         self.lines.append(orjson.dumps(record_json(record))[:-1] + rest + b"}")
 
-    async def write(self, record: Record) -> None:
+    async def commit(self, record: Record) -> None:
         """Keep a record."""
         self.put(record)
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from bulk.app.applying import apply_ledger
 from bulk.app.comparing import plan_ledger
+from bulk.app.environment import Environment
 from bulk.app.jobs import Flags, open_job
 from bulk.app.planning import plan_from
 from bulk.app.rolling_back import run_to_roll_back
-from bulk.app.surroundings import Surroundings
 from bulk.errors import ExitCode
 from bulk.simulator import Simulator
 from tests.simulator_caller import line, mapping, service_id
@@ -89,20 +89,20 @@ async def _plan_run_and_take_back(projects: list[Project], folder: Path) -> None
     fleet = [service for project in projects for service in project.fleet()]
     places = {f"cn-north-4_{project.number}": project.id for project in projects}
     async with Simulator(fleet=fleet, projects=places) as simulator:
-        around = leading_to(simulator, folder)
-        fresh = await plan_from(opened, around=around, out=plan, shown=passed_over)
-        saved = await plan_ledger(plan, {}, around=around, shown=passed_over)
+        environment = leading_to(simulator, folder)
+        fresh = await plan_from(opened, environment=environment, out=plan, shown=passed_over)
+        saved = await plan_ledger(plan, {}, environment=environment, shown=passed_over)
         assert saved.estimate == fresh.estimate
-        assert await _requests_of_a_run(plan, simulator, around) == fresh.estimate.requests
+        assert await _requests_of_a_run(plan, simulator, environment) == fresh.estimate.requests
         if fresh.changes:
             with run_to_roll_back(plan, {}, only=frozenset(), at_rest=True) as source:
-                undone = await plan_from(source, around=around, out=back, shown=passed_over)
-            assert await _requests_of_a_run(back, simulator, around) == undone.estimate.requests
+                undone = await plan_from(source, environment=environment, out=back, shown=passed_over)
+            assert await _requests_of_a_run(back, simulator, environment) == undone.estimate.requests
 
 
-async def _requests_of_a_run(plan: Path, simulator: Simulator, around: Surroundings) -> int:
+async def _requests_of_a_run(plan: Path, simulator: Simulator, environment: Environment) -> int:
     """Apply a plan and return the requests that the simulator counted meanwhile."""
     before = sum(simulator.stats["requests"].values())
-    applied = await apply_ledger(plan, {}, around=around, operator=Yes(), on_record=passed_over)
+    applied = await apply_ledger(plan, {}, environment=environment, operator=Yes(), on_record=passed_over)
     assert applied.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
     return sum(simulator.stats["requests"].values()) - before

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.app.exporting import UNCHANGED, row_of
-from bulk.jobfile import Format, read_rows, sift
+from bulk.jobfile import Format, read_all, read_rows
 from bulk.model import (
     Action,
     PortMapping,
@@ -19,8 +19,8 @@ from bulk.model import (
 )
 from bulk.plan import plan_target
 from bulk.reports.as_job import head, row
-from bulk.reports.export import Edit, Layout
-from tests.nouns import LiveList, whole
+from bulk.reports.fleet_rows import Layout, MapEdit
+from tests.values import LiveList, whole
 
 TARGETS = st.builds(
     Target,
@@ -56,7 +56,7 @@ STATES = st.builds(
 )
 FLEETS = st.lists(STATES, min_size=1, max_size=5, unique_by=lambda state: state.id)
 EDITS = st.builds(
-    Edit,
+    MapEdit,
     add_ports=MAPS | st.just(()),
     remove_ports=st.just(()) | MAPS,
     server_ports=st.dictionaries(PORTS, PORTS, max_size=3),
@@ -69,7 +69,7 @@ def reread(updates: list[ServiceUpdate], layout: Layout) -> list[ServiceUpdate]:
     content = head(layout) + "".join(row(update, layout) for update in updates)
     lines = content.encode().splitlines(keepends=True)
     nowhere = Target(region="", project_id="")
-    sifted = sift(read_rows(lines, name="export", format=FORMATS[layout], default=nowhere))
+    sifted = read_all(read_rows(lines, name="export", format=FORMATS[layout], default=nowhere))
     assert sifted.issues == ()
     return [replace(update, place="live") for update in sifted.updates]
 
@@ -79,7 +79,7 @@ def test_an_export_reads_back_as_what_is_live_and_changes_nothing(
     fleet: list[ServiceState], target: Target, layout: Layout
 ) -> None:
     """Hostile names come back in the note as they were written, and the plan keeps every service."""
-    updates = [row_of(state, target, Edit(), number=number) for number, state in enumerate(fleet, start=1)]
+    updates = [row_of(state, target, MapEdit(), number=number) for number, state in enumerate(fleet, start=1)]
     rows = [update for update in updates if isinstance(update, ServiceUpdate)]
     assert len(rows) == len(fleet)
     assert reread(rows, layout) == rows
@@ -89,7 +89,7 @@ def test_an_export_reads_back_as_what_is_live_and_changes_nothing(
 
 @given(FLEETS, TARGETS, EDITS, st.sampled_from(Layout))
 def test_an_edited_export_asks_for_exactly_the_edit(
-    fleet: list[ServiceState], target: Target, edit: Edit, layout: Layout
+    fleet: list[ServiceState], target: Target, edit: MapEdit, layout: Layout
 ) -> None:
     """Each service is updated to what the edit makes of it, left as it is, or left out with the reason."""
     rows: list[ServiceUpdate] = []
@@ -112,5 +112,5 @@ def test_an_edited_export_asks_for_exactly_the_edit(
 
 
 def is_ambiguous(ports: Ports) -> bool:
-    """Say whether a consumer's port leads to two places."""
+    """Return whether a consumer's port leads to two places."""
     return len({(m.client_port, m.protocol) for m in ports}) < len(ports)

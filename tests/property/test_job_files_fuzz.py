@@ -16,7 +16,7 @@ import pytest
 
 from bulk.cli.main import main
 from bulk.errors import ExitCode
-from bulk.jobfile import read_ids, read_rows, sift, survey
+from bulk.jobfile import read_all, read_ids, read_rows, survey
 from bulk.model import Format, Target
 from tests.fuzzing import fuzzing
 
@@ -35,31 +35,31 @@ Dice = random.Random
 
 
 def service_id(dice: Dice) -> str:
-    """Give one of few ids, so that some come twice."""
+    """Return one of few ids, so that some come twice."""
     return f"4189d3c2-8882-4871-a3c2-{dice.randrange(1, 200):012x}"
 
 
 def mapping(dice: Dice) -> tuple[int, int, str]:
-    """Give a mapping."""
+    """Return a mapping."""
     return dice.randrange(1, 65_536), dice.randrange(1, 65_536), dice.choice(("TCP", "UDP", "tcp"))
 
 
 def text(dice: Dice) -> str:
-    """Give a note of some kind."""
+    """Return a note of some kind."""
     return dice.choice(
         ("", "", "CHG-7", "größe", "two words", "a, b; c", 'say "it"', "line\nend", "'=1", "# 1")
     )
 
 
 def cell(value: str) -> str:
-    """Give a cell, in quotes where it needs them."""
+    """Return a cell, in quotes where it needs them."""
     return '"' + value.replace('"', '""') + '"' if set(value) & set('",;\t\r\n') else value
 
 
 def csv_of(
     dice: Dice, header: tuple[str, ...], rows: list[tuple[str, ...]], witness: tuple[str, ...]
 ) -> tuple[str, str]:
-    """Give a CSV file as some program writes it, and its last row."""
+    """Return a CSV file as some program writes it, and its last row."""
     delimiter, end = dice.choice(DELIMITERS), dice.choice(LINE_ENDS)
     lines = [delimiter.join(map(cell, row)) for row in (header, *rows)]
     lines.insert(dice.randrange(len(lines) + 1), dice.choice(("# a comment", "", delimiter * 3)))
@@ -68,7 +68,7 @@ def csv_of(
 
 
 def long_csv(dice: Dice) -> tuple[str, str]:
-    """Give a file with one mapping a line."""
+    """Return a file with one mapping a line."""
     header = ("service_id", "client_port", "server_port", "protocol", "note")
     rows = []
     for _ in range(dice.randrange(1, 6)):
@@ -78,7 +78,7 @@ def long_csv(dice: Dice) -> tuple[str, str]:
 
 
 def wide_csv(dice: Dice) -> tuple[str, str]:
-    """Give a file with one service a line."""
+    """Return a file with one service a line."""
     header = ("service_id", "ports", "expect_ports", "description", "approval_enabled", "note")
     rows = []
     for _ in range(dice.randrange(1, 12)):
@@ -91,7 +91,7 @@ def wide_csv(dice: Dice) -> tuple[str, str]:
 
 
 def json_lines(dice: Dice) -> tuple[str, str]:
-    """Give JSON Lines."""
+    """Return JSON Lines."""
     rows = [
         {
             "service_id": service_id(dice),
@@ -176,7 +176,7 @@ TOKENS = (
 
 
 def mutated(dice: Dice, content: bytes) -> bytes:
-    """Give a file with one thing done to it; seldom in its first line, without which it is not read."""
+    """Return a file with one thing done to it; seldom in its first line, without which it is not read."""
     spared = content.find(b"\n") + 1 if dice.random() < 0.9 else 0
     head, body = bytearray(content[:spared]), bytearray(content[spared:])
     at = dice.randrange(len(body) + 1)
@@ -202,7 +202,7 @@ def mutated(dice: Dice, content: bytes) -> bytes:
 
 
 def job_file(dice: Dice) -> tuple[bytes, Format]:
-    """Give a mutated job file whose last line is good."""
+    """Return a mutated job file whose last line is good."""
     kind, form = dice.choice(KINDS)
     content, witness = kind(dice)
     damaged = content.encode()
@@ -214,7 +214,7 @@ def job_file(dice: Dice) -> tuple[bytes, Format]:
 def must_be_read(content: bytes, form: Format) -> bool:
     """Read a file in each way; fail where a row vanishes. Return whether its rows were reached."""
     found = survey(io.BytesIO(content), name="f", format=form)
-    rows = sift(read_rows(io.BytesIO(content), name="f", format=form, default=NOWHERE))
+    rows = read_all(read_rows(io.BytesIO(content), name="f", format=form, default=NOWHERE))
     read_ids(io.BytesIO(content), name="f")
     numbers = sorted([row.row for row in rows.updates] + [row.row for row in rows.invalid])
     assert numbers == list(range(1, found.rows + 1))

@@ -15,8 +15,8 @@ import pytest
 
 from bulk.app import auditing, ledgers
 from bulk.app.applying import apply_ledger
+from bulk.app.environment import Environment
 from bulk.app.rolling_back import run_to_roll_back
-from bulk.app.surroundings import Surroundings
 from bulk.clock import SystemClock, SystemDice
 from bulk.errors import BulkError, LedgerDamaged, Refused
 from bulk.ledger.file import LedgerFile, fold, records
@@ -30,24 +30,25 @@ from bulk.ledger.records import (
     Left,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Purpose,
     record_json,
 )
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Action, Hold, LaneName, Limit, Outcome, Reply, RequestKind, SideEffect, Why
 from bulk.reports import as_csv, as_html, as_json, as_markdown, as_table, status
-from bulk.reports.model import Report
+from bulk.reports.report import Report
 from bulk.reports.words import plain
 from bulk.run.brake import Brake
-from bulk.run.interfaces import Limits, TargetClient
+from bulk.run.interfaces import LaneClient, Limits
+from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import Patience
 from bulk.text import harmless
 from tests.fakes import FakeClock, FakeFleet, FakePace, FastDisk, FixedDice, inline
 from tests.forging import LATER, forged, ledger, records_of, spoilt
 from tests.fuzzing import fuzzing
-from tests.nouns import (
+from tests.use_cases import Yes, passed_over
+from tests.values import (
     LiveList,
     change,
     end_record,
@@ -59,13 +60,12 @@ from tests.nouns import (
     session_record,
     state,
 )
-from tests.use_cases import Yes, passed_over
 
 OLD = sorted((Path(__file__).parents[1] / "ledgers" / "format-2").glob("*.ledger.jsonl"))
 TARGETS = [record_json(change(1))["target"]]
 RUN = replace(run_record("job"), targets=TARGETS, runs="/nowhere/runs", file="services.csv")
 NO = Reply(http=400, code="EndPoint.3044", message="taken", request_id="r", ms=9)
-PACE = Pace(
+PACE = PaceRecord(
     lane=LaneName(host="h", region="cn-north-4", account="a"),
     kind=RequestKind.WRITES,
     rate_per_s=1.5,
@@ -234,8 +234,8 @@ def rolled_back(path: Path) -> None:
 def asked(path: Path) -> None:
     """Apply it, up to the question."""
     env = {"HUAWEICLOUD_SDK_AK": "AK", "HUAWEICLOUD_SDK_SK": "SK"}
-    around = Surroundings(env=env, home=path.parent, clock=SystemClock(), dice=SystemDice())
-    asyncio.run(apply_ledger(path, {}, around=around, operator=Reader(), on_record=passed_over))
+    environment = Environment(env=env, home=path.parent, clock=SystemClock(), dice=SystemDice())
+    asyncio.run(apply_ledger(path, {}, environment=environment, operator=Reader(), on_record=passed_over))
 
 
 def applied(path: Path) -> None:
@@ -252,7 +252,7 @@ async def run(path: Path) -> None:
         fleet = FakeFleet(services={one.id: one for one in seen if one})
         lane = LaneName("h", "cn-north-4", "a")
         clients = {
-            target: TargetClient(lane=lane, fleet=fleet, reads=FakePace(), writes=FakePace())
+            target: LaneClient(lane=lane, fleet=fleet, reads=FakePace(), writes=FakePace())
             for target in file.progress.targets
         }
         await file.write(session_record(os.getpid()))

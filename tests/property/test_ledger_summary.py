@@ -42,7 +42,7 @@ from bulk.ledger.summary_file import LedgerPoint, Segments, SummaryWriter, path_
 from bulk.model import Action, Outcome, Reply
 from tests.fakes import FakeClock
 from tests.forging import forged, ledger
-from tests.nouns import PROJECT, change, end_record, planned, ring, run_record, session_record
+from tests.values import PROJECT, change, end_record, planned, ring, run_record, session_record
 
 NOW = FakeClock().now
 OPEN = astuple(NOT_BEGUN)
@@ -422,7 +422,7 @@ sys.addaudithook(hook)
 
 async def work():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
-        await ledger.write(Note(about="x", message="m"))
+        await ledger.commit(Note(about="x", message="m"))
 
 asyncio.run(work())
 """

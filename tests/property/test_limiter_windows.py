@@ -17,12 +17,12 @@ SECONDS = 30.0
 
 
 def most(grants: list[float], window_s: float) -> int:
-    """Give the most grants in any window of that length, its end not included."""
+    """Return the most grants in any window of that length, its end not included."""
     return max((bisect_left(grants, at + window_s) - number for number, at in enumerate(grants)), default=0)
 
 
 def granted(limiter: Limiter, clock: StillClock, looks: Iterable[float]) -> list[float]:
-    """Give when a queue that never ends is served, if the limiter looks up after each of these waits."""
+    """Return when a queue that never ends is served, if the limiter looks up after each of these waits."""
     grants = []
     for wait_s in looks:
         clock.time_s += wait_s

@@ -21,7 +21,7 @@ from bulk.model import (
     Target,
 )
 from bulk.plan import plan_target, steps
-from tests.nouns import LiveList, digest_of, whole
+from tests.values import LiveList, digest_of, whole
 
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 SERVICES_MAX = 6
@@ -32,7 +32,7 @@ Job = tuple[Fleet, list[ServiceUpdate]]
 
 
 def may_be_put(fleet: Fleet, after: ServiceState) -> bool:
-    """Say whether a service may become this while the others are what they are."""
+    """Return whether a service may become this while the others are what they are."""
     return not any(
         mine.server_port == theirs.server_port and mine.protocol == theirs.protocol
         for other in fleet.values()
@@ -43,7 +43,7 @@ def may_be_put(fleet: Fleet, after: ServiceState) -> bool:
 
 
 def put(state: ServiceState, body: ModifyBody) -> ServiceState:
-    """Give the service after a PUT."""
+    """Return the service after a PUT."""
     return replace(
         state, ports=state.ports if body.ports is None else body.ports, port_id=body.port_id or state.port_id
     )
@@ -56,7 +56,7 @@ PAIRS = [(port, TCP) for port in range(1, 6)] + [(1, Protocol.UDP)]
 
 
 def port_map(claims: Iterable[tuple[int, Protocol]]) -> tuple[PortMapping, ...]:
-    """Give mappings to these server ports."""
+    """Return mappings to these server ports."""
     return tuple(
         PortMapping(client_port=100 + n, server_port=port, protocol=protocol)
         for n, (port, protocol) in enumerate(claims)
@@ -65,7 +65,7 @@ def port_map(claims: Iterable[tuple[int, Protocol]]) -> tuple[PortMapping, ...]:
 
 @st.composite
 def fleets(draw: st.DrawFn) -> Fleet:
-    """Give two to six services that do not clash."""
+    """Return two to six services that do not clash."""
     free = {port_id: draw(st.permutations(PAIRS)) for port_id in ("P", "Q")}
     fleet: Fleet = {}
     for number in range(draw(st.integers(2, SERVICES_MAX))):
@@ -85,7 +85,7 @@ def fleets(draw: st.DrawFn) -> Fleet:
 
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
-    """Give a fleet and rows for most of its services, which swap, move and take."""
+    """Return a fleet and rows for most of its services, which swap, move and take."""
     fleet = draw(fleets())
     asked = draw(st.permutations(sorted(fleet)))[draw(st.integers(0, 1)) :]
     others = draw(st.permutations(asked))
@@ -111,12 +111,12 @@ def jobs(draw: st.DrawFn) -> Job:
 
 
 def planned(fleet: Fleet, updates: Sequence[ServiceUpdate], *, allow_parking: bool) -> list[Change]:
-    """Give the plan as a list."""
+    """Return the plan as a list."""
     return whole(plan_target(TARGET, updates, LiveList(fleet.values()), allow_parking=allow_parking))
 
 
 def rows_with(changes: Iterable[Change], action: Action) -> set[int]:
-    """Give the rows of one action."""
+    """Return the rows of one action."""
     return {change.row for change in changes if change.action is action}
 
 
@@ -153,7 +153,7 @@ def test_no_put_is_ever_refused_whatever_order_the_waiting_allows(
 
 
 def any_order(changes: Sequence[Change], dice: Random) -> Iterator[tuple[Change, ModifyBody]]:
-    """Give the PUTs in some order that respects `after` and `after_parked`."""
+    """Return the PUTs in some order that respects `after` and `after_parked`."""
     ended: set[int] = set()
     parked: set[int] = set()
     while len(ended) < len(changes):
@@ -221,7 +221,7 @@ def all_that_can_be_sent(fleet: Fleet, updates: Sequence[ServiceUpdate], parked:
 
 
 def has_rivals(fleet: Fleet, updates: Sequence[ServiceUpdate]) -> bool:
-    """Say whether two rows take the same claim that neither of them has."""
+    """Return whether two rows take the same claim that neither of them has."""
     taken = []
     for update in updates:
         after = put(fleet[update.service_id], update.body)
@@ -260,7 +260,7 @@ def test_parking_sends_all_that_can_be_sent_with_the_fewest_parked(
 
 
 def all_with_hope(fleet: Fleet, asking: Sequence[ServiceUpdate]) -> set[int]:
-    """Give the largest set of rows whose services can be as asked beside the rest of the fleet."""
+    """Return the largest set of rows whose services can be as asked beside the rest of the fleet."""
     for count in range(len(asking), 0, -1):
         for some in combinations(asking, count):
             wanted = {u.service_id: put(fleet[u.service_id], u.body) for u in some}

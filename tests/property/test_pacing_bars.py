@@ -59,7 +59,7 @@ SAMPLE = (
 
 
 def longest_silence_s(answers: list[Answer], *, until: float) -> float:
-    """Give the longest time without an accepted request."""
+    """Return the longest time without an accepted request."""
     times = [answer.at for answer in answers if answer.taken]
     return max(after - before for before, after in zip(times, [*times[1:], until], strict=True))
 

@@ -101,14 +101,16 @@ async def _plan_apply_and_roll_back_twice(world: World, folder: Path) -> None:
     (folder / "rows.csv").write_text("\n".join(world.rows()))
     places = {f"cn-north-4_{n}": project_id(n) for n in range(PROJECTS)}
     async with Simulator(fleet=world.fleet(), projects=places) as simulator:
-        around = leading_to(simulator, folder)
+        environment = leading_to(simulator, folder)
 
         async def applied(source: PlanSource[R], plan: Path, targets: list[Target]) -> bool:
             """Plan, check the laws, apply; return whether anything was changed."""
-            ahead = await plan_from(source, around=around, out=plan, shown=passed_over)
+            ahead = await plan_from(source, environment=environment, out=plan, shown=passed_over)
             _check_laws(plan, source, targets)
             source.release()
-            ended = await apply_ledger(plan, {}, around=around, operator=Yes(), on_record=passed_over)
+            ended = await apply_ledger(
+                plan, {}, environment=environment, operator=Yes(), on_record=passed_over
+            )
             assert ended.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
             return ahead.changes > 0
 

@@ -26,8 +26,8 @@ from bulk.model import (
 )
 from bulk.plan.decision import decide
 from bulk.reports import as_csv
-from bulk.reports.model import Report
-from bulk.reports.row import Row
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
 
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cn"), exclude_characters="\0"), max_size=30) | (
     st.sampled_from(

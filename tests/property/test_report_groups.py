@@ -12,10 +12,10 @@ from bulk.model import Change
 from bulk.plan import ordered
 from bulk.plan.decision import decide
 from bulk.reports.overview import Overview
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 from bulk.reports.totals import Tally
-from tests.nouns import LiveList, whole
 from tests.property.test_equal_decisions import TARGET, a_state, an_update, some_bodies
+from tests.values import LiveList, whole
 
 
 def summed(change: Change) -> tuple[object, ...]:

@@ -8,9 +8,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.jobfile import Format, Row, read_rows, sift
+from bulk.jobfile import Format, Row, read_all, read_rows
 from bulk.model import InvalidRow, Issue, PortMapping, ServiceUpdate, Target, ports_json
-from tests.nouns import port_mappings
+from tests.values import port_mappings
 
 DEFAULT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 
@@ -33,7 +33,7 @@ def read(content: bytes, form: Format) -> list[Row]:
 
 
 def meaning(rows: list[Row]) -> list[tuple[Any, ...]]:
-    """Give what the rows ask for, without where they stand."""
+    """Return what the rows ask for, without where they stand."""
     assert all(isinstance(row, ServiceUpdate) for row in rows), rows
     return [(row.row, row.service_id, row.body, row.note) for row in rows if isinstance(row, ServiceUpdate)]
 
@@ -98,12 +98,12 @@ headers = st.sampled_from(
 def test_no_bytes_raise_and_every_row_has_one_final_word(header: bytes, rest: bytes, form: Format) -> None:
     """Rows are numbered without gaps, each ends as an update or as invalid, and each issue has a place."""
     rows = read(header + rest, form)
-    sifted = sift(rows)
-    numbers = [update.row for update in sifted.updates] + [row.row for row in sifted.invalid]
+    found = read_all(rows)
+    numbers = [update.row for update in found.updates] + [row.row for row in found.invalid]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     assert rows
     lines = (header + rest).count(b"\n") + 1
-    for issue in sifted.issues:
+    for issue in found.issues:
         _, line, column = issue.place.split(":")
         assert 1 <= int(line) <= lines
         assert int(column) >= 1
@@ -118,7 +118,9 @@ def test_one_damaged_line_is_found_on_that_line(job: Jobs, data: st.DataObject) 
     rows = [[id_, " ".join(map(str, ports))] for id_, (ports, _, _) in job.items()]
     damaged = data.draw(st.integers(0, len(rows) - 1))
     rows[damaged][1] += " 65536:1"
-    (invalid,) = sift(read(as_csv(["service_id", "ports"], rows, lineterminator="\n"), Format.CSV)).invalid
+    (invalid,) = read_all(
+        read(as_csv(["service_id", "ports"], rows, lineterminator="\n"), Format.CSV)
+    ).invalid
     (issue,) = invalid.issues
     assert issue.place.startswith(f"s:{damaged + 2}:")
 
@@ -129,9 +131,9 @@ def test_rows_that_repeat_a_service_are_all_withdrawn(job: Jobs, dice: Any) -> N
     rows = [[id_, " ".join(map(str, ports))] for id_, (ports, _, _) in job.items()]
     twice = rows[0]
     rows.insert(dice.randint(0, len(rows)), [twice[0].upper(), "1:1"])
-    sifted = sift(read(as_csv(["service_id", "ports"], rows), Format.CSV))
-    assert len(sifted.invalid) == 2
-    assert {update.service_id for update in sifted.updates} == job.keys() - {twice[0]}
+    found = read_all(read(as_csv(["service_id", "ports"], rows), Format.CSV))
+    assert len(found.invalid) == 2
+    assert {update.service_id for update in found.updates} == job.keys() - {twice[0]}
 
 
 @given(st.binary(max_size=64), st.sampled_from(Format))

@@ -22,7 +22,7 @@ from bulk.model import (
     ServiceId,
     ServiceState,
 )
-from bulk.plan.guards import strays
+from bulk.plan.guards import unexpected_differences
 from bulk.puts import put_of
 from bulk.vpcep.codes import CODES
 from bulk.vpcep.keys import KeyPair, Stamp
@@ -31,7 +31,7 @@ from bulk.vpcep.replies import Answer, as_asked, listed, modified, shown
 from bulk.vpcep.requests import modify_service, services_path
 from bulk.vpcep.services import service
 from bulk.vpcep.signing import canonical_path, canonical_query
-from tests.nouns import change
+from tests.values import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 
@@ -48,7 +48,7 @@ mappings = st.builds(
 
 @st.composite
 def service_objects(draw: st.DrawFn) -> dict[str, Any]:
-    """Give an object with the API's field names and any values, right or wrong."""
+    """Return an object with the API's field names and any values, right or wrong."""
     names = ("id", "status", "ports", "port_id", "description", "approval_enabled", "connection_count")
     port = st.fixed_dictionaries(
         {}, optional=dict.fromkeys(("client_port", "server_port", "protocol"), json_values)
@@ -214,6 +214,6 @@ def test_what_is_taken_for_plainly_as_asked_is_so(
     if plain := as_asked(got, put_of(planned, body)):
         assert isinstance(verdict, Done)
         assert plain.reply == verdict.reply
-        assert not strays(before, verdict.state, body)
+        assert not unexpected_differences(before, verdict.state, body)
     else:
         assert odd or not before.is_sound or body != ModifyBody(ports=body.ports or ())

@@ -42,12 +42,12 @@ MINUTE = timedelta(minutes=1)
 DAYS = timedelta(days=2)
 
 
-def walked(zone: tzinfo, around: datetime) -> list[tuple[datetime, time]]:
+def walked(zone: tzinfo, environment: datetime) -> list[tuple[datetime, time]]:
     """Return every minute of the days around a moment, and the latest time that the clocks have shown.
 
     Clocks that are put back show nothing new until they have caught up.
     """
-    minutes = [around - DAYS + MINUTE * number for number in range(2 * int(DAYS / MINUTE))]
+    minutes = [environment - DAYS + MINUTE * number for number in range(2 * int(DAYS / MINUTE))]
     shown = accumulate((minute.astimezone(zone).replace(tzinfo=None, fold=0) for minute in minutes), max)
     return [(minute, latest.time()) for minute, latest in zip(minutes, shown, strict=True)]
 

@@ -42,12 +42,12 @@ def _raw(id_: str, file: str, content: bytes, place: str, words: str) -> BadJob:
 
 
 def _setting(id_: str, column: str, value: str, words: str) -> BadJob:
-    """Give a wide file with one bad setting in its third column."""
+    """Return a wide file with one bad setting in its third column."""
     return _wide(id_, "2:46", words, f"{A},1:2/TCP,{value}", header=f"service_id,ports,{column}")
 
 
 def _field(id_: str, field: str, words: str, column: int = 0) -> BadJob:
-    """Give a line of JSON with one bad field after the id."""
+    """Return a line of JSON with one bad field after the id."""
     line = f'{{"service_id": "{A}", {field}}}'
     column = column or line.index(field) + field.index(":") + 3
     return _json(id_, f"1:{column}", words, line)

@@ -16,7 +16,7 @@ def stage(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Stage]:
-    """Give a stage of ten services; `parametrize("stage", [{…}], indirect=True)` sets up the simulator."""
+    """Return a stage of ten services; `parametrize("stage", [{…}], indirect=True)` sets up the simulator."""
     settings = {"fleet": fleet_lines(10)} | getattr(request, "param", {})
     clear_settings(monkeypatch, tmp_path / "home")
     folder = tmp_path / "job"

@@ -24,7 +24,7 @@ import pytest
 from bulk.cli.main import main
 from bulk.errors import ExitCode
 from bulk.ledger.file import records
-from bulk.simulator import Applied, Simulator
+from bulk.simulator import AppliedPut, Simulator
 from tests.forging import forged, records_of
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 
@@ -38,7 +38,7 @@ Json = dict[str, Any]
 
 
 def fleet_lines(count: int, **fields: Any) -> list[Json]:
-    """Give a fleet of `count` services, each with two mappings of its own."""
+    """Return a fleet of `count` services, each with two mappings of its own."""
     return [
         line(number, ports=[mapping(80, 8000 + number), mapping(443, 9000 + number)], **fields)
         for number in range(1, count + 1)
@@ -46,7 +46,7 @@ def fleet_lines(count: int, **fields: Any) -> list[Json]:
 
 
 def wide(numbers: Iterator[int] | range | list[int], *, client_port: int = 8443) -> str:
-    """Give a wide CSV that moves 443 of each service to another client port."""
+    """Return a wide CSV that moves 443 of each service to another client port."""
     rows = (f"{service_id(n)},80:{8000 + n} {client_port}:{9000 + n}\n" for n in numbers)
     return "service_id,ports\n" + "".join(rows)
 
@@ -114,7 +114,7 @@ class Stage:
     capsys: pytest.CaptureFixture[str]
 
     @property
-    def applied(self) -> list[Applied]:
+    def applied(self) -> list[AppliedPut]:
         """Every PUT that took effect."""
         return self.aside.do(lambda simulator: list(simulator.applied))
 
@@ -124,7 +124,7 @@ class Stage:
         return self.aside.do(lambda simulator: simulator.fleet)
 
     def ports(self, number: int) -> list[tuple[int, int]]:
-        """Give the (client_port, server_port) that a service has."""
+        """Return the (client_port, server_port) that a service has."""
         return [(m["client_port"], m["server_port"]) for m in self.fleet[service_id(number)]["ports"]]
 
     def order(self, **orders: Any) -> None:
@@ -189,7 +189,7 @@ class Stage:
         return self.ledgers[-1]
 
     def status(self, ledger: Path | None = None) -> Json:
-        """Give `bulk status --output json` of a ledger, and check that its outcomes add up."""
+        """Return `bulk status --output json` of a ledger, and check that its outcomes add up."""
         ended = self.bulk("status", str(ledger or self.ledger), "--output", "json")
         assert ended.code == ExitCode.OK
         status: Json = orjson.loads(ended.out)
@@ -197,11 +197,11 @@ class Stage:
         return status
 
     def outcomes(self, ledger: Path | None = None) -> dict[str, int]:
-        """Give the outcomes that there are, with their counts."""
+        """Return the outcomes that there are, with their counts."""
         return {name: count for name, count in self.status(ledger)["outcomes"].items() if count}
 
     def despite(self, ledger: Path | None = None) -> list[str]:
-        """Give the words that lift every stop that stands in a run, and let any number of rows fail."""
+        """Return the words that lift every stop that stands in a run, and let any number of rows fail."""
         lifted = [
             word for stop in self.status(ledger)["stops"] for word in ("--despite", f"{stop['id']}:known")
         ]
@@ -213,7 +213,7 @@ class Stage:
         return self.file("forged.ledger.jsonl", forged(records, digest=False).decode())
 
     def records(self, kind: str, ledger: Path | None = None) -> list[Json]:
-        """Give the records of one type in a ledger, the latest one unless another is named."""
+        """Return the records of one type in a ledger, the latest one unless another is named."""
         return [record for _, record in records(ledger or self.ledger) if record["type"] == kind]
 
 

@@ -13,7 +13,7 @@ from tests.scenarios.bad_jobs import BAD_JOBS, BadJob
 
 
 def written(job: BadJob, folder: Path) -> Path:
-    """Give the file on disk."""
+    """Return the file on disk."""
     path = folder / job.file
     path.write_bytes(job.content)
     return path

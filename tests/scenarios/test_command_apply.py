@@ -43,7 +43,7 @@ AFTER_THE_WINDOW = 32_503_680_000.0
 
 
 def fault(kind: str, **members: Any) -> dict[str, Any]:
-    """Give an order for one rule of faults."""
+    """Return an order for one rule of faults."""
     return {"rules": [{"kind": kind, **members}]}
 
 
@@ -355,7 +355,7 @@ def test_who_is_at_work_on_a_job_is_named(stage: Stage, monkeypatch: pytest.Monk
 
 
 def clock(hours: int) -> str:
-    """Give a time of day so many hours from now, in UTC."""
+    """Return a time of day so many hours from now, in UTC."""
     return f"{datetime.now(UTC) + timedelta(hours=hours):%H:%M}"
 
 

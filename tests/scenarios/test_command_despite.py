@@ -212,7 +212,7 @@ def saved(stage: Stage, job: str, *names: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stopping", "around"),
+    ("stopping", "environment"),
     [
         ([], ["x"]),
         (["x"], ["y"]),
@@ -223,7 +223,9 @@ def saved(stage: Stage, job: str, *names: str) -> None:
     ],
     ids=["plan", "other-plan", "job", "ledger", "job-after-ledger", "plan-after-ledger"],
 )
-def test_nothing_saved_is_a_way_around_a_stop(stopping: list[str], around: list[str], stage: Stage) -> None:
+def test_nothing_saved_is_a_way_around_a_stop(
+    stopping: list[str], environment: list[str], stage: Stage
+) -> None:
     """Whichever run was stopped and whatever is begun instead; what the hint adds leaves it for good."""
     job = stage.job(wide(range(1, 6)), concurrency=1, max_failures=0)
     saved(stage, job, "x", "y")
@@ -234,11 +236,11 @@ def test_nothing_saved_is_a_way_around_a_stop(stopping: list[str], around: list[
 
     assert stage.apply(*words(stopping)).code == ExitCode.SAFETY_LIMIT
     stage.order(faults={})
-    refused = stage.apply(*words(around))
+    refused = stage.apply(*words(environment))
     assert refused.code == ExitCode.SAFETY_LIMIT
     assert len(stage.applied) == 1
     (hint,) = re.findall("to leave it for good, add (.*)", refused.err)
-    ended = stage.apply(*words(around), *hint.replace("REASON", "known").split())
+    ended = stage.apply(*words(environment), *hint.replace("REASON", "known").split())
     assert ended.code in {ExitCode.OK, ExitCode.SOME_FAILED}, ended.err
     assert "for good: 1 applied, 1 failed, 3 not attempted" in ended.err
     assert {put.id for put in stage.applied} == {service_id(n) for n in range(1, 6)}

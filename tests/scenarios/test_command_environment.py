@@ -38,11 +38,11 @@ ENCODINGS = [
 def test_an_encoding_that_lacks_a_character_stops_nothing(env: dict[str, str], stage: Stage) -> None:
     """Neither the run nor its log; what cannot be shown stands as its escape."""
     job = stage.job(noted(3))
-    around = os.environ | env
+    environment = os.environ | env
     ended = subprocess.run(
         [sys.executable, "-m", "bulk", "apply", job, "--yes", "-v"],
         capture_output=True,
-        env=around,
+        env=environment,
         check=False,
     )
     assert ended.returncode == ExitCode.OK, ended.stderr
@@ -57,9 +57,9 @@ def test_a_report_in_a_file_is_utf_8_whatever_the_locale(
 ) -> None:
     """Another program or another machine reads it."""
     stage.apply(stage.job(noted(2)))
-    around, words = os.environ | env, ["report", str(stage.ledger), "--output", form]
+    environment, words = os.environ | env, ["report", str(stage.ledger), "--output", form]
     ended = subprocess.run(
-        [sys.executable, "-m", "bulk", *words], capture_output=True, env=around, check=False
+        [sys.executable, "-m", "bulk", *words], capture_output=True, env=environment, check=False
     )
     assert ended.returncode == ExitCode.OK, ended.stderr
     assert NOTE in ended.stdout.decode() or form == "md"
@@ -69,10 +69,10 @@ def test_a_report_in_a_file_is_utf_8_whatever_the_locale(
 def test_an_export_and_a_plan_are_utf_8_too(stage: Stage) -> None:
     """Whatever a later command reads."""
     stage.order(services=[stage.fleet[service_id(1)] | {"description": NOTE}])
-    around = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1"}
     for words in (["export", "--format", "jsonl"], ["plan", stage.job(noted(1)), "--output", "csv"]):
         ended = subprocess.run(
-            [sys.executable, "-m", "bulk", *words], capture_output=True, env=around, check=False
+            [sys.executable, "-m", "bulk", *words], capture_output=True, env=environment, check=False
         )
         assert ended.returncode == ExitCode.OK, ended.stderr
         ended.stdout.decode()

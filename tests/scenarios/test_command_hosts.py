@@ -27,7 +27,7 @@ class Gate:
         self._asked = asked
 
     def asked(self) -> set[str]:
-        """Give the hosts that were asked for since the last look."""
+        """Return the hosts that were asked for since the last look."""
         hosts = {host.removesuffix(":443") for host in self._asked}
         self._asked.clear()
         return hosts
@@ -58,7 +58,7 @@ def gate() -> Iterator[Gate]:
 
 @pytest.fixture
 def out(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> Iterator[Gate]:
-    """Give the only way out, and nothing that names an address."""
+    """Return the only way out, and nothing that names an address."""
     for name in ("BULK_ENDPOINT", "HUAWEICLOUD_SDK_IAM_ENDPOINT"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("BULK_PROJECT_ID", "f" * 32)

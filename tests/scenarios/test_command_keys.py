@@ -37,7 +37,7 @@ EIGHT_REGIONS = pytest.mark.parametrize(
 
 
 def rows(*, names_projects: bool = True) -> str:
-    """Give a job of one row in each region."""
+    """Return a job of one row in each region."""
     lines = (
         f"{service_id(number)},{region},{project if names_projects else ''},{1000 + number}:22"
         for number, (region, project) in enumerate(REGIONS.items(), start=1)
@@ -46,7 +46,7 @@ def rows(*, names_projects: bool = True) -> str:
 
 
 def answers(stage: Stage) -> dict[str, int]:
-    """Give how often the simulator answered with each status."""
+    """Return how often the simulator answered with each status."""
     counted: dict[str, int] = stage.aside.do(lambda simulator: simulator.stats["answers"])
     return counted
 

@@ -72,7 +72,7 @@ def test_a_hundred_kills_with_lost_answers_cost_nothing(seed: int, stage: Stage)
 
 @pytest.fixture
 def demo(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Give a copy of the bundled demo, without the variables of the stage."""
+    """Return a copy of the bundled demo, without the variables of the stage."""
     for name in ("BULK_ENDPOINT", "BULK_REGION", "BULK_PROJECT_ID", "BULK_RATE"):
         monkeypatch.delenv(name)
     shutil.copytree(DEMO, stage.folder / "demo", ignore=shutil.ignore_patterns("runs"))
@@ -80,7 +80,7 @@ def demo(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def simulators(folder: Path) -> list[int]:
-    """Give the simulators that run on a fleet below a folder."""
+    """Return the simulators that run on a fleet below a folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -93,7 +93,7 @@ def simulators(folder: Path) -> list[int]:
 
 
 def demo_state(demo: str) -> tuple[Path, list[str]]:
-    """Give the latest ledger of the demo, and the types of its records."""
+    """Return the latest ledger of the demo, and the types of its records."""
     ledger = max(Path(demo).glob("runs/*.ledger.jsonl"))
     return ledger, [orjson.loads(line)["type"] for line in ledger.read_bytes().splitlines()]
 

@@ -94,7 +94,7 @@ def test_the_variable_makes_every_verb_speak_json(stage: Stage, monkeypatch: pyt
 
 def test_progress_is_a_line_of_json(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Now and then, as without it."""
-    monkeypatch.setattr("bulk.cli.progress.PLAIN_EVERY_S", 0.001)
+    monkeypatch.setattr("bulk.cli.display.PLAIN_EVERY_S", 0.001)
     stage.order(switches={"latency_s": 0.02})
     found = lines(stage.apply(stage.job(wide(range(1, 6)), concurrency=1), *JSON))
     assert any(line["event"] == "progress" and "/5 (" in line["message"] for line in found)

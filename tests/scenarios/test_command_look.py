@@ -19,7 +19,7 @@ MISSING = 99
 
 @pytest.fixture
 def played(stage: Stage) -> Stage:
-    """Give a stage on which a run has ended: four applied, one already right, one failed, one refused."""
+    """Return a stage on which a run has ended: four applied, one already right, one failed, one refused."""
     rule = {
         "kind": "code",
         "code": "EndPoint.0002",

@@ -18,7 +18,7 @@ SOON_S = 20
 
 
 def limited(files: int) -> Callable[[], None]:
-    """Give what a child does before it becomes the command: forgo open files, for good."""
+    """Return what a child does before it becomes the command: forgo open files, for good."""
     return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulk.cli import progress
+from bulk.cli import display as progress
 from bulk.errors import ExitCode
 from tests.scenarios.stage import Stage, wide
 from tests.simulator_caller import line, service_id
@@ -15,7 +15,7 @@ BUSY = ["throttle_429", "error_503"]
 
 
 def asks(kind: str, wait_s: float, *, method: str = "PUT", times: int = 1, form: str = "seconds") -> Any:
-    """Give a plan of faults: requests that are refused with `Retry-After`."""
+    """Return a plan of faults: requests that are refused with `Retry-After`."""
     rule = {"kind": kind, "delay_s": wait_s, "method": method, "times": times, "retry_after": form}
     return {"rules": [rule]}
 

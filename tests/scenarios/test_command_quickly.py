@@ -14,8 +14,8 @@ from bulk.ledger.file import LedgerFile
 from tests.fakes import FakeClock
 from tests.forging import forge, ledger
 from tests.integration.test_ledger_ends import RUNS
-from tests.nouns import change, planned, run_record
 from tests.scenarios.stage import Stage, wide
+from tests.values import change, planned, run_record
 
 REFUSED = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
 

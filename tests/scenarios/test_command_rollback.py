@@ -19,7 +19,7 @@ SHARED = "f9806b85-f754-48af-9cea-d7a289c7205a"
 
 
 def without_times(stage: Stage) -> list[dict[str, object]]:
-    """Give the fleet field by field, but for the time of its last change."""
+    """Return the fleet field by field, but for the time of its last change."""
     return [{k: v for k, v in one.items() if k != "updated_at"} for one in stage.fleet.values()]
 
 

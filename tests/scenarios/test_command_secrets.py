@@ -20,7 +20,7 @@ REPORTS = ("table", "json", "csv", "md", "html")
 
 
 def spellings(secret: str) -> Iterator[bytes]:
-    """Give the forms in which a secret could be written."""
+    """Return the forms in which a secret could be written."""
     yield secret.encode()
     yield secret[: len(secret) // 2 + 4].encode()
     yield base64.b64encode(secret.encode())

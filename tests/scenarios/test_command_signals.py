@@ -255,7 +255,7 @@ def test_without_a_terminal_a_plain_line_tells_the_progress(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Now and then; it names the rows done, the speed, and what failed."""
-    monkeypatch.setattr("bulk.cli.progress.PLAIN_EVERY_S", 0.001)
+    monkeypatch.setattr("bulk.cli.display.PLAIN_EVERY_S", 0.001)
     rule = {"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}
     stage.order(faults={"rules": [rule]}, switches={"latency_s": 0.02})
     ended = stage.apply(stage.job(wide(range(1, 6)), concurrency=1))

@@ -16,13 +16,13 @@ FLEET = fleet_lines(10, description=f"d {EVIL}", service_name=f"cn-north-4.{EVIL
 
 
 def steers(text: str) -> list[str]:
-    """Give the characters of a text that steer a terminal, and the lines that somebody forged."""
+    """Return the characters of a text that steer a terminal, and the lines that somebody forged."""
     forged = [line for line in text.split("\n") if line.startswith("level=")]
     return sorted(set(STEERING) & set(text)) + forged
 
 
 def evil_rows() -> str:
-    """Give rows with evil notes; the third one is refused by the API."""
+    """Return rows with evil notes; the third one is refused by the API."""
     rows = [
         {"service_id": service_id(n), "ports": [mapping(81, 8000 + n)], "note": f"{n} {EVIL}"}
         for n in (1, 2, 3)

@@ -51,20 +51,20 @@ class Block:
 
 
 def blocks() -> list[Block]:
-    """Give the fenced blocks of all pages in order."""
+    """Return the fenced blocks of all pages in order."""
     found = re.findall(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", PAGES, re.MULTILINE | re.DOTALL)
     return [Block(*parts) for parts in found]
 
 
 def table(heading: str) -> list[list[str]]:
-    """Give the cells of the table whose first line begins so, without that line; it stands once."""
+    """Return the cells of the table whose first line begins so, without that line; it stands once."""
     _, found = PAGES.split(f"\n| {heading} |")
     lines = found.split("\n\n", 1)[0].strip().splitlines()
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines[2:]]
 
 
 def coded(cell: str) -> list[str]:
-    """Give what stands in backticks in a cell."""
+    """Return what stands in backticks in a cell."""
     return _CODE.findall(cell.replace(r"\|", "|"))
 
 
@@ -80,13 +80,13 @@ class Command:
 
 
 def pattern(says: str) -> re.Pattern[str]:
-    """Give what matches a text in which `…` stands for anything, a line of it for any lines."""
+    """Return what matches a text in which `…` stands for anything, a line of it for any lines."""
     lines = (".*" if line == "…" else re.escape(line).replace("…", ".*") for line in says.splitlines())
     return re.compile("\n".join(lines), re.DOTALL)
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """Give the commands of a console block."""
+    """Return the commands of a console block."""
     for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
         typed, _, says = part.partition("\n")
         yield Command(typed, pattern(says))
@@ -94,7 +94,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 @pytest.fixture
 def checkout(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder as after a clone: the demo, the files that the pages write, `bulk` on the path."""
+    """Return a folder as after a clone: the demo, the files that the pages write, `bulk` on the path."""
     folder, path = stage.folder, stage.folder / "path"
     shutil.copytree(ROOT / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("runs"))
     for block in blocks():
@@ -189,7 +189,7 @@ def _commands() -> dict[str, "typer.core.TyperCommand"]:
 
 
 def _flags() -> dict[str, set[str]]:
-    """Give every flag of the command line, with the verbs that have it."""
+    """Return every flag of the command line, with the verbs that have it."""
     found: dict[str, set[str]] = {}
     for verb, command in _commands().items():
         for parameter in command.params:

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bulk.app.applying import apply_ledger
+from bulk.app.environment import Environment
 from bulk.app.jobs import open_job
 from bulk.app.ledgers import reading
 from bulk.app.planning import plan_from
 from bulk.app.rolling_back import run_to_roll_back
-from bulk.app.surroundings import Surroundings
 from bulk.clock import SystemClock
 from bulk.errors import LedgerBusy, Refused
 from bulk.ledger.file import LedgerFile
@@ -39,7 +39,7 @@ class JumpingClock(SystemClock):
 
 
 @asynccontextmanager
-async def applied(folder: Path, *ports: str) -> AsyncIterator[tuple[Path, Simulator, Surroundings]]:
+async def applied(folder: Path, *ports: str) -> AsyncIterator[tuple[Path, Simulator, Environment]]:
     """Apply a job of services behind one port_id, and hold its ledger and the simulator; `ports` of each."""
     rows = "".join(f"{service_id(number)},{wanted}\n" for number, wanted in enumerate(ports, 1))
     (folder / "rows.csv").write_text("service_id,ports\n" + rows)
@@ -47,10 +47,10 @@ async def applied(folder: Path, *ports: str) -> AsyncIterator[tuple[Path, Simula
     fleet = [line(n, port_id=SHARED, ports=[mapping(80, n)]) for n in range(1, len(ports) + 1)]
     run = folder / "run"
     async with Simulator(fleet=fleet, projects={"cn-north-4": PROJECT}) as simulator:
-        around = leading_to(simulator, folder)
-        await plan_from(open_job(str(folder), {}), around=around, out=run, shown=passed_over)
-        await apply_ledger(run, {}, around=around, operator=Yes(), on_record=passed_over)
-        yield run, simulator, around
+        environment = leading_to(simulator, folder)
+        await plan_from(open_job(str(folder), {}), environment=environment, out=run, shown=passed_over)
+        await apply_ledger(run, {}, environment=environment, operator=Yes(), on_record=passed_over)
+        yield run, simulator, environment
 
 
 def cut(ledger: Path, behind: bytes) -> Path:
@@ -64,12 +64,14 @@ def cut(ledger: Path, behind: bytes) -> Path:
 
 async def test_a_put_in_doubt_settles_before_the_fleet_is_read_for_its_rollback(tmp_path: Path) -> None:
     """Only where there is one; then the service that it changed all the same is rolled back."""
-    async with applied(tmp_path, "8443:1", "8443:2") as (run, simulator, around):
+    async with applied(tmp_path, "8443:1", "8443:2") as (run, simulator, environment):
         for ledger, settle_s in ((run, 0), (cut(run, b'"type":"intent"'), SETTLE_S)):
             clock = JumpingClock(simulator=simulator)
             listed, out = simulator.stats["requests"]["list"], ledger.with_suffix(".back")
             with run_to_roll_back(ledger, {}, only=frozenset(), at_rest=True) as source:
-                await plan_from(source, around=replace(around, clock=clock), out=out, shown=passed_over)
+                await plan_from(
+                    source, environment=replace(environment, clock=clock), out=out, shown=passed_over
+                )
             assert [wait for wait in clock.waits if wait[0] >= SETTLE_S or not settle_s] == [
                 (settle_s, listed)
             ]
@@ -81,22 +83,22 @@ async def test_a_put_in_doubt_settles_before_the_fleet_is_read_for_its_rollback(
 @pytest.mark.parametrize("last", [b'"purpose":"park"', b'"verdict":"parked"', b'"type":"intent"'])
 async def test_a_run_with_a_parked_service_is_not_rolled_back(last: bytes, tmp_path: Path) -> None:
     """Whether it may be, is, or may be so no longer: its first state is in no row of a rollback."""
-    async with applied(tmp_path, "80:2", "80:1") as (run, _, around):
+    async with applied(tmp_path, "80:2", "80:1") as (run, _, environment):
         ledger = cut(run, last)
         with (
             run_to_roll_back(ledger, {}, only=frozenset(), at_rest=True) as source,
             pytest.raises(Refused, match="parked between two PUTs") as refused,
         ):
-            await plan_from(source, around=around, out=None, shown=passed_over)
+            await plan_from(source, environment=environment, out=None, shown=passed_over)
         assert f"bulk apply {ledger}" in refused.value.hint
 
 
 async def test_the_rollback_of_a_run_at_work_can_be_looked_at_but_not_applied(tmp_path: Path) -> None:
     """What would be rolled back now is known; what the run will still send is not."""
-    async with applied(tmp_path, "8443:1") as (run, _, around):
-        async with LedgerFile.open(run, now=around.clock.now):
+    async with applied(tmp_path, "8443:1") as (run, _, environment):
+        async with LedgerFile.open(run, now=environment.clock.now):
             with pytest.raises(LedgerBusy, match=r" \(process \d+\) works on "):
                 run_to_roll_back(run, {}, only=frozenset(), at_rest=True).__enter__()
             with run_to_roll_back(run, {}, only=frozenset(), at_rest=False) as source:
-                ahead = await plan_from(source, around=around, out=None, shown=passed_over)
+                ahead = await plan_from(source, environment=environment, out=None, shown=passed_over)
         assert ahead.changes == 1

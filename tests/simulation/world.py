@@ -66,7 +66,7 @@ from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.stages import Append, Place, Probe, Renew, Send, Show, Stop
-from tests.nouns import change, planned, ports, ring, run_record, session_record
+from tests.values import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
 PAGE_SERVICES = 3
@@ -152,7 +152,7 @@ class Ledger:
         """Return the PUT of a row that has nothing to do with any other."""
         return plain_put(orjson.dumps(record_json(self.changes[row])))
 
-    def saw(self, row: int, live: Listed) -> bool:
+    def matches_snapshot(self, row: int, live: Listed) -> bool:
         """Return whether the plan saw a row's service so."""
         return self.changes[row].before == live.state
 
@@ -1041,7 +1041,7 @@ class World:
         for row in progress.order:
             stage, place = progress.stage(row), machine.place(row)
             must((stage >= Stage.APPLIED) == (place in HAS_ENDED), f"row {row}: {stage.name}, {place.name}")
-            must(stage is not Stage.ASKED or place in UNDER_WAY, f"row {row}: {stage.name}, {place.name}")
+            must(stage is not Stage.IN_FLIGHT or place in UNDER_WAY, f"row {row}: {stage.name}, {place.name}")
 
     def _check_session(self) -> None:
         machine = self.machine

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bulk.ledger.audit import Audit, Breach, Promise
+from bulk.ledger.proof import Audit, Breach, Promise
 from bulk.ledger.records import (
     Attempt,
     AttemptResult,
@@ -14,7 +14,7 @@ from bulk.ledger.records import (
     Intent,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Planned,
     Purpose,
     Record,
@@ -22,7 +22,7 @@ from bulk.ledger.records import (
     record_type,
 )
 from bulk.model import Action, LaneName, Outcome, Reply, RequestKind
-from tests.nouns import change, digest_of, end_record, planned, run_record, session_record
+from tests.values import change, digest_of, end_record, planned, run_record, session_record
 
 UNREADABLE = (
     "line 1 has settings that cannot be read: settings: rows: 7 is not the name of a file; "
@@ -47,18 +47,18 @@ PLAN: tuple[Record, ...] = (
 INTENT = Intent(row=1, attempt=1)
 THROTTLED = Attempt(row=1, attempt=1, verdict=AttemptResult.THROTTLED, reply=Reply(http=429))
 APPLIED = OutcomeRecord(row=1, outcome=Outcome.APPLIED, reply=OK, attempts=1)
-PACE = Pace(lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0)
+PACE = PaceRecord(lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0)
 DECISION = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
 
 
 def line(number: int, record: Record) -> dict[str, Any]:
-    """Give a record as the line of that number has it."""
+    """Return a record as the line of that number has it."""
     head = {"n": number - 1, "at": "2026-01-15T08:30:00.000Z", "type": record_type(record)}
     return head | record_json(record)
 
 
 def audited(*records: Record) -> tuple[Audit, Breach | None]:
-    """Give the audit of these records and the first promise that they break."""
+    """Return the audit of these records and the first promise that they break."""
     audit, digest = Audit(), next((one.digest for one in records if isinstance(one, Planned)), "")
     for number, record in enumerate(records, start=1):
         json = line(number, record)
@@ -246,7 +246,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "sent again after its end": (
         Promise.OUTCOME,
-        "line 9 takes row 1 from APPLIED to ASKED",
+        "line 9 takes row 1 from APPLIED to IN_FLIGHT",
         (*PLAN, INTENT, APPLIED, Intent(row=1, attempt=2)),
     ),
     "ended twice": (
@@ -256,7 +256,7 @@ BROKEN: dict[str, tuple[Promise, str, tuple[Record, ...]]] = {
     ),
     "given up while in doubt": (
         Promise.OUTCOME,
-        "line 8 takes row 1 from ASKED to DRIFTED",
+        "line 8 takes row 1 from IN_FLIGHT to DRIFTED",
         (*PLAN, INTENT, OutcomeRecord(row=1, outcome=Outcome.DRIFTED, attempts=1)),
     ),
     "a PUT before the session": (

@@ -11,19 +11,19 @@ from bulk.errors import LedgerDamaged
 from bulk.ledger.chain import GENESIS, Chain, seal, timestamp
 from bulk.ledger.records import Json, record_json
 from bulk.model import Change
-from tests.nouns import changes, texts
+from tests.values import changes, texts
 
 AT = "2026-01-15T08:30:00.000Z"
 
 
 def lines_of(*records: Json) -> list[bytes]:
-    """Give the chained lines of records, numbered from 0."""
+    """Return the chained lines of records, numbered from 0."""
     chain = Chain()
     return [chain.add({"n": n, "at": AT, **record}) for n, record in enumerate(records)]
 
 
 def read(lines: list[bytes]) -> Chain:
-    """Give the chain after it has vouched for all lines."""
+    """Return the chain after it has vouched for all lines."""
     chain = Chain()
     for line in lines:
         chain.unseal(line)
@@ -31,7 +31,7 @@ def read(lines: list[bytes]) -> Chain:
 
 
 def forged(*records: Json) -> list[bytes]:
-    """Give lines whose sums are right, whatever they say."""
+    """Return lines whose sums are right, whatever they say."""
     previous, lines = GENESIS, []
     for record in records:
         line, previous = seal(record, previous=previous)

@@ -14,14 +14,14 @@ FAILED = Answered(latency_s=0.05, is_failure=True)
 
 
 def after(state: Sizing, *events: Answered) -> Sizing:
-    """Give the state after some requests."""
+    """Return the state after some requests."""
     for event in events:
         state = step(state, event)
     return state
 
 
 def fewest(share: float, bad: Answered, *, seed: int) -> int:
-    """Give the fewest workers at 200/s while a share of 2,000 answers is bad, at random."""
+    """Return the fewest workers at 200/s while a share of 2,000 answers is bad, at random."""
     dice, state, least = Random(seed), after(sizing(64), FAST), 64
     for _ in range(2000):
         state = step(state, bad if dice.random() < share else FAST)

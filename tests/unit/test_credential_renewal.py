@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bulk.model import Abort, Reply, Retry
-from bulk.vpcep.identity import RENEWAL_PAUSE_S, TRIES, Credential, Patience
+from bulk.vpcep.identity import RENEWAL_PAUSE_S, TRIES, Credential, LoginPatience
 from bulk.vpcep.keys import KeyPair, Secret, Token
 
 NO = Abort(reply=Reply(http=401), hint="check the password")
@@ -25,7 +25,7 @@ class Iam:
         self._results = list(results)
 
     async def renew(self) -> Secret | Retry | Abort:
-        """Give the next result, letting everybody else go first."""
+        """Return the next result, letting everybody else go first."""
         self.asked += 1
         await asyncio.sleep(0)
         return self._results.pop(0)
@@ -37,14 +37,14 @@ class Iam:
 
 
 def token(name: str, expires_at: float | None = 2000.0) -> Token:
-    """Give a token that ends at this time."""
+    """Return a token that ends at this time."""
     return Token(value=name, expires_at=expires_at)
 
 
 def credential(iam: Iam, secret: Secret, *, renewable: bool = True) -> Credential:
-    """Give a credential of this IAM that begins with this secret."""
+    """Return a credential of this IAM that begins with this secret."""
     renew: Callable[[], Awaitable[Secret | Retry | Abort]] | None = iam.renew if renewable else None
-    patience = Patience(monotonic=lambda: iam.now, sleep=iam.sleep, roll=lambda: 0.5)
+    patience = LoginPatience(monotonic=lambda: iam.now, sleep=iam.sleep, roll=lambda: 0.5)
     return Credential(account="acme", now=lambda: iam.now, secret=secret, renew=renew, patience=patience)
 
 

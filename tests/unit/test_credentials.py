@@ -19,7 +19,7 @@ USER = {"HW_USER_NAME": "user", "HW_USER_PASSWORD": "hidden", "HW_DOMAIN_NAME": 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Give a home folder with a credentials file of two profiles."""
+    """Return a home folder with a credentials file of two profiles."""
     folder = tmp_path / ".huaweicloud"
     folder.mkdir()
     (folder / "credentials").write_text(

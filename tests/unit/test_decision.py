@@ -19,7 +19,7 @@ from bulk.model import (
     Target,
 )
 from bulk.plan.decision import decide
-from tests.nouns import PROJECT, service_id
+from tests.values import PROJECT, service_id
 
 LIVE = ServiceState(
     id=service_id(1),
@@ -49,7 +49,7 @@ def mapped(text: str) -> Ports:
 
 
 def row(**wanted: Any) -> ServiceUpdate:
-    """Give a row; ports in the wide form, and the fields of the body by their names."""
+    """Return a row; ports in the wide form, and the fields of the body by their names."""
     mine = {name: mapped(wanted.pop(name)) for name in list(wanted) if name.endswith("_ports")}
     if "ports" in wanted:
         wanted["ports"] = mapped(wanted["ports"])

@@ -15,7 +15,7 @@ from bulk.ledger.digest import PlanDigest, planned_terms
 from bulk.ledger.records import Json, Run, change_of, record_json, target_json
 from bulk.model import Action, Change, ModifyBody, PortMapping, Protocol, ServiceId, Target
 from bulk.settings import SETTINGS
-from tests.nouns import PROJECT, change, changes, digest_of, ring, run_record, texts
+from tests.values import PROJECT, change, changes, digest_of, ring, run_record, texts
 
 PARKED, WAITING = ring(2)
 KEPT = change(3, action=Action.KEEP)

@@ -17,11 +17,11 @@ BASE64 = (base64.b64encode, base64.urlsafe_b64encode)
 
 printable = st.characters(codec="ascii", min_codepoint=33, max_codepoint=126)
 keys = st.text(printable, min_size=PART, max_size=80).filter(lambda text: len(set(text)) > 4)
-around = st.text("\u00e9\u4e2d \n\t", max_size=30)
+environment = st.text("\u00e9\u4e2d \n\t", max_size=30)
 """Of characters that no secret here has."""
 
 
-@given(st.sampled_from(sorted(SPELLINGS)), keys, around, around, st.data())
+@given(st.sampled_from(sorted(SPELLINGS)), keys, environment, environment, st.data())
 def test_no_part_of_a_secret_is_shown_in_any_spelling(
     spelling: str, secret: str, before: str, behind: str, data: st.DataObject
 ) -> None:
@@ -105,10 +105,10 @@ def test_a_body_without_secrets_says_what_it_said(body: bytes) -> None:
         assert Echoes("A1b2C3d4E5f6G7h8I9j0").hide_in_body(body, is_refusal=is_refusal) == body
 
 
-@given(keys, around, st.booleans())
-def test_json_stays_json(secret: str, around: str, is_refusal: bool) -> None:  # noqa: FBT001 - drawn
+@given(keys, environment, st.booleans())
+def test_json_stays_json(secret: str, environment: str, is_refusal: bool) -> None:  # noqa: FBT001 - drawn
     """A mark never stands within an escape, and names are searched as values are."""
-    told = {f"{around}{secret}": [{"a": f'{around}\\{secret}\\"{secret}'}, 1, None, True]}
+    told = {f"{environment}{secret}": [{"a": f'{environment}\\{secret}\\"{secret}'}, 1, None, True]}
     hidden = Echoes(secret).hide_in_body(orjson.dumps(told), is_refusal=is_refusal)
     [(name, [value, *rest])] = orjson.loads(hidden).items()
     assert name.endswith("[redacted]")

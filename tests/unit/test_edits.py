@@ -6,7 +6,7 @@ import pytest
 
 from bulk.ledger.edits import WHERE, Edits, edits
 from bulk.plan.footprint import Footprint
-from bulk.settings import SETTINGS, Job, Pace, WhileOpen, read_settings, settings_of, with_values
+from bulk.settings import SETTINGS, Job, PaceSettings, WhileOpen, read_settings, settings_of, with_values
 
 FOOTPRINT = Footprint(rows=60, changes=40, mappings=80)
 
@@ -27,7 +27,7 @@ def edited(began: Job, asked: Job, **more: Any) -> Edits:
 def test_the_pace_is_what_is_taken() -> None:
     """What says how fast, how long and how often; all else of a run is in its approval."""
     taken = {name for name, setting in SETTINGS.items() if setting.while_open is WhileOpen.TAKEN}
-    assert taken == set(settings_of(Pace))
+    assert taken == set(settings_of(PaceSettings))
 
 
 @pytest.mark.parametrize(

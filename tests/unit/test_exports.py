@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from bulk.model import PortMapping, Ports, Protocol, ServiceId
-from bulk.reports.export import Edit, Selection
-from tests.nouns import port_maps, state
+from bulk.reports.fleet_rows import MapEdit, Selection
+from tests.values import port_maps, state
 
 WEB = replace(
     state(1, 22, 80), service_name="cn-north-4.web-1.4189d3c2-8882-4871-a3c2-000000000001", status="available"
@@ -15,7 +15,7 @@ WEB = replace(
 
 
 def mapping(client_port: int, server_port: int, protocol: str = "TCP") -> PortMapping:
-    """Give a mapping."""
+    """Return a mapping."""
     return PortMapping(client_port=client_port, server_port=server_port, protocol=Protocol(protocol))
 
 
@@ -49,19 +49,22 @@ def test_a_service_without_a_name_is_taken_by_the_default_and_by_no_name() -> No
 @pytest.mark.parametrize(
     ("edit", "after"),
     [
-        (Edit(), [mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222)]),
+        (MapEdit(), [mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222)]),
         (
-            Edit(server_ports={22: 2222, 2222: 22}),
+            MapEdit(server_ports={22: 2222, 2222: 22}),
             [mapping(1022, 2222), mapping(53, 2222, "UDP"), mapping(80, 22)],
         ),
-        (Edit(server_ports={80: 81}), [mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222)]),
-        (Edit(remove_ports=(mapping(1022, 22), mapping(9, 9))), [mapping(53, 22, "UDP"), mapping(80, 2222)]),
+        (MapEdit(server_ports={80: 81}), [mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222)]),
         (
-            Edit(add_ports=(mapping(80, 2222), mapping(7, 7))),
+            MapEdit(remove_ports=(mapping(1022, 22), mapping(9, 9))),
+            [mapping(53, 22, "UDP"), mapping(80, 2222)],
+        ),
+        (
+            MapEdit(add_ports=(mapping(80, 2222), mapping(7, 7))),
             [mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222), mapping(7, 7)],
         ),
         (
-            Edit(
+            MapEdit(
                 remove_ports=(mapping(80, 2222),),
                 server_ports={22: 2222},
                 add_ports=(mapping(80, 22),),
@@ -71,7 +74,7 @@ def test_a_service_without_a_name_is_taken_by_the_default_and_by_no_name() -> No
     ],
     ids=["none", "swap", "no such port", "remove", "add", "all, in this order"],
 )
-def test_an_edit_removes_then_renumbers_then_adds(edit: Edit, after: list[PortMapping]) -> None:
+def test_an_edit_removes_then_renumbers_then_adds(edit: MapEdit, after: list[PortMapping]) -> None:
     """In the live order; what is there already is not added, what is not there is not missed."""
     live = (mapping(1022, 22), mapping(53, 22, "UDP"), mapping(80, 2222))
     assert edit.of(live) == tuple(after)
@@ -80,14 +83,18 @@ def test_an_edit_removes_then_renumbers_then_adds(edit: Edit, after: list[PortMa
 @given(port_maps)
 def test_no_edit_changes_nothing(ports: Ports) -> None:
     """And says so."""
-    assert not Edit()
-    assert Edit().of(ports) == ports
+    assert not MapEdit()
+    assert MapEdit().of(ports) == ports
 
 
 @pytest.mark.parametrize(
     "edit",
-    [Edit(add_ports=(mapping(1, 1),)), Edit(remove_ports=(mapping(1, 1),)), Edit(server_ports={1: 2})],
+    [
+        MapEdit(add_ports=(mapping(1, 1),)),
+        MapEdit(remove_ports=(mapping(1, 1),)),
+        MapEdit(server_ports={1: 2}),
+    ],
 )
-def test_an_edit_of_any_kind_is_one(edit: Edit) -> None:
+def test_an_edit_of_any_kind_is_one(edit: MapEdit) -> None:
     """Each of the three counts."""
     assert edit

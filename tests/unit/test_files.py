@@ -16,7 +16,7 @@ from bulk.model import Format
 
 
 def said(failure: pytest.ExceptionInfo[BulkError]) -> str:
-    """Give what a person reads."""
+    """Return what a person reads."""
     return f"{failure.value.message}; {failure.value.hint}"
 
 

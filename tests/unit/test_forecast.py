@@ -5,15 +5,15 @@ from datetime import datetime, time
 
 import pytest
 
+from bulk.app.environment import system
 from bulk.app.forecast import forecast
-from bulk.app.surroundings import system
 from bulk.clock import SystemClock
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.model import Action
 from bulk.settings import Daily, Deadline, Job
-from tests.nouns import PROJECT, change, planned, run_record
+from tests.values import PROJECT, change, planned, run_record
 
 OTHER = PROJECT._replace(project_id="b" * 32)
 
@@ -62,9 +62,9 @@ class StoppedClock(SystemClock):
 )
 def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(moment: str, seconds: float) -> None:
     """A window until 04:00, in the nights in which the clocks are changed and in another."""
-    around = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
+    environment = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
     job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
-    estimate = forecast(progress_of([]), job, around.local_time).estimate
+    estimate = forecast(progress_of([]), job, environment.local_time).estimate
     assert estimate.window_s == seconds
     assert bool(estimate.opens_at) != bool(estimate.closes_at)
     if estimate.opens_at:

@@ -8,7 +8,7 @@ from bulk.model import Action, Change, ModifyBody, ServiceState, SideEffect
 from bulk.plan.footprint import Footprint
 from bulk.plan.guards import failures_max, findings, side_effects
 from bulk.settings import Guards, Share
-from tests.nouns import change, ports, service_id, state
+from tests.values import change, ports, service_id, state
 
 
 def footprint(*changes: Change) -> Footprint:
@@ -20,7 +20,7 @@ def footprint(*changes: Change) -> Footprint:
 
 
 def update(row: int, before: ServiceState, *after: int) -> Change:
-    """Give a change of a service to these server ports."""
+    """Return a change of a service to these server ports."""
     return replace(change(row), before=before, body=ModifyBody(ports=ports(*after)))
 
 

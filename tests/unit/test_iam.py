@@ -23,7 +23,7 @@ NOW = 1_768_465_800.0  # 2026-01-15T08:30:00Z
 
 
 def answer(http: int, body: Any = b"", **headers: str) -> Answer:
-    """Give a reply with these headers; a body that is no bytes is written as JSON."""
+    """Return a reply with these headers; a body that is no bytes is written as JSON."""
     return Answer(
         http=http,
         headers=CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}),

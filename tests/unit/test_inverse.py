@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bulk.model import BODY_FIELDS, Action, Change, ModifyBody, PortMapping, ServiceState, SideEffect
 from bulk.plan.inverse import inverse, with_side_effects, written
-from tests.nouns import change, ports, service_id, update
+from tests.values import change, ports, service_id, update
 
 BEFORE = ServiceState(
     id=service_id(1),
@@ -24,7 +24,7 @@ BEFORE = ServiceState(
 
 
 def applied(before: ServiceState | None = BEFORE, **body: Any) -> Change:
-    """Give a change that was applied, with all that a plan says about it."""
+    """Return a change that was applied, with all that a plan says about it."""
     return replace(
         change(1, after=(4, 5)),
         before=before,

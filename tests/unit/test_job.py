@@ -15,11 +15,11 @@ from bulk.settings import (
     FleetSettings,
     Guards,
     Job,
-    Pace,
+    PaceSettings,
     Rate,
     Share,
     SimulatorSettings,
-    Where,
+    WhereSettings,
     job_schema,
     read_job,
     read_settings,
@@ -88,13 +88,13 @@ def test_job_toml_sets_everything() -> None:
         rows="all.jsonl",
         name="move-ssh",
         format=Format.JSONL,
-        where=Where(
+        where=WhereSettings(
             profile="prod",
             region="cn-north-4",
             project_id="6e9dfd51d1124e8d8498dce894923a0d",
             endpoint="simulator",
         ),
-        pace=Pace(
+        pace=PaceSettings(
             rate=Rate(requests=100, period_s=60),
             concurrency=16,
             attempts=3,

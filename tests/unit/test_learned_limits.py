@@ -9,12 +9,12 @@ import orjson
 import pytest
 
 from bulk.model import LaneName, Limit, RequestKind
-from bulk.pacing.learned_limits import AGE_S_MAX, Budget, Learned, LearnedLimits, state_folder
+from bulk.pacing.learned_limits import AGE_S_MAX, Learned, LearnedLimits, LimitOwner, state_folder
 
 NOW = 1_768_465_800.0
 LANE = LaneName(host="vpcep.cn-north-4.myhuaweicloud.com", region="cn-north-4", account="d41d8cd98f00")
-WRITES = Budget(lane=LANE, kind=RequestKind.WRITES)
-READS = Budget(lane=LANE, kind=RequestKind.READS)
+WRITES = LimitOwner(lane=LANE, kind=RequestKind.WRITES)
+READS = LimitOwner(lane=LANE, kind=RequestKind.READS)
 USER = Limit(requests=60, window_s=60.0, policy="user")
 
 
@@ -30,7 +30,7 @@ def test_each_budget_has_its_own_limit(tmp_path: Path) -> None:
     limits.write(WRITES, USER, NOW)
     assert limits.read(READS, NOW) is None
     for lane in (LANE._replace(region="cn-north-", account="4d41d8cd98f00"), LANE._replace(host="127.0.0.1")):
-        assert limits.read(Budget(lane=lane, kind=RequestKind.WRITES), NOW) is None
+        assert limits.read(LimitOwner(lane=lane, kind=RequestKind.WRITES), NOW) is None
 
 
 def test_the_last_limit_counts(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Queue:
 
 @asynccontextmanager
 async def queue(pacing: Pacing) -> AsyncIterator[Queue]:
-    """Give a queue at a limiter; at the end everybody has gone home."""
+    """Return a queue at a limiter; at the end everybody has gone home."""
     line = Queue(pacing)
     yield line
     line.limiter.close()
@@ -60,7 +60,7 @@ async def queue(pacing: Pacing) -> AsyncIterator[Queue]:
 
 
 def refusal(*, retry_after_s: float | None = None, limit: Limit | None = None) -> Throttled:
-    """Give what a refused request is told."""
+    """Return what a refused request is told."""
     return Throttled(reply=REPLY, retry_after_s=retry_after_s, limit=limit)
 
 

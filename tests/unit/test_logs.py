@@ -14,7 +14,7 @@ from bulk.ledger.records import (
     Intent,
     Json,
     Note,
-    Pace,
+    PaceRecord,
     Record,
     Session,
     record_json,
@@ -22,10 +22,10 @@ from bulk.ledger.records import (
 )
 from bulk.ledger.stops import BrakeReason
 from bulk.model import LaneName, RequestKind
-from tests.nouns import change
+from tests.values import change
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
-PACE = Pace(lane=LANE, kind=RequestKind.WRITES, rate_per_s=10.0)
+PACE = PaceRecord(lane=LANE, kind=RequestKind.WRITES, rate_per_s=10.0)
 DECISION = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulk.reports.meant import NEAREST_MAX, service_meant
+from bulk.reports.id_prefix import NEAREST_MAX, service_meant
 
 A = "4189d3c2-8882-4871-a3c2-d380272eed83"
 B = "4189d3c2-8882-4871-a3c2-d380272eed84"

@@ -25,7 +25,7 @@ from bulk.ledger.records import (
     Left,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Purpose,
     Record,
     Ruling,
@@ -48,8 +48,8 @@ from bulk.model import (
     SideEffect,
     Why,
 )
-from tests.nouns import RECORDS as ANY
-from tests.nouns import change, end_record, planned, ports, run_record, session_record, state
+from tests.values import RECORDS as ANY
+from tests.values import change, end_record, planned, ports, run_record, session_record, state
 
 AT = "2026-01-15T08:30:00.123Z"
 EDIT = change(2)
@@ -73,7 +73,7 @@ FULL: dict[str, Record] = {
         row=1, outcome=Outcome.FAILED, reply=Reply(http=400), observed=state(1, 1), left=Left.PARKED
     ),
     "note": Note(about="look", message="m", row=1),
-    "pace": Pace(
+    "pace": PaceRecord(
         lane=LaneName(host="h", region="r", account="a"),
         kind=RequestKind.WRITES,
         rate_per_s=1.5,

@@ -22,7 +22,7 @@ from bulk.model import (
     ServiceState,
     Target,
 )
-from tests.nouns import bodies, change, port_maps, ports, service_id, state, states
+from tests.values import bodies, change, port_maps, ports, service_id, state, states
 
 SERVICE = ServiceState(
     id=service_id(1),

@@ -3,7 +3,7 @@
 import pytest
 
 from bulk.model import Hold, Limit, Reply, Throttled, Wait, Why
-from bulk.pacing import Pacing, PushBack, Refused, auto, believed, fixed, reason, step
+from bulk.pacing import Pacing, PushBack, Throttling, auto, believed, fixed, reason, step
 from bulk.pacing.describe import limit_text, noise_text, wait_text
 from bulk.pacing.states import RAMP, Trial
 
@@ -56,7 +56,7 @@ def test_noise_is_put_into_words(noise: float, words: str) -> None:
 def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
     """A hold names the limit and how long it still lasts."""
     assert reason(fixed(20.0), 100.0) == RATE
-    refusal = Refused(
+    refusal = Throttling(
         granted_at=100.0, throttled=Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
     )
     held = step(fixed(20.0), refusal, 100.0)

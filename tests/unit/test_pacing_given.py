@@ -5,16 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.model import Limit, Reply, Throttled, Why
-from bulk.pacing import Accepted, Refused, believed, fixed, step
+from bulk.pacing import Accepted, Throttling, believed, fixed, step
 from tests.limiters import Bucket, Path, run, steady, stepped
 
 REPLY = Reply(http=429, code="APIGW.0308")
 NEAR = Path(latency_s=0.005, jitter_s=0.001)
 
 
-def refusal(granted_at: float, *, retry_after_s: float | None = None, limit: Limit | None = None) -> Refused:
-    """Give the event of one refusal."""
-    return Refused(
+def refusal(
+    granted_at: float, *, retry_after_s: float | None = None, limit: Limit | None = None
+) -> Throttling:
+    """Return the event of one refusal."""
+    return Throttling(
         granted_at=granted_at, throttled=Throttled(reply=REPLY, retry_after_s=retry_after_s, limit=limit)
     )
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.model import Limit, Reply, Throttled, Why
-from bulk.pacing import Accepted, Event, Pacing, PushBack, Refused, auto, fixed, step
+from bulk.pacing import Accepted, Event, Pacing, PushBack, Throttling, auto, fixed, step
 from bulk.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
@@ -15,15 +15,17 @@ TRIP_S = 0.1
 MINUTE = Limit(requests=60, window_s=60.0, policy="user")
 
 
-def refusal(granted_at: float, *, retry_after_s: float | None = None, limit: Limit | None = None) -> Refused:
-    """Give the event of one refusal."""
-    return Refused(
+def refusal(
+    granted_at: float, *, retry_after_s: float | None = None, limit: Limit | None = None
+) -> Throttling:
+    """Return the event of one refusal."""
+    return Throttling(
         granted_at=granted_at, throttled=Throttled(reply=REPLY, retry_after_s=retry_after_s, limit=limit)
     )
 
 
 def told(state: Pacing, *events: Event) -> Pacing:
-    """Give the state after events, each of which became known one round trip after its grant."""
+    """Return the state after events, each of which became known one round trip after its grant."""
     for event in events:
         after = step(state, event, event.granted_at + TRIP_S)
         assert isinstance(after, Pacing)
@@ -32,7 +34,7 @@ def told(state: Pacing, *events: Event) -> Pacing:
 
 
 def taken(state: Pacing, *, since: float, seconds: float) -> Pacing:
-    """Give the state after a stretch in which the whole rate was accepted."""
+    """Return the state after a stretch in which the whole rate was accepted."""
     now, end = since, since + seconds
     while now < end:
         state = told(state, Accepted(granted_at=now))
@@ -41,7 +43,7 @@ def taken(state: Pacing, *, since: float, seconds: float) -> Pacing:
 
 
 def answered(state: Pacing, pattern: str, *, since: float, every_s: float = 0.01) -> Pacing:
-    """Give the state after answers in a row: `.` for an acceptance, `x` for a refusal."""
+    """Return the state after answers in a row: `.` for an acceptance, `x` for a refusal."""
     for number, answer in enumerate(pattern):
         at = since + number * every_s
         state = told(state, Accepted(granted_at=at) if answer == "." else refusal(at))
@@ -49,7 +51,7 @@ def answered(state: Pacing, pattern: str, *, since: float, every_s: float = 0.01
 
 
 def tried() -> Pacing:
-    """Give the state right after a quarter of 200/s was refused: a slower rate is being tried."""
+    """Return the state right after a quarter of 200/s was refused: a slower rate is being tried."""
     state = answered(fixed(200.0), "x..." * 6, since=0.0)
     assert state.trial is not None
     return state
@@ -222,7 +224,7 @@ def test_a_stated_limit_that_cannot_be_is_not_believed() -> None:
 
 
 def shut_at(state: Pacing, at: float, **how: Any) -> Pacing:
-    """Give the state after so many refusals in a row that it can be no noise."""
+    """Return the state after so many refusals in a row that it can be no noise."""
     return told(state, *(refusal(at + number / 100, **how) for number in range(9)))
 
 

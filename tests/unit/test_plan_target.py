@@ -18,18 +18,18 @@ from bulk.model import (
 )
 from bulk.plan import ordered, plan_target, steps
 from bulk.plan.port_claims import held, wanted
-from tests.nouns import PROJECT, LiveList, whole
+from tests.values import PROJECT, LiveList, whole
 
 HTTP, HTTPS = 80, 443
 
 
 def serving(*server_ports: int) -> Ports:
-    """Give TCP mappings `1000 + n -> port`, numbered from 0."""
+    """Return TCP mappings `1000 + n -> port`, numbered from 0."""
     return tuple(PortMapping(client_port=1000 + n, server_port=port) for n, port in enumerate(server_ports))
 
 
 def service(name: str, *server_ports: int, on: str | None = "P", consumers: int = 0) -> ServiceState:
-    """Give a live service behind a port_id."""
+    """Return a live service behind a port_id."""
     return ServiceState(
         id=ServiceId(name),
         ports=serving(*server_ports),
@@ -40,7 +40,7 @@ def service(name: str, *server_ports: int, on: str | None = "P", consumers: int 
 
 
 def rows(**wanted: ModifyBody | tuple[int, ...]) -> list[ServiceUpdate]:
-    """Give one row for each service, in the order given, with a body or with server ports."""
+    """Return one row for each service, in the order given, with a body or with server ports."""
     return [
         ServiceUpdate(
             row=row,
@@ -56,17 +56,17 @@ def rows(**wanted: ModifyBody | tuple[int, ...]) -> list[ServiceUpdate]:
 def planned(
     live: list[ServiceState], updates: list[ServiceUpdate], *, allow_parking: bool = False
 ) -> list[Change]:
-    """Give a plan as a list."""
+    """Return a plan as a list."""
     return whole(plan_target(PROJECT, updates, LiveList(live), allow_parking=allow_parking))
 
 
 def order(changes: list[Change]) -> list[str]:
-    """Give the services in the order of the plan."""
+    """Return the services in the order of the plan."""
     return [change.service_id for change in changes]
 
 
 def by_service(changes: list[Change]) -> dict[str, Change]:
-    """Give the changes by their service."""
+    """Return the changes by their service."""
     return {change.service_id: change for change in changes}
 
 
@@ -324,7 +324,7 @@ def test_the_last_put_of_a_parked_change_is_never_given_too_early() -> None:
 
 
 def tangle() -> list[Change]:
-    """Give a plan in which A and B wait for each other's intermediate PUT, and E for A's last one."""
+    """Return a plan in which A and B wait for each other's intermediate PUT, and E for A's last one."""
     live = [
         service("A", 1, 2, 7),
         service("B", 3, 4),
@@ -336,7 +336,7 @@ def tangle() -> list[Change]:
 
 
 def told(changes: list[Change], ended: set[int]) -> list[str]:
-    """Give the steps of what has not ended, with a question mark behind an intermediate one."""
+    """Return the steps of what has not ended, with a question mark behind an intermediate one."""
     rest = [change for change in changes if change.row not in ended]
     return [s.change.service_id + "?" * (not s.is_last) for s in steps(rest, ended.__contains__)]
 

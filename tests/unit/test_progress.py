@@ -18,7 +18,7 @@ from bulk.ledger.records import (
     Json,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Planned,
     Purpose,
     Record,
@@ -28,8 +28,8 @@ from bulk.ledger.records import (
 from bulk.ledger.row_life import Stage
 from bulk.ledger.stops import BrakeReason
 from bulk.model import ROWS_MAX, Action, LaneName, Outcome, Reply, RequestKind
-from tests.nouns import PROJECT, change, end_record, run_record, session_record
-from tests.nouns import planned as planned_record
+from tests.values import PROJECT, change, end_record, run_record, session_record
+from tests.values import planned as planned_record
 
 INTENT = Intent(row=1, attempt=1)
 ANSWERS = {verb: Attempt(row=1, attempt=1, verdict=verb, reply=Reply()) for verb in AttemptResult}
@@ -41,7 +41,7 @@ ENDS = {
 
 PATHS: dict[str, tuple[Record, ...]] = {
     "waiting": (),
-    "asked": (INTENT,),
+    "in_flight": (INTENT,),
     "answered": (INTENT, ANSWERS[AttemptResult.RETRY]),
     "parked": (Intent(row=1, attempt=1, purpose=Purpose.PARK), ANSWERS[AttemptResult.PARKED]),
     "applied": (INTENT, ENDS[Outcome.APPLIED]),
@@ -57,7 +57,7 @@ PATHS: dict[str, tuple[Record, ...]] = {
 UNSENT = {"already", "refused", "drifted", "blocked", "failed"}
 STEPS: dict[str, set[str]] = {
     "waiting": {"intent", *UNSENT},
-    "asked": {*AttemptResult, "applied", "failed", "conflict"},
+    "in_flight": {*AttemptResult, "applied", "failed", "conflict"},
     "answered": {"intent", *UNSENT, "applied"},
     "parked": {"intent", *UNSENT, "applied", "conflict"},
     "applied": {"conflict"},
@@ -92,7 +92,7 @@ class Story:
 
 
 def planned(rows: int = 1) -> Story:
-    """Give a story whose plan of so many rows is complete, in a session."""
+    """Return a story whose plan of so many rows is complete, in a session."""
     story = Story()
     story.tell(run_record(), *(change(row + 1) for row in range(rows)))
     story.tell(Planned(rows=rows, counts={}, digest=""), session_record())
@@ -121,7 +121,7 @@ def test_each_stage_is_reached_and_told_as_its_outcome(stage: str) -> None:
         "waiting": Outcome.NOT_ATTEMPTED,
         "answered": Outcome.NOT_ATTEMPTED,
         "parked": Outcome.NOT_ATTEMPTED,
-        "asked": Outcome.IN_DOUBT,
+        "in_flight": Outcome.IN_DOUBT,
     }
     outcome = open_outcomes.get(stage) or Outcome(stage)
     assert progress.outcome(1) is outcome
@@ -334,7 +334,9 @@ def test_members_that_a_later_version_adds_are_passed_over() -> None:
 def test_every_decision_is_kept_and_of_notes_and_paces_the_last_ones() -> None:
     """A long run under a tight limit must not make a person's word unknown."""
     story, pause = planned(), Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call")
-    pace = Pace(lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0)
+    pace = PaceRecord(
+        lane=LaneName(host="h", region="r", account="a"), kind=RequestKind.READS, rate_per_s=1.0
+    )
     story.tell(pause, *[pace] * (NOTES_MAX + 1))
     assert [record["type"] for record in story.progress.decisions] == ["decision"]
     assert len(story.progress.notes) == NOTES_MAX
@@ -370,7 +372,7 @@ def test_only_answers_that_blame_the_row_cost_it_a_try(verb: AttemptResult, trie
 def test_a_doubt_costs_one_try_whether_or_not_it_is_settled() -> None:
     """Reading that the service is as before is no second failure."""
     story = planned()
-    assert story.tell(INTENT, ANSWERS[AttemptResult.DOUBT]).stage(1) is Stage.ASKED
+    assert story.tell(INTENT, ANSWERS[AttemptResult.DOUBT]).stage(1) is Stage.IN_FLIGHT
     assert story.tell(ANSWERS[AttemptResult.UNAPPLIED]).open[1].tries == 1
 
 
@@ -393,7 +395,7 @@ def test_each_purpose_has_its_own_tries() -> None:
     assert (story.progress.open[1].tries, story.progress.open[1].purpose) == (0, Purpose.RESTORE)
 
 
-def test_only_a_restored_row_goes_from_asked_to_blocked() -> None:
+def test_only_a_restored_row_goes_from_in_flight_to_blocked() -> None:
     """Any other row that was asked may have been applied."""
     story = planned()
     story.tell(*PATHS["parked"], Intent(row=1, attempt=2, purpose=Purpose.RESTORE))
@@ -493,7 +495,7 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
         counts = story.progress.counts()
         assert sum(counts.values()) == rows
         assert counts == {o: sum(story.progress.outcome(r) is o for r in stages) for o in Outcome}
-        ended = {r for r in stages if stages[r] not in {"waiting", "asked", "answered", "parked"}}
+        ended = {r for r in stages if stages[r] not in {"waiting", "in_flight", "answered", "parked"}}
         assert story.progress.ended == len(ended)
         assert set(story.progress.unended()) == stages.keys() - ended
         assert set(story.progress.rows_left(Action.UPDATE)) == stages.keys() - ended
@@ -506,7 +508,7 @@ def test_any_walk_of_legal_steps_keeps_the_sums(data: st.DataObject) -> None:
 
 def _next(stage: str, step: str, *, parked: bool) -> str:
     if step == "intent":
-        return "asked"
+        return "in_flight"
     if step == AttemptResult.DOUBT:
         return stage
     if step in set(AttemptResult):

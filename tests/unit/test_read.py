@@ -21,7 +21,7 @@ from bulk.model import (
     ServiceState,
     Throttled,
 )
-from bulk.run.reading import (
+from bulk.run.patience import (
     CROWDED_MAX_S,
     GROWTH_MAX,
     PAGE_SERVICES,
@@ -47,13 +47,13 @@ from tests.fakes import (
     FakePace,
     FixedDice,
 )
-from tests.nouns import PROJECT, service_id, state
+from tests.values import PROJECT, service_id, state
 
 RETRY = Retry(reply=UNREACHED)
 
 
 def fleet(rows: int) -> FakeFleet:
-    """Give a fleet of so many services."""
+    """Return a fleet of so many services."""
     return FakeFleet(services={service_id(row): state(row, 22) for row in range(rows)})
 
 
@@ -65,19 +65,19 @@ class Reading:
         self.patience = Patience(clock=self.clock, dice=FixedDice(1.0))
 
     async def list(self, begin: int = 0) -> list[ServiceState]:
-        """Give all services."""
+        """Return all services."""
         seen: list[ServiceState] = []
         await list_services(PROJECT, self.fleet, self.pace, self.patience, seen.append, begin=begin)
         return seen
 
     async def show(self, row: int) -> Done | Missing | Reject | Retry | Abort | Throttled:
-        """Give the service of a row."""
+        """Return the service of a row."""
         found, _ = await show_service(self.fleet, service_id(row), self.pace, self.patience)
         return found
 
 
 def page(*rows: int, total: int) -> Page:
-    """Give a page with the services of some rows."""
+    """Return a page with the services of some rows."""
     return Page(reply=OK, services=tuple(Listed.of(state(row, 22)) for row in rows), total_count=total)
 
 
@@ -219,7 +219,7 @@ async def test_a_list_that_stays_short_is_not_used(last: tuple[int, ...]) -> Non
 
 
 def never_ending(total_count: Callable[[int], int], *, services: int = 2, repeats: bool = False) -> FakeFleet:
-    """Give a fleet whose every page has services, and a count that depends on the number of the page."""
+    """Return a fleet whose every page has services, and a count that depends on the number of the page."""
     endless = FakeFleet(services={})
 
     async def list_page(*, offset: int, limit: int) -> ListVerdict:

@@ -17,7 +17,7 @@ from bulk.ledger.records import (
     Decision,
     Json,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Record,
     body_of,
     change_of,
@@ -45,24 +45,24 @@ from bulk.model import (
     ports_json,
 )
 from bulk.puts import put_of
-from tests.nouns import RECORDS, bodies, change, changes, port_maps, ports, state, states
+from tests.values import RECORDS, bodies, change, changes, port_maps, ports, state, states
 
 ENVELOPE = {"n", "at", "type", "sum"}
 
 
 def through_a_line(record: Record) -> Json:
-    """Give the members of a record after they were written and read."""
+    """Return the members of a record after they were written and read."""
     line = Chain().add({"n": 0, "at": "", "type": "x", **record_json(record)})
     json: Json = Chain().unseal(line)
     return json
 
 
 def read_back(kind: type[Any], json: Json) -> Any:
-    """Give the record of a line, by rules written anew here."""
+    """Return the record of a line, by rules written anew here."""
     if kind is Change:
         return change_of(json)
     members = {name: value for name, value in json.items() if name not in ENVELOPE}
-    if reader := {Pace: pace_of, Decision: decision_of}.get(kind):
+    if reader := {PaceRecord: pace_of, Decision: decision_of}.get(kind):
         return reader(json)
     if kind is Attempt:
         hold = members.pop("hold")
@@ -102,7 +102,7 @@ def test_each_record_names_its_type() -> None:
 
 @pytest.mark.parametrize(
     ("read", "record"),
-    [(pace_of, RECORDS[Pace]), (decision_of, RECORDS[Decision])],
+    [(pace_of, RECORDS[PaceRecord]), (decision_of, RECORDS[Decision])],
     ids=["pace", "decision"],
 )
 @given(data=st.data())
@@ -147,7 +147,7 @@ def test_a_changes_line_needs_nothing_else_to_be_applied(planned: Change) -> Non
 
 
 def asked(change: Change) -> Json:
-    """Give what the change's line says of the row besides the body."""
+    """Return what the change's line says of the row besides the body."""
     json: Json = through_a_line(change).get("asked", {})
     return json
 

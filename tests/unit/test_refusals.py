@@ -7,7 +7,7 @@ from bulk.vpcep.refusals import (
     CENTURY_S,
     ENCODED_CHARS_MAX,
     MESSAGE_CHARS_MAX,
-    Facts,
+    ErrorFacts,
     clean,
     error_in,
     retry_after_s,
@@ -57,7 +57,7 @@ def test_code_and_message_are_found_in_every_shape(body: bytes, code: str, messa
 def test_request_id_of_the_gateway_is_found_in_the_body() -> None:
     """The gateway repeats it there."""
     body = b'{"error_code":"APIGW.0301","error_msg":"no","request_id":"0f6c1d9a"}'
-    assert error_in(body) == Facts("APIGW.0301", "no", "0f6c1d9a")
+    assert error_in(body) == ErrorFacts("APIGW.0301", "no", "0f6c1d9a")
 
 
 @pytest.mark.parametrize("wrap", [b"%s", b'{"error":%s}', b'{"forbidden":%s}'])
@@ -65,14 +65,14 @@ def test_encoded_reason_of_a_denial_is_kept_whole(wrap: bytes) -> None:
     """It is far longer than any message, and only the whole of it can be decoded."""
     encoded = "aB3/+=" * (ENCODED_CHARS_MAX // 6)
     body = b'{"error_code":"PAP5.0001","error_msg":"no","encoded_authorization_message":"%s"}'
-    assert error_in(wrap % (body % encoded.encode())) == Facts("PAP5.0001", "no", "", encoded)
+    assert error_in(wrap % (body % encoded.encode())) == ErrorFacts("PAP5.0001", "no", "", encoded)
 
 
 @pytest.mark.parametrize("encoded", ["", "a" * (ENCODED_CHARS_MAX + 1), "a\\nb", "a b", "\\u202e", "ä"])
 def test_encoded_reason_that_is_none_is_not_kept(encoded: str) -> None:
     """Whatever could harm a terminal, or fill the ledger, is no such text."""
     body = f'{{"error_msg":"no","encoded_authorization_message":"{encoded}"}}'
-    assert error_in(body.encode()) == Facts("", "no", "")
+    assert error_in(body.encode()) == ErrorFacts("", "no", "")
 
 
 @pytest.mark.parametrize("body", [b'{"a":' * 500 + b"1" + b"}" * 500, b"[" + b"{}," * 9999 + b"{}]"])

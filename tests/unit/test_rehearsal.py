@@ -10,28 +10,28 @@ from bulk.ledger.records import Json
 from bulk.model import Action, Change, ModifyBody, Outcome, Target
 from bulk.plan import steps
 from bulk.rehearsal import (
-    Check,
     Measurement,
     Prediction,
     Rehearsal,
     Timetable,
+    TriedPromise,
     expected,
     fleet_line,
     measured,
     practised,
     predicted,
 )
-from tests.nouns import PROJECT, change, ports, ring, service_id, state
+from tests.values import PROJECT, change, ports, ring, service_id, state
 
 
 def on_paper(changes: Iterable[Change], *, rate_per_s: float, workers: int, hold_s: float) -> Timetable:
-    """Give the timetable of changes that come in the order of their plan."""
+    """Return the timetable of changes that come in the order of their plan."""
     puts = steps(changes, lambda _: False)
     return Timetable(puts, rate_per_s=rate_per_s, workers=workers, hold_s=hold_s)
 
 
 def trial(**given: object) -> Measurement:
-    """Give a trial of ten PUTs in half a second, at full speed and without any trouble."""
+    """Return a trial of ten PUTs in half a second, at full speed and without any trouble."""
     plain = Measurement(
         duration_s=0.5,
         rate_per_s=1e6,
@@ -134,12 +134,12 @@ class TestPrediction:
 
 
 def told(second: float, kind: str, **members: object) -> Json:
-    """Give a record that was written so many seconds after the session began."""
+    """Return a record that was written so many seconds after the session began."""
     return {"n": 0, "at": f"2026-01-15T08:30:{second:06.3f}Z", "type": kind, **members}
 
 
 def reply(**members: object) -> Json:
-    """Give the members of an answer."""
+    """Return the members of an answer."""
     return {"http": 200, "code": "", "message": "", "request_id": "", "ms": 40, **members}
 
 
@@ -269,8 +269,8 @@ class TestExit:
     """What the command ends with."""
 
     @staticmethod
-    def of(*checks: Check) -> ExitCode:
-        """Give the exit code of a rehearsal with these checks."""
+    def of(*checks: TriedPromise) -> ExitCode:
+        """Return the exit code of a rehearsal with these checks."""
         return Rehearsal(
             job="demo",
             digest="",
@@ -285,12 +285,13 @@ class TestExit:
     def test_what_held_or_was_not_rehearsed_is_fine(self) -> None:
         """Nothing was broken."""
         assert self.of(
-            Check(name="run", held=True, detail=""), Check(name="rollback", held=None, detail="")
+            TriedPromise(name="run", held=True, detail=""),
+            TriedPromise(name="rollback", held=None, detail=""),
         ) is (ExitCode.OK)
 
     def test_a_broken_promise_outweighs_all_else(self) -> None:
         """Failed rows are the run's business, a broken promise is ours."""
-        failed = Check(name="run", held=True, detail="", exit_code=ExitCode.SOME_FAILED)
-        broken = Check(name="rollback", held=False, detail="")
+        failed = TriedPromise(name="run", held=True, detail="", exit_code=ExitCode.SOME_FAILED)
+        broken = TriedPromise(name="rollback", held=False, detail="")
         assert self.of(failed, broken) is ExitCode.CANNOT_RUN
         assert self.of(failed) is ExitCode.SOME_FAILED

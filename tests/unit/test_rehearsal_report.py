@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 from bulk.model import ModifyBody, Outcome
-from bulk.rehearsal import Check, Measurement, Prediction, Rehearsal
-from bulk.rehearsal.report import as_json, lines
+from bulk.rehearsal import Measurement, Prediction, Rehearsal, TriedPromise
+from bulk.rehearsal.rehearsal_report import as_json, lines
 from bulk.reports.timeline import Latency
 from bulk.reports.words import plain
-from tests.nouns import change, ports, service_id
+from tests.values import change, ports, service_id
 
 PARKED = replace(change(1), parking=ModifyBody(ports=ports(9001)))
 
 
 def rehearsal() -> Rehearsal:
-    """Give a rehearsal of three PUTs with a bit of everything."""
+    """Return a rehearsal of three PUTs with a bit of everything."""
     return Rehearsal(
         job="move-ssh",
         digest="sha256:ab",
@@ -42,9 +42,9 @@ def rehearsal() -> Rehearsal:
         ),
         parked=(PARKED,),
         checks=(
-            Check(name="run", held=True, detail="2 applied"),
-            Check(name="kill and resume", held=False, detail="1 PUT sent again after taking effect"),
-            Check(name="rollback", held=None, detail="nothing\nwas applied"),
+            TriedPromise(name="run", held=True, detail="2 applied"),
+            TriedPromise(name="kill and resume", held=False, detail="1 PUT sent again after taking effect"),
+            TriedPromise(name="rollback", held=None, detail="nothing\nwas applied"),
         ),
     )
 

@@ -33,7 +33,7 @@ HTML = b"<html><title>Sorry</title></html>"
 
 
 def answer(http: int, body: Any = b"", **headers: str) -> Answer:
-    """Give a reply with these headers; a body that is no bytes is written as JSON."""
+    """Return a reply with these headers; a body that is no bytes is written as JSON."""
     return Answer(
         http=http,
         headers=CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()}),
@@ -44,17 +44,17 @@ def answer(http: int, body: Any = b"", **headers: str) -> Answer:
 
 
 def refusal(http: int, code: str, message: str = "no", **headers: str) -> Answer:
-    """Give a refusal in the shape of the API's own pages."""
+    """Return a refusal in the shape of the API's own pages."""
     return answer(http, {"error": {"code": code, "message": message}}, **headers)
 
 
 def lost(*, sent: bool, hopeless: bool = False) -> Lost:
-    """Give a request without an answer."""
+    """Return a request without an answer."""
     return Lost(code=NoReply.TIMEOUT, message="no answer", ms=9, sent=sent, hopeless=hopeless)
 
 
 def put(got: Answer | Lost) -> Verdict:
-    """Give the verdict on a PUT for `ID`."""
+    """Return the verdict on a PUT for `ID`."""
     return modified(got, ID)
 
 

@@ -13,7 +13,7 @@ from bulk.vpcep.requests import (
     services_path,
     show_service,
 )
-from tests.nouns import change
+from tests.values import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
 PATH = services_path("6e9dfd51d1124e8d8498dce894923a0d")

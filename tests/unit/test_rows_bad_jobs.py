@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from bulk.jobfile import Format, read_rows, sift, survey
+from bulk.jobfile import Format, read_all, read_rows, survey
 from bulk.model import Issue, Target
 from tests.scenarios.bad_jobs import BAD_JOBS, BadJob
 
@@ -12,9 +12,9 @@ DEFAULT = Target(region="cn-north-4", project_id="")
 
 
 def issues_of(job: BadJob) -> tuple[Issue, ...]:
-    """Give all issues of a file, as `bulk check` would show them."""
+    """Return all issues of a file, as `bulk check` would show them."""
     form = Format(job.file.rpartition(".")[2])
-    return sift(read_rows(io.BytesIO(job.content), name=job.file, format=form, default=DEFAULT)).issues
+    return read_all(read_rows(io.BytesIO(job.content), name=job.file, format=form, default=DEFAULT)).issues
 
 
 def test_there_are_at_least_sixty_bad_jobs_each_with_its_own_name() -> None:

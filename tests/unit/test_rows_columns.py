@@ -15,9 +15,9 @@ from bulk.jobfile.columns import (
 from bulk.ledger.progress import Progress
 from bulk.model import ModifyBody, PortMapping, ServiceUpdate, Target
 from bulk.reports import as_csv, as_html, as_json
-from bulk.reports.model import Report
-from bulk.reports.row import Row
-from tests.nouns import OneByOne, change
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row
+from tests.values import OneByOne, change
 
 NO_COLUMNS = {"row", "place", "target", "body"}
 """Fields of an update that are made of other things than one cell."""

@@ -29,7 +29,7 @@ def updates_of(text: str) -> list[ServiceUpdate]:
 
 
 def told(text: str) -> list[str]:
-    """Give all issues of a CSV file, each as its line."""
+    """Return all issues of a CSV file, each as its line."""
     found: list[Issue] = []
     for row in rows_of(text):
         if isinstance(row, InvalidRow):

@@ -1,4 +1,4 @@
-"""What holds for whole files: targets, rows against each other, sifting, limits."""
+"""What holds for whole files: targets, rows against each other, what is read as a whole, limits."""
 
 import io
 import time
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from bulk.jobfile import Format, Row, lines, read_ids, read_rows, repeats, sift, sifting, survey
-from bulk.jobfile.known import Known
+from bulk.jobfile import Format, Row, read_all, read_ids, read_rows, rows_read, survey
+from bulk.jobfile import duplicates as repeats
+from bulk.jobfile import text_lines as lines
+from bulk.jobfile.memo import Memo
 from bulk.model import Caution, InvalidRow, Issue, ServiceUpdate, Target
 from tests.scenarios.bad_jobs import NIC, A, B
 
@@ -55,21 +57,21 @@ def test_equal_targets_are_one_object() -> None:
 
 def test_a_service_named_twice_is_withdrawn_from_both_rows() -> None:
     """Nothing tells which of the two is meant, so neither may be used."""
-    sifted = sift(rows_of(f"{A},1:2", f"{B},1:2", f"{A},3:4"))
-    assert [update.row for update in sifted.updates] == [2]
-    assert [(row.row, row.place, row.service_id) for row in sifted.invalid] == [
+    found = read_all(rows_of(f"{A},1:2", f"{B},1:2", f"{A},3:4"))
+    assert [update.row for update in found.updates] == [2]
+    assert [(row.row, row.place, row.service_id) for row in found.invalid] == [
         (1, "s.csv:2", A),
         (3, "s.csv:4", A),
     ]
-    assert "s.csv:4:1" in sifted.invalid[0].issues[0].message
-    assert "s.csv:2:1" in sifted.invalid[1].issues[0].message
+    assert "s.csv:4:1" in found.invalid[0].issues[0].message
+    assert "s.csv:2:1" in found.invalid[1].issues[0].message
 
 
 def test_a_row_with_other_issues_still_names_its_service() -> None:
     """All issues are told at once: the bad port and the service named twice."""
-    sifted = sift(rows_of(f"{A},0:2", f"{A},1:2"))
-    assert [len(row.issues) for row in sifted.invalid] == [2, 1]
-    assert len(sifted.issues) == 3
+    found = read_all(rows_of(f"{A},0:2", f"{A},1:2"))
+    assert [len(row.issues) for row in found.invalid] == [2, 1]
+    assert len(found.issues) == 3
 
 
 def test_a_server_port_is_wanted_once_on_each_port_id() -> None:
@@ -84,20 +86,20 @@ def test_a_server_port_is_wanted_once_on_each_port_id() -> None:
 
 def test_a_service_does_not_stand_against_itself() -> None:
     """A service named twice with the same map has that one issue in each row, not two."""
-    sifted = sift(rows_of(f"{A},1:2,{NIC}", f"{A},1:2,{NIC}", header="service_id,ports,port_id"))
-    assert [len(row.issues) for row in sifted.invalid] == [1, 1]
+    found = read_all(rows_of(f"{A},1:2,{NIC}", f"{A},1:2,{NIC}", header="service_id,ports,port_id"))
+    assert [len(row.issues) for row in found.invalid] == [1, 1]
 
 
 def test_many_rows_of_one_service_are_told_in_few_words() -> None:
     """Each row names one other place and says how many more there are."""
-    sifted = sift(rows_of(*[f"{A},1:2"] * 5))
-    assert sifted.issues[0].message.endswith("at s.csv:3:1, and 3 more")
-    assert sifted.issues[4].message.endswith("at s.csv:2:1, and 3 more")
+    found = read_all(rows_of(*[f"{A},1:2"] * 5))
+    assert found.issues[0].message.endswith("at s.csv:3:1, and 3 more")
+    assert found.issues[4].message.endswith("at s.csv:2:1, and 3 more")
 
 
 def test_the_check_for_repeats_keeps_24_bytes_a_row() -> None:
     """A sorted stream of a million rows stays small."""
-    found = repeats.Repeats(key_bytes=16, entry_bytes=24)
+    found = repeats.Duplicates(key_bytes=16, entry_bytes=24)
     for number in range(1_000):
         found.add(number.to_bytes(16), bytes(8))
     assert sum(map(len, found._buckets)) == 24_000
@@ -117,14 +119,14 @@ def test_a_far_column_is_capped() -> None:
 
 def test_an_issue_of_the_file_comes_before_those_of_its_rows() -> None:
     """The header's fault is the first thing to correct."""
-    sifted = sift(rows_of("x,1:2", header="service_id,prots"))
-    assert sifted.file_issues == sifted.issues[:1]
-    assert len(sifted.issues) == 2
+    found = read_all(rows_of("x,1:2", header="service_id,prots"))
+    assert found.file_issues == found.issues[:1]
+    assert len(found.issues) == 2
 
 
 def test_a_survey_counts_what_it_does_not_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file with millions of issues is told in bounded memory: the first of each kind, and their numbers."""
-    monkeypatch.setattr(sifting, "ISSUES_KEPT_MAX", 3)
+    monkeypatch.setattr(rows_read, "ISSUES_KEPT_MAX", 3)
     content = b"service_id,ports,region\n" + b"x,y,\n" * 9 + f"{A},1:2,Nowhere\n".encode()
     found = survey(io.BytesIO(content), name="s.csv", format=Format.CSV)
     assert (found.rows, len(found.issues), found.issues_omitted) == (10, 11, 8)
@@ -255,7 +257,7 @@ def test_what_is_known_is_bounded() -> None:
         calls.append(text)
         return 2 * text
 
-    known, long = Known(twice, room=1), "x" * 1_000
+    known, long = Memo(twice, room=1), "x" * 1_000
     assert [known[long], known["a"], known["a"], known["b"], known["b"]] == [2 * long, "aa", "aa", "bb", "bb"]
     assert calls == [long, "a", "b", "b"]
 

@@ -41,10 +41,10 @@ from bulk.model import (
 from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.first_puts import KEY_WAIT_S
-from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.interfaces import LaneClient, LaneName, Limits
 from bulk.run.lane import SILENCE_S
+from bulk.run.patience import READ_TRIES, Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import READ_TRIES, Patience
 from bulk.run.row import UNSOUND_MAX_S
 from bulk.vpcep.codes import NoReply
 from tests.fakes import (
@@ -84,8 +84,8 @@ from tests.fakes import (
     planned_ledger,
     shows_the_state_before,
 )
-from tests.nouns import PROJECT, change, ports, ring, service_id, state
 from tests.sessions import Session, again, lane_of, prepared, ran, rows, three_lanes
+from tests.values import PROJECT, change, ports, ring, service_id, state
 
 APPLIED, ALREADY, FAILED = Outcome.APPLIED, Outcome.ALREADY, Outcome.FAILED
 CONFLICT, DRIFTED, BLOCKED = Outcome.CONFLICT, Outcome.DRIFTED, Outcome.BLOCKED
@@ -344,7 +344,7 @@ async def test_no_put_leaves_before_its_intent_is_durable(tmp_path: Path) -> Non
     session = Session(ledger=ledger, fleet=fleet_of(rows(1, 2, 3, 4), {2: [is_throttled, is_unreached]}))
 
     def arrived(asked: ServiceId) -> None:
-        assert ledger.progress.stage(int(asked[-12:], 16)) is Stage.ASKED
+        assert ledger.progress.stage(int(asked[-12:], 16)) is Stage.IN_FLIGHT
         intents = ledger.path.read_bytes()[: disk.synced_bytes].count(b'"type":"intent"')
         assert intents > len(session.fleet.asked)
 
@@ -409,7 +409,7 @@ def _cancel(task: asyncio.Task[Session], _: ServiceId) -> None:
 async def interrupted(
     tmp_path: Path, changes: list[Change], answers: Mapping[int, list[Answer]], **settings: Any
 ) -> Session:
-    """Give a session over a ledger whose writer was killed while row 1 was under way."""
+    """Return a session over a ledger whose writer was killed while row 1 was under way."""
     session = await prepared(tmp_path, changes, answers, workers=1, **settings)
     task = asyncio.create_task(session.run())
     session.fleet.on_put = lambda _: task.cancel()
@@ -802,7 +802,7 @@ async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
     ledger = await planned_ledger(tmp_path, changes)
     fleets = {PROJECT: fleet_of(changes[:1]), other: fleet_of(changes[1:])}
     lanes = {
-        target: TargetClient(
+        target: LaneClient(
             lane=LaneName("h", "cn-north-4", target.project_id),
             fleet=fleet,
             reads=FakePace(),
@@ -821,12 +821,12 @@ async def test_each_target_has_its_own_fleet_and_pace(tmp_path: Path) -> None:
 
 
 async def two_projects(folder: Path) -> tuple[Session, FakeFleet]:
-    """Give a session over a row in each of two projects, and the second one's fleet."""
+    """Return a session over a row in each of two projects, and the second one's fleet."""
     other = Target(region="cn-north-4", project_id="f" * 32)
     changes = [change(1), replace(change(2), target=other)]
     session = await prepared(folder, changes, workers=1)
     elsewhere = fleet_of(changes[1:])
-    session.more_lanes[other] = TargetClient(
+    session.more_lanes[other] = LaneClient(
         lane=LaneName("h", "cn-north-4", "b"), fleet=elsewhere, reads=FakePace(), writes=FakePace()
     )
     return session, elsewhere
@@ -1008,7 +1008,7 @@ class SlowList(FakeFleet):
     """What the second page is instead."""
 
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:  # noqa: ARG002 - as it is called
-        """Give one service, each but the first one when it may be told."""
+        """Return one service, each but the first one when it may be told."""
         if offset:
             await self.go.wait()
             if self.verdict:
@@ -1017,7 +1017,7 @@ class SlowList(FakeFleet):
 
 
 def slow_list(changes: list[Change], **what: Any) -> SlowList:
-    """Give a fleet as the plan saw it that is slow to tell."""
+    """Return a fleet as the plan saw it that is slow to tell."""
     return SlowList(services=fleet_of(changes).services, **what)
 
 
@@ -1100,7 +1100,7 @@ async def test_a_ring_is_turned_though_another_lane_is_unreadable(tmp_path: Path
     session.fleet.shares_ports = True
     elsewhere = fleet_of(changes[2:])
     elsewhere.lists = [Reject(reply=NO)]
-    session.more_lanes[other] = TargetClient(
+    session.more_lanes[other] = LaneClient(
         lane=LaneName("h", "cn-north-4", "b"), fleet=elsewhere, reads=FakePace(), writes=FakePace()
     )
     await session.run()
@@ -1110,7 +1110,7 @@ async def test_a_ring_is_turned_though_another_lane_is_unreadable(tmp_path: Path
 async def test_rows_in_doubt_need_not_wait_for_the_list(tmp_path: Path) -> None:
     """They are settled by reading the service itself; it is all that is known of them that counts."""
     ledger = await planned_ledger(tmp_path, rows(1, 2))
-    await ledger.write(Intent(row=2, attempt=1))
+    await ledger.commit(Intent(row=2, attempt=1))
     session = Session(ledger=ledger, fleet=(fleet := slow_list(rows(1, 2))))
     fleet.on_put = lambda _: fleet.go.set()
     fleet.services = {service_id(9): state(9, 1), **fleet.services}  # the first page tells of neither

@@ -26,8 +26,8 @@ from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.denials import PROBE_AT
 from tests.fakes import Answer, FakeFleet, is_lost, lands, lands_unheard
-from tests.nouns import ring, service_id, state
 from tests.sessions import Session, again, prepared, rows
+from tests.values import ring, service_id, state
 
 APPLIED, IN_DOUBT, LEFT = Outcome.APPLIED, Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED
 

@@ -22,8 +22,8 @@ from tests.fakes import (
     lands,
     lands_unheard,
 )
-from tests.nouns import change, ring, service_id
 from tests.sessions import again, prepared, ran, rows, three_lanes
+from tests.values import change, ring, service_id
 
 APPLIED, FAILED, BLOCKED = Outcome.APPLIED, Outcome.FAILED, Outcome.BLOCKED
 IN_DOUBT, LEFT = Outcome.IN_DOUBT, Outcome.NOT_ATTEMPTED
@@ -90,7 +90,7 @@ async def test_a_row_that_backs_off_takes_up_no_budget(tmp_path: Path) -> None:
 async def test_a_doubt_of_an_earlier_session_counts_until_it_is_read(tmp_path: Path) -> None:
     """Nothing else leaves before, where none may fail."""
     session = await prepared(tmp_path, rows(1, 2), failures_max=0)
-    await session.ledger.write(Intent(row=1, attempt=1))
+    await session.ledger.commit(Intent(row=1, attempt=1))
     await session.run()
     assert session.outcomes == [APPLIED, APPLIED]
     assert session.fleet.shown[0] == service_id(1)

@@ -10,10 +10,10 @@ from bulk.ledger.file import LedgerFile, fold, records
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, ModifyBody, Outcome, Reject, ServiceId
 from bulk.run.brake import Brake
-from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.interfaces import LaneClient, LaneName, Limits
 from bulk.run.lane import SILENCE_S
+from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import Patience
 from tests.fakes import (
     NO,
     Answer,
@@ -34,7 +34,7 @@ from tests.fakes import (
     meets_another_writer,
     planned_ledger,
 )
-from tests.nouns import PROJECT, change, ports, ring, service_id, state
+from tests.values import PROJECT, change, ports, ring, service_id, state
 
 
 class Parking:
@@ -53,7 +53,7 @@ class Parking:
             self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
             self.brake, self.writes = Brake(), FakePace()
         lanes = {
-            PROJECT: TargetClient(
+            PROJECT: LaneClient(
                 lane=LaneName("h", "cn-north-4", "a"), fleet=self.fleet, reads=FakePace(), writes=self.writes
             )
         }
@@ -73,33 +73,33 @@ class Parking:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Give the outcomes by row."""
+        """Return the outcomes by row."""
         progress = fold(self.ledger.path)
         return [progress.outcome(row) for row in sorted(progress.order)]
 
     def puts(self) -> list[tuple[int, str]]:
-        """Give row and purpose of every PUT, in the order of their intents."""
+        """Return row and purpose of every PUT, in the order of their intents."""
         told = (record for _, record in records(self.ledger.path))
         return [(r["row"], r.get("purpose", "change")) for r in told if r["type"] == "intent"]
 
     def as_asked(self) -> bool:
-        """Say whether every service has the map that its row wants."""
+        """Return whether every service has the map that its row wants."""
         return all(self.fleet.services[c.service_id].ports == c.body.ports for c in self.changes)
 
     def as_before(self) -> bool:
-        """Say whether every service has the map that it had."""
+        """Return whether every service has the map that it had."""
         return all(c.before == self.fleet.services[c.service_id] for c in self.changes)
 
 
 def stranger(row: int) -> Change:
-    """Give a change that has nothing to do with any ring."""
+    """Return a change that has nothing to do with any ring."""
     return replace(change(row), before=state(row, row), body=ModifyBody(ports=ports(row + 100)))
 
 
 async def parking(
     folder: Path, changes: list[Change], answers: dict[int, list[Answer]] | None = None
 ) -> Parking:
-    """Give a fleet of rings, before the first session."""
+    """Return a fleet of rings, before the first session."""
     return Parking(await planned_ledger(folder, changes), changes, answers or {})
 
 

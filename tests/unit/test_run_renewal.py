@@ -25,11 +25,11 @@ from bulk.model import (
 from bulk.pacing import fixed
 from bulk.pacing.limiter import Limiter
 from bulk.run.brake import Brake
-from bulk.run.interfaces import LaneName, Limits, TargetClient
+from bulk.run.interfaces import LaneClient, LaneName, Limits
+from bulk.run.patience import PAGE_SERVICES, Patience
 from bulk.run.pump import Pump, RunContext
-from bulk.run.reading import PAGE_SERVICES, Patience
 from tests.fakes import NO, FakeFleet, FixedDice, planned_ledger
-from tests.nouns import PROJECT, change, service_id, state
+from tests.values import PROJECT, change, service_id, state
 from tests.virtual_time import VirtualClock, run_virtually
 
 LATENCY_S = 0.05
@@ -105,7 +105,7 @@ async def applied(
 ) -> dict[Outcome, int]:
     """Apply changes at fixed rates; return how they ended."""
     clock = VirtualClock()
-    client = TargetClient(
+    client = LaneClient(
         fleet=fleet,
         lane=LaneName("h", "cn-north-4", "a"),
         reads=Limiter(fixed(reads_per_s), clock=clock),

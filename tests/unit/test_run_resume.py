@@ -11,8 +11,8 @@ from bulk.ledger.records import Intent, OutcomeRecord, record_json
 from bulk.model import Outcome
 from tests.fakes import FakeClock, FastDisk, fleet_of, inline
 from tests.forging import forged, ledger
-from tests.nouns import change, planned, run_record, session_record
 from tests.sessions import Session
+from tests.values import change, planned, run_record, session_record
 
 ROWS = 3_001
 

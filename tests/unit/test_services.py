@@ -13,13 +13,13 @@ SSH = PortMapping(client_port=8081, server_port=22)
 
 
 def an_object(**fields: Any) -> dict[str, Any]:
-    """Give a service object as a PUT answers it."""
+    """Return a service object as a PUT answers it."""
     ports = [{"client_port": 8081, "server_port": 22, "protocol": "TCP"}]
     return {"id": ID, "status": "available", "ports": ports, **fields}
 
 
 def a_port(**fields: Any) -> dict[str, Any]:
-    """Give a service object with one mapping whose fields are these."""
+    """Return a service object with one mapping whose fields are these."""
     return an_object(ports=[{"client_port": 8081, "server_port": 22, "protocol": "TCP", **fields}])
 
 

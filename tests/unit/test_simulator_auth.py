@@ -8,16 +8,16 @@ from bulk.simulator.auth import (
     CLOCK_TOLERANCE_S,
     LOCK_S,
     Caller,
+    IssuedToken,
     Key,
     Keyring,
     RawRequest,
-    Token,
     canonical_request,
     check_project,
     parse_sdk_date,
     signature,
 )
-from bulk.simulator.errors import Refusal
+from bulk.simulator.error_answers import ErrorAnswer
 from tests.simulator_caller import outcome
 
 NOW_S = parse_sdk_date("20260115T083000Z") or 0.0
@@ -27,7 +27,7 @@ TEMPORARY = Key(ak="AK2", sk="other", security_token="proof", expires_at_s=NOW_S
 
 def keyring() -> Keyring:
     """Return a ring with one permanent key, one temporary key and one token."""
-    token = Token(value="t", project_id="p" * 32, expires_at_s=NOW_S + 60)
+    token = IssuedToken(value="t", project_id="p" * 32, expires_at_s=NOW_S + 60)
     return Keyring(keys={"AK1": KEY, "AK2": TEMPORARY}, tokens={"t": token})
 
 
@@ -42,9 +42,9 @@ def signed(key: Key = KEY, *, date: str = "20260115T083000Z", names: str = "host
     return request
 
 
-def message(outcome: Caller | Refusal) -> str:
+def message(outcome: Caller | ErrorAnswer) -> str:
     """Return what a refusal says."""
-    assert isinstance(outcome, Refusal), outcome
+    assert isinstance(outcome, ErrorAnswer), outcome
     assert (outcome.http, outcome.code) == (401, "APIGW.0301")
     return outcome.message
 
@@ -170,7 +170,7 @@ def test_a_token_opens_its_project_until_it_ends() -> None:
     caller = outcome(keyring().authenticate, token_request("t"), NOW_S)
     assert caller == Caller(name="token", project_id="p" * 32)
     late = outcome(keyring().authenticate, token_request("t"), NOW_S + 60)
-    assert isinstance(late, Refusal)
+    assert isinstance(late, ErrorAnswer)
     assert (late.http, late.code) == (401, "APIGW.0307")
     assert "decrypt token fail" in message(outcome(keyring().authenticate, token_request("u"), NOW_S))
 

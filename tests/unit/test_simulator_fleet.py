@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from bulk.simulator.fleet import Fleet, Service, Status, milliseconds
-from bulk.simulator.lines import from_line, generated, project_id_of, to_line
+from bulk.simulator.fleet import Service, ServiceStatus, SimulatedFleet, milliseconds
+from bulk.simulator.fleet_lines import from_line, generated, project_id_of, to_line
 from bulk.simulator.problems import explained
 from bulk.simulator.projects import Projects
 
@@ -27,7 +27,7 @@ def test_the_shortest_line_makes_a_whole_service() -> None:
     """Available, of type interface, with one mapping and a full name."""
     made = service(7)
     assert (made.status, made.service_type, made.ports) == (
-        Status.AVAILABLE,
+        ServiceStatus.AVAILABLE,
         "interface",
         ((8080, 80, "TCP"),),
     )
@@ -42,7 +42,7 @@ def test_the_shortest_line_makes_a_whole_service() -> None:
         optional={
             "service_name": st.sampled_from(["", "web-a", "cn-east-3.x.4189d3c2"]),
             "description": st.text(max_size=20),
-            "status": st.sampled_from(list(Status)),
+            "status": st.sampled_from(list(ServiceStatus)),
             "ip": st.sampled_from([None, "10.0.0.1"]),
             "connection_count": st.integers(0, 9),
             "ports": st.lists(
@@ -103,9 +103,9 @@ def test_a_generated_fleet_is_the_same_each_time_and_breaks_no_rule() -> None:
     assert len(claims) == len(set(claims))
 
 
-def fleet_of(*services: Service) -> Fleet:
+def fleet_of(*services: Service) -> SimulatedFleet:
     """Return a fleet."""
-    fleet = Fleet()
+    fleet = SimulatedFleet()
     for one in services:
         fleet.put(one)
     return fleet
@@ -142,13 +142,13 @@ def test_planned_states_are_taken_when_their_time_has_come() -> None:
     """In the order of their moments; one whose service is gone is forgotten."""
     fleet = fleet_of(service(1), service(2))
     fleet.plan(20, service(1).id, None)
-    fleet.plan(10, service(1).id, Status.DELETING)
-    fleet.plan(15, service(9).id, Status.FAILED)
+    fleet.plan(10, service(1).id, ServiceStatus.DELETING)
+    fleet.plan(15, service(9).id, ServiceStatus.FAILED)
     assert fleet.settle(9.9) == []
     assert fleet.settle(15) == [service(1).id]
     shown = fleet.get(service(1).id)
     assert shown is not None
-    assert shown.status is Status.DELETING
+    assert shown.status is ServiceStatus.DELETING
     assert fleet.settle(20) == [service(1).id]
     assert fleet.get(service(1).id) is None
 

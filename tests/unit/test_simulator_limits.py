@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.simulator.errors import Refusal
-from bulk.simulator.limits import Limits, parse_limit
+from bulk.simulator.error_answers import ErrorAnswer
+from bulk.simulator.limits import RequestLimits, parse_limit
 from tests.simulator_caller import outcome
 
 
 def passed(spec: str, moments_s: list[float]) -> list[float]:
     """Return the moments at which one limit let a write through."""
-    limits = Limits(limits=(parse_limit(spec),))
-    return [at_s for at_s in moments_s if not isinstance(outcome(limits.admit, at_s, is_write=True), Refusal)]
+    limits = RequestLimits(limits=(parse_limit(spec),))
+    return [
+        at_s for at_s in moments_s if not isinstance(outcome(limits.admit, at_s, is_write=True), ErrorAnswer)
+    ]
 
 
 def test_a_token_bucket_lets_its_burst_through_and_then_its_rate() -> None:
@@ -52,25 +54,25 @@ def test_a_sliding_window_never_passes_more_than_its_count_in_any_stretch(moment
 
 def test_concurrency_counts_requests_that_are_still_being_answered() -> None:
     """Two places; one given back is there for the next."""
-    limits = Limits(limits=(parse_limit("concurrency:2"),))
+    limits = RequestLimits(limits=(parse_limit("concurrency:2"),))
     first = outcome(limits.admit, 0.0, is_write=True)
     outcome(limits.admit, 0.0, is_write=True)
     assert isinstance(first, tuple)
-    assert isinstance(outcome(limits.admit, 0.0, is_write=True), Refusal)
+    assert isinstance(outcome(limits.admit, 0.0, is_write=True), ErrorAnswer)
     first[0].limiter.release()
-    assert not isinstance(outcome(limits.admit, 0.0, is_write=True), Refusal)
+    assert not isinstance(outcome(limits.admit, 0.0, is_write=True), ErrorAnswer)
 
 
 def test_a_refusal_by_a_second_limit_gives_back_the_place_in_the_first() -> None:
     """Else a concurrency limit would leak a place with each refusal."""
-    limits = Limits(limits=(parse_limit("concurrency:1"), parse_limit("fixed:1/60s")))
+    limits = RequestLimits(limits=(parse_limit("concurrency:1"), parse_limit("fixed:1/60s")))
     admitted = outcome(limits.admit, 0.0, is_write=True)
     assert isinstance(admitted, tuple)
     for one in admitted:
         one.limiter.release()
     for _ in range(3):
         refusal = outcome(limits.admit, 1.0, is_write=True)
-        assert isinstance(refusal, Refusal)
+        assert isinstance(refusal, ErrorAnswer)
         assert "limit:1,time:60 second" in refusal.message
 
 
@@ -85,9 +87,11 @@ def test_refusals_count_against_the_limit_when_told_to(shape: str) -> None:
 
 def test_reads_and_writes_can_be_limited_apart() -> None:
     """A limit for writes does not see reads."""
-    limits = Limits(limits=(parse_limit("fixed:1/60s,for=writes"), parse_limit("fixed:2/60s,for=reads")))
-    reads = [not isinstance(outcome(limits.admit, 0.0, is_write=False), Refusal) for _ in range(3)]
-    writes = [not isinstance(outcome(limits.admit, 0.0, is_write=True), Refusal) for _ in range(2)]
+    limits = RequestLimits(
+        limits=(parse_limit("fixed:1/60s,for=writes"), parse_limit("fixed:2/60s,for=reads"))
+    )
+    reads = [not isinstance(outcome(limits.admit, 0.0, is_write=False), ErrorAnswer) for _ in range(3)]
+    writes = [not isinstance(outcome(limits.admit, 0.0, is_write=True), ErrorAnswer) for _ in range(2)]
     assert (reads, writes) == ([True, True, False], [True, False])
 
 

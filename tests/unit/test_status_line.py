@@ -5,21 +5,21 @@ from dataclasses import replace
 import pytest
 
 from bulk.app.session import Watched
-from bulk.cli.progress import LANES_SHOWN, Display, Speed, done, status_line
+from bulk.cli.display import LANES_SHOWN, Display, Speed, done, status_line
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import record_json, record_type
 from bulk.ledger.row_life import Stage
 from bulk.model import Change, Hold, LaneName, Limit, Reply, RequestKind, Target, Throttled, Wait
 from bulk.pacing import fixed
-from bulk.pacing.learned_limits import Budget
+from bulk.pacing.learned_limits import LimitOwner
 from bulk.pacing.limiter import Limiter
 from bulk.run.brake import Brake
 from tests.limiters import StillClock
-from tests.nouns import change, planned, run_record
+from tests.values import change, planned, run_record
 
 LANE = LaneName(host="simulator", region="cn-north-4", account="ops")
-WRITES = Budget(lane=LANE, kind=RequestKind.WRITES)
+WRITES = LimitOwner(lane=LANE, kind=RequestKind.WRITES)
 USER = Limit(requests=60, window_s=60.0, policy="user")
 REFUSAL = Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
 
@@ -27,7 +27,7 @@ REFUSAL = Throttled(reply=Reply(http=429), retry_after_s=12.0, limit=USER)
 def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> None:
     """The hold is a value with its kind of request; its words stand at the end of the line."""
     clock = StillClock()
-    paces = {Budget(lane=LANE, kind=kind): Limiter(fixed(20.0), clock=clock) for kind in RequestKind}
+    paces = {LimitOwner(lane=LANE, kind=kind): Limiter(fixed(20.0), clock=clock) for kind in RequestKind}
     budget = [Wait(hold=Hold.BUDGET, detail="at most 2 in flight (1 failed, max_failures allows 3)")]
     watched = Watched(
         progress=Progress(),
@@ -105,7 +105,7 @@ def with_lanes(clock: StillClock, lanes: dict[Target, LaneName], rows_each: int)
         for row in range(1, rows_each + 1)
     ]
     paces = {
-        Budget(lane=lane, kind=kind): Limiter(fixed(20.0), clock=clock)
+        LimitOwner(lane=lane, kind=kind): Limiter(fixed(20.0), clock=clock)
         for lane in lanes.values()
         for kind in RequestKind
     }
@@ -144,7 +144,7 @@ def test_each_lane_of_several_has_a_line_with_its_name_its_rows_and_its_rate() -
         "  cn-north-4  30/40  3.0/s of 20/s",
         "  cn-east-3   2/40  0.2/s of 20/s",
     ]
-    watched.paces[Budget(lane=east, kind=RequestKind.WRITES)].refused(10.0, REFUSAL)
+    watched.paces[LimitOwner(lane=east, kind=RequestKind.WRITES)].refused(10.0, REFUSAL)
     clock.advance(1)
     apply(watched, *range(31, 41))
     head, first, second = display.lines()

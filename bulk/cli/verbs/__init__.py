@@ -7,10 +7,10 @@ from bulk.cli.verbs.apply import apply
 from bulk.cli.verbs.audit import audit
 from bulk.cli.verbs.check import check
 from bulk.cli.verbs.export import export
-from bulk.cli.verbs.ledgers import report, status
 from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
+from bulk.cli.verbs.show import report, status
 from bulk.cli.verbs.why import why
 
 PHASES = {

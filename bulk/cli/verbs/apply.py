@@ -9,9 +9,9 @@ from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.shared import (
     OF_A_RUN,
     again,
-    around,
     despite_of,
     digest_of,
+    environment,
     must_be_alone,
     notify_overruled,
     unread_job,
@@ -31,7 +31,7 @@ def apply(
     new_run: options.NewRun = False,
     despite: options.Despite = None,
     limit: options.Limit = None,
-    retry: options.RetryOf = None,
+    retry: options.Retrying = None,
     expect_digest: options.ExpectDigest = None,
     yes: options.Yes = False,
     ledger: options.LedgerOption = "",
@@ -53,8 +53,8 @@ def apply(
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     operator = _operator(job, yes=yes, quiet=quiet, each=each)
-    here, digest = around(flags, can_ask=operator.can_ask), digest_of(expect_digest)
-    asked: dict[str, Any] = {"around": here, "operator": operator, "on_record": log}
+    here, digest = environment(flags, can_ask=operator.can_ask), digest_of(expect_digest)
+    asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
     asked |= {"expect_digest": digest, "despite": overruled}
     notify_overruled(job, flags, quiet=quiet)
     if is_ledger:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
 from bulk.cli.command import place_of
-from bulk.cli.verbs.shared import around
+from bulk.cli.verbs.shared import environment
 from bulk.errors import ExitCode, UsageError
 from bulk.model import Issue
-from bulk.reports.export import Layout
+from bulk.reports.fleet_rows import Layout
 from bulk.settings import SETTINGS
 
 if TYPE_CHECKING:
     from bulk.app.exporting import Exported
     from bulk.model import Ports
-    from bulk.reports.export import Edit
+    from bulk.reports.fleet_rows import MapEdit
 
 _REASONS_SHOWN_MAX = 10
 _NAMES_SHOWN_MAX = 5
@@ -42,7 +42,7 @@ def export(
     """
     from bulk.app import exporting
     from bulk.cli import running
-    from bulk.reports.export import Selection
+    from bulk.reports.fleet_rows import Selection
 
     where = _regions(regions or [], flags, all_projects=all_projects)
     wanted = exporting.Export(
@@ -53,9 +53,11 @@ def export(
         layout=layout,
         bom=bom,
     )
-    here, path = around(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
+    here, path = environment(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
     exported = running.run(
-        exporting.export_fleet(wanted, flags, around=here, out=path, shown=lambda text: output.write([text]))
+        exporting.export_fleet(
+            wanted, flags, environment=here, out=path, shown=lambda text: output.write([text])
+        )
     )
     if not quiet:
         _sum_up(exported)
@@ -90,10 +92,10 @@ def _regions(texts: list[str], flags: dict[str, Any], *, all_projects: bool) -> 
     return tuple(found)
 
 
-def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "Edit":
-    from bulk.reports.export import Edit
+def _edit(add_ports: str, remove_ports: str, server_ports: list[str]) -> "MapEdit":
+    from bulk.reports.fleet_rows import MapEdit
 
-    edit = Edit(
+    edit = MapEdit(
         add_ports=_ports(place_of(add_ports, "--add-ports"), add_ports),
         remove_ports=_ports(place_of(remove_ports, "--remove-ports"), remove_ports),
         server_ports=_renumbering(server_ports),

@@ -12,9 +12,9 @@ from bulk.cli.verbs.shared import (
     ReportOutput,
     again,
     apply_command,
-    around,
     conclude,
     digest_of,
+    environment,
     must_be_alone,
     notify_overruled,
     open_job,
@@ -25,14 +25,14 @@ from bulk.errors import ExitCode
 
 if TYPE_CHECKING:
     from bulk.app.forecast import Forecast
-    from bulk.reports.model import Commands, Report
+    from bulk.reports.report import Commands, Report
 
 
 @options.takes(*options.ALL)
 def plan(
     job: options.JobOrLedger,
     limit: options.Limit = None,
-    retry: options.RetryOf = None,
+    retry: options.Retrying = None,
     expect_digest: options.ExpectDigest = None,
     out: options.Out = "",
     detailed_exitcode: options.DetailedExitcode = False,
@@ -52,13 +52,13 @@ def plan(
     notify_overruled(job, flags, quiet=quiet)
     commands_of = partial(_commands, job, out)
     asked: dict[str, Any] = {
-        "around": around(flags, can_ask=job != "-" and sys.stdin.isatty()),
+        "environment": environment(flags, can_ask=job != "-" and sys.stdin.isatty()),
         "shown": showing(output_form, commands_of, bom=bom, each=each, quiet=quiet),
         "expect_digest": digest_of(expect_digest),
     }
     if finding.is_ledger(job) and not retry:
         must_be_alone(job, out=out, limit=limit)
-        endpoint = sources.Endpoint()  # nothing is saved
+        endpoint = sources.ApiAddress()  # nothing is saved
         use_case = comparing.plan_ledger(Path(job), flags, on_record=log if verbose else None, **asked)
     else:
         opened = rows_to_retry if retry else open_job
@@ -75,7 +75,7 @@ def plan(
 def _commands(job: str, out: str, report: "Report") -> "Commands":
     """Return the commands that a plan names: those that show more of it, and those that follow."""
     from bulk.app import finding, jobs
-    from bulk.reports.model import Commands
+    from bulk.reports.report import Commands
 
     saved = out or (job if finding.is_ledger(job) else "")
     endpoint_meant = jobs.endpoint_of_ledger(report.progress)

@@ -7,15 +7,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import around, open_job
+from bulk.cli.verbs.shared import environment, open_job
 
 if TYPE_CHECKING:
-    from bulk.app.play import Trouble
+    from bulk.app.environment import Environment
+    from bulk.app.rehearsal_context import RehearsedFaults
     from bulk.app.session import Watched
-    from bulk.app.surroundings import Surroundings
     from bulk.ledger.file import OnRecord
     from bulk.rehearsal import Rehearsal
-    from bulk.reports.model import Report
+    from bulk.reports.report import Report
 
 
 @options.takes(*(name for name in options.ALL if name != "window"))
@@ -34,13 +34,13 @@ def rehearse(
 
     Exits as `bulk apply` would, or with 1 where kill, resume or rollback did not hold.
     """
-    from bulk.app import play
+    from bulk.app import rehearsal_context as play
     from bulk.cli import logs, running
-    from bulk.rehearsal import report
+    from bulk.rehearsal import rehearsal_report as report
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet or not verbose)
     trouble = play.trouble(faults, tuple(limiter or ()))
-    here = around(flags, can_ask=job != "-" and sys.stdin.isatty())
+    here = environment(flags, can_ask=job != "-" and sys.stdin.isatty())
     rehearsal = running.run(
         _rehearsed(job, flags, limit, trouble, here, log, Onlooker(quiet=quiet), quiet=quiet)
     )
@@ -55,8 +55,8 @@ async def _rehearsed(
     job: str,
     flags: dict[str, object],
     limit: str | None,
-    trouble: "Trouble",
-    around: "Surroundings",
+    trouble: "RehearsedFaults",
+    environment: "Environment",
     on_record: "OnRecord",
     onlooker: "Onlooker",
     *,
@@ -69,9 +69,9 @@ async def _rehearsed(
         if not finding.is_ledger(job):
             source, flags = open_job(job, flags, limit=limit, quiet=quiet), {}
             plan = Path(folder) / "plan.ledger.jsonl"
-            await planning.plan_from(source, around=around, out=plan, shown=lambda _: None)
+            await planning.plan_from(source, environment=environment, out=plan, shown=lambda _: None)
         return await rehearsing.rehearse(
-            plan, flags, trouble=trouble, around=around, operator=onlooker, on_record=on_record
+            plan, flags, trouble=trouble, environment=environment, operator=onlooker, on_record=on_record
         )
 
 
@@ -93,7 +93,7 @@ class Onlooker:
 
     def watching(self, watched: "Watched") -> AbstractContextManager[None]:
         """Show the run while the block runs."""
-        from bulk.cli import progress
+        from bulk.cli import display as progress
 
         return progress.shown(watched, quiet=self._quiet)
 

@@ -13,8 +13,8 @@ from bulk.cli.verbs.shared import (
     ReportForm,
     ReportOutput,
     apply_command,
-    around,
     conclude,
+    environment,
     ids_of,
     ledger_of,
     showing,
@@ -23,8 +23,8 @@ from bulk.cli.verbs.shared import (
 from bulk.errors import UsageError
 
 if TYPE_CHECKING:
-    from bulk.app.sources import Endpoint
-    from bulk.reports.model import Commands, Report
+    from bulk.app.sources import ApiAddress
+    from bulk.reports.report import Commands, Report
 
 
 @options.takes("endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
@@ -52,19 +52,19 @@ def rollback(
         _must_not_be_saved(out)
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     can_ask = sys.stdin.isatty()
-    here, path = around(flags, can_ask=can_ask and not yes), ledger_of(run, must_be_sure=True)
+    here, path = environment(flags, can_ask=can_ask and not yes), ledger_of(run, must_be_sure=True)
     at_rest = apply or bool(out)
     with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
         if apply:
             whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
             operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
-            said: dict[str, Any] = {"around": here, "operator": operator, "on_record": log}
+            said: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
             applied = running.run(applying.apply_from(source.as_unread(), flags, **said))
             operator.sum_up(applied)
             return applied.exit_code
         saved, commands_of = Path(out) if out else None, partial(_commands, source.endpoint, out)
         shown = showing(output_form, commands_of, bom=bom, each=each, quiet=quiet)
-        plan = planning.plan_from(source, around=here, out=saved, shown=shown, on_record=log)
+        plan = planning.plan_from(source, environment=here, out=saved, shown=shown, on_record=log)
         return conclude(running.run(plan), out, source.endpoint, quiet=quiet)
 
 
@@ -84,9 +84,9 @@ def _must_not_be_saved(out: str) -> None:
         )
 
 
-def _commands(endpoint: "Endpoint", out: str, _: "Report") -> "Commands":
+def _commands(endpoint: "ApiAddress", out: str, _: "Report") -> "Commands":
     """Return the commands that the plan of a rollback names."""
-    from bulk.reports.model import Commands
+    from bulk.reports.report import Commands
 
     return Commands(
         each=output.command("--all"),

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
+    from bulk.app.environment import Environment
     from bulk.app.forecast import Forecast
     from bulk.app.jobs import JobFileSource
     from bulk.app.overruling import Despite
     from bulk.app.retrying import RetrySource
-    from bulk.app.sources import Endpoint, UnreadSource
-    from bulk.app.surroundings import Surroundings
+    from bulk.app.sources import ApiAddress, UnreadSource
     from bulk.jobfile import LineCount
     from bulk.model import Issue, ServiceUpdate
-    from bulk.reports.model import Commands, Report
+    from bulk.reports.report import Commands, Report
 
 
 class ReportForm(StrEnum):
@@ -51,9 +51,9 @@ ReportOutput = Annotated[
 ]
 
 
-def around(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Surroundings":
+def environment(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Environment":
     """Return the environment, with the person who gave the command and the address that they named."""
-    from bulk.app import surroundings
+    from bulk.app import environment as surroundings
     from bulk.cli import terminal
 
     return replace(
@@ -331,7 +331,7 @@ _SWITCHES = _OF_A_TABLE | YES | {"--apply", "--new-run"}
 _OF_A_PLAN = _OF_A_TABLE | {"--apply", "--out", "--output", "--expect-digest", "--log-format"}
 
 
-def conclude(planned: "Forecast", out: str, endpoint: "Endpoint", *, quiet: bool) -> ExitCode:
+def conclude(planned: "Forecast", out: str, endpoint: "ApiAddress", *, quiet: bool) -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
     if out and not quiet:
         output.notify(f"the plan is saved; to run exactly this plan: {endpoint.apply_command(Path(out))}")

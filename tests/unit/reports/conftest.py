@@ -20,7 +20,7 @@ from bulk.ledger.records import (
     Json,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Planned,
     Record,
     Run,
@@ -48,8 +48,8 @@ from bulk.model import (
     Why,
 )
 from bulk.plan.footprint import Footprint
-from bulk.reports.model import Report
-from bulk.reports.row import Row, row_of
+from bulk.reports.report import Report
+from bulk.reports.report_row import Row, row_of
 from bulk.reports.rows import Rows
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Mappings
@@ -58,7 +58,7 @@ TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0
 
 
 def ports(text: str) -> Ports:
-    """Give mappings from `8081:22/TCP 8082:23/UDP`."""
+    """Return mappings from `8081:22/TCP 8082:23/UDP`."""
     return tuple(
         PortMapping(client_port=int(client), server_port=int(server), protocol=Protocol(protocol))
         for client, server, protocol in (
@@ -165,14 +165,14 @@ class Written:
         """Append a change of pace of the lane in TARGET's region, of writes unless `fields` say otherwise."""
         lane = LaneName(host="simulator", region=TARGET.region, account="ops")
         given = {"lane": lane, "kind": RequestKind.WRITES, "why": Why.FOUND if limit else None} | fields
-        return self.put(Pace(rate_per_s=rate_per_s, limit=limit, **given))
+        return self.put(PaceRecord(rate_per_s=rate_per_s, limit=limit, **given))
 
     def noted(self, about: str, message: str, row: int | None = None) -> "Written":
         """Append a note."""
         return self.put(Note(about=about, message=message, row=row))
 
     def rows(self) -> Rows:
-        """Give the rows in the order of the plan."""
+        """Return the rows in the order of the plan."""
         return Rows(self.progress, self._row, self._mappings_of, self._alike_text)
 
     def _alike_text(self, row: int) -> bytes:
@@ -190,7 +190,7 @@ class Written:
         return row_of(self.changes[row], outcome, self.ended.get(row))
 
     def report(self, **more: Any) -> Report:
-        """Give the report of what has been written."""
+        """Return the report of what has been written."""
         return Report(
             progress=self.progress,
             rows=self.rows(),
@@ -201,7 +201,7 @@ class Written:
 
 
 def service(row: int, live: str, **fields: Any) -> ServiceState:
-    """Give a live service, `live` being its ports."""
+    """Return a live service, `live` being its ports."""
     service_id = ServiceId(str(uuid.UUID(int=row)))
     known = {"status": "available", "service_name": f"cn-north-4.web-{row}.{service_id}", **fields}
     return ServiceState(id=service_id, ports=ports(live), **known)
@@ -216,7 +216,7 @@ def change(
     target: Target = TARGET,
     **fields: Any,
 ) -> Change:
-    """Give a change of row's service from `live` ports to `wanted` ones."""
+    """Return a change of row's service from `live` ports to `wanted` ones."""
     before = service(row, live, **{"connection_count": 2} | fields.pop("before", {}))
     body = ModifyBody(ports=ports(wanted), **fields.pop("body", {}))
     update = ServiceUpdate(
@@ -232,17 +232,17 @@ def change(
 
 @pytest.fixture
 def written() -> Written:
-    """Give an empty ledger."""
+    """Return an empty ledger."""
     return Written()
 
 
 @pytest.fixture(name="change")
 def change_maker() -> Callable[..., Change]:
-    """Give what makes changes."""
+    """Return what makes changes."""
     return change
 
 
 @pytest.fixture(name="service")
 def service_maker() -> Callable[..., ServiceState]:
-    """Give what makes live services."""
+    """Return what makes live services."""
     return service

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bulk.model import Change, ServiceState
-    from bulk.reports.row import Row
+    from bulk.reports.report_row import Row
     from tests.unit.reports.conftest import Written
 
 
 def cells(written: "Written") -> list[dict[str, str]]:
-    """Give the CSV report as dictionaries by column."""
+    """Return the CSV report as dictionaries by column."""
     return list(csv.DictReader(io.StringIO("".join(as_csv.render(written.report())))))
 
 
@@ -113,7 +113,7 @@ def test_every_text_cell_of_the_csv_is_made_safe(written: "Written", change: "Ca
 
 
 def json_of(written: "Written", **more: "Any") -> "Any":
-    """Give the JSON report, read back."""
+    """Return the JSON report, read back."""
     return orjson.loads("".join(as_json.render(written.report(**more))))
 
 

@@ -10,7 +10,7 @@ from bulk.model import Action, ModifyBody, Outcome, Protocol, Repeated, Target
 from bulk.reports import meaning, overview
 from bulk.reports.kinds import Dialled, Kind, Moved, kind_of, losses, lost
 from bulk.reports.overview import Overview, overview_of
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 from bulk.reports.words import plain
 
 if TYPE_CHECKING:

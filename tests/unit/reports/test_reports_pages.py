@@ -14,7 +14,7 @@ from bulk.model import Action, Limit, ModifyBody, Outcome, Target
 from bulk.plan import Estimate
 from bulk.reports import as_html, as_markdown
 from bulk.reports.chart import Rect, chart_of
-from bulk.reports.model import Commands
+from bulk.reports.report import Commands
 from bulk.reports.timeline import Timeline
 from bulk.text import harmless
 
@@ -29,12 +29,12 @@ HOSTILE = "</script><b>|`*_"
 
 
 def page(written: "Written", **more: "Any") -> str:
-    """Give the HTML of what has been written."""
+    """Return the HTML of what has been written."""
     return "".join(as_html.render(written.report(**more)))
 
 
 def data(html: str) -> "Any":
-    """Give what the page's script is given."""
+    """Return what the page's script is given."""
     found = re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)
     assert found
     return orjson.loads(found[1])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def told(written: "Written", *, alive: bool = False) -> list[str]:
-    """Give the status as plain lines."""
+    """Return the status as plain lines."""
     return [plain(line) for line in lines(written.progress, alive=alive, ledger="L")]
 
 

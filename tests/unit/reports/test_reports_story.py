@@ -8,7 +8,7 @@ from bulk.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Int
 from bulk.ledger.stops import BrakeReason
 from bulk.model import ModifyBody, Outcome, Reply, RequestKind
 from bulk.reports.as_json import row_json
-from bulk.reports.story import story
+from bulk.reports.history import story
 from bulk.reports.words import plain
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def told(written: "Written", row: int) -> list[str]:
-    """Give the story of a row's service without time stamps, but for the seconds passed."""
+    """Return the story of a row's service without time stamps, but for the seconds passed."""
     service_id = written.changes[row].service_id
     return [
         plain(line).partition("UTC  ")[2].strip() or plain(line)

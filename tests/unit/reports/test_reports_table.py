@@ -10,13 +10,14 @@ from bulk.ledger.records import Intent, OutcomeRecord
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
 from bulk.plan import Estimate
-from bulk.reports import as_markdown, model
+from bulk.reports import as_markdown
+from bulk.reports import report as model
 from bulk.reports.as_json import row_json, totals_json
 from bulk.reports.as_table import EACH_MAX, KINDS_SHOWN, lines, row_line
-from bulk.reports.model import Commands, Report
+from bulk.reports.headline import question
 from bulk.reports.overview import Overview, overview_of
+from bulk.reports.report import Commands, Report
 from bulk.reports.rows import Rows
-from bulk.reports.summary import question
 from bulk.reports.totals import Tally
 from bulk.reports.words import Span, Style, plain
 
@@ -32,7 +33,7 @@ MOVED = "22:22/TCP 8443:9000/TCP"
 
 
 def shown(report: Report, *, each: bool = False, width: int = 80) -> list[str]:
-    """Give the lines without their styles."""
+    """Return the lines without their styles."""
     commands = Commands(each="bulk plan L --all", rows="bulk report L --output csv")
     return [plain(line) for line in lines(replace(report, commands=commands), width=width, each=each)]
 

@@ -108,7 +108,7 @@ def test_issues_found_before_rows_were_counted_name_no_count() -> None:
 
 
 def many(number: int, *, cause: str = "") -> list[Issue]:
-    """Give issues of one kind, each with its place and value, and with its own hint if they have a cause."""
+    """Return issues of one kind, each with its place and value, and its own hint where they have a cause."""
     return [
         Issue(
             place=f"s.csv:{line}:1",

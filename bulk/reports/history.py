@@ -9,7 +9,7 @@ from bulk.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.pacing.describe import wait_text
 from bulk.reports.as_table import row_line
 from bulk.reports.remarks import end_text, pace_text, remark
-from bulk.reports.row import Row, row_of
+from bulk.reports.report_row import Row, row_of
 from bulk.reports.words import Line, Span, Style, duration, style_of, text
 from bulk.text import counted, moment, printable
 from bulk.vpcep.codes import decoding

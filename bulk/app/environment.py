@@ -7,12 +7,12 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from bulk.clock import SystemClock, SystemDice
-from bulk.run.reading import Patience
+from bulk.run.patience import Patience
 from bulk.settings.zone import local_zone, shown_zone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Environment:
     """Environment variables, the home folder, time and dice, and the person who gave the command.
 
     * named_endpoint: the address of the API that the person gave as a flag or variable, and no file
@@ -55,6 +55,6 @@ def _home() -> Path:
         return Path("/")
 
 
-def system() -> Surroundings:
+def system() -> Environment:
     """Return the environment of this machine."""
-    return Surroundings(env=os.environ, home=_home(), clock=SystemClock(), dice=SystemDice())
+    return Environment(env=os.environ, home=_home(), clock=SystemClock(), dice=SystemDice())

@@ -8,21 +8,21 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from bulk.app.sources import Endpoint
-from bulk.app.surroundings import Surroundings
+from bulk.app.environment import Environment
+from bulk.app.sources import ApiAddress
 from bulk.errors import UnnamedHost, UsageError
 from bulk.model import LaneName, Owner, RequestKind, Target, Why
 from bulk.pacing import Pacing, auto, believed, fixed
-from bulk.pacing.learned_limits import Budget, LearnedLimits, state_folder
+from bulk.pacing.learned_limits import LearnedLimits, LimitOwner, state_folder
 from bulk.pacing.limiter import Limiter
 from bulk.rehearsal.children import bare
 from bulk.rehearsal.simulator_process import practice_server
-from bulk.settings import SIMULATOR, Pace
+from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
 from bulk.vpcep.client import ReadClient, connect, list_projects
 from bulk.vpcep.credentials import Found
 from bulk.vpcep.iam import Project
-from bulk.vpcep.identity import Patience
+from bulk.vpcep.identity import LoginPatience
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 
 C = TypeVar("C", bound=ReadClient)
@@ -33,7 +33,7 @@ _UNKNOWN_HOST = (
 
 
 @dataclass(slots=True, kw_only=True)
-class Contact(Generic[C]):
+class TargetClient(Generic[C]):
     """One target's client, and the lane and paces that it shares."""
 
     target: Target
@@ -44,14 +44,14 @@ class Contact(Generic[C]):
     writes: Limiter
 
 
-class Reach(Generic[C]):
+class Connections(Generic[C]):
     """The contact of each target, made when it is first asked for; `C` states whether it can write."""
 
     def __init__(
         self,
         kind: type[C],
         wire: Wire,
-        around: Surroundings,
+        environment: Environment,
         url: str,
         rate_per_s: float | None,
         *,
@@ -59,18 +59,18 @@ class Reach(Generic[C]):
     ) -> None:
         self._kind = kind
         self._wire = wire
-        self._around = around
+        self._environment = environment
         self._url = url
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice
         self._settled: set[str] = set()
         """Warnings that were given, and hosts that may get credentials."""
-        self._learned = LearnedLimits(state_folder(around.env, around.home))
-        self._contacts: dict[Target, Contact[C]] = {}
+        self._learned = LearnedLimits(state_folder(environment.env, environment.home))
+        self._contacts: dict[Target, TargetClient[C]] = {}
         self._regions: defaultdict[str, set[str]] = defaultdict(set)
         """Of each profile, the regions that the job has."""
-        self.paces: dict[Budget, Limiter] = {}
-        self.notify: Callable[[Budget, Pacing], None] = _ignored
+        self.paces: dict[LimitOwner, Limiter] = {}
+        self.notify: Callable[[LimitOwner, Pacing], None] = _ignored
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
 
     def foresee(self, targets: Iterable[Target]) -> None:
@@ -79,7 +79,7 @@ class Reach(Generic[C]):
             if target.region:
                 self._regions[target.profile].add(target.region)
 
-    async def contact(self, target: Target) -> Contact[C]:
+    async def contact(self, target: Target) -> TargetClient[C]:
         """Return the contact of a target; raises CredentialsError, UsageError, CannotRun."""
         if target not in self._contacts:
             if not target.region:
@@ -96,7 +96,7 @@ class Reach(Generic[C]):
             lane = LaneName(host=host, region=target.region, account=client.account)
             self._contacts[target] = self._contacts.setdefault(
                 resolved,
-                Contact(
+                TargetClient(
                     target=resolved,
                     client=client,
                     lane=lane,
@@ -115,12 +115,12 @@ class Reach(Generic[C]):
         return {
             "target": target,
             "wire": self._wire,
-            "env": self._around.env,
-            "home": self._around.home,
-            "patience": Patience(
-                monotonic=self._around.clock.monotonic,
-                sleep=self._around.clock.sleep,
-                roll=self._around.dice.random,
+            "env": self._environment.env,
+            "home": self._environment.home,
+            "patience": LoginPatience(
+                monotonic=self._environment.clock.monotonic,
+                sleep=self._environment.clock.sleep,
+                roll=self._environment.dice.random,
             ),
             "endpoint": self._url,
             "approve": lambda api, found: self._approve(api, found, target.region),
@@ -133,13 +133,17 @@ class Reach(Generic[C]):
         variable, the credentials file, and the host's name typed.
         """
         if found.warning and found.warning not in self._settled:
-            self._around.notify(found.warning)
-        named = (self._around.named_endpoint, found.endpoint, regions.address_in(self._around.env, region))
+            self._environment.notify(found.warning)
+        named = (
+            self._environment.named_endpoint,
+            found.endpoint,
+            regions.address_in(self._environment.env, region),
+        )
         if (
             regions.must_be_named(api)
             and api.authority not in self._settled
             and api not in map(regions.parse_endpoint, filter(None, named))
-            and self._around.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
+            and self._environment.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
         ):
             raise UnnamedHost(str(api))
         self._settled |= {found.warning, api.authority}
@@ -157,19 +161,19 @@ class Reach(Generic[C]):
         return [each.client.owner_of(found.get(each.target.project_id)) for each in contacts]
 
     def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
-        budget = Budget(lane=lane, kind=kind)
+        budget = LimitOwner(lane=lane, kind=kind)
         if budget not in self.paces:
             self.paces[budget] = Limiter(
                 self._pacing(budget),
-                clock=self._around.clock,
+                clock=self._environment.clock,
                 changed=lambda pacing: self.notify(budget, pacing),
             )
         return self.paces[budget]
 
-    def _pacing(self, budget: Budget) -> Pacing:
+    def _pacing(self, budget: LimitOwner) -> Pacing:
         if self._rate_per_s is not None:
             return fixed(self._rate_per_s)
-        learned = self._learned.read(budget, self._around.clock.now())
+        learned = self._learned.read(budget, self._environment.clock.now())
         return auto(learned.limit if learned else None)
 
     def keep_limits(self) -> None:
@@ -179,19 +183,19 @@ class Reach(Generic[C]):
         for budget, pace in self.paces.items():
             match believed(pace.pacing):
                 case (limit, Why.STATED | Why.FOUND):
-                    self._learned.write(budget, limit, self._around.clock.now())
+                    self._learned.write(budget, limit, self._environment.clock.now())
                 case _:
                     pass
 
 
-def _ignored(_: Budget, __: Pacing) -> None:
+def _ignored(_: LimitOwner, __: Pacing) -> None:
     pass
 
 
 @asynccontextmanager
 async def open_fleets(
-    kind: type[C], pace: Pace, endpoint: Endpoint, around: Surroundings
-) -> AsyncIterator[Reach[C]]:
+    kind: type[C], pace: PaceSettings, endpoint: ApiAddress, environment: Environment
+) -> AsyncIterator[Connections[C]]:
     """Open the connections of a command, and the simulator where that is the endpoint.
 
     The rate is that of each account, region and kind of request.
@@ -208,8 +212,8 @@ async def open_fleets(
             )
             url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
             own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-            around = replace(around, env=bare(around.env) | own)
+            environment = replace(environment, env=bare(environment.env) | own)
         wire = await stack.enter_async_context(
-            open_wire(clock=around.clock, env=around.env, timeouts=timeouts)
+            open_wire(clock=environment.clock, env=environment.env, timeouts=timeouts)
         )
-        yield Reach(kind, wire, around, url, rate_per_s, is_practice=endpoint.url == SIMULATOR)
+        yield Connections(kind, wire, environment, url, rate_per_s, is_practice=endpoint.url == SIMULATOR)

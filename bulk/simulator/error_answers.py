@@ -1,7 +1,7 @@
 """The answers that say no: codes, their HTTP statuses, and the shapes of their bodies (API.md, section 3.3).
 
-A `Refusal` is raised where a request turns out to be wrong, as the end of that request, and is worded by the
-server. So each operation reads as what it does where all is well.
+An `ErrorAnswer` is raised where a request turns out to be wrong, as the end of that request, and is worded by
+the server. Each operation therefore reads as what it does where all is well.
 """
 
 from base64 import b64encode
@@ -10,7 +10,7 @@ from typing import assert_never
 
 import orjson
 
-from .switches import ErrorShape
+from bulk.simulator.switches import ErrorShape
 
 # API.md, section 3.2: every EndPoint code answers 400 but for these.
 _HTTP_BY_VPCEP_CODE = {
@@ -104,7 +104,7 @@ _MESSAGES = {
 
 
 @dataclass(kw_only=True, eq=False)
-class Refusal(Exception):
+class ErrorAnswer(Exception):
     """One answer that is not a success: HTTP status, error code with its prefix, message, extra headers."""
 
     http: int
@@ -118,11 +118,11 @@ class Refusal(Exception):
     """Why a policy denies it, for the cloud alone to decode."""
 
 
-def vpcep(number: str, detail: str = "") -> Refusal:
+def vpcep(number: str, detail: str = "") -> ErrorAnswer:
     """Return the refusal `EndPoint.<number>` (API.md, section 3.2), its meaning followed by `detail`."""
     prefix = "Endpoint" if number == "1018" else "EndPoint"
     message = _MESSAGES.get(number, "The request was refused.")
-    return Refusal(
+    return ErrorAnswer(
         http=_HTTP_BY_VPCEP_CODE.get(number, 400),
         code=f"{prefix}.{number}",
         message=f"{message} {detail}" if detail else message,
@@ -131,21 +131,21 @@ def vpcep(number: str, detail: str = "") -> Refusal:
 
 def gateway(
     number: str, message: str, *, http: int | None = None, headers: tuple[tuple[str, str], ...] = ()
-) -> Refusal:
+) -> ErrorAnswer:
     """Return the refusal `APIGW.<number>` with its own status (API.md, section 3.4), or with `http`."""
     status = http or _HTTP_BY_GATEWAY_CODE.get(number, 500)
-    return Refusal(http=status, code=f"APIGW.{number}", message=message, headers=headers, shape="gateway")
+    return ErrorAnswer(http=status, code=f"APIGW.{number}", message=message, headers=headers, shape="gateway")
 
 
-def iam(http: int, message: str, code: str = "") -> Refusal:
+def iam(http: int, message: str, code: str = "") -> ErrorAnswer:
     """Return a refusal of IAM: in Keystone's shape, or in the newer flat one when it has a `code`."""
     shape: ErrorShape = "flat" if code else "keystone"
-    return Refusal(http=http, code=code, message=message, shape=shape, request_id_header="X-IAM-Trace-Id")
+    return ErrorAnswer(http=http, code=code, message=message, shape=shape, request_id_header="X-IAM-Trace-Id")
 
 
-def policy(number: str) -> Refusal:
+def policy(number: str) -> ErrorAnswer:
     """Return the refusal `PAP5.<number>` of an identity policy (API.md, section 3.4)."""
-    return Refusal(
+    return ErrorAnswer(
         http=403,
         code=f"PAP5.{number}",
         message="A policy does not allow it.",
@@ -154,7 +154,7 @@ def policy(number: str) -> Refusal:
     )
 
 
-def named(code: str, *, http: int | None = None) -> Refusal:
+def named(code: str, *, http: int | None = None) -> ErrorAnswer:
     """Return a refusal for any code as a person writes it: `EndPoint.2004`, `APIGW.0613`, `IAM.0012`."""
     family, _, number = code.partition(".")
     match family.casefold():
@@ -170,7 +170,7 @@ def named(code: str, *, http: int | None = None) -> Refusal:
             return replace(known, code=code, http=http or known.http)
 
 
-def body_of(refusal: Refusal, *, shape: ErrorShape, prefix: str, request_id: str) -> tuple[bytes, str]:
+def body_of(refusal: ErrorAnswer, *, shape: ErrorShape, prefix: str, request_id: str) -> tuple[bytes, str]:
     """Return (body, content type); `shape` is for VPCEP's own refusals, `prefix` for the gateway's codes."""
     flat = {"error_code": refusal.code.replace("APIGW", prefix, 1), "error_msg": refusal.message}
     match refusal.shape or shape:

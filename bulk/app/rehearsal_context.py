@@ -7,11 +7,11 @@ from pathlib import Path
 import orjson
 
 from bulk.app.applying import apply_ledger
+from bulk.app.environment import Environment
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import reading
-from bulk.app.session import Applied, Operator
-from bulk.app.staging import Stage
-from bulk.app.surroundings import Surroundings
+from bulk.app.sandbox import Sandbox
+from bulk.app.session import Ending, Operator
 from bulk.errors import UsageError
 from bulk.ledger.file import LedgerReader, OnRecord
 from bulk.ledger.records import Json
@@ -27,7 +27,7 @@ _SHOWN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class RehearsedFaults:
     """What the simulator does to a rehearsal; its own forms, see `bulk simulator --help`."""
 
     faults: Json
@@ -39,7 +39,7 @@ class Trouble:
         return ("--faults", orjson.dumps(self.faults).decode(), *limits)
 
 
-def trouble(faults: str, limits: tuple[str, ...]) -> Trouble:
+def trouble(faults: str, limits: tuple[str, ...]) -> RehearsedFaults:
     """Read `--faults`, a JSON object or the name of a file with one; raises UsageError."""
     try:
         text = faults if faults.lstrip().startswith("{") else Path(faults).read_bytes()
@@ -49,7 +49,7 @@ def trouble(faults: str, limits: tuple[str, ...]) -> Trouble:
             f"--faults {faults[:80]}: {error}",
             hint='write {"rates": {"error_500": 0.05}} or name a file of it',
         ) from error
-    return Trouble(faults=plan, limits=limits)
+    return RehearsedFaults(faults=plan, limits=limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class RehearsalContext:
     reader: LedgerReader
     folder: Path
     job: Job
-    around: Surroundings
+    environment: Environment
     operator: Operator
     on_record: OnRecord
 
@@ -70,14 +70,18 @@ class RehearsalContext:
         return (change for change in changes if change.action is Action.UPDATE)
 
 
-async def applied_on(context: RehearsalContext, stage: Stage, flags: Flags) -> Applied:
+async def applied_on(context: RehearsalContext, stage: Sandbox, flags: Flags) -> Ending:
     """Run the plan of a stage, or continue its run."""
     return await apply_ledger(
-        stage.ledger, flags, around=stage.around, operator=context.operator, on_record=context.on_record
+        stage.ledger,
+        flags,
+        environment=stage.environment,
+        operator=context.operator,
+        on_record=context.on_record,
     )
 
 
-def mismatches(stage: Stage) -> list[ServiceId]:
+def mismatches(stage: Sandbox) -> list[ServiceId]:
     """Return the services that are not as the ledger states."""
     live = stage.fleet()
     with reading(stage.ledger) as reader:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import orjson
 
-from .errors import html_page
-from .faults import FaultKind
+from bulk.simulator.error_answers import html_page
+from bulk.simulator.faults import FaultKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class HttpReply:
     """Status, body, content type and extra headers of one answer."""
 
     http: int = 200
@@ -18,25 +18,25 @@ class Reply:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def json_reply(value: object, *, http: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+def json_reply(value: object, *, http: int = 200, headers: tuple[tuple[str, str], ...] = ()) -> HttpReply:
     """Return a reply with a JSON body."""
-    return Reply(http=http, body=orjson.dumps(value), headers=headers)
+    return HttpReply(http=http, body=orjson.dumps(value), headers=headers)
 
 
-def corrupted(served: Reply, kind: FaultKind) -> Reply:
+def corrupted(served: HttpReply, kind: FaultKind) -> HttpReply:
     """Return a good reply turned bad in the way of a fault; one without ports keeps them right."""
     match kind:
         case FaultKind.HTML_BODY:
-            return Reply(http=served.http, body=html_page(served.http), content_type="text/html")
+            return HttpReply(http=served.http, body=html_page(served.http), content_type="text/html")
         case FaultKind.EMPTY_BODY:
-            return Reply(http=served.http)
+            return HttpReply(http=served.http)
         case FaultKind.BROKEN_JSON:
-            return Reply(http=served.http, body=served.body[: len(served.body) // 2])
+            return HttpReply(http=served.http, body=served.body[: len(served.body) // 2])
         case _:
             return _with_other_ports(served, kind)
 
 
-def _with_other_ports(served: Reply, kind: FaultKind) -> Reply:
+def _with_other_ports(served: HttpReply, kind: FaultKind) -> HttpReply:
     """Return a reply whose ports are strings, or are not what is stored."""
     value = orjson.loads(served.body or b"{}")
     if "ports" not in value:

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from .fleet import PortMapping, Service
-from .switches import PortForm, Switches, TimestampForm
+from bulk.simulator.fleet import PortPair, Service
+from bulk.simulator.switches import PortForm, Switches, TimestampForm
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def described(service: Service, switches: Switches) -> dict[str, Any]:
     return _basics(service, switches) | {"public_border_group": service.public_border_group}
 
 
-def ports_answer(ports: tuple[PortMapping, ...], form: PortForm) -> list[dict[str, Any]]:
+def ports_answer(ports: tuple[PortPair, ...], form: PortForm) -> list[dict[str, Any]]:
     """Return `ports` as JSON values, in either documented form."""
     if form == "string":
         return [{"client_port": str(c), "server_port": str(s), "protocol": p} for c, s, p in ports]

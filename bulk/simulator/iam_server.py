@@ -10,11 +10,11 @@ from typing import Any
 
 import orjson
 
-from .auth import FailureLock, Key, Keyring, Token
-from .errors import iam
-from .lines import derived_id, domain_id
-from .projects import Project, Projects
-from .wire import timestamp
+from bulk.simulator.auth import FailureLock, IssuedToken, Key, Keyring
+from bulk.simulator.error_answers import iam
+from bulk.simulator.fleet_lines import derived_id, domain_id
+from bulk.simulator.projects import Projects, SimulatedProject
+from bulk.simulator.service_json import timestamp
 
 TEMPORARY_KEY_LIFE_S = range(900, 86_401)
 METADATA_TOKEN_LIFE_S_MAX = 21_600
@@ -42,7 +42,7 @@ class Iam:
     _lock: FailureLock = field(default_factory=FailureLock)
     _metadata_tokens: dict[str, float] = field(default_factory=dict)
 
-    def issue_token(self, body: bytes, now_s: float, *, life_s: float) -> tuple[Token, dict[str, Any]]:
+    def issue_token(self, body: bytes, now_s: float, *, life_s: float) -> tuple[IssuedToken, dict[str, Any]]:
         """Return a new token and the answer's body, as `POST /v3/auth/tokens` does (API.md, section 4.1)."""
         wanted = _dig(body, "auth", "identity", "password", "user")
         scope = _dig(body, "auth", "scope", "project")
@@ -63,9 +63,11 @@ class Iam:
             raise iam(400, "duration_seconds must be from 900 to 86400.", "IAM.0011")
         return self.mint_key(life_s, now_s)[1]
 
-    def mint_token(self, project_id: str, life_s: float, now_s: float) -> Token:
+    def mint_token(self, project_id: str, life_s: float, now_s: float) -> IssuedToken:
         """Return a new token for a project; with an empty id it is scoped to none and opens nothing."""
-        token = Token(value=secrets.token_urlsafe(96), project_id=project_id, expires_at_s=now_s + life_s)
+        token = IssuedToken(
+            value=secrets.token_urlsafe(96), project_id=project_id, expires_at_s=now_s + life_s
+        )
         self.keyring.tokens[token.value] = token
         return token
 
@@ -130,13 +132,15 @@ class Iam:
             raise iam(401, "The username or password is wrong.")
         self._lock.succeed(self.user.user)
 
-    def _scoped(self, scope: object) -> Project | None:
+    def _scoped(self, scope: object) -> SimulatedProject | None:
         if not isinstance(scope, dict):
             return None
         id_, name = scope.get("id"), scope.get("name")
         return next((one for one in self.projects if one.id == id_ or one.name == name), None)
 
-    def _described(self, token: Token, project: Project | None, now_s: float) -> dict[str, Any]:
+    def _described(
+        self, token: IssuedToken, project: SimulatedProject | None, now_s: float
+    ) -> dict[str, Any]:
         domain = {"id": domain_id(), "name": self.user.domain}
         described: dict[str, Any] = {
             "methods": ["password"],

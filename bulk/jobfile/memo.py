@@ -9,7 +9,7 @@ K = TypeVar("K", bound=Sized)
 V = TypeVar("V")
 
 
-class Known(dict[K, V]):
+class Memo(dict[K, V]):
     """A function as a mapping from argument to result, which keeps results while there is room.
 
     Those of long arguments are not kept. Unlike `lru_cache` it never evicts: a million different arguments

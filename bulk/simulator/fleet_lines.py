@@ -12,9 +12,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from pydantic import TypeAdapter
 
-from .fleet import Service
-from .rules import full_name
-from .wire import ports_answer, timestamp
+from bulk.simulator.fleet import Service
+from bulk.simulator.put_rules import full_name
+from bulk.simulator.service_json import ports_answer, timestamp
 
 FIRST_CREATED_MS = 1_768_014_245_000  # 2026-01-10T03:04:05Z
 PORT_ID_SHARED_EVERY = 10

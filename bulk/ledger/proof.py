@@ -224,7 +224,7 @@ class Audit:
                 return Promise.PLAN
             case "attempt":
                 return Promise.INTENT
-            case "intent" if stage is Stage.ASKED:
+            case "intent" if stage is Stage.IN_FLIGHT:
                 return Promise.ALONE
             case "outcome" if stage in NOT_ASKED:
                 return Promise.INTENT

@@ -10,9 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, get_args
 
-from .errors import vpcep
-from .fleet import UUID, Fleet, PortMapping, ServerType, Service, Status
-from .switches import Switches
+from bulk.simulator.error_answers import vpcep
+from bulk.simulator.fleet import UUID, PortPair, ServerType, Service, ServiceStatus, SimulatedFleet
+from bulk.simulator.switches import Switches
 
 _SHORT_NAME = re.compile(r"[A-Za-z0-9_-]*")
 _DESCRIPTION = re.compile(r"[^<>]{0,512}")
@@ -32,7 +32,9 @@ def full_name(region: str, short_name: str, service_id: str) -> str:
     return f"{region}.{short_name}.{service_id}" if short_name else f"{region}.{service_id}"
 
 
-def modified(before: Service, body: Body, *, fleet: Fleet, switches: Switches, region: str) -> Service:
+def modified(
+    before: Service, body: Body, *, fleet: SimulatedFleet, switches: Switches, region: str
+) -> Service:
     """Return the service as a PUT with this body leaves it, timestamps untouched."""
     if not (body or switches.empty_body_accepted):
         raise vpcep("0002", "The body is empty.")
@@ -83,7 +85,7 @@ def check_creation(body: Body, switches: Switches) -> None:
     _check_tags(body.get("tags", []), switches)
 
 
-def read_ports(entries: list[Any], switches: Switches) -> tuple[PortMapping, ...]:
+def read_ports(entries: list[Any], switches: Switches) -> tuple[PortPair, ...]:
     """Return the mappings of a `ports` list with at least one entry (API.md, section 2.3)."""
     if len(entries) > switches.ports_max:
         raise vpcep("3074", f"{len(entries)} are more than {switches.ports_max}.")
@@ -94,7 +96,7 @@ def read_ports(entries: list[Any], switches: Switches) -> tuple[PortMapping, ...
     return tuple(mappings)
 
 
-def check_clash(service: Service, *, moved: bool, fleet: Fleet, switches: Switches) -> None:
+def check_clash(service: Service, *, moved: bool, fleet: SimulatedFleet, switches: Switches) -> None:
     """Refuse a service that cannot stand beside those behind its port_id.
 
     The pair (server_port, protocol) is unique over all services that share a port_id (API.md, section 2.3).
@@ -125,7 +127,7 @@ def _check_changeable(service: Service) -> None:
     if service.service_type != "interface":
         # No document names the code. The operator owns them, so access is denied (API.md, section 7, trap 9).
         raise vpcep("0004", "Services of type gateway are the operator's.")
-    if service.status is not Status.AVAILABLE:
+    if service.status is not ServiceStatus.AVAILABLE:
         raise vpcep("3045", f"It is {service.status}.")
 
 
@@ -146,7 +148,7 @@ def _check_exclusions(service: Service, body: Body) -> None:
         raise vpcep("3055")
 
 
-def _wanted_ports(before: Service, body: Body, switches: Switches) -> tuple[PortMapping, ...]:
+def _wanted_ports(before: Service, body: Body, switches: Switches) -> tuple[PortPair, ...]:
     if "ports" not in body:
         return before.ports
     if body["ports"]:
@@ -156,7 +158,7 @@ def _wanted_ports(before: Service, body: Body, switches: Switches) -> tuple[Port
     return () if switches.empty_ports == "clear" else before.ports
 
 
-def _read_mapping(entry: object, switches: Switches) -> PortMapping:
+def _read_mapping(entry: object, switches: Switches) -> PortPair:
     if not isinstance(entry, dict):
         raise vpcep("0002", "An entry of ports is not an object.")
     client_port, server_port = entry.get("client_port"), entry.get("server_port")
@@ -168,7 +170,7 @@ def _read_mapping(entry: object, switches: Switches) -> PortMapping:
             raise vpcep("3043", f"{port!r} is not a whole number from 1 to 65535.")
     if protocol not in {"TCP", "UDP"} or (protocol == "UDP" and not switches.udp_accepted):
         raise vpcep("3075", f"{protocol!r}.")
-    return PortMapping(client_port, server_port, protocol)
+    return PortPair(client_port, server_port, protocol)
 
 
 def _check_fields(body: Body, switches: Switches) -> None:

@@ -12,18 +12,18 @@ from bulk.model import ServiceState, Target
 from bulk.plan import Estimate
 from bulk.reports.overview import Overview, overview_of
 from bulk.reports.remarks import end_text, reasons_of
-from bulk.reports.row import Row, row_of
+from bulk.reports.report_row import Row, row_of
 from bulk.reports.rows import Rows
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Totals
 from bulk.reports.where import Where, where_of
 from bulk.text import moment
 
-__all__ = ["Report", "Row", "Rows", "Sitting", "row_of", "sittings_of"]
+__all__ = ["Report", "Row", "Rows", "SessionSummary", "row_of", "sittings_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sitting:
+class SessionSummary:
     """One process's work on the plan."""
 
     began_at: str
@@ -153,12 +153,12 @@ class Report:
         return overview
 
 
-def sittings_of(progress: Progress) -> tuple[Sitting, ...]:
+def sittings_of(progress: Progress) -> tuple[SessionSummary, ...]:
     """Return the sessions of a ledger, each with the end that belongs to it, if it came to one."""
     starts = [session["n"] for session in progress.sessions]
     until = [*starts[1:], float("inf")]
     return tuple(
-        Sitting(
+        SessionSummary(
             began_at=session["at"],
             host=session["host"],
             pid=session["pid"],

@@ -7,9 +7,9 @@ from typing import Self, assert_never
 
 from bulk.jobfile.cautions import Cautions
 from bulk.jobfile.drafts import Draft
-from bulk.jobfile.lines import LineCount
 from bulk.jobfile.packed import Updates
 from bulk.jobfile.reading import Row, judge
+from bulk.jobfile.text_lines import LineCount
 from bulk.model import Format, InvalidRow, Issue, ServiceUpdate
 
 ISSUES_KEPT_MAX = 10_000
@@ -18,7 +18,7 @@ ALIKE_KEPT = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sifted:
+class ReadRows:
     """Every row of a file exactly once, in the order of the file."""
 
     updates: Updates
@@ -32,7 +32,7 @@ class Sifted:
         return self.file_issues + tuple(issue for row in self.invalid for issue in row.issues)
 
 
-def sift(rows: Iterable[Row]) -> Sifted:
+def read_all(rows: Iterable[Row]) -> ReadRows:
     """Take all rows of a file and give each its final word."""
     updates = Updates()
     invalid: dict[int, InvalidRow] = {}
@@ -51,7 +51,7 @@ def sift(rows: Iterable[Row]) -> Sifted:
                 file_issues.append(row)
             case _:
                 assert_never(row)
-    return Sifted(
+    return ReadRows(
         updates=updates.only(lambda update: update.row not in invalid) if is_withdrawn else updates,
         invalid=tuple(invalid[number] for number in sorted(invalid)),
         file_issues=tuple(file_issues),

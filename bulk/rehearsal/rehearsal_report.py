@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from bulk.ledger.records import Json
 from bulk.model import Change
-from bulk.rehearsal.findings import Check, Prediction, Rehearsal
+from bulk.rehearsal.findings import Prediction, Rehearsal, TriedPromise
 from bulk.reports.words import Line, Span, Style, as_text, duration, tallied, text
 from bulk.text import counted, figure, printable
 
@@ -111,7 +111,7 @@ def _gap_s(rehearsal: Rehearsal, row: int) -> tuple[float, float, float | None]:
     return prediction.gap_s[row], prediction.gap_s_max[row], rehearsal.trial.gap_s.get(row)
 
 
-def _check(check: Check) -> Line:
+def _check(check: TriedPromise) -> Line:
     sigil, verdict, style = _VERDICT[check.held]
     return (Span(f"{sigil} {check.name}: {verdict}", style), Span(f"; {printable(check.detail)}"))
 

@@ -43,7 +43,7 @@ def unpacked_spot(packed: bytes) -> Spot:
     return Spot(row=row, line=line, column=column)
 
 
-class Repeats:
+class Duplicates:
     """Finds the keys that were added more than once, for no memory but their own bytes."""
 
     def __init__(self, *, key_bytes: int, entry_bytes: int) -> None:
@@ -70,14 +70,14 @@ class Repeats:
             yield from ((key, rests) for key, rests in groups.items() if len(rests) > 1)
 
 
-class Contests:
+class Conflicts:
     """Watches the rows of one file, and returns at its end those that conflict with each other."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._services = Repeats(key_bytes=_ID_BYTES, entry_bytes=_ID_BYTES + _SPOT_BYTES)
+        self._services = Duplicates(key_bytes=_ID_BYTES, entry_bytes=_ID_BYTES + _SPOT_BYTES)
         claim_bytes = _ID_BYTES + 3
-        self._claims = Repeats(key_bytes=claim_bytes, entry_bytes=claim_bytes + _SPOT_BYTES + _ID_BYTES)
+        self._claims = Duplicates(key_bytes=claim_bytes, entry_bytes=claim_bytes + _SPOT_BYTES + _ID_BYTES)
 
     def watch(self, draft: Draft) -> None:
         """Remember what a row names and claims, as far as that part of it is valid."""

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 from urllib.parse import parse_qsl
 
-from . import rules, wire
-from .calls import Applied, Call, ListQuery, Operation, json_object
-from .errors import vpcep
-from .fleet import PROJECT_ID, UUID, Fleet, PortMapping, Service, Status, Tag
-from .journal import Journal
-from .lines import derived_id, domain_id
-from .projects import Projects
-from .replies import Reply, json_reply
-from .switches import Switches
+from bulk.simulator import put_rules as rules
+from bulk.simulator import service_json as wire
+from bulk.simulator.calls import AppliedPut, Call, ListQuery, Operation, json_object
+from bulk.simulator.error_answers import vpcep
+from bulk.simulator.fleet import PROJECT_ID, UUID, PortPair, Service, ServiceStatus, SimulatedFleet, Tag
+from bulk.simulator.fleet_lines import derived_id, domain_id
+from bulk.simulator.http_replies import HttpReply, json_reply
+from bulk.simulator.journal import Journal
+from bulk.simulator.projects import Projects
+from bulk.simulator.switches import Switches
 
 ENDPOINTS_QUOTA = 50
 
@@ -24,14 +25,14 @@ ENDPOINTS_QUOTA = 50
 class Vpcep:
     """The service as a whole: the fleet, its projects, the switches, and who keeps the books."""
 
-    fleet: Fleet
+    fleet: SimulatedFleet
     projects: Projects
     journal: Journal
     switches: Switches = field(default_factory=Switches)
     applied_count: int = 0
     _created_count: int = 0
 
-    def answer(self, call: Call, now_s: float) -> Reply:
+    def answer(self, call: Call, now_s: float) -> HttpReply:
         """Do what the call asks at this moment and return the answer; raises Refusal."""
         self.settle(now_s)
         if not PROJECT_ID.fullmatch(call.project_id):
@@ -72,7 +73,7 @@ class Vpcep:
             raise vpcep("2003" if self.switches.missing_service_http == 400 else "0005")
         return service
 
-    def _list(self, call: Call, now_s: float) -> Reply:
+    def _list(self, call: Call, now_s: float) -> HttpReply:
         query, project_id = ListQuery.read(call.query, self.switches.sort_key_spelling), call.project_id
         # The whole fleet in the order of its creation costs no scan.
         is_plain = query.is_plain and not self.fleet.has_hidden
@@ -89,7 +90,7 @@ class Vpcep:
             entries.reverse()
         return self._page(entries, total)
 
-    def _page(self, entries: list[dict[str, Any]], total: int) -> Reply:
+    def _page(self, entries: list[dict[str, Any]], total: int) -> HttpReply:
         is_null = not entries and self.switches.empty_list == "null"
         return json_reply({"endpoint_services": None if is_null else entries, "total_count": total})
 
@@ -101,7 +102,7 @@ class Vpcep:
             matching.sort(key=lambda one: (one.updated_ms, one.id))
         return matching
 
-    def _public(self, call: Call) -> Reply:
+    def _public(self, call: Call) -> HttpReply:
         """List the operator's services, those of every project."""
         query = ListQuery.read(call.query, self.switches.sort_key_spelling)
         matching = [one for one in self.fleet if one.service_type == "gateway" and query.matches(one)]
@@ -109,7 +110,7 @@ class Vpcep:
         page = matching[query.offset : query.offset + query.limit]
         return self._page([wire.public_entry(one, self.switches) for one in page], len(matching))
 
-    def _describe(self, call: Call) -> Reply:
+    def _describe(self, call: Call) -> HttpReply:
         """Show what everybody may know of a service that is named by its id or by its full name."""
         given = dict(parse_qsl(call.query))
         service_id, name = given.get("id"), given.get("endpoint_service_name")
@@ -120,13 +121,13 @@ class Vpcep:
                 return json_reply(wire.described(one, self.switches))
         raise vpcep("0005")
 
-    def _detail(self, call: Call, now_s: float) -> Reply:
+    def _detail(self, call: Call, now_s: float) -> HttpReply:
         shown = self.fleet.seen(self._find(call), now_s)
         if shown is None:
             raise vpcep("0005")
         return json_reply(wire.detail_answer(shown, self.switches))
 
-    def _modify(self, call: Call, now_s: float) -> Reply:
+    def _modify(self, call: Call, now_s: float) -> HttpReply:
         before, body = self._find(call), json_object(call.body)
         region = self.projects.region(call.project_id)
         if call.operation is Operation.RENAME:
@@ -136,7 +137,7 @@ class Vpcep:
         after = replace(wanted, updated_ms=round(now_s * 1000))
         self._store(after, before, now_s)
         self.applied_count += 1
-        applied = Applied(
+        applied = AppliedPut(
             n=self.applied_count,
             at_ms=after.updated_ms,
             operation=call.operation,
@@ -152,7 +153,7 @@ class Vpcep:
             return json_reply({"endpoint_service_name": body["endpoint_service_name"]})
         return json_reply(wire.modify_answer(after, self.switches))
 
-    def _create(self, call: Call, now_s: float) -> Reply:
+    def _create(self, call: Call, now_s: float) -> HttpReply:
         body = json_object(call.body)
         rules.check_creation(body, self.switches)
         if not body["ports"]:
@@ -163,13 +164,13 @@ class Vpcep:
         service = self._newborn(call.project_id, body, ports, now_s)
         rules.check_clash(service, moved=True, fleet=self.fleet, switches=self.switches)
         self._store(service, None, now_s)
-        if service.status is Status.CREATING:
-            end = Status.FAILED if self.switches.create_fails else Status.AVAILABLE
+        if service.status is ServiceStatus.CREATING:
+            end = ServiceStatus.FAILED if self.switches.create_fails else ServiceStatus.AVAILABLE
             self.fleet.plan(now_s + self.switches.create_delay_s, service.id, end)
         return json_reply(wire.modify_answer(service, self.switches))
 
     def _newborn(
-        self, project_id: str, body: rules.Body, ports: tuple[PortMapping, ...], now_s: float
+        self, project_id: str, body: rules.Body, ports: tuple[PortPair, ...], now_s: float
     ) -> Service:
         self._created_count += 1
         service_id = derived_id("created", f"{project_id}/{now_s}/{self._created_count}")
@@ -181,7 +182,7 @@ class Vpcep:
             domain_id=domain_id(),
             service_name=rules.full_name(region, body.get("service_name", ""), service_id),
             description=body.get("description", ""),
-            status=Status.AVAILABLE if is_instant else Status.CREATING,
+            status=ServiceStatus.AVAILABLE if is_instant else ServiceStatus.CREATING,
             server_type=body["server_type"],
             vpc_id=body["vpc_id"],
             pool_id=body.get("pool_id") or derived_id("pool", region),
@@ -196,20 +197,20 @@ class Vpcep:
             updated_ms=round(now_s * 1000),
         )
 
-    def _delete(self, call: Call, now_s: float) -> Reply:
+    def _delete(self, call: Call, now_s: float) -> HttpReply:
         service = self._find(call)
         if service.service_type != "interface":
             raise vpcep("0004", "Services of type gateway are the operator's.")
-        if service.status is Status.DELETING:
+        if service.status is ServiceStatus.DELETING:
             raise vpcep("3045", "It is deleting.")
         if service.connection_count:
             raise vpcep("3006")
-        self._store(replace(service, status=Status.DELETING), service, now_s)
+        self._store(replace(service, status=ServiceStatus.DELETING), service, now_s)
         self.fleet.plan(now_s + self.switches.delete_delay_s, service.id, None)
         self.settle(now_s)
-        return Reply(http=self.switches.delete_http)
+        return HttpReply(http=self.switches.delete_http)
 
-    def _quotas(self, call: Call) -> Reply:
+    def _quotas(self, call: Call) -> HttpReply:
         wanted = dict(parse_qsl(call.query)).get("type")
         used, quota = self.fleet.count(call.project_id), self.switches.services_quota
         resources = [

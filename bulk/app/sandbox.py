@@ -8,9 +8,9 @@ from pathlib import Path
 
 import orjson
 
+from bulk.app.environment import Environment
 from bulk.app.ledgers import plan_of
-from bulk.app.sources import Endpoint
-from bulk.app.surroundings import Surroundings
+from bulk.app.sources import ApiAddress
 from bulk.ledger.chain import Chain
 from bulk.ledger.digest import PlanDigest, planned_terms
 from bulk.ledger.records import FORMAT, Json, change_of, record_json
@@ -28,13 +28,13 @@ _TAKES_LONG_NAMES = ("--switches", f'{{"service_name_chars_max": {LONG_NAME_CHAR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Sandbox:
     """Where one rehearsal plays."""
 
     ledger: Path
     """The plan, with the simulator as its endpoint."""
     practice: Practice
-    around: Surroundings
+    environment: Environment
     """Credentials of the simulator alone, a home of its own."""
     _fleet: Path
 
@@ -47,14 +47,16 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    plan: Path, folder: Path, job: Job, around: Surroundings, *, flags: Sequence[str]
-) -> AsyncIterator[Stage]:
+    plan: Path, folder: Path, job: Job, environment: Environment, *, flags: Sequence[str]
+) -> AsyncIterator[Sandbox]:
     """Set the stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
     ledger, fleet = folder / "rehearsal.ledger.jsonl", folder / "fleet.jsonl"
     places = _sow(plan, fleet)
     async with practice_server(fleet, fleet, flags=(*places, *_TAKES_LONG_NAMES, *flags)) as practice:
         _copy(plan, ledger, job, practice.url)
-        yield Stage(ledger=ledger, practice=practice, around=_alone(around, practice, folder), _fleet=fleet)
+        yield Sandbox(
+            ledger=ledger, practice=practice, environment=_alone(environment, practice, folder), _fleet=fleet
+        )
 
 
 def _sow(plan: Path, fleet: Path) -> Iterator[str]:
@@ -83,7 +85,7 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
     """Write the plan anew, its endpoint the simulator, open at any time of day."""
     chain, digest, run = Chain(), PlanDigest(), Json()
-    options = settings_json(replace(job, window=None)) | {"endpoint": asdict(Endpoint(url=url))}
+    options = settings_json(replace(job, window=None)) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):
             bare = {name: value for name, value in record.items() if name != "sum"}
@@ -104,13 +106,13 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
             file.write(chain.add(bare))
 
 
-def _alone(around: Surroundings, practice: Practice, home: Path) -> Surroundings:
+def _alone(environment: Environment, practice: Practice, home: Path) -> Environment:
     """Return surroundings that lead to the simulator only and have a home of their own."""
-    env = bare(around.env) | {
+    env = bare(environment.env) | {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),
         "HUAWEICLOUD_SDK_AK": practice.ak,
         "HUAWEICLOUD_SDK_SK": practice.sk,
         "HUAWEICLOUD_SDK_IAM_ENDPOINT": practice.url,
     }
-    return replace(around, env=env, home=home)
+    return replace(environment, env=env, home=home)

@@ -6,8 +6,8 @@ from datetime import tzinfo
 from bulk.ledger.records import Ruling
 from bulk.model import Action, Outcome
 from bulk.plan import Estimate
-from bulk.reports.model import Report, sittings_of
 from bulk.reports.remarks import decision_text
+from bulk.reports.report import Report, sittings_of
 from bulk.reports.totals import Mappings, Totals
 from bulk.reports.words import (
     NOT_LOOKED_AT_AGAIN,

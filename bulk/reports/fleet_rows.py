@@ -34,7 +34,7 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class MapEdit:
     """What is changed in every map: some mappings go, then server ports are renumbered, then some come."""
 
     add_ports: Ports = ()

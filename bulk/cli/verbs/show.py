@@ -52,7 +52,7 @@ def report(
     """Write the report of a plan or a run."""
     from bulk.app import jobs, ledgers
     from bulk.reports import as_table
-    from bulk.reports.model import Commands
+    from bulk.reports.report import Commands
 
     outcomes = outcomes_of(only)
     has_no_totals = output_form in {ReportForm.TABLE, ReportForm.CSV}

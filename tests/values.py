@@ -18,7 +18,7 @@ from bulk.ledger.records import (
     Intent,
     Note,
     OutcomeRecord,
-    Pace,
+    PaceRecord,
     Planned,
     Purpose,
     Record,
@@ -53,34 +53,34 @@ from bulk.model import (
     state_of,
 )
 from bulk.plan.footprint import Footprint
-from bulk.reports.row import Row
+from bulk.reports.report_row import Row
 
 PROJECT = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 
 
 def ports(*server_ports: int) -> Ports:
-    """Give TCP mappings `1000 + p -> p`."""
+    """Return TCP mappings `1000 + p -> p`."""
     return tuple(PortMapping(client_port=1000 + port, server_port=port) for port in server_ports)
 
 
 def service_id(row: int) -> ServiceId:
-    """Give the id of the service that a row changes."""
+    """Return the id of the service that a row changes."""
     return ServiceId(f"4189d3c2-8882-4871-a3c2-{row:012x}")
 
 
 def state(row: int, *server_ports: int, status: str = "available") -> ServiceState:
-    """Give a row's service with these ports."""
+    """Return a row's service with these ports."""
     return ServiceState(id=service_id(row), ports=ports(*server_ports), status=status)
 
 
 def update(row: int, body: ModifyBody, **asked: Any) -> ServiceUpdate:
-    """Give a row that asks its service for this body, and for what else is said."""
+    """Return a row that asks its service for this body, and for what else is said."""
     place, service = f"services.csv:{row + 1}", service_id(row)
     return ServiceUpdate(row=row, place=place, target=PROJECT, service_id=service, body=body, **asked)
 
 
 def change(row: int, *, action: Action = Action.UPDATE, after: tuple[int, ...] = ()) -> Change:
-    """Give a row's change from server port 1 to server port 2."""
+    """Return a row's change from server port 1 to server port 2."""
     body = ModifyBody(ports=ports(1 if action is Action.KEEP else 2))
     return Change(
         update=update(row, body),
@@ -94,7 +94,7 @@ def change(row: int, *, action: Action = Action.UPDATE, after: tuple[int, ...] =
 
 
 def ring(size: int, first: int = 1) -> list[Change]:
-    """Give services that each want the port of the next one; the first is parked so that they can have it."""
+    """Return services that each want the port of the next one; the first is parked for that."""
     rows = range(first, first + size)
     asks = {row: rows[(place + 1) % size] for place, row in enumerate(rows)}
     plain = [
@@ -107,7 +107,7 @@ def ring(size: int, first: int = 1) -> list[Change]:
 
 
 def run_record(job: str = "services.csv") -> Run:
-    """Give the first record of a ledger."""
+    """Return the first record of a ledger."""
     options: dict[str, Any] = {"rows": "services.csv", "endpoint": {"url": "", "seed": "", "fleet": ""}}
     return Run(run_id="r1", version="0", job=job, job_sha256="00", options=options, targets=[])
 
@@ -248,8 +248,8 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         unconfirmed=st.lists(texts, max_size=2).map(tuple),
     ),
     Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
-    Pace: st.builds(
-        Pace,
+    PaceRecord: st.builds(
+        PaceRecord,
         lane=st.builds(LaneName, host=texts, region=texts, account=texts),
         kind=st.sampled_from(RequestKind),
         rate_per_s=_spans,
@@ -299,7 +299,7 @@ def digest_of(*changes: Change, run: Run | None = None) -> str:
 
 
 def planned(*changes: Change, rows: int | None = None) -> Planned:
-    """Give the record that ends a plan of these changes."""
+    """Return the record that ends a plan of these changes."""
     footprint = Footprint()
     for one in changes:
         footprint.add(one)
@@ -340,7 +340,7 @@ class LiveList:
         self.shared = {port_id for port_id, services in port_ids.items() if services > 1}
 
     def get(self, service_id: ServiceId) -> ServiceState | None:
-        """Give one."""
+        """Return one."""
         return self._states.get(service_id)
 
     def json(self, service_id: ServiceId) -> bytes | None:
@@ -348,5 +348,5 @@ class LiveList:
         return Listed.of(self._states[service_id]).json if service_id in self._states else None
 
     def __iter__(self) -> Iterator[ServiceState]:
-        """Give all."""
+        """Return all."""
         return iter(self._states.values())
