@@ -56,10 +56,10 @@ async def _moved(
     moved: dict[int, ServiceState | None] = {}
 
     async def look(target: Target, rows: Iterable[int]) -> None:
-        contact = await connections.contact(target)
+        target_client = await connections.client_of(target)
 
         def list_fleet(see: Callable[[Listed], None]) -> Awaitable[None]:
-            return list_services(target, contact.client, contact.reads, environment.patience, see)
+            return list_services(target, target_client.client, target_client.reads, environment.patience, see)
 
         await compare(reader, rows, list_fleet, judged)
 
@@ -71,6 +71,6 @@ async def _moved(
     left = (row for row in progress.unended() if progress.action(row) is not Action.REFUSE)
     targets = by_target(progress, left)
     for target in targets:  # one after the other: repeated wrong passwords lock the account
-        await connections.contact(target)
+        await connections.client_of(target)
     await at_once(look, targets)
     return moved

@@ -45,7 +45,7 @@ class TargetClient(Generic[C]):
 
 
 class Connections(Generic[C]):
-    """The contact of each target, made when it is first asked for; `C` states whether it can write."""
+    """The client of each target, made when it is first asked for; `C` states whether it can write."""
 
     def __init__(
         self,
@@ -74,13 +74,13 @@ class Connections(Generic[C]):
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
 
     def foresee(self, targets: Iterable[Target]) -> None:
-        """Learn which targets belong to one job, before the contact of the first one is made."""
+        """Learn which targets belong to one job, before the client of the first one is made."""
         for target in targets:
             if target.region:
                 self._regions[target.profile].add(target.region)
 
-    async def contact(self, target: Target) -> TargetClient[C]:
-        """Return the contact of a target; raises CredentialsError, UsageError, CannotRun."""
+    async def client_of(self, target: Target) -> TargetClient[C]:
+        """Return the client of a target; raises CredentialsError, UsageError, CannotRun."""
         if target not in self._contacts:
             if not target.region:
                 raise UsageError(
@@ -149,16 +149,18 @@ class Connections(Generic[C]):
         self._settled |= {found.warning, api.authority}
 
     async def hosts(self, targets: Iterable[Target]) -> list[str]:
-        """Return the host of the API of each target; raises what `contact` raises."""
-        return [(await self.contact(target)).lane.host for target in targets]
+        """Return the host of the API of each target; raises what `client_of` raises."""
+        return [(await self.client_of(target)).lane.host for target in targets]
 
     async def owners(self, targets: Collection[Target]) -> list[Owner]:
         """Return whose each target is; names that are not known are asked for once for each profile."""
-        contacts = [await self.contact(target) for target in targets]
-        unnamed = {each.target.profile: each.client for each in contacts if not each.client.owner.project}
+        target_clients = [await self.client_of(target) for target in targets]
+        unnamed = {
+            each.target.profile: each.client for each in target_clients if not each.client.owner.project
+        }
         asked = [await client.projects() for client in unnamed.values()]
         found = {project.id: project for project in chain.from_iterable(asked)}
-        return [each.client.owner_of(found.get(each.target.project_id)) for each in contacts]
+        return [each.client.owner_of(found.get(each.target.project_id)) for each in target_clients]
 
     def _pace(self, lane: LaneName, kind: RequestKind) -> Limiter:
         budget = LimitOwner(lane=lane, kind=kind)

@@ -104,7 +104,7 @@ class _Exporter:
     ) -> None:
         self.exported = Exported()
         self._wanted = export
-        self._reach = connections
+        self._connections = connections
         self._environment = environment
         self._write = write
         self._names: dict[str, str] = {}
@@ -114,7 +114,7 @@ class _Exporter:
         regions = self._wanted.regions
         if not self._wanted.all_projects:
             return [where._replace(region=region) for region in regions]
-        every = await self._reach.projects(Target("".join(regions[:1]), "", where.profile))
+        every = await self._connections.projects(Target("".join(regions[:1]), "", where.profile))
         placed = [project for project in every if _is_of_a_region(project)]
         self.exported.elsewhere = sorted(project.name for project in every if project not in placed)
         found = [project for project in placed if not regions or project.region in regions]
@@ -129,7 +129,7 @@ class _Exporter:
 
     async def export(self, targets: Sequence[Target]) -> None:
         """Write the rows of each project; raise the reason where none can be listed."""
-        self._reach.foresee(targets)
+        self._connections.foresee(targets)
         if self._wanted.bom and self._wanted.layout is not Layout.JSONL:
             self._write(BYTE_ORDER_MARK)
         self._write(head(self._wanted.layout))
@@ -140,31 +140,39 @@ class _Exporter:
     async def _list(self, target: Target) -> _Listed | CannotRun | UsageError:
         live = Snapshot()
         try:
-            contact = await self._reach.contact(target)
+            target_client = await self._connections.client_of(target)
             await list_services(
-                contact.target, contact.client, contact.reads, self._environment.patience, live.add
+                target_client.target,
+                target_client.client,
+                target_client.reads,
+                self._environment.patience,
+                live.add,
             )
         except (CannotRun, UsageError) as error:
             with live:
                 return error
-        return contact, live
+        return target_client, live
 
     async def _take(self, target: Target, listed: _Listed | CannotRun | UsageError) -> None:
         if isinstance(listed, CannotRun | UsageError):
             self.exported.unread[self._names.get(target.project_id, str(target))] = listed
             return
-        contact, live = listed
-        name, rows_before = await self._name(contact), self.exported.rows
+        target_client, live = listed
+        name, rows_before = await self._name(target_client), self.exported.rows
         with live:
             for state in filter(self._wanted.selection.takes, live):
-                self._write_row(state, contact.target)
+                self._write_row(state, target_client.target)
         self.exported.projects[name] = self.exported.rows - rows_before
 
-    async def _name(self, contact: TargetClient[ReadClient]) -> str:
+    async def _name(self, target_client: TargetClient[ReadClient]) -> str:
         """Return the name of a project; learn which others its region has, unless all were asked for."""
-        project_id = contact.target.project_id
+        project_id = target_client.target.project_id
         if not self._wanted.all_projects:
-            beside = [one for one in await contact.client.projects() if one.region == contact.target.region]
+            beside = [
+                one
+                for one in await target_client.client.projects()
+                if one.region == target_client.target.region
+            ]
             self._names |= {one.id: one.name for one in beside}
             self.exported.others += [one.name for one in beside if one.id != project_id]
         return self._names.get(project_id, project_id)

@@ -103,8 +103,8 @@ async def _write(
     writer = _PlanWriter(ledger, run)
 
     async def ask(target: Target) -> Snapshot:
-        contact, live = await connections.contact(target), Snapshot()
-        await list_services(target, contact.client, contact.reads, environment.patience, live.add)
+        target_client, live = await connections.client_of(target), Snapshot()
+        await list_services(target, target_client.client, target_client.reads, environment.patience, live.add)
         return live
 
     async def use(target: Target, live: Snapshot) -> None:
@@ -142,7 +142,7 @@ async def _by_target(
     """
     found: dict[Target, list[Collection[R]]] = defaultdict(list)
     for target, its_rows in rows.items():
-        found[(await connections.contact(target)).target].append(its_rows)
+        found[(await connections.client_of(target)).target].append(its_rows)
     return {
         target: parts[0] if len(parts) == 1 else sorted(chain(*parts), key=attrgetter("row"))
         for target, parts in found.items()

@@ -245,12 +245,15 @@ def _may_retry(progress: Progress, wrong: Collection[Outcome]) -> bool:
 
 async def _clients(progress: Progress, connections: Connections[Client]) -> dict[Target, LaneClient]:
     """Return what reaches each target of a run."""
-    contacts = [await connections.contact(target_of(json)) for json in progress.run["targets"]]
+    clients = [await connections.client_of(target_of(json)) for json in progress.run["targets"]]
     return {
-        contact.target: LaneClient(
-            fleet=contact.client, lane=contact.lane, reads=contact.reads, writes=contact.writes
+        each.target: LaneClient(
+            fleet=each.client,
+            lane=each.lane,
+            reads=each.reads,
+            writes=each.writes,
         )
-        for contact in contacts
+        for each in clients
     }
 
 
