@@ -44,9 +44,8 @@ def export(
     from bulk.cli import running
     from bulk.reports.fleet_rows import Selection
 
-    where = _regions(regions or [], flags, all_projects=all_projects)
     wanted = exporting.Export(
-        regions=where,
+        regions=_regions(regions or [], flags, all_projects=all_projects),
         all_projects=all_projects,
         selection=Selection(name=name, port=_port(place_of(port, "--port"), port) if port else None),
         edit=_edit(add_ports, remove_ports, server_ports or []),
@@ -54,11 +53,16 @@ def export(
         bom=bom,
     )
     here, path = environment(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
-    exported = running.run(
-        exporting.export_fleet(
-            wanted, flags, environment=here, out=path, shown=lambda text: output.write([text])
-        )
-    )
+    use_case = exporting.export_fleet(wanted, flags, environment=here, out=path, shown=_show)
+    return _conclude(running.run(use_case), quiet=quiet)
+
+
+def _show(text: str) -> None:
+    output.write([text])
+
+
+def _conclude(exported: "Exported", *, quiet: bool) -> ExitCode:
+    """Say what was exported and what was left out; return the exit code."""
     if not quiet:
         _sum_up(exported)
     for project, error in exported.unread.items():
