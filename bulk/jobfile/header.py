@@ -54,7 +54,7 @@ def read_header(records: CsvRecords, name: str) -> tuple[Header | None, list[Iss
         return None, [issue_at(name, number, 1, "", problem)]
     split = split_names(text)
     if isinstance(split, Fault):
-        problem, column = _other_delimiter(text) or split.problem, split.column
+        problem, column = other_delimiter(text) or split.problem, split.column
         return None, [issue_at(name, number, column, "", problem)]
     delimiter, names = split
     if problem := _not_columns(text, names):
@@ -107,10 +107,10 @@ def _not_columns(text: str, names: tuple[str, ...]) -> Problem | None:
     """Return why a header does not fall into columns: too many, or a delimiter that is not taken."""
     if len(names) > COLUMNS_MAX:
         return Problem(message=counted(len(names), "column"), hint=f"a file may have {COLUMNS_MAX:,}")
-    return None if "service_id" in names else _other_delimiter(text)
+    return None if "service_id" in names else other_delimiter(text)
 
 
-def _other_delimiter(text: str) -> Problem | None:
+def other_delimiter(text: str) -> Problem | None:
     """Return what separates the columns of a header, where it is a delimiter that is not taken."""
     for delimiter, what in OTHER_DELIMITERS.items():
         parts = {stripped(part).strip('"') for part in text.split(delimiter)}

@@ -5,9 +5,9 @@ from itertools import chain
 
 from bulk.jobfile.csv_text import AnyRecord, BrokenRecord, CsvRecords, cell_starts, places_of_starts
 from bulk.jobfile.drafts import issue_at
-from bulk.jobfile.header import DELIMITERS, split_names
+from bulk.jobfile.header import DELIMITERS, other_delimiter, split_names
 from bulk.jobfile.text_lines import Fault, LineCount, text_lines
-from bulk.jobfile.values import Problem, Wrong, stripped, uuid
+from bulk.jobfile.values import Problem, Wrong, error_value, stripped, uuid
 from bulk.model import Issue
 
 
@@ -23,7 +23,7 @@ def read_ids(lines: Iterable[bytes], *, name: str) -> tuple[frozenset[str], tupl
     ids: set[str] = set()
     issues: list[Issue] = []
     for line, column, cell in _cells(CsvRecords(text, LineCount())):
-        found = Wrong((cell.problem,)) if isinstance(cell, Fault) else uuid(cell)
+        found = Wrong((cell.problem,)) if isinstance(cell, Fault) else error_value(cell) or uuid(cell)
         if isinstance(found, Wrong):
             issues += [issue_at(name, line, column, "", problem) for problem in found.problems]
         else:
@@ -38,6 +38,8 @@ def _cells(records: CsvRecords) -> Iterator[tuple[int, int, str | Fault]]:
     if not isinstance(split, Fault) and "service_id" in split[1]:
         delimiter, names = split
         yield from _of_records(records.records(delimiter), delimiter, names.index("service_id"))
+    elif isinstance(text, str) and (problem := other_delimiter(text)):
+        yield number, 1, Fault(column=1, problem=problem)
     elif text:
         delimiter = max(DELIMITERS, key=text.count) if isinstance(text, str) else DELIMITERS[0]
         first = records.record(number, text, delimiter)

@@ -108,7 +108,8 @@ def test_a_file_of_ids_is_read_as_a_job_file_is(ids: str, stage: Stage) -> None:
     [
         (f"{service_id(1)}\n".encode("utf-16"), "ids.txt:1:1: the file is encoded as UTF-16"),
         (b"PK\x03\x04", "ids.txt:1:1: the file is a ZIP archive or an XLSX workbook"),
-        (f"{service_id(1)}\n#N/A\n".encode(), 'ids.txt:2:1: "#N/A" is not a UUID'),
+        (f"{service_id(1)}\n#N/A\n".encode(), 'ids.txt:2:1: "#N/A" is a spreadsheet\'s error value'),
+        (f"service_id|note\n{service_id(1)}|x\n".encode(), 'ids.txt:1:1: the columns are separated by "|"'),
         (f"{service_id(1)}\nweb-a\n".encode(), 'ids.txt:2:1: "web-a" is not a UUID'),
         (f"{service_id(1)} {service_id(2)}\n".encode(), "ids.txt:1:1: "),
         (f'{service_id(1)}\n"{service_id(2)}\n'.encode(), "ids.txt:2:1: not CSV from here on"),
