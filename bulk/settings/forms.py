@@ -20,7 +20,6 @@ N = TypeVar("N", int, float)
 
 SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
-_USER_INFO = re.compile(r".*:.*@", re.DOTALL)
 _PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _JSON_TYPES: Mapping[type, str] = {
     int: "integer",
@@ -92,7 +91,8 @@ def wrong(message: str, hint: str) -> Issue:
 
 def shown(raw: object) -> str:
     """Return a value as a message may show it: quoted, printable, bounded, without user and password."""
-    text = bounded(_USER_INFO.sub("[redacted]@", str(raw)))
+    user_info, at, rest = str(raw).rpartition("@")
+    text = bounded(f"[redacted]@{rest}" if ":" in user_info else f"{user_info}{at}{rest}")
     return f'"{text}"' if isinstance(raw, str) else text
 
 

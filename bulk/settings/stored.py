@@ -22,6 +22,7 @@ Keys: TypeAlias = tuple[str, ...]
 # Where a value stands or is missing, and what is wrong with it, as an issue without its place.
 Misfit: TypeAlias = tuple[Keys, Issue]
 
+_DEPTH_MAX = 2  # of the keys that lead to a value
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _TABLE = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]")
 _KEY = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""")
@@ -46,7 +47,8 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
         row, column = found.groups() if found else (raw.count(b"\n") + 1, 1)
         issue = wrong(_AT.sub("", str(error)), 'job.toml is TOML: name = "value"')
         return (replace(issue, place=f"{name}:{row}:{column}"),)
-    return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{_position(keys, text)}")
+    positions = _positions(text)
+    return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{positions.get(keys, '1:1')}")
 
 
 def read_settings(
@@ -119,17 +121,24 @@ def _assembled(kind: type[Any], values: Mapping[str, Any]) -> Any:
     )
 
 
-def _position(keys: Keys, text: str) -> str:
-    """Return the line and column of a key, those of the first line where it has no line of its own."""
-    path, table, key = ".".join(keys) + ".", "", ""
+def _positions(text: str) -> dict[Keys, str]:
+    """Return the line and column of each key, and of the first of each table, that has a line of its own."""
+    table: Keys = ()
+    found_at: dict[Keys, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
         if found := _TABLE.match(line):
-            table, key = f"{found[1]}.", ""
+            table = keys = _parts(found[1])
         elif found := _KEY.match(line):
-            key = f"{found[1]}."
-        if found and f"{table}{key}".startswith(path):
-            return f"{number}:{found.start(1) + 1}"
-    return "1:1"
+            keys = table + _parts(found[1])
+        else:
+            continue
+        for depth in range(1, len(keys) + 1):
+            found_at.setdefault(keys[:depth], f"{number}:{found.start(1) + 1}")
+    return found_at
+
+
+def _parts(dotted: str) -> Keys:
+    return tuple(dotted.split(".", _DEPTH_MAX)[:_DEPTH_MAX])
 
 
 def values_of(part: Any) -> dict[str, Any]:

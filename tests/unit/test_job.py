@@ -1,6 +1,7 @@
 """What `job.toml` and flags mean together, and what they say where they are wrong."""
 
 import re
+import time as time_module
 from datetime import UTC, datetime, time, timedelta, timezone
 from typing import Any
 
@@ -491,3 +492,13 @@ def test_a_tiny_number_is_read_as_it_is_written() -> None:
     job = job_of('settle_s = "0.00001"')
     assert job_of("settle_s = 1e-05") == job
     assert settings_json(job)["settle_s"] == 1e-05
+
+
+def test_a_job_toml_is_read_soon_whatever_its_length() -> None:
+    """A megabyte in one value, or very many keys that are unknown."""
+    began = time_module.process_time()
+    (long,) = issues_of(f'rows = "x"\nrate = "{"1" * 1_000_000}"\n')
+    many = issues_of('rows = "x"\n' + "".join(f"k{number} = 1\n" for number in range(5_000)))
+    assert time_module.process_time() - began < 3
+    assert len(long) < 200
+    assert many[-1].startswith("job.toml:5001:1: k4999: unknown key")
