@@ -5,7 +5,8 @@
     granted -> Append intent    durable -> Send    answered -> Append, Wait    due -> Show    shown -> Append
 
 `row.py` says what an event means for its row, `course.py` what follows from that, `lane.py` which row goes
-next, `gates.py` what all lanes share, `first_look.py` how a session begins.
+next, `gates.py` what all lanes share, `first_look.py` how a session begins,
+`last_look.py` how a lane ends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +25,6 @@ from bulk.model import (
     PutVerdict,
     Reply,
     Retry,
-    ServiceState,
     ShowVerdict,
     Target,
 )
@@ -33,9 +33,10 @@ from bulk.run.drift import against_plan
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane, pushed_back
+from bulk.run.last_look import LastLook
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
-from bulk.run.row import Suspicion, Turn, answered, checked, looked_again, proved, read_back, refused
+from bulk.run.row import Turn, answered, looked_again, proved, read_back, refused
 from bulk.run.stages import Effect, Place, Show, Stop
 from bulk.run.turns import Turns
 
@@ -65,7 +66,7 @@ class Machine:
         self.lanes = course.lanes
         self.look = FirstLook(course)
         self.turns = Turns(course)
-        self._suspicions: dict[int, Suspicion] = {}
+        self.last_look = LastLook(course)
         self._is_crowded = False
         """Whether this machine had no room for as many connections as there were to be."""
 
@@ -196,9 +197,7 @@ class Machine:
         elif place is Place.LOOKING:
             turn = looked_again(self._board.works[row], found, self._gates.noticed)
         else:
-            ended = self._board.plan.outcome(row) or {}
-            suspicion = self._suspicions[row]
-            turn = checked(self._board.change(row), ended, found, suspicion, self._limits)
+            turn = self.last_look.checked(row, found)
         self._board.looks.seen(row, asked_at)
         self._course.follow(row, turn)
         if stop := pushed_back(found):
@@ -238,18 +237,6 @@ class Machine:
     def rested(self, key: LaneName) -> None:
         """Learn that the next page of a lane may be read."""
         self.lanes[key].renewal.rested()
-
-    # The last look
-
-    def sent(self, key: LaneName) -> list[int]:
-        """Return the rows of a lane that the last look is to confirm."""
-        stage = self._progress.stage
-        return [row for row in self.lanes[key].rows if stage(row) in {Stage.APPLIED, Stage.FAILED}]
-
-    def suspect(self, row: int, listed: ServiceState | None) -> None:
-        """Learn that the last list shows a service otherwise than its row ended; None: it is not there."""
-        self._suspicions[row] = Suspicion(listed)
-        self._course.follow(row, Turn(Place.SUSPECT, wait_s=self._limits.settle_s))
 
     # The end
 

@@ -120,9 +120,9 @@ class Reads:
         async def look_at(target: Target, rows: Any) -> None:
             others = await not_as_ended(self._ledger, rows, self._listing(target))
             for row, listed in others.items():
-                self._machine.suspect(row, listed)
+                self._machine.last_look.suspect(row, listed)
 
-        await self._can_read(key, look_at, self._machine.sent(key))
+        await self._can_read(key, look_at, self._machine.last_look.sent(key))
 
     async def _can_read(
         self, key: LaneName, look_at: Callable[[Target, Any], Awaitable[None]], rows: list[int]

@@ -455,11 +455,7 @@ def read_back(
         case Done(state=live) if _has_landed(work, live) and live.is_sound:
             return _landed(work, live, limits, known)
         case Done(state=live):
-            reply = work.reply
-            if not live.is_sound:
-                reply = replace(reply, message=f"{reply.message}; reading shows status {live.standing}")
-            turn = Turn(Place.ENDED, (_conflict(work, reply, live),))
-            return _noticing_side_effects(turn, work, live, limits) if _has_landed(work, live) else turn
+            return _found_otherwise(work, live, limits)
         case Missing():
             return Turn(Place.ENDED, (_outcome(work, Outcome.CONFLICT, found.reply),))
         case Abort(hint=hint):
@@ -469,6 +465,15 @@ def read_back(
             return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.row),), in_doubt=True)
         case _:
             assert_never(found)
+
+
+def _found_otherwise(work: Work, live: ServiceState, limits: Limits) -> Turn:
+    """Return the end of a row whose service is neither as asked nor as before its PUT."""
+    reply = work.reply
+    if not live.is_sound:
+        reply = replace(reply, message=f"{reply.message}; reading shows status {live.standing}")
+    turn = Turn(Place.ENDED, (_conflict(work, reply, live),))
+    return _noticing_side_effects(turn, work, live, limits) if _has_landed(work, live) else turn
 
 
 def _landed(work: Work, live: ServiceState, limits: Limits, known: frozenset[str]) -> Turn:

@@ -12,7 +12,7 @@ from bulk.ledger.records import AttemptResult, Purpose
 from bulk.ledger.row_life import OpenRow
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.puts import ALWAYS_SHOWN
-from bulk.run import board, first_look, lane, machine, row
+from bulk.run import board, first_look, lane, last_look, machine, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.course import Course
@@ -326,7 +326,7 @@ MUTANTS = [
         ("P15", "a grant is not kept for a look", Turns, "is_looking", constantly(answer=False)),
         ("P13", "a lost answer counts as applied", machine, "answered", _believes_a_doubt),
         ("P13", "a success is not held against its reply", row, "_succeeded", _believes_an_echo),
-        ("P13", "the last look finds nothing", machine, "checked", _checks_nothing),
+        ("P13", "the last look finds nothing", last_look, "checked", _checks_nothing),
         ("drift", "a service that moved is sent", first_look, "looked_at", _ignores_the_drift),
         ("drift", "a row that needs nothing is sent", first_look, "looked_at", _sends_what_is_kept),
         ("tries", "throttling costs a try", board, "after_attempt", _costs_a_try(AttemptResult.THROTTLED)),

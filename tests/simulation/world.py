@@ -470,14 +470,14 @@ class World:
         if self.ledger.pending:
             self.at(0.1, lambda: self._verify(key))
             return
-        for row in self.machine.sent(key):
+        for row in self.machine.last_look.sent(key):
             change = self.ledger.change(row)
             live = self.live.get(change.service_id)
             is_applied = (self.ledger.outcome(row) or {})["outcome"] == "applied"
             is_parked = (self.ledger.outcome(row) or {}).get("left") == "parked"
             left = change.body if is_applied else change.parking if is_parked else change.before
             if live is None or not self._is_well(live) or (left and set(left.ports or ()) != set(live.ports)):
-                self.do("suspect", row, self.machine.suspect, row, live)
+                self.do("suspect", row, self.machine.last_look.suspect, row, live)
 
     # What happens outside
 
