@@ -20,6 +20,7 @@ from bulk.run.denials import Denial, Denials
 from bulk.run.first_puts import FirstPuts
 from bulk.run.gates import Gates
 from bulk.run.lane import Dependencies, Lane
+from bulk.run.last_look import LastLook
 from bulk.run.looks import Looks
 from bulk.run.machine import Machine
 from bulk.run.renewal import Renewal
@@ -232,7 +233,7 @@ def _trusts_what_it_cannot_read(right: Function) -> Function:
 
 
 def _looks_only_at_the_applied(right: Function) -> Function:
-    return lambda self, key: [row for row in right(self, key) if self.place(row) is Place.DONE]
+    return lambda self, key: [row for row in right(self, key) if self._board.place(row) is Place.DONE]
 
 
 def _believes_every_no(right: Function) -> Function:
@@ -360,15 +361,15 @@ MUTANTS = [
         ("P8", "a stop that stands is forgotten", Course, "begin", constantly(None)),
         ("P10", "side effects stop nothing", row, "_noticing_side_effects", _ignores_side_effects),
         ("P10", "side effects of a doubt stop nothing", machine, "read_back", _ignores_side_effects),
-        ("P10", "side effects in the last look stop nothing", machine, "checked", _ignores_side_effects),
+        ("P10", "side effects in the last look stop nothing", last_look, "checked", _ignores_side_effects),
         ("P10", "what replies and reads hide counts as unchanged", machine, "read_back",
          _takes_what_is_hidden_for_unchanged),
         ("P10", "a page that shows it is not looked at", machine, "proved", _does_not_look_at_the_page),
         ("P10", "others go while it is not proved", Lane, "awaits_proof", property_of(answer=False)),
         ("P15", "a proof that will not come is waited for", Lane, "awaits_proof", _waits_for_proof_for_ever),
         ("P13", "a broken service counts as applied", ServiceState, "is_sound", property_of(answer=True)),
-        ("P13", "what cannot be read again stays applied", machine, "checked", _trusts_what_it_cannot_read),
-        ("P13", "a no is never held against the last list", Machine, "sent", _looks_only_at_the_applied),
+        ("P13", "what cannot be read again stays applied", last_look, "checked", _trusts_what_it_cannot_read),
+        ("P13", "a no is never held against the last list", LastLook, "sent", _looks_only_at_the_applied),
         ("parking", "a refused PUT of a ring is not read", machine, "answered", _believes_every_no),
         ("P14", "a cut lane goes on", Gates, "bars", _asks_only_the_stop),
         ("P14", "a refused key is refused in one lane only", Course, "cut", _cuts_one_lane_only),
