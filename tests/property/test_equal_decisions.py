@@ -125,7 +125,7 @@ class Written:
 
     async def commit(self, record: Record) -> None:
         """Keep a record."""
-        self.put(record)
+        self.append(record)
 
     async def flush(self) -> None:
         """Do nothing."""
