@@ -93,6 +93,7 @@ class FakePace:
         self.refusals: list[float] = []
         self.pauses: list[float] = []
         self.closed = asyncio.Event()
+        self.caps: list[float] = []
         self.held = False
         self.wanted = asyncio.Event()
         """Set once somebody wants a grant."""
@@ -119,6 +120,10 @@ class FakePace:
     def pause(self, wait_s: float) -> None:
         """Note the wait."""
         self.pauses.append(wait_s)
+
+    def cap(self, most_per_s: float) -> None:
+        """Note the ceiling."""
+        self.caps.append(most_per_s)
 
     def close(self) -> None:
         """Let everybody go."""

@@ -7,12 +7,14 @@ the words for them.
 
 from typing import assert_never
 
+from bulk.pacing.ceiling import capped
 from bulk.pacing.describe import believed, reason
 from bulk.pacing.search import accepted, auto, refused
-from bulk.pacing.states import Accepted, Event, Pacing, Paused, PushBack, Throttling
+from bulk.pacing.states import Accepted, Capped, Event, Pacing, Paused, PushBack, Throttling
 
 __all__ = [
     "Accepted",
+    "Capped",
     "Event",
     "Pacing",
     "Paused",
@@ -28,7 +30,7 @@ __all__ = [
 
 def fixed(rate_per_s: float) -> Pacing:
     """Return the state that holds exactly this rate, and goes below it only while the server takes less."""
-    return Pacing(rate_per_s=rate_per_s, cap_per_s=rate_per_s)
+    return Pacing(rate_per_s=rate_per_s, cap_per_s=rate_per_s, given_per_s=rate_per_s)
 
 
 def step(state: Pacing, event: Event, now: float) -> Pacing:
@@ -40,5 +42,7 @@ def step(state: Pacing, event: Event, now: float) -> Pacing:
             return refused(state, event, now)
         case Paused(wait_s=wait_s):
             return state._replace(paused_until_s=max(state.paused_until_s, now + wait_s))
+        case Capped(most_per_s=most_per_s):
+            return capped(state, most_per_s, now)
         case _ as never:
             assert_never(never)

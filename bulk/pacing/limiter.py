@@ -21,7 +21,7 @@ from asyncio_throttle.throttler import Throttler
 
 from bulk.clock import Timer
 from bulk.model import Throttled, Wait
-from bulk.pacing import Accepted, Event, Pacing, Paused, Throttling, reason, step
+from bulk.pacing import Accepted, Capped, Event, Pacing, Paused, Throttling, reason, step
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
@@ -99,6 +99,10 @@ class Limiter(Throttler):
         """Let nothing leave for so long, as the server asks for it."""
         self._learn(Paused(wait_s=wait_s))
 
+    def cap(self, most_per_s: float) -> None:
+        """Let requests leave no faster than this; infinity lets them leave as fast as the job may."""
+        self._learn(Capped(most_per_s=most_per_s))
+
     @property
     def rate_per_s(self) -> float:
         """Return the rate now."""
@@ -125,7 +129,11 @@ class Limiter(Throttler):
         self.pacing = after
         is_paused = before.paused_until_s <= now < after.paused_until_s  # said once, not for each reply
         held = is_paused or (after.hold is not before.hold and after.hold != before.hold)
-        if held or (after.limit, after.noise) != (before.limit, before.noise):
+        if held or (after.limit, after.noise, after.cap_per_s) != (
+            before.limit,
+            before.noise,
+            before.cap_per_s,
+        ):
             self._changed(after)
         if held or after.rate_per_s != before.rate_per_s:
             self._disarm()

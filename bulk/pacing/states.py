@@ -41,6 +41,10 @@ class Pacing(NamedTuple):
     rate_per_s: float = START_PER_S
     cap_per_s: float = inf
     """The rate that a person gave, never exceeded; infinite where it is to be found."""
+    given_per_s: float = inf
+    """That of the job alone, without what a person said since; `cap_per_s` is the lower of the two."""
+    before_cap_per_s: float = 0.0
+    """The rate that such a ceiling keeps from being used; 0 where it keeps none."""
     hold: PushBack = PushBack()
     paused_until_s: float = -inf
     """When it ends that the server, not at its limit but not available, asked to be left alone."""
@@ -132,4 +136,11 @@ class Paused:
     wait_s: float
 
 
-Event: TypeAlias = Accepted | Throttling | Paused
+@value
+class Capped:
+    """A person says how fast requests may leave at most from now on; infinity is the job's own rate again."""
+
+    most_per_s: float
+
+
+Event: TypeAlias = Accepted | Throttling | Paused | Capped

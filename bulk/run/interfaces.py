@@ -78,6 +78,10 @@ class Pace(Protocol):
         """Let nothing leave for so long, as the server asks for it."""
         ...
 
+    def cap(self, most_per_s: float) -> None:
+        """Let requests leave no faster than this; infinity lets them leave as fast as the job may."""
+        ...
+
     @property
     def rate_per_s(self) -> float:
         """Return the rate now."""

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import inf
 
 import pytest
 from asyncio_throttle import Throttler
@@ -323,3 +324,18 @@ async def test_closing_lets_everybody_go_home() -> None:
         assert line.grants == {0: 0.0, 1: None, 3: None, 4: None}
         assert all(alarm.off for alarm in line.clock.alarms)
         line.limiter.close()
+
+
+async def test_a_ceiling_is_kept_by_those_who_wait_already() -> None:
+    """The timer of the first waiter is set anew, later and sooner, and what is in force is passed on."""
+    async with queue(fixed(10.0)) as line:
+        await line.join(3)
+        line.limiter.cap(0.5)
+        await line.pass_time(1.9)
+        assert list(line.grants) == [0]
+        await line.pass_time(0.2)
+        assert list(line.grants) == [0, 1]
+        line.limiter.cap(inf)
+        await line.pass_time(0.2)
+        assert list(line.grants) == [0, 1, 2]
+        assert line.limiter.rate_per_s == 10.0
