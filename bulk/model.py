@@ -739,6 +739,7 @@ class Hold(StrEnum):
     SETTLE = "settle"  # a PUT whose reply was lost may still take effect until then
     BACKOFF = "backoff"
     BUDGET = "budget"  # as many rows as may fail have failed, or may still fail
+    OPERATOR = "operator"  # a person's pause
     KEY = "key"  # whether the key may change anything, which other PUTs of it show
 
     @property
@@ -759,6 +760,8 @@ class Hold(StrEnum):
                 return "the backoff after a failed attempt"
             case Hold.BUDGET:
                 return "the failure budget"
+            case Hold.OPERATOR:
+                return "a person's word"
             case Hold.KEY:
                 return "a PUT of the same key that is accepted"
             case _:

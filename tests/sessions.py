@@ -1,7 +1,7 @@
 """Sessions of a run over a ledger of its own, with a fleet, a pace and a clock that are told what to do."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -42,6 +42,7 @@ class Session:
     roll: float = 0.5
     closes_at: float = inf
     more_lanes: dict[Target, LaneClient] = field(default_factory=dict)
+    each_tick: Callable[[], object] = lambda: None
 
     def pump(self) -> Pump:
         """Return the run, which has not begun."""
@@ -59,8 +60,10 @@ class Session:
             patience=patience,
             limits=self.limits,
             closes_at=self.closes_at,
+            each_tick=self.each_tick,
         )
-        return Pump(context)
+        self.run_at_work = Pump(context)
+        return self.run_at_work
 
     async def run(self) -> "Session":
         """Run to the end and close the ledger."""

@@ -1,6 +1,7 @@
 """What was decided about a run, and what of that is in force: stops, and side effects that are allowed."""
 
 from collections.abc import Iterable
+from math import inf
 
 from bulk.ledger.records import (
     DecidedBy,
@@ -30,6 +31,30 @@ class StandingStop:
 
 
 @value
+class StandingWord:
+    """A person's pause or rate, in force until another word."""
+
+    by: str
+    """`ann on bastion1`."""
+    at: str
+    reason: str
+    rate_per_s: float = inf
+    """The most PUTs a second in a lane."""
+
+    @property
+    def who(self) -> str:
+        """Return `ann on bastion1 (bridge call)`."""
+        return f"{self.by} ({self.reason})" if self.reason else self.by
+
+
+def word_of(decision: Decision, at: str = "") -> StandingWord:
+    """Return what a decision has in force."""
+    rate_per_s = inf if decision.rate_per_s is None else decision.rate_per_s
+    by = f"{decision.user} on {decision.host}"
+    return StandingWord(by=by, at=at, reason=decision.reason, rate_per_s=rate_per_s)
+
+
+@value
 class Decided:
     """What the decisions about a run have in force."""
 
@@ -47,6 +72,15 @@ class Decided:
     """When, in UTC."""
     rolled_back: Decision | None = None
     """The last rollback of the run that began."""
+    pause: StandingWord | None = None
+    rate: StandingWord | None = None
+    ids: frozenset[str] = frozenset()
+    """The ids that decisions have, also those of commands that were declined."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """Return the most PUTs a second that a person allows in a lane; infinity where nobody said."""
+        return self.rate.rate_per_s if self.rate else inf
 
 
 def decided(records: Iterable[Json]) -> Decided:
@@ -55,17 +89,17 @@ def decided(records: Iterable[Json]) -> Decided:
     effects: dict[str, frozenset[SideEffect]] = {}
     allowed: frozenset[SideEffect] = frozenset()
     is_canary_passed, left, left_at, rolled_back = False, "", "", None
-    for record in records:
-        decision = decision_of(record)
+    decisions = [(decision_of(record), record["at"]) for record in records]
+    for decision, at in decisions:
         match decision.what:
             case DecisionKind.STOP if decision.cause:
                 effects[decision.id] = frozenset(decision.effects)
-                stops[decision.id] = _stop(decision, decision.cause, record["at"])
+                stops[decision.id] = _stop(decision, decision.cause, at)
             case DecisionKind.DESPITE if lifted := stops.pop(decision.id, None):
                 allowed |= effects[decision.id]
                 is_canary_passed |= lifted.cause is BrakeReason.CANARY
             case DecisionKind.LEAVE if not decision.id or decision.id in stops:
-                left, left_at = f"{decision.user} on {decision.host} ({decision.reason})", record["at"]
+                left, left_at = f"{decision.user} on {decision.host} ({decision.reason})", at
             case DecisionKind.WAVE if decision.wave == CANARY_WAVE:
                 is_canary_passed |= decision.ruling is Ruling.GO
             case DecisionKind.ROLLED_BACK:
@@ -81,7 +115,26 @@ def decided(records: Iterable[Json]) -> Decided:
         left=left,
         left_at=left_at,
         rolled_back=rolled_back,
+        ids=frozenset(decision.id for decision, _ in decisions),
+        **_words(decisions),
     )
+
+
+def _words(decisions: Iterable[tuple[Decision, str]]) -> dict[str, StandingWord | None]:
+    """Return the pause and the rate that are in force; of two pauses the first, since it began then."""
+    pause: StandingWord | None = None
+    rate: StandingWord | None = None
+    for decision, at in decisions:
+        match decision.what:
+            case DecisionKind.PAUSE:
+                pause = pause or word_of(decision, at)
+            case DecisionKind.UNPAUSE:
+                pause = None
+            case DecisionKind.RATE:
+                rate = None if decision.rate_per_s is None else word_of(decision, at)
+            case _:
+                pass
+    return {"pause": pause, "rate": rate}
 
 
 def _stop(decision: Decision, cause: BrakeReason, at: str) -> StandingStop:

@@ -354,6 +354,7 @@ RECORDS: Mapping[str, Checks] = {
         "effects": _optional(_EFFECTS),
         "failures_max": _optional(_or_null(_int(0, COUNT_MAX))),
         "ledger": _optional(_PATH),
+        "rate_per_s": _optional(_or_null(_number(1e-9, _NUMBER_MAX))),
     },
     "end": {
         "reason": _one_of(BrakeReason),

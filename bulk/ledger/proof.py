@@ -14,7 +14,7 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import FORMAT, Json, change_of
+from bulk.ledger.records import FORMAT, DecisionKind, Json, Purpose, change_of
 from bulk.ledger.row_life import NOT_ASKED, Stage
 from bulk.model import Action
 from bulk.plan.footprint import Footprint
@@ -37,6 +37,8 @@ class Promise(StrEnum):
     """The PUTs of each row are numbered 1, 2, 3 …, and so are its answers and its outcome."""
     OUTCOME = "outcome"
     """Each row ends once, as its PUTs allow, and the outcomes sum to the rows (P3)."""
+    PAUSE = "pause"
+    """Nothing was sent between a person's pause and its end but for rows that a parked service waits for."""
     SESSION = "session"
     """All was done within a session, whose two ends state the right counts and digest (P2, P4)."""
 
@@ -77,6 +79,10 @@ class Audit:
         self._digest: Digest = PlanDigest()
         self._is_update = bytearray()
         """By row - 1: 1 where the plan changes the service."""
+        self._needs: dict[int, list[int]] = {}
+        """The rows that a row waits for, of those that wait for any."""
+        self._is_paused = False
+        self._pauses = 0
         self._sessions_ended = 0
         self._in_session = False
 
@@ -124,6 +130,9 @@ class Audit:
             Promise.ALONE: "no row had two PUTs in flight at once",
             Promise.NUMBER: "the PUTs of each row are numbered 1, 2, 3 …, and so are answers and outcomes",
             Promise.OUTCOME: f"the outcomes add up to {rows}: {', '.join(counts) or 'none'}",
+            Promise.PAUSE: f"{counted(self._pauses, 'pause')}, in which nothing else began"
+            if self._pauses
+            else "nobody paused the run",
             Promise.SESSION: ": ".join(
                 filter(None, [counted(progress.begun, "session"), ", ".join(sessions)])
             )
@@ -141,6 +150,7 @@ class Audit:
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
         had_ended = self._stage_of(record) in _MAY_END_AGAIN
+        is_barred = self._is_paused and record["type"] == "intent" and not self._must_finish(record["row"])
         take_in(self.progress, record, offset)
         match record["type"]:
             case "run":
@@ -156,7 +166,9 @@ class Audit:
             case "intent" | "attempt" | "outcome" | "end" if not self._in_session:
                 yield Promise.SESSION, f"holds a record `{record['type']}` outside a session"
             case "intent":
-                yield from self._intent(record, sent)
+                yield from self._intent(record, sent, is_barred=is_barred)
+            case "decision":
+                self._decision(record)
             case "attempt" if record["attempt"] != sent:
                 yield Promise.NUMBER, f"answers PUT {record['attempt']} of row {record['row']}, not {sent}"
             case "outcome" if not had_ended:  # else the last look has found something else
@@ -175,6 +187,29 @@ class Audit:
         if row > len(self._is_update):
             self._is_update.extend(bytes(row - len(self._is_update)))
         self._is_update[row - 1] = action == _UPDATE
+        if needs := [*planned.after, *planned.after_parked]:
+            self._needs[row] = needs
+
+    def _decision(self, record: Json) -> None:
+        if record["what"] in {DecisionKind.PAUSE, DecisionKind.UNPAUSE}:
+            begins = record["what"] == DecisionKind.PAUSE
+            self._pauses += begins and not self._is_paused
+            self._is_paused = begins
+
+    def _must_finish(self, row: int) -> bool:
+        """Return whether a service that is parked, or may be, waits for a row."""
+        progress = self.progress
+        waiting = [
+            each
+            for each, known in progress.open.items()
+            if known.parked or (known.purpose is Purpose.PARK and progress.stage(each) is Stage.IN_FLIGHT)
+        ]
+        found = set[int]()
+        while waiting:
+            if (needed := waiting.pop()) not in found:
+                found.add(needed)
+                waiting += self._needs.get(needed, ())
+        return row in found
 
     def _planned(self, record: Json) -> Iterator[tuple[Promise, str]]:
         if Counter(record["counts"]) != self._actions:
@@ -186,12 +221,14 @@ class Audit:
         if record["digest"] != digest:
             yield Promise.PLAN, f"states the digest {record['digest']}, but the plan before it has {digest}"
 
-    def _intent(self, record: Json, sent: int) -> Iterator[tuple[Promise, str]]:
+    def _intent(self, record: Json, sent: int, *, is_barred: bool) -> Iterator[tuple[Promise, str]]:
         row = record["row"]
         if not self._is_update[row - 1]:
             yield Promise.PLAN, f"sends row {row}, which the plan does not change"
         if record["attempt"] != sent + 1:
             yield Promise.NUMBER, f"is PUT {record['attempt']} of row {row}, not {sent + 1}"
+        if is_barred:
+            yield Promise.PAUSE, f"sends row {row} while a person has paused the run"
 
     def _end(self, record: Json) -> Iterator[tuple[Promise, str]]:
         self._in_session = False

@@ -288,6 +288,13 @@ class DecisionKind(StrEnum):
     """The rows of a wave were judged."""
     ROLLED_BACK = "rolled_back"
     """A rollback of the run began, which has this id and this ledger; nobody goes on with the run."""
+    PAUSE = "pause"
+    """Nothing begins but must-finish rows, over all sessions, until an `unpause`."""
+    UNPAUSE = "unpause"
+    RATE = "rate"
+    """The most PUTs a second in a lane, over all sessions; without a figure as many as the job allows."""
+    DECLINED = "declined"
+    """The command of this id was not taken."""
 
 
 @value
@@ -313,6 +320,8 @@ class Decision:
     failures_max: int | None = None
     """The limit of failures: the one that stopped the run, or the one that holds from here on."""
     ledger: str = ""
+    rate_per_s: float | None = None
+    """Of a `rate`."""
 
 
 @value
@@ -498,7 +507,9 @@ def pace_of(json: Json) -> PaceRecord:
 
 def decision_of(json: Json) -> Decision:
     """Return a `decision` record read back; raise KeyError, TypeError or ValueError where it is none."""
-    wave, ruling, cause, most = (json.get(name) for name in ("wave", "ruling", "cause", "failures_max"))
+    wave, ruling, cause, most, rate_per_s = map(
+        json.get, ("wave", "ruling", "cause", "failures_max", "rate_per_s")
+    )
     return Decision(
         by=DecidedBy(json["by"]),
         what=_text(json, "what"),
@@ -508,6 +519,7 @@ def decision_of(json: Json) -> Decision:
         cause=BrakeReason(cause) if cause else None,
         effects=tuple(_effect_of(name, value) for name, value in dict(json.get("effects", {})).items()),
         failures_max=None if most is None else int(most),
+        rate_per_s=None if rate_per_s is None else float(rate_per_s),
         **{name: _text(json, name) for name in ("user", "host", "id", "ledger") if name in json},
     )
 

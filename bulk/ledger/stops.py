@@ -34,10 +34,12 @@ class BrakeReason(StrEnum):
     FAILURE_LIMIT = "failure_limit"
     CANARY = "canary"
     SIDE_EFFECT = "side_effect"
+    OPERATOR = "operator"
     STRICT = "strict"
     INTERRUPTED = "interrupted"
     TERMINATED = "terminated"
     WINDOW = "window"
+    PAUSED = "paused"
     ABORTED = "aborted"
     PUSHED_BACK = "pushed_back"
     UNREACHED = "unreached"
@@ -55,6 +57,8 @@ class BrakeReason(StrEnum):
                 return StopFacts(ExitCode.SAFETY_LIMIT, "the first rows did not all end as asked")
             case BrakeReason.SIDE_EFFECT:
                 return StopFacts(ExitCode.SAFETY_LIMIT, "a PUT changed what no row asked for")
+            case BrakeReason.OPERATOR:
+                return StopFacts(ExitCode.SAFETY_LIMIT, "a person stopped it")
             case BrakeReason.STRICT:
                 return StopFacts(
                     ExitCode.REFUSED, "a row was refused or moved since the plan, and the run is strict"
@@ -65,6 +69,8 @@ class BrakeReason(StrEnum):
                 return StopFacts(ExitCode.TERMINATED, "terminated (TERM)")
             case BrakeReason.WINDOW:
                 return StopFacts(ExitCode.WINDOW_ENDED, "the window ended")
+            case BrakeReason.PAUSED:
+                return StopFacts(ExitCode.WINDOW_ENDED, "it was paused for 12 h")
             case BrakeReason.ABORTED:
                 return StopFacts(ExitCode.CANNOT_RUN, "the API would have rejected every row")
             case BrakeReason.PUSHED_BACK:

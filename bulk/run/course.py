@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from math import inf
 
+from bulk.ledger.decisions import word_of
 from bulk.ledger.records import (
     Attempt,
     AttemptResult,
@@ -22,7 +24,7 @@ from bulk.run.gates import Gates
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, denied
-from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Place, Probe, Show, Stop, WaitFor
+from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Cap, Place, Probe, Show, Stop, WaitFor
 from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
@@ -136,7 +138,9 @@ class Course:
                 continue
             if not lane.queue:
                 self.follow(row, denied(self.board.works[row]))
-            elif not any(self.board.busy) and self.gates.holds(lane, lane.queue.head):
+            elif (
+                not self.gates.pause and not any(self.board.busy) and self.gates.holds(lane, lane.queue.head)
+            ):
                 reply = self.board.works[row].reply
                 why = f"row {row} was denied ({reply.code or reply.http}: {reply.message})"
                 message = f"{why}, and no other may go that could show whether the key may change anything"
@@ -180,17 +184,34 @@ class Course:
         """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
         if stop is None:
             return
-        is_first = not self.gates.stopped
         self._decide(stop)
+        self._halt(stop)
+
+    def _halt(self, stop: Stop) -> None:
+        is_first = not self.gates.stopped
         self.gates.stop(stop)
         if is_first:
             self._leave_resting()
 
+    def obey(self, word: Decision) -> None:
+        """Write down what a person says, and let it be in force; of two stops the first one counts."""
+        has_stopped = self.gates.has_stopped_for(BrakeReason.OPERATOR)
+        is_stop = word.what == DecisionKind.STOP and not has_stopped
+        self.board.append(replace(word, cause=BrakeReason.OPERATOR) if is_stop else word)
+        self.gates.heed(word)
+        if word.what == DecisionKind.RATE:
+            self.board.ask(Cap(self.gates.most_per_s))
+        if is_stop:
+            self.gates.stop_ids.add(word.id)
+            self._halt(Stop(BrakeReason.OPERATOR, f"stopped by {word_of(word).who}"))
+
     def begin(self) -> None:
-        """Stand where earlier decisions left the run: what stopped it for good stops it now."""
+        """Stand where earlier decisions left the run: what stopped it stops it now, and a rate is kept."""
         for standing in self.gates.standing:
             message = f"{standing.reason} ({standing.at}, stop {standing.id})"
             self.gates.stop(Stop(standing.cause, message))
+        if self.gates.most_per_s < inf:
+            self.board.ask(Cap(self.gates.most_per_s))
 
     def _decide(self, stop: Stop) -> None:
         """Put a stop on record that later sessions keep to; a side effect once for each new value."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from math import inf
 
-from bulk.ledger.decisions import CANARY_WAVE, decided
+from bulk.ledger.decisions import CANARY_WAVE, decided, word_of
 from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
 from bulk.ledger.stops import BrakeReason
 from bulk.model import LaneName
@@ -34,6 +34,10 @@ class Gates:
         """Side effects of PUTs of this run, of earlier sessions too."""
         self.allowed = decisions.allowed
         """Those of them that a person allowed."""
+        self.pause = decisions.pause
+        """Who lets nothing begin but must-finish rows for now; None where nobody does."""
+        self.most_per_s = decisions.rate_per_s
+        """The most PUTs a second that a person allows in each lane."""
         self.canary_rows = 0 if decisions.is_canary_passed else limits.canary_rows
         """So many rows go first; 0 where there is no wave, or where it has been judged."""
         self.awaits_all = limits.strict or self.canary_rows > 0
@@ -89,12 +93,30 @@ class Gates:
             or lane.awaits_proof
             or (lane.only_probes and not self._has_begun(row))
             or lane.key.account in self.denials.probing
-            or (self.budget.is_used_up and not lane.dependencies.must_finish(row))
+            or (self._is_for_must_finish and not lane.dependencies.must_finish(row))
         )
 
     def holds_back(self, lane: Lane, row: int) -> bool:
-        """Return whether a PUT whose intent is on disk must not leave after all: others failed meanwhile."""
-        return self.budget.is_exceeded_by(row) and not lane.dependencies.must_finish(row)
+        """Return whether a PUT whose intent is on disk must wait: for a person, or since others failed."""
+        is_held = self.pause is not None or self.budget.is_exceeded_by(row)
+        return is_held and not lane.dependencies.must_finish(row)
+
+    @property
+    def _is_for_must_finish(self) -> bool:
+        """Return whether, for now, only rows may begin that a parked service waits for."""
+        return self.pause is not None or self.budget.is_used_up
+
+    def heed(self, word: Decision) -> None:
+        """Let a person's word be in force: a pause, its end, or a rate."""
+        match word.what:
+            case DecisionKind.PAUSE:
+                self.pause = self.pause or word_of(word)
+            case DecisionKind.UNPAUSE:
+                self.pause = None
+            case DecisionKind.RATE:
+                self.most_per_s = word_of(word).rate_per_s
+            case _:
+                pass
 
     def _has_begun(self, row: int) -> bool:
         work = self._board.works.get(row)

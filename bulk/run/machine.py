@@ -12,8 +12,9 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins,
 from collections.abc import Iterable, Mapping
 from functools import partial
 
+from bulk.ledger.decisions import StandingWord
 from bulk.ledger.progress import hash_of
-from bulk.ledger.records import Note, Purpose
+from bulk.ledger.records import Decision, Note, Purpose
 from bulk.ledger.row_life import Stage
 from bulk.ledger.stops import BrakeReason
 from bulk.model import (
@@ -239,6 +240,15 @@ class Machine:
         self.lanes[key].renewal.rested()
 
     # The end
+
+    def obey(self, word: Decision) -> None:
+        """Learn what a person says of the run: it is written down, and in force."""
+        self._course.obey(word)
+
+    @property
+    def pause(self) -> StandingWord | None:
+        """Return who has paused the run, if somebody has."""
+        return self._gates.pause
 
     def stop(self, stop: Stop) -> None:
         """Begin nothing new in any lane but what a parked service waits for."""

@@ -12,6 +12,8 @@ from functools import partial
 from math import inf
 from typing import Any, assert_never
 
+from bulk.ledger.decisions import StandingWord
+from bulk.ledger.records import Decision
 from bulk.ledger.stops import BrakeReason
 from bulk.model import LaneName, PutVerdict, Target, Wait
 from bulk.puts import Put
@@ -25,7 +27,7 @@ from bulk.run.patience import (
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import Append, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.stages import Append, Cap, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class RunContext:
     closes_at: float = inf
     closed: str = "the window ended"
     """The wall clock's second from which on nothing begins any more."""
+    each_tick: Callable[[], object] = lambda: None
+    """Is called twice a second while the run is at work."""
 
 
 _NAMED_MAX = 10
@@ -75,6 +79,7 @@ class Pump:
             drain_s=context.drain_s,
             on_gap=self._machine.gap,
         )
+        self._each_tick = context.each_tick
         self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
@@ -116,12 +121,23 @@ class Pump:
         if hold := self._machine.turns.hold():
             yield hold
 
+    def obey(self, word: Decision) -> None:
+        """Have what a person says written down, and let it be in force."""
+        self._machine.obey(word)
+        self._drain_soon()
+
+    @property
+    def pause(self) -> StandingWord | None:
+        """Return who has paused the run, if somebody has."""
+        return self._machine.pause
+
     def _watch_the_time(self) -> None:
         """Look at the clocks twice a second until every lane is over; leave what a drain has no time for."""
         if not self._is_over.is_set():
             overrun = self._deadlines.overrun()
             if overrun and not self._machine.undrained:
                 self._machine.leave_all(overrun)
+            self._guarded(self._each_tick)
             self._drain_soon()  # some waits of lanes end by the time alone
             asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
 
@@ -181,7 +197,7 @@ class Pump:
             self._is_draining = True
             asyncio.get_running_loop().call_soon(self._guarded, self._drain)
 
-    def _guarded(self, callback: Callable[..., None], *arguments: Any) -> None:
+    def _guarded(self, callback: Callable[..., object], *arguments: Any) -> None:
         try:
             callback(*arguments)
         except Exception as error:  # noqa: BLE001 - nobody awaits a callback, so a task raises it
@@ -214,6 +230,9 @@ class Pump:
                 self._spawn(self._list(key, self._reads.renew(key, page, self._is_over)))
             case Probe(target=target):
                 self._probes.append(self._spawn(self._reads.probe(target)))
+            case Cap(most_per_s=most_per_s):
+                for pace in self._paces.values():
+                    pace.cap(most_per_s)
             case WaitFor(row=row, wait_s=wait_s):
                 self._spawn(self._wait(row, wait_s))
             case _:

@@ -65,8 +65,13 @@ Asked for the head of a lane's queue when a place in flight is free, and again a
 show is being proved: hold;
 5. it is not of the wave under way: hold;
 6. nobody answers in this lane, and the row has not begun: hold; 7. whether the key may do anything at all is
-being asked: hold; 8. a parked service waits for it: it goes; 9. as many as may fail have failed, or may still
-fail (`AT_RISK`, parked, left in doubt): hold. Where only what is left could free this budget, the run stops.
+being asked: hold; 8. a parked service waits for it: it goes; 9. a person has paused the run: hold; 10. as
+many as may fail have failed, or may still fail (`AT_RISK`, parked, left in doubt): hold. Where only what is
+left could free this budget, the run stops. 8 to 10 are asked again once the intent is durable.
+
+A person's rate is no gate: it is a ceiling of each lane's pace (`Cap`), besides that of the job. A pause and
+a rate are what the decisions on record say, so that they hold in every session until another word. The
+decision is written down before anything else is done for it.
 
 A look expires after `max_look_age_s`, and at a gap: the loop did not turn, or the wall clock jumped, for more
 than 2 s. This is asked at the grant and again once the intent is durable. Looks are renewed shortly before
@@ -236,4 +241,10 @@ class WaitFor(NamedTuple):
     wait_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor
+class Cap(NamedTuple):
+    """Let no more PUTs a second than this leave in any lane; infinity: as many as the job allows."""
+
+    most_per_s: float
+
+
+Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor | Cap

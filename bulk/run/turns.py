@@ -29,14 +29,18 @@ class Turns:
     def is_looking(self, key: LaneName, now: float) -> bool:
         """Return whether a grant is worth keeping, since a row of the lane is being looked at again."""
         lane = self._lanes[key]
+        if self._gates.pause:  # what is looked at meanwhile waits all the same
+            return False
         head = lane.queue.head
         is_coming = bool(head) and self._looks.is_stale(head, now) and lane.waits_for_page(head, now)
         return (self._board.looking[lane.number] > 0 or is_coming) and not self._gates.has_closed(lane)
 
     def hold(self) -> Wait | None:
         """Return why rows that could go wait for others, where they do, or which one is in doubt."""
-        is_held = self._gates.budget.is_used_up and any(lane.queue for lane in self._lanes.values())
-        if is_held and not self._gates.stopped:
+        could_go = any(lane.queue for lane in self._lanes.values()) and not self._gates.stopped
+        if could_go and (pause := self._gates.pause):
+            return Wait(hold=Hold.OPERATOR, detail=f"paused by {pause.who}")
+        if could_go and self._gates.budget.is_used_up:
             return self._gates.budget.hold()
         begun = tuple(self._board.works)  # at once: who looks on is another thread
         in_doubt = next((row for row in begun if self._board.place(row) in IN_DOUBT), 0)

@@ -10,7 +10,7 @@ from bulk.errors import ExitCode
 from tests.scenarios.stage import Json, Stage, wide
 from tests.simulator_caller import line, mapping, service_id
 
-PROMISES = ["chain", "plan", "intent", "alone", "number", "outcome", "session"]
+PROMISES = ["chain", "plan", "intent", "alone", "number", "outcome", "pause", "session"]
 THROTTLE = {"kind": "throttle_429", "method": "PUT", "nth": 1}
 FAULTS = {
     "faults": {

@@ -5,14 +5,16 @@ A mutant replaces one function by one that is wrong in one line.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
-from bulk.ledger.records import AttemptResult, Purpose
+from bulk.ledger.decisions import Decided
+from bulk.ledger.records import AttemptResult, DecisionKind, Purpose
 from bulk.ledger.row_life import OpenRow
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.puts import ALWAYS_SHOWN
-from bulk.run import board, first_look, lane, last_look, machine, row
+from bulk.run import board, first_look, gates, lane, last_look, machine, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.course import Course
@@ -306,6 +308,26 @@ def _sends_what_is_kept(right: Function) -> Function:
     )
 
 
+def _asks_only_the_budget(_: Function) -> Any:
+    return property(lambda self: self.budget.is_used_up)
+
+
+def _holds_back_for_the_budget(_: Function) -> Function:
+    return lambda self, lane, row: self.budget.is_exceeded_by(row) and not lane.dependencies.must_finish(row)
+
+
+def _obeys_without_a_record(_: Function) -> Function:
+    return lambda self, word: self.gates.heed(word)
+
+
+def _forgets_the_pause(right: Function) -> Function:
+    return lambda records: replace(right(records), pause=None)
+
+
+def _heeds_no_rate(right: Function) -> Function:
+    return lambda self, word: None if word.what == DecisionKind.RATE else right(self, word)
+
+
 MUTANTS = [
     Mutant(promise=promise, mistake=mistake, owner=owner, name=name, wrong=wrong)
     for promise, mistake, owner, name, wrong in (
@@ -386,6 +408,13 @@ MUTANTS = [
         ("canary", "a bad one stops nothing", Gates, "_judgement", constantly(None)),
         ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
         ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),
+        ("pause", "it holds nothing", Gates, "_is_for_must_finish", _asks_only_the_budget),
+        ("pause", "what is noted goes all the same", Gates, "holds_back", _holds_back_for_the_budget),
+        ("pause", "it is not put on record", Course, "obey", _obeys_without_a_record),
+        ("pause", "the next session forgets it", gates, "decided", _forgets_the_pause),
+        ("rate", "it is not kept", Gates, "heed", _heeds_no_rate),
+        ("rate", "the next session forgets it", Decided, "rate_per_s", property_of(answer=inf)),
+        ("stop", "that of a person stops nothing", Course, "_halt", constantly(None)),
         ("in flight", "there is always room", Lane, "has_room", constantly(answer=True)),
     )
 ]  # fmt: skip

@@ -12,10 +12,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import count
+from math import inf
 
 import orjson
 
+from bulk.ledger import commands
 from bulk.ledger.change_line import plain_put
+from bulk.ledger.commands import Command, answer
 from bulk.ledger.decisions import decided
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
@@ -24,6 +27,7 @@ from bulk.ledger.records import (
     AttemptResult,
     DecidedBy,
     Decision,
+    DecisionKind,
     Json,
     Note,
     OutcomeRecord,
@@ -65,10 +69,11 @@ from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.stages import Append, Place, Probe, Renew, Send, Show, Stop
+from bulk.run.stages import Append, Cap, Place, Probe, Renew, Send, Show, Stop
 from tests.values import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
+PAUSE_S_MAX = 43_200.0
 PAGE_SERVICES = 3
 """Services on a page of the list; the renewed pages of a target are those of the plan's order."""
 EVENTS_MAX = 20_000
@@ -226,6 +231,9 @@ class World:
         """How often each event met a row at each place."""
         self.events = 0
         self.session_number = 0
+        self.sayings = random.Random(f"commands {seed}")
+        self.commands: list[Command] = []
+        """The lines of the file of commands; whatever is killed, they stay."""
         self._heap: list[tuple[float, int, Callable[[], None], bool]] = []
         self._sequence = count()
 
@@ -270,12 +278,16 @@ class World:
             for stop in self._standing():
                 self.ledger.append(Decision(by=DecidedBy.OPERATOR, what="despite", reason="calm", id=stop))
             self.ledger.commit(len(self.ledger.pending))
+            for what in (DecisionKind.UNPAUSE, DecisionKind.RATE):
+                self._command(what, session=self.session_number + 1)
             self.session(None, None)
             self._let_land()
         self._check_the_end()
 
     def session(self, kill_at: int | None, stop_at: float | None) -> bool:
         """Live through one session; return whether it was killed."""
+        self.session_number += 1
+        self.most_per_s, self.granted_at = inf, dict[LaneName, float]()
         self.machine = Machine(self.ledger, self.lanes, self.limits, self.dice)
         self._forget()
         self.began_at, self.first_events = self.now, self.events
@@ -355,6 +367,11 @@ class World:
             self.at(at_s + 0.01, lambda key=key: self._looked(key))
         if stop_at is not None and not self.calm:
             self.at(stop_at, self._stop)
+        for _ in range(0 if self.calm else self.sayings.choice((0, 0, 0, 1, 3))):
+            self.at(self.sayings.uniform(0, 6), self._command)
+        self.at(self.sayings.uniform(0, 1), self._read_commands)
+        if self._paused_by():
+            self._end_the_pause_in_time()
         if not self.calm and dice.random() < 0.1:
             self.at(dice.uniform(0, 10), self._sleep)
         for _ in range(dice.randint(1, 3) if self.has_writers and not self.calm else 0):
@@ -420,6 +437,8 @@ class World:
                         self.at(0.1, lambda target=target: self._probed(target))
                     case Renew(lane=key, page=page):
                         self._renew(key, page)
+                    case Cap(most_per_s=most_per_s):
+                        self.most_per_s = most_per_s
                     case _:
                         row, due = effect.row, self.machine.due
                         self.at(effect.wait_s, lambda row=row, due=due: self.do("due", row, due, row))
@@ -452,7 +471,10 @@ class World:
             self.at(0.1, lambda: self._verify(key))
 
     def _grant(self, key: LaneName) -> None:
-        if self.now < self.paused_until[key]:  # the pace is closed for so long
+        free_at = self.granted_at.get(key, -inf) + 1 / self.most_per_s
+        if self.now < free_at - 1e-9:
+            self.at(free_at - self.now, lambda: self._grant(key))
+        elif self.now < self.paused_until[key]:  # the pace is closed for so long
             self.at(self.paused_until[key] - self.now, lambda: self._grant(key))
         elif not self._begins(key) and self.machine.turns.is_looking(key, self.now):
             self.at(0.3, lambda: self._grant(key))  # the grant is kept for the row that is looked at
@@ -545,6 +567,63 @@ class World:
         self.is_drained = True
         self.do("drained", 0, self.machine.leave_all, "20 s after the signal")
         must(not any(self.machine._board.busy), "something is under way after the drain")
+
+    def _command(self, what: DecisionKind | None = None, session: int = 0) -> None:
+        """Let a person write a command, for the session at work or one that it comes too late for."""
+        dice, number = self.sayings, len(self.commands)
+        kind = what or dice.choice((*commands.KINDS, DecisionKind.PAUSE, DecisionKind.UNPAUSE))
+        self.commands.append(
+            Command(
+                id=f"command {number}",
+                what=kind,
+                session=session or max(1, self.session_number - dice.choice((0, 0, 0, 1))),
+                user="ann",
+                host="h",
+                rate_per_s=dice.choice((0.2, 2.0, inf)) if kind is DecisionKind.RATE and not what else inf,
+            )
+        )
+        if not what:
+            self.at(dice.choice((0.0, 0.5, 1.0)), self._read_commands)
+
+    def _read_commands(self) -> None:
+        """Let the run read all commands, and answer those that no record answers."""
+        for command in self.commands:
+            said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
+            in_force = decided(said)
+            if command.id in in_force.ids:
+                continue
+            word = answer(command, in_force, session=self.session_number, own_per_s=inf)
+            was_paused = self._paused_by()
+            if word.what == DecisionKind.STOP:
+                self._must_stop()
+            self.do("obey", 0, self.machine.obey, word)
+            if self._paused_by() and not was_paused:
+                self._end_the_pause_in_time()
+
+    def _paused_by(self) -> str:
+        """Return the id of the pause in force, by all that was written, committed or not; empty for none."""
+        paused = ""
+        for json in self.ledger.said[0]:
+            if json["type"] == "decision" and json["what"] in {"pause", "unpause"}:
+                paused = (paused or json["id"]) if json["what"] == "pause" else ""
+        return paused
+
+    def _most_per_s(self) -> float:
+        """Return the most PUTs a second that a person allows, by all that was written."""
+        rates = [
+            json for json in self.ledger.said[0] if json["type"] == "decision" and json["what"] == "rate"
+        ]
+        return inf if not rates or rates[-1].get("rate_per_s") is None else rates[-1]["rate_per_s"]
+
+    def _end_the_pause_in_time(self) -> None:
+        pause, session = self._paused_by(), self.session_number
+
+        def end() -> None:
+            if (pause, session) == (self._paused_by(), self.session_number):
+                self._must_stop()
+                self.do("stop", 0, self.machine.stop, Stop(BrakeReason.PAUSED, "12 h"))
+
+        self.at(PAUSE_S_MAX, end)
 
     def _sleep(self) -> None:
         """Let the machine sleep: everything that was to happen meanwhile happens when it wakes."""
@@ -652,6 +731,7 @@ class World:
             self.begun.pop(row, None)
             self._note_proof(record, row)
             if sends:
+                self._check_words(row)
                 waits = [other for other in self.hidden if self._awaits_proof(other, row)]
                 must(
                     not waits, f"P10: row {row} begins though it is not known what else changed with {waits}"
@@ -902,6 +982,7 @@ class World:
         must(is_fresh, f"row {row} is sent {self.now - looked_at:.1f} s after its look")
         is_needed = self._is_needed(row, last)
         must(self.stopped_at is None or is_needed, f"row {row} begins after the stop")
+        must(not self._paused_by() or is_needed, f"PAUSE: row {row} is sent in it")
         must(not self.is_drained, f"row {row} is sent after the drain")
         must(change.action is Action.UPDATE, f"row {row} needs no PUT")
         has_moved = row in self.moved or row in self.moved_on_page
@@ -913,6 +994,16 @@ class World:
         must(is_needed or self._has_budget(row), f"P8: row {row} begins though too many may fail")
         self._check_turn(change, Purpose(last.get("purpose", "change")))
         self._check_canary(row)
+
+    def _check_words(self, row: int) -> None:
+        """No intent is written in a pause, nor sooner than a person's rate allows."""
+        is_needed = self._is_needed(row, self.ledger.said[row][-1])
+        must(not self._paused_by() or is_needed, f"PAUSE: row {row} begins in it")
+        key = self.lanes[self.ledger.change(row).target]
+        least_s = 1 / self._most_per_s() - 1e-6
+        waited_s = self.now - self.granted_at.get(key, -inf)
+        must(waited_s >= least_s, f"row {row} begins {waited_s:.2f} s after another, not {least_s:.2f} s")
+        self.granted_at[key] = self.now
 
     def _has_accepted(self, account: str) -> bool:
         """Return whether a PUT of a key was accepted in this run, as far as it is on record."""
@@ -993,7 +1084,13 @@ class World:
         if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
             told = self.ledger.said[record.row]
             purpose = next(json for json in reversed(told) if json["type"] == "intent").get("purpose")
-            is_no = record.reply.code in {"EndPoint.3043", "EndPoint.3044", "EndPoint.0005", DENIED}
+            is_no = record.reply.code in {
+                "EndPoint.3043",
+                "EndPoint.3044",
+                "EndPoint.0005",
+                DENIED,
+                "restored",
+            }
             if record.reply.code == DENIED and not self.ledger.changes[record.row].parking:
                 key = self.lanes[self.ledger.changes[record.row].target]
                 is_known = self._has_accepted(key.account) or not self.in_flight[key]
@@ -1089,6 +1186,10 @@ class World:
     def _check_the_end(self) -> None:
         progress = self.ledger.progress
         must(sum(progress.counts().values()) == progress.rows, "the outcomes do not sum up to the rows")
+        said = (json for json in self.ledger.durable if json["type"] == "decision")
+        answers = Counter(json.get("id") for json in said if json["what"] != "despite")
+        once = [answers[command.id] == 1 for command in self.commands]
+        must(all(once), f"commands were answered {answers}, and these were written: {self.commands}")
         must(progress.ended == progress.rows, f"rows have no outcome: {progress.counts()}")
         for one in self.changes:
             live, outcome = self.live.get(one.service_id), progress.outcome(one.row)

@@ -22,7 +22,7 @@ from bulk.ledger.records import (
     record_type,
 )
 from bulk.model import Action, LaneName, Outcome, Reply, RequestKind
-from tests.values import change, digest_of, end_record, planned, run_record, session_record
+from tests.values import change, digest_of, end_record, planned, ring, run_record, session_record
 
 UNREADABLE = (
     "line 1 has settings that cannot be read: settings: rows: 7 is not the name of a file; "
@@ -95,6 +95,7 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
         Promise.ALONE: "no row had two PUTs in flight at once",
         Promise.NUMBER: "the PUTs of each row are numbered 1, 2, 3 …, and so are answers and outcomes",
         Promise.OUTCOME: "the outcomes add up to 3 rows: 1 already right, 1 failed, 1 in conflict",
+        Promise.PAUSE: "nobody paused the run",
         Promise.SESSION: (
             "2 sessions: 1 ended with the right counts, 1 without an end (died, or still at work)"
         ),
@@ -364,3 +365,30 @@ def test_rows_may_have_gaps() -> None:
         end_record(applied=1),
     )
     assert breach is None
+
+
+UNPAUSE = replace(DECISION, what="unpause")
+
+
+def test_nothing_begins_in_a_pause() -> None:
+    """Its line is named; what began before may be answered, and all goes on after it."""
+    _, breach = audited(*PLAN, INTENT, DECISION, DECISION, APPLIED, Intent(row=2, attempt=1))
+    assert breach == Breach(
+        promise=Promise.PAUSE, line=11, message="line 11 sends row 2 while a person has paused the run"
+    )
+    audit, breach = audited(*PLAN, INTENT, DECISION, DECISION, APPLIED, UNPAUSE, Intent(row=2, attempt=1))
+    assert breach is None
+    assert "1 pause, in which nothing else began" in {proof.fact for proof in audit.proofs()}
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_what_a_parked_service_waits_for_is_finished_in_a_pause(is_known: bool) -> None:  # noqa: FBT001 - a case
+    """Parked, or perhaps so; another row does not go even then."""
+    changes = (*ring(2), change(3))
+    plan = (run_record(), *changes, planned(*changes), session_record(not_attempted=3))
+    parked = (Attempt(row=1, attempt=1, verdict=AttemptResult.PARKED, reply=OK),) if is_known else ()
+    begun = (*plan, Intent(row=1, attempt=1, purpose=Purpose.PARK), *parked, DECISION)
+    assert audited(*begun, Intent(row=2, attempt=1))[1] is None
+    breach = audited(*begun, Intent(row=3, attempt=1))[1]
+    assert breach is not None
+    assert breach.promise is Promise.PAUSE

@@ -96,6 +96,7 @@ FULL: dict[str, Record] = {
         effects=(SideEffect("ports", ports(7)), SideEffect("description", "d")),
         failures_max=3,
         ledger="/runs/back.plan",
+        rate_per_s=0.5,
     ),
     "end": end_record(BrakeReason.WINDOW),
 }
