@@ -43,9 +43,9 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 """The gateway answers a wrong signature with the whole canonical request, secrets included."""
-_CANONICAL = re.compile(r"\s*[,;]?\s*canonical request\s*:.*", re.IGNORECASE | re.DOTALL)
-"""That request is what we sent ourselves: nobody needs to read it."""
-_USER_INFO = re.compile(r"//[^\s\"'<>]+@")
+_CANONICAL = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?canonical request\s*+:.*", re.IGNORECASE | re.DOTALL)
+"""That request is what we sent ourselves: nobody needs to read it. A run of blanks is gone through once."""
+_USER_INFO = re.compile(r"(?<!/)//[^\s\"'<>]+@")
 """A proxy's address may carry a password."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
@@ -87,7 +87,7 @@ def error_in(body: bytes) -> ErrorFacts:
     with suppress(orjson.JSONDecodeError):
         levels = list(islice(_levels(orjson.loads(body), _LEVELS_DEEP), _LEVELS_MAX))
     code = _first(levels, *_CODES)
-    message = _first(levels, *_MESSAGES)
+    message = _first(levels, *_MESSAGES)[:_SEARCHED_CHARS_MAX]
     encoded = _first(levels, "encoded_authorization_message")
     return ErrorFacts(
         "" if code.isdigit() else clean(code, CODE_CHARS_MAX),

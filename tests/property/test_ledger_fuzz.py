@@ -255,7 +255,7 @@ async def run(path: Path) -> None:
             target: LaneClient(lane=lane, fleet=fleet, reads=FakePace(), writes=FakePace())
             for target in file.progress.targets
         }
-        await file.write(session_record(os.getpid()))
+        await file.commit(session_record(os.getpid()))
         context = RunContext(
             ledger=file,
             clients=clients,

@@ -1,5 +1,6 @@
 """What an error reply says: code, message, waiting time, limit, clock."""
 
+import orjson
 import pytest
 
 from bulk.model import Limit
@@ -114,6 +115,20 @@ def test_secrets_in_a_message_are_redacted(text: str, secret: str) -> None:
     message = clean(text, MESSAGE_CHARS_MAX)
     assert secret not in message
     assert "[redacted]" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["limit:9" + " " * 900_000 + "time", "x" + " ," * 300_000, "/" * 900_000, "a//b@" * 200_000],
+    ids=["blanks", "commas", "slashes", "addresses"],
+)
+@pytest.mark.parametrize("is_json", [True, False], ids=["json", "text"])
+def test_a_message_of_a_megabyte_is_gone_through_once(text: str, *, is_json: bool) -> None:
+    """No pattern is tried from each place anew: that would take days, and stop the run meanwhile."""
+    body = orjson.dumps({"error_code": "X.1", "error_msg": text}) if is_json else text.encode()
+    facts = error_in(body)
+    assert len(facts.message) <= MESSAGE_CHARS_MAX
+    assert stated_limit(facts.message) is None
 
 
 def test_redaction_keeps_what_helps_to_find_the_mistake() -> None:
