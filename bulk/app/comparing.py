@@ -10,6 +10,7 @@ from bulk.app.environment import Environment
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_of, plan_report, reading
+from bulk.app.wave_plans import planned_waves
 from bulk.ledger.file import LedgerReader, OnRecord
 from bulk.model import Action, Listed, ServiceState, Target
 from bulk.reports.report import Report
@@ -43,7 +44,8 @@ async def plan_ledger(
         async with open_fleets(ReadClient, job.pace, endpoint, environment) as connections:
             moved = await _moved(reader, connections, environment)
             ahead = forecast(reader.progress, job, environment.local_time)
-            shown(plan_report(reader, estimate=ahead.estimate, moved=moved))
+            waves = planned_waves(job.guards, reader)
+            shown(plan_report(reader, estimate=ahead.estimate, waves=waves, moved=moved))
             approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
             await ledger_must_be_approved(reader, expect_digest, approved, connections)
             return ahead

@@ -16,6 +16,7 @@ from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, Left, target_of
 from bulk.model import Action, Outcome, ServiceState
 from bulk.plan import Estimate
+from bulk.plan.waves import Wave
 from bulk.reports.overview import Overview
 from bulk.reports.report import Report, Row, Rows, row_of
 from bulk.reports.timeline import Timeline
@@ -90,6 +91,7 @@ def plan_report(
     reader: LedgerReader,
     *,
     estimate: Estimate | None = None,
+    waves: tuple[Wave, ...] = (),
     timeline: Timeline | None = None,
     moved: Mapping[int, ServiceState | None] = MappingProxyType({}),
     gathered: Overview | None = None,
@@ -98,8 +100,8 @@ def plan_report(
 ) -> Report:
     """Return the report of an open ledger; rows whose service `moved` since are shown as drifted.
 
-    `gathered` is what was gathered while the plan was made. With `left_only` it is about the rows that have
-    not ended.
+    `waves` are those of the plan, `gathered` is what was gathered while it was made. With `left_only` it is
+    about the rows that have not ended.
     """
     progress = reader.progress
 
@@ -117,6 +119,7 @@ def plan_report(
         rows=rows,
         advice=advice,
         estimate=None if progress.sessions and not left_only else estimate,
+        waves=waves,
         timeline=timeline,
         is_new=gathered is not None,
         gathered=gathered,

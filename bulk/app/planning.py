@@ -20,6 +20,7 @@ from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import user
 from bulk.app.sources import PlanSource, R
+from bulk.app.wave_plans import planned_waves
 from bulk.ledger.digest import PlanDigest, covered, planned_terms
 from bulk.ledger.file import LedgerFile, OnRecord
 from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
@@ -57,7 +58,8 @@ async def plan_from(
         path = out or Path(folder) / "plan"
         async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, _, gathered):
             ahead = forecast(ledger.progress, source.job, environment.local_time)
-            shown(plan_report(ledger, estimate=ahead.estimate, gathered=gathered))
+            waves = planned_waves(source.job.guards, ledger)
+            shown(plan_report(ledger, estimate=ahead.estimate, waves=waves, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()

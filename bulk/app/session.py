@@ -21,6 +21,7 @@ from bulk.app.overruling import stops_after, user
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
+from bulk.app.wave_plans import planned_waves, wave_plan
 from bulk.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
@@ -179,7 +180,13 @@ async def _is_agreed(
     progress = ledger.progress
     ahead = forecast(progress, job, environment.local_time)
     is_resumed = bool(progress.sessions)
-    plan = plan_report(ledger, estimate=ahead.estimate, gathered=start.gathered, left_only=is_resumed)
+    plan = plan_report(
+        ledger,
+        estimate=ahead.estimate,
+        waves=planned_waves(job.guards, ledger),
+        gathered=start.gathered,
+        left_only=is_resumed,
+    )
     operator.show_plan(plan)
     if ahead.findings:
         raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
@@ -347,7 +354,7 @@ def _limits(job: Job, progress: Progress) -> Limits:
         tries=pace.attempts,
         settle_s=pace.settle_s,
         failures_max=failures_max(guards, progress.footprint.changes),
-        canary_rows=guards.canary or 0,
+        waves=wave_plan(guards, progress),
         strict=guards.strict,
     )
 

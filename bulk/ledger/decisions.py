@@ -14,8 +14,6 @@ from bulk.ledger.records import (
 from bulk.ledger.stops import BrakeReason
 from bulk.model import SideEffect, value
 
-CANARY_WAVE = 1
-
 
 @value
 class StandingStop:
@@ -28,6 +26,8 @@ class StandingStop:
     reason: str
     failures_max: int | None
     """The limit of failures that was in force."""
+    wave: int | None = None
+    """The wave that did not end as it should."""
 
 
 @value
@@ -65,7 +65,8 @@ class Decided:
     """Every side effect of a PUT of this run that was noticed."""
     allowed: frozenset[SideEffect] = frozenset()
     """Those of them that a person allowed."""
-    is_canary_passed: bool = False
+    passed: frozenset[int] = frozenset()
+    """Waves that the next one may follow, by number."""
     left: str = ""
     """Who left the run for another one, and why; empty where nobody did."""
     left_at: str = ""
@@ -88,7 +89,7 @@ def decided(records: Iterable[Json]) -> Decided:
     stops: dict[str, StandingStop] = {}
     effects: dict[str, frozenset[SideEffect]] = {}
     allowed: frozenset[SideEffect] = frozenset()
-    is_canary_passed, left, left_at, rolled_back = False, "", "", None
+    passed, left, left_at, rolled_back = set[int](), "", "", None
     decisions = [(decision_of(record), record["at"]) for record in records]
     for decision, at in decisions:
         match decision.what:
@@ -97,11 +98,11 @@ def decided(records: Iterable[Json]) -> Decided:
                 stops[decision.id] = _stop(decision, decision.cause, at)
             case DecisionKind.DESPITE if lifted := stops.pop(decision.id, None):
                 allowed |= effects[decision.id]
-                is_canary_passed |= lifted.cause is BrakeReason.CANARY
+                passed |= {lifted.wave} if lifted.wave else set()
             case DecisionKind.LEAVE if not decision.id or decision.id in stops:
                 left, left_at = f"{decision.user} on {decision.host} ({decision.reason})", at
-            case DecisionKind.WAVE if decision.wave == CANARY_WAVE:
-                is_canary_passed |= decision.ruling is Ruling.GO
+            case DecisionKind.WAVE if decision.wave is not None and decision.ruling is Ruling.GO:
+                passed.add(decision.wave)
             case DecisionKind.ROLLED_BACK:
                 rolled_back = decision
             case _:
@@ -111,7 +112,7 @@ def decided(records: Iterable[Json]) -> Decided:
         stop_ids=frozenset(effects),
         noticed=frozenset().union(*effects.values()),
         allowed=allowed,
-        is_canary_passed=is_canary_passed,
+        passed=frozenset(passed),
         left=left,
         left_at=left_at,
         rolled_back=rolled_back,
@@ -145,4 +146,5 @@ def _stop(decision: Decision, cause: BrakeReason, at: str) -> StandingStop:
         cause=cause,
         reason=decision.reason,
         failures_max=decision.failures_max,
+        wave=decision.wave or (1 if cause is BrakeReason.WAVE else None),  # version 0.1.0 had one wave
     )

@@ -20,7 +20,7 @@ from bulk.errors import LedgerDamaged
 from bulk.ledger.format2 import LineDigest
 from bulk.ledger.records import FORMAT, Json, settings_of_run
 from bulk.model import Change, ServiceId
-from bulk.plan.guards import failures_max
+from bulk.plan.guards import failures_max, waves_in_figures
 from bulk.settings import Job, read_settings
 
 PREFIX = "sha256:"
@@ -48,6 +48,7 @@ def terms(job: Job, run: Json, hosts: Iterable[str], *, changes: int) -> Json:
         "max_failures": failures_max(job.guards, changes),
         "skip_invalid": job.skip_invalid or None,
         "strict": job.guards.strict or None,
+        "waves": waves_in_figures(job.guards, changes),
         "window": str(job.window) if job.window else None,
     }
     return {name: value for name, value in used.items() if value is not None}

@@ -10,7 +10,7 @@ from typing import Any
 
 from bulk.model import value
 from bulk.plan.footprint import Footprint
-from bulk.plan.guards import caps, failures_max
+from bulk.plan.guards import caps, failures_max, waves_in_figures
 from bulk.settings import (
     SETTINGS,
     Job,
@@ -94,9 +94,10 @@ def edits(
 
 def _in_figures(job: Job, footprint: Footprint) -> dict[str, Any]:
     """Return the values of settings, those of guards as what they come to for a plan."""
-    figures = caps(job.guards, footprint)
+    figures: dict[str, Any] = caps(job.guards, footprint)
     figures["max_failures"] = failures_max(job.guards, footprint.changes)
     figures["canary"] = job.guards.canary or None
+    figures["waves"] = waves_in_figures(job.guards, footprint.changes)
     return values_of(job) | figures
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from bulk.errors import LedgerDamaged
 from bulk.ledger.format2 import modern
 from bulk.ledger.records import READABLE, AttemptResult, DecidedBy, Json, Left, Purpose, Ruling
-from bulk.ledger.stops import BrakeReason
+from bulk.ledger.stops import FORMER_WAVE, BrakeReason
 from bulk.model import (
     COUNT_MAX,
     ROWS_MAX,
@@ -210,6 +210,8 @@ _LIMIT = _object(
     {"requests": _int(0, COUNT_MAX), "window_s": _number(1e-9, _NUMBER_MAX), "policy": _NAME},
 )
 
+_REASON = _one_of((*BrakeReason, FORMER_WAVE))
+
 _OF_TYPE: dict[Any, MemberCheck] = {
     str: _TEXT,
     ServiceId: _TEXT,
@@ -350,15 +352,15 @@ RECORDS: Mapping[str, Checks] = {
         **dict.fromkeys(("user", "host", "id"), _optional(_TEXT)),
         "wave": _optional(_or_null(_int(0, COUNT_MAX))),
         "ruling": _optional(_or_null(_one_of(Ruling))),
-        "cause": _optional(_or_null(_one_of(BrakeReason))),
+        "cause": _optional(_or_null(_REASON)),
         "effects": _optional(_EFFECTS),
         "failures_max": _optional(_or_null(_int(0, COUNT_MAX))),
         "ledger": _optional(_PATH),
         "rate_per_s": _optional(_or_null(_number(1e-9, _NUMBER_MAX))),
     },
     "end": {
-        "reason": _one_of(BrakeReason),
-        "reasons": _optional(_list_of("are_reasons", _one_of(BrakeReason), length_max=_ENTRIES_MAX)),
+        "reason": _REASON,
+        "reasons": _optional(_list_of("are_reasons", _REASON, length_max=_ENTRIES_MAX)),
         "digest": _optional(_NAME),
         "counts": _COUNTS,
     },

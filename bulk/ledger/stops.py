@@ -11,6 +11,9 @@ from typing import NamedTuple, assert_never
 from bulk.errors import ExitCode
 from bulk.model import Outcome
 
+FORMER_WAVE = "canary"
+"""What `wave` was called while there was one wave: such ledgers are read."""
+
 
 class StopFacts(NamedTuple):
     """What a reason to stop means: the exit code of the session, and the reason in words."""
@@ -32,7 +35,7 @@ class BrakeReason(StrEnum):
     """
 
     FAILURE_LIMIT = "failure_limit"
-    CANARY = "canary"
+    WAVE = "wave"
     SIDE_EFFECT = "side_effect"
     OPERATOR = "operator"
     STRICT = "strict"
@@ -47,14 +50,19 @@ class BrakeReason(StrEnum):
     BUDGET = "budget"
     FINISHED = "finished"  # nothing stood in the way; no brake is pulled for it
 
+    @classmethod
+    def _missing_(cls, value: object) -> "BrakeReason | None":
+        """Return what an older name stands for."""
+        return cls.WAVE if value == FORMER_WAVE else None
+
     @cached_property
     def facts(self) -> StopFacts:  # noqa: PLR0912 - a case for each member
         """Return what the reason means; how a finished session exits depends on its rows as well."""
         match self:
             case BrakeReason.FAILURE_LIMIT:
                 return StopFacts(ExitCode.SAFETY_LIMIT, "too many rows failed")
-            case BrakeReason.CANARY:
-                return StopFacts(ExitCode.SAFETY_LIMIT, "the first rows did not all end as asked")
+            case BrakeReason.WAVE:
+                return StopFacts(ExitCode.SAFETY_LIMIT, "a wave did not end as it should")
             case BrakeReason.SIDE_EFFECT:
                 return StopFacts(ExitCode.SAFETY_LIMIT, "a PUT changed what no row asked for")
             case BrakeReason.OPERATOR:

@@ -64,6 +64,16 @@ def failures_max(guards: Guards, changes: int) -> int | None:
     return max(share.of(changes), 1) if share.is_percent and share.number else share.of(changes)
 
 
+def waves_in_figures(guards: Guards, changes: int) -> list[int] | str | None:
+    """Return the rows of each wave but the last, a percentage as at least one, or what the waves go by.
+
+    None stands for no waves, or for a canary alone.
+    """
+    if guards.waves is None:
+        return None
+    return guards.waves.by or [max(share.of(changes), 1) for share in guards.waves.sizes]
+
+
 _STRICT_REMEDY = "correct each, or add --no-strict to send the others"
 
 

@@ -38,6 +38,7 @@ def head_json(report: Report) -> Json:
         "planned_at": progress.planned_at,
         "sessions": [asdict(sitting) for sitting in sittings_of(progress)],
         "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],
+        "waves": [wave._asdict() for wave in report.waves],
         "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},
     }
 

@@ -21,7 +21,7 @@ from bulk.reports.words import (
     throttled,
     wrapped,
 )
-from bulk.text import counted, figure, moment, printable
+from bulk.text import counted, figure, listed, moment, printable
 
 DIGEST_SHOWN = 16
 """Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""
@@ -161,6 +161,8 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
                 window_text(report.estimate, report.zone),
                 Style.PLAIN if report.estimate.fits else Style.BAD,
             )
+        if report.waves:
+            yield "Waves", waves_text(report), Style.PLAIN
         if budget := failure_budget(report):
             yield "May fail", budget, Style.PLAIN
 
@@ -263,6 +265,20 @@ def failure_budget(report: Report) -> str:
     written = report.estimate.failures_share
     share = f"{written} = " if written.endswith("%") else ""
     return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')}"
+
+
+def waves_text(report: Report) -> str:
+    """Return `1: 3 services; 2: 29 services (10%); 3: the other 266`, and which rows came forward."""
+    *first, last = report.waves
+    texts = [
+        f"{wave.number}: {counted(wave.rows, 'service')}{f' ({wave.name})' if wave.name else ''}"
+        for wave in first
+    ]
+    forward = sum((wave.forward for wave in first), ())
+    rest = f"{last.number}: {f'{last.name}, ' if last.name else ''}the other {figure(last.rows)}"
+    text = "; ".join((*texts, rest, "each only if all rows of the one before ended as asked"))
+    came = f"; {listed('row', forward)} came forward, since another row of that wave waits for it"
+    return text + (came if forward else "")
 
 
 def mappings_text(mappings: Mappings) -> str:

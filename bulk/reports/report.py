@@ -10,6 +10,7 @@ from bulk.ledger.records import target_of
 from bulk.ledger.stops import BrakeReason
 from bulk.model import ServiceState, Target
 from bulk.plan import Estimate
+from bulk.plan.waves import Wave
 from bulk.reports.overview import Overview, overview_of
 from bulk.reports.remarks import end_text, reasons_of
 from bulk.reports.report_row import Row, row_of
@@ -70,6 +71,8 @@ class Report:
     """What to do about an error code."""
     estimate: Estimate | None = None
     """None once the run has begun, unless it goes on now."""
+    waves: tuple[Wave, ...] = ()
+    """The waves of a plan; none where all rows go together."""
     timeline: Timeline | None = None
     """None before the run, and where nobody asked for it."""
     is_new: bool = False

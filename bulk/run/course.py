@@ -1,6 +1,6 @@
 """What follows from a row's turn: for its lane, for the rows that wait for it, for the whole run."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableSequence
 from dataclasses import replace
 from math import inf
 
@@ -178,7 +178,7 @@ class Course:
         if is_at_end:
             if to is not Place.LEFT:
                 self.board.works.pop(row, None)
-            self.judge(self.gates.leave_wave((row,)))
+            self.leave_wave((row,))
 
     def stop(self, stop: Stop | None) -> None:
         """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
@@ -231,6 +231,7 @@ class Course:
                 id=self._stop_id(),
                 effects=stop.effects,
                 failures_max=self.limits.failures_max if stop.reason is BrakeReason.FAILURE_LIMIT else None,
+                wave=stop.wave,
             )
         )
         self.gates.noticed |= frozenset(stop.effects)
@@ -243,12 +244,26 @@ class Course:
         self.gates.stop_ids.add(named)
         return named
 
-    def judge(self, ruling: Record | Stop | None) -> None:
-        """Have the ruling on a wave written down, or stop where it went wrong; None is no ruling yet."""
-        if isinstance(ruling, Stop):
-            self.stop(ruling)
-        elif ruling:
-            self.board.append(ruling)
+    def begin_waves(self, wave_of: MutableSequence[int]) -> None:
+        """Let the rows go wave by wave; `wave_of` has the number of the wave of each row, by row."""
+        for lane in self._numbered:
+            lane.queue.sort(wave_of.__getitem__)
+        self.gates.waves.begin(wave_of)
+        self._judge_waves()
+
+    def leave_wave(self, rows: Iterable[int]) -> None:
+        """Learn that rows come to nothing more: once no row of a wave is left, it is judged."""
+        self.gates.waves.leave(rows)
+        self._judge_waves()
+
+    def _judge_waves(self) -> None:
+        """Begin the next wave where the one under way has passed; stop where it has not."""
+        while ruling := self.gates.waves.ruling():
+            if isinstance(ruling, Stop):
+                self.stop(ruling)
+            else:
+                self.board.append(ruling)
+                self.gates.waves.begin_next()
 
     def stop_if_exhausted(self) -> None:
         """Stop where nothing under way can free the failure budget any more."""
@@ -269,7 +284,7 @@ class Course:
         if len(self._numbered) > 1:
             self.board.append(Note(about="lane", message=f"{lane.key}: {stop.message}"))
         idle = (row for row in lane.rows if self.board.place(row) <= Place.WAITS)
-        self.judge(self.gates.leave_wave(idle))
+        self.leave_wave(idle)
         if self.limits.strict and not lane.is_looked_at:
             self.stop(stop)
 

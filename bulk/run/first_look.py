@@ -1,11 +1,12 @@
 """The look at every service before its first PUT: what it means for a row, and when a run may begin by it."""
 
-from itertools import islice
+from collections.abc import MutableSequence
 
 from bulk.ledger.progress import ACTION_NUMBERS
 from bulk.ledger.records import target_of
 from bulk.ledger.row_life import NOT_BEGUN
 from bulk.model import Action, LaneName, Outcome, Target
+from bulk.plan.waves import WavePlan, assigned
 from bulk.run.course import Course
 from bulk.run.drift import Drift
 from bulk.run.looks import ListPage
@@ -72,8 +73,8 @@ class FirstLook:
         if self._course.limits.strict:
             for row in sorted(self._progress.unended(), key=self._board.looks.place_in_list):
                 self._judge_strictly(row)
-        if self._gates.canary_rows and not self._gates.stopped:
-            self._course.judge(self._gates.begin_wave(self._first_wave()))
+        if self._course.limits.waves and not self._gates.stopped:
+            self._course.begin_waves(self._waves(self._course.limits.waves))
 
     def _judge_strictly(self, row: int) -> None:
         if self._board.place(row) is not Place.UNSEEN or self._gates.bars(self._course.lane(row), row):
@@ -85,14 +86,18 @@ class FirstLook:
         else:
             self._judge(row, None)
 
-    def _first_wave(self) -> set[int]:
-        """Return the canary rows; a cycle is begun and ended in one go, and so is what has begun already."""
-        first = set(islice(filter(self._is_sent, self._progress.order), self._gates.canary_rows))
-        first |= {row for row in self._board.works if self._may_end(row)}
-        for row in tuple(first):
-            if self._board.change(row).parking:
-                first |= set(filter(self._may_end, self._course.lane(row).dependencies.needed_by(row)))
-        return first
+    def _waves(self, plan: WavePlan) -> MutableSequence[int]:
+        """Return the number of the wave of each row that is sent, or was; what has begun goes at once."""
+        return assigned(
+            plan,
+            filter(self._is_sent, self._progress.order),
+            rows_max=max(self._progress.order, default=0),
+            target=self._board.target,
+            change=self._board.change,
+            is_tied=self._progress.footprint.parked > 0,
+            begun=[row for row in self._board.works if self._may_end(row)],
+            passed=self._gates.waves.passed,
+        ).of
 
     def _is_sent(self, row: int) -> bool:
         """Return whether a row was sent, in whatever session, or is to be."""
@@ -102,4 +107,4 @@ class FirstLook:
         return self._progress.outcome(row) in _SENT if has_ended else self._may_end(row)
 
     def _may_end(self, row: int) -> bool:
-        return self._board.place(row) < Place.LEFT and not self._course.lane(row).cut
+        return self._board.place(row) <= Place.LEFT

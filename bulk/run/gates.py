@@ -1,10 +1,10 @@
 """What the lanes of a run share: the stop, the look at the whole fleet, the wave, the budget, the keys."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from math import inf
 
-from bulk.ledger.decisions import CANARY_WAVE, decided, word_of
-from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Record, Ruling
+from bulk.ledger.decisions import decided, word_of
+from bulk.ledger.records import Decision, DecisionKind
 from bulk.ledger.stops import BrakeReason
 from bulk.model import LaneName
 from bulk.run.board import Board
@@ -13,7 +13,8 @@ from bulk.run.denials import Denials
 from bulk.run.first_puts import FirstPuts
 from bulk.run.interfaces import Limits
 from bulk.run.lane import Lane
-from bulk.run.stages import Place, Stop
+from bulk.run.stages import Stop
+from bulk.run.wave_gate import WaveGate
 from bulk.text import counted, listed
 
 
@@ -38,9 +39,7 @@ class Gates:
         """Who lets nothing begin but must-finish rows for now; None where nobody does."""
         self.most_per_s = decisions.rate_per_s
         """The most PUTs a second that a person allows in each lane."""
-        self.canary_rows = 0 if decisions.is_canary_passed else limits.canary_rows
-        """So many rows go first; 0 where there is no wave, or where it has been judged."""
-        self.awaits_all = limits.strict or self.canary_rows > 0
+        self.awaits_all = limits.strict or limits.waves is not None
         """Whether nothing goes before every lane has been looked at."""
         self._awaits_lane = board.progress.footprint.parked > 0
         """Whether nothing goes before its own lane has been looked at: a ring begun must be able to end."""
@@ -52,16 +51,13 @@ class Gates:
         self.budget = Budget(board, limits.failures_max)
         self.denials = Denials()
         self.first_puts = FirstPuts()
-        self._wave: set[int] = set()
-        """Rows of the wave under way that have not come to their end; empty where there is no wave."""
-        self._in_wave: frozenset[int] = frozenset()
-        """All rows of the wave under way."""
+        self.waves = WaveGate(board, lanes, decisions.passed)
 
     def stop(self, stop: Stop) -> None:
         """Let nothing begin any more but what a parked service waits for; no wave counts from here on."""
         if not self.has_stopped_for(stop.reason):
             self.stops.append(stop)
-        self._wave.clear()
+        self.waves.end()
 
     def has_stopped_for(self, reason: BrakeReason) -> bool:
         """Return whether the run was stopped for a reason."""
@@ -88,7 +84,7 @@ class Gates:
         return (
             self.awaits_all
             or (self._awaits_lane and not lane.is_looked_at)
-            or (bool(self._wave) and row not in self._in_wave)
+            or self.waves.holds(row)
             or self.first_puts.is_awaited(self._board.target(row), lane.key.account, now)
             or lane.awaits_proof
             or (lane.only_probes and not self._has_begun(row))
@@ -140,42 +136,3 @@ class Gates:
         rows = listed("row", sorted(self.moved))
         message = f"{counted(len(self.moved), 'service')} moved since the plan ({rows}); nothing was sent"
         return Stop(BrakeReason.STRICT, message)
-
-    # The wave
-
-    def begin_wave(self, rows: Collection[int]) -> Record | Stop | None:
-        """Let these rows go before all others; return how they are judged, if that is over at once."""
-        self._in_wave = frozenset(rows)
-        self._wave = {row for row in rows if self._board.place(row) < Place.LEFT}
-        for lane in self._lanes.values():
-            lane.queue.sort(is_later=lambda row: row not in self._in_wave)
-        return self._judgement() if rows and not self._wave else None
-
-    def leave_wave(self, rows: Iterable[int]) -> Record | Stop | None:
-        """Learn that rows come to nothing more; return how the wave is judged, once none is left."""
-        if not self._wave:
-            return None
-        self._wave.difference_update(rows)
-        return None if self._wave else self._judgement()
-
-    def _judgement(self) -> Record | Stop:
-        """Return the ruling on the wave, or why nothing can be said of it."""
-        count, place = len(self._in_wave), self._board.place
-        undone = [row for row in sorted(self._in_wave) if place(row) is not Place.DONE]
-        for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
-            if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
-                return lane.cut
-        canary = f"the first {counted(count, 'service') if count > 1 else 'service'} (the canary)"
-        if wrong := sum(place(row) is Place.ENDED for row in undone):
-            which = canary if count == 1 else f"{wrong} of {canary}"
-            return Stop(BrakeReason.CANARY, f"{which} did not end as asked")
-        if undone:
-            what = f"{listed('row', undone)} of the canary could not be read"
-            return Stop(BrakeReason.UNREADABLE, f"{what}; the others were not sent")
-        return Decision(
-            by=DecidedBy.LIMIT,
-            what=DecisionKind.WAVE,
-            wave=CANARY_WAVE,
-            ruling=Ruling.GO,
-            reason=f"{canary} ended as asked",
-        )

@@ -21,6 +21,7 @@ from bulk.model import (
     SideEffect,
     Throttled,
 )
+from bulk.plan.waves import WavePlan
 from bulk.puts import Put
 
 if TYPE_CHECKING:
@@ -182,8 +183,8 @@ class Limits:
     failures_max: int | None = None
     max_look_age_s: float = 60.0
     """How old a look at a service may be when its PUT leaves."""
-    canary_rows: int = 0
-    """So many rows go first; the others only if all of them end as asked."""
+    waves: WavePlan | None = None
+    """The parts in which the rows go, each only if all rows of the one before ended as asked."""
     strict: bool = False
     allowed: frozenset[SideEffect] = frozenset()
     """Side effects that a person allowed in this run."""

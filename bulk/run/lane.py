@@ -87,9 +87,9 @@ class Queue:
         """Let a row go before all others."""
         self._first.appendleft(row)
 
-    def sort(self, is_later: Callable[[int], bool]) -> None:
-        """Let the rows that are later go behind the others; the order is kept within each part."""
-        self._rest = array("I", sorted([*self._first, *self._rest[self._next :]], key=is_later))
+    def sort(self, part: Callable[[int], int]) -> None:
+        """Let the rows go part by part, the lowest first; the order is kept within each part."""
+        self._rest = array("I", sorted([*self._first, *self._rest[self._next :]], key=part))
         self._first.clear()
         self._next = 0
 

@@ -60,10 +60,10 @@ Gates
 Asked for the head of a lane's queue when a place in flight is free, and again at the grant, in this order:
 
 1. the lane is cut: never; 2. the run is stopped: only rows that a parked service waits for (must-finish);
-3. a whole look is needed (strict, canary: of every lane; parking: of this lane): hold;
+3. a whole look is needed (strict, waves: of every lane; parking: of this lane): hold;
 4. the first PUT of its target is unanswered, or that of its key for less than 5 s, or what a reply did not
 show is being proved: hold;
-5. it is not of the wave under way: hold;
+5. it is of a later wave than the one under way: hold;
 6. nobody answers in this lane, and the row has not begun: hold; 7. whether the key may do anything at all is
 being asked: hold; 8. a parked service waits for it: it goes; 9. a person has paused the run: hold; 10. as
 many as may fail have failed, or may still fail (`AT_RISK`, parked, left in doubt): hold. Where only what is
@@ -86,6 +86,15 @@ A success that does not show every field that the list shows, or that cannot be 
 is read, and by a page of the list where reading does not show them either; until then no other row of the
 lane goes. Once the fields were found as they had been, the lane knows that replies without them are no sign
 of trouble: of later rows the last look judges them, and it stops the run for what it finds.
+
+Waves
+=====
+
+Before a run in waves sends anything, every lane is looked at, and each row that is sent, or was, gets the
+number of its wave: none a later one than a row that waits for it. Once no row of the wave under way can come
+to anything more, it is judged. All are DONE: its passing is on record before the next one begins. Some ENDED
+otherwise: the run stops, for good. Some LEFT: nothing can be said, and the run stops for this session. The
+last wave is followed by none and not judged.
 
 Stops
 =====
@@ -197,6 +206,8 @@ class Stop(NamedTuple):
     message: str
     effects: tuple[SideEffect, ...] = ()
     """What PUTs changed unasked, where that is the reason."""
+    wave: int | None = None
+    """The wave that did not end as it should, where that is the reason."""
 
 
 class Append(NamedTuple):

@@ -21,7 +21,7 @@ from bulk.settings.job import (
     settings_of,
     variable_of,
 )
-from bulk.settings.quantities import Daily, Deadline, Rate, Share, Window
+from bulk.settings.quantities import Daily, Deadline, Rate, Share, Waves, WavesBy, Window
 from bulk.settings.stored import (
     Issues,
     job_schema,
@@ -48,6 +48,8 @@ __all__ = [
     "Setting",
     "Share",
     "SimulatorSettings",
+    "Waves",
+    "WavesBy",
     "WhereSettings",
     "WhileOpen",
     "Window",

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from bulk.model import Format, Issue
-from bulk.settings.quantities import Daily, Deadline, Rate, Share, Window
+from bulk.settings.quantities import Daily, Deadline, Rate, Share, Waves, WavesBy, Window
 
 T_co = TypeVar("T_co", covariant=True)
 N = TypeVar("N", int, float)
@@ -27,6 +27,7 @@ _JSON_TYPES: Mapping[type, str] = {
     bool: "boolean",
     datetime: "string",
     str: "string",
+    list: "array",
 }
 
 
@@ -37,7 +38,7 @@ class SettingForm(Generic[T_co]):
     * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
     * types: besides text; a value of one of them means what its text means, as 10 and "10" do
     * what, hint: what a value is called (`a rate`), and what to write
-    * bounds: what JSON Schema says of a number
+    * bounds: what JSON Schema says of a number, or of the items of a list
     * metavar: what stands for the value in `--help`; empty for a switch
     * flag_type: what the command line makes of a flag before it is read: a bool, the enum of a choice
     * unset: the word for None, where there is one
@@ -49,7 +50,7 @@ class SettingForm(Generic[T_co]):
     what: str
     hint: str
     types: tuple[type, ...] = ()
-    bounds: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, Any] = field(default_factory=dict)
     metavar: str = ""
     flag_type: type = str
     unset: str = ""
@@ -58,8 +59,8 @@ class SettingForm(Generic[T_co]):
     def read(self, raw: object) -> T_co | Issue:
         """Return the value of what is written, or an issue without its place."""
         text = raw
-        if type(raw) in self.types:  # 0.00001 and not 1e-05
-            text = format(Decimal(str(raw)), "f") if isinstance(raw, float) else str(raw)
+        if type(raw) in self.types:
+            text = _as_text(raw)
         found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
         try:
             if found:
@@ -82,6 +83,17 @@ class SettingForm(Generic[T_co]):
         text = {} if self.flag_type is bool else {"pattern": f"^({self.pattern})$"}
         types = dict.fromkeys(_JSON_TYPES[each] for each in (*self.types, *([str] if text else [])))
         return {"type": list(types), **text, **self.bounds}
+
+
+def _as_text(raw: object) -> str:
+    """Return what a person would write for a value of TOML or JSON: 0.00001 and not 1e-05."""
+    match raw:
+        case float():
+            return format(Decimal(str(raw)), "f")
+        case list():
+            return ",".join(str(each) if type(each) in {int, str} else "?" for each in raw)
+        case _:
+            return str(raw)
 
 
 def wrong(message: str, hint: str) -> Issue:
@@ -225,6 +237,26 @@ WINDOW = SettingForm(
     hint="write 02:00-04:00, 02:00-04:00 UTC or 2026-01-15T04:00Z",
     metavar="TIME",
     types=(datetime,),
+)
+
+
+def _waves(found: re.Match[str]) -> Waves:
+    by, sizes = found.groups()
+    if by:
+        return Waves(by=WavesBy(by))
+    shares = (SHARE.read(size) for size in sizes.split(","))
+    return Waves(sizes=tuple(share for share in shares if isinstance(share, Share)))
+
+
+_SIZE = r"(?:[1-9][0-9]{0,8}|[1-9][0-9]?%|100%)"
+WAVES = SettingForm(
+    pattern=rf"\s*(?:({'|'.join(WavesBy)})|({_SIZE}(?:\s*,\s*{_SIZE}){{0,99}}))\s*",
+    value=_waves,
+    what="a list of waves",
+    hint=f"write 3,10%,50% or {' or '.join(WavesBy)}",
+    metavar=f"N,N%,...|{'|'.join(WavesBy)}",
+    types=(int, list),
+    bounds={"minimum": 1, "minItems": 1, "maxItems": 100, "items": {"type": ["integer", "string"]}},
 )
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bulk.model import Format, Target
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
-from bulk.settings.quantities import Rate, Share, Window
+from bulk.settings.quantities import Rate, Share, Waves, Window
 
 T = TypeVar("T")
 
@@ -224,6 +224,18 @@ class Guards:
         group=Group.LIMITS,
         help="Send this many rows first, and the others only if all of these end as asked.",
         example=3,
+    )
+    waves: Waves | None = setting(
+        forms.WAVES,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Send the rows in waves, each only if all rows of the one before ended as asked: by number "
+        "(`3,10%,50%`, then the rest), or by `region` or `account`.",
+        details='In job.toml also `[3, "10%", "50%"]`. A percentage is of the changes, at least one. '
+        "`canary = 3` is `waves = [3]`, and goes before other waves. "
+        "Regions and accounts go in the order of the plan.",
+        example="3,10%,50%",
     )
     strict: bool = setting(
         forms.SWITCH,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
+from enum import StrEnum
 from typing import TypeAlias
 
 
@@ -37,6 +38,26 @@ class Share:
     def __str__(self) -> str:
         """Return the written form: `10` or `5%`."""
         return f"{self.number}%" if self.is_percent else str(self.number)
+
+
+class WavesBy(StrEnum):
+    """What the rows of one wave have in common, where waves do not go by number."""
+
+    REGION = "region"
+    ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waves:
+    """The parts in which the rows of a run go, one after the other."""
+
+    sizes: tuple[Share, ...] = ()
+    """The rows of each wave, percentages of the services that change; the rest is the last wave."""
+    by: WavesBy | None = None
+
+    def __str__(self) -> str:
+        """Return the written form: `3,10%,50%` or `region`."""
+        return self.by or ",".join(map(str, self.sizes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

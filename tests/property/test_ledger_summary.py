@@ -92,7 +92,7 @@ def _step(dice: random.Random, row: int) -> list[Record]:
                 OutcomeRecord(row=row, outcome=dice.choice(list(Outcome)), reply=reply, unconfirmed=fields),
                 OutcomeRecord(row=row, outcome=Outcome.APPLIED, reply=reply, unconfirmed=fields),
                 Note(about="x", message="é" * dice.randrange(99)),
-                Decision(by=DecidedBy.OPERATOR, what="stop", reason="r", id="a", cause=BrakeReason.CANARY),
+                Decision(by=DecidedBy.OPERATOR, what="stop", reason="r", id="a", cause=BrakeReason.WAVE),
             ]
         )
     ]

@@ -68,12 +68,11 @@ def test_every_reason_to_stop_is_on_record_and_the_first_gives_the_exit_code(sta
     ended = stage.apply(stage.job(wide(range(1, 4)), canary=1, max_failures=0))
     assert ended.code == ExitCode.SAFETY_LIMIT
     assert (
-        "stopped: 1 service failed, max_failures allows none; "
-        "the first service (the canary) did not end as asked"
+        "stopped: 1 service failed, max_failures allows none; the only service of wave 1 did not end as asked"
     ) in ended.err
     (end,) = stage.records("end")
-    assert (end["reason"], end["reasons"]) == ("failure_limit", ["failure_limit", "canary"])
-    words = "too many rows failed; the first rows did not all end as asked"
+    assert (end["reason"], end["reasons"]) == ("failure_limit", ["failure_limit", "wave"])
+    words = "too many rows failed; a wave did not end as it should"
     assert words in stage.bulk("status", str(stage.ledger)).out
     assert words in stage.bulk("report", str(stage.ledger), "--output", "html").out
     report = orjson.loads(stage.bulk("report", str(stage.ledger), "--output", "json").out)

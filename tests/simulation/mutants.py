@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from bulk.ledger.decisions import Decided
-from bulk.ledger.records import AttemptResult, DecisionKind, Purpose
+from bulk.ledger.records import AttemptResult, Decision, DecisionKind, Purpose
 from bulk.ledger.row_life import OpenRow
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.puts import ALWAYS_SHOWN
@@ -29,6 +29,7 @@ from bulk.run.renewal import Renewal
 from bulk.run.row import Turn, Work
 from bulk.run.stages import Place
 from bulk.run.turns import Turns
+from bulk.run.wave_gate import WaveGate
 
 Function = Callable[..., Any]
 
@@ -296,10 +297,26 @@ def _waits_for_lanes_that_are_closed(_: Function) -> Any:
 
 
 def _keeps_the_left_in_the_wave(right: Function) -> Function:
-    def leave_wave(self: Gates, rows: Any) -> Any:
+    def leave(self: WaveGate, rows: Any) -> Any:
         return right(self, [row for row in rows if self._board.place(row) is not Place.LEFT])
 
-    return leave_wave
+    return leave
+
+
+def _lets_all_rows_pass(right: Function) -> Function:
+    def ruling(self: WaveGate) -> Any:
+        found = right(self)
+        return found and Decision(by="limit", what="wave", wave=self._number, ruling="go", reason="")
+
+    return ruling
+
+
+def _begins_before_its_record(right: Function) -> Function:
+    def begin_next(self: WaveGate) -> None:
+        right(self)
+        self._number += 1
+
+    return begin_next
 
 
 def _sends_what_is_kept(right: Function) -> Function:
@@ -401,11 +418,12 @@ MUTANTS = [
         ("P15", "the first PUT that was withdrawn is waited for", FirstPuts, "withdraw", constantly(None)),
         ("P15", "all lanes wait for the look of a closed one", Gates, "has_seen_all",
          _waits_for_lanes_that_are_closed),
-        ("P15", "a wave waits for a row that was left", Gates, "leave_wave", _keeps_the_left_in_the_wave),
+        ("P15", "a wave waits for a row that was left", WaveGate, "leave", _keeps_the_left_in_the_wave),
         ("strict", "drift stops nothing", Gates, "strict_objection", constantly(None)),
         ("strict", "the look is not waited for", Gates, "has_seen_all", property_of(answer=True)),
-        ("canary", "the others do not wait", Gates, "begin_wave", constantly(None)),
-        ("canary", "a bad one stops nothing", Gates, "_judgement", constantly(None)),
+        ("waves", "the others do not wait", WaveGate, "holds", constantly(answer=False)),
+        ("waves", "a bad one stops nothing", WaveGate, "ruling", _lets_all_rows_pass),
+        ("waves", "the next one goes as well", WaveGate, "begin_next", _begins_before_its_record),
         ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
         ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),
         ("pause", "it holds nothing", Gates, "_is_for_must_finish", _asks_only_the_budget),

@@ -64,6 +64,7 @@ from bulk.model import (
     Throttled,
     Verdict,
 )
+from bulk.plan.waves import WavePlan
 from bulk.puts import Put
 from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
@@ -200,7 +201,7 @@ class World:
             tries=dice.choice((1, 2, 5)),
             settle_s=SETTLE_S,
             failures_max=dice.choice((None, None, 0, 1, 3)),
-            canary_rows=dice.choice((0, 0, 0, 1, 3)),
+            waves=self._waves(dice.choice((0, 0, 0, 1, 3))),
             strict=dice.random() < 0.15,
         )
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
@@ -253,6 +254,16 @@ class World:
                 target = dice.choice(targets)
                 yield from (replace(one, target=target, before=_described(one.before)) for one in made)
 
+    def _waves(self, rows: int) -> WavePlan | None:
+        """Return waves of one size and a half as much, one for each region, or none."""
+        own = random.Random(f"waves {len(self.changes)} {rows} {self.changes[0].service_id}")
+        if rows:
+            return WavePlan(sizes=(rows, *own.choice(((), (1,), (2, 1)))))
+        if own.random() < 0.8 or len(self.lanes) < 2:
+            return None
+        regions = {target.region: number for number, target in enumerate(self.lanes, 1)}
+        return WavePlan(of_target={target: regions[target.region] for target in self.lanes})
+
     def _made(self, row: int, roll: float) -> list[Change]:
         if roll < 0.2:
             return ring(self.dice.choice((2, 2, 3)), row)
@@ -273,7 +284,7 @@ class World:
                 self._let_land()
                 self.now += dice.uniform(0, 100)
         self.calm = True
-        self.limits = replace(self.limits, failures_max=10_000, canary_rows=0, strict=False, tries=5)
+        self.limits = replace(self.limits, failures_max=10_000, waves=None, strict=False, tries=5)
         for _ in range(3):
             for stop in self._standing():
                 self.ledger.append(Decision(by=DecidedBy.OPERATOR, what="despite", reason="calm", id=stop))
@@ -994,6 +1005,7 @@ class World:
         must(is_needed or self._has_budget(row), f"P8: row {row} begins though too many may fail")
         self._check_turn(change, Purpose(last.get("purpose", "change")))
         self._check_canary(row)
+        self._check_wave(row)
 
     def _check_words(self, row: int) -> None:
         """No intent is written in a pause, nor sooner than a person's rate allows."""
@@ -1066,12 +1078,39 @@ class World:
     def _check_canary(self, row: int) -> None:
         """As long as a canary row has not ended as asked, no other row goes (asked of plain plans only)."""
         is_plain = all(not (one.after or one.parking or one.after_parked) for one in self.changes)
-        if not (self.limits.canary_rows and is_plain) or self.begun_before:
+        sizes = self.limits.waves.sizes if self.limits.waves else ()
+        if not (sizes and is_plain) or self.begun_before:
             return
         earlier = list(dict.fromkeys(self.had_their_turn))
-        if row not in earlier and len(earlier) >= self.limits.canary_rows:
-            first = earlier[: self.limits.canary_rows]
+        if row not in earlier and len(earlier) >= sizes[0]:
+            first = earlier[: sizes[0]]
             must(self.were_as_asked.issuperset(first), f"row {row} goes before the canary {first} ended")
+
+    def _check_wave(self, row: int) -> None:
+        """As long as an earlier wave has not passed, by what is on record, no row of a later one goes."""
+        earlier = {wave for other, wave in self._wave_of().items() if wave < self._wave_of()[row]}
+        missing = earlier - self._passed()
+        must(not missing, f"row {row} goes before the waves {missing} have passed")
+
+    def _passed(self) -> set[int]:
+        said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
+        return {json["wave"] for json in said if json["what"] == "wave" and json["ruling"] == "go"}
+
+    def _wave_of(self) -> dict[int, int]:
+        """Return the wave of each row that is to be sent, where waves go by target."""
+        of = self.limits.waves.of_target if self.limits.waves else {}
+        sent = (one for one in self.changes if one.action is Action.UPDATE)
+        return {
+            one.row: of.get(one.target, 0)
+            for one in sent
+            if (self.ledger.outcome(one.row) or {}).get("outcome") not in {"drifted", "already"}
+            or one.row in self.had_their_turn
+        }
+
+    def _check_ruling(self, wave: int) -> None:
+        """Demand that all rows of a wave that passes, whoever sent them, ended as asked."""
+        for row, of in self._wave_of().items():
+            must(of != wave or self.ledger.is_as_asked(row), f"wave {wave} passes though row {row} has not")
 
     def _check_show(self, row: int) -> None:
         told = [json for json in self.ledger.said[row] if json["type"] != "note"]
@@ -1081,6 +1120,8 @@ class World:
             must(waited_s > least_s, f"row {row} is read {waited_s:.1f} s after its PUT")
 
     def _check_record(self, record: Record) -> None:
+        if isinstance(record, Decision) and record.wave and record.ruling and not self.limits.waves.sizes:
+            self._check_ruling(record.wave)
         if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
             told = self.ledger.said[record.row]
             purpose = next(json for json in reversed(told) if json["type"] == "intent").get("purpose")
@@ -1157,7 +1198,7 @@ class World:
         """Trouble of one lane keeps no other from finishing, where nothing stopped the whole run."""
         limits = self.limits
         may_be_silent = self.odds["unreached"] or self.own_odds["crowded"] or self.has_outage
-        may_stop = limits.strict or limits.canary_rows or self.odds["side effect"] or may_be_silent
+        may_stop = limits.strict or limits.waves or self.odds["side effect"] or may_be_silent
         if self.stopped_at is not None or may_stop or self.odds["denied"] or self.revoked_at is not None:
             return
         if any(stop.reason is BrakeReason.BUDGET for stop in self.machine.stops):

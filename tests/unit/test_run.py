@@ -38,6 +38,7 @@ from bulk.model import (
     Throttled,
     Verdict,
 )
+from bulk.plan.waves import WavePlan
 from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.first_puts import KEY_WAIT_S
@@ -1040,7 +1041,7 @@ async def test_a_row_does_not_go_before_its_service_has_been_looked_at(tmp_path:
     assert (session.outcomes, session.order()) == ([APPLIED, DRIFTED], [1])
 
 
-@pytest.mark.parametrize("settings", [{"strict": True}, {"canary_rows": 1}])
+@pytest.mark.parametrize("settings", [{"strict": True}, {"waves": WavePlan(sizes=(1,))}])
 async def test_strict_runs_and_canaries_wait_for_the_whole_list(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
@@ -1152,7 +1153,7 @@ async def test_a_first_put_that_changes_more_than_asked_stops_the_run(tmp_path: 
 
 async def test_the_others_follow_a_good_canary(tmp_path: Path) -> None:
     """The first rows end before any other begins."""
-    session = await ran(tmp_path, rows(*range(1, 9)), {1: [is_throttled] * 4}, canary_rows=2)
+    session = await ran(tmp_path, rows(*range(1, 9)), {1: [is_throttled] * 4}, waves=WavePlan(sizes=(2,)))
     assert session.outcomes == [APPLIED] * 8
     assert set(session.order()[:6]) == {1, 2}
 
@@ -1160,20 +1161,20 @@ async def test_the_others_follow_a_good_canary(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", [is_rejected, meets_another_writer(state(2, 9))])
 async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> None:
     """The rest is not attempted."""
-    session = await ran(tmp_path, rows(1, 2, 3, 4), {2: [answer]}, canary_rows=2)
+    session = await ran(tmp_path, rows(1, 2, 3, 4), {2: [answer]}, waves=WavePlan(sizes=(2,)))
     assert session.outcomes[0] is APPLIED
     assert session.outcomes[2:] == [LEFT, LEFT]
-    assert session.brake.reasons == (BrakeReason.CANARY,)
-    assert session.brake.message == "1 of the first 2 services (the canary) did not end as asked"
+    assert session.brake.reasons == (BrakeReason.WAVE,)
+    assert session.brake.message == "1 of the 2 services of wave 1 did not end as asked"
 
 
 async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path: Path) -> None:
     """Only rows that surely ended as asked let the others go; the next session finds out and goes on."""
-    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, canary_rows=1)
+    session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, waves=WavePlan(sizes=(1,)))
     session.fleet.reads[service_id(1)] = [Reject(reply=NO)]
     await session.run()
     assert (session.outcomes, session.brake.reasons) == ([IN_DOUBT, LEFT], (BrakeReason.UNREADABLE,))
-    assert session.brake.message.startswith("row 1 of the canary could not be read")
+    assert session.brake.message.startswith("row 1 of wave 1 could not be read")
     assert (await again(session, brake=Brake()).run()).outcomes == [APPLIED, APPLIED]
 
 
@@ -1635,6 +1636,19 @@ async def test_a_lane_that_nobody_answers_in_keeps_no_other_from_finishing(tmp_p
         for target, client in session.more_lanes.items()
     }
     assert (await again(session, brake=Brake(), more_lanes=fresh).run()).outcomes == [APPLIED] * 12
+
+
+async def test_a_wave_with_rows_of_a_stopped_lane_has_not_passed(tmp_path: Path) -> None:
+    """Its other rows are sent, those of later waves are not; the next session goes on with it."""
+    session, [_, gone, last] = await three_lanes(tmp_path)
+    gone.answers = {service_id(row): [is_unreached] * 100 for row in range(5, 9)}
+    targets = [session.ledger.progress.target(row) for row in (1, 5, 9)]
+    waves = WavePlan(of_target=dict(zip(targets, (1, 1, 2), strict=True)))
+    session.limits = replace(session.limits, waves=waves)
+    last.on_put = lambda _: pytest.fail("a later wave went")
+    await session.run()
+    assert session.outcomes == [APPLIED] * 4 + [LEFT] * 8
+    assert session.brake.reasons == (BrakeReason.UNREACHED,)
 
 
 async def test_a_refused_key_ends_its_lanes_and_no_other(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from bulk.ledger.records import Intent
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Abort, Denied, Outcome, Reject, Reply, ServiceId, Verdict
+from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.budget import OPENING
 from bulk.run.denials import ABORT_AT, PROBE_AT
@@ -235,8 +236,8 @@ async def test_what_is_denied_in_a_job_of_two_rows_fails(tmp_path: Path) -> None
     assert (session.outcomes, session.brake.reasons) == ([FAILED, FAILED], ())
 
 
-@pytest.mark.parametrize("limit", [{"failures_max": 0}, {"canary_rows": 1}])
-async def test_a_denied_row_holds_nobody_for_ever(tmp_path: Path, limit: dict[str, int]) -> None:
+@pytest.mark.parametrize("limit", [{"failures_max": 0}, {"waves": WavePlan(sizes=(1,))}])
+async def test_a_denied_row_holds_nobody_for_ever(tmp_path: Path, limit: dict[str, Any]) -> None:
     """Where all others wait for it, nothing can show what it is about: its lane stops, no row is failed."""
     session = await ran(tmp_path, rows(*range(1, 9)), {1: [is_denied]}, workers=1, **limit)
     assert (session.outcomes, session.brake.reasons) == ([LEFT] * 8, (BrakeReason.ABORTED,))

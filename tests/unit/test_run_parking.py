@@ -9,6 +9,7 @@ import pytest
 from bulk.ledger.file import LedgerFile, fold, records
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, ModifyBody, Outcome, Reject, ServiceId
+from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneClient, LaneName, Limits
 from bulk.run.lane import SILENCE_S
@@ -47,7 +48,9 @@ class Parking:
         self.clock, self.brake = FakeClock(), Brake()
         self.writes = FakePace()
 
-    async def session(self, *, workers: int = 3, canary_rows: int = 0, strict: bool = False) -> "Parking":
+    async def session(
+        self, *, workers: int = 3, waves: WavePlan | None = None, strict: bool = False
+    ) -> "Parking":
         """Run once and close the ledger."""
         if self.ledger._fd < 0:
             self.ledger = inline(LedgerFile.open(self.ledger.path, now=self.clock.now, disk=FastDisk()))
@@ -62,7 +65,7 @@ class Parking:
             clients=lanes,
             brake=self.brake,
             patience=Patience(clock=self.clock, dice=FixedDice()),
-            limits=Limits(workers=workers, canary_rows=canary_rows, strict=strict),
+            limits=Limits(workers=workers, waves=waves, strict=strict),
         )
         try:
             async with self.ledger, asyncio.timeout(10):
@@ -205,7 +208,7 @@ async def test_an_abort_in_a_ring_is_finished_by_the_next_session(
 async def test_a_canary_takes_its_whole_ring_along(tmp_path: Path, workers: int) -> None:
     """A cycle is begun and ended in one go; the others come after it."""
     turned = await parking(tmp_path, [*ring(2), stranger(10)])
-    await turned.session(workers=workers, canary_rows=1)
+    await turned.session(workers=workers, waves=WavePlan(sizes=(1,)))
     assert turned.outcomes == [Outcome.APPLIED] * 3
     assert turned.puts()[-1] == (10, "change")
 

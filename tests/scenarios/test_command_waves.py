@@ -1,0 +1,105 @@
+"""A run in waves: each goes only if the one before ended as asked, over kills and sessions, on record."""
+
+import orjson
+import pytest
+
+from bulk.errors import ExitCode
+from tests.scenarios.stage import Stage, wide
+from tests.scenarios.test_command_despite import REFUSED, stop_in
+from tests.simulator_caller import line, mapping, service_id
+
+REGIONS = {"cn-north-4": "1" * 32, "cn-south-1": "2" * 32, "cn-east-3": "3" * 32}
+THREE_REGIONS = pytest.mark.parametrize(
+    "stage",
+    [
+        {
+            "fleet": [
+                line(10 * region + number, project_id=project, ports=[mapping(80, 8000 + number)])
+                for region, project in enumerate(REGIONS.values())
+                for number in (1, 2, 3)
+            ],
+            "projects": REGIONS,
+        }
+    ],
+    indirect=True,
+)
+
+
+def in_regions() -> str:
+    """Return a job of three rows in each region, the regions mixed."""
+    rows = (
+        f"{service_id(10 * number + row)},{region},{project},81:{8000 + row}"
+        for row in (1, 2, 3)
+        for number, (region, project) in enumerate(REGIONS.items())
+    )
+    return "\n".join(("service_id,region,project_id,ports", *rows, ""))
+
+
+def regions_of(stage: Stage) -> list[str]:
+    """Return the region of each service that was changed, in the order of the PUTs."""
+    names = {service_id(10 * n + row): region for n, region in enumerate(REGIONS) for row in (1, 2, 3)}
+    return [names[one.id] for one in stage.applied]
+
+
+def test_waves_go_one_after_the_other_and_each_is_on_record(stage: Stage) -> None:
+    """The plan lists them; report, why and audit show what was decided."""
+    job = stage.job(wide(range(1, 11)), waves=[1, "30%"])
+    plan = stage.bulk("plan", job)
+    assert "1: 1 service; 2: 3 services (30%); 3: the other 6" in " ".join(plan.out.split())
+    shown = orjson.loads(stage.bulk("plan", job, "--output", "json").out)
+    assert [(wave["number"], wave["rows"]) for wave in shown["waves"]] == [(1, 1), (2, 3), (3, 6)]
+    assert stage.apply(job).code == ExitCode.OK
+    order = [one.id for one in stage.applied]
+    assert order[0] == service_id(1)
+    assert set(order[1:4]) == {service_id(number) for number in (2, 3, 4)}
+    passed = stage.records("decision")
+    assert [(one["what"], one["wave"], one["ruling"]) for one in passed] == [
+        ("wave", 1, "go"),
+        ("wave", 2, "go"),
+    ]
+    report = orjson.loads(stage.bulk("report", str(stage.ledger), "--output", "json").out)
+    assert [one["wave"] for one in report["decisions"]] == [1, 2]
+    assert "limit: wave 1, go" in stage.bulk("why", str(stage.ledger), service_id(2)).out
+    assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
+@THREE_REGIONS
+def test_waves_by_region_go_region_by_region(stage: Stage) -> None:
+    """In the order of the plan, although each region is a lane of its own."""
+    job = stage.job(in_regions(), waves="region")
+    plan = " ".join(stage.bulk("plan", job).out.split())
+    assert "1: 3 services (cn-north-4); 2: 3 services (cn-south-1); 3: cn-east-3, the other 3" in plan
+    assert stage.apply(job).code == ExitCode.OK
+    assert regions_of(stage) == [region for region in REGIONS for _ in range(3)]
+
+
+def test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go(stage: Stage) -> None:
+    """Sticky, with 6; lifting it lets the next wave go, which is judged again."""
+    job = stage.job(wide(range(1, 11)), waves="2,2", concurrency=1)
+    stage.order(faults={"rules": [REFUSED | {"nth": 3}]})
+    first = stage.apply(job)
+    assert first.code == ExitCode.SAFETY_LIMIT
+    assert "1 of the 2 services of wave 2 did not end as asked" in first.err
+    assert len(stage.applied) == 3
+    assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
+    stage.order(faults={})
+    ended = stage.apply(job, "--despite", f"{stop_in(first.err)}:known")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert stage.outcomes() == {"applied": 9, "failed": 1}
+    assert [(one["what"], one.get("wave")) for one in stage.records("decision")] == [
+        ("wave", 1),
+        ("stop", 2),
+        ("despite", None),
+    ]
+
+
+def test_a_run_without_waves_decides_nothing(stage: Stage) -> None:
+    """Nothing of waves is in its ledger, and its digest is that of before."""
+    job = stage.job(wide(range(1, 4)))
+    plain = orjson.loads(stage.bulk("plan", job, "--output", "json").out)
+    assert plain["waves"] == []
+    in_waves = orjson.loads(stage.bulk("plan", job, "--waves", "1", "--output", "json").out)
+    half = orjson.loads(stage.bulk("plan", job, "--waves", "34%", "--output", "json").out)
+    assert in_waves["digest"] == half["digest"] != plain["digest"]
+    assert stage.apply(job).code == ExitCode.OK
+    assert stage.records("decision") == []
