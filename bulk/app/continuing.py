@@ -62,15 +62,14 @@ def next_session(
         asked, _ = job_of_ledger(progress, flags)
     is_moved = asked.where.target not in (in_force.where.target, began.where.target)
     elsewhere = frozenset(_elsewhere(ledger, asked, source, is_moved=is_moved))
-    plan = progress.footprint
-    found = edits(asked, in_force, began, plan, elsewhere=elsewhere, may_fail_more=bool(despite))
+    is_lifting = bool(despite)
+    found = edits(asked, in_force, began, progress.footprint, elsewhere=elsewhere, may_fail_more=is_lifting)
     lifting = _lifting(despite, found.job, in_force)
     command = f"`{without_variables(found.kept, env)}{endpoint_in_force.apply_command(ledger.path)}{lifting}`"
     if source:
         _must_be_of(source, ledger, command)
     _, endpoint = job_of_ledger(progress, {"endpoint": found.job.where.endpoint})
-    message = "; ".join(map(str, found.taken))
-    notes = (Note(about="settings", message=message),) if message else ()
+    notes = (Note(about="settings", message="; ".join(map(str, found.taken))),) if found.taken else ()
     refusal = _refusal(source, ledger, found, command) if found.refused else None
     given |= before
     return NextSession(

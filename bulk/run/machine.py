@@ -33,7 +33,7 @@ from bulk.run.course import Course
 from bulk.run.drift import against_plan
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
-from bulk.run.lane import Lane, pushed_back
+from bulk.run.lane import pushed_back
 from bulk.run.last_look import LastLook
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
@@ -98,7 +98,10 @@ class Machine:
         """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
         progress = self._progress
         self._course.begin()
-        lanes = [self._lane_for(target) for target in progress.targets]
+        keys = map(
+            self._lane_of.get, progress.targets
+        )  # None for a target that the plan refused: it is unusable
+        lanes = [self.lanes[key] if key else None for key in keys]
         self._board.enter([lane.number if lane else 0 for lane in lanes])
         rows_of = [lane.rows.append if lane else _passed_over for lane in lanes]
         target_of, opened = progress.target_of, progress.open
@@ -113,11 +116,6 @@ class Machine:
         for target in progress.accepted & self._lane_of.keys():
             self._gates.denials.accept(self._lane_of[target].account)
         self._course.stop(self._gates.budget.begin())
-
-    def _lane_for(self, target: Target) -> Lane | None:
-        """Return the lane of a target; None for one that the plan refused, since it cannot be used."""
-        key = self._lane_of.get(target)
-        return self.lanes[key] if key else None
 
     def _take_up(self, row: int, *, is_in_doubt: bool) -> None:
         work = self._board.begin(row, self._limits.tries, is_in_doubt=is_in_doubt)

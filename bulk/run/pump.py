@@ -55,6 +55,21 @@ async def _raised(error: Exception) -> None:
     raise error
 
 
+def _left_for(machine: Machine) -> Mapping[BrakeReason, list[str]]:
+    """Return why rows are left: cut lanes, and services that cannot be read; by reason."""
+    cuts: dict[Stop, list[LaneName]] = defaultdict(list)
+    for key, lane in machine.lanes.items():
+        if lane.cut:
+            cuts[lane.cut].append(key)
+    named: dict[BrakeReason, list[str]] = defaultdict(list)
+    for cut, keys in cuts.items():  # those of one refused key are cut for one reason
+        lanes = "" if len(machine.lanes) == 1 else f"{', '.join(map(str, keys))}: "
+        named[cut.reason].append(f"{lanes}{cut.message}")
+    if machine.unread:
+        named[BrakeReason.UNREADABLE] += machine.unread
+    return named
+
+
 class Pump:
     """Applies the plan in a ledger to its fleets, from wherever an earlier session stopped."""
 
@@ -114,7 +129,10 @@ class Pump:
         finally:
             self._has_ended = True
         await self._ledger.flush()
-        self._pull_for_cut_lanes()
+        if self._machine.undrained:
+            self._brake.add_to_signal(self._machine.undrained)
+        for reason, messages in _left_for(self._machine).items():
+            self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
 
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
@@ -155,23 +173,6 @@ class Pump:
         self._deadlines.now()  # a drain has its time from here on
         self._machine.stop(Stop(self._brake.reasons[0], self._brake.message))
         self._drain_soon()
-
-    def _pull_for_cut_lanes(self) -> None:
-        """Have the brake name the lanes that were cut and the services that could not be read, by reason."""
-        cuts: dict[Stop, list[LaneName]] = defaultdict(list)
-        for key, lane in self._machine.lanes.items():
-            if lane.cut:
-                cuts[lane.cut].append(key)
-        named: dict[BrakeReason, list[str]] = defaultdict(list)
-        for cut, keys in cuts.items():  # those of one refused key are cut for one reason
-            lanes = "" if len(self._machine.lanes) == 1 else f"{', '.join(map(str, keys))}: "
-            named[cut.reason].append(f"{lanes}{cut.message}")
-        named[BrakeReason.UNREADABLE] += self._machine.unread
-        if self._machine.undrained:
-            self._brake.add_to_signal(self._machine.undrained)
-        for reason, messages in named.items():
-            if messages:
-                self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
 
     # The effects
 
