@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, MutableSequence
 from dataclasses import replace
 from math import inf
+from typing import assert_never
 
 from bulk.ledger.decisions import word_of
 from bulk.ledger.records import (
@@ -116,7 +117,7 @@ class Course:
         self.gates.budget.accepted()
         account = lane.key.account
         if self.gates.denials.accept(account):
-            self._end_denied(row for row in self.board.denied if self.lane(row).key.account == account)
+            self._end_denied(account)
 
     def denied(self, row: int, verdict: Denied) -> None:
         """Learn from a 403 about the others of its key."""
@@ -129,6 +130,8 @@ class Course:
                 self.board.ask(Probe(self.board.target(row)))
             case Denial.NOTHING:
                 pass
+            case _ as never:
+                assert_never(never)
 
     def end_denied_if_nothing_else_goes(self) -> None:
         """Let denied rows fail once no other PUT can show any more what their 403 is about."""
@@ -146,10 +149,10 @@ class Course:
                 message = f"{why}, and no other may go that could show whether the key may change anything"
                 self.cut(lane.key, Stop(BrakeReason.ABORTED, message))
 
-    def _end_denied(self, rows: Iterable[int]) -> None:
-        for row in list(rows):
-            if row in self.board.denied:  # the end of one may have cut its lane
-                self.follow(row, denied(self.board.works[row]))
+    def _end_denied(self, account: str) -> None:
+        """End the denied rows of a key, one by one: the end of one may leave others."""
+        while row := next((row for row in self.board.denied if self.lane(row).key.account == account), 0):
+            self.follow(row, denied(self.board.works[row]))
 
     # What follows for others
 

@@ -319,11 +319,11 @@ async def test_a_run_writes_its_summary_when_its_plan_is_complete_for_each_segme
     path = tmp_path / "run.ledger.jsonl"
     async with LedgerFile.create(path, now=NOW) as file:
         for record in (run_record(), change(1), planned(change(1))):
-            await file.write(record)
+            await file.commit(record)
         assert written == []
         await file.publish()
         for number in range(20):
-            await file.write(Note(about="x", message=f"{number}" + "m" * 500))
+            await file.commit(Note(about="x", message=f"{number}" + "m" * 500))
             if file._summary and file._summary._writing:
                 file._summary._writing.result()
     assert written[0] == 4
@@ -336,7 +336,7 @@ async def test_a_run_writes_its_summary_when_its_plan_is_complete_for_each_segme
     monkeypatch.setattr(summary_file, "LEDGER_BYTES_MIN", 10**6)
     path_of(path).unlink()
     async with LedgerFile.open(path, now=NOW) as file:
-        await file.write(Note(about="x", message="m" * 9_000))
+        await file.commit(Note(about="x", message="m" * 9_000))
     assert not path_of(path).exists()
 
 
@@ -346,7 +346,7 @@ async def test_a_run_that_goes_on_from_its_summary_writes_one_that_fits(run: Pat
         async with LedgerFile.open(run, now=NOW) as file:
             assert file._summary
             assert file._summary._written_bytes
-            await file.write(Note(about="x", message="m" * 700 * number))
+            await file.commit(Note(about="x", message="m" * 700 * number))
         found = by_summary(run, every_byte=True)
         assert found
         assert found[0] == fold(run)
@@ -366,7 +366,7 @@ async def test_a_summary_that_cannot_be_written_fails_no_run(
         case _:
             monkeypatch.setattr(summary_file, "packed", lambda _: 1 / 0)
     async with LedgerFile.open(run, now=NOW) as file:
-        await file.write(Note(about="x", message="m"))
+        await file.commit(Note(about="x", message="m"))
     assert not path_of(run).exists()
     assert fold(run).notes
     assert partial_of(path_of(run)).exists() is (trouble == "no folder")
@@ -386,7 +386,7 @@ async def test_a_ledger_that_somebody_writes_to_as_it_is_opened_gets_no_summary(
     monkeypatch.setattr(Segments, "of", lambda fd, size: (os.utime(run, ns=(1, 1)), segments_of(fd, size))[1])
     monkeypatch.setattr(LedgerFile, "_point", touched)
     async with LedgerFile.open(run, now=NOW) as file:
-        await file.write(Note(about="x", message="m"))
+        await file.commit(Note(about="x", message="m"))
     assert not path_of(run).exists()
 
 
@@ -463,6 +463,6 @@ async def test_a_summary_that_was_written_in_part_is_passed_over_and_taken_away(
         with opened(run) as file:
             assert file.progress == progress
     async with LedgerFile.open(run, now=NOW) as file:
-        await file.write(Note(about="x", message="m"))
+        await file.commit(Note(about="x", message="m"))
     assert by_summary(run, every_byte=True)
     assert not partial_of(path_of(run)).exists()

@@ -69,6 +69,15 @@ def audited(*records: Record) -> tuple[Audit, Breach | None]:
     return audit, audit.breach_at_end()
 
 
+def test_rows_may_stand_in_any_order_of_their_numbers() -> None:
+    """A plan goes in the order in which a port is released before it is taken."""
+    audit, breach = audited(
+        run_record(), change(2), change(1), KEPT, planned(change(2), change(1), KEPT), *PLAN[5:]
+    )
+    assert breach is None
+    assert audit.proofs()
+
+
 def test_a_true_story_proves_every_promise_with_its_figures() -> None:
     """Throttling, a doubt, a resume after a death, a conflict found later: all of it is legal."""
     audit, breach = audited(

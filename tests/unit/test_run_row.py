@@ -1,0 +1,79 @@
+"""What single events mean for single rows, where whole runs hardly ever come."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bulk.ledger.row_life import NOT_BEGUN
+from bulk.model import Abort, Change, Done, Listed, ModifyBody, Reply, ServiceId
+from bulk.run.board import Board
+from bulk.run.budget import Budget
+from bulk.run.drift import against_plan
+from bulk.run.interfaces import Limits
+from bulk.run.row import Suspicion, Work, checked, looked_again, read_back
+from bulk.run.stages import Place
+from tests.fakes import FixedDice
+from tests.values import change, ports
+
+LIMITS = Limits(workers=1)
+NO_KEY = Abort(reply=Reply(http=401, code="APIGW.0301"), hint="check the key")
+
+
+def plan_of(planned: Change) -> Any:
+    """Return a plan of one row whose PUT is not plain."""
+    return SimpleNamespace(
+        progress=SimpleNamespace(order=[planned.row]),
+        plain_put=lambda _: None,
+        change=lambda _: planned,
+        matches_snapshot=lambda *_: False,
+    )
+
+
+def work_on(planned: Change) -> Work:
+    """Return the work on a row that has not begun."""
+    return Work(plan_of(planned), planned.row, NOT_BEGUN)
+
+
+def test_a_key_refused_at_a_look_leaves_the_row_and_ends_its_key() -> None:
+    """Nothing is known of the service, and nothing was sent."""
+    turn = looked_again(work_on(change(1)), NO_KEY, frozenset())
+    assert turn.to is Place.LEFT
+    assert "APIGW.0301" in turn.refused_key
+
+
+def test_a_key_refused_at_the_last_look_keeps_the_outcome() -> None:
+    """What is on record stays so; its lane is cut."""
+    turn = checked(change(1), {"outcome": "applied", "attempts": 1}, NO_KEY, Suspicion(None), LIMITS)
+    assert (turn.to, turn.records) == (Place.DONE, ())
+    assert turn.refused_key
+
+
+def test_a_doubt_without_a_service_before_is_never_taken_for_unchanged() -> None:
+    """A format 2 plan may have none: what is not as asked is a conflict, and no PUT goes once more."""
+    planned = replace(change(1), before=None, body=ModifyBody(ports=ports(1)))
+    live = replace(change(1).before or pytest.fail("no service"), ports=ports(9))
+    found, dice = Done(reply=Reply(), state=live), FixedDice()
+    turn = read_back(work_on(planned), found, LIMITS, dice, frozenset(), frozenset())
+    assert turn.to is Place.ENDED
+
+
+def test_a_service_whose_hash_is_that_of_a_row_is_not_taken_for_its_own() -> None:
+    """Two ids may share a hash: the id decides."""
+    planned = change(1)
+    other = replace(planned.before or pytest.fail("no service"), id=ServiceId("another"))
+    found = against_plan(plan_of(planned), 1, Listed.of(other), is_parked=False, noticed=frozenset())
+    assert found == (False, None)
+
+
+def test_a_move_that_the_table_does_not_have_is_a_bug() -> None:
+    """No row gets anywhere by a way that nobody thought of."""
+    with pytest.raises(AssertionError, match="row 1 cannot go from UNSEEN to FLYING"):
+        Board(plan_of(change(1)), (), 60.0).move(1, Place.FLYING)
+
+
+def test_before_one_is_accepted_the_hold_says_how_many_may_be_in_flight() -> None:
+    """Without max_failures ten first PUTs at a time find out whether the job is wrong."""
+    board: Any = SimpleNamespace()
+    assert "until one PUT is accepted" in Budget(board, None).hold().detail
