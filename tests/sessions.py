@@ -60,9 +60,9 @@ class Session:
             patience=patience,
             limits=self.limits,
             closes_at=self.closes_at,
-            each_tick=self.each_tick,
         )
         self.run_at_work = Pump(context)
+        self.run_at_work.on_tick(self.each_tick)
         return self.run_at_work
 
     async def run(self) -> "Session":

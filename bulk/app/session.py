@@ -13,6 +13,7 @@ from pathlib import Path
 from signal import SIGINT, Signals
 from typing import Protocol
 
+from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment
 from bulk.app.forecast import WORKERS_MAX, forecast
@@ -23,6 +24,7 @@ from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
 from bulk.app.wave_plans import planned_waves, wave_plan
 from bulk.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
+from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, End, Note, PaceRecord, Session, target_of
@@ -71,6 +73,11 @@ class Watched:
         for budget, pace in self.paces.items():
             if (wait := pace.reason()).hold is not Hold.RATE:
                 yield budget.kind, wait
+
+    def waits(self) -> Iterator[tuple[str, Wait]]:
+        """Return what waits, in words, and for what."""
+        yield from self.holds()
+        yield from (("rows", wait) for wait in self.row_holds())
 
     def rates_per_s(self) -> Iterator[float]:
         """Return how fast the writes may go now, lane by lane."""
@@ -167,7 +174,10 @@ async def work_on(
         closes_at=closes_at.timestamp() if closes_at else inf,
         closed=f"the window ended at {moment(closes_at.isoformat(), environment.zone)}" if closes_at else "",
     )
-    await _run_watched(context, ledger, connections, environment, operator)
+    if pause := decided(progress.decisions).pause:
+        tell = shlex.join(["bulk", "tell", str(ledger.path), "unpause"])
+        operator.notify(f"paused by {pause.who}: nothing begins before `{tell}`")
+    await _run_watched(context, ledger, connections, environment, operator, job)
     connections.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
@@ -282,6 +292,7 @@ async def _run_watched(
     connections: Connections[Client],
     environment: Environment,
     operator: Operator,
+    job: Job,
 ) -> None:
     """Run to the end, or until a signal, while the operator looks on."""
     run, brake = Pump(context), context.brake
@@ -295,6 +306,17 @@ async def _run_watched(
         paces=connections.paces,
         row_holds=run.holds,
         lanes={target: client.lane for target, client in context.clients.items()},
+    )
+    run.on_tick(
+        Attendant(
+            run,
+            ledger,
+            brake,
+            now=watched.now,
+            waits=watched.waits,
+            own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
+            has_window=job.window is not None,
+        )
     )
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
         await _run(run, ledger, brake)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from bulk.app.session import Watched
 from bulk.cli import output
+from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress
 from bulk.model import Action, LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
@@ -169,6 +170,8 @@ def status_line(watched: Watched, per_s: float, left_s: float | None = None) -> 
     parts = [f"{figure(ended)}/{figure(changes)}{share}"]
     allowed = (f"{rate_per_s:.3g}/s allowed" for rate_per_s in watched.rates_per_s())
     parts.append(", ".join([f"{per_s:.1f}/s", *allowed, *map(noise_text, watched.noises())]))
+    if rate := decided(progress.decisions).rate:
+        parts.append(f"at most {rate.rate_per_s:g}/s by {rate.who}")
     if left_s is None:
         left_s = (changes - ended) / per_s if per_s > 0 else inf
     if ended < changes and left_s < inf:
@@ -176,8 +179,7 @@ def status_line(watched: Watched, per_s: float, left_s: float | None = None) -> 
     parts.extend(_not_applied(progress))
     if progress.refusals:
         parts.append(f"throttled {figure(progress.refusals)}")
-    parts.extend(f"{kind} wait for {wait_text(wait)}" for kind, wait in watched.holds())
-    parts.extend(f"rows wait for {wait_text(wait)}" for wait in watched.row_holds())
+    parts.extend(f"{who} wait for {wait_text(wait)}" for who, wait in watched.waits())
     return printable(" | ".join(parts))
 
 

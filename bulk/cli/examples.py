@@ -26,6 +26,13 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk status move.csv", "the latest run of a job"),
         ("bulk status move.csv --output json", "for a monitor"),
     ),
+    "tell": (
+        ("bulk tell move.csv", "what is in force, and who said so"),
+        ('bulk tell move.csv pause --because "a call"', "send nothing new"),
+        ("bulk tell move.csv unpause", "go on"),
+        ("bulk tell move.csv rate 5/s", "go slower; rate auto: as before"),
+        ("bulk tell move.csv stop", "end it; it stays stopped"),
+    ),
     "report": (
         ("bulk report move.csv", "what needs a person, and the totals"),
         ("bulk report move.csv --output html > run.html", "a page for the board"),

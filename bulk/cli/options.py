@@ -132,6 +132,14 @@ RunAndService = Annotated[
         help=f"{_A_RUN} Then a service: its name, its id, or the id's first characters.",
     ),
 ]
+RunAndCommand = Annotated[
+    list[str],
+    Argument(
+        metavar="RUN [COMMAND]",
+        help="A run: its ledger, or a job, which means its latest run. Then what it is told: `pause`, "
+        "`unpause`, `stop`, `rate 5/s` (PUTs of each lane) or `rate auto` (as the job has it).",
+    ),
+]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
 
 _IDS: dict[str, Any] = {
@@ -198,6 +206,15 @@ Retrying = Annotated[
         help="Of a finished RUN (a ledger, or a job's latest run): plan the rows anew that it left failed, "
         "drifted, in conflict or blocked, as a run of their own.",
         variable=None,
+    ),
+]
+Because = Annotated[
+    str,
+    flag(
+        "--because",
+        group=Group.WHAT,
+        metavar="TEXT",
+        help="Why, for whoever reads the run: it is on record with your name.",
     ),
 ]
 ExpectDigest = Annotated[

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bulk.ledger.records import Json, PaceRecord, decision_of, pace_of
+from bulk.ledger.records import DecisionKind, Json, PaceRecord, decision_of, pace_of
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
 from bulk.pacing.describe import limit_text, noise_text, wait_text
@@ -66,10 +66,13 @@ def _lane_text(pace: PaceRecord) -> str:
 def decision_text(record: Json) -> str:
     """Return a `decision` as `operator ann on bastion1: pause (bridge call) [c7f2]`."""
     decision = decision_of(record)
-    wave = "" if decision.wave is None else f" {decision.wave}"
+    figure = "" if decision.wave is None else f" {decision.wave}"
+    if decision.what == DecisionKind.RATE:
+        figure = " auto" if decision.rate_per_s is None else f" {decision.rate_per_s:g}/s"
+    reason = "; ".join(filter(None, (decision.reason, decision.ledger)))
     return (
         f"{decision.by}{decision.user and f' {decision.user}'}{decision.host and f' on {decision.host}'}: "
-        f"{decision.what}{wave}{f', {decision.ruling}' if decision.ruling else ''} "
-        f"({decision.reason}{decision.ledger and f'; {decision.ledger}'})"
+        f"{decision.what}{figure}{f', {decision.ruling}' if decision.ruling else ''}"
+        f"{reason and f' ({reason})'}"
         f"{decision.id and f' [{decision.id}]'}"
     )

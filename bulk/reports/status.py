@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, tzinfo
 from enum import StrEnum
+from math import inf
 from typing import Any
 
-from bulk.ledger.decisions import decided
+from bulk.ledger.decisions import Decided, StandingWord, decided
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json
 from bulk.model import Outcome
@@ -91,6 +92,8 @@ def lines(
         yield from _last_word(progress, state, zone)
     known = decided(progress.decisions)
     stops = known.stops
+    if state is not State.FINISHED:
+        yield from _words(known, zone)
     for stop in stops:
         yield text(
             printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"),
@@ -105,6 +108,15 @@ def lines(
         yield from map(text, ways_on(progress, ledger, flag))
     else:
         yield from _next(state, f"bulk apply {ledger}{flag}")
+
+
+def _words(known: Decided, zone: tzinfo) -> Iterator[Line]:
+    """Yield the pause and the rate that a person has in force."""
+    if known.pause:
+        yield text(printable(f"paused by {known.pause.who} at {moment(known.pause.at, zone)}"), Style.BAD)
+    if known.rate:
+        at = moment(known.rate.at, zone)
+        yield text(printable(f"at most {known.rate_per_s:g}/s by {known.rate.who} at {at}"), Style.STRONG)
 
 
 def _where(progress: Progress) -> Iterator[Line]:
@@ -192,7 +204,7 @@ def _next(state: State, resume: str) -> Iterator[Line]:
 
 def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Json:
     """Return the status for machines."""
-    counts = progress.counts()
+    counts, known = progress.counts(), decided(progress.decisions)
     return {
         "state": state_of_run(progress, alive=alive),
         "rolled_back_by": rolled_back_by or None,
@@ -209,6 +221,16 @@ def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Jso
         "last_at": progress.last_at,
         "stops": [
             {"id": stop.id, "at": stop.at, "by": stop.by, "cause": stop.cause, "reason": stop.reason}
-            for stop in decided(progress.decisions).stops
+            for stop in known.stops
         ],
+        "pause": _word_json(known.pause),
+        "rate": _word_json(known.rate),
     }
+
+
+def _word_json(word: StandingWord | None) -> Json | None:
+    """Return what a person has in force; of a rate with its figure."""
+    if word is None:
+        return None
+    rate = {} if word.rate_per_s == inf else {"rate_per_s": word.rate_per_s}
+    return {"by": word.by, "at": word.at, "reason": word.reason, **rate}

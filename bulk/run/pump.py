@@ -44,8 +44,6 @@ class RunContext:
     closes_at: float = inf
     closed: str = "the window ended"
     """The wall clock's second from which on nothing begins any more."""
-    each_tick: Callable[[], object] = lambda: None
-    """Is called twice a second while the run is at work."""
 
 
 _NAMED_MAX = 10
@@ -94,7 +92,7 @@ class Pump:
             drain_s=context.drain_s,
             on_gap=self._machine.gap,
         )
-        self._each_tick = context.each_tick
+        self._each_tick: Callable[[], object] = lambda: None
         self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], LaneName] = {}
@@ -139,10 +137,19 @@ class Pump:
         if hold := self._machine.turns.hold():
             yield hold
 
+    def on_tick(self, listener: Callable[[], object]) -> None:
+        """Have `listener` called twice a second while the run is at work."""
+        self._each_tick = listener
+
     def obey(self, word: Decision) -> None:
         """Have what a person says written down, and let it be in force."""
         self._machine.obey(word)
-        self._drain_soon()
+        self._drain()
+        self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Have what was written down made durable, though nothing else may be sent for long."""
+        self._spawn(self._ledger.flush())
 
     @property
     def pause(self) -> StandingWord | None:

@@ -72,6 +72,15 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{SCENARIOS}rollback.py::test_what_somebody_changed_since_is_left_alone",
         f"{SCENARIOS}rollback.py::test_a_run_that_was_rolled_back_in_part_is_not_gone_on_with_either",
     ),
+    "I want to slow down, pause or stop a run at work": (
+        f"{SCENARIOS}tell.py::test_a_pause_holds_a_run_until_its_end_and_everything_shows_it",
+        f"{SCENARIOS}tell.py::test_a_pause_lasts_over_the_death_of_sessions",
+        f"{SCENARIOS}tell.py::test_a_stop_ends_with_6_and_stays_so_until_a_person_lifts_it",
+        f"{SCENARIOS}tell.py::test_what_only_holds_back_is_kept_for_the_next_session_and_nothing_else_is",
+        f"{SCENARIOS}tell.py::test_what_cannot_be_taken_is_refused_and_not_written",
+        f"{UNIT}attending.py::test_without_a_window_a_session_waits_12_h_for_the_end_of_a_pause",
+        f"{UNIT}run_words.py::test_what_a_parked_service_waits_for_is_finished_first",
+    ),
     "the file is not what it seems": (
         f"{UNIT}files.py::test_a_workbook_is_to_be_saved_as_csv",
         "tests/scenarios/test_bad_jobs.py::test_check_tells_a_bad_job_and_ends_with_3",

@@ -11,11 +11,12 @@ from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
 from bulk.cli.verbs.show import report, status
+from bulk.cli.verbs.tell import tell
 from bulk.cli.verbs.why import why
 
 PHASES = {
     "Before": (check, plan, export, rehearse),
-    "During": (apply, status),
+    "During": (apply, status, tell),
     "After": (report, why, audit, rollback),
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""

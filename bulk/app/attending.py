@@ -1,0 +1,135 @@
+"""Attending a run at work: a person's commands, and a note of whatever it waits for longer than a moment."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import inf
+
+from bulk.ledger.command_file import CommandReader, beside
+from bulk.ledger.commands import ANSWERS_MAX, Command, answer
+from bulk.ledger.decisions import Decided, decided
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Note, record_json
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Hold, Wait
+from bulk.pacing.describe import wait_text
+from bulk.reports.words import duration
+from bulk.run.brake import Brake
+from bulk.run.pump import Pump
+
+EVERY_S = 1.0
+HOLD_S, AGAIN_S = 5.0, 30.0
+"""How long something is waited for before that is noted, and how often it is noted again while it lasts."""
+PAUSE_S_MAX = 12 * 3600.0
+"""How long a session without a window waits for the end of a pause."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """Something that is waited for since then (monotonic s), and when that was noted last."""
+
+    words: str
+    since: float
+    noted_at: float = -inf
+
+
+class Holds:
+    """What a run waits for, as notes: after `HOLD_S`, every `AGAIN_S`, and once it is over."""
+
+    def __init__(self) -> None:
+        self._held: dict[tuple[str, Hold, int | None], _Held] = {}
+
+    def notes(self, waits: Iterator[tuple[str, Wait]], now: float) -> Iterator[Note]:
+        """Yield what is to be written down of what is waited for now."""
+        present = {(who, wait.hold, wait.row): wait for who, wait in waits}
+        for key in self._held.keys() - present.keys():
+            held = self._held.pop(key)
+            if held.noted_at > -inf:
+                yield _note(f"no longer: {held.words} (it took {duration(now - held.since)})")
+        for (who, hold, row), wait in present.items():
+            words = f"{who} wait for {wait_text(wait)}"
+            held = self._held.setdefault((who, hold, row), _Held(words, now))
+            if now - held.since >= HOLD_S and now - held.noted_at >= AGAIN_S:
+                held.noted_at = now
+                yield _note(f"{words}, for {duration(now - held.since)}")
+
+
+def _note(words: str) -> Note:
+    return Note(about="hold", message=words)
+
+
+class Attendant:
+    """Is called twice a second, and once a second does what there is to do; never on the way of a row."""
+
+    def __init__(
+        self,
+        run: Pump,
+        ledger: LedgerFile,
+        brake: Brake,
+        *,
+        now: Callable[[], float],
+        waits: Callable[[], Iterator[tuple[str, Wait]]],
+        own_per_s: float,
+        has_window: bool,
+    ) -> None:
+        """Take the run, the monotonic clock, what waits, and the job's own rate (infinity: to be found)."""
+        self._run = run
+        self._ledger = ledger
+        self._brake = brake
+        self._now = now
+        self._waits = waits
+        self._own_per_s = own_per_s
+        self._has_window = has_window
+        self._commands = CommandReader(ledger.path)
+        self._said = list(ledger.progress.decisions)
+        """Decisions that commands may be about, of this session also those that are not on disk yet."""
+        self._session = ledger.progress.begun
+        self._noted = {note.get("message") for note in ledger.progress.notes}
+        self._holds = Holds()
+        self._next_at = -inf
+        self._paused_since = inf
+
+    def __call__(self) -> None:
+        """Answer new commands, note what is waited for, and end a pause that lasts too long."""
+        if (now := self._now()) < self._next_at:
+            return
+        self._next_at = now + EVERY_S
+        for said in self._commands.new():
+            if isinstance(said, Command):
+                self._answer(said)
+            else:
+                self._note_once(said)
+        for note in self._holds.notes(self._waits(), now):
+            self._append(note)
+        self._end_a_long_pause(now)
+
+    def _answer(self, command: Command) -> None:
+        in_force = self._in_force()
+        if command.id in in_force.ids:
+            return
+        if len(self._said) >= ANSWERS_MAX:
+            name = beside(self._ledger.path).name
+            self._note_once(f"{ANSWERS_MAX:,} decisions are on record: {name} is ignored from here on")
+            return
+        word = answer(command, in_force, session=self._session, own_per_s=self._own_per_s)
+        self._said.append({"at": "", **record_json(word)})
+        self._run.obey(word)
+
+    def _in_force(self) -> Decided:
+        return decided(self._said)
+
+    def _note_once(self, words: str) -> None:
+        """Note something unless that is on record, since each session reads the file from its beginning."""
+        if words not in self._noted:
+            self._noted.add(words)
+            self._append(Note(about="commands", message=words))
+
+    def _append(self, note: Note) -> None:
+        self._ledger.append(note)
+        self._run.flush_soon()
+
+    def _end_a_long_pause(self, now: float) -> None:
+        pause = self._run.pause
+        self._paused_since = min(self._paused_since, now) if pause else inf
+        if pause and not self._has_window and now - self._paused_since >= PAUSE_S_MAX:
+            message = f"paused for {duration(PAUSE_S_MAX)} by {pause.who}; the pause stays in force"
+            self._brake.pull(BrakeReason.PAUSED, message)

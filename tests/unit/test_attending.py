@@ -1,0 +1,108 @@
+"""What an attendant does once a second: holds that last are noted, and a pause has an end."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bulk.app.attending import AGAIN_S, HOLD_S, PAUSE_S_MAX, Attendant, Holds
+from bulk.ledger.command_file import add
+from bulk.ledger.commands import ANSWERS_MAX, Command
+from bulk.ledger.file import fold
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind
+from bulk.ledger.stops import BrakeReason
+from bulk.model import Hold, Outcome, Wait
+from tests.sessions import Session, prepared, rows
+
+PAUSE = Decision(by=DecidedBy.OPERATOR, what="pause", reason="", user="ann", host="h", id="a")
+BUDGET = ("rows", Wait(hold=Hold.BUDGET, detail="at most 2 in flight"))
+
+
+def seconds(count: int) -> Iterator[float]:
+    """Yield so many seconds, one by one."""
+    yield from map(float, range(count))
+
+
+def test_a_hold_is_noted_after_5_s_then_every_30_s_and_when_it_is_over() -> None:
+    """Whatever of it changes but for its kind and row."""
+    holds, noted = Holds(), []
+    for now in seconds(70):
+        noted += [(now, note.message) for note in holds.notes(iter([BUDGET]), now)]
+    noted += [(70.0, note.message) for note in holds.notes(iter([]), 70.0)]
+    assert [now for now, _ in noted] == [HOLD_S, HOLD_S + AGAIN_S, HOLD_S + 2 * AGAIN_S, 70.0]
+    assert noted[0][1].startswith("rows wait for the failure budget: at most 2 in flight, for 5")
+    assert noted[-1][1].startswith("no longer: rows wait for the failure budget")
+
+
+def test_a_short_hold_is_not_noted() -> None:
+    """Nor one that comes and goes."""
+    holds = Holds()
+    for now in seconds(60):
+        waits = [BUDGET] if now % 5 else []
+        assert list(holds.notes(iter(waits), now)) == []
+
+
+async def attended(session: Session, *, has_window: bool) -> None:
+    """Let a session run to its end with an attendant, whose clock goes on by seven hours with each tick."""
+    async with session.ledger:
+        run, hours = session.pump(), iter(range(0, 1000, 7))
+        attendant = Attendant(
+            run,
+            session.ledger,
+            session.brake,
+            now=lambda: next(hours) * 3600.0,
+            waits=lambda: iter(()),
+            own_per_s=20.0,
+            has_window=has_window,
+        )
+        ticks: list[Any] = []
+
+        def tick() -> None:
+            ticks.append(None)
+            attendant()
+            if len(ticks) == 4:
+                session.brake.pull(BrakeReason.WINDOW, "the window ended")
+
+        run.on_tick(tick)
+        await run()
+
+
+async def test_without_a_window_a_session_waits_12_h_for_the_end_of_a_pause(tmp_path: Path) -> None:
+    """Then it ends with 10; the pause stays in force."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.ledger.append(PAUSE)
+    await session.ledger.flush()
+    await attended(session, has_window=False)
+    assert session.brake.reasons == (BrakeReason.PAUSED,)
+    assert session.brake.message == "paused for 12 h by ann on h; the pause stays in force"
+    assert PAUSE_S_MAX == 12 * 3600
+    assert session.outcomes == [Outcome.NOT_ATTEMPTED] * 2
+
+
+async def test_in_a_window_only_its_end_ends_a_pause(tmp_path: Path) -> None:
+    """The clock of the window goes on."""
+    session = await prepared(tmp_path, rows(1, 2))
+    session.ledger.append(PAUSE)
+    await session.ledger.flush()
+    await attended(session, has_window=True)
+    assert session.brake.reasons == (BrakeReason.WINDOW,)
+
+
+async def test_a_run_with_too_many_decisions_takes_no_commands_and_says_so(tmp_path: Path) -> None:
+    """Once; its ledger stays readable."""
+    session = await prepared(tmp_path, rows(1, 2))
+    for _ in range(ANSWERS_MAX):
+        session.ledger.append(PAUSE)
+    await session.ledger.flush()
+    for number in range(3):
+        command = Command(
+            id=f"x{number}",
+            what=DecisionKind.UNPAUSE,
+            session=session.ledger.progress.begun,
+            user="u",
+            host="h",
+        )
+        add(session.ledger.path, command)
+    await attended(session, has_window=False)
+    progress = fold(session.ledger.path)
+    assert len(progress.decisions) == ANSWERS_MAX
+    assert sum("is ignored from here on" in note.get("message", "") for note in progress.notes) == 1
