@@ -32,7 +32,7 @@ class Yes:
 
 
 def leading_to(simulator: Simulator, home: Path) -> Environment:
-    """Return surroundings whose credentials and endpoints are the simulator's."""
+    """Return an environment whose credentials and endpoints are the simulator's."""
     identity = simulator.identity
     keys = {"AK": identity.ak, "SK": identity.sk, "IAM_ENDPOINT": simulator.url}
     keys["REGION_VPCEP_CN_NORTH_4"] = simulator.url

@@ -77,7 +77,7 @@ async def apply_from(
 
 
 def _name_others(found: FoundRuns, operator: Operator) -> None:
-    """Name open runs beside the one that is gone on with."""
+    """Notify the person of other open runs beside the one that is continued."""
     for other in found.others:
         operator.notify(f"{other} is an open run of this job as well, an earlier one by its stamp")
 
@@ -112,7 +112,7 @@ async def _put_on_record(
 
 
 def _alone(rows_sha256: str, endpoint: ApiAddress, environment: Environment) -> AbstractContextManager[None]:
-    """Return what keeps other runs of the same rows away; each folder's simulator is an API of its own."""
+    """Return the lock against other runs of the same rows; each folder's simulator is an API of its own."""
     where = f"{endpoint.url} {endpoint.fleet}"
     return only_run_of(rows_sha256, where, state_folder(environment.env, environment.home))
 
@@ -179,7 +179,7 @@ def _must_not_be_rolled_back(path: Path, progress: Progress) -> None:
 
 
 def _left_for(plan: LedgerFile, despite: Sequence[Despite], environment: Environment) -> Leaving | None:
-    """Return how the stopped runs of its job are left for a plan that never ran; None for one that has."""
+    """Return the leaving of the job's stopped runs for a plan that never ran; None for a plan that has."""
     run = plan.progress.run
     if plan.progress.begun:
         return None

@@ -49,7 +49,7 @@ def audit_ledger(path: Path) -> Audited:
 
 
 def _looks_like_one(path: Path) -> bool:
-    """Return whether the first line has a sum, as every line of a ledger; an empty file passes as well."""
+    """Return whether a file looks like a ledger: its first line has a `sum`, or the file is empty."""
     try:
         with path.open("rb") as file:
             first = file.readline(LINE_BYTES_MAX)
@@ -136,7 +136,10 @@ def records_of(path: Path, service_id: str) -> tuple[Json, ...]:
 
 
 def _steps_of(path: Path, service_id: str) -> Iterator[Json]:
-    """Return the records of a ledger, each once it was folded; of changes the heads, of the service's all."""
+    """Yield the records of a ledger, each once it was folded; `change` records only as heads.
+
+    The `change` of this service is whole.
+    """
     progress = Progress()
     with reader_of(path, progress) as reader:
         for record in steps(path, progress):

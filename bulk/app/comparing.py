@@ -54,7 +54,10 @@ async def plan_ledger(
 async def _moved(
     reader: LedgerReader, connections: Connections[C], environment: Environment
 ) -> dict[int, ServiceState | None]:
-    """Return the rows left whose service is not what the plan saw, with what it is; None for gone."""
+    """Return the rows that have not ended and whose service differs from what the plan saw.
+
+    Each has the service as it is now, None where it is gone.
+    """
     moved: dict[int, ServiceState | None] = {}
 
     async def look(target: Target, rows: Iterable[int]) -> None:

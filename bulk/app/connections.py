@@ -37,7 +37,7 @@ class TargetClient(Generic[C]):
     """One target's client, and the lane and paces that it shares."""
 
     target: Target
-    """With its project_id looked up."""
+    """The target, with its project_id looked up."""
     client: C
     lane: LaneName
     reads: Limiter
@@ -66,9 +66,9 @@ class Connections(Generic[C]):
         self._settled: set[str] = set()
         """Warnings that were given, and hosts that may get credentials."""
         self._learned = LearnedLimits(state_folder(environment.env, environment.home))
-        self._contacts: dict[Target, TargetClient[C]] = {}
+        self._clients: dict[Target, TargetClient[C]] = {}
         self._regions: defaultdict[str, set[str]] = defaultdict(set)
-        """Of each profile, the regions that the job has."""
+        """For each profile the regions of the job's targets."""
         self.paces: dict[LimitOwner, Limiter] = {}
         self.notify: Callable[[LimitOwner, Pacing], None] = _ignored
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
@@ -81,7 +81,7 @@ class Connections(Generic[C]):
 
     async def client_of(self, target: Target) -> TargetClient[C]:
         """Return the client of a target; raises CredentialsError, UsageError, CannotRun."""
-        if target not in self._contacts:
+        if target not in self._clients:
             if not target.region:
                 raise UsageError(
                     "no region is known for rows that name none", hint="add --region, or a column `region`"
@@ -94,7 +94,7 @@ class Connections(Generic[C]):
             resolved = target._replace(project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
             lane = LaneName(host=host, region=target.region, account=client.account)
-            self._contacts[target] = self._contacts.setdefault(
+            self._clients[target] = self._clients.setdefault(
                 resolved,
                 TargetClient(
                     target=resolved,
@@ -104,14 +104,14 @@ class Connections(Generic[C]):
                     writes=self._pace(lane, RequestKind.WRITES),
                 ),
             )
-        return self._contacts[target]
+        return self._clients[target]
 
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of a target's credentials; raises CredentialsError, UsageError, CannotRun."""
         return await list_projects(**self._opening(target))
 
     def _opening(self, target: Target) -> dict[str, Any]:
-        """Return what opens the credentials of a target."""
+        """Return the arguments with which `connect` opens the credentials of a target."""
         return {
             "target": target,
             "wire": self._wire,
@@ -127,7 +127,7 @@ class Connections(Generic[C]):
         }
 
     def _approve(self, api: regions.Endpoint, found: Found, region: str) -> None:
-        """Pass on what is to be said of the credentials; raise UnnamedHost where they may not go to the API.
+        """Pass on the warning about the credentials; raise UnnamedHost where they may not go to the API.
 
         An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or
         variable, the credentials file, and the host's name typed.
@@ -153,7 +153,7 @@ class Connections(Generic[C]):
         return [(await self.client_of(target)).lane.host for target in targets]
 
     async def owners(self, targets: Collection[Target]) -> list[Owner]:
-        """Return whose each target is; names that are not known are asked for once for each profile."""
+        """Return the owner of each target; names that are not known are asked for once for each profile."""
         target_clients = [await self.client_of(target) for target in targets]
         unnamed = {
             each.target.profile: each.client for each in target_clients if not each.client.owner.project
@@ -179,7 +179,7 @@ class Connections(Generic[C]):
         return auto(learned.limit if learned else None)
 
     def keep_limits(self) -> None:
-        """Keep what was found out about the limits for the next run; those of a simulator mean nothing."""
+        """Keep the limits that this run found for the next run; those of a simulator mean nothing."""
         if self._is_practice:
             return
         for budget, pace in self.paces.items():

@@ -96,9 +96,9 @@ def _lifting(despite: Sequence[Despite], job: Job, in_force: Job) -> str:
 
 
 def without_variables(settings: Iterable[str], env: Mapping[str, str]) -> str:
-    """Return what stands before a command on a ledger that must not heed the variables of these settings.
+    """Return the prefix `env -u … ` of a command on a ledger that must not heed these settings' variables.
 
-    Nor that of `--limit`, which a ledger is not combined with.
+    Nor may it heed that of `--limit`, which a ledger is not combined with. Empty where none is set.
     """
     names = (variable_of(flag_of(setting)) for setting in (*settings, "limit"))
     variables = sorted(name for name in names if name in env)

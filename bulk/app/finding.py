@@ -40,7 +40,7 @@ class FoundRuns:
 
     @property
     def open(self) -> tuple[Path, ...]:
-        """Return the open ones."""
+        """Return the open runs."""
         return (*filter(None, [self.latest if self.is_open else None]), *self.others)
 
 
@@ -163,7 +163,7 @@ def stopped_runs(
 
 
 def rollbacks(path: Path, run: Json) -> tuple[JobRuns, str]:
-    """Return where the rollbacks of a run are kept, and what their `run` records have as the job's sha256."""
+    """Return the folder and names of a run's rollbacks, and the `job_sha256` of their `run` records."""
     runs = JobRuns(folder=path.parent, job=f"{run['job']}-rollback", file=run.get("file", ""))
     return runs, hashlib.sha256(run["run_id"].encode()).hexdigest()
 

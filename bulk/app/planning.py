@@ -193,7 +193,7 @@ class _PlanWriter:
             self._count(others.like, others.rows, others.some)
 
     async def _commit(self) -> None:
-        """Write what is waiting; `put` alone would have the disk wait for each target by itself."""
+        """Write the waiting changes in one commit, so that the disk is not waited for at each target."""
         for record in self._waiting:
             self._ledger.append(record)
         self._waiting.clear()

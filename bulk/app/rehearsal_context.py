@@ -1,4 +1,4 @@
-"""What all parts of a rehearsal share: the plan, the troubles, and a ledger's statements about its fleet."""
+"""What all parts of a rehearsal share: the plan, the faults, and a ledger's statements about its fleet."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from bulk.settings import Job, Rate
 from bulk.text import counted
 
 FULL = Rate(requests=1_000_000, period_s=1)
-"""Faster than anything here can be."""
+"""Rate without a limit, in effect: faster than anything on one machine can be."""
 FULL_SPEED: Flags = {"rate": str(FULL)}
 _SHOWN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RehearsedFaults:
-    """What the simulator does to a rehearsal; its own forms, see `bulk simulator --help`."""
+    """The simulator's faults and limits in a rehearsal, in its own forms: see `bulk simulator --help`."""
 
     faults: Json
     limits: tuple[str, ...] = ()
@@ -40,7 +40,7 @@ class RehearsedFaults:
 
 
 def trouble(faults: str, limits: tuple[str, ...]) -> RehearsedFaults:
-    """Read `--faults`, a JSON object or the name of a file with one; raises UsageError."""
+    """Return the faults of `--faults`, a JSON object or the name of a file with one; raises UsageError."""
     try:
         text = faults if faults.lstrip().startswith("{") else Path(faults).read_bytes()
         plan = orjson.loads(text)

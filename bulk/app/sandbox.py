@@ -1,4 +1,4 @@
-"""A stage to rehearse a plan on: a copy of the plan, its snapshot as a fleet, a simulator of its own."""
+"""A sandbox to rehearse a plan in: a copy of the plan, its snapshot as a fleet, a simulator of its own."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -24,18 +24,18 @@ from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.services import service
 
 _TAKES_LONG_NAMES = ("--switches", f'{{"service_name_chars_max": {LONG_NAME_CHARS_MAX}}}')
-"""As Huawei Cloud Stack does; the plan warns of such names."""
+"""The simulator takes long names, as Huawei Cloud Stack does; the plan warns of such names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
-    """Where one rehearsal plays."""
+    """The place where one stage of a rehearsal runs: a ledger, a simulator, an environment."""
 
     ledger: Path
     """The plan, with the simulator as its endpoint."""
     practice: Practice
     environment: Environment
-    """Credentials of the simulator alone, a home of its own."""
+    """It has the credentials of the simulator alone, and a home folder of its own."""
     _fleet: Path
 
     def fleet(self) -> dict[ServiceId, ServiceState]:
@@ -49,7 +49,7 @@ class Sandbox:
 async def staged(
     plan: Path, folder: Path, job: Job, environment: Environment, *, flags: Sequence[str]
 ) -> AsyncIterator[Sandbox]:
-    """Set the stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
+    """Prepare a stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
     ledger, fleet = folder / "rehearsal.ledger.jsonl", folder / "fleet.jsonl"
     places = _sow(plan, fleet)
     async with practice_server(fleet, fleet, flags=(*places, *_TAKES_LONG_NAMES, *flags)) as practice:
@@ -107,7 +107,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
 
 
 def _alone(environment: Environment, practice: Practice, home: Path) -> Environment:
-    """Return surroundings that lead to the simulator only and have a home of their own."""
+    """Return an environment that leads to the simulator only and has a home folder of its own."""
     env = bare(environment.env) | {
         "HOME": str(home),
         "XDG_STATE_HOME": str(home),

@@ -51,7 +51,7 @@ NOT_CONFIRMED = "not confirmed; nothing was sent"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """A run at work, for whoever looks on."""
+    """A run at work, as a display sees it."""
 
     progress: Progress
     brake: Brake
@@ -90,7 +90,7 @@ class Watched:
 
 
 class Operator(Protocol):
-    """Who stands before the run: is shown the plan, says yes or no, looks on."""
+    """The person, or what stands in for one, who sees the plan, says yes or no, and watches the run."""
 
     def show_plan(self, report: Report) -> None:
         """Show what would be done."""
@@ -115,7 +115,7 @@ class Operator(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """What came of it."""
+    """How a session ended, and what a person can do next."""
 
     ledger: Path
     endpoint: ApiAddress
@@ -132,13 +132,13 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What a session begins with, once a person, or a flag, has said yes.
+    """Facts with which a session begins, once a person, or a flag, has said yes.
 
     * given: the settings that a person gave to this session or to an earlier one besides the job's
     * is_first: whether the plan was made for it, and its ledger gets its name now
     * gathered: what was gathered while the plan was made
-    * decisions, notes: what is written down
-    * on_yes: what is done besides
+    * decisions, notes: records to write once the answer is yes
+    * on_yes: called once the answer is yes, before the session begins
     """
 
     given: Collection[str]
@@ -261,7 +261,7 @@ def _may_retry(progress: Progress, wrong: Collection[Outcome]) -> bool:
 
 
 async def _clients(progress: Progress, connections: Connections[Client]) -> dict[Target, LaneClient]:
-    """Return what reaches each target of a run."""
+    """Return, for each target of a run, its client with the lane and the paces that it shares."""
     clients = [await connections.client_of(target_of(json)) for json in progress.run["targets"]]
     return {
         each.target: LaneClient(
@@ -328,7 +328,7 @@ def _is_unsettled(progress: Progress) -> bool:
 
 
 def _pace(budget: LimitOwner, pacing: Pacing, now: float) -> PaceRecord:
-    """Return a pace as it is from now on (monotonic seconds)."""
+    """Return the `pace` record of a pacing state at `now` (monotonic seconds)."""
     limit, why = believed(pacing) or (None, None)
     wait = reason(pacing, now)
     return PaceRecord(

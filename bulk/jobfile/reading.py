@@ -18,7 +18,7 @@ from bulk.jobfile.values import Problem
 from bulk.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
-"""What reading gives; an Issue concerns the file as a whole, and no row of it may be used."""
+"""What reading yields; an Issue concerns the file as a whole, and no row of it may be used."""
 
 _BODY_COLUMNS = frozenset(names_of(ColumnKind.BODY))
 _TARGET_COLUMNS = frozenset(names_of(ColumnKind.TARGET))
@@ -38,9 +38,9 @@ def read_rows(
     default: Target,
     count: LineCount | None = None,
 ) -> Iterator[Row]:
-    """Return the rows of a job file in the order of the file, and the issues of the file.
+    """Yield the rows of a job file in the order of the file, and the issues of the file.
 
-    `lines` are the file's lines with their ends (a line over `lines.LINE_BYTES_MAX` may come in
+    `lines` are the file's lines with their ends (a line over `text_lines.LINE_BYTES_MAX` may come in
     pieces); `name` stands in every place. `default` is the target of rows that name none: its
     project_id holds for rows of its own region and profile only. `count` counts the lines.
 
@@ -48,7 +48,7 @@ def read_rows(
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
     before, perhaps as a ServiceUpdate. The later word holds; `read_all` settles that.
 
-    Nothing is raised, whatever the bytes; memory grows only by what `repeats` keeps.
+    Nothing is raised, whatever the bytes; memory grows only by what `duplicates` keeps.
     """
     for judged in judge(lines, name, format, count or LineCount()):
         yield _row(judged, name, default) if isinstance(judged, Draft) else judged
@@ -61,7 +61,7 @@ def judge(
     count: LineCount,
 ) -> Iterator[Draft | InvalidRow | Issue]:
     """Return every row as a numbered draft with all its issues, then the rows that conflict."""
-    contests = Conflicts(name)
+    conflicts = Conflicts(name)
     row, is_readable = 0, True
     for draft in _drafts(lines, name, format, count):
         if isinstance(draft, Issue):
@@ -71,11 +71,11 @@ def judge(
         row += 1
         draft.row = row
         _apply_rules(draft, name)
-        contests.watch(draft)
+        conflicts.watch(draft)
         yield draft
     if is_readable and not row:
         yield issue_at(name, 1, 1, "", _NO_ROWS)
-    yield from contests.withdrawn()
+    yield from conflicts.withdrawn()
 
 
 def _drafts(

@@ -12,7 +12,7 @@ LINE_BYTES_MAX = 1_048_576
 """Longest line taken, its end included: a row of 200 mappings needs 15 KB."""
 
 LINES_MAX = 2**28 - 1
-"""Most lines taken: what `repeats` can note the place of."""
+"""Most lines taken: what `duplicates` can note the place of."""
 
 _BOM = "\ufeff".encode()
 _CSV_HINT = "save the sheet as CSV (UTF-8)"

@@ -366,7 +366,7 @@ class LedgerFile(LedgerReader):
         await waiter
 
     def append(self, record: Record) -> None:
-        """Queue a record that nobody waits for; it is durable before any later `write` returns."""
+        """Queue a record and do not wait; it is durable before any later `commit` or `flush` returns."""
         self._append(record, None)
 
     async def flush(self) -> None:

@@ -1,5 +1,6 @@
-"""How fast requests may leave: `(state, event, time) -> state`, without a clock and without a wait.
+"""How fast requests may leave: `(state, event, time) -> state`, and the limiter that keeps to it.
 
+Only `limiter`, which waits, and `learned_limits`, which keeps files, touch the world.
 A rate is given by a person (`fixed`) or found (`auto`). The state says the rate now (`rate_per_s`) and
 until when nothing may leave (`hold`); `believed` and `reason` return the rest as values, `describe` has
 the words for them.

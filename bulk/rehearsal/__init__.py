@@ -1,4 +1,4 @@
-"""What a rehearsal comes to: the fleet it plays on, how long the real run would take, what was proved."""
+"""The parts of a rehearsal: its fleet and simulator, how long the real run would take, what was proved."""
 
 from bulk.rehearsal.findings import Measurement, Prediction, Rehearsal, TriedPromise, predicted
 from bulk.rehearsal.fleet_snapshot import expected, fleet_line, practised

@@ -1,7 +1,8 @@
 """The job: which rows, where, how fast and within which limits; from `job.toml` and from flags.
 
-`settings` is the table of all settings, `forms` says how their values are written and `quantities` what
-they are. `stored` reads job.toml, flags and what a ledger keeps of a job, and writes the latter.
+`job` is the table of all settings, `forms` says how their values are written and `quantities` what they
+are. `stored` reads job.toml, flags and what a ledger keeps of a job, and writes the latter. `zone` is the
+time zone of this machine.
 """
 
 from bulk.settings.forms import SIMULATOR

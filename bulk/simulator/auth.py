@@ -97,7 +97,7 @@ class Keyring:
     lock: FailureLock = field(default_factory=FailureLock)
 
     def authenticate(self, request: RawRequest, now_s: float) -> Caller:
-        """Return the caller that the request's signature or token proves, or raise the gateway's Refusal."""
+        """Return the caller that the request's signature or token proves; raises ErrorAnswer."""
         if "authorization" in request.headers:
             return self._by_signature(request, now_s)
         if "x-auth-token" in request.headers:

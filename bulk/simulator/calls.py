@@ -114,7 +114,7 @@ class ListQuery:
 
     @classmethod
     def read(cls, query: str, spelling: SortKeySpelling) -> Self:
-        """Return the query; raises the Refusal of its first wrong parameter."""
+        """Return the query; raises the ErrorAnswer of its first wrong parameter."""
         given = dict(parse_qsl(query, keep_blank_values=True))
         limit = _number(given.get("limit"), LIST_LIMIT_DEFAULT)
         offset = _number(given.get("offset"), 0)

@@ -1,8 +1,8 @@
 """The endpoint services themselves: what one is, and all of them with their states over time.
 
-The fleet is the truth of the simulator. Rules that decide whether a change may happen are in `rules.py`;
-how a service looks on the wire is in `wire.py`. Times are arguments: seconds for clocks, milliseconds for
-timestamps.
+The fleet is the truth of the simulator. Rules that decide whether a change may happen are in `put_rules.py`;
+how a service looks in an answer is in `service_json.py`. Times are arguments: seconds for clocks,
+milliseconds for timestamps.
 """
 
 import heapq
@@ -71,7 +71,8 @@ Uuid: TypeAlias = Annotated[str, Field(pattern=f"^{UUID.pattern}$")]
 class Service:
     """One endpoint service with every field that any answer shows; `service_name` is the full stored name.
 
-    The annotations and defaults hold for lines of a fleet file (`lines.py`); nothing checks them in memory.
+    The annotations and defaults hold for lines of a fleet file (`fleet_lines.py`); nothing checks them in
+    memory.
     """
 
     id: Uuid

@@ -1,6 +1,6 @@
 """What hands out credentials: IAM's tokens, project lookup, temporary keys, and a server's metadata service.
 
-Pure but for the random values of new credentials; what is refused is raised as a Refusal.
+Pure but for the random values of new credentials; what is refused is raised as an ErrorAnswer.
 Source: API.md, sections 4.1, 4.3 and 4.4.
 """
 

@@ -101,7 +101,7 @@ class RequestLimits:
     limits: tuple[RequestLimit, ...] = ()
 
     def admit(self, now_s: float, *, is_write: bool) -> tuple[RequestLimit, ...]:
-        """Return the limits that counted the request, to be released when it is answered; raises Refusal."""
+        """Return the limits that counted the request, to be released at its answer; raises ErrorAnswer."""
         passed: list[RequestLimit] = []
         for limit in self.limits:
             if not concerns(limit.options.kind, is_write=is_write):

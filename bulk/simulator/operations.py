@@ -33,7 +33,7 @@ class Vpcep:
     _created_count: int = 0
 
     def answer(self, call: Call, now_s: float) -> HttpReply:
-        """Do what the call asks at this moment and return the answer; raises Refusal."""
+        """Do what the call asks at this moment and return the answer; raises ErrorAnswer."""
         self.settle(now_s)
         if not PROJECT_ID.fullmatch(call.project_id):
             raise vpcep("0014")

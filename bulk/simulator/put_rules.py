@@ -1,7 +1,7 @@
 """What the API accepts: every documented validation with its error code.
 
-Pure functions from a parsed body to a value; each raises the Refusal of the first rule that is broken. Where
-two codes fit, the choice is stated there.
+Pure functions from a parsed body to a value; each raises the ErrorAnswer of the first rule that is broken.
+Where two codes fit, the choice is stated there.
 """
 
 import re

@@ -23,7 +23,7 @@ _IAM_VERSION = {"id": "v3.6", "status": "stable", "updated": "2016-04-04T00:00:0
 
 
 def side_route(world: World, request: RawRequest, now_s: float) -> HttpReply:
-    """Answer a request whose path is not below `/v1/`; raises Refusal."""
+    """Answer a request whose path is not below `/v1/`; raises ErrorAnswer."""
     handler = _HANDLERS.get((request.method, request.path))
     if handler is None:
         raise unknown_path(request)

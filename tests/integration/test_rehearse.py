@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from bulk.app import crashing
-from bulk.app import environment as surroundings
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.auditing import audit_ledger
 from bulk.app.connections import open_fleets
+from bulk.app.environment import system
 from bulk.app.jobs import job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sandbox import staged
@@ -110,7 +110,7 @@ def test_the_plan_on_the_stage_is_one_that_would_be_approved(tmp_path: Path) -> 
 async def _stage_and_approve(plan: Path, folder: Path) -> None:
     planned = fold(plan)
     settings, _ = job_of_ledger(planned, {})
-    async with staged(plan, folder, settings, surroundings.system(), flags=()) as stage:
+    async with staged(plan, folder, settings, system(), flags=()) as stage:
         assert audit_ledger(stage.ledger).breach is None
         with reading(stage.ledger) as reader:
             digest = reader.progress.digest

@@ -53,11 +53,11 @@ ReportOutput = Annotated[
 
 def environment(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Environment":
     """Return the environment, with the person who gave the command and the address that they named."""
-    from bulk.app import environment as surroundings
+    from bulk.app.environment import system
     from bulk.cli import terminal
 
     return replace(
-        surroundings.system(),
+        system(),
         named_endpoint=flags.get("endpoint") or "",
         ask=terminal.answer if can_ask else lambda _: "",
         notify=output.notify,
