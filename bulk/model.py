@@ -740,6 +740,8 @@ class Hold(StrEnum):
     BACKOFF = "backoff"
     BUDGET = "budget"  # as many rows as may fail have failed, or may still fail
     OPERATOR = "operator"  # a person's pause
+    WAVE = "wave"  # the rows of an earlier wave
+    SOAK = "soak"  # a wave that has ended is left alone for a while
     KEY = "key"  # whether the key may change anything, which other PUTs of it show
 
     @property
@@ -762,6 +764,10 @@ class Hold(StrEnum):
                 return "the failure budget"
             case Hold.OPERATOR:
                 return "a person's word"
+            case Hold.WAVE:
+                return "the rows of an earlier wave"
+            case Hold.SOAK:
+                return "the time between a wave and the next one"
             case Hold.KEY:
                 return "a PUT of the same key that is accepted"
             case _:

@@ -377,6 +377,7 @@ def _limits(job: Job, progress: Progress) -> Limits:
         settle_s=pace.settle_s,
         failures_max=failures_max(guards, progress.footprint.changes),
         waves=wave_plan(guards, progress),
+        soak_s=guards.soak.seconds if guards.soak else 0.0,
         strict=guards.strict,
     )
 

@@ -47,6 +47,7 @@ def terms(job: Job, run: Json, hosts: Iterable[str], *, changes: int) -> Json:
         "limit": sorted(run["options"].get("limit", ())) or None,
         "max_failures": failures_max(job.guards, changes),
         "skip_invalid": job.skip_invalid or None,
+        "soak": job.guards.soak.seconds if job.guards.soak else None,
         "strict": job.guards.strict or None,
         "waves": waves_in_figures(job.guards, changes),
         "window": str(job.window) if job.window else None,

@@ -276,7 +276,9 @@ def waves_text(report: Report) -> str:
     ]
     forward = sum((wave.forward for wave in first), ())
     rest = f"{last.number}: {f'{last.name}, ' if last.name else ''}the other {figure(last.rows)}"
-    text = "; ".join((*texts, rest, "each only if all rows of the one before ended as asked"))
+    soak = report.progress.run.get("options", {}).get("soak")
+    then = f", {soak} after its last outcome" if soak else ""
+    text = "; ".join((*texts, rest, f"each only if all rows of the one before ended as asked{then}"))
     came = f"; {listed('row', forward)} came forward, since another row of that wave waits for it"
     return text + (came if forward else "")
 

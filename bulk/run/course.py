@@ -259,11 +259,18 @@ class Course:
         self.gates.waves.leave(rows)
         self._judge_waves()
 
+    def wave_soaked(self) -> None:
+        """Learn that the wave under way was left alone long enough."""
+        self.gates.waves.soaked()
+        self._judge_waves()
+
     def _judge_waves(self) -> None:
         """Begin the next wave where the one under way has passed; stop where it has not."""
         while ruling := self.gates.waves.ruling():
             if isinstance(ruling, Stop):
                 self.stop(ruling)
+            elif isinstance(ruling, WaitFor):
+                self.board.ask(ruling)
             else:
                 self.board.append(ruling)
                 self.gates.waves.begin_next()

@@ -185,6 +185,8 @@ class Limits:
     """How old a look at a service may be when its PUT leaves."""
     waves: WavePlan | None = None
     """The parts in which the rows go, each only if all rows of the one before ended as asked."""
+    soak_s: float = 0.0
+    """How long after its last outcome a wave is left alone before it passes."""
     strict: bool = False
     allowed: frozenset[SideEffect] = frozenset()
     """Side effects that a person allowed in this run."""

@@ -38,7 +38,7 @@ from bulk.run.last_look import LastLook
 from bulk.run.looks import ListPage
 from bulk.run.renewal import ROWS_AHEAD_MAX
 from bulk.run.row import Turn, answered, looked_again, proved, read_back, refused
-from bulk.run.stages import Effect, Place, Show, Stop
+from bulk.run.stages import THE_WAVE, Effect, Place, Show, Stop
 from bulk.run.turns import Turns
 
 CROWDED = (
@@ -171,7 +171,10 @@ class Machine:
             self._board.append(Note(about="lane", message=CROWDED.format(reply.message)))
 
     def due(self, row: int) -> None:
-        """Go on with a row after its wait; one that is not wanted any more does no harm."""
+        """Go on with a row, or the wave, after its wait; one that is not wanted any more does no harm."""
+        if row == THE_WAVE:
+            self._course.wave_soaked()
+            return
         match self._board.place(row):
             case Place.RESTING:
                 self._course.follow(row, Turn(Place.READY))

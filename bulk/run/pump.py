@@ -7,7 +7,7 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import inf
 from typing import Any, assert_never
@@ -15,7 +15,7 @@ from typing import Any, assert_never
 from bulk.ledger.decisions import StandingWord
 from bulk.ledger.records import Decision
 from bulk.ledger.stops import BrakeReason
-from bulk.model import LaneName, PutVerdict, Target, Wait
+from bulk.model import Hold, LaneName, PutVerdict, Target, Wait
 from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.deadlines import GAP_S, Deadlines
@@ -27,7 +27,7 @@ from bulk.run.patience import (
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import Append, Cap, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.stages import THE_WAVE, Append, Cap, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,8 @@ class Pump:
         """What is awaited for PUTs under way, by row; where the row was left, it is not any more."""
         self._shows: dict[int, asyncio.Task[None]] = {}
         """The services that are being read, by row; one whose row was left is not wanted any more."""
+        self._soaks_until = 0.0
+        """When the wave that soaks will have done so."""
         self._granted: dict[int, float] = {}
         """When each PUT that is to leave was granted, by row."""
         self._noted: list[int] = []
@@ -135,7 +137,9 @@ class Pump:
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
         if hold := self._machine.turns.hold():
-            yield hold
+            is_soaking = hold.hold is Hold.SOAK
+            left_s = max(self._soaks_until - self._clock.monotonic(), 0.0) if is_soaking else 0.0
+            yield replace(hold, left_s=left_s)
 
     def on_tick(self, listener: Callable[[], object]) -> None:
         """Have `listener` called twice a second while the run is at work."""
@@ -242,6 +246,7 @@ class Pump:
                 for pace in self._paces.values():
                     pace.cap(most_per_s)
             case WaitFor(row=row, wait_s=wait_s):
+                self._soaks_until = self._clock.monotonic() + wait_s if row == THE_WAVE else self._soaks_until
                 self._spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)

@@ -92,9 +92,9 @@ Waves
 
 Before a run in waves sends anything, every lane is looked at, and each row that is sent, or was, gets the
 number of its wave: none a later one than a row that waits for it. Once no row of the wave under way can come
-to anything more, it is judged. All are DONE: its passing is on record before the next one begins. Some ENDED
-otherwise: the run stops, for good. Some LEFT: nothing can be said, and the run stops for this session. The
-last wave is followed by none and not judged.
+to anything more, it is judged. All are DONE: it soaks, where that is asked for, and its passing is on record
+before the next one begins. Some ENDED otherwise: the run stops, for good. Some LEFT: nothing can be said, and
+the run stops for this session. The last wave is followed by none and not judged.
 
 Stops
 =====
@@ -243,6 +243,10 @@ class Probe(NamedTuple):
     """Ask with one list whether the key of a target may do anything at all; `probed` comes back."""
 
     target: Target
+
+
+THE_WAVE = 0
+"""In place of a row: the wave under way, which soaks."""
 
 
 class WaitFor(NamedTuple):

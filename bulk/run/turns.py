@@ -44,7 +44,9 @@ class Turns:
             return self._gates.budget.hold()
         begun = tuple(self._board.works)  # at once: who looks on is another thread
         in_doubt = next((row for row in begun if self._board.place(row) in IN_DOUBT), 0)
-        return Wait(hold=Hold.SETTLE, row=in_doubt) if in_doubt else None
+        if in_doubt:
+            return Wait(hold=Hold.SETTLE, row=in_doubt)
+        return self._gates.waves.hold() if could_go else None
 
     def granted(self, key: LaneName, now: float) -> int:
         """Begin the next PUT of a lane: its intent first; return its row, 0 where none may go any more."""

@@ -13,13 +13,14 @@ from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from bulk.model import Format, Issue
-from bulk.settings.quantities import Daily, Deadline, Rate, Share, Waves, WavesBy, Window
+from bulk.settings.quantities import Daily, Deadline, Duration, Rate, Share, Waves, WavesBy, Window
 
 T_co = TypeVar("T_co", covariant=True)
 N = TypeVar("N", int, float)
 
 SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
+SOAK_S_MAX = 86_400
 _PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _JSON_TYPES: Mapping[type, str] = {
     int: "integer",
@@ -258,6 +259,20 @@ WAVES = SettingForm(
     types=(int, list),
     bounds={"minimum": 1, "minItems": 1, "maxItems": 100, "items": {"type": ["integer", "string"]}},
 )
+
+
+SOAK = SettingForm(
+    pattern=r"\s*([1-9][0-9]{0,4})\s*(s|min|m|h)\s*",
+    value=lambda found: _soak(Duration(seconds=int(found[1]) * _PERIODS_S[found[2]])),
+    what="a length of time of at most a day",
+    hint="write 30s, 2m or 1h",
+    metavar="TIME",
+)
+
+
+def _soak(soak: Duration) -> Duration:
+    _between(1, soak.seconds, SOAK_S_MAX)
+    return soak
 
 
 def table(kind: type[Any], *, hint: str) -> SettingForm[Any]:

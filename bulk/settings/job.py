@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bulk.model import Format, Target
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
-from bulk.settings.quantities import Rate, Share, Waves, Window
+from bulk.settings.quantities import Duration, Rate, Share, Waves, Window
 
 T = TypeVar("T")
 
@@ -236,6 +236,16 @@ class Guards:
         "`canary = 3` is `waves = [3]`, and goes before other waves. "
         "Regions and accounts go in the order of the plan.",
         example="3,10%,50%",
+    )
+    soak: Duration | None = setting(
+        forms.SOAK,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="How long a wave whose rows ended as asked is left alone before the next begins: `30s`, `2m`.",
+        details="Counted from its last outcome; anew in a run that was stopped meanwhile.",
+        example="2m",
+        has_flag=False,
     )
     strict: bool = setting(
         forms.SWITCH,

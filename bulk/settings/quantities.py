@@ -40,6 +40,20 @@ class Share:
         return f"{self.number}%" if self.is_percent else str(self.number)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """A length of time."""
+
+    seconds: int
+
+    def __str__(self) -> str:
+        """Return the written form: `90s`, `2m` or `1h`."""
+        for unit, length_s in (("h", 3600), ("m", 60)):
+            if self.seconds % length_s == 0:
+                return f"{self.seconds // length_s}{unit}"
+        return f"{self.seconds}s"
+
+
 class WavesBy(StrEnum):
     """What the rows of one wave have in common, where waves do not go by number."""
 

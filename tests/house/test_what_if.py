@@ -66,6 +66,8 @@ ANSWERS: dict[str, tuple[str, ...]] = {
     "I want to try a few services first": (
         f"{SCENARIOS}apply.py::test_a_canary_that_lives_lets_the_others_go",
         f"{SCENARIOS}apply.py::test_a_canary_that_dies_stops_the_run_with_6",
+        f"{SCENARIOS}waves.py::test_waves_go_one_after_the_other_and_each_is_on_record",
+        f"{SCENARIOS}waves.py::test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go",
     ),
     "the change has to be undone": (
         f"{SCENARIOS}rollback.py::test_applied_and_taken_back_is_as_it_was",

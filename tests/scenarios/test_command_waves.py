@@ -1,5 +1,7 @@
 """A run in waves: each goes only if the one before ended as asked, over kills and sessions, on record."""
 
+from datetime import UTC, datetime, timedelta
+
 import orjson
 import pytest
 
@@ -91,6 +93,16 @@ def test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go(stage: Sta
         ("stop", 2),
         ("despite", None),
     ]
+
+
+def test_a_window_that_ends_while_a_wave_soaks_ends_the_run_with_10(stage: Stage) -> None:
+    """At once; the wave has not passed, and it says what it waited for."""
+    closes = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
+    job = stage.job(wide(range(1, 4)), waves="1", soak="1h", window=closes)
+    assert "1h after its last outcome" in " ".join(stage.bulk("plan", job).out.split())
+    assert stage.apply(job).code == ExitCode.WINDOW_ENDED
+    assert stage.outcomes() == {"applied": 1, "not_attempted": 2}
+    assert stage.records("decision") == []
 
 
 def test_a_run_without_waves_decides_nothing(stage: Stage) -> None:

@@ -311,6 +311,10 @@ def _lets_all_rows_pass(right: Function) -> Function:
     return ruling
 
 
+def _soaks_for_a_moment(right: Function) -> Function:
+    return lambda self, board, lanes, passed, soak_s: right(self, board, lanes, passed, min(soak_s, 1.0))
+
+
 def _begins_before_its_record(right: Function) -> Function:
     def begin_next(self: WaveGate) -> None:
         right(self)
@@ -423,6 +427,7 @@ MUTANTS = [
         ("strict", "the look is not waited for", Gates, "has_seen_all", property_of(answer=True)),
         ("waves", "the others do not wait", WaveGate, "holds", constantly(answer=False)),
         ("waves", "a bad one stops nothing", WaveGate, "ruling", _lets_all_rows_pass),
+        ("waves", "a wave does not soak", WaveGate, "__init__", _soaks_for_a_moment),
         ("waves", "the next one goes as well", WaveGate, "begin_next", _begins_before_its_record),
         ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
         ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),

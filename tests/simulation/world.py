@@ -201,6 +201,7 @@ class World:
             tries=dice.choice((1, 2, 5)),
             settle_s=SETTLE_S,
             failures_max=dice.choice((None, None, 0, 1, 3)),
+            soak_s=random.Random(f"soaks {seed}").choice((0, 0, 30.0)),
             waves=self._waves(dice.choice((0, 0, 0, 1, 3))),
             strict=dice.random() < 0.15,
         )
@@ -331,6 +332,7 @@ class World:
         if self._standing() or self._is_stopped_by_a_side_effect():
             self._must_stop()
         self.were_as_asked = set[int]()
+        self.ended_at: dict[int, float] = {}
         self.do("begin", 0, self.machine.begin)
         self._schedule(stop_at)
         while self._heap:
@@ -1108,7 +1110,10 @@ class World:
         }
 
     def _check_ruling(self, wave: int) -> None:
-        """Demand that all rows of a wave that passes, whoever sent them, ended as asked."""
+        """Demand that a wave that passes has soaked, and that all of its rows ended as asked."""
+        ended_at = [self.ended_at.get(row, 0.0) for row, of in self._wave_of().items() if of == wave]
+        soaked_s = self.now - max(self.began_at, *ended_at)
+        must(soaked_s > self.limits.soak_s - 0.001, f"wave {wave} passes {soaked_s:.1f} s after its last row")
         for row, of in self._wave_of().items():
             must(of != wave or self.ledger.is_as_asked(row), f"wave {wave} passes though row {row} has not")
 
@@ -1122,6 +1127,8 @@ class World:
     def _check_record(self, record: Record) -> None:
         if isinstance(record, Decision) and record.wave and record.ruling and not self.limits.waves.sizes:
             self._check_ruling(record.wave)
+        if isinstance(record, OutcomeRecord):
+            self.ended_at[record.row] = self.now
         if isinstance(record, OutcomeRecord) and record.outcome is Outcome.FAILED:
             told = self.ledger.said[record.row]
             purpose = next(json for json in reversed(told) if json["type"] == "intent").get("purpose")

@@ -177,7 +177,7 @@ def test_a_field_before_counts_if_the_put_names_it() -> None:
 # Where, and under which guards
 
 NORTH, EAST = PROJECT, Target(region="cn-east-3", project_id="1" * 32)
-GUARDS = {"max_failures", "canary", "waves", "window", "strict", "allow_parking", "skip_invalid"}
+GUARDS = {"max_failures", "canary", "waves", "soak", "window", "strict", "allow_parking", "skip_invalid"}
 """The settings that a digest covers."""
 
 
@@ -263,6 +263,7 @@ def test_the_digest_is_made_as_its_description_says() -> None:
         "limit": ["a", "b"],
         "max_failures": 1,
         "skip_invalid": True,
+        "soak": 120,
         "strict": True,
         "waves": [3, 1],
         "window": "02:00-04:00",
@@ -270,7 +271,7 @@ def test_the_digest_is_made_as_its_description_says() -> None:
     run = run_to(
         ("vpcep.example", PROJECT),
         limit=["b", "a"],
-        **{name: head[name] for name in GUARDS} | {"max_failures": "50%", "waves": [3, "50%"]},
+        **{name: head[name] for name in GUARDS} | {"max_failures": "50%", "waves": [3, "50%"], "soak": "2m"},
     )
     content = [*sorted([parked, waiting]), *sorted(sha256(canonical(link)).digest() for link in links)]
     for terms, first in ((head, run), ({"endpoints": []}, run_record())):

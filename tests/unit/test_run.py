@@ -1168,6 +1168,18 @@ async def test_a_bad_canary_stops_the_run(tmp_path: Path, answer: Answer) -> Non
     assert session.brake.message == "1 of the 2 services of wave 1 did not end as asked"
 
 
+async def test_a_wave_soaks_before_the_next_one_goes(tmp_path: Path) -> None:
+    """For as long as it is to, and it is said for how long still."""
+    session = await prepared(tmp_path, rows(1, 2, 3), waves=WavePlan(sizes=(1, 1)), soak_s=120.0)
+    sent: dict[str, float] = {}
+    session.fleet.on_put = lambda one: sent.update({one: session.clock.monotonic()})
+    await session.run()
+    assert session.outcomes == [APPLIED] * 3
+    first, second, third = sent.values()
+    assert 120 <= second - first < 130
+    assert 120 <= third - second < 130
+
+
 async def test_a_canary_left_in_doubt_lets_nobody_go_and_is_no_failure(tmp_path: Path) -> None:
     """Only rows that surely ended as asked let the others go; the next session finds out and goes on."""
     session = await prepared(tmp_path, rows(1, 2), {1: [lands_unheard]}, waves=WavePlan(sizes=(1,)))

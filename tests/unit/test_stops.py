@@ -69,3 +69,10 @@ def test_of_several_reasons_the_first_in_the_order_gives_the_exit_code(
 def test_a_session_that_nothing_stopped_exits_by_its_rows(counts: dict[Outcome, int], code: ExitCode) -> None:
     """Success only where every row is as asked; doubts come before failures."""
     assert exit_code([], NOTHING_LEFT | counts) == code
+
+
+def test_the_former_name_of_a_reason_is_read() -> None:
+    """Runs that began while the canary was the only wave are continued; no other name stands for a reason."""
+    assert BrakeReason("canary") is BrakeReason.WAVE
+    with pytest.raises(ValueError, match="carrier"):
+        BrakeReason("carrier")

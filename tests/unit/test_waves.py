@@ -76,3 +76,23 @@ def test_what_is_no_list_of_waves_is_refused(written: object) -> None:
     assert not isinstance(issues, Job)
     assert "is not a list of waves" in issues[0].message
     assert "write 3,10%,50%" in issues[0].hint
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds", "shown"),
+    [("90s", 90, "90s"), ("120 s", 120, "2m"), ("2min", 120, "2m"), ("1h", 3600, "1h")],
+)
+def test_a_soak_is_a_length_of_time(written: str, seconds: int, shown: str) -> None:
+    """Which has one written form."""
+    job = read_settings(Job, {"rows": "x.csv", "soak": written}, flags={})
+    assert isinstance(job, Job)
+    assert job.guards.soak is not None
+    assert (job.guards.soak.seconds, str(job.guards.soak)) == (seconds, shown)
+
+
+@pytest.mark.parametrize("written", ["0s", "2", 120, "25h", "2 days", ""])
+def test_what_is_no_length_of_time_is_refused(written: object) -> None:
+    """With what to write instead."""
+    issues = read_settings(Job, {"rows": "x.csv", "soak": written}, flags={})
+    assert not isinstance(issues, Job)
+    assert "write 30s, 2m or 1h" in issues[0].hint
