@@ -91,23 +91,25 @@ def lines(
             yield text(f"! {parked_text(parked)}", Style.BAD)
         yield from _last_word(progress, state, zone)
     known = decided(progress.decisions)
-    stops = known.stops
     if state is not State.FINISHED:
         yield from _words(known, zone)
-    for stop in stops:
-        yield text(
-            printable(f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"),
-            Style.BAD,
-        )
+    yield from _stops(known, zone)
     if rolled_back_by:
         how_much = f" ({known.rolled_back.reason})" if known.rolled_back else ""
         yield text(printable(f"rolled back{how_much}: bulk status {rolled_back_by}"), Style.STRONG)
     elif known.left:
         yield text(printable(f"left for good by {known.left} at {moment(known.left_at, zone)}"), Style.STRONG)
-    elif stops:
+    elif known.stops:
         yield from map(text, ways_on(progress, ledger, flag))
     else:
         yield from _next(state, f"bulk apply {ledger}{flag}")
+
+
+def _stops(known: Decided, zone: tzinfo) -> Iterator[Line]:
+    """Return a line for each stop that stands."""
+    for stop in known.stops:
+        said = f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"
+        yield text(printable(said), Style.BAD)
 
 
 def _words(known: Decided, zone: tzinfo) -> Iterator[Line]:

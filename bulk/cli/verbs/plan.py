@@ -50,10 +50,9 @@ def plan(
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     notify_overruled(job, flags, quiet=quiet)
-    commands_of = partial(_commands, job, out)
     asked: dict[str, Any] = {
         "environment": environment(flags, can_ask=job != "-" and sys.stdin.isatty()),
-        "shown": showing(output_form, commands_of, bom=bom, each=each, quiet=quiet),
+        "shown": showing(output_form, partial(_commands, job, out), bom=bom, each=each, quiet=quiet),
         "expect_digest": digest_of(expect_digest),
     }
     if finding.is_ledger(job) and not retry:
