@@ -1,7 +1,8 @@
 """INT, TERM and HUP: they end a command at once; within a session the first only asks it to stop.
 
 A command heeds them from its beginning to its end (`heeding`). The part of it that has requests in flight
-(`stop_signals`) lets them be answered and recorded.
+(`stop_signals`) lets them be answered and recorded. USR1 ends nothing: a run shows where it stands
+(`shown_at_usr1`).
 """
 
 import asyncio
@@ -40,6 +41,8 @@ class _Signals:
         self.last: signal.Signals | None = None
         self.ask: Callable[[signal.Signals], None] | None = None
         """Is called by the next one, and by no other after it."""
+        self.show: Callable[[], object] = lambda: None
+        """Is called by each USR1."""
 
     def arrived(self, number: signal.Signals) -> None:
         """Ask to stop, or end the task."""
@@ -49,6 +52,10 @@ class _Signals:
             ask(number)
         elif self._task:
             self._task.cancel()
+
+    def asked_to_show(self) -> None:
+        """Show where the run stands."""
+        self.show()
 
 
 _heeded: ContextVar[_Signals] = ContextVar("_heeded")
@@ -81,10 +88,25 @@ def stop_signals(first: Callable[[signal.Signals], None]) -> Iterator[None]:
 
 
 @contextmanager
+def shown_at_usr1(show: Callable[[], object]) -> Iterator[None]:
+    """Call `show` at each USR1 while the block runs; it does not end anything before or after, either."""
+    if (signals := _heeded.get(None)) is None:
+        yield
+        return
+    before, signals.show = signals.show, show
+    try:
+        yield
+    finally:
+        signals.show = before
+
+
+@contextmanager
 def _installed() -> Iterator[_Signals]:
     """Let signals arrive while the block runs."""
     loop, signals = asyncio.get_running_loop(), _Signals(asyncio.current_task())
+    before = signal.getsignal(signal.SIGUSR1)
     with _caught() as caught:
+        loop.add_signal_handler(signal.SIGUSR1, signals.asked_to_show)
         for number in caught:
             loop.add_signal_handler(number, signals.arrived, number)
         token = _heeded.set(signals)
@@ -92,8 +114,9 @@ def _installed() -> Iterator[_Signals]:
             yield signals
         finally:
             _heeded.reset(token)
-            for number in caught:
+            for number in (*caught, signal.SIGUSR1):
                 loop.remove_signal_handler(number)
+            signal.signal(signal.SIGUSR1, before)
 
 
 @contextmanager

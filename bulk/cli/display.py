@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bulk.app.session import Watched
+from bulk.app.signals import shown_at_usr1
 from bulk.cli import output
 from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress
@@ -192,23 +193,33 @@ def _not_applied(progress: Progress) -> Iterator[str]:
             yield f"{figure(rows)} {outcome.facts.phrase}" + (f" ({named})" if named else "")
 
 
+def _write_lines(display: Display) -> None:
+    line, *lanes = display.lines()
+    output.aside("progress", line, *lanes, message=line, lanes=[lane.strip() for lane in lanes])
+
+
 @contextmanager
 def shown(watched: Watched, *, quiet: bool) -> Iterator[None]:
-    """Show the run on stderr while the block runs."""
+    """Show the run on stderr while the block runs, and at each USR1, also where it is quiet."""
+    display = Display(watched)
+    with shown_at_usr1(lambda: _write_lines(display)), _progress(watched, display, quiet=quiet):
+        yield
+
+
+@contextmanager
+def _progress(watched: Watched, display: Display, *, quiet: bool) -> Iterator[None]:
     if quiet or not watched.progress.footprint.changes:
         yield
     elif sys.stderr.isatty() and not output.speaks_json():
-        with _bar(watched):
+        with _bar(watched, display):
             yield
     else:
-        with _plain_lines(watched):
+        with _plain_lines(display):
             yield
 
 
 @contextmanager
-def _bar(watched: Watched) -> Iterator[None]:
-    display = Display(watched)
-
+def _bar(watched: Watched, display: Display) -> Iterator[None]:
     def render() -> Group:
         progress = watched.progress
         table = Table.grid(padding=(0, 1))
@@ -230,13 +241,12 @@ def _bar(watched: Watched) -> Iterator[None]:
 
 
 @contextmanager
-def _plain_lines(watched: Watched) -> Iterator[None]:
-    display, ended = Display(watched), threading.Event()
+def _plain_lines(display: Display) -> Iterator[None]:
+    ended = threading.Event()
 
     def write() -> None:
         while not ended.wait(PLAIN_EVERY_S):
-            line, *lanes = display.lines()
-            output.aside("progress", line, *lanes, message=line, lanes=[lane.strip() for lane in lanes])
+            _write_lines(display)
 
     writer = threading.Thread(target=write, daemon=True)
     writer.start()

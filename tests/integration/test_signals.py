@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from bulk.app.signals import heeding, raising_signals, stop_signals
+from bulk.app.signals import heeding, raising_signals, shown_at_usr1, stop_signals
 from bulk.cli.running import run
 from bulk.errors import Interrupted
 
@@ -139,3 +139,26 @@ def _one(*_: object) -> None:
 
 def _two(*_: object) -> None:
     """Stand for another."""
+
+
+async def test_usr1_ends_nothing_and_is_a_call_within_a_block() -> None:
+    """In all of a command; what was installed before is in force again behind it."""
+    seen: list[int] = []
+
+    async def work() -> str:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.01)
+        with shown_at_usr1(lambda: seen.append(1)):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            while not seen:  # noqa: ASYNC110 - the call comes from outside the loop
+                await asyncio.sleep(0)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.sleep(0.01)
+        return "done"
+
+    before = signal.getsignal(signal.SIGUSR1)
+    assert await heeding(work()) == "done"
+    assert seen == [1]
+    assert signal.getsignal(signal.SIGUSR1) == before
+    with shown_at_usr1(lambda: seen.append(2)):  # outside a command nothing is installed
+        assert signal.getsignal(signal.SIGUSR1) == before

@@ -300,3 +300,20 @@ def test_an_int_while_it_loads_ends_it_quietly() -> None:
         [sys.executable, "-c", _INTERRUPTED_IMPORT], capture_output=True, text=True, check=False
     )
     assert (ended.returncode, ended.stderr) == (ExitCode.INTERRUPTED, "")
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_usr1_shows_where_the_run_stands_and_ends_nothing(stage: Stage, quiet: tuple[str, ...]) -> None:
+    """However often it comes, and whatever else is to be shown."""
+    job = stage.job(wide(range(1, 11)), concurrency=1)
+    stage.order(switches=SLOW)
+    with stage.child("apply", job, "--yes", *quiet) as process:
+        until(lambda: sent(stage), process)
+        for count in range(1, 4):
+            process.send_signal(signal.SIGUSR1)
+            until(lambda count=count: len(stage.applied) >= count, process)
+        stage.order(switches={"latency_s": 0.0})
+        _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == ExitCode.OK
+    assert re.search(r"^\d+/10 \(\d+ %\) \| ", err, re.MULTILINE)
+    assert stage.outcomes() == {"applied": 10}

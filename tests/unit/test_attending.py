@@ -1,16 +1,22 @@
 """What an attendant does once a second: holds that last are noted, and a pause has an end."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+from bulk.app import attending
 from bulk.app.attending import AGAIN_S, HOLD_S, PAUSE_S_MAX, Attendant, Holds
+from bulk.ledger import command_file, commands, decisions
 from bulk.ledger.command_file import add
 from bulk.ledger.commands import ANSWERS_MAX, Command
 from bulk.ledger.file import fold
 from bulk.ledger.records import DecidedBy, Decision, DecisionKind
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
+from bulk.pacing import ceiling
 from tests.sessions import Session, prepared, rows
 
 PAUSE = Decision(by=DecidedBy.OPERATOR, what="pause", reason="", user="ann", host="h", id="a")
@@ -64,6 +70,29 @@ async def attended(session: Session, *, has_window: bool) -> None:
 
         run.on_tick(tick)
         await run()
+
+
+async def test_a_run_that_hears_nothing_does_no_work_for_it_for_a_row(tmp_path: Path) -> None:
+    """By a profile: ten times the rows, not one call more."""
+    files = tuple(module.__file__ or "" for module in (attending, ceiling, commands, command_file, decisions))
+    found = []
+    for count in (20, 200):
+        (folder := tmp_path / str(count)).mkdir()
+        session, calls = await prepared(folder, rows(*range(1, count + 1))), Counter[str]()
+
+        def counted(frame: FrameType, event: str, _: object, calls: Counter[str] = calls) -> None:
+            if event == "call" and frame.f_code.co_filename in files:
+                calls[frame.f_code.co_qualname] += 1
+
+        sys.setprofile(counted)
+        try:
+            await attended(session, has_window=False)
+        finally:
+            sys.setprofile(None)
+        assert session.outcomes == [Outcome.APPLIED] * count
+        found.append(calls)
+    assert found[0] == found[1]
+    assert found[0]["Attendant.__call__"] >= 1
 
 
 async def test_without_a_window_a_session_waits_12_h_for_the_end_of_a_pause(tmp_path: Path) -> None:
