@@ -61,6 +61,8 @@ GUARDS = {
     "max_consumers": 0,
     "max_failures": 0,
     "canary": 1,
+    "waves": "1,50%",
+    "soak": "1s",
     "strict": True,
     "max_removed": 2,
 }

@@ -8,7 +8,7 @@ import pytest
 
 from bulk.ledger.records import Intent
 from bulk.ledger.stops import BrakeReason
-from bulk.model import Abort, Denied, Outcome, Reject, Reply, ServiceId, Verdict
+from bulk.model import Abort, Denied, Hold, Outcome, Reject, Reply, ServiceId, Verdict
 from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.budget import OPENING
@@ -152,6 +152,17 @@ async def test_what_waits_for_the_budget_is_said(tmp_path: Path) -> None:
         session.fleet.on_put = lambda _: seen.update(hold.detail for hold in pump.holds())
         await pump()
     assert seen == {"at most 2 in flight (1 failed, max_failures allows 2)"}
+
+
+async def test_what_waits_for_a_wave_is_said(tmp_path: Path) -> None:
+    """By the number of the wave, from its first PUT on, until it has passed."""
+    session = await prepared(tmp_path, rows(1, 2, 3), waves=WavePlan(sizes=(1,)), workers=8)
+    seen: list[list[tuple[Hold, str]]] = []
+    async with session.ledger:
+        pump = session.pump()
+        session.fleet.on_put = lambda _: seen.append([(hold.hold, hold.detail) for hold in pump.holds()])
+        await pump()
+    assert seen == [[(Hold.WAVE, "wave 1")], [], []]
 
 
 # The opening of a run without a limit
