@@ -138,7 +138,7 @@ def value_json(value: Any) -> Any:
 
 
 class Target(NamedTuple):
-    """What one client and one rate limit belong to; a tuple, since it is looked up for every row."""
+    """A project that one client works in; a tuple, since it is looked up for every row."""
 
     region: str
     project_id: str
@@ -156,7 +156,7 @@ known_target = cache(Target)  # equal targets are one object; by position: names
 
 
 class LaneName(NamedTuple):
-    """What distinguishes a lane from another: all that shares one rate limit at the API has the same name.
+    """The name of a lane: all targets that share one rate limit at the API have the same.
 
     The host is the API's, or `simulator`. The account is an id or a name, or the end of an access key with a
     digest of it, never the whole key.
@@ -172,7 +172,7 @@ class LaneName(NamedTuple):
 
 
 class Owner(NamedTuple):
-    """Whose services a client sees, as far as it is known: for a person to read, nothing goes by it."""
+    """The owner of the services that a client sees, as far as known; it is shown and nothing else."""
 
     account: str = ""
     """The account's id (the domain id of `GET /v3/projects`) or name."""
@@ -185,7 +185,7 @@ class Owner(NamedTuple):
 
 
 class RequestKind(StrEnum):
-    """What the API counts apart."""
+    """The kinds of request that the API counts apart."""
 
     READS = "reads"
     WRITES = "writes"
@@ -258,7 +258,7 @@ class Caution(StrEnum):
 
     @property
     def facts(self) -> "CautionFacts":
-        """Return how `check` and the plan say it."""
+        """Return the words with which `check` and the plan warn of this."""
         match self:
             case Caution.VIP_PORT_ID:
                 return CautionFacts(
@@ -279,7 +279,7 @@ class Caution(StrEnum):
                 assert_never(self)
 
     def __str__(self) -> str:
-        """Return it in few words, since a plan has it at every row."""
+        """Return the caution in few words, since a plan has it at every row."""
         return f"{self.value}: {self.facts.message}"
 
 
@@ -293,7 +293,7 @@ class CautionFacts:
 
 @value
 class ServiceUpdate:
-    """What one row of the job file wants."""
+    """One row of the job file: a service, and what is asked of it."""
 
     row: int
     """1, 2, 3 … in the order of the file, without gaps."""
@@ -310,7 +310,7 @@ class ServiceUpdate:
 
 
 ASKED_FIELDS = tuple(each.name for each in fields(ServiceUpdate) if each.default is not MISSING)
-"""What a row may have besides what every row has."""
+"""The fields of a row that may be left out, since they have a default."""
 
 
 @value
@@ -326,7 +326,7 @@ class InvalidRow:
 
 @value
 class ServiceState:
-    """What the API says a service is; None where this reply did not say.
+    """A service as the API shows it; a field is None where the reply did not show it.
 
     Each field says what it is compared for. `status` changes by itself while a PUT takes effect, so it is no
     side effect; the form of timestamps varies, and consumers come and go.
@@ -357,7 +357,7 @@ class ServiceState:
     """What is wrong with a failed service: codes and messages, for people."""
 
     def completed_by(self, other: "ServiceState | None") -> "ServiceState":
-        """Return this with what it does not show as `other`, an earlier look at the service, shows it."""
+        """Return this state, with what it does not show taken from `other`, an earlier state."""
         names = (each.name for each in fields(self) if getattr(self, each.name) is None)
         return replace(self, **{name: getattr(other, name) for name in names}) if other else self
 
@@ -448,7 +448,7 @@ DISPLAY_FIELDS = _fields_of(Comparison.DISPLAY)
 
 
 def ports_of(json: list[dict[str, Any]]) -> Ports:
-    """Read back what `ports_json` gave; equal mappings are one object."""
+    """Return the mappings of what `ports_json` returned; equal mappings are one object."""
     return tuple([port_mapping(m["client_port"], m["server_port"], m["protocol"]) for m in json])
 
 
@@ -460,7 +460,7 @@ def state_json(state: ServiceState) -> dict[str, Any]:
 
 
 def state_of(json: dict[str, Any]) -> ServiceState:
-    """Read back what `state_json` gave."""
+    """Return the service of what `state_json` returned."""
     known = json if json.keys() <= _STATE_FIELDS else {n: json[n] for n in STATE_FIELDS if n in json}
     return ServiceState(**{**known, "ports": ports_of(json["ports"])})
 
@@ -865,7 +865,7 @@ Verdict: TypeAlias = Done | Throttled | Retry | Doubt | Reject | Denied | Abort
 """What the answer to a PUT, or the lack of one, means."""
 
 PutVerdict: TypeAlias = Verdict | AsAsked
-"""The same where what is plainly as asked has been found out already."""
+"""A Verdict, or AsAsked where the reply plainly shows the service as asked."""
 
 
 @value

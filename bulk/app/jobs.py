@@ -242,7 +242,7 @@ def _only(rows: ReadRows, only: frozenset[str]) -> ReadRows:
 
 
 def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> ApiAddress:
-    """Return where the API of a job is, whose paths are relative to `folder`."""
+    """Return the address of a job's API; its paths are relative to `folder`."""
     if url != SIMULATOR:
         return ApiAddress(url=url)
     seed = (folder / simulator.fleet).resolve()
@@ -250,13 +250,13 @@ def endpoint_of(url: str, simulator: SimulatorSettings, folder: Path) -> ApiAddr
 
 
 def _planned_for(run: Json) -> ApiAddress:
-    """Return where a plan was made, from its first record; members of a later version are passed over."""
+    """Return the API that a plan was made for, by its first record; unknown members are passed over."""
     given = run["options"]["endpoint"]
     return ApiAddress(**{each.name: given[each.name] for each in fields(ApiAddress) if each.name in given})
 
 
 def endpoint_of_ledger(progress: Progress) -> ApiAddress:
-    """Return where the API of a ledger is: where its last session went, else where it was planned for."""
+    """Return the address of a ledger's API: that of its last session, else that of its plan."""
     planned_for = _planned_for(progress.run)
     last = progress.sessions[-1]["settings"].get("endpoint") if progress.sessions else ""
     return ApiAddress(url=last) if last and last != planned_for.url else planned_for

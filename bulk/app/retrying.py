@@ -68,7 +68,7 @@ def rows_to_retry(path: Path, flags: Flags, *, only: frozenset[str]) -> RetrySou
 
 
 def _left_wrong(reader: LedgerReader) -> Iterator[ServiceUpdate]:
-    """Yield what the rows ask that are to be tried again, of the projects that were looked up then."""
+    """Yield what each row to be tried again asks, with the project that was looked up for the run."""
     progress = reader.progress
     for row in progress.order:
         if progress.outcome(row) in RETRIED:
@@ -77,7 +77,7 @@ def _left_wrong(reader: LedgerReader) -> Iterator[ServiceUpdate]:
 
 
 def _must_be_finished(path: Path, reader: LedgerReader) -> None:
-    """Raise Refused where what the rows of a run come to is not known, or is not to be tried again."""
+    """Raise Refused where the outcome of a run's rows is not known yet, or is not to be tried again."""
     progress = reader.progress
     command = endpoint_of_ledger(progress).apply_command(path)
     if back := progress.run.get("takes_back"):

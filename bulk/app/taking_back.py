@@ -52,7 +52,7 @@ def _decisions(rollback: LedgerFile, taken: Json, ledger: LedgerFile) -> Iterato
 
 
 def _found(taken: Json, *, beside: Path) -> Path:
-    """Return the ledger that a rollback takes back, which may have been moved together with the rollback."""
+    """Return the ledger of the run that is taken back; it may have been moved together with the rollback."""
     stated = Path(taken["ledger"])
     places = (stated, beside.with_name(stated.name))
     return next((path for path in places if head_of(path).get("run_id") == taken["run_id"]), stated)

@@ -98,7 +98,7 @@ def _must_be_read(name: str, value: Any, place: str) -> None:
 
 
 class Verb(TyperCommand):
-    """A verb."""
+    """A verb, whose help is plain text and whose variables are all known."""
 
     def get_short_help_str(self, limit: int = 0) -> str:  # noqa: ARG002 - sentences are not cut
         """Return the first sentence of the help, for the list of verbs."""
@@ -127,7 +127,7 @@ class Verb(TyperCommand):
 
 
 class Verbs(TyperGroup):
-    """The command itself."""
+    """The command `bulk`, which lists its verbs by the phase of a change."""
 
     def get_params(self, ctx: Any) -> Any:
         """Return the parameters."""

@@ -25,7 +25,7 @@ IN_WORDS = frozenset({"note", "pace", "decision", "session", "end"})
 
 
 def redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blot out whatever is named like a secret or quotes one (structlog processor)."""
+    """Hide whatever is named like a secret or quotes one (structlog processor)."""
     for name, value in event.items():
         if SECRET_NAMES.search(name):
             event[name] = "***"

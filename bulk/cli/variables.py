@@ -1,4 +1,4 @@
-"""The variables `BULK_…` of the environment: all that mean something are known, the others are said."""
+"""The variables `BULK_…` of the environment: those that mean something are known, the others are named."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -53,6 +53,7 @@ class Duplicates:
 
     def add(self, key: bytes, rest: bytes) -> None:
         """Remember a key and what goes with it."""
+        # Equal keys share a bucket, so that `groups` takes the entries of one bucket apart at a time.
         self._buckets[crc32(key) % _BUCKETS].extend(key + rest)
 
     def groups(self) -> Iterator[tuple[bytes, list[bytes]]]:

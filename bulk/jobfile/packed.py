@@ -44,6 +44,7 @@ class Updates(Collection[ServiceUpdate]):
 
     def __iter__(self) -> Iterator[ServiceUpdate]:
         """Yield every row."""
+        # Each target has its rows in the order of the file, so that merging them restores that order.
         return merge(*self.by_target.values(), key=attrgetter("row"))
 
     def __len__(self) -> int:
@@ -67,7 +68,7 @@ class PackedRows(Collection[ServiceUpdate]):
     def add(self, update: ServiceUpdate) -> None:
         """Add the next row."""
         file, _, line = update.place.rpartition(":")
-        self._ids += bytes.fromhex(update.service_id.replace("-", ""))
+        self._ids += bytes.fromhex(update.service_id.replace("-", ""))  # a UUID: 16 bytes, not 36 letters
         self._rows.append(update.row)
         self._lines.append(int(line))
         self._asked.append(self._asks.number(file, update))

@@ -44,7 +44,7 @@ def moment_s(at: str) -> float:
 
 def seal(json: Json, rest: bytes = b"", *, previous: bytes) -> tuple[bytes, bytes]:
     """Return the line (with its newline) of a whole record, and its `sum`; `rest` as for `Chain.add`."""
-    content = orjson.dumps(json)[:-1] + rest
+    content = orjson.dumps(json)[:-1] + rest  # without the last brace: `_TAIL`, which has it, is not summed
     total = _sum(previous, content)
     return content + _TAIL % total, total
 
@@ -83,6 +83,7 @@ class Chain:
         total = _sum(self._sum, line[_CONTENT])
         if not line.endswith(_TAIL % total):
             raise self._damaged("does not follow from the lines before it")
+        # Looked for in the bytes: of a change, most of a ledger, no more than its head is parsed.
         mark = -1 if self._is_fixed else line.find(_CHANGE, 0, _TYPE_WITHIN)
         try:
             json: Json = orjson.loads(line if whole or mark < 0 else head_of_change(line))

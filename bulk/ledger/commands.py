@@ -25,7 +25,7 @@ KINDS: Final = (DecisionKind.PAUSE, DecisionKind.UNPAUSE, DecisionKind.STOP, Dec
 
 @value
 class Command:
-    """What a person says, who that is, and of which session (from 1) it is meant."""
+    """A person's command, who gave it, and the session (from 1) that it is meant for."""
 
     id: str
     what: DecisionKind
@@ -39,7 +39,7 @@ class Command:
 
 
 class NotACommand(ValueError):
-    """A line that is no command; the message says why."""
+    """The line is no command; the message says why."""
 
 
 def line_of(command: Command) -> bytes:

@@ -48,7 +48,7 @@ class StandingWord:
 
 
 def word_of(decision: Decision, at: str = "") -> StandingWord:
-    """Return what a decision has in force."""
+    """Return the pause or the rate that a decision puts in force."""
     rate_per_s = inf if decision.rate_per_s is None else decision.rate_per_s
     by = f"{decision.user} on {decision.host}"
     return StandingWord(by=by, at=at, reason=decision.reason, rate_per_s=rate_per_s)

@@ -101,7 +101,7 @@ class PlanDigest:
             self._waiting.append((change.row, change.after, change.after_parked))
 
     def add_one_like(self, like: bytes, row: int, service_id: ServiceId) -> None:
-        """Take in the next change, of which `covered` returns this much."""
+        """Take in the next change, which is like one of which `covered` returned `like`."""
         hashed = sha256(b"%b%b}" % (like, orjson.dumps(service_id))).digest()
         end = row * _BYTES
         if end > len(self._hashes):

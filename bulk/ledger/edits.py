@@ -41,7 +41,7 @@ class EditedSetting:
 
 @value
 class Edits:
-    """What of a job's settings is not what the open run has, and the settings with which it continues."""
+    """The settings of a job that differ from those of its open run, and those with which it continues."""
 
     job: Job
     taken: tuple[EditedSetting, ...]

@@ -160,7 +160,7 @@ def by_summary(path: Path, *, every_byte: bool) -> tuple[Progress, Chain, Segmen
 
 
 def state(path: Path, *, every_byte: bool) -> tuple[Progress, bool]:
-    """Return the state of a ledger, and whether it is by its summary; raises as `fold` does."""
+    """Return the state of a ledger, and whether its summary gave it; raises as `fold` does."""
     if found := by_summary(path, every_byte=every_byte):
         return found[0], True
     return fold(path), False
@@ -216,7 +216,7 @@ class LedgerReader:
         return change_of(json)
 
     def plain_put(self, row: int) -> Put | None:
-        """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
+        """Return the PUT of a row that stands by itself; None where the whole `change` must be read."""
         return plain_put(self._line_at(self.progress.change_at[row - 1]))
 
     def change_json(self, row: int) -> Json:
@@ -459,7 +459,7 @@ class LedgerFile(LedgerReader):
         self._disk.sync(self._fd)
 
     def _check_file(self) -> None:
-        """Raise LedgerFailed where the file is not what was written: the lock keeps nobody else from it."""
+        """Raise LedgerFailed where the file is not as we wrote it: a lock stops only those who ask for it."""
         mine = os.fstat(self._fd)
         names = (self.path, partial_of(self.path))
         if mine.st_size != self._size_bytes:

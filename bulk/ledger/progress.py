@@ -47,7 +47,7 @@ class Progress:
     sessions: list[Json] = field(default_factory=list)
     """The last of the sessions."""
     first_settings: Json = field(default_factory=dict)
-    """Those of the first session; empty before it."""
+    """The settings of the first session; empty before it."""
     ends: list[Json] = field(default_factory=list)
     """The last of the ends."""
     notes: list[Json] = field(default_factory=list)
@@ -142,6 +142,7 @@ class Progress:
         decided = self.actions.translate(bytes(number in numbers for number in range(256)))
         if not left:
             return decided
+        # Bytes know no `&`; as two numbers of a million bytes they are combined at once.
         both = int.from_bytes(decided) & int.from_bytes(self.stages.translate(_IS_LEFT))
         return both.to_bytes(len(decided))
 

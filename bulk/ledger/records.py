@@ -139,7 +139,7 @@ class Run:
     file: str = ""
     options: Json
     targets: list[Json]
-    """With the host of the API for each."""
+    """The targets, each with the host of its API."""
     user: str = ""
     """Who planned it, and on which machine; older ledgers do not say."""
     host: str = ""
@@ -210,7 +210,7 @@ class Left(StrEnum):
     """How an outcome left its service, where the outcome alone does not say."""
 
     PARKED = "parked"
-    """Without what its intermediate PUT took away."""
+    """The service is without what its intermediate PUT took away."""
 
 
 @value
@@ -360,7 +360,7 @@ Record: TypeAlias = (
 
 
 def body_of(json: Json) -> ModifyBody:
-    """Read back what `ModifyBody.named` gave."""
+    """Return the body of what `ModifyBody.named` returned."""
     return ModifyBody(**({**json, "ports": ports_of(json["ports"])} if "ports" in json else json))
 
 
@@ -457,7 +457,7 @@ _ACTIONS = {action.value: action for action in Action}
 
 
 def _as_asked(update: ServiceUpdate, json: Json) -> ServiceUpdate:
-    """Return an update with what `_asked_json` gave; members of a later version are passed over."""
+    """Return an update with what `_asked_json` returned; members of a later version are passed over."""
     asked: Json = {
         name: ports_of(json[name]) if type(json[name]) is list else json[name]
         for name in (*BODY_FIELDS, *_ASKED)

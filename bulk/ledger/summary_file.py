@@ -61,6 +61,7 @@ class Segments:
     def of(cls, fd: int, size_bytes: int) -> Self:
         """Return those of the first bytes of a file, read by two threads."""
         segments, whole = cls(), size_bytes // SEGMENT_BYTES
+        # One SHA-256 cannot be shared among threads, those of segments can; hashing lets other threads run.
         with ThreadPoolExecutor(_THREADS) as threads:
             starts = range(0, whole * SEGMENT_BYTES, SEGMENT_BYTES)
             segments._whole = list(threads.map(lambda at: _digest(fd, at, at + SEGMENT_BYTES), starts))

@@ -160,6 +160,7 @@ class Limiter(Throttler):
     def _next_at(self) -> float:
         rate_per_s = self.pacing.rate_per_s
         period_s = max(PERIOD_S, 1 / rate_per_s)
+        # The schedule may catch up after a late timer; the two counted windows bound what leaves at once.
         return max(
             self._last + self._interval_s(),
             self._grants_ago(ceil(rate_per_s * period_s)) + period_s,
@@ -174,6 +175,7 @@ class Limiter(Throttler):
         return self._grants[-count] if len(self._grants) >= count else -inf
 
     def _grant(self, now: float, *, scheduled_s: float) -> float:
+        # Counted from the schedule, not from now: a late timer does not lower the rate in the long run.
         self._last = max(self._last + self._interval_s(), self.pacing.held_until_s, scheduled_s)
         self._grants.append(now)
         while self._grants[0] <= now - PERIOD_S:

@@ -32,11 +32,11 @@ class Sizing(NamedTuple):
     cap: int
     """Most workers, whatever the rate."""
     allowed: float
-    """What the server's trouble has left of the cap."""
+    """Most workers for now: the cap, or less while the server is in trouble."""
     latency_s: float = 0.0
-    """Of a request now, answered or lost; 0 until there is one."""
+    """Latency of a request now, answered or lost; 0 until there is one."""
     usual_s: float = 0.0
-    """Of an answer as a rule, failures left out."""
+    """Usual latency of an answer, failures left out."""
     bad: float = 0.0
     """Share of answers that are bad now."""
     usually_bad: float = 0.0

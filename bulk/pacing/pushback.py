@@ -1,4 +1,4 @@
-"""Nothing is accepted at all: the probes of a shut window, and its opening."""
+"""When nothing at all is accepted: the probes of a shut window, and its opening."""
 
 from bulk.model import Limit, Why
 from bulk.pacing.states import GROWTH_MIN, WINDOW_S_MIN, Pacing, PushBack, Throttling
@@ -36,7 +36,11 @@ FEW = 5
 
 
 def shut(state: Pacing, event: Throttling, now: float) -> Pacing:
-    """Return the state that waits until a single probe, or as long as the server asks: believed twice."""
+    """Return the state in which nothing leaves but one probe at a time.
+
+    The probe leaves when the server says; after more than `TRUST` refusals in a row not before our own guess.
+    A limit that the refusal states is taken over where it can be true.
+    """
     if (limit := event.throttled.limit) and _may_be(limit, state, now):
         state = state._replace(
             rate_per_s=min(state.rate_per_s, limit.per_s),
@@ -66,14 +70,15 @@ def _may_be(limit: Limit, state: Pacing, now: float) -> bool:
 
 
 def lifted(state: Pacing) -> Pacing:
-    """Return the state after all: a later request than the refused ones was accepted."""
+    """Return the state that is open again: a request granted after the refused ones was accepted."""
     return state._replace(is_shut=False, refusals=0, hold=PushBack(), spacing_s=0.0)
 
 
 def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
-    """Return the state after the probes; with a rate, where it was shut for so short that one is the limit.
+    """Return the state after an accepted probe, and the rate to continue at; None keeps that of the state.
 
-    The rate is what the whole cycle, shut time included, amounts to. An outage leaves no trace.
+    A rate is returned where it was shut so briefly that the limit is a rate: what the whole cycle, shut
+    time included, amounts to. After an outage the state is as it was before.
     """
     fresh = lifted(state)._replace(
         cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
@@ -111,7 +116,7 @@ def _probe_at(state: Pacing, now: float) -> float:
 def _openings(state: Pacing, now: float) -> tuple[float, ...]:
     """Return when a window may open: the next turn of a known one, else after each usual length.
 
-    One that counts what it refuses opens so long after it shut, not after it began.
+    A window that also counts what it refuses opens its length after it shut, not after it began.
     """
     if known := state.window:
         turns = (now - state.cycle_at) // known.window_s + 1
@@ -121,7 +126,7 @@ def _openings(state: Pacing, now: float) -> tuple[float, ...]:
 
 
 def _seen_window(state: Pacing, opened_at: float, *, is_brief: bool) -> Limit | None:
-    """Return the usual window that fits: longer than to the first refusal, no longer than to the opening.
+    """Return the usual window that fits: it ends after the first refusal and not after the opening.
 
     Where several fit, as after a long `Retry-After`, it is the longest.
     """

@@ -42,12 +42,12 @@ class Pacing(NamedTuple):
     cap_per_s: float = inf
     """The rate that a person gave, never exceeded; infinite where it is to be found."""
     given_per_s: float = inf
-    """That of the job alone, without what a person said since; `cap_per_s` is the lower of the two."""
+    """The rate of the job alone, without a person's later ceiling; `cap_per_s` is the lower of the two."""
     before_cap_per_s: float = 0.0
-    """The rate that such a ceiling keeps from being used; 0 where it keeps none."""
+    """The rate that a person's ceiling keeps from being used; 0 where it keeps none."""
     hold: PushBack = PushBack()
     paused_until_s: float = -inf
-    """When it ends that the server, not at its limit but not available, asked to be left alone."""
+    """Until when the server, not at its limit but not available, asked to be left alone."""
     limit: Limit | None = None
     """The limit believed in as a window; None where only a rate is known."""
     why: Why = Why.FOUND

@@ -1,4 +1,4 @@
-"""What services that share a port_id compete for."""
+"""Port claims: what services that share a port_id compete for."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -47,8 +47,8 @@ def left_when_parked(
     """Return the mappings of a service without those to the claims that are `taken` from it.
 
     The API probably takes no empty list (API.md, section 2.2): where nothing would be left, one mapping
-    stays and leads to a server_port that nobody uses. `spare` gives one for a port_id and protocol; with all
-    in use the mapping stays as it is, and it is for the API to refuse that.
+    stays and leads to a server_port that nobody uses. `spare` returns one for a port_id and protocol; with
+    all in use the mapping stays as it is, and it is for the API to refuse that.
     """
     left = tuple(mapping for mapping in state.ports if not taken & _claims(state.port_id, (mapping,)))
     if left:

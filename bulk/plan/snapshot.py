@@ -82,7 +82,7 @@ class Snapshot:
             json = self._json(number)
             if json.startswith(start):
                 return key, json
-            key += 1
+            key += 1  # another id has this hash: open addressing, in a dict from numbers to numbers
         return key, None
 
     def _json(self, number: int) -> bytes:

@@ -1,4 +1,4 @@
-"""What processes of ours may know: children no secret, and nobody what is in our memory."""
+"""What other processes may know: our children no secret, and nobody what is in our memory."""
 
 import ctypes
 import resource

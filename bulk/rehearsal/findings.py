@@ -24,7 +24,7 @@ class Measurement:
     sent: int
     """PUTs sent, with those sent again."""
     lists: int
-    """List requests: the drift sweep, the verify sweep."""
+    """List requests: those of the first look and of the last look."""
     requests: int
     """Requests of every kind."""
     refusals: int

@@ -10,7 +10,7 @@ from bulk.plan.inverse import written
 def practised(change: Change) -> Change:
     """Return the change as it can be rehearsed: without a profile, its service in the simulator's own forms.
 
-    The simulator has one account; it tells no empty ids, and a service's name always in its stored form,
+    The simulator has one account; it shows no empty ids, and a service's name always in its stored form,
     while the API's examples show bare names as well (API.md, sections 1.1 and 1.2).
     """
     before = change.before and _stored(change.before, change.target.region)

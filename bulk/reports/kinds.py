@@ -29,7 +29,7 @@ class Moved(NamedTuple):
 
 
 class Dialled(NamedTuple):
-    """What consumers dial; the client port is 0 where a kind stands for several."""
+    """A port that consumers dial; the client port is 0 where a kind stands for several."""
 
     client_port: int
     protocol: Protocol
@@ -50,7 +50,7 @@ class Kind(NamedTuple):
 
     @property
     def takes(self) -> bool:
-        """Return whether it takes a client port away that somebody may use."""
+        """Return whether changes of this kind take a client port away that somebody may use."""
         return bool(self.moved or self.gone)
 
 

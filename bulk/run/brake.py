@@ -28,7 +28,7 @@ class Brake:
         return "; ".join(self._messages[reason] for reason in self.reasons)
 
     def on_pull(self, listener: Callable[[], object]) -> None:
-        """Have `listener` called at the first pull; at once where that has been."""
+        """Have `listener` called at the first pull; at once if that was earlier."""
         self._listeners.append(listener)
         if self:
             listener()

@@ -19,7 +19,7 @@ from bulk.text import counted, listed
 
 
 class Gates:
-    """Whether a row may begin, as far as that is not for its lane or its predecessors to say."""
+    """Decides whether a row may begin, as far as its lane and its predecessors do not decide that."""
 
     def __init__(self, board: Board, lanes: Mapping[LaneName, Lane], limits: Limits) -> None:
         self.stops: list[Stop] = []

@@ -106,7 +106,7 @@ class PlanReader(Protocol):
         ...
 
     def plain_put(self, row: int) -> Put | None:
-        """Return the PUT of a row that has nothing to do with any other; None where `change` has to say."""
+        """Return the PUT of a row that stands by itself; None where the whole `change` must be read."""
         ...
 
     def matches_snapshot(self, row: int, live: Listed) -> bool:
@@ -160,7 +160,7 @@ class Dice(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneClient:
-    """What reaches one target: its client, and the lane and paces that it shares with others."""
+    """The client of one target, with the lane and paces that it shares with others."""
 
     fleet: Fleet
     lane: LaneName

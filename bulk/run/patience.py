@@ -125,7 +125,7 @@ async def list_services(
     on_page: Callable[[int, float], object] = lambda _, __: None,
     begin: int = 0,
 ) -> None:
-    """Let `see` have every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
+    """Call `see` with every service of a target, oldest first; one whose list moved meanwhile perhaps twice.
 
     Those from the offset `begin` on come first, then those before it.
 
@@ -198,12 +198,12 @@ class _Scan:
 
     @property
     def distinct(self) -> int:
-        """Return how many services were named."""
+        """Return how many different services were listed."""
         return self._hashes.distinct
 
     @property
     def is_whole(self) -> bool:
-        """Return whether as many were named as were ever counted, and none was deleted meanwhile."""
+        """Return whether all services that were ever counted were listed, and none was deleted meanwhile."""
         return self.distinct >= self.total_count == self._highest_count
 
 
@@ -211,7 +211,7 @@ Ask = Callable[[int], Coroutine[Any, Any, _Asked]]
 
 
 async def _each_page(ask: Ask, take: Callable[[_Asked], None], pages_max: int, begin: int) -> None:
-    """Let `take` have the pages from an offset on, then those before it, then what has come since."""
+    """Call `take` with the pages from an offset on, then those before it, then what has come since."""
     total_count, read = await _pages_between(ask, take, pages_max, begin, inf)
     if begin:
         end = min(begin, read)
@@ -223,7 +223,7 @@ async def _each_page(ask: Ask, take: Callable[[_Asked], None], pages_max: int, b
 async def _pages_between(
     ask: Ask, take: Callable[[_Asked], None], pages_max: int, begin: int, end: float
 ) -> tuple[int, int]:
-    """Let `take` have the pages between two offsets in turn, asking for up to `pages_max` of them at a time.
+    """Call `take` with the pages between two offsets in turn, asking for up to `pages_max` of them at a time.
 
     Returns the number of services that the last one counted, and the offset behind it.
     """

@@ -93,7 +93,7 @@ class Work:
 
     @property
     def change(self) -> Change:
-        """Return the planned change; most rows end without that anybody asks for it."""
+        """Return the planned change; most rows end without anybody asking for it."""
         if self._change is None:
             self._change = self._plan.change(self.row)
         return self._change
@@ -388,7 +388,7 @@ def _rejected(work: Work, reply: Reply) -> Turn:
 def _again(
     work: Work, attempt: Attempt, reply: Reply, limits: Limits, dice: Dice, *, is_spared: bool = False
 ) -> Turn:
-    """Return the rest before the next attempt; out of tries the end, or the way back of a parked service.
+    """Return the wait before the next attempt; out of tries the end, or the way back of a parked service.
 
     `is_spared`: no row is to blame; it rests by its attempts, which are not its tries.
     """

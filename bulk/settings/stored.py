@@ -87,7 +87,7 @@ def _read(kind: type[S], written: Mapping[str, Any], above: Keys = ()) -> S | li
 
 
 def _value(keys: Keys, settings: Mapping[str, Setting], raw: object) -> Any:
-    """Return the value of a key, or a list of what is wrong with it; `raw` is MISSING where it is."""
+    """Return the value of a key, or a list of what is wrong with it; `raw` is MISSING where the key is."""
     setting = settings.get(keys[-1])
     if setting and setting.form.table and isinstance(raw, dict):
         return _read(setting.form.table, raw, keys)

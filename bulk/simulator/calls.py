@@ -147,7 +147,7 @@ class ListQuery:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the query leaves nothing out and has the order of creation."""
+        """Return whether the query leaves nothing out and has the order of creation."""
         return not self.is_by_update and not self.name and not any(self._exact(wanted) for wanted in _EXACT)
 
     def matches(self, service: Service) -> bool:

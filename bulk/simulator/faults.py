@@ -124,7 +124,7 @@ class FaultPlan(BaseModel):
 
     @cached_property
     def all_rules(self) -> tuple[FaultRule, ...]:
-        """The rules, then one for each rate."""
+        """Return the rules, then one for each rate."""
         return self.rules + tuple(
             _rule_of_rate(name, rate, self.applies_to) for name, rate in self.rates.items()
         )

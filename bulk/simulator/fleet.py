@@ -179,7 +179,7 @@ class SimulatedFleet:
 
     @property
     def has_hidden(self) -> bool:
-        """Whether any read may show an older state than the true one."""
+        """Return whether any read may show an older state than the true one."""
         return bool(self._unseen)
 
     def plan(self, at_s: float, service_id: str, status: ServiceStatus | None) -> None:

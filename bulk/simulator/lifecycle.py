@@ -102,22 +102,22 @@ class Simulator:
 
     @property
     def applied(self) -> list[AppliedPut]:
-        """Every PUT that took effect, in order."""
+        """Return every PUT that took effect, in order."""
         return self._journal.applied
 
     @property
     def fleet(self) -> dict[str, dict[str, Any]]:
-        """A snapshot of the services by id, as lines of a fleet file."""
+        """Return a snapshot of the services by id, as lines of a fleet file."""
         return {service.id: to_line(service) for service in self.world.vpcep.fleet}
 
     @property
     def projects(self) -> dict[str, str]:
-        """Project ids by project name."""
+        """Return the project ids by project name."""
         return {project.name: project.id for project in self._projects}
 
     @property
     def stats(self) -> dict[str, Any]:
-        """The counts that `GET /_simulator/stats` gives."""
+        """Return the counts that `GET /_simulator/stats` answers with."""
         return self._server.snapshot()
 
     def edit(self, line: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ class SimulatedProject:
 
     @property
     def region(self) -> str:
-        """The region that the name begins with."""
+        """Return the region that the name begins with."""
         return self.name.partition("_")[0]
 
 

@@ -49,7 +49,7 @@ class Stats:
 
 @dataclass(slots=True, kw_only=True)
 class Server:
-    """The handler of every request over one world; `clock` gives seconds since 1970."""
+    """The handler of every request over one world; `clock` returns seconds since 1970."""
 
     world: World
     clock: Callable[[], float]

@@ -91,7 +91,7 @@ class Talk(ResponseHandler):
     def feed_data(self, data: tuple[RawResponseMessage, Payload], size: int = 0) -> None:
         """Take the beginning of a reply, as the parser has it; an interim one is passed over."""
         replied = self._replied
-        if replied is None:
+        if replied is None:  # sent by `exchange`, which awaits the queue that aiohttp fills here
             super().feed_data(data, size)
         elif data[0].code >= OK:
             self._replied = None
@@ -120,6 +120,7 @@ class Connector(TCPConnector):
 
     def __init__(self, *, limit: int) -> None:
         super().__init__(limit=limit)
+        # By this TCPConnector makes the protocol of a new connection; it takes no argument for another class.
         self._factory: Any = partial(Talk, loop=asyncio.get_running_loop())
 
 
@@ -129,6 +130,7 @@ def destination(base: str, proxy: str | None, tls: SSLContext | None) -> Destina
     TLS goes by `tls`; without one by aiohttp's own rules, which verify as well.
     """
     through = _url(proxy) if proxy else None
+    # Any method would do: the connector groups connections by host, proxy and TLS alone.
     return ClientRequest("PUT", _url(base), proxy=through, ssl=tls or True, loop=asyncio.get_running_loop())
 
 

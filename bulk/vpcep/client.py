@@ -1,4 +1,4 @@
-"""The API over HTTP: one call is one request and gives one verdict.
+"""The API over HTTP: one call is one request and returns one verdict.
 
 Two types, so that what must not write is given one that cannot: `ReadClient` lists and shows,
 `Client` modifies as well.
@@ -125,7 +125,7 @@ class ReadClient:
     async def _ask(
         self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int
     ) -> V | Retry | Abort:
-        """Send one request with the secret in force and give the verdict on what came back.
+        """Send one request with the secret in force and return the verdict on what came back.
 
         A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
         whoever asks for it has to look at the clock and at the service again.

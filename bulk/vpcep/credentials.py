@@ -181,7 +181,7 @@ def _from_file(path: Path, section: str) -> Found | None:
 
 
 def _read(path: Path) -> tuple[ConfigParser, str]:
-    """Return what the file has, and what is to be said of who else may read it."""
+    """Return the content of the file, and a warning where others may read it; empty where none may."""
     config, warning = ConfigParser(interpolation=None), ""
     try:
         with path.open(encoding="utf-8-sig") as file:
@@ -235,7 +235,7 @@ def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -
 
 
 def _sendable(text: str, name: str, place: str) -> str:
-    """Return a text that can be a key or a token; each that cannot would cost a bad signature of the few."""
+    """Return a text that can be a key or a token; raises for others, since bad signatures lock a key."""
     if found := _IN_NO_KEY.search(text):
         what = {"'": "a quote", '"': "a quote", " ": "a blank", "\n": "a line end", "\r": "a line end"}
         raise CredentialsError(

@@ -79,7 +79,7 @@ class Flights:
         content = on_the_wire(request, headers)
         flight = Flight(self._wire.clock.monotonic(), headers, arrived, spawn, recognised)
         while self._idle:
-            kept = self._idle.pop()
+            kept = self._idle.pop()  # the last one used: the others grow old and are closed
             if kept.is_usable(flight.began):
                 return self._write(kept.talk, kept.connection, content, flight)
             kept.connection.close()

@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginPatience:
-    """What asking again needs: a stopwatch and a sleep, in seconds, and dice, from 0 to below 1."""
+    """What a repeated request needs: a stopwatch and a sleep, in seconds, and dice, from 0 to below 1."""
 
     monotonic: Callable[[], float]
     sleep: Callable[[float], Awaitable[object]]

@@ -1,7 +1,7 @@
 """One page of the list, read in one go: typed, by msgspec, into the form that a ledger has.
 
-A sweep reads a million entries, nearly all of them plainly fine. A page with one that is not is read entry by
-entry, with the tolerance and the messages of `services.py`.
+A look at a whole fleet reads up to a million entries, nearly all of them plainly fine. A page with one that
+is not is read entry by entry, with the tolerance and the messages of `services.py`.
 """
 
 from dataclasses import MISSING, Field, fields

@@ -60,7 +60,7 @@ def service(json: Any) -> ServiceState:
 
 
 def listed_service(json: Any) -> ServiceState:
-    """Return one entry of the list; one that has an id and no more sense is `UNREADABLE`.
+    """Return one entry of the list; one with an id that is otherwise not understood is `UNREADABLE`.
 
     One odd service must not hide all others of the project. Raises ValueError without an id.
     """

@@ -1,4 +1,4 @@
-"""Whether it is this machine that has no room for one more connection, or none to work at all."""
+"""Finds out whether this machine has no room for one more connection, or none to work at all."""
 
 import errno
 import os
@@ -31,8 +31,8 @@ def must_have_room() -> None:
 def is_short(error: BaseException) -> bool:
     """Return whether a connection could not be made for want of open files, ports or memory here.
 
-    A resolver, and what checks certificates, do not say that they could not open their files. So does what
-    tells of several addresses at once. Then it is tried whether a few files can be opened now.
+    Errors of a resolver, of a certificate check and of several addresses at once do not say that a file could
+    not be opened. After these it is tried whether a few files can be opened now.
     """
     number = error.errno if isinstance(error, OSError) else None
     if number in SHORTAGES:

@@ -163,7 +163,7 @@ class Wire:
         timeouts: Timeouts | None = None,
         gives_secret: bool = False,
     ) -> Answer | Lost:
-        """Send one request and give its answer, or how it was lost; no exception of the network leaves.
+        """Send one request and return its answer, or how it was lost; no exception of the network leaves.
 
         What the answer repeats of the secrets in force is hidden, but where it succeeds and is itself to give
         a secret, which may be one that is in force already.

@@ -71,7 +71,7 @@ def apply(
 
 
 def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
-    """Return who stands before the run; nobody can be asked where the rows come from standard input."""
+    """Return the operator of the run; nobody can be asked where the rows come from standard input."""
     from bulk.cli.terminal import Terminal
 
     can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all", without=OF_A_RUN)
@@ -84,7 +84,7 @@ def _must_be_none(overruled: "tuple[Despite, ...]") -> None:
 
 
 def _is_free_ledger(job: str, **words: Any) -> bool:
-    """Return whether a ledger is named; raise LedgerBusy before all that takes time to load."""
+    """Return whether a ledger is named; raises LedgerBusy, before anything slow is imported."""
     from bulk.app import finding
 
     if not finding.is_ledger(job):

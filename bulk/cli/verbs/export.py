@@ -62,7 +62,7 @@ def _show(text: str) -> None:
 
 
 def _conclude(exported: "Exported", *, quiet: bool) -> ExitCode:
-    """Say what was exported and what was left out; return the exit code."""
+    """Write on stderr what was exported and what was left out; return the exit code."""
     if not quiet:
         _sum_up(exported)
     for project, error in exported.unread.items():
