@@ -126,6 +126,8 @@ class Ending:
     """What a person can do about stops that stand: no later session sends a new row before one lifts them."""
     wrong: tuple[Outcome, ...] = ()
     """The outcomes of rows that need a person."""
+    has_window: bool = False
+    """Whether the job has a window, in whose next opening the same command continues."""
     may_retry: bool = False
     """Whether the run has finished and left rows that may be tried again."""
 
@@ -251,6 +253,7 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending
         message=message,
         ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
         wrong=wrong,
+        has_window=job.window is not None,
         may_retry=_may_retry(ledger.progress, wrong),
     )
 

@@ -86,7 +86,7 @@ class Terminal:
         if goes_on and not applied.ways_on:
             unset = without_variables((), os.environ)
             resume = unset + applied.endpoint.apply_command(applied.ledger) + self._resume_flags
-            ended = applied.exit_code is ExitCode.WINDOW_ENDED
+            ended = applied.exit_code is ExitCode.WINDOW_ENDED and applied.has_window
             when = ", in the next window or with another --window" if ended else ""
             output.notify(f"to continue{when}: {resume if kept else 'run the same command again'}")
         if applied.exit_code is ExitCode.REFUSED:

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
+from bulk.app.session import Ending
+from bulk.app.sources import ApiAddress
+from bulk.cli.terminal import Terminal
 from bulk.errors import ExitCode
 from bulk.ledger.command_file import beside
 from tests.scenarios.stage import WAIT_S, Ended, Stage, fleet_lines, until, wide
@@ -196,3 +199,23 @@ def test_the_answer_for_a_machine_names_the_record(stage: Stage) -> None:
         shown = orjson.loads(tell(stage, "--output", "json").out)
         assert len(shown["in_force"]) == 1
         process.kill()
+
+
+def test_what_a_long_pause_ended_needs_no_other_window(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command that continues it is named, and no window where the job has none."""
+    job = slow(stage)
+    with at_work(stage, job) as process:
+        process.kill()
+    for has_window in (False, True):
+        ending = Ending(
+            ledger=stage.ledger,
+            endpoint=ApiAddress(url=""),
+            exit_code=ExitCode.WINDOW_ENDED,
+            has_window=has_window,
+        )
+        Terminal(yes=True, quiet=False, can_ask=False, dry_run="", each_row="").sum_up(ending)
+        err = capsys.readouterr().err
+        assert ("to continue: " in err) is not has_window
+        assert ("in the next window" in err) is has_window
