@@ -20,7 +20,7 @@ from bulk.cli.main import main
 from bulk.ledger.digest import PREFIX
 from bulk.ledger.file import fold
 from bulk.rehearsal.victim import kill_when
-from bulk.run.machine import Machine
+from bulk.run.last_look import LastLook
 from bulk.vpcep.client import ReadClient
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
@@ -145,7 +145,7 @@ def test_a_promise_that_does_not_hold_is_exit_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An API that says no and does it all the same, and an engine that has forgotten its last look."""
-    monkeypatch.setattr(Machine, "sent", lambda *_: [])
+    monkeypatch.setattr(LastLook, "sent", lambda *_: [])
     folder = job(tmp_path / "liar", swap=False, rows=1)
     rule = {"kind": "code", "code": "EndPoint.2028", "after": True, "method": "PUT", "times": 9}
     faults = orjson.dumps({"rules": [rule]}).decode()
