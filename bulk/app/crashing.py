@@ -31,7 +31,7 @@ _HELD_S = 2.0
 _VICTIM_PER_S_MIN = 10
 
 
-async def crash(context: RehearsalContext, trouble: RehearsedFaults) -> tuple[TriedPromise, ...]:
+async def crash(context: RehearsalContext, faults: RehearsedFaults) -> tuple[TriedPromise, ...]:
     """Kill a run in its middle, continue it, roll it back."""
     puts = sum(2 if change.parking else 1 for change in context.updates())
     if not puts:
@@ -40,7 +40,7 @@ async def crash(context: RehearsalContext, trouble: RehearsedFaults) -> tuple[Tr
             TriedPromise(name=name, held=None, detail=nothing) for name in ("kill and resume", "rollback")
         )
     middle = puts // 2 + 1
-    flags = replace(trouble, faults=_holding_back(trouble.faults, middle), limits=()).flags()
+    flags = replace(faults, faults=_holding_back(faults.faults, middle), limits=()).flags()
     async with staged(
         context.plan, context.folder / "crash", context.job, context.environment, flags=flags
     ) as stage:

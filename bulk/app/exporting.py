@@ -22,7 +22,6 @@ from bulk.settings import FleetSettings, SimulatorSettings, read_settings
 from bulk.settings.forms import REGION
 from bulk.text import BYTE_ORDER_MARK, printable
 from bulk.vpcep.client import ReadClient
-from bulk.vpcep.iam import Project
 
 UNCHANGED = "the edit does not change it"
 NO_PORTS = "it has no port mappings"
@@ -115,7 +114,7 @@ class _Exporter:
         if not self._wanted.all_projects:
             return [where._replace(region=region) for region in regions]
         every = await self._connections.projects(Target("".join(regions[:1]), "", where.profile))
-        placed = [project for project in every if _is_of_a_region(project)]
+        placed = [project for project in every if not isinstance(REGION.read(project.region), Issue)]
         self.exported.elsewhere = sorted(project.name for project in every if project not in placed)
         found = [project for project in placed if not regions or project.region in regions]
         if not found:
@@ -184,10 +183,6 @@ class _Exporter:
             self._write(row(update, self._wanted.layout))
         else:
             self.exported.left_out.setdefault(update, []).append(state.id)
-
-
-def _is_of_a_region(project: Project) -> bool:
-    return not isinstance(REGION.read(project.region), Issue)
 
 
 def row_of(state: ServiceState, target: Target, edit: MapEdit, *, number: int) -> ServiceUpdate | str:

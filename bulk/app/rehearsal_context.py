@@ -39,7 +39,7 @@ class RehearsedFaults:
         return ("--faults", orjson.dumps(self.faults).decode(), *limits)
 
 
-def trouble(faults: str, limits: tuple[str, ...]) -> RehearsedFaults:
+def read_faults(faults: str, limits: tuple[str, ...]) -> RehearsedFaults:
     """Return the faults of `--faults`, a JSON object or the name of a file with one; raises UsageError."""
     try:
         text = faults if faults.lstrip().startswith("{") else Path(faults).read_bytes()

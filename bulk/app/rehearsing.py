@@ -49,7 +49,7 @@ async def rehearse(
     plan: Path,
     flags: Flags,
     *,
-    trouble: RehearsedFaults,
+    faults: RehearsedFaults,
     environment: Environment,
     operator: Operator,
     on_record: OnRecord = lambda *_: None,
@@ -71,16 +71,16 @@ async def rehearse(
             on_record=on_record,
         )
         operator.notify("rehearsing the run")
-        trial, counts, run = await _trial(context, trouble)
+        trial, counts, run = await _trial(context, faults)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
-            checks += await crash(context, trouble)
+            checks += await crash(context, faults)
         return Rehearsal(
             job=reader.progress.run["job"],
             digest=reader.progress.digest,
             counts=counts,
             trial=trial,
-            limited=bool(trouble.limits),
+            limited=bool(faults.limits),
             prediction=_predicted(context, trial),
             parked=tuple(change for change in context.updates() if change.parking),
             checks=tuple(checks),
@@ -105,11 +105,11 @@ def _predicted(context: RehearsalContext, trial: Measurement) -> Prediction:
 
 
 async def _trial(
-    context: RehearsalContext, trouble: RehearsedFaults
+    context: RehearsalContext, faults: RehearsedFaults
 ) -> tuple[Measurement, Mapping[Outcome, int], TriedPromise]:
-    flags = {} if trouble.limits else FULL_SPEED
+    flags = {} if faults.limits else FULL_SPEED
     async with staged(
-        context.plan, context.folder / "trial", context.job, context.environment, flags=trouble.flags()
+        context.plan, context.folder / "trial", context.job, context.environment, flags=faults.flags()
     ) as stage:
         applied = await applied_on(context, stage, flags)
         stats = await stage.practice.stats()
@@ -122,6 +122,6 @@ async def _trial(
         detail=ended + broken(mismatched, stats["duplicates"]),
         exit_code=applied.exit_code,
     )
-    rate = context.job.pace.rate if trouble.limits else FULL
+    rate = context.job.pace.rate if faults.limits else FULL
     run = (record for _, record in records(stage.ledger))
     return measured(run, stats, rate_per_s=rate.per_s if rate else None), progress.counts(), check

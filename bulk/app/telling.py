@@ -18,7 +18,7 @@ from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.file import is_live, state
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, DecisionKind
-from bulk.reports.report import sittings_of
+from bulk.reports.report import session_summaries
 from bulk.settings.forms import RATE
 from bulk.settings.quantities import Rate
 from bulk.text import moment
@@ -174,4 +174,4 @@ def _must_be_open(path: Path, progress: Progress, known: Decided) -> None:
 
 def _is_at_work(path: Path, progress: Progress) -> bool:
     """Return whether a session has begun and not ended; one that still asks for a yes has not begun."""
-    return bool(progress.sessions) and not sittings_of(progress)[-1].ended_at and is_live(path)
+    return bool(progress.sessions) and not session_summaries(progress)[-1].ended_at and is_live(path)

@@ -119,13 +119,12 @@ class PlanDigest:
 
     def _dependencies(self) -> Iterator[bytes]:
         for row, after, after_parked in self._waiting:
-            yield _hash(
-                {
-                    "after": self._named(after),
-                    "after_parked": self._named(after_parked),
-                    "change": self._hash_of(row).hex(),
-                }
-            )
+            waits = {
+                "after": self._named(after),
+                "after_parked": self._named(after_parked),
+                "change": self._hash_of(row).hex(),
+            }
+            yield sha256(_json(waits)).digest()
 
     def _named(self, rows: Collection[int]) -> list[str]:
         return sorted(self._hash_of(row).hex() for row in set(rows))
@@ -153,10 +152,6 @@ def _canonical(fields: Json) -> Json:
     if (ports := fields.get("ports")) is not None:
         fields["ports"] = [*map(tuple, sorted(set(ports)))]
     return fields
-
-
-def _hash(json: Json) -> bytes:
-    return sha256(_json(json)).digest()
 
 
 def _json(json: Json) -> bytes:

@@ -149,7 +149,8 @@ def _attempt(progress: Progress, record: Json, _: int) -> None:
 
 def _outcome(progress: Progress, record: Json, offset: int) -> None:
     row, ended = record["row"], _STAGE_OF[record["outcome"]]
-    if ended == _BLOCKED and _stage_of(progress, record) == _ASKED and _may_be_applied(progress, row):
+    is_asked = ended == _BLOCKED and _stage_of(progress, record) == _ASKED
+    if is_asked and progress.open[row].purpose is not Purpose.RESTORE:
         raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
     if ended == _APPLIED and _stage_of(progress, record) == _ANSWERED and not progress.open[row].has_left:
         raise _illegal(record, f"calls row {row} applied, of which no PUT has left")
@@ -164,10 +165,6 @@ def _outcome(progress: Progress, record: Json, offset: int) -> None:
         progress.accepting.add(progress.target_of[row - 1])
     elif ended == _FAILED:
         _count_code(progress, record, 1)
-
-
-def _may_be_applied(progress: Progress, row: int) -> bool:
-    return progress.open[row].purpose is not Purpose.RESTORE
 
 
 def _count_code(progress: Progress, record: Json, rows: int) -> None:

@@ -78,9 +78,8 @@ class Groups:
         if contested:
             members = self._members
             self._gather(contested, live)
-            members |= {
-                service: root for service, move in moves.items() if (root := self._of(move)) in contested
-            }
+            roots = {service: self._root(move.here or move.there or "") for service, move in moves.items()}
+            members |= {service: root for service, root in roots.items() if root in contested}
             self.rows.update(members[service_id] for service_id, _ in wants() if service_id in members)
             for root in self.neighbours.keys() - self.rows.keys():
                 del self.neighbours[root]
@@ -95,9 +94,6 @@ class Groups:
     def of(self, service_id: ServiceId) -> str | None:
         """Return the name of the group that a service belongs to; None where it is in nobody's way."""
         return self._members.get(service_id)
-
-    def _of(self, touched: Touch) -> str:
-        return self._root(touched.here or touched.there or "")
 
     def _root(self, port_id: str) -> str:
         while (next_id := self._joined.get(port_id)) is not None:

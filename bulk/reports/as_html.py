@@ -28,7 +28,7 @@ from bulk.reports.headline import (
 )
 from bulk.reports.overview import Overview, shared_names
 from bulk.reports.remarks import remark
-from bulk.reports.report import Report, sittings_of
+from bulk.reports.report import Report, session_summaries
 from bulk.reports.report_row import TEXTS, Contrast, Row
 from bulk.reports.totals import Tally
 from bulk.reports.words import as_text, duration, style_of
@@ -114,7 +114,7 @@ def _figures(report: Report) -> dict[str, Any]:
     places = list(overview.places.values())
     return {
         "progress": report.progress,
-        "sittings": sittings_of(report.progress),
+        "sessions": session_summaries(report.progress),
         "totals": totals,
         "counts": counts,
         "attention": sum(rows for result, rows in counts.items() if result.facts.needs_person),

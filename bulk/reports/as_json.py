@@ -7,7 +7,7 @@ import orjson
 
 from bulk.ledger.records import Json, decision_of, record_json, target_json
 from bulk.model import Action, Outcome, ports_json, state_json
-from bulk.reports.report import Report, sittings_of
+from bulk.reports.report import Report, session_summaries
 from bulk.reports.report_row import Row
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Tally, Totals
@@ -36,7 +36,7 @@ def head_json(report: Report) -> Json:
         **{name: progress.run[name] for name in ("job", "job_sha256", "run_id", "version", "targets")},
         "digest": progress.digest,
         "planned_at": progress.planned_at,
-        "sessions": [asdict(sitting) for sitting in sittings_of(progress)],
+        "sessions": [asdict(session) for session in session_summaries(progress)],
         "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],
         "waves": [wave._asdict() for wave in report.waves],
         "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},

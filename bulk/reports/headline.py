@@ -7,7 +7,7 @@ from bulk.ledger.records import Ruling
 from bulk.model import Action, Outcome
 from bulk.plan import Estimate
 from bulk.reports.remarks import decision_text
-from bulk.reports.report import Report, sittings_of
+from bulk.reports.report import Report, session_summaries
 from bulk.reports.totals import Mappings, Totals
 from bulk.reports.words import (
     NOT_LOOKED_AT_AGAIN,
@@ -85,7 +85,7 @@ def _only_reason(report: Report) -> str:
 
 
 def _begun(report: Report) -> str:
-    last = sittings_of(report.progress)[-1]
+    last = session_summaries(report.progress)[-1]
     how = f"stopped at {moment(last.ended_at, report.zone)}: {last.why}" if last.ended_at else "died"
     return printable(
         f"The run by {last.user} on {last.host} began at {moment(last.began_at, report.zone)} and {how}."
@@ -102,11 +102,8 @@ def _ended(report: Report) -> str:
             return f"is finished: {every} as asked."
         left, of = rows - as_asked, counted(rows, "service")
         return f"is finished; {figure(left)} of {of} {'is' if left == 1 else 'are'} not as asked."
-    return f"stands at {figure(as_asked)} of {counted(rows, 'service')} as asked; {_rest(outcomes)}."
-
-
-def _rest(outcomes: dict[Outcome, int]) -> str:
-    return tallied({outcome: n for outcome, n in outcomes.items() if not outcome.facts.as_asked})
+    others = tallied({outcome: n for outcome, n in outcomes.items() if not outcome.facts.as_asked})
+    return f"stands at {figure(as_asked)} of {counted(rows, 'service')} as asked; {others}."
 
 
 def question(report: Report, changes: int) -> str:

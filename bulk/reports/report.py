@@ -20,7 +20,7 @@ from bulk.reports.totals import Totals
 from bulk.reports.where import Where, where_of
 from bulk.text import moment
 
-__all__ = ["Report", "Row", "Rows", "SessionSummary", "row_of", "sittings_of"]
+__all__ = ["Report", "Row", "Rows", "SessionSummary", "row_of", "session_summaries"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class Report:
     @property
     def stopped(self) -> str:
         """Return every reason for which the run stopped before its end; empty where it did not."""
-        return "" if self.progress.finished or not self.ran else sittings_of(self.progress)[-1].why
+        return "" if self.progress.finished or not self.ran else session_summaries(self.progress)[-1].why
 
     @property
     def job(self) -> str:
@@ -156,7 +156,7 @@ class Report:
         return overview
 
 
-def sittings_of(progress: Progress) -> tuple[SessionSummary, ...]:
+def session_summaries(progress: Progress) -> tuple[SessionSummary, ...]:
     """Return the sessions of a ledger, each with the end that belongs to it, if it came to one."""
     starts = [session["n"] for session in progress.sessions]
     until = [*starts[1:], float("inf")]

@@ -11,7 +11,7 @@ from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json
 from bulk.model import Outcome
 from bulk.reports.remarks import remark
-from bulk.reports.report import sittings_of
+from bulk.reports.report import session_summaries
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import (
@@ -60,7 +60,7 @@ def state_of_run(progress: Progress, *, alive: bool) -> State:
         return State.PLANNED
     if progress.finished:
         return State.FINISHED
-    return State.STOPPED if sittings_of(progress)[-1].ended_at else State.DIED
+    return State.STOPPED if session_summaries(progress)[-1].ended_at else State.DIED
 
 
 def lines(
@@ -131,7 +131,7 @@ def _where(progress: Progress) -> Iterator[Line]:
 def _since(progress: Progress, state: State, zone: tzinfo) -> str:
     if not progress.sessions:
         return _planned(progress, state, zone)
-    last = sittings_of(progress)[-1]
+    last = session_summaries(progress)[-1]
     who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at, zone)}"
     match state:
         case State.STOPPED:

@@ -84,13 +84,13 @@ class ReadClient:
         self._credential = credential
         self._accepted: Secret | None = None
         self._stamp: Stamp | None = None
-        self._trial = KeyProbe()
+        self._probe = KeyProbe()
 
     def _secret_at_hand(self) -> Secret | None:
         """Return the secret in force, where the API has accepted it and a request may leave at once."""
         secret = self._credential.current(self._wire.clock.now())
         is_stamped = self._stamp is not None and self._stamp.secret is secret
-        return secret if is_stamped and self._trial.is_passed else None
+        return secret if is_stamped and self._probe.is_passed else None
 
     @property
     def host(self) -> str:
@@ -134,16 +134,16 @@ class ReadClient:
         secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()
         if isinstance(secret, Retry | Abort):
             return secret
-        stamp, trial = self._stamp_of(secret), self._trial
-        async with trial.turn():
-            if trial.refusal:
-                return await self._renewed(trial.refusal, secret)
+        stamp, probe = self._stamp_of(secret), self._probe
+        async with probe.turn():
+            if probe.refusal:
+                return await self._renewed(probe.refusal, secret)
             if request.method == "PUT" and self._wire.clock.monotonic() - began > LATE_S:
                 return LATE
             headers = stamp.headers(request, self._wire.clock.now())
             got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
             verdict = understood(got)
-            trial.answered(got, verdict)
+            probe.answered(got, verdict)
         return await self._settled(got, verdict, secret)
 
     async def _settled(self, got: Answer | Lost, verdict: V | Abort, secret: Secret) -> V | Retry | Abort:
@@ -161,7 +161,7 @@ class ReadClient:
                 "Host": self._route.endpoint.authority,
                 "X-Project-Id": self.project_id,
             }
-            self._stamp, self._trial = Stamp(secret, headers), self._wire.trial(secret)
+            self._stamp, self._probe = Stamp(secret, headers), self._wire.key_probe(secret)
         return self._stamp
 
     async def _renewed(self, verdict: Abort, secret: Secret) -> Retry | Abort:
@@ -190,7 +190,7 @@ class Client(ReadClient):
         if secret is None or stamp is None:
             spawn(self._send_in_a_task(put, tell))
             return
-        request, trial = modify_service(self._path, put.service_id, put.content), self._trial
+        request, probe = modify_service(self._path, put.service_id, put.content), self._probe
 
         headers = stamp.headers(request, self._wire.clock.now())
 
@@ -202,16 +202,16 @@ class Client(ReadClient):
             return True
 
         def arrived(got: Answer | Lost) -> None:
-            spawn(self._judge(got, put, secret, trial, tell))
+            spawn(self._judge(got, put, secret, probe, tell))
 
         self._flights.send(request, headers, arrived, spawn, recognised)
 
     async def _send_in_a_task(self, put: Put, tell: Tell) -> None:
         tell(await self.modify(put.service_id, put.content))
 
-    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, trial: KeyProbe, tell: Tell) -> None:
+    async def _judge(self, got: Answer | Lost, put: Put, secret: Secret, probe: KeyProbe, tell: Tell) -> None:
         verdict = modified(got, put.service_id)
-        trial.answered(got, verdict)
+        probe.answered(got, verdict)
         tell(await self._settled(got, verdict, secret))
 
     async def modify(self, service_id: ServiceId, content: bytes) -> Verdict:

@@ -135,13 +135,13 @@ class Wire:
         self._destinations: dict[tuple[str, str | None], Destination] = {}
         """Each address with its proxy, made once: a ClientRequest is dear."""
         self._tls: ssl.SSLContext | None = None
-        self._trials: dict[Secret, KeyProbe] = {}
+        self._probes: dict[Secret, KeyProbe] = {}
         self.echoes = Echoes(*passwords_in(env))
         """The secrets in force, which no text of any server is to repeat."""
 
-    def trial(self, secret: Secret) -> KeyProbe:
+    def key_probe(self, secret: Secret) -> KeyProbe:
         """Return the state of a secret that all clients of the run share."""
-        return self._trials.setdefault(secret, KeyProbe())
+        return self._probes.setdefault(secret, KeyProbe())
 
     def route(self, endpoint: Endpoint) -> Route:
         """Return the way to an endpoint.

@@ -20,7 +20,6 @@ from bulk.cli.verbs.shared import (
 from bulk.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from bulk.app.overruling import Despite
     from bulk.cli.terminal import Terminal
 
 
@@ -44,7 +43,9 @@ def apply(
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
     overruled = despite_of(despite)
     if dry_run:
-        _must_be_none(overruled)
+        if overruled:
+            message = "--dry-run sends nothing, so --despite means nothing"
+            raise UsageError(message, hint="leave one of them out")
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
         return plan(job, limit=limit, retry=retry, expect_digest=expect_digest, **talk, **flags)
     is_ledger = not retry and _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
@@ -76,11 +77,6 @@ def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
 
     can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all", without=OF_A_RUN)
     return Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
-
-
-def _must_be_none(overruled: "tuple[Despite, ...]") -> None:
-    if overruled:
-        raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
 
 
 def _is_free_ledger(job: str, **words: Any) -> bool:

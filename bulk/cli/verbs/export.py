@@ -53,12 +53,10 @@ def export(
         bom=bom,
     )
     here, path = environment(flags, can_ask=sys.stdin.isatty()), Path(out) if out else None
-    use_case = exporting.export_fleet(wanted, flags, environment=here, out=path, shown=_show)
+    use_case = exporting.export_fleet(
+        wanted, flags, environment=here, out=path, shown=lambda text: output.write([text])
+    )
     return _conclude(running.run(use_case), quiet=quiet)
-
-
-def _show(text: str) -> None:
-    output.write([text])
 
 
 def _conclude(exported: "Exported", *, quiet: bool) -> ExitCode:

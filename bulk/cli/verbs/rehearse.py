@@ -34,15 +34,15 @@ def rehearse(
 
     Exits as `bulk apply` would, or with 1 where kill, resume or rollback did not hold.
     """
-    from bulk.app import rehearsal_context as play
+    from bulk.app.rehearsal_context import read_faults
     from bulk.cli import logs, running
     from bulk.rehearsal import rehearsal_report as report
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet or not verbose)
-    trouble = play.trouble(faults, tuple(limiter or ()))
+    wanted = read_faults(faults, tuple(limiter or ()))
     here = environment(flags, can_ask=job != "-" and sys.stdin.isatty())
     rehearsal = running.run(
-        _rehearsed(job, flags, limit, trouble, here, log, Onlooker(quiet=quiet), quiet=quiet)
+        _rehearsed(job, flags, limit, wanted, here, log, Onlooker(quiet=quiet), quiet=quiet)
     )
     if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
@@ -55,7 +55,7 @@ async def _rehearsed(
     job: str,
     flags: dict[str, object],
     limit: str | None,
-    trouble: "RehearsedFaults",
+    wanted: "RehearsedFaults",
     environment: "Environment",
     on_record: "OnRecord",
     onlooker: "Onlooker",
@@ -71,7 +71,7 @@ async def _rehearsed(
             plan = Path(folder) / "plan.ledger.jsonl"
             await planning.plan_from(source, environment=environment, out=plan, shown=lambda _: None)
         return await rehearsing.rehearse(
-            plan, flags, trouble=trouble, environment=environment, operator=onlooker, on_record=on_record
+            plan, flags, faults=wanted, environment=environment, operator=onlooker, on_record=on_record
         )
 
 
