@@ -143,4 +143,4 @@ class Interrupted(Exception):
     ) -> None:
         super().__init__(f"{number.name}: {meaning}")
         self.exit_code = ExitCode.INTERRUPTED if number == SIGINT else ExitCode.TERMINATED
-        """As shells have it for INT and TERM; HUP counts as TERM."""
+        """The exit code that shells have for INT and TERM; HUP counts as TERM."""

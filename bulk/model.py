@@ -320,7 +320,7 @@ class InvalidRow:
     row: int
     place: str
     service_id: str
-    """As written in the file, perhaps empty."""
+    """The service_id as written in the file, perhaps empty."""
     issues: tuple[Issue, ...]
 
 
@@ -696,7 +696,7 @@ class Reply:
     request_id: str = ""
     """`X-Request-Id`, which the cloud's support asks for."""
     ms: int = 0
-    """From sending to the end of the reply."""
+    """Milliseconds from sending to the end of the reply."""
     encoded_authorization_message: str = ""
     """Why a policy denied the request, for the cloud alone to decode (API.md, section 3.1)."""
 

@@ -33,7 +33,7 @@ class Expected(NamedTuple):
     untouched: tuple[Any, ...]
     """The values of `UNTOUCHED`, before the PUT; None where the service did not show one."""
     untouched_if_shown: tuple[Any, ...]
-    """Those of `UNTOUCHED_IF_SHOWN`."""
+    """The values of `UNTOUCHED_IF_SHOWN`, before the PUT."""
 
 
 class Put(NamedTuple):

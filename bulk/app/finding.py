@@ -233,13 +233,13 @@ _ENTRIES_MAX = 10_000
 
 
 def _is_open(ledger: Path) -> bool:
-    """Return whether the run of a ledger is open; also where nobody can tell."""
+    """Return whether the run of a ledger is open; True where its ends do not show that."""
     ends = ends_of(ledger)
     return ends is None or ends.is_open
 
 
 def _has_begun(plan: Path) -> bool:
-    """Return whether a session has begun behind the plan in a ledger; also where nobody can tell."""
+    """Return whether a session has begun on the plan in a ledger; True where its ends do not show that."""
     ends = ends_of(plan)
     return ends is None or ends.has_begun
 

@@ -34,7 +34,7 @@ def _caught() -> Iterator[tuple[signal.Signals, ...]]:
 
 
 class _Signals:
-    """What has come, and what the next one does."""
+    """The signals that have come, and what the next one does."""
 
     def __init__(self, task: asyncio.Task[Any] | None) -> None:
         self._task = task

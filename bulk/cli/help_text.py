@@ -15,7 +15,7 @@ from bulk.settings import SETTINGS, Group
 _COLUMNS_MAX = 80
 _COLUMNS_MIN = 40
 _FLAG_CHARS = 26
-"""Up to this width the meaning of a flag stands beside it."""
+"""Width up to which the meaning of a flag stands beside it."""
 
 
 def help_of(usage: str, text: str, params: Iterable[Any], verb: str, epilog: str) -> str:

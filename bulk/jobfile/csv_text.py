@@ -23,7 +23,7 @@ class Record(NamedTuple):
     """One record: its cells, and the text they were read from."""
 
     line: int
-    """Of its first line, from 1."""
+    """Number of the record's first line, from 1."""
     text: str
     cells: list[str]
 

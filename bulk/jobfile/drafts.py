@@ -14,7 +14,7 @@ class Draft:
     """What a layout makes of one record, before the rules that span a whole row."""
 
     line: int
-    """Of its first line, from 1."""
+    """Number of the row's first line, from 1."""
     row: int = 0
     """Its number, from 1, once it has one."""
     column: int = 1

@@ -50,7 +50,7 @@ class FoundJob:
     """What a JOB argument means."""
 
     name: str
-    """Of the job, unless job.toml says another: the stem of the file or the name of the folder."""
+    """Name of the job, unless job.toml says another: the stem of the file or the name of the folder."""
     folder: Path
     """What the paths of the job are relative to, and where its `runs/` are."""
     toml_name: str = ""
@@ -151,7 +151,7 @@ class RowsFile:
 
     def __init__(self, file: BinaryIO, *, name: str) -> None:
         self.name = name
-        """As it stands in places: the path, or `stdin`."""
+        """Name of the file in places: the path, or `stdin`."""
         self._file = file
         self._version = _version(file)
         self._digest = hashlib.sha256()

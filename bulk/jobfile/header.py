@@ -37,7 +37,7 @@ class Header:
 
     delimiter: str
     names: tuple[str, ...]
-    """In order, as written; unknown ones and blank ones among them."""
+    """Names of the columns, in order, as written; unknown ones and blank ones among them."""
 
     @property
     def is_long(self) -> bool:

@@ -108,7 +108,7 @@ class _Asks:
 
     def __init__(self) -> None:
         self.asks: list[tuple[str, ModifyBody, tuple[Any, ...]]] = []
-        """Of each the file, the body, and the values of `ASKED_FIELDS`; no values where a row has none."""
+        """What rows ask: file, body, and the values of `ASKED_FIELDS`, none where a row has none of them."""
         self._numbers: dict[tuple[Any, ...], int] = {}
 
     def number(self, file: str, update: ServiceUpdate) -> int:

@@ -24,7 +24,7 @@ class ReadRows:
     updates: Updates
     invalid: tuple[InvalidRow, ...]
     file_issues: tuple[Issue, ...]
-    """Of the file as a whole: with any of these, no row may be used."""
+    """Issues of the file as a whole: with any of these, no row may be used."""
 
     @property
     def issues(self) -> tuple[Issue, ...]:

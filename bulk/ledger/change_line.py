@@ -34,9 +34,9 @@ def head_of_change(line: bytes) -> bytes:
 
 
 def mappings_within(line: bytes) -> bytes:
-    """Return what, of a `change` line, its port mappings follow from: those before and those of the body.
+    """Return the part of a `change` line from which its mappings follow: those before, those of the body.
 
-    It is all of a line whose members are not in the order in which they are written.
+    Of a line whose members have another order than the one in which they are written it is the whole line.
     """
     before = line.find(b',"before":')
     body = line.find(b',"body":', before)
@@ -49,7 +49,7 @@ def mappings_within(line: bytes) -> bytes:
 
 
 def alike_within(line: bytes) -> bytes:
-    """Return what, of a `change` line, all that reports add up follows from; where equal, so are their sums.
+    """Return the part of a `change` line from which all that reports add up follows; equal parts, equal sums.
 
     Of a body that names more than ports it is the whole service: what changes then depends on its values.
     """

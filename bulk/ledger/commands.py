@@ -35,7 +35,7 @@ class Command:
     host: str
     reason: str = ""
     rate_per_s: float = inf
-    """Of a rate: the most PUTs a second in a lane; infinity: as many as the job allows."""
+    """The most PUTs a second in a lane, where the command is a rate; infinity: as many as the job allows."""
 
 
 class NotACommand(ValueError):

@@ -60,11 +60,11 @@ class Decided:
 
     stops: tuple[StandingStop, ...] = ()
     stop_ids: frozenset[str] = frozenset()
-    """Of every stop, of lifted ones too."""
+    """The ids of all stops, of lifted ones too."""
     noticed: frozenset[SideEffect] = frozenset()
     """Every side effect of a PUT of this run that was noticed."""
     allowed: frozenset[SideEffect] = frozenset()
-    """Those of them that a person allowed."""
+    """Side effects that a person allowed."""
     passed: frozenset[int] = frozenset()
     """Waves that the next one may follow, by number."""
     left: str = ""

@@ -88,7 +88,7 @@ class PlanDigest:
 
     def __init__(self) -> None:
         self._hashes = bytearray()
-        """Of each change, by row - 1."""
+        """The hash of each change, at row - 1."""
         self._rows = [array("I") for _ in range(256)]
         """The rows of each first byte of a hash: short lists are sorted in less memory than one."""
         self._waiting: list[tuple[int, tuple[int, ...], tuple[int, ...]]] = []

@@ -42,12 +42,12 @@ from bulk.model import (
 
 NAME_CHARS_MAX = 256
 TEXT_KEPT_CHARS_MAX = 2048
-"""Of a text in a record that is kept in memory, such as a note; the rest is cut off."""
+"""Characters kept of a text in a record that stays in memory, such as a note; the rest is cut off."""
 _NUMBER_MAX = 10**12
 _MS_MAX = 2**32 - 1
 _ENTRIES_MAX = 100
+"""Entries of a list or of an object whose names are not known beforehand."""
 _PATH_CHARS_MAX = 4096
-"""Of an object with names that are not known beforehand."""
 _PORTS_MAX = 1000
 """Mappings of one service in a record that is kept in memory."""
 _SCALARS = frozenset({str, int, float, bool, type(None)})

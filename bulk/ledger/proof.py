@@ -78,7 +78,7 @@ class Audit:
         self._footprint = Footprint()
         self._digest: Digest = PlanDigest()
         self._is_update = bytearray()
-        """By row - 1: 1 where the plan changes the service."""
+        """At row - 1: 1 where the plan changes the service."""
         self._needs: dict[int, list[int]] = {}
         """The rows that a row waits for, of those that wait for any."""
         self._is_paused = False

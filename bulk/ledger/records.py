@@ -153,7 +153,7 @@ class Planned:
     type: ClassVar[str] = "planned"
     rows: int
     counts: dict[str, int]
-    """Of the rows, by action."""
+    """Number of rows by action."""
     footprint: dict[str, int] = field(default_factory=dict)
     """What the plan reaches: the members of `Footprint`; those left out are 0."""
     pages: list[int] = field(default_factory=list)
@@ -321,7 +321,7 @@ class Decision:
     """The limit of failures: the one that stopped the run, or the one that holds from here on."""
     ledger: str = ""
     rate_per_s: float | None = None
-    """Of a `rate`."""
+    """The most PUTs a second in a lane, where the decision is a `rate`."""
 
 
 @value

@@ -87,7 +87,7 @@ def _may_follow(before: Stage, stage: Stage) -> bool:
 
 
 MAY_FOLLOW = tuple(bytes(_may_follow(before, stage) for stage in Stage) for before in Stage)
-"""By stage, and by the stage that would follow: 1 where it may."""
+"""At [stage][next stage]: 1 where a row may take this step."""
 
 
 @value

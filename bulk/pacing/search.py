@@ -37,7 +37,7 @@ began with: the deeper a cut, the less is known."""
 ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
 """Least length of a round, so that its end has seen what its beginning caused."""
 ROUND_S_MAX = 10.0
-"""As much as slow rates get for their `ROUND_REQUESTS`."""
+"""Seconds at most that a slow rate gets in a round for its `ROUND_REQUESTS`."""
 USED = 0.75
 """Share of the rate that must have been used for the round to prove anything."""
 GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7

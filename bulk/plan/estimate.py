@@ -37,7 +37,7 @@ class Estimate:
     failures_max: int | None = None
     """How many of the changes may fail; None where no limit is set."""
     failures_share: str = ""
-    """That limit as it was written: `5%` or `9`."""
+    """The limit of failures as it was written: `5%` or `9`."""
     is_paced_by_failures: bool = False
     """Whether the limit of failures, which bounds the requests in flight, sets the pace and not the rate."""
 

@@ -18,7 +18,7 @@ class Footprint:
     parked: int = 0
     """Changes that are sent twice."""
     mappings: int = 0
-    """That the services to change have now."""
+    """Mappings that the services to change have now."""
     added: int = 0
     removed: int = 0
     consumers: int = 0

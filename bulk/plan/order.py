@@ -47,7 +47,7 @@ class _PortConflicts:
 
     def __init__(self, changes: Iterable[Change], neighbours: Iterable[ServiceState]) -> None:
         self.changes = {change.service_id: change for change in sorted(changes, key=lambda c: c.row)}
-        """With what has become of them so far, in the order of their rows."""
+        """The changes as decided so far, in the order of their rows."""
         self._states = {state.id: state for state in neighbours}
         self._held = {service: held(state) for service, state in self._states.items()}
         self._wanted = {
@@ -55,7 +55,7 @@ class _PortConflicts:
             for service, change in self.changes.items()
             if change.action is Action.UPDATE
         }
-        """Of the changes that can be sent, as far as is known yet."""
+        """The claims wanted by the changes that can be sent, as far as is known yet."""
         self._holders = by_claim(self._held)
         self._takers = by_claim(self._wanted)
         self._spares: dict[tuple[str, Protocol], Iterator[int]] = {}

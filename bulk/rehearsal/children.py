@@ -8,7 +8,7 @@ from collections.abc import Mapping
 _NEEDED = frozenset({"HOME", "LANG", "LANGUAGE", "NO_COLOR", "PATH", "TERM", "TMPDIR", "TZ", "VIRTUAL_ENV"})
 _NEEDED_PREFIXES = ("DYLD_", "LC_", "LD_", "PYTHON", "XDG_")
 _PR_SET_DUMPABLE = 4
-"""Of prctl(2)."""
+"""The option of prctl(2) that says whether a crash may write the memory to a file."""
 
 
 def bare(env: Mapping[str, str]) -> dict[str, str]:

@@ -61,7 +61,7 @@ class TriedPromise:
     """None where it could not be tested."""
     detail: str
     exit_code: ExitCode = ExitCode.OK
-    """Of the command that did it."""
+    """Exit code of the command that tried the promise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class Rehearsal:
 
     job: str
     digest: str
-    """Of the plan that was rehearsed."""
+    """Digest of the plan that was rehearsed."""
     counts: Mapping[Outcome, int]
     trial: Measurement
     limited: bool

@@ -21,11 +21,11 @@ from bulk.text import counted, figure, printable
 
 CHARS_MAX = 60_000
 _WRONG_MAX = 24_000
-"""Of them for rows that need a person."""
+"""Characters of `CHARS_MAX` for rows that need a person."""
 _GROUPS_MAX = 40
 _TARGETS_MAX = 40
 _REST = 1_500
-"""Left for what stands between the tables."""
+"""Characters left for what stands between the tables."""
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~@!&])")
 _WRONG_HEAD = "| | Service | Name | Place | Why |\n|---|---|---|---|---|\n"
 _CHANGE_HEAD = (

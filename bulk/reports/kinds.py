@@ -152,7 +152,7 @@ def _pairs(
 
 
 ALIKE_MIN = 3
-"""So many kinds that differ only in the client port of one new mapping are shown as one."""
+"""From so many kinds on, different only in the client port of one new mapping, they are shown as one."""
 
 
 def families(kinds: Iterable[tuple[Kind, int | None]]) -> dict[Kind, list[Kind]]:

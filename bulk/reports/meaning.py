@@ -9,9 +9,9 @@ from bulk.reports.words import Line, Span, Style, limited
 from bulk.text import counted, figure, printable
 
 ID_DIGITS = 8
-"""Of an id, where a person reads it: `bulk why` takes them."""
+"""Digits of an id where a person reads it: `bulk why` takes them."""
 NAMED_WHOLE_MAX = 4
-"""So few services of a group are all named."""
+"""Number of services up to which all of a group are named."""
 
 
 def name_of(change: Change, shared: Collection[str] = ()) -> str:

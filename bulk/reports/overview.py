@@ -22,7 +22,7 @@ TROUBLES_MAX = 500
 """Reasons for which rows need a person that are counted separately."""
 NOTES_MAX = 3
 OTHER_KINDS = Kind(settings=("…",))
-"""Stands for all kinds beyond the limit."""
+"""The kind that stands for all kinds beyond the limit."""
 
 _UPDATE, _REFUSE = Action.UPDATE, Action.REFUSE  # looked up once, for a million changes
 

@@ -24,11 +24,11 @@ class Totals:
     rows: int
     actions: dict[Action, int]
     outcomes: dict[Outcome, int] | None
-    """Of every one, summing to `rows`; None while the plan has not been applied."""
+    """Number of rows by outcome, summing to `rows`; None while the plan has not been applied."""
     planned: Mappings
-    """Over the rows to update."""
+    """Mappings of the rows to update."""
     applied: Mappings
-    """Over the applied rows."""
+    """Mappings of the applied rows."""
     consumers: int
     """Endpoints connected to the services to update."""
     parked: int

@@ -11,7 +11,7 @@ from bulk.text import counted, listed
 FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
 """Outcomes that count against the budget."""
 OPENING = 10
-"""Without a limit of failures: so many first PUTs that all fail with one code stop the run."""
+"""Number of first PUTs that stop a run without a limit of failures, if all fail with one code."""
 
 
 class Budget:

@@ -209,7 +209,7 @@ class Course:
             self._halt(Stop(BrakeReason.OPERATOR, f"stopped by {word_of(word).who}"))
 
     def begin(self) -> None:
-        """Stand where earlier decisions left the run: what stopped it stops it now, and a rate is kept."""
+        """Take over what earlier decisions left in force: their stops stop the run now, a rate is kept."""
         for standing in self.gates.standing:
             message = f"{standing.reason} ({standing.at}, stop {standing.id})"
             self.gates.stop(Stop(standing.cause, message))

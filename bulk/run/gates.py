@@ -34,7 +34,7 @@ class Gates:
         self.noticed = decisions.noticed
         """Side effects of PUTs of this run, of earlier sessions too."""
         self.allowed = decisions.allowed
-        """Those of them that a person allowed."""
+        """Side effects that a person allowed."""
         self.pause = decisions.pause
         """Who lets nothing begin but must-finish rows for now; None where nobody does."""
         self.most_per_s = decisions.rate_per_s

@@ -175,7 +175,7 @@ class Limits:
     workers: int
     """Requests of a lane in flight at most."""
     elastic: bool = False
-    """As many in flight as the rate needs (Little's law), fewer for a slow or failing server."""
+    """Whether as many are in flight as the rate needs (Little's law), fewer for a slow or failing server."""
     tries: int = 5
     """PUTs of one row that may fail before it counts as failed; throttled ones are free."""
     settle_s: float = 2.0

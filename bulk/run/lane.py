@@ -242,7 +242,7 @@ class Lane:
 
     @property
     def awaits_proof(self) -> bool:
-        """Return whether it is being read what became of the fields that a reply did not show."""
+        """Return whether fields that a reply did not show are being read, to prove what became of them."""
         if self._unproved:
             self._unproved = {row for row in self._unproved if self._board.place(row) in IN_DOUBT}
         return bool(self._unproved)

@@ -95,7 +95,7 @@ class Machine:
     # The beginning
 
     def begin(self) -> None:
-        """Stand where the ledger stands; an earlier doubt waits the whole settle time from now."""
+        """Take over the state of the ledger; an earlier doubt waits the whole settle time from now."""
         progress = self._progress
         self._course.begin()
         keys = map(

@@ -27,7 +27,7 @@ from bulk.run.patience import (
 from bulk.run.stages import Stop
 
 _RENEWING_SHARE = 0.5
-"""Of the rate of reads: what pages that renew looks take at most; the rest is for doubts and single looks."""
+"""Share of the rate of reads for pages that renew looks; the rest is for doubts and single looks."""
 
 
 class Reads:

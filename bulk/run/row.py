@@ -71,7 +71,7 @@ class Work:
         "unsound_s",
     )  # fmt: skip
     live: ServiceState
-    """At PROVING: its service as it was read."""
+    """The service as it was read, while the row is at PROVING."""
 
     def __init__(self, plan: PlanReader, row: int, known: OpenRow) -> None:
         self.row = row

@@ -1,7 +1,7 @@
 """The forms of settings: how each kind of value is written, read and described.
 
 A form reads what stands in job.toml, on the command line or in a ledger: text, or what TOML and JSON
-have for it. It gives the value, or an issue that says what is wrong and what to write instead.
+have for it. It returns the value, or an issue that says what is wrong and what to write instead.
 """
 
 import re

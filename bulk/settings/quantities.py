@@ -142,7 +142,7 @@ class Deadline:
     """A moment after which nothing may be sent."""
 
     at: datetime
-    """Without a zone: local time."""
+    """The deadline; without a zone it is local time."""
 
     def closes_at(self, now: datetime) -> datetime | None:
         """Return the deadline (UTC); None where it has passed."""

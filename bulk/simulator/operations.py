@@ -23,7 +23,7 @@ ENDPOINTS_QUOTA = 50
 
 @dataclass(slots=True, kw_only=True)
 class Vpcep:
-    """The service as a whole: the fleet, its projects, the switches, and who keeps the books."""
+    """The service as a whole: the fleet, its projects, the switches, and the journal of its changes."""
 
     fleet: SimulatedFleet
     projects: Projects

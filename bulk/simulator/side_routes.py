@@ -1,4 +1,4 @@
-"""The paths beside VPCEP's own: versions, IAM, a server's metadata, and the simulator's hands and eyes."""
+"""The paths beside VPCEP's own: versions, IAM, a server's metadata, and the simulator's own switches."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs

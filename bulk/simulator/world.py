@@ -1,4 +1,4 @@
-"""Everything that a simulator is but its socket, and the hands that alter it while it runs."""
+"""The whole simulator but its socket, and the ways to alter it while it runs."""
 
 from typing import Any
 

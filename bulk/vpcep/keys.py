@@ -15,7 +15,7 @@ class KeyPair:
     ak: str
     sk: str = field(repr=False)
     security_token: str = field(default="", repr=False)
-    """Belongs to temporary keys; empty for lasting ones."""
+    """The token that belongs to a temporary key; empty for lasting ones."""
     expires_at: float | None = None
     """Seconds since 1970; None where that is not known."""
 

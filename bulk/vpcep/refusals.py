@@ -21,7 +21,7 @@ ENCODED_CHARS_MAX = 10_240
 """The longest `encoded_authorization_message` that can be decoded (API.md, section 3.1)."""
 
 _SEARCHED_CHARS_MAX = 8_192
-"""More than any gateway's message; what is beyond it is not looked at."""
+"""Characters of a body that are searched: more than any gateway's message has."""
 
 _LEVELS_MAX = 4
 _UNITS_S = {"sec": 1.0, "min": 60.0, "hou": 3_600.0, "day": 86_400.0}
@@ -44,7 +44,7 @@ _SECRET = re.compile(
 )
 """The gateway answers a wrong signature with the whole canonical request, secrets included."""
 _CANONICAL = re.compile(r"(?<!\s)\s*+(?:[,;]\s*+)?canonical request\s*+:.*", re.IGNORECASE | re.DOTALL)
-"""That request is what we sent ourselves: nobody needs to read it. A run of blanks is gone through once."""
+"""The canonical request, which we sent ourselves: nobody needs to read it. Blanks are gone through once."""
 _USER_INFO = re.compile(r"(?<!/)//[^\s\"'<>]+@")
 """A proxy's address may carry a password."""
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -53,7 +53,7 @@ _TAG = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DO
 _LEVELS_DEEP = 4
 """Objects within each other: `{"error": [{"code": …}]}` has two, and a wrapper of a wrapper three."""
 _LEVELS_MAX = 64
-"""More objects than any error has; what is beyond them is not looked at."""
+"""Objects of a body that are looked at: more than any error has."""
 _CODES = ("error_code", "errorCode", "code", "exceptionCode", "exception_code")
 _MESSAGES = (
     "error_msg",

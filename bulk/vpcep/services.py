@@ -23,7 +23,7 @@ from bulk.model import (
 from bulk.vpcep.refusals import MESSAGE_CHARS_MAX, clean, error_in
 
 UNREADABLE = "unreadable"
-"""Stands as `status` where an entry of the list cannot be understood, so that nothing is sent to it."""
+"""The `status` of an entry of the list that cannot be understood, so that nothing is sent to it."""
 
 _DIGITS_MAX = len(str(COUNT_MAX))
 _PROTOCOLS = frozenset(Protocol)

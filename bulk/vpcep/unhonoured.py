@@ -21,7 +21,7 @@ NAMES: tuple[str, ...] = (
     "OS_DELEGATED_PROJECT",
 )
 PREFIXES: tuple[str, ...] = ("HUAWEICLOUD_OIDC_", "HW_ASSUME_ROLE_")
-"""These and NAMES go before any key, or act on top of it."""
+"""Beginnings of variables that, as NAMES, go before any key or act on top of it."""
 
 LAST_NAMES = (
     "OS_ACCESS_KEY",
@@ -35,7 +35,7 @@ LAST_NAMES = (
     "OS_USER_ID",
 )
 LAST_PREFIXES = ("HC_CONTAINER_",)
-"""These and LAST_NAMES count only where there is nothing else; they may be there for other tools."""
+"""Beginnings of variables that, as LAST_NAMES, count only where nothing else is set."""
 
 
 def refuse_unhonoured(

@@ -65,11 +65,11 @@ class Timeouts:
     """How long one request may take; the official SDK waits 60 s to connect and 120 s to read."""
 
     connect_s: float = 10.0
-    """Until the connection stands, TLS included."""
+    """Seconds until the connection stands, TLS included."""
     read_s: float = 60.0
-    """Between two pieces of the reply."""
+    """Seconds between two pieces of the reply."""
     total_s: float = 120.0
-    """From asking for a connection to the last byte."""
+    """Seconds from asking for a connection to the last byte."""
 
 
 class Fate(Enum):
