@@ -35,7 +35,7 @@ class Looks:
             self._page_of[row] = self._numbers[page]
 
     def missed(self, row: int, asked_at: float) -> None:
-        """Learn that a page does not show a service as it was left: no earlier look counts, no page has it."""
+        """Learn that a page does not show a service as left: no earlier look counts, no page has it."""
         if self._asked_at[row] <= asked_at:
             self._asked_at[row] = -inf
         self._page_of[row] = 0
