@@ -6,7 +6,7 @@
 
 `reading` leads the lines through these steps, and `rows_read` keeps what comes out. `columns` is the
 table of every column; `values` and `mappings` say what each may be. Rules of a
-value give a Problem without a place; the layouts know the place and make it an Issue. A value that
+value return a Problem without a place; the layouts know the place and make it an Issue. A value that
 is not exactly what a rule allows is an issue and never corrected, with three exceptions: blanks
 around a CSV cell, and the case of a UUID and of a protocol.
 """

@@ -33,7 +33,7 @@ class ReadRows:
 
 
 def read_all(rows: Iterable[Row]) -> ReadRows:
-    """Take all rows of a file and give each its final word."""
+    """Return all rows of a file, each as its last word has it: usable, or invalid."""
     updates = Updates()
     invalid: dict[int, InvalidRow] = {}
     file_issues: list[Issue] = []

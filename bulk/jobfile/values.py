@@ -1,6 +1,6 @@
 """What a single value of a row may be: text or JSON in, a valid value or `Wrong` out.
 
-Every function here takes the raw value and gives the value to use, or says what is wrong with it
+Every function here takes the raw value and returns the value to use, or what is wrong with it
 and what to write instead. Limits are those of the modify page (API.md, section 1.1).
 """
 
@@ -77,7 +77,7 @@ def as_cell(text: str) -> str:
     """Return the CSV cell of a text: with an apostrophe in front where it would be taken for something else.
 
     That is a formula in a spreadsheet (OWASP, CSV injection), an error value, a blank cell, or such a cell
-    behind apostrophes, so that taking one of them away always gives the text back.
+    behind apostrophes, so that taking one of them away always restores the text.
     """
     return f"'{text}" if text and _NOT_TAKEN_FOR_TEXT.match(text) else text
 

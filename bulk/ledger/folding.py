@@ -31,7 +31,7 @@ _SPARE_ROWS = 4096
 
 # Plain numbers, looked up once: a million lines take these steps, and an enum takes longer than the step.
 _STAGE_OF = {outcome.value: int(stage) for outcome, stage in STAGE_OF.items()}
-_UNPLANNED, _WAITING, _ASKED = map(int, (Stage.UNPLANNED, Stage.WAITING, Stage.IN_FLIGHT))
+_UNPLANNED, _WAITING, _IN_FLIGHT = map(int, (Stage.UNPLANNED, Stage.WAITING, Stage.IN_FLIGHT))
 _ANSWERED, _PARKED, _APPLIED = map(int, (Stage.ANSWERED, Stage.PARKED, Stage.APPLIED))
 _FAILED, _BLOCKED = map(int, (Stage.FAILED, Stage.BLOCKED))
 _CHANGE = Purpose.CHANGE
@@ -129,7 +129,7 @@ def _planned(progress: Progress, record: Json, _: int) -> None:
 
 def _intent(progress: Progress, record: Json, _: int) -> None:
     row, opened = record["row"], progress.open
-    _move(progress, record, _ASKED)
+    _move(progress, record, _IN_FLIGHT)
     progress.sent += 1
     purpose = Purpose(record["purpose"]) if "purpose" in record else _CHANGE
     opened[row] = after_intent(opened.get(row, NOT_BEGUN), record["attempt"], purpose)
@@ -137,7 +137,7 @@ def _intent(progress: Progress, record: Json, _: int) -> None:
 
 def _attempt(progress: Progress, record: Json, _: int) -> None:
     row, result = record["row"], AttemptResult(record["verdict"])
-    if _stage_of(progress, record) != _ASKED:
+    if _stage_of(progress, record) != _IN_FLIGHT:
         raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
     known = progress.open[row] = after_attempt(progress.open[row], result, record.get("hold_s", 0.0))
     progress.refusals += result is AttemptResult.THROTTLED
@@ -149,8 +149,8 @@ def _attempt(progress: Progress, record: Json, _: int) -> None:
 
 def _outcome(progress: Progress, record: Json, offset: int) -> None:
     row, ended = record["row"], _STAGE_OF[record["outcome"]]
-    is_asked = ended == _BLOCKED and _stage_of(progress, record) == _ASKED
-    if is_asked and progress.open[row].purpose is not Purpose.RESTORE:
+    is_blocked_in_flight = ended == _BLOCKED and _stage_of(progress, record) == _IN_FLIGHT
+    if is_blocked_in_flight and progress.open[row].purpose is not Purpose.RESTORE:
         raise _illegal(record, f"blocks row {row} while a PUT of it is in doubt")
     if ended == _APPLIED and _stage_of(progress, record) == _ANSWERED and not progress.open[row].has_left:
         raise _illegal(record, f"calls row {row} applied, of which no PUT has left")
@@ -195,7 +195,7 @@ def _move(progress: Progress, record: Json, stage: int) -> int:
 def _why_not(row: int, before: int, stage: int) -> str:
     if before == _UNPLANNED:
         return f"names row {row}, which is not in the plan"
-    if stage == before == _ASKED:
+    if stage == before == _IN_FLIGHT:
         return f"sends row {row} while an earlier PUT of it is in doubt"
     return f"takes row {row} from {Stage(before).name} to {Stage(stage).name}"
 

@@ -15,7 +15,7 @@ from bulk.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import FORMAT, DecisionKind, Json, Purpose, change_of
-from bulk.ledger.row_life import NOT_ASKED, Stage
+from bulk.ledger.row_life import NOT_IN_FLIGHT, Stage
 from bulk.model import Action
 from bulk.plan.footprint import Footprint
 from bulk.text import counted
@@ -263,7 +263,7 @@ class Audit:
                 return Promise.INTENT
             case "intent" if stage is Stage.IN_FLIGHT:
                 return Promise.ALONE
-            case "outcome" if stage in NOT_ASKED:
+            case "outcome" if stage in NOT_IN_FLIGHT:
                 return Promise.INTENT
             case _:
                 return Promise.OUTCOME

@@ -2,7 +2,7 @@
 
 A row takes these steps and no others; any other is a damaged ledger (or a bug) and fails in `folding.py`:
 
-    waiting ---- intent ----> asked ---- outcome ----> applied, failed, conflict
+    waiting ---- intent ----> in flight ---- outcome ----> applied, failed, conflict
        |                      ^   |
        |                      |   +----- attempt ----> answered (surely not applied) or parked
        |                      |                            |
@@ -11,12 +11,12 @@ A row takes these steps and no others; any other is a damaged ledger (or a bug) 
                                                                         these also applied: the look found it
                                                                         so; conflict from parked only)
 
-    asked to restore -- outcome --> blocked, failed     (a parked service has what it had before: another row
+    in flight to restore -- outcome --> blocked, failed (a parked service has what it had before: another row
                                                         ended otherwise, or its own last PUT was refused)
     applied -- outcome --> conflict     (the last look found something else)
     failed -- outcome --> applied, conflict     (the last look found that a refused PUT took effect)
 
-`asked` when the writing stopped means: in doubt.
+In flight when the writing stopped means: in doubt.
 """
 
 from dataclasses import replace
@@ -47,7 +47,7 @@ class Stage(IntEnum):
     BLOCKED = 11
 
 
-NOT_ASKED = frozenset({Stage.WAITING, Stage.ANSWERED, Stage.PARKED})
+NOT_IN_FLIGHT = frozenset({Stage.WAITING, Stage.ANSWERED, Stage.PARKED})
 """Where a row stands that has no outcome and no PUT under way."""
 
 
@@ -57,9 +57,9 @@ def _follows(outcome: Outcome) -> frozenset[Stage]:
         case Outcome.APPLIED:
             return frozenset({Stage.IN_FLIGHT, Stage.ANSWERED, Stage.PARKED, Stage.FAILED})
         case Outcome.ALREADY | Outcome.REFUSED | Outcome.DRIFTED:
-            return NOT_ASKED
+            return NOT_IN_FLIGHT
         case Outcome.FAILED | Outcome.BLOCKED:
-            return NOT_ASKED | {Stage.IN_FLIGHT}
+            return NOT_IN_FLIGHT | {Stage.IN_FLIGHT}
         case Outcome.CONFLICT:
             return frozenset({Stage.IN_FLIGHT, Stage.PARKED, Stage.APPLIED, Stage.FAILED})
         case Outcome.IN_DOUBT | Outcome.NOT_ATTEMPTED:

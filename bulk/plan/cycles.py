@@ -1,6 +1,6 @@
 """Cycles in a graph of who waits for whom, and the fewest nodes whose going first breaks them all.
 
-A graph gives each node and the nodes that it waits for, all of them nodes of the graph too; its order is the
+A graph maps each node to the nodes that it waits for, all of them nodes of the graph too; its order is the
 order of every answer, so that the same plan always comes out the same.
 """
 

@@ -93,10 +93,10 @@ def predicted(
 ) -> Prediction:
     """Return the expected duration of the real run, as far as a trial on this machine can show.
 
-    `timetable` gives the run on paper for a rate and for the seconds by which answers are slower than in the
-    trial. What the trial took is the base: it has all waits in it, for limits, repeats and lost answers.
-    Paper adds what the job's rate, where the trial had none, and slower answers cost. PUTs sent again take
-    their share of the rate.
+    `timetable` returns the run on paper for a rate and for the seconds by which answers are slower than
+    in the trial. What the trial took is the base: it has all waits in it, for limits, repeats and lost
+    answers. Paper adds what the job's rate, where the trial had none, and slower answers cost. PUTs sent
+    again take their share of the rate.
     """
 
     def on_paper(paced_per_s: float, answer_s: float) -> tuple[Timetable, float]:

@@ -65,10 +65,10 @@ def chart_of(timeline: Timeline) -> Chart:
         """Return a staircase: each value holds until the next."""
         if not points:
             return ""
-        told = [
+        corners = [
             (round(at_s / length_s * WIDTH, 2), round(HEIGHT - min(v, top) * unit, 2)) for at_s, v in points
         ]
-        (x0, y0), rest = told[0], told[1:]
+        (x0, y0), rest = corners[0], corners[1:]
         return f"M{x0} {y0}" + "".join(f"H{x}V{y}" for x, y in rest) + f"H{WIDTH}"
 
     return Chart(

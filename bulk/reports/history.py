@@ -151,9 +151,9 @@ def _said(words: str, style: Style = Style.PLAIN) -> Line:
 
 def _reply(record: Json) -> str:
     """Return the facts of a reply, `429 APIGW.0308 too fast (12 ms, request 0f6c…)`; empty without one."""
-    told = " ".join(str(part) for part in (record["http"], record["code"], record["message"]) if part)
+    stated = " ".join(str(part) for part in (record["http"], record["code"], record["message"]) if part)
     facts = [f"{record['ms']} ms"] if record["http"] else []
     facts += [f"request {record['request_id']}"] if record["request_id"] else []
     encoded = record.get("encoded_authorization_message")
     facts += [decoding(encoded)] if encoded else []
-    return f"{told} ({', '.join(facts)})" if facts else told
+    return f"{stated} ({', '.join(facts)})" if facts else stated

@@ -110,7 +110,7 @@ def limited(names: Sequence[str], total: int, joint: str = ", ") -> str:
 
 
 NOT_LOOKED_AT_AGAIN = ", not yet looked at again"
-"""What is said of applied rows while the last look, at the end of a run, has not shown them as asked."""
+"""The words for applied rows while the last look, at the end of a run, has not shown them as asked."""
 
 
 def parked_text(rows: Sequence[int]) -> str:

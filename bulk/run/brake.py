@@ -47,7 +47,7 @@ class Brake:
         return not _SIGNALS.isdisjoint(self._messages)
 
     def add_to_signal(self, message: str) -> None:
-        """Say more of what a signal has ended."""
+        """Add to the message of a signal what it has ended."""
         for reason in _SIGNALS & self._messages.keys():
             self._messages[reason] += f"; {message}"
 

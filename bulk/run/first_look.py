@@ -79,7 +79,7 @@ class FirstLook:
     def _judge_strictly(self, row: int) -> None:
         if self._board.place(row) is not Place.UNSEEN or self._gates.bars(self._course.lane(row), row):
             return
-        if row in self._gates.moved:  # a ring is not gone on with over a service that moved
+        if row in self._gates.moved:  # a cycle is not continued over a service that moved
             self._course.follow(row, Turn(Place.LEFT))
         elif self._progress.action(row) is Action.REFUSE:
             self._course.follow(row, refused(self._board.change(row)))

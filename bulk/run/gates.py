@@ -42,7 +42,7 @@ class Gates:
         self.awaits_all = limits.strict or limits.waves is not None
         """Whether nothing goes before every lane has been looked at."""
         self._awaits_lane = board.progress.footprint.parked > 0
-        """Whether nothing goes before its own lane has been looked at: a ring begun must be able to end."""
+        """Whether nothing goes before its own lane has been looked at: a cycle begun must be able to end."""
         self.is_drained = False
         """Whether nothing at all is waited for any more."""
         self._board = board

@@ -263,7 +263,7 @@ def answered(
             is_spared = is_silent or verdict.is_local
             turn = _again(work, attempt, reply, limits, dice, is_spared=is_spared)
         case Reject() | Denied() if not work.is_plain and work.change.parking:
-            # If it took effect all the same, the ring must know.
+            # If it took effect all the same, the rows of its cycle must know.
             turn = _doubt(work, reply, limits)
             work.is_rejected = True
         case Denied() if not is_key_accepted:

@@ -1,6 +1,6 @@
 """Things that go wrong on purpose, the same each time: a plan of faults with its own seed.
 
-A plan is JSON. `rates` gives a probability for each kind; `rules` name requests exactly:
+A plan is JSON. `rates` has a probability for each kind; `rules` name requests exactly:
 
     {"seed": 7, "rates": {"throttle_429": 0.05, "reset_after": 0.01, "EndPoint.2004": 0.02},
      "rules": [{"kind": "error_504_0013", "after": true, "method": "PUT", "nth": 3, "times": 2}]}

@@ -201,9 +201,9 @@ async def find_project(
 ) -> iam.Project:
     """Return the project that is named like the region (API.md, section 4.3).
 
-    `unplaced` is the id of a project of which it is not known in which region it is: where it is in this
-    one, it is the answer. Raises CredentialsError where there is none, where there are several, or where IAM
-    does not accept the credentials; CannotRun where it cannot be reached.
+    `unplaced` is the id of a project whose region is not known: where it is in this one, it is the
+    answer. Raises CredentialsError where there is none, where there are several, or where IAM does not
+    accept the credentials; CannotRun where it cannot be reached.
     """
     got = await every_project(
         credential, wire=wire, iam_endpoint=iam_endpoint, patience=patience, name="" if unplaced else region

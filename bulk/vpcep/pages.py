@@ -51,7 +51,7 @@ def read_page(body: bytes) -> tuple[tuple[Listed, ...], int]:
 
 
 def _listed(entry: Any) -> Listed:
-    """Return an entry in the form that `state_json` gives the service that it is."""
+    """Return an entry in the form that `state_json` has for the service."""
     name, ports = entry.id.lower(), bytes(entry.ports)
     entry.id, entry.error = name, None
     entry.ports = _known_ports(ports) if len(ports) <= KNOWN_BYTES_MAX else _ports(ports)
