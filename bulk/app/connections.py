@@ -16,7 +16,7 @@ from bulk.pacing import Pacing, auto, believed, fixed
 from bulk.pacing.learned_limits import LearnedLimits, LimitOwner, state_folder
 from bulk.pacing.limiter import Limiter
 from bulk.rehearsal.children import bare
-from bulk.rehearsal.simulator_process import practice_server
+from bulk.rehearsal.simulator_process import run_simulator
 from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
 from bulk.vpcep.client import ReadClient, connect, list_projects
@@ -210,7 +210,7 @@ async def open_fleets(
         url = endpoint.url
         if url == SIMULATOR:
             practice = await stack.enter_async_context(
-                practice_server(Path(endpoint.seed), Path(endpoint.fleet))
+                run_simulator(Path(endpoint.seed), Path(endpoint.fleet))
             )
             url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
             own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}

@@ -26,7 +26,7 @@ _MAY_HAVE_LANDED = {Outcome.FAILED, Outcome.CONFLICT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerSource(PlanSource[Change]):
+class RollbackSource(PlanSource[Change]):
     """A run to roll back; its rows are inverse changes, so that only their order needs the live fleet."""
 
     path: Path
@@ -91,7 +91,7 @@ def _unless_it_is_so(inverted: Change, live: ServiceState | None) -> Change:
 @contextmanager
 def run_to_roll_back(
     path: Path, flags: Flags, *, only: frozenset[str], at_rest: bool
-) -> Iterator[LedgerSource]:
+) -> Iterator[RollbackSource]:
     """Open the ledger of a run as the source of its rollback; `only` limits it to these service ids.
 
     With `at_rest` nobody can work on the run before a session begins on its rollback, and one that is at work
@@ -105,7 +105,7 @@ def run_to_roll_back(
         # What limited the run must not stand in the way of taking it back.
         job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))
         runs, sha256 = rollbacks(path, progress.run)
-        yield LedgerSource(
+        yield RollbackSource(
             job=job,
             endpoint=endpoint,
             runs=runs,

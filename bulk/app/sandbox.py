@@ -18,7 +18,7 @@ from bulk.model import LONG_NAME_CHARS_MAX, ServiceId, ServiceState
 from bulk.plan.footprint import footprint_of
 from bulk.rehearsal import fleet_line, practised
 from bulk.rehearsal.children import bare
-from bulk.rehearsal.simulator_process import Practice, practice_server
+from bulk.rehearsal.simulator_process import RunningSimulator, run_simulator
 from bulk.settings import Job, settings_json
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.services import service
@@ -33,7 +33,7 @@ class Sandbox:
 
     ledger: Path
     """The plan, with the simulator as its endpoint."""
-    practice: Practice
+    practice: RunningSimulator
     environment: Environment
     """It has the credentials of the simulator alone, and a home folder of its own."""
     _fleet: Path
@@ -52,7 +52,7 @@ async def staged(
     """Prepare a stage in a new folder; `flags` are the simulator's. Raises UsageError for a wrong one."""
     ledger, fleet = folder / "rehearsal.ledger.jsonl", folder / "fleet.jsonl"
     places = _sow(plan, fleet)
-    async with practice_server(fleet, fleet, flags=(*places, *_TAKES_LONG_NAMES, *flags)) as practice:
+    async with run_simulator(fleet, fleet, flags=(*places, *_TAKES_LONG_NAMES, *flags)) as practice:
         _copy(plan, ledger, job, practice.url)
         yield Sandbox(
             ledger=ledger, practice=practice, environment=_alone(environment, practice, folder), _fleet=fleet
@@ -106,7 +106,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
             file.write(chain.add(bare))
 
 
-def _alone(environment: Environment, practice: Practice, home: Path) -> Environment:
+def _alone(environment: Environment, practice: RunningSimulator, home: Path) -> Environment:
     """Return an environment that leads to the simulator only and has a home folder of its own."""
     env = bare(environment.env) | {
         "HOME": str(home),

@@ -30,7 +30,7 @@ _WRONG_USAGE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Practice:
+class RunningSimulator:
     """Where the simulator listens and the key pair it was given."""
 
     url: str
@@ -45,7 +45,9 @@ class Practice:
 
 
 @asynccontextmanager
-async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ()) -> AsyncIterator[Practice]:
+async def run_simulator(
+    seed: Path, fleet: Path, *, flags: Sequence[str] = ()
+) -> AsyncIterator[RunningSimulator]:
     """Run the simulator on the fleet file, which begins as a copy of `seed` where there is none.
 
     `flags` are those of `bulk simulator`. Raises UsageError where one of them is wrong, else CannotRun.
@@ -62,7 +64,7 @@ async def practice_server(seed: Path, fleet: Path, *, flags: Sequence[str] = ())
             start_new_session=True,  # Ctrl-C is for us: requests in flight still need their answers
         )  # fmt: skip
         try:
-            yield Practice(url=await _url(child, said), ak=ak, sk=sk)
+            yield RunningSimulator(url=await _url(child, said), ak=ak, sk=sk)
         finally:
             await _stop(child)
 

@@ -13,7 +13,7 @@ import pytest
 
 from bulk.cli import running
 from bulk.rehearsal.children import bare
-from bulk.rehearsal.simulator_process import practice_server
+from bulk.rehearsal.simulator_process import run_simulator
 from tests.simulator_caller import line
 
 SECRETS = {
@@ -51,11 +51,11 @@ def test_a_child_gets_what_any_program_needs_and_nothing_else() -> None:
 
 
 @pytest.mark.usefixtures("_with_secrets")
-async def test_the_practice_server_has_its_own_key_and_no_other(tmp_path: Path) -> None:
+async def test_the_simulator_of_a_command_has_its_own_key_and_no_other(tmp_path: Path) -> None:
     """Neither keys nor a proxy's password are in the environment of its process."""
     seed = tmp_path / "seed.jsonl"
     seed.write_bytes(orjson.dumps(line(1)) + b"\n")
-    async with practice_server(seed, tmp_path / "fleet.jsonl") as practice:
+    async with run_simulator(seed, tmp_path / "fleet.jsonl") as practice:
         environments = environments_of_children()
     assert any(practice.sk.encode() in environment for environment in environments)
     assert not any(b"hidden" in environment for environment in environments)

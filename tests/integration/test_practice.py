@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from bulk.errors import CannotRun
-from bulk.rehearsal.simulator_process import practice_server
+from bulk.rehearsal.simulator_process import run_simulator
 from tests.simulator_caller import line, service_id
 
 WAIT_S = 30
@@ -53,10 +53,10 @@ def is_gone(url: str) -> bool:
 async def test_it_begins_with_the_seed_and_keeps_its_own_fleet(seed: Path, tmp_path: Path) -> None:
     """The seed stays as it is; a fleet that is there already is gone on with."""
     fleet = tmp_path / "runs" / "fleet.jsonl"
-    async with practice_server(seed, fleet) as practice:
+    async with run_simulator(seed, fleet) as practice:
         assert services(practice.url) == [service_id(1)]
     fleet.write_bytes(orjson.dumps(line(2)) + b"\n")
-    async with practice_server(seed, fleet) as practice:
+    async with run_simulator(seed, fleet) as practice:
         assert services(practice.url) == [service_id(2)]
     assert is_gone(practice.url)
 
@@ -65,7 +65,7 @@ async def test_each_run_gets_a_key_of_its_own_that_is_not_shown(seed: Path, tmp_
     """Nor does the environment hand it on to other children."""
     keys = set()
     for _ in range(2):
-        async with practice_server(seed, tmp_path / "fleet.jsonl") as practice:
+        async with run_simulator(seed, tmp_path / "fleet.jsonl") as practice:
             keys |= {practice.ak, practice.sk}
             assert practice.sk not in repr(practice)
             assert practice.sk not in os.environ.values()
@@ -75,7 +75,7 @@ async def test_each_run_gets_a_key_of_its_own_that_is_not_shown(seed: Path, tmp_
 async def test_without_a_seed_it_cannot_run(tmp_path: Path) -> None:
     """The message names the file, the hint the setting."""
     with pytest.raises(CannotRun, match=r"nowhere\.jsonl: No such file") as told:
-        async with practice_server(tmp_path / "nowhere.jsonl", tmp_path / "fleet.jsonl"):
+        async with run_simulator(tmp_path / "nowhere.jsonl", tmp_path / "fleet.jsonl"):
             raise AssertionError("it must not start")
     assert "job.toml" in told.value.hint
 
@@ -85,16 +85,16 @@ async def test_a_fleet_that_cannot_be_used_is_told_in_the_simulators_words(tmp_p
     seed = tmp_path / "seed.jsonl"
     seed.write_text('{"id": "x"}\n')
     with pytest.raises(CannotRun, match=r"the simulator did not start: .*line 1"):
-        async with practice_server(seed, tmp_path / "fleet.jsonl"):
+        async with run_simulator(seed, tmp_path / "fleet.jsonl"):
             raise AssertionError("it must not start")
 
 
 async def test_one_fleet_has_one_server(seed: Path, tmp_path: Path) -> None:
     """A second run of the same demo is told who has it."""
     fleet = tmp_path / "fleet.jsonl"
-    async with practice_server(seed, fleet):
+    async with run_simulator(seed, fleet):
         with pytest.raises(CannotRun, match="another simulator uses this file"):
-            async with practice_server(seed, fleet):
+            async with run_simulator(seed, fleet):
                 raise AssertionError("it must not start")
 
 
@@ -103,7 +103,7 @@ async def test_a_server_that_does_not_stop_by_itself_is_stopped(
 ) -> None:
     """Leaving never hangs."""
     monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
-    async with practice_server(seed, tmp_path / "fleet.jsonl"):
+    async with run_simulator(seed, tmp_path / "fleet.jsonl"):
         server = server_of(tmp_path)
         os.kill(server, signal.SIGSTOP)
     with pytest.raises(ProcessLookupError):
@@ -118,7 +118,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
     monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
     monkeypatch.setattr("bulk.rehearsal.simulator_process.sys.executable", _mute(tmp_path))
     with pytest.raises(CannotRun, match="the simulator did not start: no answer"):
-        async with practice_server(seed, tmp_path / "fleet.jsonl"):
+        async with run_simulator(seed, tmp_path / "fleet.jsonl"):
             raise AssertionError("it must not start")
 
 
@@ -135,10 +135,10 @@ def test_it_does_not_outlive_a_parent_that_was_killed(seed: Path, tmp_path: Path
     code = """
 import asyncio, sys
 from pathlib import Path
-from bulk.rehearsal.simulator_process import practice_server
+from bulk.rehearsal.simulator_process import run_simulator
 
 async def main():
-    async with practice_server(Path(sys.argv[1]), Path(sys.argv[2])) as practice:
+    async with run_simulator(Path(sys.argv[1]), Path(sys.argv[2])) as practice:
         print(practice.url, flush=True)
         await asyncio.Event().wait()
 

@@ -12,7 +12,7 @@ import pytest
 from bulk.errors import CannotRun, LedgerBusy, UsageError
 from bulk.files.new_file import new_file, new_folder, partial_of
 from bulk.ledger.file import LedgerFile, only_run
-from bulk.rehearsal.simulator_process import practice_server
+from bulk.rehearsal.simulator_process import run_simulator
 
 
 def test_a_file_has_its_name_only_once_it_is_whole(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_what_is_planted_as_the_fleet_of_a_practice_is_refused_by_name(
     """The simulator is not even started."""
     with refused(tmp_path, tmp_path / "fleet") as victim:
         plant(tmp_path / "fleet", victim)
-        async with practice_server(victim, tmp_path / "fleet"):
+        async with run_simulator(victim, tmp_path / "fleet"):
             raise AssertionError
 
 
