@@ -128,9 +128,17 @@ class LedgerBusy(BulkError):
 
 
 class WindowClosed(BulkError):
-    """The change window is not open; nothing was sent."""
+    """The change window is not open; nothing was sent.
+
+    `opens_at` and `closes_at` are of its next opening (UTC, ISO 8601), empty where there is none.
+    """
 
     exit_code = ExitCode.WINDOW_ENDED
+
+    def __init__(self, message: str, *, hint: str = "", opens_at: str = "", closes_at: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.opens_at = opens_at
+        self.closes_at = closes_at
 
 
 class Interrupted(Exception):

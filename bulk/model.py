@@ -742,6 +742,7 @@ class Hold(StrEnum):
     OPERATOR = "operator"  # a person's pause
     WAVE = "wave"  # the rows of an earlier wave
     SOAK = "soak"  # a wave that has ended is left alone for a while
+    WINDOW = "window"  # the opening of the window
     KEY = "key"  # whether the key may change anything, which other PUTs of it show
 
     @property
@@ -768,6 +769,8 @@ class Hold(StrEnum):
                 return "the rows of an earlier wave"
             case Hold.SOAK:
                 return "the time between a wave and the next one"
+            case Hold.WINDOW:
+                return "the opening of the window"
             case Hold.KEY:
                 return "a PUT of the same key that is accepted"
             case _:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from bulk.ledger.file import LedgerFile, fold, records
 from bulk.ledger.records import Json
 from bulk.model import Change, Outcome, Target
 from bulk.run.brake import Brake
+from bulk.run.deadlines import ANY_TIME, Hours
 from bulk.run.interfaces import LaneClient, LaneName, Limits
 from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
@@ -40,7 +40,7 @@ class Session:
     brake: Brake = field(default_factory=Brake)
     limits: Limits = field(default_factory=lambda: Limits(workers=3))
     roll: float = 0.5
-    closes_at: float = inf
+    hours: Hours = ANY_TIME
     more_lanes: dict[Target, LaneClient] = field(default_factory=dict)
     each_tick: Callable[[], object] = lambda: None
 
@@ -59,7 +59,7 @@ class Session:
             brake=self.brake,
             patience=patience,
             limits=self.limits,
-            closes_at=self.closes_at,
+            hours=self.hours,
         )
         self.run_at_work = Pump(context)
         self.run_at_work.on_tick(self.each_tick)

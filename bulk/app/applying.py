@@ -12,6 +12,7 @@ from bulk.app.environment import Environment
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
+from bulk.app.opening import shift_for
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
 from bulk.app.session import Ending, Operator, Start, ended_before, work_on
@@ -36,11 +37,13 @@ async def apply_from(
     ledger: Path | None = None,
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
+    waits: bool = False,
 ) -> Ending:
     """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
-    `despite` lifts stops of the open run; with `new_run` it leaves that run for good. Raises Refused where
-    that was planned from something else, LedgerBusy where it is at work, Stopped where a stop stands.
+    `despite` lifts stops of the open run; with `new_run` it leaves that run for good; with `waits` it waits
+    for the opening of its window. Raises Refused where the open run was planned from something else,
+    LedgerBusy where it is at work, Stopped where a stop stands, WindowClosed where nothing may be sent now.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
         found = _found(source, ledger, environment, is_left=new_run)
@@ -55,9 +58,11 @@ async def apply_from(
                 on_record=on_record,
                 expect_digest=expect_digest,
                 despite=despite,
+                waits=waits,
             )
         if found.is_doubtful and not new_run:
             raise _doubtful(found, source, environment)
+        shift_for(source.job, environment, waits=waits)
         whole, others = source.whole, filter(None, [ledger])
         stopped = stopped_runs(source.runs, environment.clock.now(), *others, is_same=whole.is_of)
         left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
@@ -69,6 +74,7 @@ async def apply_from(
                 start = Start(
                     given=source.given,
                     is_first=True,
+                    waits=waits,
                     gathered=gathered,
                     decisions=left.decisions,
                     on_yes=on_yes,
@@ -141,6 +147,7 @@ async def apply_ledger(
     on_record: OnRecord,
     expect_digest: str = "",
     despite: Sequence[Despite] = (),
+    waits: bool = False,
 ) -> Ending:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else.
 
@@ -159,13 +166,20 @@ async def apply_ledger(
             return ended
         if session.refusal:
             raise session.refusal
+        shift_for(session.job, environment, waits=waits)
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")
         with _alone(progress.run["job_sha256"], session.endpoint, environment):
             async with open_fleets(Client, session.job.pace, session.endpoint, environment) as connections:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
                 on_yes = partial(_put_on_record, ledger, left, source, environment, operator)
-                start = Start(given=session.given, decisions=decisions, notes=session.notes, on_yes=on_yes)
+                start = Start(
+                    given=session.given,
+                    waits=waits,
+                    decisions=decisions,
+                    notes=session.notes,
+                    on_yes=on_yes,
+                )
                 return await work_on(ledger, connections, session.job, start, environment, operator)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from bulk.ledger.chain import timestamp
@@ -11,8 +12,10 @@ from bulk.ledger.progress import Progress
 from bulk.ledger.records import target_of
 from bulk.model import Action
 from bulk.plan.estimate import Estimate, Load, estimate_of
-from bulk.plan.guards import Finding, failures_max, findings
+from bulk.plan.guards import failures_max, findings
+from bulk.plan.openings import next_shift
 from bulk.reports.where import where_of
+from bulk.reports.words import about, duration
 from bulk.settings import CAUTIOUS_RATE, Job
 
 WORKERS_MAX = 64
@@ -27,8 +30,8 @@ class Forecast:
 
     changes: int
     refused: int
-    findings: tuple[Finding, ...]
-    """The limits that it exceeds."""
+    findings: tuple[str, ...]
+    """The limits that it exceeds, each with what allows it."""
     estimate: Estimate
 
 
@@ -38,34 +41,61 @@ def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forec
     `now` returns the local time with its zone; it is asked where there is a window.
     """
     footprint = progress.footprint
+    estimate = estimate_of(
+        lanes=_lanes(progress),
+        rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
+        workers=job.pace.concurrency or WORKERS_MAX,
+        latency_s=_LATENCY_S,
+        **_window(job, now, pages_of(progress)),
+        is_auto=job.pace.rate is None,
+        failures_max=failures_max(job.guards, footprint.changes),
+        failures_share=str(job.guards.max_failures or ""),
+    )
+    unfit = [] if estimate.fits or not job.when.must_fit else [_unfit(estimate)]
     return Forecast(
         changes=footprint.changes,
         refused=footprint.refused,
-        findings=findings(footprint, job.guards),
-        estimate=estimate_of(
-            lanes=_lanes(progress),
-            rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
-            workers=job.pace.concurrency or WORKERS_MAX,
-            latency_s=_LATENCY_S,
-            **_window(job, now),
-            is_auto=job.pace.rate is None,
-            failures_max=failures_max(job.guards, footprint.changes),
-            failures_share=str(job.guards.max_failures or ""),
-        ),
+        findings=(*map(str, findings(footprint, job.guards)), *unfit),
+        estimate=estimate,
     )
 
 
-def _window(job: Job, now: Callable[[], datetime]) -> dict[str, Any]:
-    """Return what an estimate has of the window: for how long it is open, of an open one what is left."""
-    if job.window is None:
+def _unfit(estimate: Estimate) -> str:
+    """Return why a run must not begin that has to fit its window."""
+    open_s = max(0.0, (estimate.window_s or 0.0) - estimate.spare_s)
+    return (
+        f"the run takes about {about(estimate.duration_s)}, its window lets it send for {duration(open_s)}, "
+        "and it must fit (must_fit); name fewer services with --limit, or a longer window"
+    )
+
+
+def pages_of(progress: Progress) -> int:
+    """Return how many pages the lists of all targets of a plan have; those that are not known count one."""
+    return sum((progress.planned or {}).get("pages", ())) or len(progress.run["targets"])
+
+
+def _window(job: Job, local_time: Callable[[], datetime], pages: int) -> dict[str, Any]:
+    """Return what an estimate has of the window: when it opens and closes, and how long it is open."""
+    calendar = job.when.calendar
+    if calendar is None:
         return {}
-    closes_at, opens_at = job.window.closes_at(present := now()), job.window.opens_at(present)
-    facts = {"window": str(job.window)}
-    if closes_at:
-        left_s = (closes_at - present).total_seconds()
-        return {**facts, "window_s": left_s, "closes_at": timestamp(closes_at.timestamp())}
-    opens = timestamp(opens_at.timestamp()) if opens_at else ""
-    return {**facts, "window_s": job.window.length_s, "opens_at": opens}
+    now, shift = local_time(), next_shift(job, local_time, pages=pages)
+    facts = {"window": str(calendar), "zone": _zone_of(now) if calendar.is_local else ""}
+    if shift is None:
+        return {**facts, "window_s": 0.0}
+    opening, spare_s, at = shift.opening, shift.spare_s, now.timestamp()
+    if opening.closes_at < inf:
+        facts["closes_at"] = timestamp(opening.closes_at)
+    if opening.opens_at > at:
+        facts["opens_at"] = timestamp(opening.opens_at)
+    open_s = opening.closes_at - max(opening.opens_at, at)
+    return {**facts, "window_s": open_s if open_s < inf else None, "spare_s": spare_s}
+
+
+def _zone_of(now: datetime) -> str:
+    """Return the machine's zone by its offset and its name: `UTC+08:00 (CST)`."""
+    offset = f"{now:%z}"
+    return f"UTC{offset[:3]}:{offset[3:5]} ({now:%Z})"
 
 
 def _lanes(progress: Progress) -> list[Load]:

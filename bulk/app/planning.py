@@ -27,6 +27,7 @@ from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, 
 from bulk.model import Change, Owner, PlannedChange, Repeated, Target
 from bulk.plan import list_requests
 from bulk.plan.footprint import Footprint
+from bulk.plan.openings import next_shift
 from bulk.plan.snapshot import Snapshot
 from bulk.reports.overview import NAMED_MAX, Overview
 from bulk.reports.report import Report
@@ -54,6 +55,7 @@ async def plan_from(
     A plan that is not saved leaves nothing behind; one with another digest than the expected one is shown,
     but not saved, and Refused is raised.
     """
+    next_shift(source.job, environment.local_time)  # raises before anything is read where no window is usable
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
         async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, _, gathered):

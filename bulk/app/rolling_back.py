@@ -19,7 +19,7 @@ from bulk.ledger.records import Left, Purpose
 from bulk.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
 from bulk.plan import Live, ordered
 from bulk.plan.inverse import inverse, with_side_effects
-from bulk.settings import Guards, settings_of
+from bulk.settings import Guards, WhenSettings, settings_of
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
 _MAY_HAVE_LANDED = {Outcome.FAILED, Outcome.CONFLICT}
@@ -103,7 +103,9 @@ def run_to_roll_back(
     with held as release, reading(path, by_summary=True) as reader:
         progress = reader.progress
         # What limited the run must not stand in the way of taking it back.
-        job, endpoint = job_of_ledger(progress, flags, without=(*settings_of(Guards), "window"))
+        job, endpoint = job_of_ledger(
+            progress, flags, without=(*settings_of(Guards), *settings_of(WhenSettings))
+        )
         runs, sha256 = rollbacks(path, progress.run)
         yield RollbackSource(
             job=job,

@@ -19,7 +19,7 @@ from bulk.plan.footprint import footprint_of
 from bulk.rehearsal import fleet_line, practised
 from bulk.rehearsal.children import bare
 from bulk.rehearsal.simulator_process import RunningSimulator, run_simulator
-from bulk.settings import Job, settings_json
+from bulk.settings import Job, WhenSettings, settings_json
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.services import service
 
@@ -85,7 +85,7 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
     """Write the plan anew, its endpoint the simulator, open at any time of day."""
     chain, digest, run = Chain(), PlanDigest(), Json()
-    options = settings_json(replace(job, window=None)) | {"endpoint": asdict(ApiAddress(url=url))}
+    options = settings_json(replace(job, when=WhenSettings())) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):
             bare = {name: value for name, value in record.items() if name != "sum"}

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -16,14 +15,15 @@ from typing import Protocol
 from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment
-from bulk.app.forecast import WORKERS_MAX, forecast
+from bulk.app.forecast import WORKERS_MAX, forecast, pages_of
 from bulk.app.ledgers import plan_report
+from bulk.app.opening import Waiting, hours_of, shift_for
 from bulk.app.overruling import stops_after, user
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
 from bulk.app.wave_plans import planned_waves, wave_plan
-from bulk.errors import BulkError, ExitCode, LedgerFailed, Refused, WindowClosed
+from bulk.errors import BulkError, CredentialsError, ExitCode, LedgerFailed, Refused
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
@@ -38,9 +38,9 @@ from bulk.reports.headline import question
 from bulk.reports.overview import Overview
 from bulk.reports.report import Report
 from bulk.reports.stopped import ways_on, wrong_outcomes
-from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneClient, Limits
+from bulk.run.patience import refused_key
 from bulk.run.pump import Pump, RunContext
 from bulk.settings import Job, settings_json
 from bulk.text import moment
@@ -138,6 +138,7 @@ class Start:
 
     * given: the settings that a person gave to this session or to an earlier one besides the job's
     * is_first: whether the plan was made for it, and its ledger gets its name now
+    * waits: whether it waits for the opening of the window
     * gathered: what was gathered while the plan was made
     * decisions, notes: records to write once the answer is yes
     * on_yes: called once the answer is yes, before the session begins
@@ -145,6 +146,7 @@ class Start:
 
     given: Collection[str]
     is_first: bool = False
+    waits: bool = False
     gathered: Overview | None = None
     decisions: Sequence[Decision] = ()
     notes: Sequence[Note] = ()
@@ -163,9 +165,12 @@ async def work_on(
     progress, ended = ledger.progress, partial(_ended, ledger, job)
     if not await _is_agreed(ledger, job, start, environment, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
-    closes_at, clients = _closes_at(job, environment), await _clients(progress, connections)
+    shift = shift_for(job, environment, waits=start.waits, pages=pages_of(progress))
+    clients, brake = await _clients(progress, connections), Brake()
+    waiting = Waiting(shift, ledger, brake, environment) if start.waits and shift else None
+    if waiting and not start.is_first:  # of a new plan every key has just listed its services
+        await _must_be_accepted(clients, environment)
     await _begin(ledger, job, start)
-    brake = Brake()
     context = RunContext(
         ledger=ledger,
         clients=clients,
@@ -173,13 +178,12 @@ async def work_on(
         patience=environment.patience,
         limits=_limits(job, progress),
         drain_s=job.pace.drain_s,
-        closes_at=closes_at.timestamp() if closes_at else inf,
-        closed=f"the window ended at {moment(closes_at.isoformat(), environment.zone)}" if closes_at else "",
+        hours=hours_of(shift, environment),
     )
     if pause := decided(progress.decisions).pause:
         tell = shlex.join(["bulk", "tell", str(ledger.path), "unpause"])
         operator.notify(f"paused by {pause.who}: nothing begins before `{tell}`")
-    await _run_watched(context, ledger, connections, environment, operator, job)
+    await _run_watched(context, waiting, ledger, connections, environment, operator, job)
     connections.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
     return ended(exit_code(brake.reasons, progress.counts()), brake.message)
@@ -201,12 +205,19 @@ async def _is_agreed(
     )
     operator.show_plan(plan)
     if ahead.findings:
-        raise Refused("; ".join(map(str, ahead.findings)), hint="nothing was sent")
+        raise Refused("; ".join(ahead.findings), hint="nothing was sent")
     changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
     if changes:
-        _closes_at(job, environment)
+        shift_for(job, environment, waits=start.waits, pages=pages_of(progress))
     await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     return not changes or operator.confirms(question(plan, changes))
+
+
+async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: Environment) -> None:
+    """Raise CredentialsError where a key may list nothing: at the opening nobody may be awake to see it."""
+    for target, client in {client.lane: (target, client) for target, client in clients.items()}.values():
+        if refusal := await refused_key(target, client.fleet, client.reads, environment.patience):
+            raise CredentialsError(f"{refusal}; nothing was sent", hint="check the credentials")
 
 
 async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
@@ -253,7 +264,7 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending
         message=message,
         ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
         wrong=wrong,
-        has_window=job.window is not None,
+        has_window=job.when.calendar is not None,
         may_retry=_may_retry(ledger.progress, wrong),
     )
 
@@ -291,6 +302,7 @@ def _session(ledger: LedgerFile, job: Job, given: Iterable[str]) -> Session:
 
 async def _run_watched(
     context: RunContext,
+    waiting: Waiting | None,
     ledger: LedgerFile,
     connections: Connections[Client],
     environment: Environment,
@@ -307,7 +319,7 @@ async def _run_watched(
         brake=brake,
         now=environment.clock.monotonic,
         paces=connections.paces,
-        row_holds=run.holds,
+        row_holds=lambda: waiting.holds() if waiting and waiting.left_s > 0 else run.holds(),
         lanes={target: client.lane for target, client in context.clients.items()},
     )
     run.on_tick(
@@ -318,11 +330,13 @@ async def _run_watched(
             now=watched.now,
             waits=watched.waits,
             own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
-            has_window=job.window is not None,
+            has_window=job.when.calendar is not None,
         )
     )
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
-        await _run(run, ledger, brake)
+        if waiting and waiting.left_s > 0:
+            operator.notify(f"window: {waiting.text()}; nothing is sent before")
+        await _run(run, waiting, ledger, brake)
 
 
 def _is_unsettled(progress: Progress) -> bool:
@@ -346,9 +360,12 @@ def _pace(budget: LimitOwner, pacing: Pacing, now: float) -> PaceRecord:
     )
 
 
-async def _run(run: Pump, ledger: LedgerFile, brake: Brake) -> None:
+async def _run(run: Pump, waiting: Waiting | None, ledger: LedgerFile, brake: Brake) -> None:
     try:
-        await run()
+        if waiting:
+            await waiting.until_open()
+        if not (waiting and brake):  # even a parked service waits for the opening
+            await run()
     except LedgerFailed:
         raise
     except BulkError as error:
@@ -382,25 +399,6 @@ def _limits(job: Job, progress: Progress) -> Limits:
         waves=wave_plan(guards, progress),
         soak_s=guards.soak.seconds if guards.soak else 0.0,
         strict=guards.strict,
-    )
-
-
-def _closes_at(job: Job, environment: Environment) -> datetime | None:
-    """Return when the window closes, None without one; raise WindowClosed where it is not open."""
-    if job.window is None:
-        return None
-    now = environment.local_time()
-    if closes_at := job.window.closes_at(now):
-        return closes_at
-    if opens_at := job.window.opens_at(now):
-        opens = moment(opens_at.isoformat(), environment.zone, seconds=False)
-        left = duration((opens_at - now).total_seconds())
-        raise WindowClosed(
-            f"the window {job.window} is closed; it opens {opens}, in {left}. Nothing was sent",
-            hint="run the same command then",
-        )
-    raise WindowClosed(
-        f"the window {job.window} is over; nothing was sent", hint="name another one with --window"
     )
 
 

@@ -16,7 +16,7 @@ from bulk.cli.command import EPILOG, Verb, Verbs
 from bulk.cli.options import LogForm
 from bulk.cli.verbs.shared import show_issues
 from bulk.cli.verbs.simulator import simulator
-from bulk.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost
+from bulk.errors import BulkError, ExitCode, Interrupted, JobInvalid, UnnamedHost, WindowClosed
 
 HELP = """Change the port maps of many Huawei Cloud VPC endpoint services at once, safely.
 
@@ -114,6 +114,9 @@ def _explained(error: Exception, words: Sequence[str]) -> int:
         case UnnamedHost():
             command = shlex.join(["bulk", *words, "--endpoint", error.url])
             output.complain(error.message, f"if that is right: {command}")
+            return error.exit_code
+        case WindowClosed():
+            output.complain(error.message, error.hint, opens_at=error.opens_at, closes_at=error.closes_at)
             return error.exit_code
         case BulkError():
             output.complain(error.message, error.hint)

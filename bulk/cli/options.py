@@ -170,6 +170,14 @@ Apply = Annotated[
         variable=None,
     ),
 ]
+Wait = Annotated[
+    bool,
+    flag(
+        "--wait",
+        group=Group.LIMITS,
+        help="Check and ask everything now, then wait for the opening of the window; nothing is sent before.",
+    ),
+]
 NewRun = Annotated[
     bool,
     flag(

@@ -145,10 +145,10 @@ def speaks_json() -> bool:
     return _Form.is_json
 
 
-def complain(message: str, hint: str = "") -> None:
-    """Write on stderr what went wrong and what to do next."""
+def complain(message: str, hint: str = "", **facts: str) -> None:
+    """Write on stderr what went wrong and what to do next; `facts` are further members in JSON."""
     hints = [f"      {hint}"] if hint else []
-    aside("error", f"bulk: {message}", *hints, message=message, hint=hint)
+    aside("error", f"bulk: {message}", *hints, message=message, hint=hint, **facts)
 
 
 def notify(message: str) -> None:

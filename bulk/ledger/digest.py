@@ -50,7 +50,8 @@ def terms(job: Job, run: Json, hosts: Iterable[str], *, changes: int) -> Json:
         "soak": job.guards.soak.seconds if job.guards.soak else None,
         "strict": job.guards.strict or None,
         "waves": waves_in_figures(job.guards, changes),
-        "window": str(job.window) if job.window else None,
+        "blackout": str(job.when.blackout) if job.when.blackout else None,
+        "window": str(job.when.window) if job.when.window else None,
     }
     return {name: value for name, value in used.items() if value is not None}
 

@@ -56,7 +56,7 @@ class BrakeReason(StrEnum):
         return cls.WAVE if value == FORMER_WAVE else None
 
     @cached_property
-    def facts(self) -> StopFacts:  # noqa: PLR0912 - a case for each member
+    def facts(self) -> StopFacts:
         """Return what the reason means; how a finished session exits depends on its rows as well."""
         match self:
             case BrakeReason.FAILURE_LIMIT:

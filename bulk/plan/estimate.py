@@ -26,10 +26,14 @@ class Estimate:
     """How long the change window is open; None without one."""
     window: str = ""
     """The window as it was written."""
+    spare_s: float = 0.0
+    """The last part of it, in which nothing new begins."""
+    zone: str = ""
+    """The zone in which the window is meant where it names none: `UTC+08:00 (CST)`."""
     opens_at: str = ""
     """When the window opens (UTC); empty where it is open, is over, or there is none."""
     closes_at: str = ""
-    """When the window that is open closes (UTC); empty where none is open."""
+    """When the window closes (UTC) that is open, or opens next; empty where it is over, or there is none."""
     lanes: int = 1
     """Regions and accounts that have a rate of their own and are worked on side by side."""
     is_auto: bool = False
@@ -44,7 +48,7 @@ class Estimate:
     @property
     def fits(self) -> bool:
         """Return whether the run is expected to end within its window."""
-        return self.window_s is None or self.duration_s <= self.window_s
+        return self.window_s is None or self.duration_s <= self.window_s - self.spare_s
 
 
 def list_requests(services: int) -> int:
@@ -59,7 +63,9 @@ def estimate_of(
     workers: int,
     latency_s: float,
     window_s: float | None = None,
+    spare_s: float = 0.0,
     window: str = "",
+    zone: str = "",
     opens_at: str = "",
     closes_at: str = "",
     is_auto: bool = False,
@@ -80,7 +86,9 @@ def estimate_of(
         duration_s=max((lane.puts * put_s + lane.lists * list_s for lane in lanes), default=0.0),
         rate_per_s=rate_per_s,
         window_s=window_s,
+        spare_s=spare_s,
         window=window,
+        zone=zone,
         opens_at=opens_at,
         closes_at=closes_at,
         lanes=max(1, sum(1 for lane in lanes if lane.puts)),

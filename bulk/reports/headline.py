@@ -234,17 +234,20 @@ def _rate(estimate: Estimate) -> str:
 
 def window_text(estimate: Estimate, zone: tzinfo) -> str:
     """Return the window, when it opens or closes, how long it is open for the run, and if that is enough."""
-    if estimate.window_s is None:
-        return estimate.window
-    if not estimate.window_s:
-        return f"{estimate.window}; it is over, and nothing would be sent"
-    fit = "fits" if estimate.fits else "does not fit"
-    when = ""
+    window = f"{estimate.window}, {estimate.zone}" if estimate.zone else estimate.window
+    closes = moment(estimate.closes_at, zone, seconds=False) if estimate.closes_at else ""
     if estimate.opens_at:
-        when = f"opens {moment(estimate.opens_at, zone, seconds=False)}; "
-    elif estimate.closes_at:
-        when = f"open until {moment(estimate.closes_at, zone, seconds=False)}; "
-    return f"{estimate.window}; {when}the run {fit} its {duration(estimate.window_s)}"
+        window += f"; opens {moment(estimate.opens_at, zone, seconds=False)}"
+        window += f", closes {closes}" if closes else ""
+    elif closes:
+        window += f"; open until {closes}"
+    if estimate.window_s is None:
+        return window
+    if not estimate.window_s:
+        return f"{window}; it is over, and nothing would be sent"
+    fit = "fits" if estimate.fits else "does not fit"
+    spare = f", of which the last {duration(estimate.spare_s)} are for finishing" if estimate.spare_s else ""
+    return f"{window}; the run {fit} its {duration(estimate.window_s)}{spare}"
 
 
 def effort(report: Report) -> str:

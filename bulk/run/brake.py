@@ -41,6 +41,10 @@ class Brake:
             for listener in self._listeners:
                 listener()
 
+    def release(self) -> None:
+        """Forget why it was pulled: nothing was left that this kept from being done."""
+        self._messages.clear()
+
     @property
     def is_signalled(self) -> bool:
         """Return whether a signal was among the reasons."""

@@ -53,6 +53,8 @@ class Course:
         """What was still under way when it was not waited for any more."""
         self.unread: list[str] = []
         """Why rows are left although nothing stops them; the run names it at its end."""
+        self.unfit: list[str] = []
+        """Which rings did not begin, since the window is over before they could end."""
         self._numbered = tuple(self.lanes.values()) or (nowhere,)
         """Lanes by number; where no row has a usable target, one that nothing is ever sent in."""
 

@@ -122,6 +122,11 @@ class Gates:
         """Return whether no row of a lane will ever begin any more."""
         return lane.cut is not None or self.is_drained or (self.stopped and not lane.dependencies)
 
+    def is_given_up(self, lane: Lane) -> bool:
+        """Return whether even the last look is left out; where only a window ends there is time for it."""
+        is_ended_by_window = [stop.reason for stop in self.stops] == [BrakeReason.WINDOW]
+        return self.has_closed(lane) and not (is_ended_by_window and lane.cut is None and not self.is_drained)
+
     # The look
 
     @property

@@ -7,6 +7,7 @@ from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from itertools import islice
+from math import inf
 
 from bulk.ledger.records import Purpose
 from bulk.ledger.stops import BrakeReason
@@ -179,6 +180,8 @@ class Lane:
         self.is_looked_at = False
         """Whether every service has been looked at."""
         self.renewal = Renewal(board.looks)
+        self.puts_left = inf
+        """How many PUTs, one behind the other, can still begin before the window is over."""
         self.rows_ahead = 1
         """Rows that are to be looked at again in time."""
         self.cut: Stop | None = None

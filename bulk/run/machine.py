@@ -81,6 +81,11 @@ class Machine:
         """Return why rows are left although nothing stops them."""
         return self._course.unread
 
+    @property
+    def unfit(self) -> list[str]:
+        """Return which rings did not begin, since the window is over before they could end."""
+        return self._course.unfit
+
     def take(self) -> list[Effect]:
         """Return what is to be done, in order, and forget it."""
         self.look.begin_if_all_seen()
@@ -271,6 +276,10 @@ class Machine:
     def has_closed(self, key: LaneName) -> bool:
         """Return whether no row of a lane will ever begin any more."""
         return self._gates.has_closed(self.lanes[key])
+
+    def is_given_up(self, key: LaneName) -> bool:
+        """Return whether even the last look at a lane is not worth its while any more."""
+        return self._gates.is_given_up(self.lanes[key])
 
     def is_over(self, key: LaneName) -> bool:
         """Return whether nothing more is sent in a lane, and nothing of it is under way."""

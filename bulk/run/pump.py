@@ -9,16 +9,15 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from math import inf
 from typing import Any, assert_never
 
 from bulk.ledger.decisions import StandingWord
-from bulk.ledger.records import Decision
+from bulk.ledger.records import Decision, Note
 from bulk.ledger.stops import BrakeReason
-from bulk.model import Hold, LaneName, PutVerdict, Target, Wait
+from bulk.model import Hold, LaneName, Outcome, PutVerdict, Target, Wait
 from bulk.puts import Put
 from bulk.run.brake import Brake
-from bulk.run.deadlines import GAP_S, Deadlines
+from bulk.run.deadlines import ANY_TIME, GAP_S, Deadlines, Hours
 from bulk.run.interfaces import LaneClient, Ledger, Limits, Pace
 from bulk.run.machine import Machine
 from bulk.run.patience import (
@@ -41,12 +40,12 @@ class RunContext:
     limits: Limits
     drain_s: float = 20.0
     """How long what is under way may take after a signal, all together."""
-    closes_at: float = inf
-    closed: str = "the window ended"
-    """The wall clock's second from which on nothing begins any more."""
+    hours: Hours = ANY_TIME
 
 
 _NAMED_MAX = 10
+RING_PUT_S = 1.0
+"""How long a PUT of a ring is expected to take besides its turn; the next one waits for its answer."""
 
 
 async def _raised(error: Exception) -> None:
@@ -63,6 +62,8 @@ def _left_for(machine: Machine) -> Mapping[BrakeReason, list[str]]:
     for cut, keys in cuts.items():  # those of one refused key are cut for one reason
         lanes = "" if len(machine.lanes) == 1 else f"{', '.join(map(str, keys))}: "
         named[cut.reason].append(f"{lanes}{cut.message}")
+    if machine.unfit:
+        named[BrakeReason.WINDOW] += machine.unfit
     if machine.unread:
         named[BrakeReason.UNREADABLE] += machine.unread
     return named
@@ -87,16 +88,17 @@ class Pump:
         self._deadlines = Deadlines(
             self._clock,
             context.brake,
-            closes_at=context.closes_at,
-            closed=context.closed,
+            hours=context.hours,
             drain_s=context.drain_s,
             on_gap=self._machine.gap,
         )
         self._each_tick: Callable[[], object] = lambda: None
+        self._unverified = set(self._machine.lanes)
+        """Lanes at which the last look has not been made."""
         self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
         """Lanes that wait until they may go on, and whether they may."""
-        self._lists: dict[asyncio.Task[None], LaneName] = {}
-        """The lists that are being read, and for which lane; one that is closed needs none."""
+        self._lists: dict[asyncio.Task[None], Callable[[], bool]] = {}
+        """The lists that are being read, and whether each has become of no use."""
         self._puts: dict[int, asyncio.Task[None]] = {}
         """What is awaited for PUTs under way, by row; where the row was left, it is not any more."""
         self._shows: dict[int, asyncio.Task[None]] = {}
@@ -133,6 +135,14 @@ class Pump:
             self._brake.add_to_signal(self._machine.undrained)
         for reason, messages in _left_for(self._machine).items():
             self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
+        if self._brake.reasons == (BrakeReason.WINDOW,) and self._is_complete():
+            self._brake.release()
+
+    def _is_complete(self) -> bool:
+        """Return whether every row has its outcome, and the last look has seen it."""
+        counts = self._ledger.progress.counts()
+        left = counts[Outcome.NOT_ATTEMPTED] + counts[Outcome.IN_DOUBT]
+        return not self._unverified and not left
 
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
@@ -167,6 +177,9 @@ class Pump:
             if overrun and not self._machine.undrained:
                 self._machine.leave_all(overrun)
             self._guarded(self._each_tick)
+            left_s = self._deadlines.left_s()
+            for key, pace in self._paces.items():
+                self._machine.turns.fit(key, left_s / (1 / pace.rate_per_s + RING_PUT_S))
             self._drain_soon()  # some waits of lanes end by the time alone
             asyncio.get_running_loop().call_later(GAP_S / 4, self._watch_the_time)
 
@@ -195,8 +208,8 @@ class Pump:
                 self._carry_out(effect)
         for stop in tuple(self._machine.stops):
             self._brake.pull(stop.reason, stop.message)
-        for listing, key in self._lists.items():
-            if self._machine.has_closed(key):
+        for listing, is_useless in self._lists.items():
+            if is_useless():
                 listing.cancel()
         for under_way in (self._puts, self._shows):
             for row, task in under_way.items():
@@ -239,7 +252,8 @@ class Pump:
             case Show(change=change, page=page):
                 self._keep(self._shows, change.row, self._reads.show(change, page))
             case Renew(lane=key, page=page):
-                self._spawn(self._list(key, self._reads.renew(key, page, self._is_over)))
+                closed = partial(self._machine.has_closed, key)
+                self._spawn(self._list(self._reads.renew(key, page, self._is_over), closed))
             case Probe(target=target):
                 self._probes.append(self._spawn(self._reads.probe(target)))
             case Cap(most_per_s=most_per_s):
@@ -262,7 +276,16 @@ class Pump:
         now = self._deadlines.now()
         for row in rows:
             self._machine.turns.durable(row, now)
+        if self._deadlines.is_late:
+            self._note_late(rows)
         self._drain()
+
+    def _note_late(self, rows: list[int]) -> None:
+        """Have written down which PUTs leave outside the window: a parked service waits for them."""
+        for row in rows:
+            if self._machine.place(row) is Place.FLYING:
+                message = f"row {row}: a parked service waits for this PUT, so it is sent outside the window"
+                self._ledger.append(Note(about="window", message=message, row=row))
 
     def _answered(self, put: Put, verdict: PutVerdict) -> None:
         """Learn what became of a PUT, in a callback; once the run has ended nobody wants to know."""
@@ -284,11 +307,18 @@ class Pump:
 
     async def _lane(self, key: LaneName) -> None:
         """Look at a lane's services, send what may go until the lane is over, then look once more."""
-        self._spawn(self._list(key, self._reads.look(key)))
+        self._spawn(self._list(self._reads.look(key), partial(self._machine.has_closed, key)))
         await self._send(key)
-        if not self._machine.has_closed(key):
-            await self._list(key, self._reads.verify(key))
+
+        def is_useless() -> bool:  # a window that ends has time for it; one that has ended has none
+            return self._machine.is_given_up(key) or self._deadlines.is_late
+
+        self._deadlines.now()
+        if not is_useless():
+            await self._list(self._reads.verify(key), is_useless)
             await self._send(key)
+            if not is_useless():
+                self._unverified.discard(key)
 
     async def _send(self, key: LaneName) -> None:
         """Ask the pace for as many grants as the machine can use, until the lane is over."""
@@ -325,11 +355,11 @@ class Pump:
         await wake.wait()
         del self._idle[key]
 
-    async def _list(self, key: LaneName, work: Coroutine[Any, Any, None]) -> None:
-        """Read a list of a lane's services, unless and until the lane is closed."""
+    async def _list(self, work: Coroutine[Any, Any, None], is_useless: Callable[[], bool]) -> None:
+        """Read a list of a lane's services, unless and until it is of no use."""
         listing = self._spawn(work)
-        self._lists[listing] = key
-        if self._machine.has_closed(key):
+        self._lists[listing] = is_useless
+        if is_useless():
             listing.cancel()
         await asyncio.wait({listing})
         del self._lists[listing]

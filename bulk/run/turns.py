@@ -7,6 +7,7 @@ from bulk.run.course import Course
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, Work, blocked, withdrawn
 from bulk.run.stages import IN_DOUBT, Place, Renew, Send
+from bulk.text import listed
 
 
 class Turns:
@@ -89,7 +90,7 @@ class Turns:
         """Return whether nobody stands in a row's way; else put it where it belongs."""
         predecessor = lane.dependencies.in_the_way(work)
         if predecessor is None:
-            return True
+            return work.due is not Purpose.PARK or self._fits(lane, work)
         match self._board.place(predecessor):
             case Place.LEFT:
                 self._course.follow(work.row, Turn(Place.LEFT))
@@ -100,6 +101,21 @@ class Turns:
                 self._course.follow(work.row, blocked(work, predecessor))
             case _:
                 lane.dependencies.wait(work.row, predecessor)
+        return False
+
+    def fit(self, key: LaneName, puts: float) -> None:
+        """Learn how many PUTs of a lane, one behind the other, can still begin before the window is over."""
+        self._lanes[key].puts_left = puts
+
+    def _fits(self, lane: Lane, work: Work) -> bool:
+        """Return whether a ring can end before the window is over; one that cannot is left as it is."""
+        ring = sorted(lane.dependencies.needed_by(work.row))
+        puts = len(ring) + sum(self._board.change(row).parking is not None for row in ring)
+        if puts <= lane.puts_left:
+            return True
+        what = f"{listed('row', ring)}: a swap of {puts} PUTs would not end before the window is over"
+        self._course.unfit.append(what)
+        self._course.follow(work.row, Turn(Place.LEFT))
         return False
 
     def durable(self, row: int, now: float) -> None:

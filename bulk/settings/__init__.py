@@ -16,13 +16,14 @@ from bulk.settings.job import (
     PaceSettings,
     Setting,
     SimulatorSettings,
+    WhenSettings,
     WhereSettings,
     WhileOpen,
     flag_of,
     settings_of,
     variable_of,
 )
-from bulk.settings.quantities import Daily, Deadline, Rate, Share, Waves, WavesBy, Window
+from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
 from bulk.settings.stored import (
     Issues,
     job_schema,
@@ -37,8 +38,7 @@ __all__ = [
     "CAUTIOUS_RATE",
     "SETTINGS",
     "SIMULATOR",
-    "Daily",
-    "Deadline",
+    "Duration",
     "FleetSettings",
     "Group",
     "Guards",
@@ -51,9 +51,9 @@ __all__ = [
     "SimulatorSettings",
     "Waves",
     "WavesBy",
+    "WhenSettings",
     "WhereSettings",
     "WhileOpen",
-    "Window",
     "flag_of",
     "job_schema",
     "read_job",

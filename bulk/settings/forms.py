@@ -7,13 +7,14 @@ have for it. It returns the value, or an issue that says what is wrong and what 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from bulk.model import Format, Issue
-from bulk.settings.quantities import Daily, Deadline, Duration, Rate, Share, Waves, WavesBy, Window
+from bulk.operations.windows import NotReadable, read_blackout, read_window
+from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
 
 T_co = TypeVar("T_co", covariant=True)
 N = TypeVar("N", int, float)
@@ -26,10 +27,13 @@ _JSON_TYPES: Mapping[type, str] = {
     int: "integer",
     float: "number",
     bool: "boolean",
+    date: "string",
     datetime: "string",
     str: "string",
     list: "array",
 }
+_ITEMS = frozenset({int, str, date, datetime})
+_TEXTS: Mapping[str, Any] = {"minItems": 1, "items": {"type": "string"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +42,7 @@ class SettingForm(Generic[T_co]):
 
     * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
     * types: besides text; a value of one of them means what its text means, as 10 and "10" do
+    * separator: what stands between the items of a list where they are one text
     * what, hint: what a value is called (`a rate`), and what to write
     * bounds: what JSON Schema says of a number, or of the items of a list
     * metavar: what stands for the value in `--help`; empty for a switch
@@ -51,6 +56,7 @@ class SettingForm(Generic[T_co]):
     what: str
     hint: str
     types: tuple[type, ...] = ()
+    separator: str = ","
     bounds: Mapping[str, Any] = field(default_factory=dict)
     metavar: str = ""
     flag_type: type = str
@@ -61,13 +67,16 @@ class SettingForm(Generic[T_co]):
         """Return the value of what is written, or an issue without its place."""
         text = raw
         if type(raw) in self.types:
-            text = _as_text(raw)
+            text = _as_text(raw, self.separator)
         found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
         try:
             if found:
                 return self.value(found)
+        except NotReadable as error:
+            which = f": {error}" if str(error) else ""
+            return wrong(f"{shown(error.text)} is not {self.what}{which}", error.hint or self.hint)
         except ValueError:
-            pass  # such as 02:00-24:01
+            pass  # such as a number beyond its bounds
         return wrong(f"{shown(raw)} is not {self.what}", self.hint)
 
     def written(self, value: object) -> object:
@@ -86,13 +95,13 @@ class SettingForm(Generic[T_co]):
         return {"type": list(types), **text, **self.bounds}
 
 
-def _as_text(raw: object) -> str:
+def _as_text(raw: object, separator: str) -> str:
     """Return what a person would write for a value of TOML or JSON: 0.00001 and not 1e-05."""
     match raw:
         case float():
             return format(Decimal(str(raw)), "f")
         case list():
-            return ",".join(str(each) if type(each) in {int, str} else "?" for each in raw)
+            return separator.join(str(each) if type(each) in _ITEMS else "?" for each in raw)
         case _:
             return str(raw)
 
@@ -136,17 +145,6 @@ def _between(low: N, number: N, high: N) -> N:
     if not low <= number <= high:
         raise ValueError
     return number
-
-
-def _window(found: re.Match[str]) -> Window:
-    start, end, zone, moment = found.groups()
-    if moment:
-        at = datetime.fromisoformat(moment)
-        _between(1971, at.year, 9998)  # the ends of the calendar have no time in every zone
-        return Deadline(at=at)
-    if start == end:
-        raise ValueError
-    return Daily(start=time.fromisoformat(start), end=time.fromisoformat(end), is_utc=bool(zone))
 
 
 def _origin(found: re.Match[str]) -> str:
@@ -231,13 +229,33 @@ SHARE = SettingForm(
 TIMEOUT = _seconds(0.001, 3_600)
 SETTLE = _seconds(0, 600)
 WINDOW = SettingForm(
-    pattern=r"\s*(?:([0-9]{2}:[0-9]{2})\s*-\s*([0-9]{2}:[0-9]{2})\s*([Zz]|[Uu][Tt][Cc])?"
-    r"|([0-9]{4}-[0-9]{2}-[0-9]{2}[T ]\S+))\s*",
-    value=_window,
+    pattern=r".*[0-9]{2}:[0-9]{2}.*",
+    value=lambda found: read_window(found[0]),
     what="a window",
-    hint="write 02:00-04:00, 02:00-04:00 UTC or 2026-01-15T04:00Z",
+    hint="write 02:00-04:00, 02:00-04:00 UTC, Sat,Sun 01:00-05:00 Asia/Shanghai, Sat#3 01:00-05:00, or "
+    "2026-01-15T04:00Z for an end",
     metavar="TIME",
-    types=(datetime,),
+    types=(datetime, list),
+    separator="; ",
+    bounds=_TEXTS,
+)
+BLACKOUT = SettingForm(
+    pattern=r".*[0-9]{4}-[0-9]{2}-[0-9]{2}.*",
+    value=lambda found: read_blackout(found[0]),
+    what="a day or a range of days",
+    hint="write 2026-11-11 or 2026-12-24..2027-01-03",
+    types=(date, list),
+    separator="; ",
+    bounds=_TEXTS,
+)
+SPARE = SettingForm(
+    pattern=r"auto|\s*([0-9]{1,5})\s*(s|min|m|h)?\s*",
+    value=lambda found: Duration(seconds=int(found[1]) * _PERIODS_S[found[2] or "s"]) if found[1] else None,
+    what="a length of time",
+    hint="write auto, or a time such as 90s, 2m or 1h",
+    types=(int,),
+    bounds={"minimum": 0, "maximum": 99_999},
+    unset="auto",
 )
 
 

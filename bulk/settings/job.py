@@ -14,21 +14,24 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from bulk.model import Format, Target
+from bulk.operations.windows import Blackout, Calendar, Window
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
-from bulk.settings.quantities import Duration, Rate, Share, Waves, Window
+from bulk.settings.quantities import Duration, Rate, Share, Waves
 
 T = TypeVar("T")
 
 # The rate of an estimate while the API's limit is not known: `auto` starts with it.
 CAUTIOUS_RATE = Rate(requests=10, period_s=1)
+SPARE_BESIDES_S = 10.0
+"""What `spare = "auto"` has besides a request, its settle time and the last look."""
 
 
 class Group(StrEnum):
     """What a setting is about: the panel of `--help` in which its flag stands, in this order."""
 
     WHAT = "What to change"
-    WHERE = "WhereSettings"
+    WHERE = "Where"
     LIMITS = "Pace and limits"
     OUTPUT = "Output"
 
@@ -206,6 +209,60 @@ class PaceSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WhenSettings:
+    """When a run may send; None for any time."""
+
+    window: Window | None = setting(
+        forms.WINDOW,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Send only within this time: `02:00-04:00`, `Sat,Sun 01:00-05:00 Asia/Shanghai`, "
+        "`Sat#3 01:00-05:00` (the third of the month), `2026-12-01T01:00+08:00..2026-12-01T05:00+08:00`, or "
+        "until `2026-01-15T04:00Z`; several behind `;`.",
+        details="In job.toml it may be a list. Without a zone it is the machine's.",
+        example="Sat,Sun 01:00-05:00 Asia/Shanghai",
+    )
+    blackout: Blackout | None = setting(
+        forms.BLACKOUT,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Days on which nothing is sent, in the zone of the window: `2026-11-11`, "
+        "`2026-12-24..2027-01-03`, or a list of them.",
+        example=["2026-12-24..2027-01-03", "2026-11-11"],
+        has_flag=False,
+    )
+    spare: Duration | None = setting(
+        forms.SPARE,
+        None,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="The last part of a window, in which nothing new begins and the last look is made: `90s`, `2m` "
+        "or a number of seconds; `auto` is as long as a request and the last look may take.",
+        details="`auto` is `total_timeout_s` + `settle_s` + a list of the services at the job's rate + 10 s.",
+        example="2m",
+        has_flag=False,
+    )
+    must_fit: bool = setting(
+        forms.SWITCH,
+        default=False,
+        while_open=WhileOpen.TAKEN,
+        group=Group.LIMITS,
+        help="Refuse a plan that is expected to take longer than the window is open.",
+        example=True,
+        has_flag=False,
+    )
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """Return the openings in which a run may send; None for any time."""
+        if self.window is None and self.blackout is None:
+            return None
+        return Calendar(window=self.window, blackout=self.blackout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Guards:
     """What stops a run or refuses its plan; None for no limit."""
 
@@ -337,14 +394,7 @@ class Job:
     )
     where: WhereSettings = WhereSettings()
     pace: PaceSettings = PaceSettings()
-    window: Window | None = setting(
-        forms.WINDOW,
-        None,
-        while_open=WhileOpen.REFUSED,
-        group=Group.LIMITS,
-        help="Send only within this time: `02:00-04:00`, `02:00-04:00 UTC`, or until `2026-01-15T04:00Z`.",
-        example="02:00-04:00",
-    )
+    when: WhenSettings = WhenSettings()
     guards: Guards = Guards()
     allow_parking: bool = setting(
         forms.SWITCH,
@@ -363,6 +413,13 @@ class Job:
         example={"fleet": "fleet.jsonl"},
         has_flag=False,
     )
+
+    def spare_s(self, pages: int) -> float:
+        """Return how long before its end a window takes in nothing new, for a last look of so many pages."""
+        if self.when.spare is not None:
+            return self.when.spare.seconds
+        rate_per_s = (self.pace.rate or CAUTIOUS_RATE).per_s
+        return self.pace.total_timeout_s + self.pace.settle_s + pages / rate_per_s + SPARE_BESIDES_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

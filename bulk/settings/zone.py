@@ -3,11 +3,10 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
-from difflib import get_close_matches
 from pathlib import Path
 
 from bulk.errors import UsageError
-from bulk.settings.forms import shown
+from bulk.operations.windows import NotReadable, read_zone
 
 _NAME, _OFFSET = r"(?:<[A-Za-z0-9+-]{3,}>|[A-Za-z]{3,})", r"[+-]?\d{1,3}(?::\d{1,2}){0,2}"
 _POSIX = re.compile(rf"{_NAME}{_OFFSET}(?:{_NAME}(?:{_OFFSET})?(?:,[^,]+,[^,]+)?)?")
@@ -47,17 +46,10 @@ def local_zone(env: Mapping[str, str]) -> tzinfo:
 
     Raises UsageError where `TZ` names no zone that is known here: the C library would silently take UTC.
     """
-    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 - few commands need it
-
     name = env.get("TZ", "").removeprefix(":")
     if not name or _POSIX.fullmatch(name) or (name.startswith("/") and Path(name).is_file()):
         return MachineZone()
     try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        known = {zone.lower(): zone for zone in available_timezones()}
-        near = get_close_matches(name.lower(), known, n=1)
-        hint = f"did you mean {known[near[0]]}?" if near else "write a name such as Asia/Shanghai, or UTC"
-        missing = "this machine has no table of time zones: install tzdata, or give the window in UTC"
-        message = f"TZ: {shown(name)} is not a time zone"
-        raise UsageError(message, hint=hint if known else missing) from error
+        return read_zone(name)
+    except NotReadable as error:
+        raise UsageError(f"TZ: {error}", hint=error.hint) from error

@@ -20,8 +20,14 @@ WORLD = frozenset(
         "time", "typer", "uvloop", "zoneinfo",
     }
 )  # fmt: skip
-HARMLESS = frozenset({"io.StringIO", "sys.byteorder", "sys.intern", "time.gmtime", "time.strftime"})
-"""What a pure file may have of them: functions of their arguments, and facts of the interpreter."""
+HARMLESS = frozenset(
+    {
+        "io.StringIO", "sys.byteorder", "sys.intern", "time.gmtime", "time.strftime",
+        "zoneinfo.ZoneInfo", "zoneinfo.available_timezones",
+    }
+)  # fmt: skip
+"""What a pure file may have of them: functions of their arguments, facts of the interpreter, and the table of
+time zones."""
 BUILT_IN = frozenset({"input", "open", "print"})
 
 

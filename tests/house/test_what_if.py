@@ -151,6 +151,15 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{PROPERTY}windows.py::test_a_night_in_which_the_clocks_are_changed_is_an_hour_shorter_or_longer",
         f"{SCENARIOS}apply.py::test_a_zone_that_is_not_known_is_refused_where_a_window_needs_it",
     ),
+    "the window is about to end": (
+        f"{UNIT}run_window.py::test_in_the_spare_nothing_begins_and_the_last_look_is_made",
+        f"{UNIT}run_window.py::test_a_put_that_a_parked_service_waits_for_is_sent_after_the_end_and_noted",
+        f"{UNIT}run_window.py::test_a_ring_begins_only_if_it_can_end_in_time",
+    ),
+    "I am there before the window opens": (
+        f"{SCENARIOS}window.py::test_a_run_that_waits_sends_nothing_before_the_opening_and_begins_at_once",
+        f"{SCENARIOS}window.py::test_a_signal_ends_the_waiting_with_nothing_sent",
+    ),
     "somebody sent me a job": (
         f"{SCENARIOS}hosts.py::test_an_address_in_a_job_file_alone_gets_no_credentials",
     ),

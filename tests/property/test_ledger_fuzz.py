@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
-from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -262,7 +261,6 @@ async def run(path: Path) -> None:
             brake=Brake(),
             patience=Patience(clock=clock, dice=FixedDice()),
             limits=Limits(workers=3),
-            closes_at=inf,
         )
         await Pump(context)()
 

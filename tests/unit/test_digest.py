@@ -177,7 +177,17 @@ def test_a_field_before_counts_if_the_put_names_it() -> None:
 # Where, and under which guards
 
 NORTH, EAST = PROJECT, Target(region="cn-east-3", project_id="1" * 32)
-GUARDS = {"max_failures", "canary", "waves", "soak", "window", "strict", "allow_parking", "skip_invalid"}
+GUARDS = {
+    "max_failures",
+    "canary",
+    "waves",
+    "soak",
+    "window",
+    "blackout",
+    "strict",
+    "allow_parking",
+    "skip_invalid",
+}
 """The settings that a digest covers."""
 
 
@@ -266,6 +276,7 @@ def test_the_digest_is_made_as_its_description_says() -> None:
         "soak": 120,
         "strict": True,
         "waves": [3, 1],
+        "blackout": "2026-11-11",
         "window": "02:00-04:00",
     }
     run = run_to(

@@ -1,7 +1,7 @@
 """What a plan comes to, by its ledger alone."""
 
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime
 
 import pytest
 
@@ -12,7 +12,8 @@ from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.model import Action
-from bulk.settings import Daily, Deadline, Job
+from bulk.operations.windows import read_window
+from bulk.settings import Job, WhenSettings
 from tests.values import PROJECT, change, planned, run_record
 
 OTHER = PROJECT._replace(project_id="b" * 32)
@@ -40,6 +41,11 @@ def test_the_estimate_counts_the_pages_of_each_look(pages: list[int], requests: 
     assert forecast(progress_of(pages), Job(rows="x"), system().local_time).estimate.requests == requests
 
 
+def job_in(window: str) -> Job:
+    """Return a job with a window."""
+    return Job(rows="x", when=WhenSettings(window=read_window(window)))
+
+
 class StoppedClock(SystemClock):
     """A wall clock that shows one moment."""
 
@@ -63,22 +69,20 @@ class StoppedClock(SystemClock):
 def test_what_is_left_of_the_window_is_counted_by_the_clocks_of_the_zone(moment: str, seconds: float) -> None:
     """A window until 04:00, in the nights in which the clocks are changed and in another."""
     environment = replace(system(), env={"TZ": "Europe/Berlin"}, clock=StoppedClock(moment))
-    job = Job(rows="x", window=Daily(start=time(1), end=time(4)))
+    job = job_in("01:00-04:00")
     estimate = forecast(progress_of([]), job, environment.local_time).estimate
     assert estimate.window_s == seconds
-    assert bool(estimate.opens_at) != bool(estimate.closes_at)
+    assert estimate.closes_at
     if estimate.opens_at:
         assert estimate.opens_at == "2026-03-30T23:00:00.000Z"
 
 
 def test_a_deadline_that_has_passed_leaves_no_time() -> None:
-    """A window across midnight is as long as its times say."""
-    passed = Deadline(at=datetime.fromisoformat("2020-01-01T00:00+00:00"))
-    estimate = forecast(progress_of([]), Job(rows="x", window=passed), system().local_time).estimate
+    """It is over, and does not fit."""
+    passed = job_in("2020-01-01T00:00+00:00")
+    estimate = forecast(progress_of([]), passed, system().local_time).estimate
     assert (estimate.window_s, estimate.fits, estimate.window) == (0, False, "2020-01-01T00:00:00+00:00")
     assert (estimate.opens_at, estimate.closes_at) == ("", "")
-    assert Daily(start=time(23), end=time(1, 30)).length_s == 2.5 * 3600
-    assert Daily(start=time(1), end=time(1)).length_s == 24 * 3600
 
 
 def test_each_account_and_region_is_a_lane_of_its_own() -> None:

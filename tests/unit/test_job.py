@@ -2,17 +2,17 @@
 
 import re
 import time as time_module
-from datetime import UTC, datetime, time, timedelta, timezone
+from datetime import UTC, datetime, time
 from typing import Any
 
 import pytest
 
 from bulk.jobfile.columns import COLUMNS
 from bulk.model import Format, Issue, Target
+from bulk.operations.windows import Calendar, Daily, Dated, Opening, Window, read_blackout, read_window
 from bulk.settings import (
     SETTINGS,
-    Daily,
-    Deadline,
+    Duration,
     FleetSettings,
     Guards,
     Job,
@@ -20,6 +20,7 @@ from bulk.settings import (
     Rate,
     Share,
     SimulatorSettings,
+    WhenSettings,
     WhereSettings,
     job_schema,
     read_job,
@@ -48,7 +49,7 @@ def test_a_plain_file_is_a_job_with_every_default() -> None:
     job = job_of()
     assert job == Job(rows="services.csv")
     assert (job.pace.rate, job.pace.concurrency, job.pace.attempts) == (None, None, 5)
-    assert (job.guards, job.window, job.where.endpoint) == (Guards(), None, "")
+    assert (job.guards, job.when, job.where.endpoint) == (Guards(), WhenSettings(), "")
     assert job.simulator == SimulatorSettings(fleet="fleet.jsonl")
     assert job.where.target == Target(region="", project_id="")
 
@@ -74,6 +75,9 @@ def test_job_toml_sets_everything() -> None:
         max_failures = "5%"
         canary = 3
         window = "22:00-04:00 UTC"
+        blackout = ["2026-12-24..2027-01-03", 2026-11-11]
+        spare = "2m"
+        must_fit = true
         strict = true
         skip_invalid = true
         max_changes = "10%"
@@ -112,7 +116,12 @@ def test_job_toml_sets_everything() -> None:
             max_removed=Share(number=7),
             max_consumers=500,
         ),
-        window=Daily(start=time(22), end=time(4), is_utc=True),
+        when=WhenSettings(
+            window=Window(spans=(Daily(start=time(22), end=time(4), zone=UTC),)),
+            blackout=read_blackout("2026-11-11; 2026-12-24..2027-01-03"),
+            spare=Duration(seconds=120),
+            must_fit=True,
+        ),
         skip_invalid=True,
         allow_parking=True,
         simulator=SimulatorSettings(fleet="seed.jsonl"),
@@ -202,6 +211,14 @@ def test_a_share_is_a_count_or_rounds_down(share: Share, written: str, of_7: int
     assert job_of(max_failures=written).guards.max_failures == share
 
 
+def opening_at(window: str, now: str) -> tuple[float, Opening | None]:
+    """Return a moment as UTC seconds, and the opening of a window then, or the next one."""
+    at, job = datetime.fromisoformat(now), job_of(window=window)
+    assert job.when.calendar is not None
+    assert at.tzinfo is not None
+    return at.timestamp(), job.when.calendar.next_opening(at.timestamp(), at.tzinfo)
+
+
 @pytest.mark.parametrize(
     ("window", "now", "closes"),
     [
@@ -220,10 +237,10 @@ def test_a_share_is_a_count_or_rounds_down(share: Share, written: str, of_7: int
 )
 def test_a_window_says_until_when_it_is_open(window: str, now: str, closes: str | None) -> None:
     """Daily windows may cross midnight; a time without zone is local; the end is no longer within."""
-    parsed = job_of(window=window).window
-    assert parsed is not None
-    assert parsed.closes_at(datetime.fromisoformat(now)) == (
-        datetime.fromisoformat(closes) if closes else None
+    present, opening = opening_at(window, now)
+    is_open = opening is not None and opening.opens_at <= present
+    assert (opening.closes_at if opening and is_open else None) == (
+        datetime.fromisoformat(closes).timestamp() if closes else None
     )
 
 
@@ -231,30 +248,77 @@ def test_a_window_says_until_when_it_is_open(window: str, now: str, closes: str 
     ("window", "now", "opens"),
     [
         ("02:00-04:00", "2026-01-15T01:00:00+08:00", "2026-01-15T02:00:00+08:00"),
-        ("02:00-04:00", "2026-01-15T02:00:00+08:00", "2026-01-16T02:00:00+08:00"),
-        ("02:00-04:00 UTC", "2026-01-15T11:00:00+08:00", "2026-01-16T02:00:00+00:00"),
+        ("02:00-04:00", "2026-01-15T04:00:00+08:00", "2026-01-16T02:00:00+08:00"),
+        ("02:00-04:00 UTC", "2026-01-15T12:00:00+08:00", "2026-01-16T02:00:00+00:00"),
+        ("Sat#3 01:00-05:00 Asia/Shanghai", "2026-01-15T12:00:00+00:00", "2026-01-17T01:00:00+08:00"),
+        ("Mon-Wed,Sun 01:00-05:00", "2026-01-14T05:00:00+00:00", "2026-01-18T01:00:00+00:00"),
+        (
+            "2026-12-01T01:00+08:00..2026-12-01T05:00+08:00",
+            "2026-01-15T12:00:00+00:00",
+            "2026-12-01T01:00:00+08:00",
+        ),
         ("2026-01-15T04:00Z", "2026-01-15T04:00:00+00:00", None),
     ],
 )
 def test_a_window_says_when_it_opens_next(window: str, now: str, opens: str | None) -> None:
     """A deadline never does: what is before it is open already."""
-    parsed = job_of(window=window).window
-    assert parsed is not None
-    assert parsed.opens_at(datetime.fromisoformat(now)) == (datetime.fromisoformat(opens) if opens else None)
+    _, opening = opening_at(window, now)
+    assert (opening.opens_at if opening else None) == (
+        datetime.fromisoformat(opens).timestamp() if opens else None
+    )
 
 
-@pytest.mark.parametrize("window", ["02:00-04:00", "22:30-04:00 UTC", "2026-01-15T04:00:00+00:00"])
+@pytest.mark.parametrize(
+    "window",
+    [
+        "02:00-04:00",
+        "22:30-04:00 UTC",
+        "00:00-24:00",
+        "2026-01-15T04:00:00+00:00",
+        "Mon-Thu,Sun 22:00-04:00 Asia/Shanghai",
+        "Sat,Sun 01:00-05:00; Tue#1,Sat#3 01:00-05:00 Europe/Berlin",
+        "2026-12-01T01:00:00+08:00..2026-12-01T05:00:00+08:00",
+    ],
+)
 def test_a_window_is_written_as_it_is_read(window: str) -> None:
     """A ledger's settings can be read again."""
-    assert str(job_of(window=window).window) == window
+    assert str(job_of(window=window).when.window) == window
 
 
 def test_job_toml_may_give_a_moment_of_its_own() -> None:
     """TOML has dates."""
     job = job_of("window = 2026-01-15T04:00:00Z")
-    assert job.window == Deadline(at=datetime(2026, 1, 15, 4, tzinfo=UTC))
-    zone = timezone(timedelta(hours=8))
-    assert job.window.closes_at(datetime(2026, 1, 15, tzinfo=zone)) == datetime(2026, 1, 15, 12, tzinfo=zone)
+    assert job.when.window == Window(spans=(Dated(end=datetime(2026, 1, 15, 4, tzinfo=UTC)),))
+
+
+def test_a_list_means_what_its_texts_mean_behind_semicolons() -> None:
+    """In whatever order they stand, and whatever stands in them twice; a flag has one text."""
+    listed = job_of('window = ["Sat 01:00-05:00 UTC", "02:00-04:00"]\nblackout = [2026-11-11, "2026-12-24"]')
+    assert listed == job_of('blackout = "2026-12-24; 2026-11-11"', window=" 02:00-04:00;sat 01:00-05:00  z")
+    assert listed.when.calendar == Calendar(
+        window=read_window("02:00-04:00; Sat 01:00-05:00 UTC"),
+        blackout=read_blackout("2026-11-11; 2026-12-24"),
+    )
+    assert settings_json(listed)["window"] == "02:00-04:00; Sat 01:00-05:00 UTC"
+
+
+def test_a_blackout_alone_leaves_all_other_days() -> None:
+    """A job without a window may be sent on any other day."""
+    calendar = job_of('blackout = "2026-11-11"').when.calendar
+    assert calendar is not None
+    at = datetime(2026, 11, 11, 12, tzinfo=UTC).timestamp()
+    opening = calendar.next_opening(at, UTC)
+    assert opening is not None
+    assert opening.opens_at == datetime(2026, 11, 12, tzinfo=UTC).timestamp()
+    assert (str(calendar), calendar.is_local) == ("not 2026-11-11", True)
+
+
+@pytest.mark.parametrize(("spare", "seconds"), [('"90s"', 90), ("120", 120), ('"2m"', 120), ('"1 h"', 3600)])
+def test_a_spare_is_a_length_of_time(spare: str, seconds: float) -> None:
+    """`auto` is what a request, its settle time and the last look take at the rate, and ten seconds."""
+    assert job_of(f"spare = {spare}").spare_s(pages=7) == seconds
+    assert job_of('spare = "auto"\nrate = "2/s"').spare_s(pages=7) == 60 + 2 + 3.5 + 10
+    assert job_of().spare_s(pages=1) == 60 + 2 + 0.1 + 10
 
 
 @pytest.mark.parametrize(
@@ -292,6 +356,31 @@ BAD_SETTINGS = [
     ("canary", "true", "is not a count"),
     ("window", '"2:00-4:00"', "is not a window"),
     ("window", '"02:00-02:00"', "is not a window"),
+    (
+        "window",
+        '"02:00-04:00 Asia/Shanghi"',
+        '"Asia/Shanghi" is not a time zone; did you mean Asia/Shanghai?',
+    ),
+    ("window", '"02:00-04:00 Nowhere"', "write a name such as Asia/Shanghai, or UTC"),
+    ("window", '"Saturdy 02:00-04:00"', '"Saturdy" is not a day; did you mean Sat?'),
+    ("window", '"Q 02:00-04:00"', "days are Mon, Tue, Wed, Thu, Fri, Sat, Sun"),
+    ("window", '"Sat#6 02:00-04:00"', '"Sat#6" is not a day of the month; write Sat#1 to Sat#5'),
+    ("window", '"Mon-Fri#2 02:00-04:00"', '"Fri#2" is not a day'),
+    ("window", '"Mon#2-Fri 02:00-04:00"', "write Sat#1 to Sat#5"),
+    ("window", '"Sat# 02:00-04:00"', "write Sat#1 to Sat#5"),
+    ("window", '["02:00-04:00", "tomorrow 05:00"]', '"tomorrow 05:00" is not a window'),
+    ("window", '["02:00-04:00", 5]', "is not a window"),
+    ("window", "[]", "[] is not a window"),
+    ("window", '"02:00-04:00; "', '"" is not a window'),
+    ("window", '"2026-01-15T04:00Z..2026-01-15T01:00Z"', "it ends before it begins; write the earlier"),
+    ("window", '"2026-01-15T04:00..2026-01-15T05:00Z"', "write both with an offset"),
+    ("blackout", '"2026-02-30"', '"2026-02-30" is not a day or a range of days; write 2026-11-11 or'),
+    ("blackout", '"2026-01-15..2026-01-14"', "it ends before it begins; write the earlier day first"),
+    ("blackout", '"9999-01-01"', "is not a day"),
+    ("blackout", '"Christmas"', "is not a day"),
+    ("spare", '"long"', "is not a length of time; write auto, or a time such as 90s, 2m or 1h"),
+    ("spare", "-1", "is not a length of time"),
+    ("must_fit", '"perhaps"', "is not true or false"),
     ("window", '"02:00-24:01"', "is not a window"),
     ("window", '"tonight"', "02:00-04:00 UTC"),
     ("window", '"2026-13-01T04:00"', "is not a window"),

@@ -41,6 +41,7 @@ from bulk.model import (
 from bulk.plan.waves import WavePlan
 from bulk.puts import Put
 from bulk.run.brake import Brake
+from bulk.run.deadlines import Hours
 from bulk.run.first_puts import KEY_WAIT_S
 from bulk.run.interfaces import LaneClient, LaneName, Limits
 from bulk.run.lane import SILENCE_S
@@ -1287,10 +1288,18 @@ async def test_a_strict_run_stops_when_a_later_look_finds_that_a_service_moved(t
 # The window
 
 
+def until(session: Session, end_s: float, spare_s: float = 0.0) -> Hours:
+    """Return the hours of a window that ends so many seconds from now."""
+    now = session.clock.now()
+    return Hours(
+        opens_at=now, stops_at=now + end_s - spare_s, closes_at=now + end_s, spared="the window ends"
+    )
+
+
 async def test_nothing_begins_after_the_window_by_the_wall_clock(tmp_path: Path) -> None:
     """The first PUT outlasts the window: it is recorded, and no other leaves."""
     session = await prepared(tmp_path, rows(1, 2), workers=1)
-    session.closes_at = session.clock.now() + 10.0
+    session.hours = until(session, 10.0)
     session.fleet.on_put = lambda _: setattr(session.clock, "elapsed_s", 10.0)
     await session.run()
     assert (session.outcomes, session.brake.reasons) == ([APPLIED, LEFT], (BrakeReason.WINDOW,))
@@ -1300,7 +1309,7 @@ async def test_nothing_begins_after_the_window_by_the_wall_clock(tmp_path: Path)
 async def test_no_put_leaves_whose_intent_became_durable_after_the_window(tmp_path: Path) -> None:
     """The wall clock is asked once more before the write: a commit may take long, and a machine may sleep."""
     session = await prepared(tmp_path, rows(1))
-    session.closes_at = session.clock.now() + 10.0
+    session.hours = until(session, 10.0)
     flush = session.ledger.flush
 
     async def slow_flush() -> None:

@@ -33,6 +33,7 @@ def apply(
     retry: options.Retrying = None,
     expect_digest: options.ExpectDigest = None,
     yes: options.Yes = False,
+    wait: options.Wait = False,
     ledger: options.LedgerOption = "",
     each: options.Each = False,
     log_format: options.LogFormat = options.LogForm.TEXT,
@@ -56,7 +57,7 @@ def apply(
     operator = _operator(job, yes=yes, quiet=quiet, each=each)
     here, digest = environment(flags, can_ask=operator.can_ask), digest_of(expect_digest)
     asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
-    asked |= {"expect_digest": digest, "despite": overruled}
+    asked |= {"expect_digest": digest, "despite": overruled, "waits": wait}
     notify_overruled(job, flags, quiet=quiet)
     if is_ledger:
         applied = running.run(applying.apply_ledger(Path(job), flags, **asked))

@@ -34,6 +34,7 @@ def rollback(
     dry_run: options.DryRun = False,
     only: options.Only = None,
     yes: options.Yes = False,
+    wait: options.Wait = False,
     out: options.Out = "",
     output_form: ReportOutput = ReportForm.TABLE,
     bom: options.Bom = False,
@@ -58,7 +59,12 @@ def rollback(
         if apply:
             whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
             operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
-            said: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
+            said: dict[str, Any] = {
+                "environment": here,
+                "operator": operator,
+                "on_record": log,
+                "waits": wait,
+            }
             applied = running.run(applying.apply_from(source.as_unread(), flags, **said))
             operator.sum_up(applied)
             return applied.exit_code

@@ -336,5 +336,5 @@ def conclude(planned: "Forecast", out: str, endpoint: "ApiAddress", *, quiet: bo
     if out and not quiet:
         output.notify(f"the plan is saved; to run exactly this plan: {endpoint.apply_command(Path(out))}")
     for finding in planned.findings:
-        output.complain(str(finding))
+        output.complain(finding)
     return ExitCode.REFUSED if planned.findings else ExitCode.OK

@@ -1,0 +1,118 @@
+"""The opening of a job's window that a session works in: whether it is open, and waiting for it."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from math import inf
+
+from bulk.app.environment import Environment
+from bulk.errors import UsageError, WindowClosed
+from bulk.ledger.chain import timestamp
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Note
+from bulk.model import Hold, Wait
+from bulk.plan.openings import Shift, next_shift
+from bulk.reports.words import duration
+from bulk.run.brake import Brake
+from bulk.run.deadlines import Hours
+from bulk.settings import Job
+from bulk.text import moment
+
+_SLICE_S = 30.0
+"""The longest sleep before the wall clock is asked again, as it may be set, and between two notes."""
+
+
+def shift_for(job: Job, environment: Environment, *, waits: bool = False, pages: int = 1) -> Shift | None:
+    """Return the opening to work in; None for a job without a window, which may be sent at any time.
+
+    With `waits` it may be one that is still to come. Raises WindowClosed where there is none, JobInvalid
+    where the window cannot be used, UsageError where there is nothing to wait for.
+    """
+    calendar = job.when.calendar
+    if calendar is None:
+        if waits:
+            raise UsageError(
+                "--wait waits for a window, and this job has none", hint="add --window, or leave it out"
+            )
+        return None
+    shift, now = next_shift(job, environment.local_time, pages=pages), environment.local_time()
+    present = calendar.next_opening(now.timestamp(), now.tzinfo or UTC)
+    is_spared = present is not None and present.opens_at <= now.timestamp()
+    last = duration(job.spare_s(pages))
+    state = f"in its last {last}, in which nothing new begins" if is_spared else "closed" if shift else "over"
+    if shift is None:
+        message = f"the window {calendar} is {state}; nothing was sent"
+        raise WindowClosed(message, hint="name another one with --window")
+    if not waits and not shift.is_open(now.timestamp()):
+        opens_at, closes_at = shift.opening.opens_at, shift.opening.closes_at
+        raise WindowClosed(
+            f"the window {calendar} is {state}; it opens {_opens(shift, environment)}. Nothing was sent",
+            hint="run the same command then, or now with --wait",
+            opens_at=timestamp(opens_at),
+            closes_at=timestamp(closes_at) if closes_at < inf else "",
+        )
+    return shift
+
+
+def hours_of(shift: Shift | None, environment: Environment) -> Hours:
+    """Return when a run may send, as its clocks are asked for it."""
+    if shift is None:
+        return Hours()
+    opening = shift.opening
+    ends = _moment(opening.closes_at, shift, environment, seconds=True) if opening.closes_at < inf else ""
+    return Hours(
+        opens_at=opening.opens_at,
+        stops_at=shift.stops_at,
+        closes_at=opening.closes_at,
+        spared=f"the window ends at {ends}, and nothing new begins in its last {duration(shift.spare_s)}",
+        ended=f"the window ended at {ends}",
+    )
+
+
+class Waiting:
+    """Waits for an opening; what is waited for can be seen meanwhile, here and in the ledger."""
+
+    def __init__(self, shift: Shift, ledger: LedgerFile, brake: Brake, environment: Environment) -> None:
+        self._shift = shift
+        self._ledger = ledger
+        self._brake = brake
+        self._environment = environment
+
+    @property
+    def left_s(self) -> float:
+        """Return how long it takes until the opening, by the wall clock."""
+        return self._shift.opening.opens_at - self._environment.clock.now()
+
+    def text(self) -> str:
+        """Return `opens Sat 2026-11-28 01:00 CST (17:00 UTC), in 2 h 13 min`."""
+        return f"opens {_opens(self._shift, self._environment)}"
+
+    def holds(self) -> Iterator[Wait]:
+        """Yield why nothing is sent."""
+        yield Wait(hold=Hold.WINDOW, detail=self.text())
+
+    async def until_open(self) -> None:
+        """Return at the opening, or as soon as the run is to stop; nothing is sent meanwhile."""
+        clock, stopped = self._environment.clock, asyncio.Event()
+        self._brake.on_pull(stopped.set)
+        noted_at = -inf
+        while not self._brake and self.left_s > 0:
+            if clock.monotonic() - noted_at >= _SLICE_S:
+                noted_at = clock.monotonic()
+                await self._ledger.commit(Note(about="window", message=self.text()))
+            await clock.sleep(min(self.left_s, _SLICE_S), wake=stopped)
+
+
+def _opens(shift: Shift, environment: Environment) -> str:
+    opens_at = shift.opening.opens_at
+    at = _moment(opens_at, shift, environment)
+    return f"{at}, in {duration(opens_at - environment.clock.now())}"
+
+
+def _moment(at: float, shift: Shift, environment: Environment, *, seconds: bool = False) -> str:
+    """Return a moment as the window's zone shows it; of a window in UTC, as the machine's does."""
+    return moment(timestamp(at), _zone(shift, environment), seconds=seconds)
+
+
+def _zone(shift: Shift, environment: Environment) -> tzinfo:
+    return environment.zone if shift.opening.zone is UTC else shift.opening.zone

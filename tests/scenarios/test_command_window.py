@@ -1,0 +1,164 @@
+"""Windows at the command line: before the opening, waiting for it, and what cannot be a window."""
+
+import re
+import signal
+import time
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from bulk.errors import ExitCode
+from tests.scenarios.stage import WAIT_S, Stage, until, wide
+
+AT_ONCE_S = 2.0
+"""After the opening the first intent is there within this time."""
+
+
+def in_(seconds: float, length_s: float = 3600.0) -> tuple[str, datetime]:
+    """Return a window that opens so many seconds from now, and the moment of its opening."""
+    opens = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+    return f"{opens.isoformat()}..{(opens + timedelta(seconds=length_s)).isoformat()}", opens
+
+
+def counted(stage: Stage) -> int:
+    """Return how many requests the API has answered."""
+    return stage.aside.do(lambda simulator: sum(simulator.stats["requests"].values()))
+
+
+def test_a_closed_window_ends_before_anything_is_read(stage: Stage) -> None:
+    """With 10, and the next opening in local time and UTC, in JSON as members; no ledger is left."""
+    job, (window, opens) = stage.job(wide([1])), in_(7200)
+    ended = stage.apply(job, "--window", window, "--log-format", "json")
+    assert ended.code == ExitCode.WINDOW_ENDED
+    told = orjson.loads(ended.err.splitlines()[-1])
+    assert datetime.fromisoformat(told["opens_at"]) == opens
+    assert datetime.fromisoformat(told["closes_at"]) == opens + timedelta(hours=1)
+    assert re.search(r"is closed; it opens .* UTC, in (2 h|1 h 59 min)\. Nothing was sent", told["message"])
+    assert counted(stage) == 0
+    assert stage.ledgers == []
+
+
+def test_the_zone_of_the_window_is_that_of_its_times(stage: Stage) -> None:
+    """Whoever wrote 01:00 in Shanghai reads 01:00, with UTC beside it."""
+    window = "Mon#1 01:00-05:00 Asia/Shanghai"
+    ended = stage.apply(stage.job(wide([1]), window=window))
+    assert ended.code == ExitCode.WINDOW_ENDED
+    assert re.search(r"it opens [-0-9]{10} 01:00 CST \([-0-9]{10} 17:00 UTC\), in ", ended.err)
+
+
+def test_a_run_that_waits_sends_nothing_before_the_opening_and_begins_at_once(stage: Stage) -> None:
+    """It has planned and asked; from then on no request leaves until the window opens."""
+    job, (window, opens) = stage.job(wide([1, 2])), in_(5)
+    with stage.child("apply", job, "--yes", "--wait", "--window", window) as process:
+        until(lambda: stage.ledgers and b'"about":"window"' in stage.ledger.read_bytes(), process)
+        before = counted(stage)
+        assert before > 0, "the fleet was listed for the plan"
+        latest = stage.bulk("status", str(stage.ledger)).out
+        while (left_s := (opens - datetime.now(UTC)).total_seconds()) > 0.2:
+            assert counted(stage) == before
+            time.sleep(min(left_s / 2, 0.2))
+        _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == ExitCode.OK, err
+    assert re.search(r"window: opens [-0-9]{10} [:0-9]{5} UTC, in [0-9.]+ s; nothing is sent before", err)
+    assert "opens " in latest
+    first = datetime.fromisoformat(stage.records("intent")[0]["at"])
+    assert timedelta() <= first - opens < timedelta(seconds=AT_ONCE_S)
+    assert len(stage.applied) == 2
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_waiting_with_nothing_sent(number: signal.Signals, code: int, stage: Stage) -> None:
+    """The ledger is an open run that the same command goes on with."""
+    job, (window, _) = stage.job(wide([1])), in_(3600)
+    with stage.child("apply", job, "--yes", "--wait", "--window", window) as process:
+        until(lambda: stage.ledgers and b'"about":"window"' in stage.ledger.read_bytes(), process)
+        before = counted(stage)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, counted(stage)) == (code, before)
+    assert "to continue" in err
+    assert stage.records("end")[-1]["reason"] in {"interrupted", "terminated"}
+    assert stage.outcomes() == {"not_attempted": 1}
+
+
+def test_a_run_that_goes_on_in_the_next_opening_asks_its_key_before_it_waits(stage: Stage) -> None:
+    """A key that was revoked shows when the person is there; nothing is written down for it."""
+    job, (window, _) = stage.job(wide([1])), in_(3600)
+    with stage.child("apply", job, "--yes", "--wait", "--window", window) as process:
+        until(lambda: stage.ledgers and b'"about":"window"' in stage.ledger.read_bytes(), process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=WAIT_S)
+    refusal = {"kind": "code", "code": "APIGW.0301", "http": 401, "method": "GET", "times": None}
+    stage.order(faults={"rules": [refusal]})
+    sessions = len(stage.records("session"))
+    ended = stage.apply(str(stage.ledger), "--wait")
+    assert ended.code == ExitCode.CANNOT_RUN, ended.err
+    assert len(stage.records("session")) == sessions
+
+
+def test_waiting_for_no_window_is_refused(stage: Stage) -> None:
+    """Whoever thinks that there is one would change services at once."""
+    ended = stage.apply(stage.job(wide([1])), "--wait")
+    assert ended.code == ExitCode.USAGE
+    assert "--wait waits for a window, and this job has none" in ended.err
+    assert counted(stage) == 0
+
+
+def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
+    """The plan says so, with 7, and nothing is sent; without the word it is said and no more."""
+    window, _ = in_(-10, length_s=100.0)
+    settings = {"window": window, "spare": "80s"}
+    job = stage.job(wide(range(1, 11)), must_fit=True, **settings)
+    for ended in (stage.bulk("plan", job, "--rate", "1/s"), stage.apply(job, "--rate", "1/s")):
+        assert ended.code == ExitCode.REFUSED
+        assert re.search(r"the run takes about .*, its window lets it send for .*must_fit", ended.err)
+    assert stage.applied == []
+    planned = stage.bulk("plan", stage.job(wide(range(1, 11)), **settings), "--rate", "1/s")
+    assert planned.code == ExitCode.OK
+    assert "the run does not fit its " in " ".join(planned.out.split())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"window": "Sat 01:00-05:00", "spare": "4h"}, "spare: the last 14400 s are for finishing"),
+        (
+            {"window": "2999-01-02T01:00Z..2999-01-02T05:00Z", "blackout": "2999-01-02"},
+            "blackout: it leaves nothing of the window",
+        ),
+        ({"window": "01:00-05:00 Asia/Shanghi"}, "did you mean Asia/Shanghai?"),
+        ({"window": "Satrday 01:00-05:00"}, "did you mean Sat?"),
+    ],
+)
+def test_a_window_that_cannot_be_used_is_refused(settings: dict[str, str], said: str, stage: Stage) -> None:
+    """With 3, before anything is read."""
+    job = stage.job(wide([1]), **settings)
+    for ended in (stage.bulk("plan", job), stage.apply(job)):
+        assert ended.code == ExitCode.INVALID
+        assert said in ended.err
+    assert counted(stage) == 0
+    assert stage.ledgers == []
+
+
+def test_a_blackout_shuts_a_window_that_is_open_else(stage: Stage) -> None:
+    """Today, in the zone of the window."""
+    today = datetime.now(UTC).date()
+    job = stage.job(
+        wide([1]), window="00:00-24:00 UTC", blackout=f"{today}..{today + timedelta(days=1)}", spare="1s"
+    )
+    ended = stage.apply(job)
+    assert ended.code == ExitCode.WINDOW_ENDED
+    assert f"it opens {today + timedelta(days=2)} 00:00 UTC" in ended.err
+
+
+def test_a_rollback_is_free_of_the_window_and_the_blackout_of_its_run(stage: Stage) -> None:
+    """A change is taken back at any time; a window of the rollback's own counts."""
+    today = datetime.now(UTC).date()
+    job = stage.job(wide([1]), blackout=str(today + timedelta(days=3)))
+    assert stage.apply(job).code == ExitCode.OK
+    run = str(stage.ledger)
+    closed = stage.bulk("rollback", run, "--apply", "--yes", "--window", in_(3600)[0])
+    assert closed.code == ExitCode.WINDOW_ENDED
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    assert len(stage.applied) == 2
