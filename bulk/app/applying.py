@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -41,9 +42,9 @@ async def apply_from(
 ) -> Ending:
     """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
-    `despite` lifts stops of the open run; with `new_run` it leaves that run for good; with `waits` it waits
-    for the opening of its window. Raises Refused where the open run was planned from something else,
-    LedgerBusy where it is at work, Stopped where a stop stands, WindowClosed where nothing may be sent now.
+    `despite` lifts stops of the open run; `new_run` leaves that run for good; `waits` waits for the window.
+    Raises Refused where the open run was planned from something else, LedgerBusy where it is at work, Stopped
+    where a stop stands, WindowClosed where nothing may be sent now.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
         found = _found(source, ledger, environment, is_left=new_run)
@@ -60,26 +61,48 @@ async def apply_from(
                 despite=despite,
                 waits=waits,
             )
-        if found.is_doubtful and not new_run:
-            raise _doubtful(found, source, environment)
         shift_for(source.job, environment, waits=waits)
-        whole, others = source.whole, filter(None, [ledger])
-        stopped = stopped_runs(source.runs, environment.clock.now(), *others, is_same=whole.is_of)
-        left = leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
-        path = ledger or ledger_path(source.runs.folder, source.name, environment.utc())
-        with _alone(whole.sha256, whole.endpoint, environment):
-            async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
-                must_be_approved(plan.progress.digest, expect_digest)
-                on_yes = partial(_put_on_record, plan, left, source, environment, operator)
-                start = Start(
-                    given=source.given,
-                    is_first=True,
-                    waits=waits,
-                    gathered=gathered,
-                    decisions=left.decisions,
-                    on_yes=on_yes,
-                )
-                return await work_on(plan, connections, source.job, start, environment, operator)
+        left = _others_left(source, found, ledger, despite, environment, new_run=new_run)
+        start = Start(given=source.given, is_first=True, waits=waits, decisions=left.decisions)
+        return await _begin(
+            source, ledger, start, left, environment, operator, on_record, expect_digest=expect_digest
+        )
+
+
+async def _begin(
+    source: UnreadSource[R],
+    ledger: Path | None,
+    start: Start,
+    left: Leaving,
+    environment: Environment,
+    operator: Operator,
+    on_record: OnRecord,
+    *,
+    expect_digest: str,
+) -> Ending:
+    """Plan a source into a new ledger, show the plan, ask, and run it."""
+    whole, path = source.whole, ledger or ledger_path(source.runs.folder, source.name, environment.utc())
+    with _alone(whole.sha256, whole.endpoint, environment):
+        async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
+            must_be_approved(plan.progress.digest, expect_digest)
+            on_yes = partial(_put_on_record, plan, left, source, environment, operator)
+            start = replace(start, gathered=gathered, on_yes=on_yes)
+            return await work_on(plan, connections, source.job, start, environment, operator)
+
+
+def _others_left(
+    source: UnreadSource[R],
+    found: FoundRuns,
+    ledger: Path | None,
+    despite: Sequence[Despite],
+    environment: Environment,
+    *,
+    new_run: bool,
+) -> Leaving:
+    """Return how the stopped and the open runs of a source are left for a new one."""
+    others = filter(None, [ledger])
+    stopped = stopped_runs(source.runs, environment.clock.now(), *others, is_same=source.whole.is_of)
+    return leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
 
 
 def _name_others(found: FoundRuns, operator: Operator) -> None:
@@ -128,13 +151,16 @@ def _found(
 ) -> FoundRuns:
     """Return the runs of a source; a damaged ledger stands in the way only of going on with it."""
     try:
-        return find_runs(source.runs, environment.clock.now(), ledger, by_ends_only=is_left)
+        found = find_runs(source.runs, environment.clock.now(), ledger, by_ends_only=is_left)
     except LedgerDamaged as damaged:
         if ledger:
             way_out = ", or name another file with --ledger"
         else:
             way_out = source.way_out or ", or move it to another folder, and run the same command"
         raise LedgerDamaged(damaged.message, hint=f"restore it from a copy{way_out}") from damaged
+    if found.is_doubtful and not is_left:
+        raise _doubtful(found, source, environment)
+    return found
 
 
 async def apply_ledger(
@@ -173,13 +199,8 @@ async def apply_ledger(
             async with open_fleets(Client, session.job.pace, session.endpoint, environment) as connections:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
                 on_yes = partial(_put_on_record, ledger, left, source, environment, operator)
-                start = Start(
-                    given=session.given,
-                    waits=waits,
-                    decisions=decisions,
-                    notes=session.notes,
-                    on_yes=on_yes,
-                )
+                start = Start(given=session.given, waits=waits, decisions=decisions, on_yes=on_yes)
+                start = replace(start, notes=session.notes)
                 return await work_on(ledger, connections, session.job, start, environment, operator)
 
 

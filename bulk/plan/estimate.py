@@ -79,8 +79,7 @@ def estimate_of(
     only `failures_max` may fail, one more than that are in flight at most.
     """
     in_flight = workers if failures_max is None else min(workers, failures_max + 1)
-    put_s = max(1 / rate_per_s, latency_s / in_flight)
-    list_s = max(1 / rate_per_s, latency_s)
+    put_s, list_s = max(1 / rate_per_s, latency_s / in_flight), max(1 / rate_per_s, latency_s)
     return Estimate(
         requests=sum(lane.puts + lane.lists for lane in lanes),
         duration_s=max((lane.puts * put_s + lane.lists * list_s for lane in lanes), default=0.0),

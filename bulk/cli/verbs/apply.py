@@ -20,6 +20,8 @@ from bulk.cli.verbs.shared import (
 from bulk.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from bulk.app.overruling import Despite
+    from bulk.app.session import Ending
     from bulk.cli.terminal import Terminal
 
 
@@ -44,30 +46,30 @@ def apply(
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
     overruled = despite_of(despite)
     if dry_run:
-        if overruled:
-            message = "--dry-run sends nothing, so --despite means nothing"
-            raise UsageError(message, hint="leave one of them out")
         talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
-        return plan(job, limit=limit, retry=retry, expect_digest=expect_digest, **talk, **flags)
+        return _plan(overruled, job, limit=limit, retry=retry, expect_digest=expect_digest, **talk, **flags)
     is_ledger = not retry and _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
     from bulk.app import applying
     from bulk.cli import logs, running
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     operator = _operator(job, yes=yes, quiet=quiet, each=each)
-    here, digest = environment(flags, can_ask=operator.can_ask), digest_of(expect_digest)
-    asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
-    asked |= {"expect_digest": digest, "despite": overruled, "waits": wait}
+    here = environment(flags, can_ask=operator.can_ask)
+    asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log, "waits": wait}
+    asked |= {"expect_digest": digest_of(expect_digest), "despite": overruled}
     notify_overruled(job, flags, quiet=quiet)
     if is_ledger:
-        applied = running.run(applying.apply_ledger(Path(job), flags, **asked))
-    else:
-        kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
-        with opened(job, flags, limit=limit, quiet=quiet) as unread:
-            if unread is None:
-                return ExitCode.OK
-            use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
-            applied = running.run(use_case)
+        return _ended(operator, running.run(applying.apply_ledger(Path(job), flags, **asked)))
+    kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
+    with opened(job, flags, limit=limit, quiet=quiet) as unread:
+        if unread is None:
+            return ExitCode.OK
+        use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
+        return _ended(operator, running.run(use_case))
+
+
+def _ended(operator: "Terminal", applied: "Ending") -> ExitCode:
+    """Show what came of a run; return its exit code."""
     operator.sum_up(applied)
     return applied.exit_code
 
@@ -78,6 +80,13 @@ def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
 
     can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all", without=OF_A_RUN)
     return Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
+
+
+def _plan(overruled: "tuple[Despite, ...]", job: str, **words: Any) -> int:
+    """Show the plan and nothing else."""
+    if overruled:
+        raise UsageError("--dry-run sends nothing, so --despite means nothing", hint="leave one of them out")
+    return plan(job, **words)
 
 
 def _is_free_ledger(job: str, **words: Any) -> bool:

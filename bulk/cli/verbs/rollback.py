@@ -59,13 +59,8 @@ def rollback(
         if apply:
             whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
             operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
-            said: dict[str, Any] = {
-                "environment": here,
-                "operator": operator,
-                "on_record": log,
-                "waits": wait,
-            }
-            applied = running.run(applying.apply_from(source.as_unread(), flags, **said))
+            said: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
+            applied = running.run(applying.apply_from(source.as_unread(), flags, waits=wait, **said))
             operator.sum_up(applied)
             return applied.exit_code
         saved, commands_of = Path(out) if out else None, partial(_commands, source.endpoint, out)
