@@ -119,7 +119,9 @@ class Course:
         self.gates.budget.accepted()
         account = lane.key.account
         if self.gates.denials.accept(account):
-            self._end_denied(account)
+            # One by one: the end of one may leave others.
+            while row := next((row for row in self.board.denied if self.lane(row).key.account == account), 0):
+                self.follow(row, denied(self.board.works[row]))
 
     def denied(self, row: int, verdict: Denied) -> None:
         """Learn from a 403 about the others of its key."""
@@ -150,11 +152,6 @@ class Course:
                 why = f"row {row} was denied ({reply.code or reply.http}: {reply.message})"
                 message = f"{why}, and no other may go that could show whether the key may change anything"
                 self.cut(lane.key, Stop(BrakeReason.ABORTED, message))
-
-    def _end_denied(self, account: str) -> None:
-        """End the denied rows of a key, one by one: the end of one may leave others."""
-        while row := next((row for row in self.board.denied if self.lane(row).key.account == account), 0):
-            self.follow(row, denied(self.board.works[row]))
 
     # What follows for others
 

@@ -9,11 +9,9 @@ next, `gates.py` what all lanes share, `first_look.py` how a session begins,
 `last_look.py` how a lane ends.
 """
 
-from collections.abc import Iterable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from bulk.ledger.decisions import StandingWord
-from bulk.ledger.progress import hash_of
 from bulk.ledger.records import Decision, Note, Purpose
 from bulk.ledger.row_life import Stage
 from bulk.ledger.stops import BrakeReason
@@ -22,7 +20,6 @@ from bulk.model import (
     Denied,
     Done,
     LaneName,
-    Listed,
     PutVerdict,
     Reply,
     Retry,
@@ -30,13 +27,11 @@ from bulk.model import (
     Target,
 )
 from bulk.run.course import Course
-from bulk.run.drift import against_plan
 from bulk.run.first_look import FirstLook
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import pushed_back
 from bulk.run.last_look import LastLook
-from bulk.run.looks import ListPage
-from bulk.run.renewal import ROWS_AHEAD_MAX
+from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, answered, looked_again, proved, read_back, refused
 from bulk.run.stages import THE_WAVE, Effect, Place, Show, Stop
 from bulk.run.turns import Turns
@@ -68,6 +63,7 @@ class Machine:
         self.look = FirstLook(course)
         self.turns = Turns(course)
         self.last_look = LastLook(course)
+        self.renewed_looks = RenewedLooks(course)
         self._is_crowded = False
         """Whether this machine had no room for as many connections as there were to be."""
 
@@ -221,29 +217,6 @@ class Machine:
         turn = read_back(work, found, self._limits, self._dice, self._gates.noticed, lane.proved)
         is_on_no_page = turn.to is Place.PROVING and not self._board.looks.page(row)
         return proved(work, None, self._limits) if is_on_no_page else turn
-
-    def renewed(self, key: LaneName, page: ListPage, services: Iterable[Listed], asked_at: float) -> None:
-        """Learn what a page shows that was asked for then; one that could not be read shows nothing.
-
-        It only confirms: a row that it does not show as it was left is looked at by itself. No other page
-        is read before `rested`.
-        """
-        board, lane = self._board, self.lanes[key]
-        lane.renewal.came()
-        live = {hash_of(service.id): service for service in services}
-        for row in lane.queue.ahead(2 * ROWS_AHEAD_MAX):
-            if board.target(row) != page.target or board.place(row) is not Place.READY:
-                continue
-            found = live.get(self._progress.names[row - 1])
-            look = partial(against_plan, is_parked=row in board.parked, noticed=self._gates.noticed)
-            if found and look(board.plan, row, found) == (True, None):
-                board.looks.seen(row, asked_at, page)
-            elif found or board.looks.page(row) == page:
-                board.looks.missed(row, asked_at)
-
-    def rested(self, key: LaneName) -> None:
-        """Learn that the next page of a lane may be read."""
-        self.lanes[key].renewal.rested()
 
     # The end
 

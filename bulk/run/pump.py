@@ -6,12 +6,13 @@ never as an exception through the TaskGroup, so a PUT that has landed is always 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, assert_never
 
 from bulk.ledger.decisions import StandingWord
+from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, Note
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, LaneName, Outcome, PutVerdict, Target, Wait
@@ -27,6 +28,7 @@ from bulk.run.patience import (
 )
 from bulk.run.reads import Reads
 from bulk.run.stages import THE_WAVE, Append, Cap, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,6 @@ RING_PUT_S = 1.0
 """How long a PUT of a ring is expected to take besides its turn; the next one waits for its answer."""
 
 
-async def _raised(error: Exception) -> None:
-    raise error
-
-
 def _left_for(machine: Machine) -> Mapping[BrakeReason, list[str]]:
     """Return why rows are left: cut lanes, and services that cannot be read; by reason."""
     cuts: dict[Stop, list[LaneName]] = defaultdict(list)
@@ -67,6 +65,13 @@ def _left_for(machine: Machine) -> Mapping[BrakeReason, list[str]]:
     if machine.unread:
         named[BrakeReason.UNREADABLE] += machine.unread
     return named
+
+
+def _is_complete(progress: Progress, unverified: Collection[LaneName]) -> bool:
+    """Return whether every row has its outcome, and the last look of every lane has seen it."""
+    counts = progress.counts()
+    left = counts[Outcome.NOT_ATTEMPTED] + counts[Outcome.IN_DOUBT]
+    return not unverified and not left
 
 
 class Pump:
@@ -92,6 +97,7 @@ class Pump:
             drain_s=context.drain_s,
             on_gap=self._machine.gap,
         )
+        self._tasks = Tasks()
         self._each_tick: Callable[[], object] = lambda: None
         self._unverified = set(self._machine.lanes)
         """Lanes at which the last look has not been made."""
@@ -99,10 +105,6 @@ class Pump:
         """Lanes that wait until they may go on, and whether they may."""
         self._lists: dict[asyncio.Task[None], Callable[[], bool]] = {}
         """The lists that are being read, and whether each has become of no use."""
-        self._puts: dict[int, asyncio.Task[None]] = {}
-        """What is awaited for PUTs under way, by row; where the row was left, it is not any more."""
-        self._shows: dict[int, asyncio.Task[None]] = {}
-        """The services that are being read, by row; one whose row was left is not wanted any more."""
         self._soaks_until = 0.0
         """When the wave that soaks will have done so."""
         self._granted: dict[int, float] = {}
@@ -113,7 +115,6 @@ class Pump:
         self._probes: list[asyncio.Task[None]] = []
         self._is_over = asyncio.Event()
         """Set once every lane is over: no wait is worth its while any more."""
-        self._group = asyncio.TaskGroup()
 
     async def __call__(self) -> None:
         """Return when every row has its outcome or nothing may be sent any more; `progress` tells all.
@@ -122,10 +123,10 @@ class Pump:
         """
         self._machine.begin()
         try:
-            async with raising_the_first(), self._group:
+            async with raising_the_first(), self._tasks.group:
                 self._brake.on_pull(self._braked)
-                lanes = [self._spawn(self._lane(key)) for key in self._machine.lanes]
-                self._spawn(self._until_over(lanes))
+                lanes = [self._tasks.spawn(self._lane(key)) for key in self._machine.lanes]
+                self._tasks.spawn(self._until_over(lanes))
                 self._watch_the_time()
                 self._drain()
         finally:
@@ -135,14 +136,10 @@ class Pump:
             self._brake.add_to_signal(self._machine.undrained)
         for reason, messages in _left_for(self._machine).items():
             self._brake.pull(reason, "; ".join(messages[:_NAMED_MAX]))
-        if self._brake.reasons == (BrakeReason.WINDOW,) and self._is_complete():
+        if self._brake.reasons == (BrakeReason.WINDOW,) and _is_complete(
+            self._ledger.progress, self._unverified
+        ):
             self._brake.release()
-
-    def _is_complete(self) -> bool:
-        """Return whether every row has its outcome, and the last look has seen it."""
-        counts = self._ledger.progress.counts()
-        left = counts[Outcome.NOT_ATTEMPTED] + counts[Outcome.IN_DOUBT]
-        return not self._unverified and not left
 
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
@@ -163,7 +160,7 @@ class Pump:
 
     def flush_soon(self) -> None:
         """Have what was written down made durable, though nothing else may be sent for long."""
-        self._spawn(self._ledger.flush())
+        self._tasks.spawn(self._ledger.flush())
 
     @property
     def pause(self) -> StandingWord | None:
@@ -176,7 +173,7 @@ class Pump:
             overrun = self._deadlines.overrun()
             if overrun and not self._machine.undrained:
                 self._machine.leave_all(overrun)
-            self._guarded(self._each_tick)
+            self._tasks.guarded(self._each_tick)
             left_s = self._deadlines.left_s()
             for key, pace in self._paces.items():
                 self._machine.turns.fit(key, left_s / (1 / pace.rate_per_s + RING_PUT_S))
@@ -189,9 +186,6 @@ class Pump:
         self._is_over.set()
         for probe in self._probes:
             probe.cancel()
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        return self._group.create_task(work)
 
     def _braked(self) -> None:
         self._deadlines.now()  # a drain has its time from here on
@@ -211,7 +205,7 @@ class Pump:
         for listing, is_useless in self._lists.items():
             if is_useless():
                 listing.cancel()
-        for under_way in (self._puts, self._shows):
+        for under_way in (self._tasks.puts, self._tasks.shows):
             for row, task in under_way.items():
                 if self._machine.place(row) >= Place.LEFT:  # nobody waits for it any more
                     task.cancel()
@@ -220,13 +214,7 @@ class Pump:
         """Drain once what else happens in this turn of the loop has happened."""
         if not self._is_draining:
             self._is_draining = True
-            asyncio.get_running_loop().call_soon(self._guarded, self._drain)
-
-    def _guarded(self, callback: Callable[..., object], *arguments: Any) -> None:
-        try:
-            callback(*arguments)
-        except Exception as error:  # noqa: BLE001 - nobody awaits a callback, so a task raises it
-            self._spawn(_raised(error))
+            asyncio.get_running_loop().call_soon(self._tasks.guarded, self._drain)
 
     def _wake_idle(self) -> list[Effect]:
         """Wake each lane that has something to do; return what the machine asks for since it was asked."""
@@ -244,30 +232,29 @@ class Pump:
                 self._ledger.append(record)
                 if row:
                     if not self._noted:
-                        self._spawn(self._commit())
+                        self._tasks.spawn(self._commit())
                     self._noted.append(row)
             case Send(put=put):
-                fleet, keep = self._clients[put.target].fleet, partial(self._keep, self._puts, put.row)
+                fleet, keep = (
+                    self._clients[put.target].fleet,
+                    partial(self._tasks.keep, self._tasks.puts, put.row),
+                )
                 fleet.send(put, partial(self._answered, put), keep)
             case Show(change=change, page=page):
-                self._keep(self._shows, change.row, self._reads.show(change, page))
+                self._tasks.keep(self._tasks.shows, change.row, self._reads.show(change, page))
             case Renew(lane=key, page=page):
                 closed = partial(self._machine.has_closed, key)
-                self._spawn(self._list(self._reads.renew(key, page, self._is_over), closed))
+                self._tasks.spawn(self._list(self._reads.renew(key, page, self._is_over), closed))
             case Probe(target=target):
-                self._probes.append(self._spawn(self._reads.probe(target)))
+                self._probes.append(self._tasks.spawn(self._reads.probe(target)))
             case Cap(most_per_s=most_per_s):
                 for pace in self._paces.values():
                     pace.cap(most_per_s)
             case WaitFor(row=row, wait_s=wait_s):
                 self._soaks_until = self._clock.monotonic() + wait_s if row == THE_WAVE else self._soaks_until
-                self._spawn(self._wait(row, wait_s))
+                self._tasks.spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)
-
-    def _keep(self, tasks: dict[int, asyncio.Task[None]], row: int, work: Coroutine[Any, Any, None]) -> None:
-        tasks[row] = task = self._spawn(work)
-        task.add_done_callback(lambda _: tasks.pop(row) if tasks.get(row) is task else None)
 
     async def _commit(self) -> None:
         """Wait for one commit of all intents of this turn, then let their PUTs go."""
@@ -290,7 +277,7 @@ class Pump:
     def _answered(self, put: Put, verdict: PutVerdict) -> None:
         """Learn what became of a PUT, in a callback; once the run has ended nobody wants to know."""
         if not self._has_ended:
-            self._guarded(self._learn, put, verdict)
+            self._tasks.guarded(self._learn, put, verdict)
 
     def _learn(self, put: Put, verdict: PutVerdict) -> None:
         client, granted_at = self._clients[put.target], self._granted.pop(put.row)
@@ -307,7 +294,7 @@ class Pump:
 
     async def _lane(self, key: LaneName) -> None:
         """Look at a lane's services, send what may go until the lane is over, then look once more."""
-        self._spawn(self._list(self._reads.look(key), partial(self._machine.has_closed, key)))
+        self._tasks.spawn(self._list(self._reads.look(key), partial(self._machine.has_closed, key)))
         await self._send(key)
 
         def is_useless() -> bool:  # a window that ends has time for it; one that has ended has none
@@ -357,7 +344,7 @@ class Pump:
 
     async def _list(self, work: Coroutine[Any, Any, None], is_useless: Callable[[], bool]) -> None:
         """Read a list of a lane's services, unless and until it is of no use."""
-        listing = self._spawn(work)
+        listing = self._tasks.spawn(work)
         self._lists[listing] = is_useless
         if is_useless():
             listing.cancel()

@@ -76,11 +76,11 @@ class Reads:
         """
         client, clock = self._clients[page.target], self._patience.clock
         services, asked_at = await self._page(page)
-        self._machine.renewed(key, page, services, asked_at)
+        self._machine.renewed_looks.seen(key, page, services, asked_at)
         self._drain_soon()
         next_at = asked_at + 1 / (client.reads.rate_per_s * _RENEWING_SHARE)
         await clock.sleep(max(next_at - clock.monotonic(), 0.0), wake=is_over)
-        self._machine.rested(key)
+        self._machine.renewed_looks.rested(key)
         self._drain_soon()
 
     async def _page(self, page: ListPage) -> tuple[tuple[Listed, ...], float]:

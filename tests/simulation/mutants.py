@@ -14,7 +14,7 @@ from bulk.ledger.records import AttemptResult, Decision, DecisionKind, Purpose
 from bulk.ledger.row_life import OpenRow
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.puts import ALWAYS_SHOWN
-from bulk.run import board, first_look, gates, lane, last_look, machine, row
+from bulk.run import board, first_look, gates, lane, last_look, machine, renewed_looks, row
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.course import Course
@@ -26,6 +26,7 @@ from bulk.run.last_look import LastLook
 from bulk.run.looks import Looks
 from bulk.run.machine import Machine
 from bulk.run.renewal import Renewal
+from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, Work
 from bulk.run.stages import Place
 from bulk.run.turns import Turns
@@ -362,8 +363,8 @@ MUTANTS = [
         ("look", "a sleep is not noticed", Looks, "gap", constantly(None)),
         ("look", "it is not asked again once durable", Turns, "durable", _asks_no_look_when_durable),
         ("look", "what it shows is not looked at", machine, "looked_again", _looks_away),
-        ("look", "a page counts from when it came", Machine, "renewed", _dates_a_page_by_its_arrival),
-        ("look", "a page confirms what moved", machine, "against_plan", constantly((True, None))),
+        ("look", "a page counts from when it came", RenewedLooks, "seen", _dates_a_page_by_its_arrival),
+        ("look", "a page confirms what moved", renewed_looks, "against_plan", constantly((True, None))),
         ("P15", "a page that cannot be read is waited for", Renewal, "came", constantly(None)),
         ("P15", "what a page does not show is waited for", Looks, "missed", constantly(None)),
         ("P15", "after one page no other is read", Renewal, "rested", constantly(None)),

@@ -559,9 +559,15 @@ class World:
                 else:
                     self.sampled[row] = asked_at
         self.do(
-            "renewed", 0, self.machine.renewed, key, page, tuple(map(Listed.of, found.values())), asked_at
+            "renewed",
+            0,
+            self.machine.renewed_looks.seen,
+            key,
+            page,
+            tuple(map(Listed.of, found.values())),
+            asked_at,
         )
-        self.at(self.page_pause_s, lambda: self.do("rested", 0, self.machine.rested, key))
+        self.at(self.page_pause_s, lambda: self.do("rested", 0, self.machine.renewed_looks.rested, key))
 
     def _looked(self, key: LaneName) -> None:
         self.looked_lanes.add(key)
