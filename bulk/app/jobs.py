@@ -26,6 +26,7 @@ from bulk.model import (
     Target,
 )
 from bulk.plan import Live, plan_target
+from bulk.plan.openings import window_issues
 from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
 from bulk.text import counted
 
@@ -185,6 +186,8 @@ def survey_job(argument: str, flags: Flags) -> Survey:
         job = _settings(found, flags)
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
+    if issues := window_issues(job):
+        return Survey.of_issues(issues)
     with open_rows(job.rows, folder=found.folder) as file:
         return survey(file.lines(), name=file.name, format=_format(job))
 

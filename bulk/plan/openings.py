@@ -47,12 +47,20 @@ def next_shift(job: Job, local_time: Callable[[], datetime], *, pages: int = 1) 
             return shift
     if not longest_s and calendar.blackout and Calendar(window=calendar.window).next_opening(at, zone):
         why = f"it leaves nothing of the window {calendar.window}"
-        raise _invalid("blackout", why, "leave some days out of it, or write another window")
+        hint = "leave some days out of it, or write another window"
+        raise JobInvalid((Issue(place="settings", field="blackout", message=why, hint=hint),))
     if 0 < longest_s <= spare_s:
-        why = f"the last {spare_s:g} s are for finishing, and the window is open for {longest_s:g} s at most"
-        raise _invalid("spare", why, 'write a longer window, or a shorter time, such as spare = "30s"')
+        raise JobInvalid((_too_short(longest_s, spare_s),))
     return None
 
 
-def _invalid(setting: str, message: str, hint: str) -> JobInvalid:
-    return JobInvalid((Issue(place="settings", field=setting, message=message, hint=hint),))
+def window_issues(job: Job) -> tuple[Issue, ...]:
+    """Return what is wrong with a window at any time: that it is not longer than its spare."""
+    window, spare_s = job.when.window, job.spare_s(pages=1)
+    return (_too_short(window.length_s, spare_s),) if window and window.length_s <= spare_s else ()
+
+
+def _too_short(length_s: float, spare_s: float) -> Issue:
+    message = f"the last {spare_s:g} s are for finishing, and the window is open for {length_s:g} s at most"
+    hint = 'write a longer window, or a shorter time, such as spare = "30s"'
+    return Issue(place="settings", field="spare", message=message, hint=hint)

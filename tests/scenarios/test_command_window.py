@@ -141,6 +141,39 @@ def test_a_window_that_cannot_be_used_is_refused(settings: dict[str, str], said:
     assert stage.ledgers == []
 
 
+def test_a_spare_longer_than_its_window_is_found_offline(stage: Stage) -> None:
+    """Whether it is written or comes from the time limits; at any time of day."""
+    for settings, said in (
+        (
+            {"window": "Sat,Sun 01:00-05:00; 2026-12-01T01:00Z..2026-12-01T02:00Z", "spare": "4h"},
+            "the last 14400 s",
+        ),
+        ({"window": "03:00-03:01"}, "the window is open for 60 s at most"),
+    ):
+        ended = stage.bulk("check", stage.job(wide([1]), **settings))
+        assert ended.code == ExitCode.INVALID
+        assert said in ended.said
+    for open_for_long in ("03:00-03:02", "00:00-24:00", "2999-01-01T00:00Z"):
+        assert stage.bulk("check", stage.job(wide([1]), window=open_for_long)).code == ExitCode.OK
+
+
+def test_a_process_that_is_stopped_over_the_end_begins_nothing_after_it(stage: Stage) -> None:
+    """No intent is written in the spare or after the end, though everything is late by then."""
+    window, opens = in_(-60, length_s=65.0)
+    job = stage.job(wide(range(1, 11)), window=window, spare="1s", concurrency=1)
+    with stage.child("apply", job, "--yes", "--rate", "2/s") as process:
+        until(lambda: stage.ledgers and b'"type":"intent"' in stage.ledger.read_bytes(), process)
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: datetime.now(UTC) > opens + timedelta(seconds=65))
+        process.send_signal(signal.SIGCONT)
+        _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == ExitCode.WINDOW_ENDED, err
+    stops = opens + timedelta(seconds=64)
+    assert all(datetime.fromisoformat(each["at"]) < stops for each in stage.records("intent"))
+    assert len(stage.applied) < 10
+    assert "stopped: the window ended at " in err
+
+
 def test_a_blackout_shuts_a_window_that_is_open_else(stage: Stage) -> None:
     """Today, in the zone of the window."""
     today = datetime.now(UTC).date()
