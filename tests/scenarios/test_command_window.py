@@ -186,12 +186,15 @@ def test_a_blackout_shuts_a_window_that_is_open_else(stage: Stage) -> None:
 
 
 def test_a_rollback_is_free_of_the_window_and_the_blackout_of_its_run(stage: Stage) -> None:
-    """A change is taken back at any time; a window of the rollback's own counts."""
+    """A change is taken back at any time; a window of the rollback's own counts, and can be waited for."""
     today = datetime.now(UTC).date()
     job = stage.job(wide([1]), blackout=str(today + timedelta(days=3)))
     assert stage.apply(job).code == ExitCode.OK
     run = str(stage.ledger)
     closed = stage.bulk("rollback", run, "--apply", "--yes", "--window", in_(3600)[0])
     assert closed.code == ExitCode.WINDOW_ENDED
-    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    ended = stage.bulk("rollback", run, "--apply", "--yes", "--wait", "--window", in_(2)[0])
+    assert ended.code == ExitCode.OK
+    assert "window: opens " in ended.err
+    assert [each["message"] for each in stage.records("note") if each["about"] == "window"]
     assert len(stage.applied) == 2

@@ -12,7 +12,7 @@ from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.model import Action
-from bulk.operations.windows import read_window
+from bulk.operations.windows import read_blackout, read_window
 from bulk.settings import Job, WhenSettings
 from tests.values import PROJECT, change, planned, run_record
 
@@ -93,3 +93,12 @@ def test_each_account_and_region_is_a_lane_of_its_own() -> None:
     progress.planned["owners"] = [{"account": "a"}, {"account": "b"}]
     progress.planned["footprint"]["parked"] = 2
     assert forecast(progress, Job(rows="x"), system().local_time).estimate.duration_s == pytest.approx(0.5)
+
+
+def test_days_that_are_left_out_bound_no_run_once_they_are_over() -> None:
+    """A blackout without a window, and behind us: there is no end that the run has to fit."""
+    job = Job(rows="x", when=WhenSettings(blackout=read_blackout("2020-01-01")))
+    estimate = forecast(progress_of([]), job, system().local_time).estimate
+    assert (estimate.window_s, estimate.fits, estimate.window) == (None, True, "not 2020-01-01")
+    assert (estimate.opens_at, estimate.closes_at) == ("", "")
+    assert estimate.zone.startswith("UTC")
