@@ -84,7 +84,7 @@ class Waiting:
         return self._shift.opening.opens_at - self._environment.clock.now()
 
     def text(self) -> str:
-        """Return `opens Sat 2026-11-28 01:00 CST (17:00 UTC), in 2 h 13 min`."""
+        """Return `opens 2026-11-28 01:00 CST (2026-11-27 17:00 UTC), in 2 h 13 min`."""
         return f"opens {_opens(self._shift, self._environment)}"
 
     def holds(self) -> Iterator[Wait]:
