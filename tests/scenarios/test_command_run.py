@@ -285,7 +285,7 @@ def test_every_reason_to_stop_is_in_every_report(stage: Stage) -> None:
     stage.order(faults={"rules": [REFUSED]})
     job = stage.job(wide(range(1, 4)), canary=1, max_failures=0)
     assert stage.apply(job).code == ExitCode.SAFETY_LIMIT
-    words = "too many rows failed; the first rows did not all end as asked"
+    words = "too many rows failed; a wave did not end as it should"
     for form in ("table", "md", "csv", "json", "html"):
         assert words in stage.bulk("report", job, "--output", form).out, form
     assert words in stage.bulk("status", job).out

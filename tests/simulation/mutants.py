@@ -439,6 +439,6 @@ MUTANTS = [
         ("rate", "it is not kept", Gates, "heed", _heeds_no_rate),
         ("rate", "the next session forgets it", Decided, "rate_per_s", property_of(answer=inf)),
         ("stop", "that of a person stops nothing", Course, "_halt", constantly(None)),
-        ("in flight", "there is always room", Lane, "has_room", constantly(answer=True)),
+        ("in flight", "there is always room", Lane, "is_crowded", property_of(answer=False)),
     )
 ]  # fmt: skip
