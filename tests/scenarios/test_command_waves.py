@@ -98,7 +98,7 @@ def test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go(stage: Sta
 def test_a_window_that_ends_while_a_wave_soaks_ends_the_run_with_10(stage: Stage) -> None:
     """At once; the wave has not passed, and it says what it waited for."""
     closes = (datetime.now(UTC) + timedelta(seconds=2)).isoformat()
-    job = stage.job(wide(range(1, 4)), waves="1", soak="1h", window=closes)
+    job = stage.job(wide(range(1, 4)), waves="1", soak="1h", window=closes, spare="0s")
     assert "1h after its last outcome" in " ".join(stage.bulk("plan", job).out.split())
     assert stage.apply(job).code == ExitCode.WINDOW_ENDED
     assert stage.outcomes() == {"applied": 1, "not_attempted": 2}
