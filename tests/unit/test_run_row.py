@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from bulk.ledger.row_life import NOT_BEGUN
-from bulk.model import Abort, Change, Done, Listed, ModifyBody, Reply, ServiceId
+from bulk.model import Abort, Change, Done, Hold, Listed, Missing, ModifyBody, Reply, ServiceId
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.drift import against_plan
 from bulk.run.interfaces import Limits
+from bulk.run.looks import Looks
 from bulk.run.row import Suspicion, Work, checked, looked_again, read_back
 from bulk.run.stages import Place
 from tests.fakes import FixedDice
@@ -77,3 +78,23 @@ def test_before_one_is_accepted_the_hold_says_how_many_may_be_in_flight() -> Non
     """Without max_failures ten first PUTs at a time find out whether the job is wrong."""
     board: Any = SimpleNamespace()
     assert "until one PUT is accepted" in Budget(board, None).hold().detail
+
+
+def test_a_service_that_is_gone_at_a_look_has_drifted() -> None:
+    """Nothing is sent to it."""
+    turn = looked_again(work_on(change(1)), Missing(reply=Reply(http=404)), frozenset())
+    assert turn.to is Place.ENDED
+
+
+def test_a_page_that_was_asked_for_before_a_look_does_not_undo_it() -> None:
+    """The look is newer than what the page shows."""
+    looks = Looks(1, 60.0)
+    looks.seen(1, 5.0)
+    looks.missed(1, 4.0)
+    assert not looks.is_stale(1, 6.0)
+
+
+@pytest.mark.parametrize("hold", Hold)
+def test_each_hold_has_words(hold: Hold) -> None:
+    """Whatever a row waits for, a person can read it."""
+    assert hold.words
