@@ -72,6 +72,7 @@ def test_every_promise_holds_in_many_more_worlds() -> None:
     assert pairs.keys() == MET
 
 
+@pytest.mark.timeout(480)  # one that few worlds show takes a minute, three while coverage is measured
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
 def test_the_simulation_notices_a_planted_mistake(mutant: Mutant) -> None:
     """Within half a minute of worlds, for each promise that the machine keeps."""
