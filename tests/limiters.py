@@ -27,7 +27,7 @@ class Server(Protocol):
         ...
 
     def refusal(self, now: float) -> Throttled:
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         ...
 
 
@@ -51,7 +51,7 @@ class Bucket:
         return True
 
     def refusal(self, now: float) -> Throttled:
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         return Throttled(
             reply=REFUSAL,
             limit=Limit(requests=round(self.rate(now)), window_s=1.0, policy="api") if self.states else None,
@@ -81,7 +81,7 @@ class Window:
         return self._used <= self.requests(now)
 
     def refusal(self, now: float) -> Throttled:
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         left_s = self.window_s - (now - (self.began_s or 0.0)) % self.window_s
         return Throttled(
             reply=REFUSAL,
@@ -113,7 +113,7 @@ class Sliding:
         return taken
 
     def refusal(self, now: float) -> Throttled:
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         return Throttled(
             reply=REFUSAL,
             limit=Limit(requests=round(self.requests(now)), window_s=self.window_s, policy="ip")
@@ -146,7 +146,7 @@ class Concurrency:
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         return Throttled(reply=REFUSAL)
 
 
@@ -158,7 +158,7 @@ class Open:
         return True
 
     def refusal(self, now: float) -> Throttled:  # noqa: ARG002 - part of the interface
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         return Throttled(reply=REFUSAL)
 
 
@@ -183,7 +183,7 @@ class Noisy:
         return not self._is_noise and self.server.admit(now)
 
     def refusal(self, now: float) -> Throttled:
-        """Return what a refused request is told."""
+        """Return the answer to a throttled request."""
         return self.says if self._is_noise else self.server.refusal(now)
 
 

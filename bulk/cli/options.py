@@ -136,7 +136,7 @@ RunAndCommand = Annotated[
     list[str],
     Argument(
         metavar="RUN [COMMAND]",
-        help="A run: its ledger, or a job, which means its latest run. Then what it is told: `pause`, "
+        help="A run: its ledger, or a job, which means its latest run. Then the command: `pause`, "
         "`unpause`, `stop`, `rate 5/s` (PUTs of each lane) or `rate auto` (as the job has it).",
     ),
 ]

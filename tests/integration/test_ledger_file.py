@@ -529,8 +529,8 @@ from bulk.ledger.records import Session
 
 async def hold():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
-        told = dict(pid=os.getpid(), user="ops", settings={}, digest="", counts={})
-        await ledger.commit(Session(host="elsewhere", **told))
+        members = dict(pid=os.getpid(), user="ops", settings={}, digest="", counts={})
+        await ledger.commit(Session(host="elsewhere", **members))
         print(os.getpid(), flush=True)
         await asyncio.to_thread(sys.stdin.read)
 

@@ -61,7 +61,7 @@ async def queue(pacing: Pacing) -> AsyncIterator[Queue]:
 
 
 def refusal(*, retry_after_s: float | None = None, limit: Limit | None = None) -> Throttled:
-    """Return what a refused request is told."""
+    """Return the answer to a throttled request."""
     return Throttled(reply=REPLY, retry_after_s=retry_after_s, limit=limit)
 
 
