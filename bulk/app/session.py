@@ -128,6 +128,7 @@ class Ending:
     """The outcomes of rows that need a person."""
     has_window: bool = False
     """Whether the job has a window, in whose next opening the same command continues."""
+    ticket: str = ""
     may_retry: bool = False
     """Whether the run has finished and left rows that may be tried again."""
 
@@ -196,13 +197,14 @@ async def _is_agreed(
     progress = ledger.progress
     ahead = forecast(progress, job, environment.local_time)
     is_resumed = bool(progress.sessions)
-    plan = plan_report(
+    shown = plan_report(
         ledger,
         estimate=ahead.estimate,
         waves=planned_waves(job.guards, ledger),
         gathered=start.gathered,
         left_only=is_resumed,
     )
+    plan = replace(shown, asked_ticket=job.ticket)
     operator.show_plan(plan)
     if ahead.findings:
         raise Refused("; ".join(ahead.findings), hint="nothing was sent")
@@ -265,6 +267,7 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending
         ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
         wrong=wrong,
         has_window=job.when.calendar is not None,
+        ticket=job.ticket,
         may_retry=_may_retry(ledger.progress, wrong),
     )
 

@@ -77,7 +77,8 @@ class Terminal:
         kept = applied.ledger.exists()  # a plan that nobody confirmed is not
         if applied.message:
             is_run = applied.message != NOT_CONFIRMED
-            output.notify(f"stopped: {applied.message}" if is_run else applied.message)
+            ticket = f" (ticket {applied.ticket})" if applied.ticket else ""
+            output.notify(f"stopped: {applied.message}{ticket}" if is_run else applied.message)
         if self._quiet:
             return
         for line in applied.ways_on:

@@ -276,7 +276,7 @@ MAPPING_COLUMNS = {
 }
 """The columns that the long layout has in place of `ports`, by name, in the order of a `PortMapping`."""
 
-OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place")
+OUTCOME_COLUMNS = ("outcome", "code", "message", "request_id", "attempts", "ms", "place", "ticket")
 """What the CSV report adds: passed over, so that a report can be edited and applied again."""
 
 CSV_COLUMNS = (*COLUMNS, *MAPPING_COLUMNS)  # all that a CSV job file is read for

@@ -208,7 +208,8 @@ def _session(progress: Progress, record: Json, _: int) -> None:
     progress.earlier_s = progress.work_s
     sessions = progress.sessions
     if sessions:
-        sessions[-1] = {**sessions[-1], "settings": {}, "flags": []}  # those of the last one are in force
+        ticket = {"ticket": progress.ticket}  # of the other settings those of the last session are in force
+        sessions[-1] = {**sessions[-1], "settings": ticket, "flags": []}
     else:
         progress.first_settings = record["settings"]
     progress.begun += 1

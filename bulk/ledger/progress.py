@@ -166,6 +166,12 @@ class Progress:
         return str(self.planned["at"]) if self.planned else ""
 
     @property
+    def ticket(self) -> str:
+        """Return the ticket of the last session, or of a plan that no session began on; empty for none."""
+        settings = self.sessions[-1]["settings"] if self.sessions else self.run.get("options", {})
+        return str(settings.get("ticket", ""))
+
+    @property
     def footprint(self) -> Footprint:
         """Return what the plan reaches."""
         return footprint_of(self.planned["footprint"]) if self.planned else Footprint()

@@ -46,12 +46,13 @@ def render(report: Report) -> Iterator[str]:
     """Return the CSV line by line: the header, then one line a row, in the order of the plan."""
     writer = csv.writer(_Echo())
     yield writer.writerow(HEADER)
+    stopped, ticket = report.stopped, as_cell(printable(report.ticket))
     for row in report.rows:
-        yield writer.writerow(_cells(row, report.stopped))
+        yield writer.writerow((*_cells(row, stopped), ticket))
 
 
 def _cells(row: Row, stopped: str) -> Iterator[str | int]:
-    """Return the cells below `HEADER`; why the run stopped is why a row was not attempted."""
+    """Return the cells below `HEADER` but the last; why the run stopped is why a row was not attempted."""
     reply = row.reply
     yield from map(_cell, COLUMNS, _values(row))
     why = row.why or (stopped if row.outcome is Outcome.NOT_ATTEMPTED else "")

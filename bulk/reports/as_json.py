@@ -35,6 +35,7 @@ def head_json(report: Report) -> Json:
         "kind": "run" if report.ran else "plan",
         **{name: progress.run[name] for name in ("job", "job_sha256", "run_id", "version", "targets")},
         "digest": progress.digest,
+        "ticket": report.ticket or None,
         "planned_at": progress.planned_at,
         "sessions": [asdict(session) for session in session_summaries(progress)],
         "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],

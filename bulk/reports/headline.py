@@ -113,6 +113,7 @@ def question(report: Report, changes: int) -> str:
         changes,
         consumers=report.overview.consumers,
         goes_on=report.is_resumed,
+        ticket=report.ticket,
     )
 
 
@@ -128,6 +129,8 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
         yield from _run_facts(report)
     else:
         yield from _plan_facts(report)
+    if ticket := report.ticket:
+        yield "Ticket", ticket, Style.PLAIN
     for decision in report.progress.decisions:
         if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
             yield (

@@ -31,6 +31,7 @@ class SessionSummary:
     host: str
     pid: int
     user: str
+    ticket: str = ""
     ended_at: str = ""
     """Empty while it works, and where it died."""
     reason: str = ""
@@ -85,6 +86,8 @@ class Report:
     """The rows of a saved plan whose service is not what the plan saw, with what it is; None for gone."""
     is_resumed: bool = False
     """Whether it is about what is left of a run that goes on."""
+    asked_ticket: str | None = None
+    """The ticket of a session that has not begun; None where that is the ticket on record."""
     commands: Commands = Commands()
     zone: tzinfo = UTC
     """The zone of whoever reads it."""
@@ -103,6 +106,11 @@ class Report:
     def job(self) -> str:
         """Return the job's name."""
         return str(self.progress.run["job"])
+
+    @property
+    def ticket(self) -> str:
+        """Return the ticket; empty for none."""
+        return self.progress.ticket if self.asked_ticket is None else self.asked_ticket
 
     @property
     def title(self) -> str:
@@ -166,6 +174,7 @@ def session_summaries(progress: Progress) -> tuple[SessionSummary, ...]:
             host=session["host"],
             pid=session["pid"],
             user=session["user"],
+            ticket=str(session["settings"].get("ticket", "")),
             **next(
                 (
                     {

@@ -126,6 +126,8 @@ def _where(progress: Progress) -> Iterator[Line]:
     if where.every_host:
         words = ", ".join(filter(None, (where.hosts_text, where.account)))
         yield text(printable(f"  at {words}"), Style.FAINT)
+    if ticket := progress.ticket:
+        yield text(printable(f"  ticket {ticket}"), Style.FAINT)
 
 
 def _since(progress: Progress, state: State, zone: tzinfo) -> str:
@@ -212,6 +214,7 @@ def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Jso
         "rolled_back_by": rolled_back_by or None,
         "job": progress.run.get("job"),
         "run_id": progress.run.get("run_id"),
+        "ticket": progress.ticket or None,
         "digest": progress.digest or None,
         "rows": progress.rows,
         "ended": progress.ended,

@@ -77,14 +77,15 @@ class Where:
             texts.append(f"{shown} ({figure(number) if texts else counted(number, noun)})")
         return texts
 
-    def question(self, targets: Mapping[Target, int], changes: int, *, consumers: int, goes_on: bool) -> str:
-        """Return what a person is asked before the first PUT: how many, where, who loses a port."""
+    def question(
+        self, targets: Mapping[Target, int], changes: int, *, consumers: int, goes_on: bool, ticket: str = ""
+    ) -> str:
+        """Return what a person is asked before the first PUT: how many, where, for what, who loses a port."""
         verb = "Go on with" if goes_on else "Change"
         account = f", {self.account}" if self.account and not self.is_simulator else ""
         at = "on" if self.is_simulator else "at"
-        what = (
-            f"{verb} {counted(changes, 'service')} in {self.place(targets)} {at} {self.hosts_text}{account}?"
-        )
+        place = f"{self.place(targets)} {at} {self.hosts_text}{account}"
+        what = f"{verb} {counted(changes, 'service')} in {place}{f', ticket {ticket}' if ticket else ''}?"
         if not consumers:
             return what
         return f"{what} {counted(consumers, 'consumer')} {'loses' if consumers == 1 else 'lose'} a port."

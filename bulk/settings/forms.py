@@ -155,6 +155,14 @@ def _origin(found: re.Match[str]) -> str:
 
 FILE = _text(r"[^\x00]+", "the name of a file", "services.csv", "FILE")
 NAME = _text(r"[^\W_][\w.-]{0,63}", "a name", "move-ssh", "NAME")
+TICKET_CHARS_MAX = 100
+TICKET = SettingForm(
+    pattern=rf".{{0,{TICKET_CHARS_MAX}}}",
+    value=lambda found: _ticket(found[0].strip()),
+    what=f"a line of at most {TICKET_CHARS_MAX} printable characters",
+    hint='write, for example, "CHG0012345"',
+    metavar="TEXT",
+)
 PROFILE = _text(r"[A-Za-z0-9_.@-]{0,64}", "a profile", "prod", "NAME")
 REGION = _text(r"([a-z][a-z0-9]{0,15}(-[a-z0-9]{1,20}){1,4})?", "a region", "cn-north-4", "REGION")
 PROJECT_ID = _text(r"([0-9a-f]{32})?", "a project id", "6e9dfd51d1124e8d8498dce894923a0d", "ID")
@@ -291,6 +299,13 @@ SOAK = SettingForm(
 def _soak(soak: Duration) -> Duration:
     _between(1, soak.seconds, SOAK_S_MAX)
     return soak
+
+
+def _ticket(text: str) -> str:
+    """Return a text that terminals and messages can show as it is; raises ValueError for others."""
+    if not text.isprintable():
+        raise ValueError
+    return text
 
 
 def table(kind: type[Any], *, hint: str) -> SettingForm[Any]:

@@ -376,6 +376,14 @@ class Job:
         example="move-ssh",
         has_flag=False,
     )
+    ticket: str = setting(
+        forms.TICKET,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.WHAT,
+        help="The change ticket, or why this is done: one line, which ledger, reports and messages show.",
+        example="CHG0012345",
+    )
     format: Format | None = setting(
         forms.FORMAT,
         None,

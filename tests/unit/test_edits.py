@@ -25,9 +25,9 @@ def edited(began: Job, asked: Job, **more: Any) -> Edits:
 
 
 def test_the_pace_is_what_is_taken() -> None:
-    """What says how fast, how long and how often, and how a window ends; all else is in its approval."""
+    """What says how fast, how long and how often, how a window ends, and why; all else is in its approval."""
     taken = {name for name, setting in SETTINGS.items() if setting.while_open is WhileOpen.TAKEN}
-    assert taken == {*settings_of(PaceSettings), "spare", "must_fit"}
+    assert taken == {*settings_of(PaceSettings), "spare", "must_fit", "ticket"}
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_only_the_last_sessions_and_ends_stay_in_memory() -> None:
         SESSIONS_MAX,
         SESSIONS_MAX,
     )
-    assert [one["settings"] for one in progress.sessions[-2:]] == [{}, {"rate": "1/s"}]
+    assert [one["settings"] for one in progress.sessions[-2:]] == [{"ticket": ""}, {"rate": "1/s"}]
 
 
 @pytest.mark.parametrize("row", [0, 2, 10**9])

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bulk.reports.report import Commands, Report
 
 
-@options.takes("endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
+@options.takes("ticket", "endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
 def rollback(
     run: options.Run = "",
     apply: options.Apply = False,
