@@ -17,6 +17,8 @@ PORT_MAX = 65_535
 MAPPINGS_MAX = 200
 """Most mappings that one PUT may carry (API.md, section 1.1)."""
 ROWS_MAX = 2_000_000
+WAVES_MAX = 1_000
+"""The highest number of a wave that a row may name."""
 """Highest number of a row; what a ledger takes in memory grows with it, about 40 bytes a row."""
 TARGETS_MAX = 10_000
 """Most targets of one plan."""
@@ -307,6 +309,8 @@ class ServiceUpdate:
     remove_ports: Ports = ()
     expect_ports: Ports | None = None
     note: str = ""
+    wave: int | None = None
+    """The wave that the row names, from 1, where the waves of its job go by that."""
 
 
 ASKED_FIELDS = tuple(each.name for each in fields(ServiceUpdate) if each.default is not MISSING)

@@ -128,7 +128,16 @@ def unread_job(
 
 def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: frozenset[str]) -> JobFileSource:
     lines, form, target = LineCount(), _format(job), job.where.target
-    rows = read_all(read_rows(file.lines(), name=file.name, format=form, default=target, count=lines))
+    rows = read_all(
+        read_rows(
+            file.lines(),
+            name=file.name,
+            format=form,
+            default=target,
+            count=lines,
+            names_waves=job.guards.names_waves,
+        )
+    )
     if rows.updates.last_row > ROWS_MAX:
         raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
@@ -189,7 +198,7 @@ def survey_job(argument: str, flags: Flags) -> Survey:
     if issues := window_issues(job):
         return Survey.of_issues(issues)
     with open_rows(job.rows, folder=found.folder) as file:
-        return survey(file.lines(), name=file.name, format=_format(job))
+        return survey(file.lines(), name=file.name, format=_format(job), names_waves=job.guards.names_waves)
 
 
 def read_ids_of(path: str, *, place: str) -> frozenset[str]:

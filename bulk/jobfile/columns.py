@@ -14,7 +14,7 @@ from typing import Any
 from bulk.jobfile import values
 from bulk.jobfile.mappings import ports_of_json, ports_of_text
 from bulk.jobfile.values import Problem, string, trimmed, wrong
-from bulk.model import LONG_NAME_CHARS_MAX, MAPPINGS_MAX, PORT_MAX, USUAL_NAME_CHARS_MAX
+from bulk.model import LONG_NAME_CHARS_MAX, MAPPINGS_MAX, PORT_MAX, USUAL_NAME_CHARS_MAX, WAVES_MAX
 
 
 class ColumnKind(Enum):
@@ -25,6 +25,7 @@ class ColumnKind(Enum):
     EDIT = auto()  # what the PUT's `ports` are computed from, together with the live ones
     EXPECTATION = auto()  # what must be true of the service now, or the row is refused
     TARGET = auto()  # where the service is; where it names nothing, the job's own target holds
+    WAVE = auto()  # when the row goes, where the job goes by that
     TEXT = auto()  # free text for people, which comes back in every report
 
 
@@ -240,6 +241,17 @@ COLUMNS = {
                 hint="write 192.0.2.7 or db.example.com",
             ),
             meaning="the backend's address",
+        ),
+        Column(
+            name="wave",
+            kind=ColumnKind.WAVE,
+            form=ColumnForm(
+                takes=f"1-{WAVES_MAX}",
+                schema={"type": "integer", "minimum": 1, "maximum": WAVES_MAX},
+                of_text=values.wave_of_text,
+                of_json=values.wave_of_json,
+            ),
+            meaning='the wave in which the row goes; in each row, and only, with `waves = "column"`',
         ),
         Column(
             name="note",

@@ -45,8 +45,13 @@ class Header:
         return not set(self.names).isdisjoint(MAPPING_COLUMNS)
 
 
-def read_header(records: CsvRecords, name: str) -> tuple[Header | None, list[Issue]]:
-    """Take the header off the records: None where no row can be read with it, and its issues."""
+def read_header(
+    records: CsvRecords, name: str, *, names_waves: bool = False
+) -> tuple[Header | None, list[Issue]]:
+    """Take the header off the records: None where no row can be read with it, and its issues.
+
+    `names_waves` is true where each row has to name its wave.
+    """
     number, text = records.header()
     if isinstance(text, Fault):
         return None, [issue_at(name, number, text.column, "", text.problem)]
@@ -59,7 +64,9 @@ def read_header(records: CsvRecords, name: str) -> tuple[Header | None, list[Iss
     delimiter, names = split
     if problem := _not_columns(text, names):
         return None, [issue_at(name, number, 1, "", problem)]
-    fatal = [issue_at(name, number, 1, "", problem) for problem in _layout_problems(names)]
+    fatal = [
+        issue_at(name, number, 1, "", problem) for problem in _layout_problems(names, names_waves=names_waves)
+    ]
     unknown = [
         issue_at(name, number + below, column, "", problem)
         for (below, column), problem in _unknown(text, delimiter, names)
@@ -130,9 +137,12 @@ def _unknown(text: str, delimiter: str, names: tuple[str, ...]) -> Iterator[tupl
         yield place_of_start(text, starts[position]), problem
 
 
-def _layout_problems(names: tuple[str, ...]) -> Iterator[Problem]:
+def _layout_problems(names: tuple[str, ...], *, names_waves: bool) -> Iterator[Problem]:
     if "service_id" not in names:
         yield Problem(message="the column service_id is missing", hint=_HEADER_HINT)
+    if names_waves and "wave" not in names:
+        hint = 'add it with 1, 2, 3 … in each row, or write other waves than "column"'
+        yield Problem(message="the column wave is missing", hint=hint)
     for repeated in sorted(name for name, count in Counter(names).items() if name and count > 1):
         yield Problem(message=f"the column {shown(repeated)} occurs twice", hint="keep one of them")
     mapping_columns = [name for name in MAPPING_COLUMNS if name in names]

@@ -15,6 +15,7 @@ from bulk.jobfile.jsonl import json_drafts
 from bulk.jobfile.row_rules import kind_of, row_problems
 from bulk.jobfile.text_lines import LineCount, NumberedLine, text_lines
 from bulk.jobfile.values import Problem
+from bulk.jobfile.wave_numbers import WaveNumbers
 from bulk.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
@@ -37,12 +38,14 @@ def read_rows(
     format: Format,  # noqa: A002
     default: Target,
     count: LineCount | None = None,
+    names_waves: bool = False,
 ) -> Iterator[Row]:
     """Yield the rows of a job file in the order of the file, and the issues of the file.
 
     `lines` are the file's lines with their ends (a line over `text_lines.LINE_BYTES_MAX` may come in
     pieces); `name` stands in every place. `default` is the target of rows that name none: its
-    project_id holds for rows of its own region and profile only. `count` counts the lines.
+    project_id holds for rows of its own region and profile only. `count` counts the lines. `names_waves` is
+    true where each row has to name its wave.
 
     After the last row come the rows that conflict with each other (a service named twice, a server
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
@@ -50,7 +53,7 @@ def read_rows(
 
     Nothing is raised, whatever the bytes; memory grows only by what `duplicates` keeps.
     """
-    for judged in judge(lines, name, format, count or LineCount()):
+    for judged in judge(lines, name, format, count or LineCount(), names_waves=names_waves):
         yield _row(judged, name, default) if isinstance(judged, Draft) else judged
 
 
@@ -59,11 +62,13 @@ def judge(
     name: str,
     format: Format,  # noqa: A002
     count: LineCount,
+    *,
+    names_waves: bool = False,
 ) -> Iterator[Draft | InvalidRow | Issue]:
     """Return every row as a numbered draft with all its issues, then the rows that conflict."""
-    conflicts = Conflicts(name)
+    conflicts, waves = Conflicts(name), WaveNumbers(name, is_used=names_waves)
     row, is_readable = 0, True
-    for draft in _drafts(lines, name, format, count):
+    for draft in _drafts(lines, name, format, count, names_waves=names_waves):
         if isinstance(draft, Issue):
             is_readable = False
             yield draft
@@ -72,9 +77,11 @@ def judge(
         draft.row = row
         _apply_rules(draft, name)
         conflicts.watch(draft)
+        waves.watch(draft)
         yield draft
     if is_readable and not row:
         yield issue_at(name, 1, 1, "", _NO_ROWS)
+    yield from waves.gaps()
     yield from conflicts.withdrawn()
 
 
@@ -83,22 +90,26 @@ def _drafts(
     name: str,
     format: Format,  # noqa: A002
     count: LineCount,
+    *,
+    names_waves: bool,
 ) -> Iterator[Draft | Issue]:
     text = text_lines(lines, count)
     if isinstance(text, Problem):
         return iter((issue_at(name, 1, 1, "", text),))
     match format:
         case Format.CSV:
-            return _csv_drafts(text, name, count)
+            return _csv_drafts(text, name, count, names_waves=names_waves)
         case Format.JSONL:
             return json_drafts(text, name, count)
         case _:
             assert_never(format)
 
 
-def _csv_drafts(lines: Iterator[NumberedLine], name: str, count: LineCount) -> Iterator[Draft | Issue]:
+def _csv_drafts(
+    lines: Iterator[NumberedLine], name: str, count: LineCount, *, names_waves: bool
+) -> Iterator[Draft | Issue]:
     records = CsvRecords(lines, count)
-    header, issues = read_header(records, name)
+    header, issues = read_header(records, name, names_waves=names_waves)
     if not header:
         return iter(issues)
     drafts = long_drafts if header.is_long else wide_drafts

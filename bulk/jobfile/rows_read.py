@@ -82,11 +82,17 @@ class Survey:
         return sum(self.counts.values()) - len(self.issues)
 
 
-def survey(lines: Iterable[bytes], *, name: str, format: Format) -> Survey:  # noqa: A002
+def survey(
+    lines: Iterable[bytes],
+    *,
+    name: str,
+    format: Format,  # noqa: A002
+    names_waves: bool = False,
+) -> Survey:
     """Check a whole file as `read_rows` does, and keep no more than its issues."""
     rows, count, issues, counts = 0, LineCount(), list[Issue](), Counter[tuple[str, str]]()
     cautions = Cautions(name)
-    for judged in judge(lines, name, format, count):
+    for judged in judge(lines, name, format, count, names_waves=names_waves):
         if isinstance(judged, Draft):
             rows = judged.row
             cautions.watch(judged)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 import orjson
 
+from bulk.model import WAVES_MAX
+
 SHOWN_CHARS_MAX = 60
 DESCRIPTION_CHARS_MAX = 512
 
@@ -214,3 +216,23 @@ def truth_of_json(raw: Any) -> bool | Wrong:
     """Return a JSON true or false."""
     bad = wrong(f"{shown(raw)} is neither true nor false", "write true or false without quotes")
     return raw if type(raw) is bool else bad
+
+
+_WHOLE = re.compile("[0-9]{1,4}")
+_WAVE_HINT = f"write a whole number from 1 to {WAVES_MAX:,}"
+
+
+def wave_of_text(cell: str) -> int | Wrong:
+    """Return the number of a wave, written with digits alone."""
+    text = stripped(cell)
+    return _wave(int(text)) if _WHOLE.fullmatch(text) else wrong(f"{shown(text)} is not a wave", _WAVE_HINT)
+
+
+def wave_of_json(raw: Any) -> int | Wrong:
+    """Return the number of a wave, a whole number in JSON."""
+    return _wave(raw) if type(raw) is int else wrong(f"{shown(raw)} is not a wave", _WAVE_HINT)
+
+
+def _wave(number: int) -> int | Wrong:
+    is_one = 1 <= number <= WAVES_MAX
+    return number if is_one else wrong(f"{shown(number)} is not a wave", _WAVE_HINT)

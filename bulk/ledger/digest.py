@@ -137,7 +137,7 @@ class PlanDigest:
 def covered(change: Change) -> bytes:
     """Return what the digest covers of a change as canonical JSON, up to the service_id, which is its end."""
     before, parking, asked = change.before, change.parking, change.body.given()
-    content = {
+    content: Json = {
         "action": change.action._value_,
         "before": before and _canonical({name: getattr(before, name) for name in asked}),
         "body": _canonical(asked),
@@ -145,6 +145,8 @@ def covered(change: Change) -> bytes:
         "project_id": change.target.project_id,
         "region": change.target.region,
     }
+    if change.update.wave is not None:
+        content["wave"] = change.update.wave
     return b'%b,"service_id":' % _json(content)[:-1]
 
 

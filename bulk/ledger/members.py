@@ -23,6 +23,7 @@ from bulk.model import (
     ROWS_MAX,
     STATE_FIELDS,
     TARGETS_MAX,
+    WAVES_MAX,
     Action,
     Hold,
     LaneName,
@@ -246,7 +247,8 @@ _ASKED = _object(
         name: _optional(check)
         for kind in (ServiceUpdate, ModifyBody)
         for name, check in _fields_of(kind, null=True).items()
-    },
+    }
+    | {"wave": _optional(_int(1, WAVES_MAX))},
 )
 _LINE: Checks = {"at": _AT}
 _REPLY: Checks = {

@@ -11,7 +11,7 @@ from dataclasses import field
 from itertools import repeat
 from typing import NamedTuple
 
-from bulk.model import Change, Target, value
+from bulk.model import WAVES_MAX, Change, Target, value
 
 
 @value
@@ -21,11 +21,13 @@ class WavePlan:
     * names: what each wave is called besides its number: `10%`, `cn-north-4`
     * sizes: how many rows each of the first waves has; the rest is one more
     * of_target: or the rest goes by target: the number, from 1, of the wave of each
+    * is_named: or the rest goes by the number that each row names; those that name none are last
     """
 
     names: tuple[str, ...] = ()
     sizes: tuple[int, ...] = ()
     of_target: Mapping[Target, int] = field(default_factory=dict)
+    is_named: bool = False
 
     def name(self, wave: int) -> str:
         """Return what a wave is called besides its number; nothing where its number says all."""
@@ -65,11 +67,11 @@ def assigned(
     takes a look at each change. Rows that have `begun` go with the first wave that has not `passed`.
     """
     of = array("H", [0]) * (rows_max + 1)
+    is_tied |= plan.is_named
     ordered = tuple(rows) if is_tied else rows
     numbers = (number for number, size in enumerate(plan.sizes, 1) for _ in repeat(None, size))
     for row in ordered:
-        by_target = plan.of_target[target(row)] if plan.of_target else 1
-        of[row] = next(numbers, len(plan.sizes) + by_target)
+        of[row] = next(numbers, 0) or len(plan.sizes) + _behind_sizes(plan, row, target, change)
     if begun:
         due = min({*of} - {0, *passed}, default=0)
         for row in begun:
@@ -79,6 +81,15 @@ def assigned(
         for row in ordered:
             forward.update(_brought_forward(of, row, change))
     return Assigned(of, tuple(sorted(forward.difference(begun))))
+
+
+def _behind_sizes(
+    plan: WavePlan, row: int, target: Callable[[int], Target], change: Callable[[int], Change]
+) -> int:
+    """Return the number, from 1, of the wave of a row behind those that go by size."""
+    if plan.is_named:
+        return change(row).update.wave or WAVES_MAX + 1
+    return plan.of_target[target(row)] if plan.of_target else 1
 
 
 def _brought_forward(of: "array[int]", row: int, change: Callable[[int], Change]) -> Iterable[int]:

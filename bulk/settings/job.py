@@ -17,7 +17,7 @@ from bulk.model import Format, Target
 from bulk.operations.windows import Blackout, Calendar, Window
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
-from bulk.settings.quantities import Duration, Rate, Share, Waves
+from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
 
 T = TypeVar("T")
 
@@ -288,10 +288,10 @@ class Guards:
         while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
         help="Send the rows in waves, each only if all rows of the one before ended as asked: by number "
-        "(`3,10%,50%`, then the rest), or by `region` or `account`.",
+        "(`3,10%,50%`, then the rest), or by `region`, `account` or `column`.",
         details='In job.toml also `[3, "10%", "50%"]`. A percentage is of the changes, at least one. '
         "`canary = 3` is `waves = [3]`, and goes before other waves. "
-        "Regions and accounts go in the order of the plan.",
+        "Regions and accounts go in the order of the plan. With `column` each row has a number in `wave`.",
         example="3,10%,50%",
     )
     soak: Duration | None = setting(
@@ -337,6 +337,11 @@ class Guards:
         help="Refuse a plan whose services to change have more connected endpoints than this.",
         example=500,
     )
+
+    @property
+    def names_waves(self) -> bool:
+        """Return whether each row of the job file names its wave."""
+        return self.waves is not None and self.waves.by is WavesBy.COLUMN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

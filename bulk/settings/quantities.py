@@ -57,6 +57,8 @@ class WavesBy(StrEnum):
 
     REGION = "region"
     ACCOUNT = "account"
+    COLUMN = "column"
+    """The number in the row's column `wave`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

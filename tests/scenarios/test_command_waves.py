@@ -75,6 +75,22 @@ def test_waves_by_region_go_region_by_region(stage: Stage) -> None:
     assert regions_of(stage) == [region for region in REGIONS for _ in range(3)]
 
 
+def test_waves_by_column_are_those_of_the_file_and_come_back_in_its_report(stage: Stage) -> None:
+    """Which wave each row is in is approved with the plan; the report is such a job file again."""
+    rows = [f"{service_id(row)},81:{8000 + row},{wave}" for row, wave in ((1, 2), (2, 1), (3, 2), (4, 3))]
+    job = stage.job("\n".join(("service_id,ports,wave", *rows, "")), waves="column")
+    shown = orjson.loads(stage.bulk("plan", job, "--output", "json").out)
+    assert [(wave["number"], wave["rows"]) for wave in shown["waves"]] == [(1, 1), (2, 2), (3, 1)]
+    moved = stage.file("moved.csv", "\n".join(("service_id,ports,wave", rows[0][:-1] + "3", *rows[1:], "")))
+    other = orjson.loads(stage.bulk("plan", moved, "--waves", "column", "--output", "json").out)
+    assert other["digest"] != shown["digest"]
+    assert stage.apply(job).code == ExitCode.OK
+    assert [change.id for change in stage.applied] == [service_id(row) for row in (2, 1, 3, 4)]
+    report = stage.file("again.csv", stage.bulk("report", str(stage.ledger), "--output", "csv").out)
+    assert stage.bulk("check", report).code == ExitCode.INVALID
+    assert stage.bulk("check", report, "--waves", "column").code == ExitCode.OK
+
+
 def test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go(stage: Stage) -> None:
     """Sticky, with 6; lifting it lets the next wave go, which is judged again."""
     job = stage.job(wide(range(1, 11)), waves="2,2", concurrency=1)

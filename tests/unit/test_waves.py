@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.model import Change
+from bulk.model import WAVES_MAX, Change
 from bulk.plan.waves import Assigned, WavePlan, assigned, listed_waves
 from bulk.settings import Job, read_settings
 from tests.values import PROJECT, change, ring
@@ -40,6 +40,26 @@ def test_waves_by_target_go_behind_the_canary() -> None:
     changes = [replace(change(row), target=PROJECT if row % 2 else ELSEWHERE) for row in range(1, 6)]
     plan = WavePlan(sizes=(1,), of_target={PROJECT: 2, ELSEWHERE: 1})
     assert [*waves_of(plan, changes).of[1:]] == [1, 2, 3, 2, 3]
+
+
+def in_wave(planned: Change, wave: int | None, *after: int) -> Change:
+    """Return a change whose row names a wave, and waits for others."""
+    return replace(planned, update=replace(planned.update, wave=wave), after=after)
+
+
+def test_waves_by_column_are_those_that_the_rows_name() -> None:
+    """Behind the canary; rows that name none, as of an older plan, are last."""
+    changes = [in_wave(change(row), wave) for row, wave in enumerate((2, 1, 2, 1, None), 1)]
+    found = waves_of(WavePlan(is_named=True), changes)
+    assert [*found.of[1:]] == [2, 1, 2, 1, WAVES_MAX + 1]
+    assert [*waves_of(WavePlan(sizes=(1,), is_named=True), changes).of[1:4]] == [1, 2, 3]
+
+
+def test_what_a_row_waits_for_comes_forward_into_the_wave_that_it_names() -> None:
+    """Also where no service is parked."""
+    changes = [in_wave(change(1), 3), in_wave(change(2), 2, 1), in_wave(change(3), 1, 2)]
+    found = waves_of(WavePlan(is_named=True), changes)
+    assert ([*found.of[1:]], found.forward) == ([1, 1, 1], (1, 2))
 
 
 def test_a_cycle_comes_forward_as_a_whole() -> None:

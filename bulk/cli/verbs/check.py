@@ -8,7 +8,7 @@ from bulk.cli.verbs.shared import notify_read
 from bulk.errors import ExitCode, UsageError
 
 
-@options.takes("format", "region")
+@options.takes("format", "region", "waves")
 def check(
     job: options.OptionalJob = "",
     output_form: options.PlainOutput = options.PlainForm.TABLE,
