@@ -115,7 +115,7 @@ class UnnamedHost(Refused):
     def __init__(self, url: str) -> None:
         host = url.partition("://")[2]
         super().__init__(
-            f"{host} would get the credentials, and is no host of Huawei Cloud that bulk knows",
+            f"{host} would get the credentials, and is no host that bulk knows of the cloud that they are of",
             hint=f"if that is right, repeat the command with --endpoint {url}",
         )
         self.url = url

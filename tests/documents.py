@@ -23,6 +23,11 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
 
 
+def coded(cell: str) -> list[str]:
+    """Return what stands in backticks in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
 def section(text: str, heading: str) -> str:
     """Return what stands under a heading that begins so, up to the next heading of any level."""
     found = re.search(rf"^#+ {re.escape(heading)}\b.*?\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)

@@ -19,6 +19,7 @@ from bulk.rehearsal.children import bare
 from bulk.rehearsal.simulator_process import run_simulator
 from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
+from bulk.vpcep.addresses import Addresses
 from bulk.vpcep.client import ReadClient, connect, list_projects
 from bulk.vpcep.credentials import Found
 from bulk.vpcep.iam import Project
@@ -28,7 +29,8 @@ from bulk.vpcep.wire import Timeouts, Wire, open_wire
 C = TypeVar("C", bound=ReadClient)
 
 _UNKNOWN_HOST = (
-    "{} would get the credentials, and is no host of Huawei Cloud that bulk knows. Type its name to go on: "
+    "{} would get the credentials, and is no host that bulk knows of the cloud that they are of. "
+    "Type its name to go on: "
 )
 
 
@@ -63,8 +65,10 @@ class Connections(Generic[C]):
         self._url = url
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice
-        self._settled: set[str] = set()
-        """Warnings that were given, and hosts that may get credentials."""
+        self._remarks: set[str] = set()
+        """Warnings that were given."""
+        self._approved: set[tuple[regions.Endpoint, str]] = set()
+        """Addresses that may get credentials, and the place where these were found."""
         self._learned = LearnedLimits(state_folder(environment.env, environment.home))
         self._clients: dict[Target, TargetClient[C]] = {}
         self._regions: defaultdict[str, set[str]] = defaultdict(set)
@@ -123,30 +127,34 @@ class Connections(Generic[C]):
                 roll=self._environment.dice.random,
             ),
             "endpoint": self._url,
-            "approve": lambda api, found: self._approve(api, found, target.region),
+            "approve": lambda where, found: self._approve(where, found, target.region),
         }
 
-    def _approve(self, api: regions.Endpoint, found: Found, region: str) -> None:
-        """Pass on the warning about the credentials; raise UnnamedHost where they may not go to the API.
+    def _approve(self, where: Addresses, found: Found, region: str) -> None:
+        """Pass on what is to be known of credentials and host; raise UnnamedHost where they may not go there.
 
         An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or
         variable, the credentials file, and the host's name typed.
         """
-        if found.warning and found.warning not in self._settled:
-            self._environment.notify(found.warning)
+        for remark in filter(None, (found.warning, *where.remarks)):
+            if remark not in self._remarks:
+                self._remarks.add(remark)
+                self._environment.notify(remark)
+        api = where.api
+        if api is None or (api, found.place) in self._approved:
+            return
         named = (
             self._environment.named_endpoint,
             found.endpoint,
             regions.address_in(self._environment.env, region),
         )
         if (
-            regions.must_be_named(api)
-            and api.authority not in self._settled
+            regions.must_be_named(api, where.cloud)
             and api not in map(regions.parse_endpoint, filter(None, named))
             and self._environment.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
         ):
             raise UnnamedHost(str(api))
-        self._settled |= {found.warning, api.authority}
+        self._approved.add((api, found.place))
 
     async def hosts(self, targets: Iterable[Target]) -> list[str]:
         """Return the host of the API of each target; raises what `client_of` raises."""

@@ -34,6 +34,7 @@ from bulk.reports.report import Report
 from bulk.run.patience import in_turn, list_services
 from bulk.settings import settings_json
 from bulk.vpcep.client import ReadClient
+from bulk.vpcep.edition_limits import beyond_limits
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -101,6 +102,10 @@ async def _write(
     """
     connections.foresee({source.job.where.target, *rows})
     by_target = await _by_target(rows, connections)
+    for target, its_rows in by_target.items():
+        edition = (await connections.client_of(target)).client.edition
+        for warning in beyond_limits(edition, its_rows):
+            environment.notify(warning)
     hosts = zip(by_target, await connections.hosts(by_target), strict=True)
     run = _run_of(source, [target_json(target) | {"host": host} for target, host in hosts])
     ledger.append(run)

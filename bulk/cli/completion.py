@@ -10,7 +10,7 @@ from bulk.errors import BulkError
 
 def regions(incomplete: str) -> list[str]:
     """Return the known regions, also behind others and a comma."""
-    from bulk.vpcep.regions import REGIONS
+    from bulk.vpcep.editions import REGIONS
 
     before, comma, _ = incomplete.rpartition(",")
     return [f"{before}{comma}{region}" for region in sorted(REGIONS)]

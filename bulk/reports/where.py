@@ -8,6 +8,7 @@ from bulk.ledger.records import target_of
 from bulk.model import Owner, Target
 from bulk.settings import SIMULATOR
 from bulk.text import counted, figure
+from bulk.vpcep.editions import operator_of
 
 NAMED_MAX = 3
 """Hosts or regions that a sentence names; of more it says how many."""
@@ -107,8 +108,11 @@ def where_of(progress: Progress) -> Where:
 
 
 def host_text(host: str) -> str:
-    """Return a host as a person reads it."""
-    return f"{host} (this machine)" if host.startswith(_LOOPBACK) else host
+    """Return a host as a person reads it, and whether it is known by pattern only."""
+    if host.startswith(_LOOPBACK):
+        return f"{host} (this machine)"
+    edition = operator_of(host)
+    return host if edition is None or edition.is_documented else f"{host} (known by pattern only)"
 
 
 def _account(owner: Owner) -> str:

@@ -24,8 +24,10 @@ from bulk.model import (
     Verdict,
 )
 from bulk.puts import Put
+from bulk.vpcep.addresses import Addresses, addresses_of
 from bulk.vpcep.codes import NoReply, refuses_key
 from bulk.vpcep.credentials import Found, Password, find_credentials
+from bulk.vpcep.editions import Edition
 from bulk.vpcep.flights import Flights, Spawn
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import (
@@ -38,7 +40,7 @@ from bulk.vpcep.identity import (
 )
 from bulk.vpcep.key_probe import KeyProbe
 from bulk.vpcep.keys import KeyPair, Secret, Stamp
-from bulk.vpcep.regions import Endpoint, endpoint_for, iam_endpoint_for
+from bulk.vpcep.regions import Endpoint
 from bulk.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
 from bulk.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 from bulk.vpcep.unhonoured import refuse_unhonoured
@@ -74,9 +76,11 @@ class ReadClient:
         credential: Credential,
         owner: Owner = _UNKNOWN,
         iam_endpoint: Endpoint | None = None,
+        edition: Edition | None = None,
     ) -> None:
         self.project_id = project_id
         self.owner = owner
+        self.edition = edition
         self._iam_endpoint = iam_endpoint
         self._path = services_path(project_id)
         self._wire = wire
@@ -173,6 +177,9 @@ class ReadClient:
         return got if isinstance(got, Retry | Abort) else Retry(reply=verdict.reply, counts=False)
 
 
+Approve: TypeAlias = Callable[[Addresses, Found], object]
+"""Is asked before any server gets the credentials; it raises where one of them may not."""
+
 Tell: TypeAlias = Callable[[PutVerdict], object]
 """Gets what the answer to a PUT, or the lack of one, means, once; it must not raise."""
 
@@ -228,7 +235,7 @@ async def connect(
     env: Mapping[str, str],
     home: Path,
     patience: LoginPatience,
-    approve: Callable[[Endpoint, Found], object],
+    approve: Approve,
     endpoint: str = "",
     is_one_of_several: bool = False,
 ) -> C:
@@ -240,13 +247,12 @@ async def connect(
     an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
     """
     found = find_credentials(env=env, home=home, profile=target.profile)
-    vpcep = endpoint_for(target.region, override=endpoint or found.endpoint, env=env)
-    iam = iam_endpoint_for(target.region, api=vpcep, override=found.iam_endpoint, env=env)
+    where = addresses_of(found, region=target.region, endpoint=endpoint, env=env)
     named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
     if not target.profile:
-        refuse_unhonoured(env, found, region=target.region, project_id=named, api=vpcep)
-    approve(vpcep, found)
-    region = target.region
+        refuse_unhonoured(env, found, region=target.region, project_id=named)
+    approve(where, found)
+    api, iam, region = where.api, where.iam, target.region
     to_iam = partial(open_credential, found, wire=wire, iam_endpoint=iam, region=region, patience=patience)
     placed = partial(find_project, wire=wire, iam_endpoint=iam, region=region, patience=patience)
     credential = await to_iam(project_id=named)
@@ -254,7 +260,7 @@ async def connect(
     project_id = project.id if project else named
     if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
         credential = await to_iam(project_id=project_id)
-    route: Any = {"wire": wire, "endpoint": vpcep, "iam_endpoint": iam}
+    route: Any = {"wire": wire, "endpoint": api, "iam_endpoint": iam, "edition": where.edition}
     client = kind(project_id=project_id, credential=credential, owner=_owner(found, iam), **route)
     client.owner = client.owner_of(project)
     return client
@@ -267,7 +273,7 @@ async def list_projects(
     env: Mapping[str, str],
     home: Path,
     patience: LoginPatience,
-    approve: Callable[[Endpoint, Found], object],
+    approve: Approve,
     endpoint: str = "",
 ) -> tuple[Project, ...]:
     """Return all projects of a target's credentials, by the IAM of its region, or by the global one.
@@ -275,16 +281,14 @@ async def list_projects(
     Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
     """
     found = find_credentials(env=env, home=home, profile=target.profile)
-    region, address = target.region, endpoint or found.endpoint
-    api = endpoint_for(region, override=address, env=env) if region or address else None
-    iam = iam_endpoint_for(region, api=api, override=found.iam_endpoint, env=env)
+    region = target.region
+    where = addresses_of(found, region=region, endpoint=endpoint, env=env)
     if not region and isinstance(found.source, Password):
         raise UsageError("a user's password lists the projects through a region", hint="add --region")
-    if (host := api or iam) and not target.profile:
-        refuse_unhonoured(env, found, region=region, project_id="*", api=host)
-    if api:
-        approve(api, found)
-    to_iam: Any = {"wire": wire, "iam_endpoint": iam, "patience": patience}
+    if not target.profile:
+        refuse_unhonoured(env, found, region=region, project_id="*")
+    approve(where, found)
+    to_iam: Any = {"wire": wire, "iam_endpoint": where.iam, "patience": patience}
     return await every_project(await open_credential(found, region=region, **to_iam), **to_iam)
 
 

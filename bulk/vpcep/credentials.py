@@ -72,12 +72,16 @@ class Found:
     """The account's id or name; empty where none was named."""
     project_id: str = ""
     """Empty where none was named."""
+    cloud: str = ""
+    """The domain of the edition of the cloud that they are of; empty where they name none."""
     iam_endpoint: str = ""
     """Empty where none was named."""
     endpoint: str = ""
     """The API's address, which the owner of the credentials named beside them; empty where none was named."""
     warning: str = ""
     """What their owner should know of where they are kept."""
+    is_profile: bool = False
+    """Whether a profile named them: then no variable adds to them."""
 
 
 def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -> Found:
@@ -89,7 +93,7 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     path = _file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home)
     if profile:
         if found := _from_file(path, profile):
-            return found
+            return replace(found, is_profile=True)
         raise CredentialsError(
             f"no credentials for profile {profile!r} in {path}",
             hint=f"add a section [{profile}] with ak and sk to it, or name another profile",
@@ -174,6 +178,7 @@ def _from_file(path: Path, section: str) -> Found | None:
         account=given.get("domain_id") or found.account,
         domain=given.get("domain_id", ""),
         project_id=given.get("project_id", ""),
+        cloud=given.get("cloud", ""),
         iam_endpoint=given.get("iam_endpoint", ""),
         endpoint=given.get("endpoint", ""),
         warning=warning,

@@ -1,28 +1,17 @@
-"""Where each region's endpoint service and IAM answer (API.md, section 5)."""
+"""Addresses, checked: of the endpoint service in a region, of IAM, of whatever else is asked.
+
+Source: API.md, section 5.
+"""
 
 import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from bulk.errors import UsageError
-
-WITH_IAM = frozenset({
-    "cn-north-1", "cn-north-2", "cn-north-4", "cn-north-9", "cn-north-12", "cn-east-2", "cn-east-3",
-    "cn-east-4", "cn-east-5", "cn-south-1", "cn-south-2", "cn-southwest-2", "ap-southeast-1",
-    "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "af-south-1", "la-north-2", "la-south-2",
-    "na-mexico-1", "sa-brazil-1", "tr-west-1", "me-east-1", "ae-ad-1", "my-kualalumpur-1",
-    "ru-moscow-1", "eu-west-0",
-})  # fmt: skip
-"""Regions with an IAM of their own; the others are served by the cloud's global IAM."""
-
-REGIONS = WITH_IAM | {
-    "eu-west-101", "cn-south-4", "cn-north-11", "cn-southwest-3", "ap-southeast-5", "af-north-1",
-    "ru-northwest-2",
-}  # fmt: skip
+from bulk.vpcep.editions import EDITIONS, EUROPE, HUAWEI_CLOUD, Edition, edition_of, home_of, operator_of
 
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 """A host name (RFC 1123); others stand in the URL as Punycode."""
@@ -30,7 +19,6 @@ _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _METADATA_HOST = "169.254.169.254"
 """Link-local: reaches the host of this machine and nobody else (API.md, section 4.4)."""
 
-_ELSEWHERE = MappingProxyType({"eu-west-101": "myhuaweicloud.eu"})
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
@@ -52,13 +40,21 @@ class Endpoint:
 METADATA = Endpoint(scheme="http", host=_METADATA_HOST, authority=_METADATA_HOST, loopback=False)
 
 
-def endpoint_for(region: str, *, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint:
+def endpoint_for(
+    region: str, *, override: str = "", env: Mapping[str, str] = _NOTHING, cloud: str = ""
+) -> Endpoint:
     """Return the VPC endpoint service's address in `region`.
 
     `override` (the `--endpoint` flag) goes first, then `HUAWEICLOUD_SDK_REGION_VPCEP_<REGION>` of
-    `env`, then the table. Raises UsageError for an unknown region and for an unsafe address.
+    `env`, then the table: the edition of `cloud` or, without a cloud, one of Huawei's own. Raises UsageError
+    for a region that the edition does not have and for an unsafe address.
     """
-    return parse_endpoint(override or address_in(env, region) or _vpcep(region))
+    return parse_endpoint(override or address_in(env, region) or edition_for(cloud, region).api(region))
+
+
+def edition_for(cloud: str, region: str) -> Edition:
+    """Return the edition of the cloud that credentials name, or of those that name none."""
+    return edition_of(cloud) if cloud else home_of(region)
 
 
 def address_in(env: Mapping[str, str], region: str) -> str:
@@ -67,32 +63,35 @@ def address_in(env: Mapping[str, str], region: str) -> str:
     return env.get(variable, "").split(",")[0].strip()
 
 
-def iam_endpoint_for(
-    region: str, *, api: Endpoint | None, override: str = "", env: Mapping[str, str] = _NOTHING
-) -> Endpoint | None:
-    """Return the address of the IAM that knows `region` and belongs to the API there; without an API, any.
+def iam_named(*, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint | None:
+    """Return the address of IAM that a person named; None where they named none.
 
     `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
-    `HW_AUTH_URL` (whose `/v3` is dropped), then the table, then the global IAM. None where the table has
-    another operator than that of the API: a password is sent to no guess. None also where the API is on this
-    machine, for practice, and IAM is not.
+    `HW_AUTH_URL`; the `/v3` at its end is dropped.
     """
     given = override or env.get("HUAWEICLOUD_SDK_IAM_ENDPOINT") or env.get("HW_AUTH_URL", "")
-    if given:
-        named = parse_endpoint(given.rstrip("/").removesuffix("/v3"))
-        return None if api and api.loopback and not named.loopback else named
-    iam = parse_endpoint(_iam(region))
-    return iam if api is None or _operator(iam.host) == _operator(api.host) else None
+    return parse_endpoint(given.strip().rstrip("/").removesuffix("/v3")) if given else None
 
 
-def must_be_named(endpoint: Endpoint) -> bool:
-    """Return whether a person has to name a host before it gets credentials: it is not in the table."""
-    return not endpoint.loopback and str(endpoint) not in map(_vpcep, REGIONS)
+def guessed(address: str, api: Endpoint | None) -> Endpoint | None:
+    """Return an address of the table; None where the API is of another operator than it, or on this machine.
+
+    A password is sent to no guess across operators.
+    """
+    if not address:
+        return None
+    found = parse_endpoint(address)
+    return found if api is None or operator_of(api.host) is operator_of(found.host) else None
 
 
-def _operator(host: str) -> str:
-    """Return the domain that tells the operator of a cloud: its last two labels."""
-    return ".".join(host.split(".")[-2:])
+def must_be_named(endpoint: Endpoint, cloud: str = "") -> bool:
+    """Return whether a person has to name a host before it gets credentials.
+
+    The hosts of the edition that they are of need no word: that of the cloud that they name, or, where they
+    name none, Huawei's own two.
+    """
+    editions = [edition_of(cloud)] if cloud else [EDITIONS[HUAWEI_CLOUD], EDITIONS[EUROPE]]
+    return not (endpoint.loopback or any(edition.serves(str(endpoint)) for edition in editions))
 
 
 def parse_endpoint(address: str) -> Endpoint:
@@ -130,21 +129,3 @@ def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | No
         return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _vpcep(region: str) -> str:
-    if region not in REGIONS:
-        near = get_close_matches(region, sorted(REGIONS), n=1)
-        guess = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(
-            f"region {region!r} is not known", hint=f"{guess}a new region needs its address: --endpoint"
-        )
-    return f"https://vpcep.{region}.{_ELSEWHERE.get(region, 'myhuaweicloud.com')}"
-
-
-def _iam(region: str) -> str:
-    if region in _ELSEWHERE:
-        return f"https://iam.{region}.{_ELSEWHERE[region]}"
-    return (
-        f"https://iam.{region}.myhuaweicloud.com" if region in WITH_IAM else "https://iam.myhuaweicloud.com"
-    )

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 
 from bulk.errors import CredentialsError
 from bulk.vpcep.credentials import Agency, Found, Password
-from bulk.vpcep.regions import Endpoint
 
 NAMES: tuple[str, ...] = (
     "HUAWEICLOUD_SDK_IDP_ID",
@@ -38,17 +37,13 @@ LAST_PREFIXES = ("HC_CONTAINER_",)
 """Beginnings of variables that, as LAST_NAMES, count only where nothing else is set."""
 
 
-def refuse_unhonoured(
-    env: Mapping[str, str], found: Found, *, region: str, project_id: str, api: Endpoint
-) -> None:
+def refuse_unhonoured(env: Mapping[str, str], found: Found, *, region: str, project_id: str) -> None:
     """Raise CredentialsError where a variable may mean something else than what was found in variables.
 
-    HW_REGION_NAME, HW_PROJECT_NAME and HW_CLOUD may say what holds anyway.
+    HW_REGION_NAME and HW_PROJECT_NAME may say what holds anyway.
     """
     given = {name: value.strip() for name, value in env.items() if value.strip()}
     in_force = {"HW_REGION_NAME": region}
-    if not api.loopback:
-        in_force["HW_CLOUD"] = api.host.partition(f".{region}.")[2]
     if not project_id:
         in_force["HW_PROJECT_NAME"] = region
     differing = {

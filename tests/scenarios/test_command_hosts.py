@@ -161,8 +161,8 @@ def test_a_saved_plan_is_no_word_for_its_address_and_what_is_printed_names_it(
 ) -> None:
     """A ledger may come from anywhere; each command that is to be repeated is complete."""
     here = stage.aside.simulator.url.replace("127.0.0.1", "localhost")
-    monkeypatch.setattr("bulk.vpcep.regions.must_be_named", lambda api: api.host == "localhost")
-    monkeypatch.setattr("bulk.app.sources.must_be_named", lambda api: api.host == "localhost")
+    monkeypatch.setattr("bulk.vpcep.regions.must_be_named", lambda api, _="": api.host == "localhost")
+    monkeypatch.setattr("bulk.app.sources.must_be_named", lambda api, _="": api.host == "localhost")
     stage.job(wide([1]), endpoint=here)
     monkeypatch.setenv("BULK_PROJECT_ID", PROJECT)
     planned = stage.bulk("plan", ".", "--out", "p", "--endpoint", here)

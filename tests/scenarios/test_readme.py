@@ -317,7 +317,7 @@ def test_the_variables_that_are_refused_are_those_of_the_code() -> None:
     named = {name for row in table("Variable of other tools") for name in coded(row[0])}
     refused = {*unhonoured.NAMES, *unhonoured.LAST_NAMES}
     refused |= {f"{prefix}..." for prefix in (*unhonoured.PREFIXES, *unhonoured.LAST_PREFIXES)}
-    assert named - refused == {"HW_REGION_NAME", "HW_PROJECT_NAME", "HW_CLOUD", "HW_DOMAIN_ID"}
+    assert named - refused == {"HW_REGION_NAME", "HW_PROJECT_NAME", "HW_DOMAIN_ID"}
     assert refused <= named
 
 

@@ -5,48 +5,8 @@ import pytest
 from bulk.errors import UsageError
 from bulk.model import Issue
 from bulk.settings.forms import ENDPOINT
-from bulk.vpcep.regions import (
-    REGIONS,
-    WITH_IAM,
-    endpoint_for,
-    iam_endpoint_for,
-    must_be_named,
-    parse_endpoint,
-)
-from tests.documents import API, rows, section
-
-
-def test_there_are_34_regions_of_which_27_have_an_iam() -> None:
-    """The two columns of API.md, section 5, which are the tables of the official SDK."""
-    with_iam, without = (set(cell.split(", ")) for cell in rows(section(API, "5"))[-1])
-    assert (len(with_iam), len(without)) == (27, 7)
-    assert (with_iam, with_iam | without) == (WITH_IAM, REGIONS)
-
-
-@pytest.mark.parametrize("region", sorted(REGIONS - {"eu-west-101"}))
-def test_region_is_part_of_its_address(region: str) -> None:
-    """All regions but one follow one pattern."""
-    assert str(endpoint_for(region)) == f"https://vpcep.{region}.myhuaweicloud.com"
-
-
-def test_one_region_has_another_domain() -> None:
-    """eu-west-101 belongs to another partition of the cloud."""
-    assert str(endpoint_for("eu-west-101")) == "https://vpcep.eu-west-101.myhuaweicloud.eu"
-    assert (
-        str(iam_endpoint_for("eu-west-101", api=endpoint_for("eu-west-101")))
-        == "https://iam.eu-west-101.myhuaweicloud.eu"
-    )
-
-
-def test_region_without_an_iam_is_served_by_the_global_one() -> None:
-    """Six of the seven such regions."""
-    assert (
-        str(iam_endpoint_for("cn-south-4", api=endpoint_for("cn-south-4"))) == "https://iam.myhuaweicloud.com"
-    )
-    assert (
-        str(iam_endpoint_for("cn-north-4", api=endpoint_for("cn-north-4")))
-        == "https://iam.cn-north-4.myhuaweicloud.com"
-    )
+from bulk.vpcep.editions import EDITIONS, EUROPE, HUAWEI_CLOUD
+from bulk.vpcep.regions import endpoint_for, iam_named, must_be_named, parse_endpoint
 
 
 def test_unknown_region_is_refused_with_the_nearest_name() -> None:
@@ -71,65 +31,17 @@ def test_override_goes_before_the_environment_and_that_before_the_table() -> Non
     assert str(endpoint_for("zz", override="https://a.example")) == "https://a.example"
 
 
-def test_iam_override_goes_by_file_then_sdk_then_terraform() -> None:
+def test_the_iam_that_is_named_goes_by_file_then_sdk_then_terraform() -> None:
     """Terraform's address ends with the version, which is not part of ours."""
-    api = parse_endpoint("https://vpcep.zz.example")
     env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://sdk.example", "HW_AUTH_URL": "https://tf.example/v3/"}
-    file = iam_endpoint_for("zz", api=api, override="https://file.example", env=env)
-    assert str(file) == "https://file.example"
-    assert str(iam_endpoint_for("zz", api=api, env=env)) == "https://sdk.example"
-    assert (
-        str(iam_endpoint_for("zz", api=api, env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
-    )
+    assert str(iam_named(override="https://file.example", env=env)) == "https://file.example"
+    assert str(iam_named(env=env)) == "https://sdk.example"
+    assert str(iam_named(env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
+    assert iam_named(env={}) is None
 
 
-@pytest.mark.parametrize(
-    ("region", "api"),
-    [
-        ("eu-de", "https://vpcep.eu-de.otc.t-systems.com"),
-        ("cn-north-4", "https://vpcep.cn-north-4.example.com"),
-        ("cn-north-4", "https://vpcep.eu-west-101.myhuaweicloud.eu"),
-        ("eu-west-101", "https://vpcep.cn-north-4.myhuaweicloud.com"),
-        ("cn-north-4", "https://myhuaweicloud.com.example.com"),
-        ("cn-north-4", "https://vpcep.notmyhuaweicloud.com"),
-        ("cn-north-4", "https://10.0.0.1"),
-        ("cn-north-4", "http://127.0.0.1:8080"),
-    ],
-)
-def test_the_iam_of_another_operator_is_not_guessed(region: str, api: str) -> None:
-    """Only where the API is of the domain that the table has for the region's IAM."""
-    assert iam_endpoint_for(region, api=parse_endpoint(api)) is None
-
-
-def test_a_new_region_of_the_same_operator_has_the_global_iam() -> None:
-    """Its address was named; its IAM is in the same domain."""
-    iam = iam_endpoint_for("zz-new-1", api=parse_endpoint("https://vpcep.zz-new-1.myhuaweicloud.com"))
-    assert str(iam) == "https://iam.myhuaweicloud.com"
-
-
-@pytest.mark.parametrize(
-    ("api", "named", "meant"),
-    [
-        ("http://127.0.0.1:8080", "https://iam.example.com", "None"),
-        ("http://localhost:8080", "https://iam.cn-north-4.myhuaweicloud.com", "None"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8081", "http://127.0.0.1:8081"),
-        ("https://vpcep.example.com", "https://iam.example.com", "https://iam.example.com"),
-    ],
-)
-def test_an_api_on_this_machine_has_no_iam_elsewhere(api: str, named: str, meant: str) -> None:
-    """Whoever practises has the address of the real one in the environment, perhaps."""
-    env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": named}
-    assert str(iam_endpoint_for("cn-north-4", api=parse_endpoint(api), env=env)) == meant
-    assert str(iam_endpoint_for("cn-north-4", api=parse_endpoint(api), override=named)) == meant
-
-
-def test_without_a_region_and_an_api_the_global_iam_is_meant() -> None:
-    """It knows the projects of every region."""
-    assert str(iam_endpoint_for("", api=None)) == "https://iam.myhuaweicloud.com"
-
-
-@pytest.mark.parametrize("region", sorted(REGIONS))
-def test_a_host_of_the_table_needs_no_name(region: str) -> None:
+@pytest.mark.parametrize("region", sorted(EDITIONS[HUAWEI_CLOUD].regions | EDITIONS[EUROPE].regions))
+def test_a_host_of_huaweis_own_editions_needs_no_name(region: str) -> None:
     """Nor does this machine itself."""
     assert not must_be_named(endpoint_for(region))
     assert not must_be_named(parse_endpoint("http://127.0.0.1:8080"))
@@ -144,6 +56,7 @@ def test_a_host_of_the_table_needs_no_name(region: str) -> None:
         "https://iam.cn-north-4.myhuaweicloud.com",
         "https://vpcep-cn-north-4.myhuaweicloud.com",
         "https://10.0.0.1",
+        "https://vpcep.eu-de.otc.t-systems.com",
     ],
 )
 def test_every_other_host_has_to_be_named(address: str) -> None:

@@ -7,11 +7,9 @@ import pytest
 
 from bulk.errors import CredentialsError
 from bulk.vpcep.credentials import find_credentials
-from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.unhonoured import refuse_unhonoured
 from tests.unit.test_credentials import SDK, TERRAFORM, TOKEN, USER
 
-API = parse_endpoint("https://vpcep.cn-north-4.myhuaweicloud.com")
 BEFORE_KEYS = [
     "HUAWEICLOUD_OIDC_AGENCY_URN",
     "HUAWEICLOUD_OIDC_ID_TOKEN",
@@ -43,10 +41,10 @@ LAST = [
 ]
 
 
-def check(env: Mapping[str, str], home: Path, *, project_id: str = "", api: str = str(API)) -> None:
+def check(env: Mapping[str, str], home: Path, *, project_id: str = "") -> None:
     """Look for credentials and for variables that may mean others."""
     found = find_credentials(env=env, home=home)
-    refuse_unhonoured(env, found, region="cn-north-4", project_id=project_id, api=parse_endpoint(api))
+    refuse_unhonoured(env, found, region="cn-north-4", project_id=project_id)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +79,6 @@ def test_what_may_be_there_for_other_tools_is_refused_where_nothing_else_is(
     [
         ("HW_REGION_NAME", "cn-north-4", "cn-north-1"),
         ("HW_PROJECT_NAME", "cn-north-4", "cn-north-4_dev"),
-        ("HW_CLOUD", "myhuaweicloud.com", "otc.t-systems.com"),
     ],
 )
 def test_a_place_may_be_named_that_is_the_one_anyway(
@@ -96,13 +93,6 @@ def test_a_place_may_be_named_that_is_the_one_anyway(
 def test_a_project_that_is_named_by_its_id_goes_before_a_name(tmp_path: Path) -> None:
     """As it does with Terraform."""
     check({**TERRAFORM, "HW_PROJECT_NAME": "cn-north-4_dev"}, tmp_path, project_id="77")
-
-
-def test_a_cloud_agrees_with_the_address_that_was_named(tmp_path: Path) -> None:
-    """Its part behind the region; this machine is of no cloud."""
-    otc = "https://vpcep.eu-de.otc.t-systems.com".replace("eu-de", "cn-north-4")
-    check({**TERRAFORM, "HW_CLOUD": "otc.t-systems.com"}, tmp_path, api=otc)
-    check({**TERRAFORM, "HW_CLOUD": "otc.t-systems.com"}, tmp_path, api="http://127.0.0.1:8080")
 
 
 def test_the_account_of_a_user_has_to_be_named_by_its_name(tmp_path: Path) -> None:
