@@ -14,7 +14,8 @@ from bulk.errors import LedgerDamaged, UsageError
 from bulk.ledger.chain import Chain
 from bulk.ledger.file import records, steps
 from bulk.ledger.progress import Progress
-from bulk.ledger.proof import Audit, Breach, Promise, Proof
+from bulk.ledger.promises import Promise
+from bulk.ledger.proof import Audit, Breach, Proof
 from bulk.ledger.records import LINE_BYTES_MAX, Json
 from bulk.model import is_service_id, state_of
 from bulk.reports.history import story

@@ -46,7 +46,7 @@ def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forec
         rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
         workers=job.pace.concurrency or WORKERS_MAX,
         latency_s=_LATENCY_S,
-        **_window(job, now, pages_of(progress)),
+        **_window(job, now, progress.pages),
         is_auto=job.pace.rate is None,
         failures_max=failures_max(job.guards, footprint.changes),
         failures_share=str(job.guards.max_failures or ""),
@@ -67,11 +67,6 @@ def _unfit(estimate: Estimate) -> str:
         f"the run takes about {about(estimate.duration_s)}, its window lets it send for {duration(open_s)}, "
         "and it must fit (must_fit); name fewer services with --limit, or a longer window"
     )
-
-
-def pages_of(progress: Progress) -> int:
-    """Return how many pages the lists of all targets of a plan have; those that are not known count one."""
-    return sum((progress.planned or {}).get("pages", ())) or len(progress.run["targets"])
 
 
 def _window(job: Job, local_time: Callable[[], datetime], pages: int) -> dict[str, Any]:

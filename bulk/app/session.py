@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import UTC
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -15,19 +16,21 @@ from typing import Protocol
 from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment
-from bulk.app.forecast import WORKERS_MAX, forecast, pages_of
+from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.opening import Waiting, hours_of, shift_for
 from bulk.app.overruling import stops_after, user
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
-from bulk.app.wave_plans import planned_waves, wave_plan
+from bulk.app.wave_plans import planned_waves
 from bulk.errors import BulkError, CredentialsError, ExitCode, LedgerFailed, Refused
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Decision, End, Note, PaceRecord, Session, target_of
+from bulk.ledger.records import Decision, End, Json, Note, PaceRecord, Session, target_of
+from bulk.ledger.run_waves import wave_plan
+from bulk.ledger.stated_opening import opening_json
 from bulk.ledger.stops import BrakeReason, exit_code
 from bulk.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
 from bulk.pacing import Pacing, believed, reason
@@ -166,12 +169,13 @@ async def work_on(
     progress, ended = ledger.progress, partial(_ended, ledger, job)
     if not await _is_agreed(ledger, job, start, environment, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
-    shift = shift_for(job, environment, waits=start.waits, pages=pages_of(progress))
+    shift = shift_for(job, environment, waits=start.waits, pages=progress.pages)
     clients, brake = await _clients(progress, connections), Brake()
     waiting = Waiting(shift, ledger, brake, environment) if start.waits and shift else None
     if waiting and not start.is_first:  # of a new plan every key has just listed its services
         await _must_be_accepted(clients, environment)
-    await _begin(ledger, job, start)
+    opening = opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None
+    await _begin(ledger, job, start, opening)
     context = RunContext(
         ledger=ledger,
         clients=clients,
@@ -210,7 +214,7 @@ async def _is_agreed(
         raise Refused("; ".join(ahead.findings), hint="nothing was sent")
     changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
     if changes:
-        shift_for(job, environment, waits=start.waits, pages=pages_of(progress))
+        shift_for(job, environment, waits=start.waits, pages=progress.pages)
     await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     return not changes or operator.confirms(question(plan, changes))
 
@@ -222,14 +226,14 @@ async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: E
             raise CredentialsError(f"{refusal}; nothing was sent", hint="check the credentials")
 
 
-async def _begin(ledger: LedgerFile, job: Job, start: Start) -> None:
+async def _begin(ledger: LedgerFile, job: Job, start: Start, opening: Json | None) -> None:
     """Write down that a session begins, and what was decided for it."""
     if start.on_yes:
         await start.on_yes()
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
         ledger.append(record)
-    await ledger.commit(_session(ledger, job, start.given))
+    await ledger.commit(_session(ledger, job, start.given, opening))
     if start.is_first:
         await ledger.publish()
 
@@ -291,13 +295,14 @@ async def _clients(progress: Progress, connections: Connections[Client]) -> dict
     }
 
 
-def _session(ledger: LedgerFile, job: Job, given: Iterable[str]) -> Session:
+def _session(ledger: LedgerFile, job: Job, given: Iterable[str], opening: Json | None) -> Session:
     return Session(
         host=socket.gethostname(),
         pid=os.getpid(),
         user=user(),
         settings=settings_json(job),
         flags=sorted(given),
+        opening=opening,
         digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
     )

@@ -1,45 +1,10 @@
-"""The waves of a plan under the guards of a job: what a run keeps to, and what a person is shown of it."""
+"""The waves of a plan under the guards of a job, as a person is shown them."""
 
 from bulk.ledger.file import LedgerReader
-from bulk.ledger.progress import Progress
-from bulk.model import WAVES_MAX, Action, Target
-from bulk.plan.guards import waves_in_figures
-from bulk.plan.waves import Wave, WavePlan, assigned, listed_waves
-from bulk.reports.where import where_of
-from bulk.settings import Guards, WavesBy
-
-
-def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
-    """Return how the rows of a plan fall into waves; None where they do not.
-
-    Regions and accounts go in the order of the plan.
-    """
-    canary = (guards.canary,) if guards.canary else ()
-    waves = waves_in_figures(guards, progress.footprint.changes)
-    if guards.waves is None or not isinstance(waves, str):
-        sizes = (*canary, *(waves or ()))
-        shares = guards.waves.sizes if guards.waves else ()
-        names = (*("" for _ in canary), *(str(share) if share.is_percent else "" for share in shares))
-        return WavePlan(names=names, sizes=sizes) if sizes else None
-    if guards.names_waves:
-        numbered = (f"wave {number} of the job file" for number in range(1, WAVES_MAX + 1))
-        return WavePlan(names=("", *numbered) if canary else (), sizes=canary, is_named=True)
-    targets = progress.rows_by_target({Action.UPDATE})
-    groups = {target: _name(guards.waves.by, target, progress) for target in targets}
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups.values()), 1)}
-    return WavePlan(
-        names=(*("" for _ in canary), *numbers),
-        sizes=canary,
-        of_target={target: numbers[name] for target, name in groups.items()},
-    )
-
-
-def _name(by: WavesBy | None, target: Target, progress: Progress) -> str:
-    """Return what the wave of a target is called."""
-    if by is WavesBy.REGION:
-        return target.region
-    owner = where_of(progress).owners.get(target)
-    return ((owner.account or owner.key) if owner else "") or target.profile or "unknown"
+from bulk.ledger.run_waves import wave_plan
+from bulk.model import Action
+from bulk.plan.waves import Wave, WaveFacts, assigned, listed_waves
+from bulk.settings import Guards
 
 
 def planned_waves(guards: Guards, reader: LedgerReader) -> tuple[Wave, ...]:
@@ -54,7 +19,7 @@ def planned_waves(guards: Guards, reader: LedgerReader) -> tuple[Wave, ...]:
             (row for row in progress.order if progress.action(row) is Action.UPDATE),
             rows_max=max(progress.order, default=0),
             target=progress.target,
-            change=reader.change,
+            facts=lambda row: WaveFacts.of(reader.change(row)),
             is_tied=progress.footprint.parked > 0,
         ),
     )

@@ -205,6 +205,11 @@ is_target: Callable[[Json], bool] = _known["is_target"]
 _PLACE = _object("is_place", {**dict.fromkeys(Target._fields, _NAME), "host": _optional(_NAME)})
 _OWNER = _object("is_owner", dict.fromkeys(Owner._fields, _optional(_NAME)))
 _TAKEN_BACK = _object("is_taken_back", {"ledger": _PATH, "run_id": _NAME, "puts": _PUTS})
+_OPENING = _object(
+    "is_opening",
+    {**dict.fromkeys(("opens_at", "stops_at", "closes_at"), _or_null(_AT)), "zone": _NAME},
+    is_closed=True,
+)
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
 _LIMIT = _object(
     "is_limit",
@@ -316,6 +321,7 @@ RECORDS: Mapping[str, Checks] = {
         "user": _TEXT,
         "settings": _SETTINGS,
         "flags": _optional(_list_of("are_flags", _NAME, length_max=_ENTRIES_MAX)),
+        "opening": _optional(_or_null(_OPENING)),
         "digest": _optional(_NAME),
         "counts": _optional(_COUNTS),
     },

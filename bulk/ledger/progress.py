@@ -161,6 +161,11 @@ class Progress:
         return str(self.planned["digest"]) if self.planned else ""
 
     @property
+    def pages(self) -> int:
+        """Return how many pages the lists of all targets have; those that are not known count one."""
+        return sum((self.planned or {}).get("pages", ())) or len(self.run["targets"])
+
+    @property
     def planned_at(self) -> str:
         """Return when the plan was complete."""
         return str(self.planned["at"]) if self.planned else ""

@@ -7,40 +7,19 @@ break. Beside them stands what a fold passes over: who was sent, the numbers of 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 from bulk.errors import LedgerDamaged
 from bulk.ledger.decisions import decided
 from bulk.ledger.digest import Digest, PlanDigest, digest_for, planned_terms
 from bulk.ledger.folding import take_in
+from bulk.ledger.guard_proofs import GuardProofs, Ties
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import FORMAT, DecisionKind, Json, Purpose, change_of
+from bulk.ledger.promises import Promise
+from bulk.ledger.records import FORMAT, DecisionKind, Json, change_of
 from bulk.ledger.row_life import NOT_IN_FLIGHT, Stage
 from bulk.model import Action
 from bulk.plan.footprint import Footprint
 from bulk.text import counted
-
-
-class Promise(StrEnum):
-    """What a ledger has to prove; P1 to P5 and P11 are the promises (bulk/README.md, "The promises")."""
-
-    CHAIN = "chain"
-    """No line is missing, edited or out of order (P5)."""
-    PLAN = "plan"
-    """All changes were recorded before anything was sent, have the digest that is stated (P11), and nothing
-    else was sent (P1)."""
-    INTENT = "intent"
-    """Each PUT was recorded before it left (P1)."""
-    ALONE = "alone"
-    """No row had two PUTs in flight at once (P3)."""
-    NUMBER = "number"
-    """The PUTs of each row are numbered 1, 2, 3 …, and so are its answers and its outcome."""
-    OUTCOME = "outcome"
-    """Each row ends once, as its PUTs allow, and the outcomes sum to the rows (P3)."""
-    PAUSE = "pause"
-    """Nothing was sent between a person's pause and its end but for rows that a parked service waits for."""
-    SESSION = "session"
-    """All was done within a session, whose two ends state the right counts and digest (P2, P4)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +44,7 @@ class Proof:
 
 # Looked up once: an audit takes a million steps.
 _UNPLANNED, _UPDATE = Stage.UNPLANNED, Action.UPDATE.value
+_GUARDED = frozenset({"session", "attempt", "outcome", "note", "decision"})
 _MAY_END_AGAIN = frozenset({Stage.APPLIED, Stage.FAILED})
 
 
@@ -79,8 +59,8 @@ class Audit:
         self._digest: Digest = PlanDigest()
         self._is_update = bytearray()
         """At row - 1: 1 where the plan changes the service."""
-        self._needs: dict[int, list[int]] = {}
-        """The rows that a row waits for, of those that wait for any."""
+        self._ties = Ties(self.progress)
+        self._guards = GuardProofs(self.progress, self._ties)
         self._is_paused = False
         self._pauses = 0
         self._sessions_ended = 0
@@ -133,6 +113,7 @@ class Audit:
             Promise.PAUSE: f"{counted(self._pauses, 'pause')}, in which nothing else began"
             if self._pauses
             else "nobody paused the run",
+            **self._guards.facts(),
             Promise.SESSION: ": ".join(
                 filter(None, [counted(progress.begun, "session"), ", ".join(sessions)])
             )
@@ -150,7 +131,11 @@ class Audit:
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
         had_ended = self._stage_of(record) in _MAY_END_AGAIN
-        is_barred = self._is_paused and record["type"] == "intent" and not self._must_finish(record["row"])
+        is_barred = (
+            self._is_paused and record["type"] == "intent" and not self._ties.must_finish(record["row"])
+        )
+        if record["type"] == "intent":  # before it counts itself
+            yield from self._guards.intent(record)
         take_in(self.progress, record, offset)
         match record["type"]:
             case "run":
@@ -176,7 +161,9 @@ class Audit:
             case "end":
                 yield from self._end(record)
             case _:
-                return
+                pass
+        if record["type"] in _GUARDED:
+            yield from self._guards.other(record)
 
     def _remember(self, change: Json) -> None:
         row, action = change["row"], change["action"]
@@ -187,29 +174,13 @@ class Audit:
         if row > len(self._is_update):
             self._is_update.extend(bytes(row - len(self._is_update)))
         self._is_update[row - 1] = action == _UPDATE
-        if needs := [*planned.after, *planned.after_parked]:
-            self._needs[row] = needs
+        self._ties.add(planned)
 
     def _decision(self, record: Json) -> None:
         if record["what"] in {DecisionKind.PAUSE, DecisionKind.UNPAUSE}:
             begins = record["what"] == DecisionKind.PAUSE
             self._pauses += begins and not self._is_paused
             self._is_paused = begins
-
-    def _must_finish(self, row: int) -> bool:
-        """Return whether a service that is parked, or may be, waits for a row."""
-        progress = self.progress
-        waiting = [
-            each
-            for each, known in progress.open.items()
-            if known.parked or (known.purpose is Purpose.PARK and progress.stage(each) is Stage.IN_FLIGHT)
-        ]
-        found = set[int]()
-        while waiting:
-            if (needed := waiting.pop()) not in found:
-                found.add(needed)
-                waiting += self._needs.get(needed, ())
-        return row in found
 
     def _planned(self, record: Json) -> Iterator[tuple[Promise, str]]:
         if Counter(record["counts"]) != self._actions:

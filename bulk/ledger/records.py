@@ -23,6 +23,7 @@ from bulk.model import (
     Limit,
     ModifyBody,
     Outcome,
+    Owner,
     Repeated,
     Reply,
     RequestKind,
@@ -168,7 +169,8 @@ class Session:
     """A process began to work on the plan, whose digest it names, with these counts of outcomes.
 
     The format is that of the records from here on; the run may have begun in an earlier one. `flags` are the
-    settings that this session or an earlier one was given on the command line, or by a variable.
+    settings that this session or an earlier one was given on the command line, or by a variable. `opening` is
+    the opening of the window that it works in (`stated_opening.py`); null without one.
     """
 
     type: ClassVar[str] = "session"
@@ -178,6 +180,7 @@ class Session:
     user: str
     settings: Json
     flags: list[str] = field(default_factory=list)
+    opening: Json | None = None
     digest: str
     counts: dict[str, int]
 
@@ -476,6 +479,15 @@ def settings_of_run(run: Json) -> Json:
 def target_of(json: Json) -> Target:
     """Return a target from its JSON; members that a later version added are passed over."""
     return known_target(json["region"], json["project_id"], json["profile"])
+
+
+def owners_of(run: Json, planned: Json) -> dict[Target, Owner]:
+    """Return what is known of the owner of each target, by the first records of a ledger."""
+    targets = map(target_of, run.get("targets", ()))
+    return {
+        target: Owner(**{name: json.get(name, "") for name in Owner._fields})
+        for target, json in zip(targets, planned.get("owners", ()), strict=False)
+    }
 
 
 def target_json(target: Target) -> Json:

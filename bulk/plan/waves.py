@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import field
 from itertools import repeat
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from bulk.model import WAVES_MAX, Change, Target, value
 
@@ -43,6 +43,18 @@ class Wave(NamedTuple):
     forward: tuple[int, ...]
 
 
+class WaveFacts(NamedTuple):
+    """What the wave of a row depends on besides its target: what it waits for, and the wave that it names."""
+
+    needed: Collection[int]
+    named: int | None
+
+    @classmethod
+    def of(cls, change: Change) -> Self:
+        """Return the facts of a change."""
+        return cls((*change.after, *change.after_parked), change.update.wave)
+
+
 class Assigned(NamedTuple):
     """The number of the wave of each row, by row, 0 for those in none, and the rows that came forward."""
 
@@ -56,7 +68,7 @@ def assigned(
     *,
     rows_max: int,
     target: Callable[[int], Target],
-    change: Callable[[int], Change],
+    facts: Callable[[int], WaveFacts],
     is_tied: bool,
     begun: Collection[int] = (),
     passed: Collection[int] = (),
@@ -71,7 +83,7 @@ def assigned(
     ordered = tuple(rows) if is_tied else rows
     numbers = (number for number, size in enumerate(plan.sizes, 1) for _ in repeat(None, size))
     for row in ordered:
-        of[row] = next(numbers, 0) or len(plan.sizes) + _behind_sizes(plan, row, target, change)
+        of[row] = next(numbers, 0) or len(plan.sizes) + _behind_sizes(plan, row, target, facts)
     if begun:
         due = min({*of} - {0, *passed}, default=0)
         for row in begun:
@@ -79,26 +91,25 @@ def assigned(
     forward = set[int]()
     if is_tied:
         for row in ordered:
-            forward.update(_brought_forward(of, row, change))
+            forward.update(_brought_forward(of, row, facts))
     return Assigned(of, tuple(sorted(forward.difference(begun))))
 
 
 def _behind_sizes(
-    plan: WavePlan, row: int, target: Callable[[int], Target], change: Callable[[int], Change]
+    plan: WavePlan, row: int, target: Callable[[int], Target], facts: Callable[[int], WaveFacts]
 ) -> int:
     """Return the number, from 1, of the wave of a row behind those that go by size."""
     if plan.is_named:
-        return change(row).update.wave or WAVES_MAX + 1
+        return facts(row).named or WAVES_MAX + 1
     return plan.of_target[target(row)] if plan.of_target else 1
 
 
-def _brought_forward(of: "array[int]", row: int, change: Callable[[int], Change]) -> Iterable[int]:
+def _brought_forward(of: "array[int]", row: int, facts: Callable[[int], WaveFacts]) -> Iterable[int]:
     """Have what a row waits for go in no later wave; yield the rows that came forward."""
     waiting = [row]
     while waiting:
         row = waiting.pop()
-        needed = change(row)
-        for first in (*needed.after, *needed.after_parked):
+        for first in facts(row).needed:
             if of[first] > of[row]:
                 of[first] = of[row]
                 waiting.append(first)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import target_of
+from bulk.ledger.records import owners_of, target_of
 from bulk.model import Owner, Target
 from bulk.settings import SIMULATOR
 from bulk.text import counted, figure
@@ -97,14 +97,7 @@ def where_of(progress: Progress) -> Where:
     listed = progress.run.get("targets", ())
     targets = [target_of(json) for json in listed]
     hosts = {target: json.get("host", "") for target, json in zip(targets, listed, strict=True)}
-    owners = (progress.planned or {}).get("owners", ())
-    return Where(
-        hosts=hosts,
-        owners={
-            target: Owner(**{name: json.get(name, "") for name in Owner._fields})
-            for target, json in zip(targets, owners, strict=False)
-        },
-    )
+    return Where(hosts=hosts, owners=owners_of(progress.run, progress.planned or {}))
 
 
 def host_text(host: str) -> str:

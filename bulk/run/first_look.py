@@ -6,7 +6,7 @@ from bulk.ledger.progress import ACTION_NUMBERS
 from bulk.ledger.records import target_of
 from bulk.ledger.row_life import NOT_BEGUN
 from bulk.model import Action, LaneName, Outcome, Target
-from bulk.plan.waves import WavePlan, assigned
+from bulk.plan.waves import WaveFacts, WavePlan, assigned
 from bulk.run.course import Course
 from bulk.run.drift import Drift
 from bulk.run.looks import ListPage
@@ -93,7 +93,7 @@ class FirstLook:
             filter(self._is_sent, self._progress.order),
             rows_max=max(self._progress.order, default=0),
             target=self._board.target,
-            change=self._board.change,
+            facts=lambda row: WaveFacts.of(self._board.change(row)),
             is_tied=self._progress.footprint.parked > 0,
             begun=[row for row in self._board.works if self._may_end(row)],
             passed=self._gates.waves.passed,

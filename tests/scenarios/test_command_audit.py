@@ -1,16 +1,21 @@
 """`bulk audit` and `bulk why`: what a ledger proves, and what befell one service."""
 
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import orjson
 import pytest
 
 from bulk.errors import ExitCode
+from bulk.ledger.chain import GENESIS, seal
+from bulk.ledger.file import records
 from tests.scenarios.stage import Json, Stage, wide
 from tests.simulator_caller import line, mapping, service_id
 
-PROMISES = ["chain", "plan", "intent", "alone", "number", "outcome", "pause", "session"]
+PROMISES = ["chain", "plan", "intent", "alone", "number", "outcome", "pause"]
+PROMISES += ["stop", "budget", "wave", "window", "session"]
 THROTTLE = {"kind": "throttle_429", "method": "PUT", "nth": 1}
 FAULTS = {
     "faults": {
@@ -42,6 +47,45 @@ def test_a_true_ledger_proves_every_promise(stage: Stage) -> None:
     assert (told["sound"], told["breach"], told["torn_bytes"]) == (True, None, 0)
     assert [proof["promise"] for proof in told["proofs"]] == PROMISES
     assert ledger.read_bytes() == content
+
+
+def forged(stage: Stage, edit: Callable[[Json], Json]) -> str:
+    """Write the latest ledger anew with records that a forger edited, who makes the sums right again."""
+    lines, previous = list[bytes](), GENESIS
+    for _, record in records(stage.ledger):
+        whole = {name: value for name, value in edit(record).items() if name != "sum"}
+        line, previous = seal(whole, previous=previous)
+        lines.append(line)
+    return stage.file("forged.ledger.jsonl", b"".join(lines).decode())
+
+
+def test_a_forged_ledger_shows_which_guard_was_passed(stage: Stage) -> None:
+    """What the run did is proved; another time, another order, another limit are found, with their line."""
+    now = datetime.now(UTC)
+    window = f"{now - timedelta(hours=1):%Y-%m-%dT%H:%MZ}..{now + timedelta(hours=5):%Y-%m-%dT%H:%MZ}"
+    job = stage.job(wide(range(1, 5)), waves="1", max_failures=1, window=window, spare="1m")
+    assert stage.apply(job).code == ExitCode.OK
+    proved = stage.bulk("audit", job).out
+    assert "+ budget: no PUT left while more than 1 had failed or might have\n" in proved
+    assert "+ wave: 1 ruling that let the next wave go; no row of it was sent before\n" in proved
+    assert "+ window: no PUT left outside the openings of the window\n" in proved
+
+    def late(record: Json) -> Json:
+        return record | {"at": "2030-01-01T00:00:00.000Z"} if record["type"] == "intent" else record
+
+    def unruled(record: Json) -> Json:
+        return record | {"ruling": "unsure"} if record["type"] == "decision" else record
+
+    def wider(record: Json) -> Json:
+        opening = {"opens_at": "2020-01-01T00:00:00.000Z"}
+        return record | {"opening": record["opening"] | opening} if record["type"] == "session" else record
+
+    for edit, found in (
+        (late, r"! window is broken: line \d+ shows that row 1 was sent by line \d+ at 2030-.*, outside its"),
+        (unruled, r"! wave is broken: line \d+ sends row 2 of wave 2 before wave 1 has passed"),
+        (wider, r"! window is broken: line \d+ states an opening that the window .* does not have"),
+    ):
+        assert re.match(found, stage.bulk("audit", forged(stage, edit)).out)
 
 
 def test_a_ledger_that_lost_a_line_is_told_by_promise_and_line(stage: Stage) -> None:

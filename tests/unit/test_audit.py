@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from bulk.ledger.proof import Audit, Breach, Promise
+from bulk.ledger.promises import Promise
+from bulk.ledger.proof import Audit, Breach
 from bulk.ledger.records import (
     Attempt,
     AttemptResult,
@@ -105,6 +106,10 @@ def test_a_true_story_proves_every_promise_with_its_figures() -> None:
         Promise.NUMBER: "the PUTs of each row are numbered 1, 2, 3 …, and so are answers and outcomes",
         Promise.OUTCOME: "the outcomes add up to 3 rows: 1 already right, 1 failed, 1 in conflict",
         Promise.PAUSE: "nobody paused the run",
+        Promise.STOP: "nothing stopped the run for good",
+        Promise.BUDGET: "the run has no limit of failures",
+        Promise.WAVE: "the run has no waves",
+        Promise.WINDOW: "the run has no window",
         Promise.SESSION: (
             "2 sessions: 1 ended with the right counts, 1 without an end (died, or still at work)"
         ),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bulk.model import WAVES_MAX, Change
-from bulk.plan.waves import Assigned, WavePlan, assigned, listed_waves
+from bulk.plan.waves import Assigned, WaveFacts, WavePlan, assigned, listed_waves
 from bulk.settings import Job, read_settings
 from tests.values import PROJECT, change, ring
 
@@ -20,7 +20,7 @@ def waves_of(plan: WavePlan, changes: list[Change], **known: list[int]) -> Assig
         by_row,
         rows_max=max(by_row),
         target=lambda row: by_row[row].target,
-        change=by_row.__getitem__,
+        facts=lambda row: WaveFacts.of(by_row[row]),
         is_tied=any(one.parking for one in changes),
         **known,
     )

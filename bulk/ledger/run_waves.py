@@ -1,0 +1,41 @@
+"""The waves of a run, by its plan and the guards of a job: by size, by target, or as rows name them."""
+
+from bulk.ledger.progress import Progress
+from bulk.ledger.records import owners_of
+from bulk.model import WAVES_MAX, Action, Target
+from bulk.plan.guards import waves_in_figures
+from bulk.plan.waves import WavePlan
+from bulk.settings import Guards, WavesBy
+
+
+def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
+    """Return how the rows of a plan fall into waves; None where they do not.
+
+    Regions and accounts go in the order of the plan.
+    """
+    canary = (guards.canary,) if guards.canary else ()
+    waves = waves_in_figures(guards, progress.footprint.changes)
+    if guards.waves is None or not isinstance(waves, str):
+        sizes = (*canary, *(waves or ()))
+        shares = guards.waves.sizes if guards.waves else ()
+        names = (*("" for _ in canary), *(str(share) if share.is_percent else "" for share in shares))
+        return WavePlan(names=names, sizes=sizes) if sizes else None
+    if guards.names_waves:
+        numbered = (f"wave {number} of the job file" for number in range(1, WAVES_MAX + 1))
+        return WavePlan(names=("", *numbered) if canary else (), sizes=canary, is_named=True)
+    targets = progress.rows_by_target({Action.UPDATE})
+    groups = {target: _name(guards.waves.by, target, progress) for target in targets}
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(groups.values()), 1)}
+    return WavePlan(
+        names=(*("" for _ in canary), *numbers),
+        sizes=canary,
+        of_target={target: numbers[name] for target, name in groups.items()},
+    )
+
+
+def _name(by: WavesBy | None, target: Target, progress: Progress) -> str:
+    """Return what the wave of a target is called."""
+    if by is WavesBy.REGION:
+        return target.region
+    owner = owners_of(progress.run, progress.planned or {}).get(target)
+    return ((owner.account or owner.key) if owner else "") or target.profile or "unknown"
