@@ -2,6 +2,7 @@
 
     BulkError
     +-- UsageError            2  the command line asks for something that cannot be
+    |   +-- NoRun                a job that has no run yet was named as a run
     +-- JobInvalid            3  the job file or job.toml has issues; nothing was sent
     +-- CannotRun             1  credentials, network, I/O
     |   +-- CredentialsError     no usable credentials, or the cloud does not accept them
@@ -58,6 +59,10 @@ class UsageError(BulkError):
     """The command line asks for something that cannot be."""
 
     exit_code = ExitCode.USAGE
+
+
+class NoRun(UsageError):
+    """A job that has no run yet was named as a run."""
 
 
 class JobInvalid(BulkError):

@@ -15,6 +15,7 @@ from bulk.ledger.records import (
     DecidedBy,
     Decision,
     End,
+    Held,
     Intent,
     Note,
     OutcomeRecord,
@@ -247,7 +248,22 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         observed=st.none() | states,
         unconfirmed=st.lists(texts, max_size=2).map(tuple),
     ),
-    Note: st.builds(Note, about=texts, message=texts, row=st.none() | rows),
+    Note: st.builds(
+        Note,
+        about=texts,
+        message=texts,
+        row=st.none() | rows,
+        held=st.none()
+        | st.builds(
+            Held,
+            hold=st.sampled_from(Hold),
+            who=texts,
+            since=st.just("2026-01-15T08:30:00.123Z"),
+            until=st.sampled_from(["", "2026-01-15T08:31:00.123Z"]),
+            detail=texts,
+            is_over=st.booleans(),
+        ),
+    ),
     PaceRecord: st.builds(
         PaceRecord,
         lane=st.builds(LaneName, host=texts, region=texts, account=texts),

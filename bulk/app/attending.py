@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
+from bulk.ledger.chain import timestamp
 from bulk.ledger.command_file import CommandReader, beside
 from bulk.ledger.commands import ANSWERS_MAX, Command, answer
 from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.file import LedgerFile
-from bulk.ledger.records import Note, record_json
+from bulk.ledger.members import NAME_CHARS_MAX
+from bulk.ledger.records import Held, Note, record_json
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
-from bulk.pacing.describe import wait_text
+from bulk.pacing.describe import detail_text, wait_text
 from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.pump import Pump
@@ -24,10 +26,11 @@ PAUSE_S_MAX = 12 * 3600.0
 
 
 @dataclass(slots=True)
-class _Held:
+class _Holding:
     """Something that is waited for since then (monotonic s), and when that was noted last."""
 
     words: str
+    wait: Wait
     since: float
     noted_at: float = -inf
 
@@ -35,8 +38,10 @@ class _Held:
 class Holds:
     """What a run waits for, as notes: after `HOLD_S`, every `AGAIN_S`, and once it is over."""
 
-    def __init__(self) -> None:
-        self._held: dict[tuple[str, Hold, int | None], _Held] = {}
+    def __init__(self, wall: Callable[[], float]) -> None:
+        """Take the wall clock: seconds since 1970-01-01 UTC."""
+        self._wall = wall
+        self._held: dict[tuple[str, Hold, int | None], _Holding] = {}
 
     def notes(self, waits: Iterator[tuple[str, Wait]], now: float) -> Iterator[Note]:
         """Yield what is to be written down of what is waited for now."""
@@ -44,17 +49,27 @@ class Holds:
         for key in self._held.keys() - present.keys():
             held = self._held.pop(key)
             if held.noted_at > -inf:
-                yield _note(f"no longer: {held.words} (it took {duration(now - held.since)})")
+                words = f"no longer: {held.words} (it took {duration(now - held.since)})"
+                yield self._note(words, key[0], held, now, is_over=True)
         for (who, hold, row), wait in present.items():
             words = f"{who} wait for {wait_text(wait)}"
-            held = self._held.setdefault((who, hold, row), _Held(words, now))
+            held = self._held.setdefault((who, hold, row), _Holding(words, wait, now))
+            held.wait = wait
             if now - held.since >= HOLD_S and now - held.noted_at >= AGAIN_S:
                 held.noted_at = now
-                yield _note(f"{words}, for {duration(now - held.since)}")
+                yield self._note(f"{words}, for {duration(now - held.since)}", who, held, now)
 
-
-def _note(words: str) -> Note:
-    return Note(about="hold", message=words)
+    def _note(self, words: str, who: str, held: _Holding, now: float, *, is_over: bool = False) -> Note:
+        wait, wall = held.wait, self._wall()
+        noted = Held(
+            hold=wait.hold,
+            who=who,
+            since=timestamp(wall - (now - held.since)),
+            until=timestamp(wall + wait.left_s) if wait.left_s else "",
+            detail=detail_text(wait)[:NAME_CHARS_MAX],
+            is_over=is_over,
+        )
+        return Note(about="hold", message=words, row=wait.row, held=noted)
 
 
 class Attendant:
@@ -67,11 +82,12 @@ class Attendant:
         brake: Brake,
         *,
         now: Callable[[], float],
+        wall: Callable[[], float],
         waits: Callable[[], Iterator[tuple[str, Wait]]],
         own_per_s: float,
         has_window: bool,
     ) -> None:
-        """Take the run, the monotonic clock, what waits, and the job's own rate (infinity: to be found)."""
+        """Take the run, both clocks, what waits, and the job's own rate (infinity: to be found)."""
         self._run = run
         self._ledger = ledger
         self._brake = brake
@@ -84,7 +100,7 @@ class Attendant:
         """Decisions that commands may be about, of this session also those that are not on disk yet."""
         self._session = ledger.progress.begun
         self._noted = {note.get("message") for note in ledger.progress.notes}
-        self._holds = Holds()
+        self._holds = Holds(wall)
         self._next_at = -inf
         self._paused_since = inf
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bulk.app.jobs import endpoint_named, runs_of
 from bulk.app.sources import JobRuns
-from bulk.errors import JobInvalid, LedgerDamaged, UsageError
+from bulk.errors import JobInvalid, LedgerDamaged, NoRun, UsageError
 from bulk.jobfile.files import LEDGER_SUFFIX, RUNS, is_job_file
 from bulk.ledger.chain import timestamp
 from bulk.ledger.decisions import decided
@@ -92,7 +92,7 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
         paths = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
         ledgers, found = _latest_first(chain.from_iterable(paths), now), FoundRuns()
     if not ledgers:
-        raise UsageError(
+        raise (NoRun if argument else UsageError)(
             f"found no run of {argument or 'any job below this folder'}",
             hint="begin one with `bulk apply`; "
             "one that was recorded elsewhere, with --ledger or --out, is named by its file",

@@ -5,22 +5,27 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 from bulk.app.finding import rollback_of
-from bulk.errors import LedgerDamaged
+from bulk.app.jobs import job_of_ledger
+from bulk.app.wave_plans import wave_standings
+from bulk.errors import JobInvalid, LedgerDamaged, UsageError
 from bulk.ledger.file import LedgerReader, fold, is_live, records, state
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, Left, target_of
 from bulk.model import Action, Outcome, ServiceState
 from bulk.plan import Estimate
-from bulk.plan.waves import Wave
+from bulk.plan.waves import Wave, WaveStanding
 from bulk.reports.overview import Overview
 from bulk.reports.report import Report, Row, Rows, row_of
+from bulk.reports.run_status import RunStatus, run_status
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Mappings
+from bulk.settings import Job
 from bulk.vpcep.codes import advice_for
 
 
@@ -63,6 +68,27 @@ def status(path: Path) -> RunState:
     progress, by_summary = state(path, every_byte=False)
     rollback = rollback_of(path, progress)
     return RunState(progress=progress, alive=is_live(path), by_summary=by_summary, rolled_back_by=rollback)
+
+
+def run_status_of(path: Path, found: RunState, now: datetime) -> RunStatus:
+    """Return where the run of a ledger stands at a moment, which has the zone of this machine."""
+    progress, job = found.progress, _job_in_force(found.progress)
+    waves: tuple[WaveStanding, ...] = ()
+    if job and (job.guards.waves or job.guards.canary):
+        with reader_of(path, progress) as reader:
+            waves = wave_standings(job.guards, reader)
+    by = str(found.rolled_back_by or "")
+    return run_status(progress, job, now=now, alive=found.alive, waves=waves, rolled_back_by=by)
+
+
+def _job_in_force(progress: Progress) -> Job | None:
+    """Return the settings in force for a run; None where this version cannot read them."""
+    if not progress.planned:
+        return None
+    try:
+        return job_of_ledger(progress, {})[0]
+    except (JobInvalid, UsageError):
+        return None
 
 
 def report(

@@ -9,7 +9,7 @@ from bulk.app.environment import Environment
 from bulk.errors import UsageError, WindowClosed
 from bulk.ledger.chain import timestamp
 from bulk.ledger.file import LedgerFile
-from bulk.ledger.records import Note
+from bulk.ledger.records import Held, Note
 from bulk.model import Hold, Wait
 from bulk.plan.openings import Shift, next_shift
 from bulk.reports.words import duration
@@ -95,11 +95,13 @@ class Waiting:
         """Return at the opening, or as soon as the run is to stop; nothing is sent meanwhile."""
         clock, stopped = self._environment.clock, asyncio.Event()
         self._brake.on_pull(stopped.set)
-        noted_at = -inf
+        noted_at, since = -inf, timestamp(clock.now())
         while not self._brake and self.left_s > 0:
             if clock.monotonic() - noted_at >= _SLICE_S:
                 noted_at = clock.monotonic()
-                await self._ledger.commit(Note(about="window", message=self.text()))
+                until = timestamp(self._shift.opening.opens_at)
+                held = Held(hold=Hold.WINDOW, who="rows", since=since, until=until)
+                await self._ledger.commit(Note(about="window", message=self.text(), held=held))
             await clock.sleep(min(self.left_s, _SLICE_S), wake=stopped)
 
 

@@ -175,7 +175,7 @@ async def work_on(
     if waiting and not start.is_first:  # of a new plan every key has just listed its services
         await _must_be_accepted(clients, environment)
     opening = opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None
-    await _begin(ledger, job, start, opening)
+    await _begin(ledger, job, start, clients, opening)
     context = RunContext(
         ledger=ledger,
         clients=clients,
@@ -226,14 +226,20 @@ async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: E
             raise CredentialsError(f"{refusal}; nothing was sent", hint="check the credentials")
 
 
-async def _begin(ledger: LedgerFile, job: Job, start: Start, opening: Json | None) -> None:
+async def _begin(
+    ledger: LedgerFile,
+    job: Job,
+    start: Start,
+    clients: Mapping[Target, LaneClient],
+    opening: Json | None,
+) -> None:
     """Write down that a session begins, and what was decided for it."""
     if start.on_yes:
         await start.on_yes()
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
         ledger.append(record)
-    await ledger.commit(_session(ledger, job, start.given, opening))
+    await ledger.commit(_session(ledger, job, start.given, clients, opening))
     if start.is_first:
         await ledger.publish()
 
@@ -295,7 +301,13 @@ async def _clients(progress: Progress, connections: Connections[Client]) -> dict
     }
 
 
-def _session(ledger: LedgerFile, job: Job, given: Iterable[str], opening: Json | None) -> Session:
+def _session(
+    ledger: LedgerFile,
+    job: Job,
+    given: Iterable[str],
+    clients: Mapping[Target, LaneClient],
+    opening: Json | None,
+) -> Session:
     return Session(
         host=socket.gethostname(),
         pid=os.getpid(),
@@ -305,6 +317,7 @@ def _session(ledger: LedgerFile, job: Job, given: Iterable[str], opening: Json |
         opening=opening,
         digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
+        lanes=[client.lane._asdict() for client in clients.values()],
     )
 
 
@@ -336,6 +349,7 @@ async def _run_watched(
             ledger,
             brake,
             now=watched.now,
+            wall=environment.clock.now,
             waits=watched.waits,
             own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
             has_window=job.when.calendar is not None,

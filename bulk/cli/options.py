@@ -363,6 +363,15 @@ Each = Annotated[
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")
 ]
+Check = Annotated[
+    bool,
+    flag(
+        "--check",
+        group=Group.OUTPUT,
+        help="Exit with what the state of the run means, as a scheduler asks it: 8 while it is at work, 5 "
+        "where the same `bulk apply` goes on or begins, else as the run ended.",
+    ),
+]
 Bom = Annotated[
     bool,
     flag("--bom", group=Group.OUTPUT, help="Begin a CSV with a byte order mark, by which Excel knows UTF-8."),

@@ -5,7 +5,7 @@ A record that may not stand where it does raises LedgerDamaged with its line.
 
 from bulk.errors import LedgerDamaged
 from bulk.ledger.members import check_format, is_target
-from bulk.ledger.progress import ACTION_NUMBERS, NO_ACTION, Progress, hash_of
+from bulk.ledger.progress import ACTION_NUMBERS, NO_ACTION, Progress, hash_of, pace_key
 from bulk.ledger.records import AttemptResult, Json, Purpose, target_of
 from bulk.ledger.row_life import (
     MAY_FOLLOW,
@@ -15,7 +15,7 @@ from bulk.ledger.row_life import (
     after_attempt,
     after_intent,
 )
-from bulk.model import ROWS_MAX, TARGETS_MAX
+from bulk.model import ROWS_MAX, TARGETS_MAX, RequestKind
 
 CODES_MAX = 1000
 """Error codes counted one by one."""
@@ -27,6 +27,7 @@ NOTES_MAX = 1000
 """Notes kept in memory; all stay in the file."""
 _AFTER_PLANNED = {"session", "intent", "attempt", "outcome", "end"}
 _AWAITED_MAX = 100_000
+_PACES_MAX = len(RequestKind) * TARGETS_MAX
 _SPARE_ROWS = 4096
 
 # Plain numbers, looked up once: a million lines take these steps, and an enum takes longer than the step.
@@ -209,10 +210,11 @@ def _session(progress: Progress, record: Json, _: int) -> None:
     sessions = progress.sessions
     if sessions:
         ticket = {"ticket": progress.ticket}  # of the other settings those of the last session are in force
-        sessions[-1] = {**sessions[-1], "settings": ticket, "flags": []}
+        sessions[-1] = {**sessions[-1], "settings": ticket, "flags": [], "lanes": []}
     else:
         progress.first_settings = record["settings"]
     progress.begun += 1
+    progress.paces.clear()
     sessions.append(record)
     del sessions[:-SESSIONS_MAX]
 
@@ -220,6 +222,13 @@ def _session(progress: Progress, record: Json, _: int) -> None:
 def _note(progress: Progress, record: Json, _: int) -> None:
     progress.notes.append(record)
     del progress.notes[:-NOTES_MAX]
+
+
+def _pace(progress: Progress, record: Json, offset: int) -> None:
+    key = pace_key(record["lane"], record["kind"])
+    if key in progress.paces or len(progress.paces) < _PACES_MAX:
+        progress.paces[key] = record
+    _note(progress, record, offset)
 
 
 def _decision(progress: Progress, record: Json, _: int) -> None:
@@ -242,7 +251,7 @@ _STEPS = {
     "attempt": _attempt,
     "outcome": _outcome,
     "note": _note,
-    "pace": _note,
+    "pace": _pace,
     "decision": _decision,
     "end": _end,
 }

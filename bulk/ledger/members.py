@@ -76,6 +76,10 @@ def _or_null(check: MemberCheck) -> MemberCheck:
     return MemberCheck(f"(v is None or {check.test})", f"{check.words} or null")
 
 
+def _or_empty(check: MemberCheck) -> MemberCheck:
+    return MemberCheck(f"(v == '' or {check.test})", f"{check.words} or empty")
+
+
 def _int(low: int, high: int) -> MemberCheck:
     return MemberCheck(
         f"(type(v) is int and {low} <= v <= {high})", f"a whole number from {low:,} to {high:,}"
@@ -211,6 +215,17 @@ _OPENING = _object(
     is_closed=True,
 )
 _LANE = _object("is_lane", dict.fromkeys(LaneName._fields, _NAME))
+_HELD = _object(
+    "is_held",
+    {
+        "hold": _one_of(Hold),
+        "who": _NAME,
+        "since": _AT,
+        "until": _optional(_or_empty(_AT)),
+        "detail": _optional(_NAME),
+        "is_over": _optional(_BOOL),
+    },
+)
 _LIMIT = _object(
     "is_limit",
     {"requests": _int(0, COUNT_MAX), "window_s": _number(1e-9, _NUMBER_MAX), "policy": _NAME},
@@ -324,6 +339,7 @@ RECORDS: Mapping[str, Checks] = {
         "opening": _optional(_or_null(_OPENING)),
         "digest": _optional(_NAME),
         "counts": _optional(_COUNTS),
+        "lanes": _optional(_list_of("are_lanes", _LANE, length_max=TARGETS_MAX)),
     },
     "intent": {"row": _INT, "attempt": _PUTS, "purpose": _optional(_one_of(Purpose))},
     "attempt": {
@@ -342,7 +358,12 @@ RECORDS: Mapping[str, Checks] = {
         "observed": _optional(_STATE),
         **_REPLY,
     },
-    "note": {"about": _TEXT, "message": _TEXT, "row": _optional(_or_null(_ROW))},
+    "note": {
+        "about": _TEXT,
+        "message": _TEXT,
+        "row": _optional(_or_null(_ROW)),
+        "held": _optional(_HELD),
+    },
     "pace": {
         "lane": _LANE,
         "kind": _one_of(RequestKind),

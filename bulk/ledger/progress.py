@@ -14,7 +14,7 @@ from bulk.ledger.chain import moment_s
 from bulk.ledger.records import Json
 from bulk.ledger.row_life import OUTCOME_OF, OpenRow, Stage
 from bulk.ledger.stops import BrakeReason
-from bulk.model import Action, Outcome, Target
+from bulk.model import Action, LaneName, Outcome, Target
 from bulk.plan.footprint import Footprint, footprint_of
 
 _STAGES = tuple(Stage)
@@ -36,6 +36,11 @@ def hash_of(service_id: str) -> int:
     return hash(int.from_bytes(service_id.encode()))  # Python's own reduction of whole numbers
 
 
+def pace_key(lane: Json, kind: str) -> str:
+    """Return the key of a lane and a kind of request in `paces`."""
+    return "\n".join((kind, *(lane[name] for name in LaneName._fields)))
+
+
 @dataclass(slots=True)
 class Progress:
     """What the records so far add up to; about 37 bytes a row."""
@@ -52,6 +57,8 @@ class Progress:
     """The last of the ends."""
     notes: list[Json] = field(default_factory=list)
     """The last of the notes and changes of pace."""
+    paces: dict[str, Json] = field(default_factory=dict)
+    """The last `pace` of this session for each lane and kind of request, by `pace_key`."""
     decisions: list[Json] = field(default_factory=list)
     last_at: str = ""
     earlier_s: float = 0.0
@@ -163,7 +170,7 @@ class Progress:
     @property
     def pages(self) -> int:
         """Return how many pages the lists of all targets have; those that are not known count one."""
-        return sum((self.planned or {}).get("pages", ())) or len(self.run["targets"])
+        return sum((self.planned or {}).get("pages", ())) or len(self.run.get("targets", ()))
 
     @property
     def planned_at(self) -> str:

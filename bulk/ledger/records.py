@@ -170,7 +170,8 @@ class Session:
 
     The format is that of the records from here on; the run may have begun in an earlier one. `flags` are the
     settings that this session or an earlier one was given on the command line, or by a variable. `opening` is
-    the opening of the window that it works in (`stated_opening.py`); null without one.
+    the opening of the window that it works in (`stated_opening.py`); null without one. `lanes` has that of
+    each target of the plan.
     """
 
     type: ClassVar[str] = "session"
@@ -183,6 +184,7 @@ class Session:
     opening: Json | None = None
     digest: str
     counts: dict[str, int]
+    lanes: list[Json] = field(default_factory=list)
 
 
 @value
@@ -234,13 +236,27 @@ class OutcomeRecord:
 
 
 @value
+class Held:
+    """What is waited for, since when and, as far as known, until when (UTC)."""
+
+    hold: Hold
+    who: str
+    """What waits: `rows`, `reads` or `writes`."""
+    since: str
+    until: str = ""
+    detail: str = ""
+    is_over: bool = False
+
+
+@value
 class Note:
-    """A word for whoever reads the ledger, such as a warning."""
+    """A word for whoever reads the ledger, such as a warning, or what is waited for."""
 
     type: ClassVar[str] = "note"
     about: str
     message: str
     row: int | None = None
+    held: Held | None = None
 
 
 @value
@@ -600,6 +616,9 @@ def record_json(record: Record) -> Json:
             json = {member.name: getattr(record, member.name) for member in fields(record)}
             limit = asdict(record.limit) if record.limit else None
             return {**json, "lane": record.lane._asdict(), "limit": limit}
+        case Note():
+            json = {"about": record.about, "message": record.message, "row": record.row}
+            return {**json, "held": asdict(record.held)} if record.held else json
         case Decision():
             json = {each.name: getattr(record, each.name) for each in fields(record)}
             json["effects"] = {each.field: value_json(each.value) for each in record.effects}

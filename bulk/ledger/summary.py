@@ -40,6 +40,7 @@ def snapshot(progress: Progress) -> Progress:
         sessions=progress.sessions[:],
         ends=progress.ends[:],
         notes=progress.notes[:],
+        paces=progress.paces.copy(),
         decisions=progress.decisions[:],
         accepting=progress.accepting.copy(),
         open=progress.open.copy(),
@@ -84,6 +85,7 @@ def unpacked(json: Json, arrays: Mapping[str, memoryview]) -> Progress:
     progress.run, progress.planned = checked(json["run"]), checked(json["planned"])
     for name in ("sessions", "ends", "notes", "decisions"):
         setattr(progress, name, list(map(checked, json[name])))
+    progress.paces = {_text(key): checked(pace) for key, pace in json["paces"].items()}
     progress.targets = [Target(*map(_text, names)) for names in json["targets"]]
     progress.accepting = set(map(int, json["accepting"]))
     progress.open = dict(map(_open_row, json["open"]))

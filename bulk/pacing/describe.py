@@ -29,14 +29,18 @@ def reason(state: Pacing, now: float) -> Wait:
 
 def wait_text(wait: Wait) -> str:
     """Return `the server's push-back: limit 60 per minute (user), 12 s left`: what is known of a wait."""
+    details = ", ".join(filter(None, (detail_text(wait), f"{wait.left_s:.0f} s left" if wait.left_s else "")))
+    return f"{wait.hold.words}: {details}" if details else wait.hold.words
+
+
+def detail_text(wait: Wait) -> str:
+    """Return `row 3, limit 60 per minute (user)`: what is known of a wait but its length."""
     known = (
         wait.detail,
         f"row {wait.row}" if wait.row else "",
         f"limit {limit_text(wait.limit)}" if wait.limit else "",
-        f"{wait.left_s:.0f} s left" if wait.left_s else "",
     )
-    details = ", ".join(filter(None, known))
-    return f"{wait.hold.words}: {details}" if details else wait.hold.words
+    return ", ".join(filter(None, known))
 
 
 def limit_text(limit: Limit) -> str:

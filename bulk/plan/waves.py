@@ -55,6 +55,15 @@ class WaveFacts(NamedTuple):
         return cls((*change.after, *change.after_parked), change.update.wave)
 
 
+class WaveStanding(NamedTuple):
+    """A wave of a run: number, name, how many rows it has, and how many of them have not ended."""
+
+    number: int
+    name: str
+    rows: int
+    left: int
+
+
 class Assigned(NamedTuple):
     """The number of the wave of each row, by row, 0 for those in none, and the rows that came forward."""
 

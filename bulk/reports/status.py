@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, tzinfo
-from enum import StrEnum
-from math import inf
 from typing import Any
 
-from bulk.ledger.decisions import Decided, StandingWord, decided
+from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Json
 from bulk.model import Outcome
 from bulk.reports.remarks import remark
 from bulk.reports.report import session_summaries
+from bulk.reports.run_status import State, state_of_run
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import (
@@ -26,20 +24,6 @@ from bulk.reports.words import (
 )
 from bulk.text import counted, figure, moment, printable
 
-
-class State(StrEnum):
-    """What has become of a ledger."""
-
-    INCOMPLETE = "incomplete"
-    """The plan was never finished; there is nothing to apply."""
-    PLANNED = "planned"
-    RUNNING = "running"
-    DIED = "died"
-    """A session began and neither ended nor runs."""
-    STOPPED = "stopped"
-    FINISHED = "finished"
-
-
 _STYLE = {
     State.INCOMPLETE: Style.BAD,
     State.PLANNED: Style.STRONG,
@@ -48,19 +32,6 @@ _STYLE = {
     State.STOPPED: Style.BAD,
     State.FINISHED: Style.GOOD,
 }
-
-
-def state_of_run(progress: Progress, *, alive: bool) -> State:
-    """Return the state of a run; `alive` means that a process holds the ledger's lock."""
-    if alive:
-        return State.RUNNING
-    if progress.planned is None:
-        return State.INCOMPLETE
-    if not progress.sessions:
-        return State.PLANNED
-    if progress.finished:
-        return State.FINISHED
-    return State.STOPPED if session_summaries(progress)[-1].ended_at else State.DIED
 
 
 def lines(
@@ -204,38 +175,3 @@ def _next(state: State, resume: str) -> Iterator[Line]:
             yield text("the plan is incomplete and cannot be applied; plan anew")
         case _:
             return
-
-
-def as_json(progress: Progress, *, alive: bool, rolled_back_by: str = "") -> Json:
-    """Return the status for machines."""
-    counts, known = progress.counts(), decided(progress.decisions)
-    return {
-        "state": state_of_run(progress, alive=alive),
-        "rolled_back_by": rolled_back_by or None,
-        "job": progress.run.get("job"),
-        "run_id": progress.run.get("run_id"),
-        "ticket": progress.ticket or None,
-        "digest": progress.digest or None,
-        "rows": progress.rows,
-        "ended": progress.ended,
-        "parked": progress.parked,
-        "outcomes": {outcome.value: rows for outcome, rows in counts.items()},
-        "puts_sent": progress.sent,
-        "refusals": progress.refusals,
-        "codes": dict(progress.codes),
-        "last_at": progress.last_at,
-        "stops": [
-            {"id": stop.id, "at": stop.at, "by": stop.by, "cause": stop.cause, "reason": stop.reason}
-            for stop in known.stops
-        ],
-        "pause": _word_json(known.pause),
-        "rate": _word_json(known.rate),
-    }
-
-
-def _word_json(word: StandingWord | None) -> Json | None:
-    """Return what a person has in force; of a rate with its figure."""
-    if word is None:
-        return None
-    rate = {} if word.rate_per_s == inf else {"rate_per_s": word.rate_per_s}
-    return {"by": word.by, "at": word.at, "reason": word.reason, **rate}

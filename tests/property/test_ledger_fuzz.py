@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,7 +186,7 @@ def shown(path: Path) -> None:
     """Ask for the status."""
     found = ledgers.status(path)
     read(status.lines(found.progress, alive=found.alive, ledger="L"))
-    status.as_json(found.progress, alive=found.alive)
+    ledgers.run_status_of(path, found, datetime(2026, 1, 15, 9, tzinfo=UTC)).json()
 
 
 def reported(form: str) -> Callable[[Path], None]:

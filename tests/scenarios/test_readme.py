@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,15 @@ from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS
 from bulk.ledger import records
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Outcome, Sigil
+from bulk.reports.run_status import (
+    BudgetStatus,
+    HoldStatus,
+    LaneStatus,
+    RunStatus,
+    State,
+    WaveStatus,
+    WindowStatus,
+)
 from bulk.settings import SETTINGS, Job, Setting, flag_of, read_job
 from bulk.vpcep import credentials, unhonoured
 from tests.scenarios.stage import Stage
@@ -289,6 +298,30 @@ def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> 
             if flag.startswith("--"):
                 variable = begins + flag[2:].replace("-", "_").upper()
                 assert parameter.envvar == (None if flag in CONSENT else variable), (verb, flag)
+
+
+def test_the_members_of_the_status_are_those_of_its_value() -> None:
+    """In the order in which they are written, and of each part of it every member is named."""
+    rows = table("Member")
+    told = [name for row in rows for name in coded(row[0])]
+    members = [each.name for each in fields(RunStatus)]
+    assert sorted(told) == sorted(["ledger", "by_summary", *members])
+    for name, part in {
+        "hold": HoldStatus,
+        "window": WindowStatus,
+        "budget": BudgetStatus,
+        "wave": WaveStatus,
+        "lanes": LaneStatus,
+    }.items():
+        [text] = [row[1] for row in rows if name in coded(row[0])]
+        head = {name} if name in {"hold", "window"} else set()
+        assert {each.name for each in fields(part)} - head == set(coded(text)) - head
+
+
+def test_each_state_of_a_run_has_its_row() -> None:
+    """With what `--check` exits with."""
+    told = [state for row in table("State") for state in coded(row[0])]
+    assert sorted(told) == sorted([*State, "none"])
 
 
 def test_the_order_of_credentials_is_that_of_the_code() -> None:

@@ -13,13 +13,15 @@ from bulk.ledger import command_file, commands, decisions
 from bulk.ledger.command_file import add
 from bulk.ledger.commands import ANSWERS_MAX, Command
 from bulk.ledger.file import fold
-from bulk.ledger.records import DecidedBy, Decision, DecisionKind
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Held
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
 from bulk.pacing import ceiling
 from tests.sessions import Session, prepared, rows
 
 PAUSE = Decision(by=DecidedBy.OPERATOR, what="pause", reason="", user="ann", host="h", id="a")
+WALL = 1_768_465_800.0
+"""2026-01-15 08:30 UTC."""
 BUDGET = ("rows", Wait(hold=Hold.BUDGET, detail="at most 2 in flight"))
 
 
@@ -30,7 +32,7 @@ def seconds(count: int) -> Iterator[float]:
 
 def test_a_hold_is_noted_after_5_s_then_every_30_s_and_when_it_is_over() -> None:
     """Whatever of it changes but for its kind and row."""
-    holds, noted = Holds(), []
+    holds, noted = Holds(lambda: WALL), []
     for now in seconds(70):
         noted += [(now, note.message) for note in holds.notes(iter([BUDGET]), now)]
     noted += [(70.0, note.message) for note in holds.notes(iter([]), 70.0)]
@@ -39,9 +41,21 @@ def test_a_hold_is_noted_after_5_s_then_every_30_s_and_when_it_is_over() -> None
     assert noted[-1][1].startswith("no longer: rows wait for the failure budget")
 
 
+def test_the_note_of_a_hold_says_as_data_since_when_and_until_when() -> None:
+    """In UTC, whatever the monotonic clock shows; the last one says that it is over."""
+    holds, soak = Holds(lambda: WALL), Wait(hold=Hold.SOAK, detail="wave 1", left_s=60.0)
+    notes = [note for now in (100.0, 110.0) for note in holds.notes(iter([("rows", soak)]), now)]
+    notes += holds.notes(iter([]), 130.0)
+    known = {"hold": Hold.SOAK, "who": "rows", "detail": "wave 1", "until": "2026-01-15T08:31:00.000Z"}
+    assert [note.held for note in notes] == [
+        Held(**known, since="2026-01-15T08:29:50.000Z"),
+        Held(**known, since="2026-01-15T08:29:30.000Z", is_over=True),
+    ]
+
+
 def test_a_short_hold_is_not_noted() -> None:
     """Nor one that comes and goes."""
-    holds = Holds()
+    holds = Holds(lambda: WALL)
     for now in seconds(60):
         waits = [BUDGET] if now % 5 else []
         assert list(holds.notes(iter(waits), now)) == []
@@ -56,6 +70,7 @@ async def attended(session: Session, *, has_window: bool) -> None:
             session.ledger,
             session.brake,
             now=lambda: next(hours) * 3600.0,
+            wall=lambda: WALL,
             waits=lambda: iter(()),
             own_per_s=20.0,
             has_window=has_window,

@@ -20,6 +20,7 @@ from bulk.ledger.records import (
     AttemptResult,
     DecidedBy,
     Decision,
+    Held,
     Intent,
     Json,
     Left,
@@ -66,13 +67,18 @@ FULL: dict[str, Record] = {
         after_parked=(1,),
     ),
     "planned": replace(planned(change(1)), pages=[1]),
-    "session": session_record(),
+    "session": replace(session_record(), lanes=[{"host": "h", "region": "r", "account": "a"}]),
     "intent": Intent(row=1, attempt=1, purpose=Purpose.PARK),
     "attempt": Attempt(row=1, attempt=1, verdict=AttemptResult.DOUBT, reply=Reply(code="timeout")),
     "outcome": OutcomeRecord(
         row=1, outcome=Outcome.FAILED, reply=Reply(http=400), observed=state(1, 1), left=Left.PARKED
     ),
-    "note": Note(about="look", message="m", row=1),
+    "note": Note(
+        about="hold",
+        message="m",
+        row=1,
+        held=Held(hold=Hold.SOAK, who="rows", since=AT, until=AT, detail="d"),
+    ),
     "pace": PaceRecord(
         lane=LaneName(host="h", region="r", account="a"),
         kind=RequestKind.WRITES,

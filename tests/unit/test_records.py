@@ -15,6 +15,7 @@ from bulk.ledger.records import (
     Attempt,
     AttemptResult,
     Decision,
+    Held,
     Json,
     OutcomeRecord,
     PaceRecord,
@@ -34,6 +35,7 @@ from bulk.model import (
     STATE_FIELDS,
     Action,
     Change,
+    Hold,
     Listed,
     ModifyBody,
     Outcome,
@@ -73,6 +75,8 @@ def read_back(kind: type[Any], json: Json) -> Any:
         members["unconfirmed"] = tuple(members["unconfirmed"])
     if members.get("observed"):
         members["observed"] = state_of(members["observed"])
+    if members.get("held"):
+        members["held"] = Held(**members["held"] | {"hold": Hold(members["held"]["hold"])})
     return kind(**members)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bulk.cli import options, output
 from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
-from bulk.errors import ExitCode, UsageError
+from bulk.errors import ExitCode, NoRun, UsageError
 
 if TYPE_CHECKING:
     from bulk.ledger.progress import Progress
@@ -17,17 +17,26 @@ if TYPE_CHECKING:
     from bulk.plan import Estimate
 
 
-def status(run: options.Run = "", output_form: options.PlainOutput = options.PlainForm.TABLE) -> int:
+def status(
+    run: options.Run = "",
+    check: options.Check = False,
+    output_form: options.PlainOutput = options.PlainForm.TABLE,
+) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
     from bulk.app import jobs, ledgers
     from bulk.reports import status as status_report
 
-    path = ledger_of(run)
+    try:
+        path = ledger_of(run)
+    except NoRun as error:
+        if not check:
+            raise
+        return _no_run(error, output_form)
     found = ledgers.status(path)
+    standing = ledgers.run_status_of(path, found, _local_time())
     progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
     if output_form is options.PlainForm.JSON:
-        status_json = status_report.as_json(progress, alive=alive, rolled_back_by=rollback)
-        output.write_json({"ledger": str(path), **status_json, "by_summary": found.by_summary})
+        output.write_json({"ledger": str(path), **standing.json(), "by_summary": found.by_summary})
     else:
         flag = jobs.endpoint_of_ledger(progress).flag
         ledger = shlex.quote(str(path))
@@ -39,7 +48,26 @@ def status(run: options.Run = "", output_form: options.PlainOutput = options.Pla
         )
         if found.by_summary:
             output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
-    return ExitCode.OK
+    return standing.exit_code if check else ExitCode.OK
+
+
+def _no_run(error: NoRun, output_form: options.PlainForm) -> ExitCode:
+    """Show that a job has no run; `bulk apply` begins one, as it goes on with one that stopped."""
+    code = ExitCode.STOPPED_EARLY
+    if output_form is options.PlainForm.JSON:
+        known = {"ledger": None, "state": "none", "exit_code": code, "reason": error.message}
+        output.write_json(known)
+    else:
+        output.write([f"{error.message}\n"])
+    return code
+
+
+def _local_time() -> datetime:
+    """Return the present time in this machine's zone."""
+    from bulk.clock import SystemClock
+    from bulk.settings.zone import local_zone
+
+    return datetime.fromtimestamp(SystemClock().now(), local_zone(os.environ))
 
 
 def report(
@@ -84,13 +112,9 @@ def estimate_of_plan(progress: "Progress") -> "Estimate":
     """Return how long a saved plan takes from now on."""
     from bulk.app.forecast import forecast
     from bulk.app.jobs import job_of_ledger
-    from bulk.clock import SystemClock
-    from bulk.settings.zone import local_zone
 
     job, _ = job_of_ledger(progress, {})
-    return forecast(
-        progress, job, lambda: datetime.fromtimestamp(SystemClock().now(), local_zone(os.environ))
-    ).estimate
+    return forecast(progress, job, _local_time).estimate
 
 
 def outcomes_of(only: str | None) -> "frozenset[Outcome]":

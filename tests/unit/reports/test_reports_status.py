@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from bulk.ledger.progress import Progress
 from bulk.ledger.records import (
     Attempt,
     AttemptResult,
@@ -14,8 +13,9 @@ from bulk.ledger.records import (
     Purpose,
 )
 from bulk.ledger.stops import BrakeReason
-from bulk.model import Hold, Limit, Outcome, Reply, Why
-from bulk.reports.status import State, as_json, lines, state_of_run
+from bulk.model import Hold, Limit, Reply, Why
+from bulk.reports.run_status import State, state_of_run
+from bulk.reports.status import lines
 from bulk.reports.stopped import ways_on
 from bulk.reports.words import plain
 
@@ -139,14 +139,6 @@ def test_a_second_session_that_died_hides_the_first_ones_end(
     assert state_of_run(written.progress, alive=False) is State.DIED
 
 
-def test_status_for_machines_sums_to_the_rows(written: "Written", change: "Callable[..., Change]") -> None:
-    """All nine outcomes are there and sum to the rows."""
-    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session().applied(1)
-    json = as_json(written.progress, alive=True)
-    assert sum(json["outcomes"].values()) == json["rows"] == 2
-    assert (json["state"], json["ended"], json["outcomes"][Outcome.APPLIED]) == ("running", 1, 1)
-
-
 def test_a_service_that_is_parked_right_now_is_named(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
@@ -155,12 +147,6 @@ def test_a_service_that_is_parked_right_now_is_named(
     parked = Attempt(row=2, attempt=1, verdict=AttemptResult.PARKED, reply=Reply(http=200))
     written.put(Intent(row=2, attempt=1, purpose=Purpose.PARK), parked)
     assert any(line.startswith("! row 2: a service is parked") for line in told(written))
-    assert as_json(written.progress, alive=False)["parked"] == [2]
-
-
-def test_status_of_an_empty_ledger_is_json_too() -> None:
-    """A file in which nothing stands yet gives no error."""
-    assert as_json(Progress(), alive=False)["state"] == "incomplete"
 
 
 def test_a_command_names_the_api_where_a_person_has_to(

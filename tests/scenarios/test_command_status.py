@@ -1,0 +1,81 @@
+"""`bulk status --check`: what a scheduler is told of a run, whoever saw how it ended."""
+
+import signal
+
+import orjson
+import pytest
+
+from bulk.errors import ExitCode
+from tests.scenarios.stage import WAIT_S, Json, Stage, until, wide
+
+REJECTED = {"kind": "code", "code": "EndPoint.3044", "http": 400, "method": "PUT", "times": None}
+
+
+def test_each_state_of_a_run_has_its_exit_code(stage: Stage) -> None:
+    """No run, a plan, a finished run, failed rows, a limit; without the flag it is 0."""
+    job = stage.job(wide(range(1, 4)))
+    ended = stage.bulk("status", job, "--check")
+    assert (ended.code, ended.out) == (ExitCode.STOPPED_EARLY, f"found no run of {job}\n")
+    ended = stage.bulk("status", job, "--check", "--output", "json")
+    assert orjson.loads(ended.out)["state"] == "none"
+    assert stage.bulk("status", "missing", "--check").code == ExitCode.USAGE
+    stage.bulk("plan", job, "--out", "p")
+    assert stage.bulk("status", "p", "--check").code == ExitCode.STOPPED_EARLY
+    assert stage.apply(job).code == stage.bulk("status", job, "--check").code == ExitCode.OK
+    stage.order(faults={"rules": [REJECTED]})
+    failed = stage.job(wide(range(4, 7)))
+    assert stage.apply(failed).code == stage.bulk("status", failed, "--check").code == ExitCode.SOME_FAILED
+    stopped = stage.job(wide(range(7, 10)), max_failures=0)
+    assert stage.apply(stopped).code == stage.bulk("status", stopped, "--check").code == ExitCode.SAFETY_LIMIT
+    assert stage.bulk("status", stopped).code == ExitCode.OK
+    status = stage.status()
+    assert (status["exit_code"], status["budget"]["used"], status["budget"]["limit"]) == (6, 1, 0)
+
+
+def test_a_run_that_is_killed_is_busy_before_and_resumable_after(stage: Stage) -> None:
+    """Nobody was there to write down its end; a run that waits says for what and until when."""
+    stage.order(limits=["token:1/s"])
+    job = stage.job(wide(range(1, 9)), waves=[2, 2], max_failures="50%", window="00:00-24:00 UTC", spare="1s")
+    with stage.child("apply", job, "--yes", "--rate", "1/s", "--ticket", "CHG1") as process:
+        until(lambda: stage.ledgers and b'"type":"intent"' in stage.ledger.read_bytes(), process)
+        assert stage.bulk("status", job, "--check").code == ExitCode.BUSY
+        status = stage.status()
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=WAIT_S)
+    assert (status["state"], status["ticket"], status["silent_s"] < WAIT_S) == ("running", "CHG1", True)
+    assert status["window"]["is_open"]
+    assert status["window"]["fits"] in {True, False}
+    assert (status["wave"]["number"], status["wave"]["of"], status["wave"]["rows"]) == (1, 3, 2)
+    [lane] = status["lanes"]
+    assert (lane["region"], lane["rows"], lane["rate_per_s"]) == ("cn-north-4", 8, 1.0)
+    assert status["ends_at"] > status["at"]
+    assert stage.bulk("status", job, "--check").code == ExitCode.STOPPED_EARLY
+    assert stage.status()["reason"].startswith(f"process {process.pid} of ")
+
+
+def test_a_run_that_was_taken_back_needs_a_person(stage: Stage) -> None:
+    """Its rows are not as they were asked any more."""
+    job = stage.job(wide([1]))
+    stage.apply(job)
+    run = str(stage.ledger)
+    assert stage.bulk("rollback", run, "--apply", "--yes").code == ExitCode.OK
+    assert stage.bulk("status", run, "--check").code == ExitCode.REFUSED
+
+
+def test_settings_of_another_version_keep_nobody_from_the_status(stage: Stage) -> None:
+    """What follows from settings that cannot be read is null."""
+    stage.apply(stage.job(wide([1]), max_failures=1))
+
+    def later(record: Json) -> Json:
+        return {"options": {**record["options"], "later": 1}} if record["type"] == "run" else {}
+
+    forged = stage.forged(str(stage.ledger), later)
+    status = orjson.loads(stage.bulk("status", forged, "--output", "json").out)
+    assert (status["state"], status["budget"]) == ("finished", None)
+
+
+@pytest.mark.parametrize("member", ["exit_code", "hold", "window", "budget", "wave", "lanes", "ends_at"])
+def test_the_status_always_has_every_member(member: str, stage: Stage) -> None:
+    """Whoever reads it need not ask whether it is there."""
+    stage.bulk("plan", stage.job(wide([1])), "--out", "p")
+    assert member in stage.status(stage.folder / "p")
