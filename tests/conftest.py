@@ -2,16 +2,23 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.rooms import PURE
 
+TESTS = Path(__file__).parent
+
 settings.register_profile(
     "house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+SEARCHES = ("crash", "property", "simulation")
+"""Folders of tests that look for a mistake in thousands of cases. Their coverage is not measured: which
+branches they meet is chance, and with it they take two or three times as long."""
 
 _PURE = [str(path) for path in PURE]
 BARS = (
@@ -19,6 +26,14 @@ BARS = (
     ("the rest of bulk", {"omit": _PURE}, 90.0),
 )
 """Branch coverage in per cent that a run of the whole suite must reach."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Measure no coverage in the searches."""
+    for item in items:
+        is_search = item.path.relative_to(TESTS).parts[0] in SEARCHES
+        if is_search and not config.option.no_cov:  # with `--no-cov` the mark has nothing to stop, and fails
+            item.add_marker(pytest.mark.no_cover)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -79,6 +79,8 @@ PAGE_SERVICES = 3
 """Services on a page of the list; the renewed pages of a target are those of the plan's order."""
 EVENTS_MAX = 20_000
 """Events of a session; those that end have far fewer."""
+ASKED_MAX = 1_000
+"""Times that one event lets the machine ask for something; a few are usual."""
 OK = Reply(http=200, request_id="r", ms=5)
 AT = "2026-01-15T08:30:00.000Z"
 KINDS = (
@@ -420,9 +422,10 @@ class World:
 
     def _carry_out(self) -> bool:
         """Do what the machine asks for; return whether that was anything."""
-        was_asked = False
+        asked = 0
         while effects := self.machine.take():
-            was_asked = True
+            asked += 1
+            must(asked < ASKED_MAX, "P15: it asks for ever")
             for effect in effects:
                 match effect:
                     case Append(record=record, sends=row):
@@ -461,7 +464,7 @@ class World:
             batch = len(self.ledger.pending)
             wait_s = self.dice.choice((0.001, 0.001, 0.05, 3.0))
             self.at(wait_s, lambda: self._commit(batch, noted))
-        return was_asked
+        return asked > 0
 
     def _commit(self, batch: int, noted: list[int]) -> None:
         """End a commit of what was pending when it began; what came meanwhile goes with the next."""
@@ -1096,8 +1099,9 @@ class World:
 
     def _check_wave(self, row: int) -> None:
         """As long as an earlier wave has not passed, by what is on record, no row of a later one goes."""
-        earlier = {wave for other, wave in self._wave_of().items() if wave < self._wave_of()[row]}
-        missing = earlier - self._passed()
+        wave_of = self._wave_of()
+        earlier = {wave for wave in wave_of.values() if wave < wave_of[row]}
+        missing = earlier and earlier - self._passed()
         must(not missing, f"row {row} goes before the waves {missing} have passed")
 
     def _passed(self) -> set[int]:
@@ -1118,7 +1122,7 @@ class World:
     def _check_ruling(self, wave: int) -> None:
         """Demand that a wave that passes has soaked, and that all of its rows ended as asked."""
         ended_at = [self.ended_at.get(row, 0.0) for row, of in self._wave_of().items() if of == wave]
-        soaked_s = self.now - max(self.began_at, *ended_at)
+        soaked_s = self.now - max([self.began_at, *ended_at])
         must(soaked_s > self.limits.soak_s - 0.001, f"wave {wave} passes {soaked_s:.1f} s after its last row")
         for row, of in self._wave_of().items():
             must(of != wave or self.ledger.is_as_asked(row), f"wave {wave} passes though row {row} has not")
@@ -1229,10 +1233,10 @@ class World:
 
     def _has_side_effect(self, live: ServiceState) -> bool:
         """Return whether a service was changed in something that nobody asked for and nobody allowed."""
+        if live.description in {"d", None}:
+            return False
         allowed = decided(self.ledger.progress.decisions).allowed
-        return (
-            live.description not in {"d", None} and SideEffect("description", live.description) not in allowed
-        )
+        return SideEffect("description", live.description) not in allowed
 
     def _is_well(self, live: ServiceState) -> bool:
         return live.status == "available" and not self._has_side_effect(live)
