@@ -226,8 +226,8 @@ def ran() -> Report:
         row(5, Action.REFUSE, name="held", outcome=Outcome.REFUSED, reason="80/TCP is held"),
     ]
     applied = report(rows)
-    session = {"n": 9, "at": "2026-01-15T08:31:00.000Z", "host": "bastion", "pid": 7, "user": "ops"}
-    applied.progress.sessions = [session]
+    who = {"host": "bastion", "pid": 7, "user": "ops", "settings": {}}
+    applied.progress.sessions = [{"n": 9, "at": "2026-01-15T08:31:00.000Z", **who}]
     applied.progress.last_at = "2026-01-15T08:32:00.000Z"
     applied.progress.ends = [{"n": 20, "at": "2026-01-15T08:32:00.000Z", "reason": "finished"}]
     applied.progress.sent = 2

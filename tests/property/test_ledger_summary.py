@@ -403,7 +403,7 @@ parts, steps = summary_file.SummaryWriter._parts, count()
 os.fdopen = lambda fd, mode: io.open(fd, mode, buffering=0)  # what was written is there when it is killed
 
 def step():
-    if next(steps) == int(sys.argv[2]):
+    if next(steps) == last:
         os.kill(os.getpid(), signal.SIGKILL)
 
 def cut(self, *args):
@@ -424,20 +424,30 @@ async def work():
     async with LedgerFile.open(Path(sys.argv[1]), now=lambda: 0.0) as ledger:
         await ledger.commit(Note(about="x", message="m"))
 
-asyncio.run(work())
+for line in sys.stdin:
+    last = int(line)
+    if not os.fork():
+        asyncio.run(work())
+        os._exit(0)
+    print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
+"""Writes a summary in a process of its own for each line read, which is the step at which that is killed."""
 
 
 def test_a_kill_at_any_step_of_writing_a_summary_leaves_the_one_before_or_the_next(run: Path) -> None:
     """Before each file that is opened, renamed or removed, and between the pieces that are written."""
-    ended, left = [], set()
-    while not ended or ended[-1]:
-        argv = [sys.executable, "-c", WRITER, str(run), str(len(ended))]
-        ended.append(subprocess.run(argv, check=False).returncode)
-        if partial_of(path_of(run)).exists():
-            left.add(partial_of(path_of(run)).stat().st_size)
-        assert by_summary(run, every_byte=True)
-        assert state(run, every_byte=True)[0] == fold(run)
+    ended, left = list[int](), set[int]()
+    argv, pipe = [sys.executable, "-c", WRITER, str(run)], subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True, bufsize=1) as writer:
+        assert writer.stdin
+        assert writer.stdout
+        while not ended or ended[-1]:
+            writer.stdin.write(f"{len(ended)}\n")
+            ended.append(int(writer.stdout.readline()))
+            if partial_of(path_of(run)).exists():
+                left.add(partial_of(path_of(run)).stat().st_size)
+            assert by_summary(run, every_byte=True)
+            assert state(run, every_byte=True)[0] == fold(run)
     assert set(ended[:-1]) == {-signal.SIGKILL}
     assert len(ended) > 8
     assert len(left) > 4

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from bulk.cli import verbs
 from bulk.cli.examples import EXAMPLES
 from bulk.cli.main import main
 from bulk.settings import Group
-from tests.scenarios.stage import Stage
+from tests.scenarios.stage import Ended, Stage
 from tests.simulator_caller import PROJECT, mapping
 
 PYPROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
@@ -126,7 +127,7 @@ TWO = [
 
 @pytest.mark.parametrize("stage", [{"fleet": TWO}], indirect=True)
 def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In their order, in a shell, by a person who says yes; each ends with 0, but a `tell` after the end."""
+    """In their order, by a person who says yes; each ends with 0, but a `tell` after the end."""
     folder = stage.folder
     shutil.copytree(
         Path(__file__).parents[2] / "jobs", folder / "jobs", ignore=shutil.ignore_patterns("runs")
@@ -136,23 +137,32 @@ def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.Monke
     (folder / "path" / "bulk").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'path'}{os.pathsep}{os.environ['PATH']}")
     for command in (command for verb in VERBS for command, _ in EXAMPLES[verb]):
-        env = dict(os.environ)
-        if "jobs/demo" in command:
-            env = {name: value for name, value in env.items() if not name.startswith(("BULK_", "HUAWEI"))}
         if command.startswith("bulk apply move"):  # as it was before the last example
             stage.order(services=[{"id": each["id"], "ports": each["ports"]} for each in TWO])
         asks = any(command.startswith(f"bulk {verb}") for verb in ("apply", "rollback"))
         consent = " --yes" if asks and "--yes" not in command else ""
-        ended = subprocess.run(
-            ["bash", "-c", command + consent],  # noqa: S607
-            env=env,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        with monkeypatch.context() as patch:
+            for name in [*os.environ] if "jobs/demo" in command else []:
+                if name.startswith(("BULK_", "HUAWEI")):
+                    patch.delenv(name)
+            ended = by_a_shell(stage, command + consent)
         is_too_late = re.match(r"bulk tell \S+ \w", command)
-        assert ended.returncode == (7 if is_too_late else 0), f"{command}\n{ended.stdout}\n{ended.stderr}"
+        assert ended.code == (7 if is_too_late else 0), f"{command}\n{ended.said}"
+
+
+def by_a_shell(stage: Stage, command: str) -> Ended:
+    """Run a command as a shell does, and by a shell where it redirects something."""
+    words = shlex.split(command)
+    if not {"<", ">"} & {*words}:
+        return stage.bulk(*words[1:])
+    ended = subprocess.run(
+        ["bash", "-c", command],  # noqa: S607
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
 
 
 def offered(words: str, shell: str, home: Path) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from bulk.ledger.decisions import Decided
 from bulk.ledger.records import AttemptResult, Decision, DecisionKind, Purpose
 from bulk.ledger.row_life import OpenRow
+from bulk.ledger.stops import BrakeReason
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
 from bulk.puts import ALWAYS_SHOWN
 from bulk.run import board, first_look, gates, lane, last_look, machine, renewed_looks, row
@@ -346,6 +347,10 @@ def _forgets_the_pause(right: Function) -> Function:
     return lambda records: replace(right(records), pause=None)
 
 
+def _halts_for_no_person(right: Function) -> Function:
+    return lambda self, stop: None if stop.reason is BrakeReason.OPERATOR else right(self, stop)
+
+
 def _heeds_no_rate(right: Function) -> Function:
     return lambda self, word: None if word.what == DecisionKind.RATE else right(self, word)
 
@@ -438,7 +443,7 @@ MUTANTS = [
         ("pause", "the next session forgets it", gates, "decided", _forgets_the_pause),
         ("rate", "it is not kept", Gates, "heed", _heeds_no_rate),
         ("rate", "the next session forgets it", Decided, "rate_per_s", property_of(answer=inf)),
-        ("stop", "that of a person stops nothing", Course, "_halt", constantly(None)),
+        ("stop", "that of a person stops nothing", Course, "_halt", _halts_for_no_person),
         ("in flight", "there is always room", Lane, "is_crowded", property_of(answer=False)),
     )
 ]  # fmt: skip
