@@ -43,9 +43,15 @@ async def plan_ledger(
                 on_record(record, reader.change)
         async with open_fleets(ReadClient, job.pace, endpoint, environment) as connections:
             moved = await _moved(reader, connections, environment)
-            ahead = forecast(reader.progress, job, environment.local_time)
             waves = planned_waves(job.guards, reader)
-            shown(plan_report(reader, estimate=ahead.estimate, waves=waves, moved=moved))
+            ahead = forecast(
+                reader.progress,
+                job,
+                environment.local_time,
+                ahead=waves,
+                begins_per_s=connections.writes_per_s,
+            )
+            shown(plan_report(reader, estimate=ahead.estimate, waves=waves.waves, moved=moved))
             approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
             await ledger_must_be_approved(reader, expect_digest, approved, connections)
             return ahead

@@ -186,6 +186,12 @@ class Connections(Generic[C]):
         learned = self._learned.read(budget, self._environment.clock.now())
         return auto(learned.limit if learned else None)
 
+    @property
+    def writes_per_s(self) -> float | None:
+        """Return how fast the writes of the slowest lane may go as yet; None while no lane is known."""
+        writes = (pace.rate_per_s for owner, pace in self.paces.items() if owner.kind is RequestKind.WRITES)
+        return min(writes, default=None)
+
     def keep_limits(self) -> None:
         """Keep the limits that this run found for the next run; those of a simulator mean nothing."""
         if self._is_practice:

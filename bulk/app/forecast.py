@@ -1,16 +1,17 @@
 """What a plan comes to before it runs: its footprint, what stands against it, how long it takes."""
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
-from typing import Any
+from typing import Any, TypeAlias
 
-from bulk.ledger.chain import timestamp
+from bulk.app.wave_plans import WavesAhead
+from bulk.ledger.chain import moment_s, timestamp
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import target_of
-from bulk.model import Action
+from bulk.model import Action, Target
 from bulk.plan.estimate import Estimate, Load, estimate_of
 from bulk.plan.guards import failures_max, findings
 from bulk.plan.openings import next_shift
@@ -22,6 +23,9 @@ WORKERS_MAX = 64
 """Requests in flight at most where the job sets none."""
 _LATENCY_S = 0.1
 """Duration of a request that is assumed where none was measured."""
+NO_WAVES = WavesAhead()
+_Lane: TypeAlias = tuple[str, ...]
+"""Host, region and owner of a lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +39,26 @@ class Forecast:
     estimate: Estimate
 
 
-def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forecast:
-    """Return what a plan comes to under the limits of a job, at its rate and in its window.
+def forecast(
+    progress: Progress,
+    job: Job,
+    now: Callable[[], datetime],
+    *,
+    ahead: WavesAhead = NO_WAVES,
+    begins_per_s: float | None = None,
+) -> Forecast:
+    """Return what a plan comes to under the limits of a job, at its rate, in its waves and its window.
 
-    `now` returns the local time with its zone; it is asked where there is a window.
+    `now` returns the local time with its zone; it is asked where there is a window, or waves. A rate that is
+    to be found begins with `begins_per_s`, which an earlier run may have learned.
     """
-    footprint = progress.footprint
+    footprint, lanes, lane_of = progress.footprint, *_lanes(progress)
+    rate_per_s = job.pace.rate.per_s if job.pace.rate else begins_per_s or CAUTIOUS_RATE.per_s
     estimate = estimate_of(
-        lanes=_lanes(progress),
-        rate_per_s=(job.pace.rate or CAUTIOUS_RATE).per_s,
+        lanes=[*lanes.values()],
+        rate_per_s=rate_per_s,
+        waves=_waves(progress, ahead, lane_of, [*lanes]),
+        soak_s=job.guards.soak.seconds if job.guards.soak else 0.0,
         workers=job.pace.concurrency or WORKERS_MAX,
         latency_s=_LATENCY_S,
         **_window(job, now, progress.pages),
@@ -51,6 +66,10 @@ def forecast(progress: Progress, job: Job, now: Callable[[], datetime]) -> Forec
         failures_max=failures_max(job.guards, footprint.changes),
         failures_share=str(job.guards.max_failures or ""),
     )
+    if estimate.wave_ends_s:
+        begins_at = moment_s(estimate.opens_at) if estimate.opens_at else now().timestamp()
+        ends_at = (timestamp(begins_at + ends_s) if ends_s else "" for ends_s in estimate.wave_ends_s)
+        estimate = replace(estimate, wave_ends_at=tuple(ends_at))
     unfit = [] if estimate.fits or not job.when.must_fit else [_unfit(estimate)]
     return Forecast(
         changes=footprint.changes,
@@ -93,8 +112,8 @@ def _zone_of(now: datetime) -> str:
     return f"UTC{offset[:3]}:{offset[3:5]} ({now:%Z})"
 
 
-def _lanes(progress: Progress) -> list[Load]:
-    """Return what each lane of a run has still to send: what shares one rate limit at the API.
+def _lanes(progress: Progress) -> tuple[dict[_Lane, Load], dict[Target, _Lane]]:
+    """Return what each lane of a run has still to send, which shares one rate limit, and that of each target.
 
     A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
     refused, the last one those that were sent. In which lane the parked services are is not known here; their
@@ -106,14 +125,31 @@ def _lanes(progress: Progress) -> list[Load]:
     targets = map(target_of, progress.run["targets"])
     pages = dict(zip(targets, listed, strict=False))
     where = where_of(progress)
-    puts: Counter[tuple[str, ...]] = Counter()
-    lists: Counter[tuple[str, ...]] = Counter()
+    puts: Counter[_Lane] = Counter()
+    lists: Counter[_Lane] = Counter()
+    lane_of: dict[Target, _Lane] = {}
     for target in looked_at:
         owner = where.owners.get(target)
         whose = (owner.account or owner.key) if owner else ""
-        lane = (where.hosts.get(target, ""), target.region, whose or target.profile)
+        lane = lane_of[target] = (where.hosts.get(target, ""), target.region, whose or target.profile)
         puts[lane] += changes.get(target, 0)
         lists[lane] += pages.get(target, 1) * (2 if target in changes else 1)
     if puts:
         puts[max(puts, key=lambda lane: puts[lane])] += progress.footprint.parked
-    return [Load(puts=puts[lane], lists=lists[lane]) for lane in lists]
+    return {lane: Load(puts=puts[lane], lists=lists[lane]) for lane in lists}, lane_of
+
+
+def _waves(
+    progress: Progress, ahead: WavesAhead, lane_of: Mapping[Target, _Lane], lanes: Sequence[_Lane]
+) -> list[list[int]]:
+    """Return the rows that each wave has left, by lane."""
+    if not ahead.waves:
+        return []
+    rows = Counter((ahead.of[row], progress.target(row)) for row in progress.rows_left(Action.UPDATE))
+    left: Counter[tuple[int, _Lane]] = Counter()
+    for (wave, target), number in rows.items():
+        left[wave, lane_of[target]] += number
+    waves = [[left[wave.number, lane] for lane in lanes] for wave in ahead.waves]
+    if first := next(filter(any, waves), None):
+        first[first.index(max(first))] += progress.footprint.parked
+    return waves

@@ -98,6 +98,7 @@ def report(
     with_timeline: bool,
     only: Collection[Outcome] = frozenset(),
     estimate: Estimate | None = None,
+    waves: tuple[Wave, ...] = (),
 ) -> Report:
     """Return the report of a ledger; its rows are read as they are gone through.
 
@@ -110,7 +111,7 @@ def report(
         timeline = Timeline()
         for _, record in records(path, whole=False):
             timeline.step(record)
-    return plan_report(reader, timeline=timeline, only=only, estimate=estimate)
+    return plan_report(reader, timeline=timeline, only=only, estimate=estimate, waves=waves)
 
 
 def plan_report(

@@ -59,10 +59,20 @@ async def plan_from(
     next_shift(source.job, environment.local_time)  # raises before anything is read where no window is usable
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
-        async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, _, gathered):
-            ahead = forecast(ledger.progress, source.job, environment.local_time)
+        async with new_plan(ReadClient, source, path, environment, on_record) as (
+            ledger,
+            connections,
+            gathered,
+        ):
             waves = planned_waves(source.job.guards, ledger)
-            shown(plan_report(ledger, estimate=ahead.estimate, waves=waves, gathered=gathered))
+            ahead = forecast(
+                ledger.progress,
+                source.job,
+                environment.local_time,
+                ahead=waves,
+                begins_per_s=connections.writes_per_s,
+            )
+            shown(plan_report(ledger, estimate=ahead.estimate, waves=waves.waves, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()

@@ -167,7 +167,8 @@ async def work_on(
 ) -> Ending:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress, ended = ledger.progress, partial(_ended, ledger, job)
-    if not await _is_agreed(ledger, job, start, environment, operator):
+    begins_per_s = connections.writes_per_s
+    if not await _is_agreed(ledger, job, start, environment, operator, begins_per_s=begins_per_s):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
     shift = shift_for(job, environment, waits=start.waits, pages=progress.pages)
     clients, brake = await _clients(progress, connections), Brake()
@@ -195,16 +196,23 @@ async def work_on(
 
 
 async def _is_agreed(
-    ledger: LedgerFile, job: Job, start: Start, environment: Environment, operator: Operator
+    ledger: LedgerFile,
+    job: Job,
+    start: Start,
+    environment: Environment,
+    operator: Operator,
+    *,
+    begins_per_s: float | None,
 ) -> bool:
     """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
     progress = ledger.progress
-    ahead = forecast(progress, job, environment.local_time)
+    waves = planned_waves(job.guards, ledger)
+    ahead = forecast(progress, job, environment.local_time, ahead=waves, begins_per_s=begins_per_s)
     is_resumed = bool(progress.sessions)
     shown = plan_report(
         ledger,
         estimate=ahead.estimate,
-        waves=planned_waves(job.guards, ledger),
+        waves=waves.waves,
         gathered=start.gathered,
         left_only=is_resumed,
     )

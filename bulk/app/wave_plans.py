@@ -1,20 +1,30 @@
-"""The waves of a plan under the guards of a job, as a person is shown them."""
+"""The waves of a plan under the guards of a job, as a person is shown them and as they are reckoned with."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from bulk.ledger.file import LedgerReader
 from bulk.ledger.run_waves import wave_plan
-from bulk.model import Action
+from bulk.model import Action, value
 from bulk.plan.waves import Assigned, Wave, WaveFacts, WavePlan, WaveStanding, assigned, listed_waves
 from bulk.settings import Guards
 
 
-def planned_waves(guards: Guards, reader: LedgerReader) -> tuple[Wave, ...]:
-    """Return the waves of a plan with the number of their rows; none where all rows go together."""
+@value
+class WavesAhead:
+    """The waves of a plan, none where all rows go together, and the number of that of each row, by row."""
+
+    waves: tuple[Wave, ...] = ()
+    of: Sequence[int] = ()
+
+
+def planned_waves(guards: Guards, reader: LedgerReader) -> WavesAhead:
+    """Return the waves of a plan with the number of their rows."""
     if (plan := wave_plan(guards, reader.progress)) is None:
-        return ()
-    waves = listed_waves(plan, _assigned(plan, reader))
-    return waves if len(waves) > 1 else ()
+        return WavesAhead()
+    found = _assigned(plan, reader)
+    waves = listed_waves(plan, found)
+    return WavesAhead(waves=waves, of=found.of) if len(waves) > 1 else WavesAhead()
 
 
 def wave_standings(guards: Guards, reader: LedgerReader) -> tuple[WaveStanding, ...]:

@@ -273,12 +273,16 @@ def failure_budget(report: Report) -> str:
 def waves_text(report: Report) -> str:
     """Return `1: 3 services; 2: 29 services (10%); 3: the other 266`, and which rows came forward."""
     *first, last = report.waves
+    ends_s = report.estimate.wave_ends_s if report.estimate else ()
+    ends = [f", over after about {about(end_s)}" if end_s else "" for end_s in ends_s] or [""] * len(
+        report.waves
+    )
     texts = [
-        f"{wave.number}: {counted(wave.rows, 'service')}{f' ({wave.name})' if wave.name else ''}"
-        for wave in first
+        f"{wave.number}: {counted(wave.rows, 'service')}{f' ({wave.name})' if wave.name else ''}{end}"
+        for wave, end in zip(first, ends, strict=False)
     ]
     forward = sum((wave.forward for wave in first), ())
-    rest = f"{last.number}: {f'{last.name}, ' if last.name else ''}the other {figure(last.rows)}"
+    rest = f"{last.number}: {f'{last.name}, ' if last.name else ''}the other {figure(last.rows)}{ends[-1]}"
     soak = report.progress.run.get("options", {}).get("soak")
     then = f", {soak} after its last outcome" if soak else ""
     text = "; ".join((*texts, rest, f"each only if all rows of the one before ended as asked{then}"))

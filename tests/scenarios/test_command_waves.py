@@ -1,5 +1,6 @@
 """A run in waves: each goes only if the one before ended as asked, over kills and sessions, on record."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -47,7 +48,9 @@ def test_waves_go_one_after_the_other_and_each_is_on_record(stage: Stage) -> Non
     """The plan lists them; report, why and audit show what was decided."""
     job = stage.job(wide(range(1, 11)), waves=[1, "30%"])
     plan = stage.bulk("plan", job)
-    assert "1: 1 service; 2: 3 services (30%); 3: the other 6" in " ".join(plan.out.split())
+    end = ", over after about 1 s"
+    listed = f"1: 1 service{end}; 2: 3 services (30%){end}; 3: the other 6{end}"
+    assert listed in " ".join(plan.out.split())
     shown = orjson.loads(stage.bulk("plan", job, "--output", "json").out)
     assert [(wave["number"], wave["rows"]) for wave in shown["waves"]] == [(1, 1), (2, 3), (3, 6)]
     assert stage.apply(job).code == ExitCode.OK
@@ -70,7 +73,9 @@ def test_waves_by_region_go_region_by_region(stage: Stage) -> None:
     """In the order of the plan, although each region is a lane of its own."""
     job = stage.job(in_regions(), waves="region")
     plan = " ".join(stage.bulk("plan", job).out.split())
-    assert "1: 3 services (cn-north-4); 2: 3 services (cn-south-1); 3: cn-east-3, the other 3" in plan
+    assert re.search(
+        r"1: 3 services \(cn-north-4\).*; 2: .*\(cn-south-1\).*; 3: cn-east-3, the other 3", plan
+    )
     assert stage.apply(job).code == ExitCode.OK
     assert regions_of(stage) == [region for region in REGIONS for _ in range(3)]
 
@@ -89,6 +94,29 @@ def test_waves_by_column_are_those_of_the_file_and_come_back_in_its_report(stage
     report = stage.file("again.csv", stage.bulk("report", str(stage.ledger), "--output", "csv").out)
     assert stage.bulk("check", report).code == ExitCode.INVALID
     assert stage.bulk("check", report, "--waves", "column").code == ExitCode.OK
+
+
+def test_the_plan_says_when_each_wave_is_over_and_whether_all_fit_the_window(stage: Stage) -> None:
+    """With the soak counted, from the opening on; `must_fit` refuses what does not."""
+    opens = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
+    window = f"{opens.isoformat()}..{(opens + timedelta(minutes=10)).isoformat()}"
+    settings = {"waves": "1,2", "soak": "2m", "rate": "1/s", "window": window, "spare": "1m"}
+    job = stage.job(wide(range(1, 11)), **settings)
+    shown = stage.bulk("plan", job, "--out", "p")
+    said = " ".join(shown.out.split())
+    assert re.search(
+        r"Waves 1: 1 service, over after about \d s; 2: 2 services, over after about 2 min", said
+    )
+    assert "the run fits its 10 min" in said
+    assert "Waves " in stage.bulk("report", "p").out
+    told = orjson.loads(stage.bulk("plan", job, "--output", "json").out)["estimate"]
+    first, second, last = map(datetime.fromisoformat, told["wave_ends_at"])
+    assert opens < first < second - timedelta(minutes=2) < last - timedelta(minutes=4)
+    assert told["soak_s"] == 240
+    longer = stage.job(wide(range(1, 11)), **settings | {"soak": "5m", "must_fit": True})
+    refused = stage.apply(longer, "--wait")
+    assert refused.code == ExitCode.REFUSED
+    assert "must fit" in refused.err
 
 
 def test_a_bad_wave_stops_the_run_until_a_person_lets_the_next_one_go(stage: Stage) -> None:

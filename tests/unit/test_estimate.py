@@ -49,3 +49,19 @@ def test_a_limit_of_failures_bounds_what_is_in_flight(failures_max: int | None, 
     )
     assert estimate.duration_s == pytest.approx(duration_s)
     assert estimate.is_paced_by_failures is (duration_s > 10)
+
+
+def test_waves_go_one_after_the_other_each_with_its_slowest_answer_and_its_soak() -> None:
+    """By its longest lane; nothing soaks behind the last one, and a wave that has ended takes nothing."""
+    lanes = [Load(puts=100, lists=2), Load(puts=40, lists=2)]
+    known = {"lanes": lanes, "rate_per_s": 10, "workers": 64, "latency_s": 0.5, "soak_s": 60.0}
+    estimate = estimate_of(**known, waves=[[10, 30], [90, 10]])  # type: ignore[arg-type]
+    look_s, put_s = 0.5, 0.1
+    first_s = look_s + 30 * put_s + 0.5
+    second_s = first_s + 60 + 90 * put_s + 0.5
+    assert estimate.wave_ends_s == pytest.approx((first_s, second_s))
+    assert estimate.duration_s == pytest.approx(second_s + look_s)
+    assert estimate.soak_s == 60
+    left = estimate_of(**known, waves=[[0, 0], [90, 10]])  # type: ignore[arg-type]
+    assert left.wave_ends_s == pytest.approx((0, look_s + 90 * put_s + 0.5))
+    assert left.soak_s == 0

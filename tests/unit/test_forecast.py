@@ -13,7 +13,7 @@ from bulk.ledger.progress import Progress
 from bulk.ledger.records import Planned, Run, record_json, record_type, target_json
 from bulk.model import Action
 from bulk.operations.windows import read_blackout, read_window
-from bulk.settings import Job, WhenSettings
+from bulk.settings import Job, PaceSettings, Rate, WhenSettings
 from tests.values import PROJECT, change, planned, run_record
 
 OTHER = PROJECT._replace(project_id="b" * 32)
@@ -102,3 +102,11 @@ def test_days_that_are_left_out_bound_no_run_once_they_are_over() -> None:
     assert (estimate.window_s, estimate.fits, estimate.window) == (None, True, "not 2020-01-01")
     assert (estimate.opens_at, estimate.closes_at) == ("", "")
     assert estimate.zone.startswith("UTC")
+
+
+def test_a_rate_that_is_to_be_found_begins_with_what_an_earlier_run_learned() -> None:
+    """One that a person gave does not."""
+    progress, now = progress_of([]), system().local_time
+    assert forecast(progress, Job(rows="x"), now, begins_per_s=8.5).estimate.rate_per_s == 8.5
+    fixed = Job(rows="x", pace=PaceSettings(rate=Rate(requests=3, period_s=1)))
+    assert forecast(progress, fixed, now, begins_per_s=8.5).estimate.rate_per_s == 3

@@ -12,9 +12,10 @@ from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_repo
 from bulk.errors import ExitCode, NoRun, UsageError
 
 if TYPE_CHECKING:
-    from bulk.ledger.progress import Progress
+    from bulk.ledger.file import LedgerReader
     from bulk.model import Outcome
     from bulk.plan import Estimate
+    from bulk.plan.waves import Wave
 
 
 def status(
@@ -91,9 +92,9 @@ def report(
         )
     path = ledger_of(run)
     with ledgers.reading(path) as reader:
-        estimate = None if reader.progress.sessions else estimate_of_plan(reader.progress)
+        estimate, waves = (None, ()) if reader.progress.sessions else plan_ahead(reader)
         whole = ledgers.report(
-            path, reader, with_timeline=not has_no_totals, only=outcomes, estimate=estimate
+            path, reader, with_timeline=not has_no_totals, only=outcomes, estimate=estimate, waves=waves
         )
         if outcomes and output_form is ReportForm.TABLE:
             output.show(as_table.every_row(whole))
@@ -108,13 +109,15 @@ def report(
     return ExitCode.OK
 
 
-def estimate_of_plan(progress: "Progress") -> "Estimate":
-    """Return how long a saved plan takes from now on."""
+def plan_ahead(reader: "LedgerReader") -> "tuple[Estimate, tuple[Wave, ...]]":
+    """Return how long a saved plan takes from now on, and its waves."""
     from bulk.app.forecast import forecast
     from bulk.app.jobs import job_of_ledger
+    from bulk.app.wave_plans import planned_waves
 
-    job, _ = job_of_ledger(progress, {})
-    return forecast(progress, job, _local_time).estimate
+    job, _ = job_of_ledger(reader.progress, {})
+    ahead = planned_waves(job.guards, reader)
+    return forecast(reader.progress, job, _local_time, ahead=ahead).estimate, ahead.waves
 
 
 def outcomes_of(only: str | None) -> "frozenset[Outcome]":
