@@ -17,7 +17,7 @@ from bulk.app.session import Watched
 from bulk.app.signals import shown_at_usr1
 from bulk.cli import output
 from bulk.ledger.decisions import decided
-from bulk.ledger.progress import Progress
+from bulk.ledger.progress import Progress, changes_ended
 from bulk.model import Action, LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
 from bulk.reports.words import about
@@ -29,13 +29,6 @@ _RATE_OVER_S = 10.0
 LANES_SHOWN = 12
 _COUNTED_EVERY_S = 1e-6
 """For each row of the plan: counting by lane takes 0.05 s for a million, and is done once a second then."""
-
-
-def done(progress: Progress) -> int:
-    """Return how many of the changes have ended; what is right already, or refused, is no change."""
-    counts = progress.counts()
-    left = counts[Outcome.NOT_ATTEMPTED] + counts[Outcome.IN_DOUBT]
-    return max(0, progress.footprint.changes - left)
 
 
 class Speed:
@@ -147,13 +140,13 @@ class Display:
 
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
-        self._speed = Speed(watched.now(), done(watched.progress))
+        self._speed = Speed(watched.now(), changes_ended(watched.progress))
         self._lanes = Lanes(watched)
 
     def lines(self) -> list[str]:
         """Return the lines as of now."""
         watched = self._watched
-        per_s = self._speed.per_s(watched.now(), done(watched.progress))
+        per_s = self._speed.per_s(watched.now(), changes_ended(watched.progress))
         if not self._lanes:
             return [status_line(watched, per_s)]
         lanes = self._lanes.lines()
@@ -166,7 +159,7 @@ def status_line(watched: Watched, per_s: float, left_s: float | None = None) -> 
     `left_s` is how long it still takes, where its speed of now does not say so.
     """
     progress = watched.progress
-    ended, changes = done(progress), progress.footprint.changes
+    ended, changes = changes_ended(progress), progress.footprint.changes
     share = f" ({100 * ended // changes} %)" if changes else ""
     parts = [f"{figure(ended)}/{figure(changes)}{share}"]
     allowed = (f"{rate_per_s:.3g}/s allowed" for rate_per_s in watched.rates_per_s())
@@ -223,7 +216,9 @@ def _bar(watched: Watched, display: Display) -> Iterator[None]:
     def render() -> Group:
         progress = watched.progress
         table = Table.grid(padding=(0, 1))
-        bar = ProgressBar(total=max(progress.footprint.changes, 1), completed=done(progress), width=20)
+        bar = ProgressBar(
+            total=max(progress.footprint.changes, 1), completed=changes_ended(progress), width=20
+        )
         line, *lanes = display.lines()
         table.add_row(bar, Text(line))
         return Group(table, *map(Text, lanes))

@@ -241,3 +241,10 @@ class Progress:
     def unended(self) -> Iterator[int]:
         """Return the rows without an outcome, in the order of the plan."""
         return (row for row in self.order if self.stages[row - 1] < _APPLIED)
+
+
+def changes_ended(progress: Progress) -> int:
+    """Return how many of the changes have ended; what is right already, or refused, is no change."""
+    counts = progress.counts()
+    left = counts[Outcome.NOT_ATTEMPTED] + counts[Outcome.IN_DOUBT]
+    return max(0, progress.footprint.changes - left)

@@ -78,9 +78,9 @@ def render(report: Report) -> Iterator[str]:
         .generate(
             report=whole,
             **_figures(whole),
-            **_own("style", "report.css"),
+            **_own("style", "base.css", "report.css"),
             **_foot(whole),
-            **_own("script", "report.js"),
+            **_own("script", "base.js", "report.js"),
             head=head,
             rows=rows,
             beyond=whole.totals.rows - len(rows),
@@ -210,9 +210,9 @@ def _json(value: object) -> str:
     return text if text.isascii() else harmless(text)
 
 
-def _own(name: str, file: str) -> dict[str, str]:
-    """Return one of our own files unchanged, and the hash by which the page's policy admits it."""
-    content = files(__package__).joinpath("page", file).read_text(encoding="utf-8")
+def _own(name: str, *parts: str) -> dict[str, str]:
+    """Return some of our own files unchanged, as one, and the hash by which the page's policy admits it."""
+    content = "".join(files(__package__).joinpath("page", part).read_text(encoding="utf-8") for part in parts)
     return {name: content, f"{name}_hash": _hash(content)}
 
 

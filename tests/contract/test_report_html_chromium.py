@@ -1,18 +1,15 @@
 """The HTML report in a real browser: what a reviewer sees, clicks and prints."""
 
 import re
-import shutil
-import subprocess
 import uuid
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse
 
 from bulk.ledger.progress import Progress
 from bulk.model import (
@@ -32,23 +29,10 @@ from bulk.plan import Estimate
 from bulk.reports import as_html, as_json
 from bulk.reports.report import Report
 from bulk.reports.report_row import Row
+from tests.browser import IS_NEEDED, Page, chromium, new_tab
 from tests.values import OneByOne
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed (Debian: apt-get install chromium)"
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-port=0",
-)
+pytestmark = IS_NEEDED
 TARGET = Target(region="cn-north-4", project_id="6e9dfd51d1124e8d8498dce894923a0d")
 HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>&amp;<!--"
 
@@ -56,47 +40,16 @@ HOSTILE = "<img src=x onerror=hacked=1></script><script>hacked=1</script>&amp;<!
 # The browser
 
 
-@dataclass
-class Page:
-    """One tab, driven over the DevTools protocol."""
+class ReportPage(Page):
+    """A report in a tab."""
 
-    socket: ClientWebSocketResponse
-    folder: Path
-    events: list[dict[str, Any]] = field(default_factory=list)
-    sent: int = 0
-
-    async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Return a command's result; events that come before it are kept."""
-        self.sent += 1
-        command = {"id": self.sent, "method": method, "params": parameters}
-        await self.socket.send_str(orjson.dumps(command).decode())
-        while True:
-            message = orjson.loads((await self.socket.receive()).data)
-            if message.get("id") == self.sent:
-                assert "error" not in message, message
-                return message["result"]
-            self.events.append(message)
-
-    async def js(self, expression: str) -> Any:
-        """Return the value of an expression in the page."""
-        answer = await self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in answer, answer
-        return answer["result"].get("value")
+    folder = Path()
 
     async def open(self, report: Report, *, width: int = 1440, height: int = 900) -> None:
         """Load a report in a window of that size."""
         file = self.folder / "report.html"
         file.write_text("".join(as_html.render(report)))
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        await self.call("Emulation.setDeviceMetricsOverride", **metrics)
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            await self.call(f"{domain}.enable")
-        await self.call("Page.navigate", url=file.as_uri())
-        await self.js(
-            "new Promise(loaded => document.readyState === 'complete' ? loaded() : onload = () => loaded())"
-        )
+        await self.load(file.as_uri(), width=width, height=height)
 
     async def type(self, words: str) -> None:
         """Fill in the filter."""
@@ -114,43 +67,24 @@ class Page:
         """Return the names of the services drawn, top down."""
         return await self.js("[...document.querySelectorAll('#list .name')].map(name => name.textContent)")
 
-    def complaints(self) -> list[dict[str, Any]]:
-        """Return every error the page caused, a breach of its own policy among them."""
-        return [
-            event for event in self.events if event["method"] in {"Log.entryAdded", "Runtime.exceptionThrown"}
-        ]
-
-    def requests(self) -> set[str]:
-        """Return every address the page asked for."""
-        asked = (event for event in self.events if event["method"] == "Network.requestWillBeSent")
-        return {event["params"]["request"]["url"] for event in asked}
-
 
 @pytest.fixture(scope="module")
 def devtools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the address of a running browser's DevTools."""
-    profile = tmp_path_factory.mktemp("chromium")
-    command = [str(CHROMIUM), *FLAGS, f"--user-data-dir={profile}", "about:blank"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as browser:
-        assert browser.stderr is not None
-        listening = next(line for line in browser.stderr if "DevTools listening" in line)
-        yield listening.split("ws://")[1].split("/")[0]
-        browser.terminate()
-        browser.communicate()
+    with chromium(tmp_path_factory.mktemp("chromium")) as address:
+        yield address
 
 
 @pytest.fixture
-async def page(devtools: str, tmp_path: Path) -> AsyncIterator[Page]:
+async def page(devtools: str, tmp_path: Path) -> AsyncIterator[ReportPage]:
     """Return a new tab; whatever a test does, the page may cause no error and ask for nothing but itself."""
-    async with ClientSession() as session:
-        async with session.put(f"http://{devtools}/json/new?about:blank") as answer:
-            tab = await answer.json()
-        async with session.ws_connect(tab["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-            page = Page(socket, tmp_path)
-            yield page
-            assert not page.complaints()
-            assert page.requests() <= {(tmp_path / "report.html").as_uri()}
-            await page.call("Page.close")
+    async with new_tab(devtools) as socket:
+        page = ReportPage(socket)
+        page.folder = tmp_path
+        yield page
+        assert not page.complaints()
+        assert page.requests() <= {(tmp_path / "report.html").as_uri()}
+        await page.call("Page.close")
 
 
 # The reports
@@ -237,7 +171,7 @@ def ran() -> Report:
 # What holds
 
 
-async def test_refusals_and_cycles_come_first_with_their_reason(page: Page) -> None:
+async def test_refusals_and_cycles_come_first_with_their_reason(page: ReportPage) -> None:
     """Wherever they stand in the job, a reviewer meets them at the top, open."""
     await page.open(plan())
     assert (await page.names())[:3] == ["cycle", "held", "n-40"]
@@ -247,7 +181,7 @@ async def test_refusals_and_cycles_come_first_with_their_reason(page: Page) -> N
     assert (await page.names())[:3] == ["held", "web-2", "web-3"]
 
 
-async def test_a_removed_mapping_is_red_and_has_its_sigil(page: Page) -> None:
+async def test_a_removed_mapping_is_red_and_has_its_sigil(page: ReportPage) -> None:
     """Before and after stand side by side; what goes is told by colour and by sign, what stays by neither."""
     await page.open(plan())
     await page.type("NET-7")
@@ -263,7 +197,7 @@ async def test_a_removed_mapping_is_red_and_has_its_sigil(page: Page) -> None:
     assert colours == ["rgb(177, 32, 26)", "rgb(26, 107, 54)"]
 
 
-async def test_words_filter_on_every_field_and_all_must_match(page: Page) -> None:
+async def test_words_filter_on_every_field_and_all_must_match(page: ReportPage) -> None:
     """Name, id, place, port, code and note are searched, in any case."""
     await page.open(plan())
     for words, names in (
@@ -280,7 +214,7 @@ async def test_words_filter_on_every_field_and_all_must_match(page: Page) -> Non
     assert await page.js("shown.textContent") == "40 services"
 
 
-async def test_outcomes_can_be_hidden_and_shown(page: Page) -> None:
+async def test_outcomes_can_be_hidden_and_shown(page: ReportPage) -> None:
     """Each button hides its outcome and says so to a screen reader; pressed again it brings it back."""
     await page.open(plan())
     button = "document.querySelector('#results button[value=update]')"
@@ -291,7 +225,7 @@ async def test_outcomes_can_be_hidden_and_shown(page: Page) -> None:
     assert len(await page.names()) == 40
 
 
-async def test_services_sort_by_what_is_chosen(page: Page) -> None:
+async def test_services_sort_by_what_is_chosen(page: ReportPage) -> None:
     """By name, by the plan's order, by the slowest reply after a run."""
     await page.open(plan())
     await page.sort("service name")
@@ -303,7 +237,7 @@ async def test_services_sort_by_what_is_chosen(page: Page) -> None:
     assert (await page.names())[:2] == ["web-2", "web-1"]
 
 
-async def test_all_services_expand_and_collapse(page: Page) -> None:
+async def test_all_services_expand_and_collapse(page: ReportPage) -> None:
     """One click opens every service drawn with its table, another closes all."""
     await page.open(plan())
     await page.js("expand.click()")
@@ -313,7 +247,7 @@ async def test_all_services_expand_and_collapse(page: Page) -> None:
     assert not await page.js("[...list.children].some(service => service.open)")
 
 
-async def test_a_run_shows_code_request_and_what_was_found(page: Page) -> None:
+async def test_a_run_shows_code_request_and_what_was_found(page: ReportPage) -> None:
     """The failed row has what the cloud's support asks for; the drifted one both states."""
     await page.open(ran())
     told = await page.js("list.innerText")
@@ -327,7 +261,7 @@ async def test_a_run_shows_code_request_and_what_was_found(page: Page) -> None:
 
 
 @pytest.mark.parametrize("make", [plan, ran])
-async def test_figures_are_those_of_the_json_report(page: Page, make: Any) -> None:
+async def test_figures_are_those_of_the_json_report(page: ReportPage, make: Any) -> None:
     """Tiles, buttons and mappings say what the JSON says."""
     await page.open(make())
     totals = orjson.loads("".join(as_json.render(make())))["totals"]
@@ -346,7 +280,7 @@ async def test_figures_are_those_of_the_json_report(page: Page, make: Any) -> No
     assert expected in await page.js("document.querySelector('main').innerText")
 
 
-async def test_names_that_try_to_be_markup_stay_names(page: Page) -> None:
+async def test_names_that_try_to_be_markup_stay_names(page: ReportPage) -> None:
     """Names, notes, reasons, codes and the job's own name are shown letter by letter and never run."""
     hostile = [
         row(1, Action.UPDATE, name=HOSTILE, note=HOSTILE, description=HOSTILE),
@@ -377,7 +311,7 @@ async def test_names_that_try_to_be_markup_stay_names(page: Page) -> None:
 
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("make", [plan, ran])
-async def test_the_page_never_scrolls_sideways(page: Page, width: int, make: Any) -> None:
+async def test_the_page_never_scrolls_sideways(page: ReportPage, width: int, make: Any) -> None:
     """On a phone and on a laptop, with everything open and text that has no blank to break at."""
     unbroken = row(99, Action.REFUSE, name="x" * 128, reason="y" * 500, note="z" * 500, description="w" * 128)
     whole = make()
@@ -389,7 +323,7 @@ async def test_the_page_never_scrolls_sideways(page: Page, width: int, make: Any
         assert await page.js("document.documentElement.scrollWidth") <= width
 
 
-async def test_paper_has_one_line_for_each_service_and_no_tools(page: Page) -> None:
+async def test_paper_has_one_line_for_each_service_and_no_tools(page: ReportPage) -> None:
     """Printing draws what scrolling would have drawn, opens what needs a person, has no tools."""
     rows = [row(number, Action.UPDATE) for number in range(1, 296)]
     await page.open(report([*rows, row(296, Action.REFUSE, reason="held")]))
@@ -409,7 +343,7 @@ async def test_paper_has_one_line_for_each_service_and_no_tools(page: Page) -> N
     assert await page.js(f"Math.max(...{heights})") <= 20
 
 
-async def test_ten_thousand_services_are_drawn_as_they_are_needed(page: Page) -> None:
+async def test_ten_thousand_services_are_drawn_as_they_are_needed(page: ReportPage) -> None:
     """A file of a few megabytes opens with the first hundred; scrolling and filtering reach all others."""
     await page.open(report([row(number, Action.UPDATE) for number in range(1, 10_001)]))
     assert (page.folder / "report.html").stat().st_size < 6_000_000
@@ -421,7 +355,7 @@ async def test_ten_thousand_services_are_drawn_as_they_are_needed(page: Page) ->
     assert await page.names() == ["web-9999"]
 
 
-async def test_without_javascript_the_totals_still_stand(page: Page) -> None:
+async def test_without_javascript_the_totals_still_stand(page: ReportPage) -> None:
     """The figures are in the page itself; the list says what it needs and what to use instead."""
     await page.call("Emulation.setScriptExecutionDisabled", value=True)
     file = page.folder / "report.html"

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from bulk.app.session import Watched
-from bulk.cli.display import LANES_SHOWN, Display, Speed, done, status_line
+from bulk.cli.display import LANES_SHOWN, Display, Speed, status_line
 from bulk.ledger.folding import take_in
-from bulk.ledger.progress import Progress
+from bulk.ledger.progress import Progress, changes_ended
 from bulk.ledger.records import record_json, record_type
 from bulk.ledger.row_life import Stage
 from bulk.model import Change, Hold, LaneName, Limit, Reply, RequestKind, Target, Throttled, Wait
@@ -78,14 +78,14 @@ def test_the_speed_is_that_of_changes_however_seldom_it_is_asked_for() -> None:
     watched = Watched(
         progress=progress, brake=Brake(), now=clock.monotonic, paces={}, row_holds=lambda: iter(())
     )
-    speed = Speed(clock.monotonic(), done(progress))
-    assert speed.per_s(clock.monotonic(), done(progress)) == 0.0
+    speed = Speed(clock.monotonic(), changes_ended(progress))
+    assert speed.per_s(clock.monotonic(), changes_ended(progress)) == 0.0
     clock.advance(30)
     progress.tally[Stage.APPLIED] += 2
-    assert speed.per_s(clock.monotonic(), done(progress)) == pytest.approx(2 / 30)
+    assert speed.per_s(clock.monotonic(), changes_ended(progress)) == pytest.approx(2 / 30)
     assert status_line(watched, 2 / 30) == "2/4 (50 %) | 0.1/s | about 30 s left"
     clock.advance(30)
-    assert speed.per_s(clock.monotonic(), done(progress)) == 0.0
+    assert speed.per_s(clock.monotonic(), changes_ended(progress)) == 0.0
 
 
 def progress_of(*plan: Change) -> Progress:

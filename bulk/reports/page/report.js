@@ -1,10 +1,8 @@
-"use strict";
 (() => {
   const CHUNK = 100; // services drawn at once: a screenful or two
   const CHIPS = 4; // mappings named on a service's own line
   const FEW = 30; // so many services stand open from the start
 
-  const $ = (id) => document.getElementById(id);
   const { head, rows } = JSON.parse($("data").textContent);
   const services = rows.map((cells) => {
     const [row, place, target, id, name, result, update, kept, removed, added, settings, why,
@@ -21,16 +19,6 @@
     return text ? text.split(" ") : [];
   }
 
-  // Everything from outside goes through here, as text.
-  function element(tag, className, ...children) {
-    const made = document.createElement(tag);
-    if (className) made.className = className;
-    made.append(...children);
-    return made;
-  }
-
-  const figure = (number) => number.toLocaleString("en");
-  const counted = (number, noun) => `${figure(number)} ${noun}${number === 1 ? "" : "s"}`;
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
   // What is shown, and in which order
