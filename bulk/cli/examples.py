@@ -26,6 +26,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk status move.csv", "the latest run of a job"),
         ("bulk status move.csv --output json", "for a monitor"),
     ),
+    "watch": (
+        ("bulk watch move.csv", "as it goes, until it has finished"),
+        ("bulk watch move.csv --serve 8765", "as a page; others come by ssh -L"),
+        ("bulk watch move.csv --output json", "one object a line, for a program"),
+    ),
     "tell": (
         ("bulk tell move.csv", "what is in force, and who said so"),
         ('bulk tell move.csv pause --because "a call"', "send nothing new"),

@@ -225,6 +225,25 @@ Because = Annotated[
         help="Why, for whoever reads the run: it is on record with your name.",
     ),
 ]
+Serve = Annotated[
+    str,
+    flag(
+        "--serve",
+        group=Group.OUTPUT,
+        metavar="[HOST:]PORT|unix:PATH",
+        help="Serve a page that shows it, to this machine alone; 0 is any free port. Others see it by "
+        "`ssh -L`, `kubectl port-forward` or a proxy.",
+    ),
+]
+HostNames = Annotated[
+    list[str] | None,
+    flag(
+        "--host-name",
+        group=Group.OUTPUT,
+        metavar="NAME",
+        help="The name by which a proxy asks for the page; can be given several times.",
+    ),
+]
 ExpectDigest = Annotated[
     str | None,
     flag(

@@ -27,6 +27,7 @@ from bulk.reports.headline import (
     window_text,
 )
 from bulk.reports.overview import Overview, shared_names
+from bulk.reports.recent import SECONDS
 from bulk.reports.remarks import remark
 from bulk.reports.report import Report, session_summaries
 from bulk.reports.report_row import TEXTS, Contrast, Row
@@ -86,6 +87,17 @@ def render(report: Report) -> Iterator[str]:
             beyond=whole.totals.rows - len(rows),
         )
     )
+
+
+def watch_page() -> tuple[str, str]:
+    """Return the page of `bulk watch`, which gets all that it shows as events, and the policy for it."""
+    own = {**_own("style", "base.css", "watch.css"), **_own("script", "base.js", "watch.js")}
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{own['style_hash']}'; "
+        f"script-src 'sha256-{own['script_hash']}'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return _environment().get_template("watch.html").render(own, seconds=SECONDS), policy
 
 
 class _Room:

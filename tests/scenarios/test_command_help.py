@@ -151,9 +151,11 @@ def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.Monke
 
 
 def by_a_shell(stage: Stage, command: str) -> Ended:
-    """Run a command as a shell does, and by a shell where it redirects something."""
+    """Run a command as a shell does, and by a shell where it redirects something or does not end."""
     words = shlex.split(command)
-    if not {"<", ">"} & {*words}:
+    if "--serve" in words:
+        command = f"timeout --preserve-status 8 {command}"
+    elif not {"<", ">"} & {*words}:
         return stage.bulk(*words[1:])
     ended = subprocess.run(
         ["bash", "-c", command],  # noqa: S607

@@ -3,6 +3,8 @@
 Whatever is heavy is imported where it is used, so that `bulk --help` answers at once.
 """
 
+from collections.abc import Callable
+
 from bulk.cli.verbs.apply import apply
 from bulk.cli.verbs.audit import audit
 from bulk.cli.verbs.check import check
@@ -12,14 +14,15 @@ from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
 from bulk.cli.verbs.show import report, status
 from bulk.cli.verbs.tell import tell
+from bulk.cli.verbs.watch import watch
 from bulk.cli.verbs.why import why
 
-PHASES = {
+PHASES: dict[str, tuple[Callable[..., int], ...]] = {
     "Before": (check, plan, export, rehearse),
-    "During": (apply, status, tell),
+    "During": (apply, status, watch, tell),
     "After": (report, why, audit, rollback),
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
 ALL = tuple(verb for verbs in PHASES.values() for verb in verbs)
-ANSWER_WITHOUT_WORDS = (check, status, report, rollback, audit, export)
+ANSWER_WITHOUT_WORDS = (check, status, watch, report, rollback, audit, export)
 """Verbs that need no argument."""

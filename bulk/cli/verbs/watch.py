@@ -1,0 +1,27 @@
+"""`bulk watch`."""
+
+from bulk.cli import options
+from bulk.cli.verbs.shared import environment, ledger_of
+from bulk.errors import ExitCode, UsageError
+
+
+def watch(
+    run: options.Run = "",
+    serve: options.Serve = "",
+    host_name: options.HostNames = None,
+    output_form: options.PlainOutput = options.PlainForm.TABLE,
+) -> int:
+    """Show a run as it goes, from its ledger alone, until it has finished; on a terminal, or as a page."""
+    from bulk.app.watching import Watch
+    from bulk.cli import running, watching
+
+    if host_name and not serve:
+        raise UsageError("--host-name is of a page, and --serve is not given", hint="add --serve PORT")
+    here, path = environment({}, can_ask=False), ledger_of(run)
+    if serve:
+        from bulk.app.watch_server import address_of
+
+        running.run(watching.serve(Watch(path, run, here), address_of(serve), tuple(host_name or ())))
+    else:
+        running.run(watching.show(Watch(path, run, here), json=output_form is options.PlainForm.JSON))
+    return ExitCode.OK

@@ -1,0 +1,117 @@
+"""`bulk watch`: a run as it goes, from its ledger alone, while it is left alone."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import orjson
+import pytest
+
+from bulk.errors import ExitCode
+from tests.scenarios.stage import WAIT_S, Stage, fleet_lines, until, wide
+
+pytestmark = pytest.mark.parametrize("stage", [{"fleet": fleet_lines(40)}], indirect=True)
+
+
+def test_a_finished_run_is_shown_once_and_its_end_ends_it(stage: Stage) -> None:
+    """With 0, whatever became of it; as JSON it is what `status` says."""
+    stage.apply(stage.job(wide(range(1, 4))))
+    ended = stage.bulk("watch", str(stage.ledger))
+    assert ended.code == ExitCode.OK
+    assert ended.out == "job: finished | 3 of 3 (100 %) | Finished: everything is as asked\n"
+    ended = stage.bulk("watch", str(stage.ledger), "--output", "json")
+    (line,) = ended.out.splitlines()
+    shown, status = orjson.loads(line), stage.status()
+    assert shown.pop("at")[:16] == status.pop("at")[:16]
+    assert shown == status
+
+
+def test_a_run_at_work_is_shown_until_its_end_and_is_left_alone(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several look on meanwhile, one of them is interrupted; the run takes no notice of them."""
+    monkeypatch.setenv("BULK_RATE", "10/s")
+    job = stage.job(wide(range(1, 21)))
+    with stage.child("apply", job, "--yes") as run:
+        until(lambda: len(stage.applied) >= 2, run)
+        assert stage.bulk("tell", str(stage.ledger), "pause", "--because", "bridge call").code == ExitCode.OK
+        with (
+            stage.child("watch", job, "--output", "json") as watch,
+            stage.child("watch", str(stage.ledger)) as interrupted,
+        ):
+            assert re.match(r"job: paused \| \d+ of 20 .* \| Paused by ", interrupted.stdout.readline())
+            interrupted.send_signal(signal.SIGINT)
+            assert interrupted.wait(WAIT_S) == ExitCode.OK
+            first = orjson.loads(watch.stdout.readline())
+            assert (first["state"], first["pause"]["reason"]) == ("running", "bridge call")
+            assert stage.bulk("tell", str(stage.ledger), "unpause").code == ExitCode.OK
+            _, err = run.communicate(timeout=WAIT_S)
+            assert run.returncode == ExitCode.OK, err
+            out, _ = watch.communicate(timeout=WAIT_S)
+            assert watch.returncode == ExitCode.OK
+    states = [first, *map(orjson.loads, out.splitlines())]
+    assert states[-1]["state"] == "finished"
+    assert [each["ended"] for each in states] == sorted(each["ended"] for each in states)
+    assert stage.outcomes() == {"applied": 20}
+
+
+def test_on_a_terminal_it_is_drawn_anew_and_what_was_seen_last_stays(stage: Stage) -> None:
+    """On a screen of its own, which is given back."""
+    stage.apply(stage.job(wide(range(1, 4))))
+    leader, follower = pty.openpty()
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"}
+    with stage.child("watch", str(stage.ledger), stdout=follower, env=environment) as watch:
+        os.close(follower)
+        shown = b""
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            if not select.select([leader], [], [], 1.0)[0]:
+                continue
+            try:
+                shown += os.read(leader, 65_536)
+            except OSError:  # its other end is closed
+                break
+        assert watch.wait(WAIT_S) == ExitCode.OK
+    os.close(leader)
+    screen, _, left = shown.partition(b"\x1b[?1049l")
+    assert screen.startswith(b"\x1b[?1049h") or b"\x1b[?1049h" in screen
+    for part in (screen, left):
+        text = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", part).decode()
+        assert "Finished: everything is as asked" in text
+        assert "take back: bulk rollback" in text
+
+
+def test_a_saved_plan_waits_for_its_run_and_what_has_no_plan_is_refused(stage: Stage) -> None:
+    """As `status` refuses it."""
+    job = stage.job(wide(range(1, 4)))
+    stage.bulk("plan", job, "--out", str(stage.folder / "saved.plan"))
+    with stage.child("watch", str(stage.folder / "saved.plan")) as watch:
+        assert "Planned, not begun" in watch.stdout.readline()
+        assert stage.apply(str(stage.folder / "saved.plan")).code == ExitCode.OK
+        out, _ = watch.communicate(timeout=WAIT_S)
+        assert "Finished: everything is as asked" in out
+    empty = stage.file("empty.ledger.jsonl", "")
+    assert stage.bulk("watch", empty).code == ExitCode.CANNOT_RUN
+    assert stage.bulk("watch", str(stage.folder / "nothing")).code == ExitCode.USAGE
+
+
+def test_the_page_is_served_to_this_machine_alone_until_a_signal(stage: Stage) -> None:
+    """Its address is on stdout; an address that others reach is refused before anything is served."""
+    stage.apply(stage.job(wide(range(1, 4))))
+    ledger = str(stage.ledger)
+    for words in (("--serve", "0.0.0.0:80"), ("--serve", "x"), ("--host-name", "a.example")):
+        assert stage.bulk("watch", ledger, *words).code == ExitCode.USAGE
+    socket = stage.folder / "w.sock"
+    with stage.child("watch", ledger, "--serve", f"unix:{socket}") as watch:
+        assert watch.stdout.readline() == f"unix:{socket}\n"
+        asked = ["curl", "-sS", "--unix-socket", str(socket), "http://localhost/status.json"]
+        got = subprocess.run(asked, capture_output=True, check=True, timeout=WAIT_S)
+        assert orjson.loads(got.stdout)["outcomes"]["applied"] == 3
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(WAIT_S) == ExitCode.OK
+        assert "served to this machine alone" in watch.stderr.read()
+    assert not socket.exists()
