@@ -1,4 +1,4 @@
-"""Every bar measured on this machine: `python -m tests.benchmarks`, in about five minutes.
+"""Every bar measured on this machine: `python -m tests.benchmarks`, in about seven minutes.
 
 `--only speed,pace` measures some sections, `--rows 1000000` makes the long run (a quarter of an hour),
 `--rates` takes other fixed rates. The table goes to stdout, the same as JSON to `build/benchmarks.json` or
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 import orjson
 
-from tests.benchmarks import limits, pace, scale, speed
+from tests.benchmarks import limits, pace, scale, speed, watchers
 from tests.benchmarks.bars import Row, show
 
 MISSED = 4
@@ -27,6 +27,7 @@ MISSED = 4
 SECTIONS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "speed": lambda given, home: speed.measured(given.speed_rows, home),
     "pace": lambda given, _: pace.held(given.rates),
+    "watch": lambda _, home: watchers.measured(home),
     "auto": lambda _, home: limits.found(home),
     "start": lambda _, home: scale.started(home),
     "check": lambda given, home: scale.checked(given.check_rows, home),
