@@ -12,16 +12,19 @@ Two stages, each with a copy of the plan and a simulator with its own fleet, in 
 * the crash: a real process killed by SIGKILL in the middle of its PUTs, the run then continued and then
   rolled back; with the faults, as fast as it can, without the limit
 
+Waves go one after the other there as well; their soak, and the window, are reckoned with on paper alone.
+
 The given ledger is only read, and nothing here knows the real endpoint.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bulk.app.crashing import crash
 from bulk.app.environment import Environment
-from bulk.app.forecast import WORKERS_MAX
+from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.rehearsal_context import (
@@ -35,11 +38,13 @@ from bulk.app.rehearsal_context import (
 )
 from bulk.app.sandbox import staged
 from bulk.app.session import Operator
+from bulk.app.wave_plans import planned_waves
 from bulk.errors import ExitCode
 from bulk.ledger.file import OnRecord, fold, records
 from bulk.model import Outcome
 from bulk.pacing.pool import sizing, workers
 from bulk.plan import steps
+from bulk.plan.sequence import Step
 from bulk.rehearsal import Measurement, Prediction, Rehearsal, Timetable, TriedPromise, measured, predicted
 from bulk.reports.words import tallied
 from bulk.settings import CAUTIOUS_RATE
@@ -71,6 +76,8 @@ async def rehearse(
             on_record=on_record,
         )
         operator.notify("rehearsing the run")
+        ahead = planned_waves(job.guards, reader)
+        estimate = forecast(reader.progress, job, environment.local_time, ahead=ahead).estimate
         trial, counts, run = await _trial(context, faults)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
@@ -81,27 +88,42 @@ async def rehearse(
             counts=counts,
             trial=trial,
             limited=bool(faults.limits),
-            prediction=_predicted(context, trial),
+            prediction=_predicted(context, trial, ahead.of),
+            waves=ahead.waves,
+            window=estimate if estimate.window else None,
             parked=tuple(change for change in context.updates() if change.parking),
             checks=tuple(checks),
         )
 
 
-def _predicted(context: RehearsalContext, trial: Measurement) -> Prediction:
+def _predicted(context: RehearsalContext, trial: Measurement, wave_of: Sequence[int]) -> Prediction:
+    soak = context.job.guards.soak
     answered_s = trial.latency.p50_ms / 1000 if trial.latency else 0.0
 
     def on_paper(rate_per_s: float, slower_s: float) -> Timetable:
         known = sizing(WORKERS_MAX)._replace(latency_s=answered_s + slower_s)
         return Timetable(
-            steps(context.updates(), lambda _: False),
+            *_in_waves(steps(context.updates(), lambda _: False), wave_of),
             rate_per_s=rate_per_s,
             workers=context.job.pace.concurrency or workers(known, rate_per_s),
             hold_s=trial.hold_s + slower_s,
+            soak_s=soak.seconds if soak else 0.0,
         )
 
     at_full_speed = trial.rate_per_s == FULL.per_s
     asked = context.job.pace.rate or (CAUTIOUS_RATE if at_full_speed else None)
     return predicted(trial, rate_per_s=asked.per_s if asked else trial.rate_per_s, timetable=on_paper)
+
+
+def _in_waves(puts: Iterator[Step], wave_of: Sequence[int]) -> Iterator[Iterable[Step]]:
+    """Yield the PUTs of each wave, which come in the order of the plan; all at once without waves."""
+    if not wave_of:
+        yield puts
+        return
+    waves = defaultdict[int, list[Step]](list)
+    for put in puts:
+        waves[wave_of[put.change.row]].append(put)
+    yield from (waves[wave] for wave in sorted(waves))
 
 
 async def _trial(

@@ -83,9 +83,11 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 
 
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
-    """Write the plan anew, its endpoint the simulator, open at any time of day."""
+    """Write the plan anew, its endpoint the simulator, open at any time of day, its waves without a soak."""
     chain, digest, run = Chain(), PlanDigest(), Json()
-    options = settings_json(replace(job, when=WhenSettings())) | {"endpoint": asdict(ApiAddress(url=url))}
+    options = settings_json(replace(job, when=WhenSettings(), guards=replace(job.guards, soak=None))) | {
+        "endpoint": asdict(ApiAddress(url=url))
+    }
     with copy.open("xb") as file:
         for record in plan_of(plan):
             bare = {name: value for name, value in record.items() if name != "sum"}

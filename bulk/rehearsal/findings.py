@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from bulk.errors import ExitCode
 from bulk.model import Change, Outcome
+from bulk.plan import Estimate
+from bulk.plan.waves import Wave
 from bulk.rehearsal.timetable import Timetable
 from bulk.reports.timeline import Latency
 
@@ -50,6 +52,10 @@ class Prediction:
     """How long each parked row is expected to be out of order."""
     gap_s_max: Mapping[int, float]
     """The same with the slowest answers."""
+    wave_ends_s: tuple[float, ...] = ()
+    """After how long each wave is expected to end."""
+    soaked_s: float = 0.0
+    """How much of the time the waves are left alone, which a rehearsal does not wait for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +82,10 @@ class Rehearsal:
     limited: bool
     """The trial ran in real time against a limit; else as fast as it could."""
     prediction: Prediction
+    waves: tuple[Wave, ...] = ()
+    """The waves of the plan; none where all rows go together."""
+    window: Estimate | None = None
+    """What is known of the window in which the real run would begin; None without one."""
     parked: tuple[Change, ...]
     """Rows whose service is out of order for a while."""
     checks: tuple[TriedPromise, ...]
@@ -104,14 +114,20 @@ def predicted(
         paper = timetable(effective_per_s, answer_s)
         return paper, paper.duration_s + trial.lists * max(1 / paced_per_s, answer_s)
 
-    _, trial_s = on_paper(trial.rate_per_s, 0.0)
+    tried, trial_s = on_paper(trial.rate_per_s, 0.0)
+    trial_s -= tried.soaked_s
     papers = [on_paper(rate_per_s, answer_s) for answer_s in ANSWER_S]
     at_least_s, expected_s, at_most_s = (trial.duration_s + total_s - trial_s for _, total_s in papers)
+    paper, _ = papers[1]
+    last_look_s = trial.lists / 2 * max(1 / rate_per_s, ANSWER_S[1])
+    ends_s = (expected_s - last_look_s - (paper.duration_s - end_s) for end_s in paper.wave_ends_s)
     return Prediction(
         rate_per_s=rate_per_s,
         at_least_s=at_least_s,
         expected_s=expected_s,
         at_most_s=at_most_s,
-        gap_s=papers[1][0].gap_s,
+        gap_s=paper.gap_s,
         gap_s_max=papers[2][0].gap_s,
+        wave_ends_s=tuple(max(0.0, end_s) for end_s in ends_s) if len(paper.wave_ends_s) > 1 else (),
+        soaked_s=paper.soaked_s,
     )

@@ -5,10 +5,12 @@ from dataclasses import asdict
 
 from bulk.ledger.records import Json
 from bulk.model import Change
+from bulk.plan import Estimate
 from bulk.rehearsal.findings import Prediction, Rehearsal, TriedPromise
 from bulk.reports.words import Line, Span, Style, as_text, duration, tallied, text
 from bulk.text import counted, figure, printable
 
+_WINDOW = ("window", "zone", "opens_at", "closes_at", "window_s", "spare_s")
 _VERDICT = {
     True: ("+", "held", Style.GOOD),
     False: ("!", "DID NOT HOLD", Style.BAD),
@@ -20,6 +22,10 @@ def lines(rehearsal: Rehearsal) -> Iterator[Line]:
     """Return what was found, the prediction first."""
     yield text(f"{printable(rehearsal.job)}: rehearsal of the plan {rehearsal.digest}", Style.STRONG)
     yield _titled("Predicted duration", _predicted(rehearsal.prediction))
+    if rehearsal.waves:
+        yield _titled("Waves", _waves(rehearsal))
+    if rehearsal.window:
+        yield _titled("Window", _window(rehearsal.window, rehearsal.prediction))
     yield _titled("Rehearsed", _rehearsed(rehearsal))
     yield _titled("Rows", tallied(rehearsal.counts) or "none")
     for change in rehearsal.parked:
@@ -39,6 +45,17 @@ def as_json(rehearsal: Rehearsal) -> Json:
             "at_least_s": prediction.at_least_s,
             "expected_s": prediction.expected_s,
             "at_most_s": prediction.at_most_s,
+            "soaked_s": prediction.soaked_s,
+        },
+        "waves": [
+            {"number": wave.number, "name": wave.name, "rows": wave.rows, "expected_end_s": end_s}
+            for wave, end_s in zip(rehearsal.waves, prediction.wave_ends_s, strict=True)
+        ],
+        "window": rehearsal.window
+        and {
+            **{name: getattr(rehearsal.window, name) for name in _WINDOW},
+            "fits": _fits(rehearsal.window, prediction.expected_s),
+            "fits_at_most": _fits(rehearsal.window, prediction.at_most_s),
         },
         "rehearsed": {
             "against_a_limit": rehearsal.limited,
@@ -65,6 +82,34 @@ def _predicted(prediction: Prediction) -> str:
         f"{duration(prediction.expected_s)} at {round(prediction.rate_per_s, 1):g}/s"
         f" ({least} to {most}; answers taken to last 0.1 s, 0 to 1 s)"
     )
+
+
+def _waves(rehearsal: Rehearsal) -> str:
+    """Return `1: 3 services, over after 12 s; 2: 29 services, over after 3 min 10 s`."""
+    ends_s, soaked_s = rehearsal.prediction.wave_ends_s, rehearsal.prediction.soaked_s
+    texts = (
+        f"{wave.number}: {counted(wave.rows, 'service')}, over after {duration(end_s)}"
+        for wave, end_s in zip(rehearsal.waves, ends_s, strict=True)
+    )
+    return "; ".join(texts) + (f"; {duration(soaked_s)} of it between waves" if soaked_s else "")
+
+
+def _fits(window: Estimate, takes_s: float) -> bool:
+    return window.window_s is None or takes_s <= window.window_s - window.spare_s
+
+
+def _window(window: Estimate, prediction: Prediction) -> str:
+    """Return whether the run fits the window that is open, or opens next."""
+    if window.window_s is None:
+        return f"{window.window}; it has no end"
+    open_s = max(0.0, window.window_s - window.spare_s)
+    if _fits(window, prediction.at_most_s):
+        fits = "the run fits"
+    elif _fits(window, prediction.expected_s):
+        fits = "the run fits as expected, and not with the slowest answers,"
+    else:
+        fits = "the run does not fit"
+    return f"{window.window}; {fits} the {duration(open_s)} in which it may send"
 
 
 def _rehearsed(rehearsal: Rehearsal) -> str:

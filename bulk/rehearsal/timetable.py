@@ -5,7 +5,7 @@ pace with all others of its profile and region, first come first served; a PUT e
 its worker takes the next one. So a chain of services behind one port waits in the queue once for each link.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -16,14 +16,23 @@ _Put: TypeAlias = tuple[int, bool]
 
 
 class Timetable:
-    """A run on paper: each PUT has its worker for `hold_s`, from leaving to its end."""
+    """A run on paper: each PUT has its worker for `hold_s`, from leaving to its end.
 
-    def __init__(self, puts: Iterator[Step], *, rate_per_s: float, workers: int, hold_s: float) -> None:
+    The PUTs go in one wave, or in several: each begins once the one before has ended and has soaked.
+    """
+
+    def __init__(
+        self, *waves: Iterable[Step], rate_per_s: float, workers: int, hold_s: float, soak_s: float = 0.0
+    ) -> None:
         self.duration_s = 0.0
         """When the last PUT ends."""
+        self.wave_ends_s: list[float] = []
+        """When the last PUT of each wave ends."""
+        self.soaked_s = soak_s * max(0, len(waves) - 1)
+        """How much of it the waves are left alone."""
         self.gap_s: dict[int, float] = {}
         """For each parked row: from the end of its intermediate PUT to the end of its last one."""
-        self._puts = puts
+        self._puts: Iterator[Step] = iter(())
         self._interval_s = 1 / rate_per_s
         self._hold_s = hold_s
         self._turn_s: dict[tuple[str, str], float] = {}
@@ -32,10 +41,14 @@ class Timetable:
         """PUTs that a worker has, each with those that wait for its end."""
         self._ends: list[tuple[float, int, bool]] = []
         self._parked_s: dict[int, float] = {}
-        for _ in range(workers):
-            self._take(0.0)
-        while self._ends:
-            self._end(*heappop(self._ends))
+        for number, wave in enumerate(waves):
+            self._puts = iter(wave)
+            begins_s = self.duration_s + soak_s * (number > 0)
+            for _ in range(workers):
+                self._take(begins_s)
+            while self._ends:
+                self._end(*heappop(self._ends))
+            self.wave_ends_s.append(self.duration_s)
 
     def _take(self, now_s: float) -> None:
         if step := next(self._puts, None):

@@ -100,6 +100,19 @@ def test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched(
     assert (folder / "runs" / "fleet.jsonl").read_bytes() == fleet
 
 
+def test_waves_are_played_and_their_soak_is_reckoned_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An hour of soak takes no time, is in the prediction, and does not fit a window of half an hour."""
+    folder = job(tmp_path / "waves", settings=f'{PARKING}waves = "1"\nsoak = "1h"\n')
+    assert main(["rehearse", str(folder), "--rate", "5/s", "--output", "json", "-q"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    first, second = told["waves"]
+    assert first["expected_end_s"] < 60
+    assert second["expected_end_s"] > 3600
+    assert (told["predicted"]["soaked_s"], told["window"]["fits"]) == (3600, False)
+
+
 def test_the_plan_on_the_stage_is_one_that_would_be_approved(tmp_path: Path) -> None:
     """It is proved and held to an approval like any other; the window and the API are the stage's own."""
     folder, plan = job(tmp_path / "swap", settings=PARKING), tmp_path / "plan.ledger.jsonl"

@@ -85,6 +85,13 @@ class TestTimetable:
         paper = on_paper(changes, rate_per_s=1, workers=10, hold_s=0.0)
         assert paper.duration_s == pytest.approx(4.0)
 
+    def test_waves_go_one_after_the_other_with_their_soak_between(self) -> None:
+        """The rate goes on over them; nothing soaks behind the last one."""
+        waves = [steps([change(row)], lambda _: False) for row in (1, 2, 3)]
+        paper = Timetable(*waves, rate_per_s=1000, workers=8, hold_s=1.0, soak_s=60.0)
+        assert paper.wave_ends_s == pytest.approx([1, 62, 123])
+        assert (paper.duration_s, paper.soaked_s) == (pytest.approx(123), 120)
+
     def test_a_plan_without_a_put_takes_no_time(self) -> None:
         """Nothing to send, nothing to wait for."""
         assert on_paper([], rate_per_s=1, workers=2, hold_s=1.0).duration_s == 0
@@ -122,6 +129,22 @@ class TestPrediction:
         """Twice as many PUTs as rows: twice the time."""
         once, twice = self.of(trial(), 5), self.of(trial(sent=20), 5)
         assert twice.at_least_s - once.at_least_s == pytest.approx(9 / 5, abs=0.001)
+
+    def test_each_wave_has_its_end_and_the_soak_is_added(self) -> None:
+        """A rehearsal does not wait for it, so that the trial has none in it."""
+
+        def paper(paced_per_s: float, slower_s: float) -> Timetable:
+            waves = [steps([change(row)], lambda _: False) for row in (1, 2)]
+            return Timetable(*waves, rate_per_s=paced_per_s, workers=8, hold_s=slower_s, soak_s=60.0)
+
+        prediction = predicted(trial(puts=2, sent=2), rate_per_s=5, timetable=paper)
+        assert prediction.soaked_s == 60
+        assert prediction.expected_s == pytest.approx(0.5 + 60 + 2 * 0.1 + 2 * 0.2, abs=0.001)
+        first_s, second_s = prediction.wave_ends_s
+        assert (second_s, second_s - first_s) == (
+            pytest.approx(prediction.expected_s - 0.2),
+            pytest.approx(60.1),
+        )
 
     def test_nothing_sent_takes_what_the_lists_take(self) -> None:
         """A plan that has nothing to change still lists the fleet."""

@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from bulk.model import ModifyBody, Outcome
+from bulk.plan import Estimate
+from bulk.plan.waves import Wave
 from bulk.rehearsal import Measurement, Prediction, Rehearsal, TriedPromise
 from bulk.rehearsal.rehearsal_report import as_json, lines
 from bulk.reports.timeline import Latency
@@ -92,7 +94,9 @@ def test_the_json_tells_the_same() -> None:
         "at_least_s": 2.0,
         "expected_s": 30.0,
         "at_most_s": 90.0,
+        "soaked_s": 0.0,
     }
+    assert (told["waves"], told["window"]) == ([], None)
     assert told["gaps"] == [
         {
             "service_id": service_id(1),
@@ -105,3 +109,36 @@ def test_the_json_tells_the_same() -> None:
     assert [check["held"] for check in told["checks"]] == [True, False, None]
     assert told["rehearsed"]["latency"]["p99_ms"] == 3
     assert told["exit_code"] == 1
+
+
+def test_waves_and_window_are_shown_with_what_fits() -> None:
+    """When each wave is over, and whether the run fits with the slowest answers, as expected, or not."""
+    made = rehearsal()
+    waved = replace(
+        made,
+        waves=(Wave(1, "", 1, ()), Wave(2, "50%", 2, ())),
+        prediction=replace(made.prediction, wave_ends_s=(4.0, 29.0), soaked_s=20.0),
+    )
+
+    def shown(**window: float | None) -> list[str]:
+        known = Estimate(requests=5, duration_s=1.0, rate_per_s=10, window="01:00-04:00 UTC", **window)
+        return [plain(line) for line in lines(replace(waved, window=known))]
+
+    known = shown(window_s=200.0, spare_s=60.0)
+    assert (
+        "Waves: 1: 1 service, over after 4.0 s; 2: 2 services, over after 29 s; 20 s of it between waves"
+        in known
+    )
+    fits = "the 2 min 20 s in which it may send"
+    assert f"Window: 01:00-04:00 UTC; the run fits {fits}" in known
+    tight, short = shown(window_s=60.0), shown(window_s=20.0)
+    assert any(
+        "the run fits as expected, and not with the slowest answers, the 1 min in" in line for line in tight
+    )
+    assert any("the run does not fit the 20 s in which it may send" in line for line in short)
+    assert "Window: 01:00-04:00 UTC; it has no end" in shown(window_s=None)
+    json = as_json(
+        replace(waved, window=Estimate(requests=5, duration_s=1, rate_per_s=1, window="w", window_s=60))
+    )
+    assert [wave["expected_end_s"] for wave in json["waves"]] == [4.0, 29.0]
+    assert (json["window"]["fits"], json["window"]["fits_at_most"]) == (True, False)
