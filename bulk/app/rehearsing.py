@@ -76,24 +76,36 @@ async def rehearse(
             on_record=on_record,
         )
         operator.notify("rehearsing the run")
-        ahead = planned_waves(job.guards, reader)
-        estimate = forecast(reader.progress, job, environment.local_time, ahead=ahead).estimate
         trial, counts, run = await _trial(context, faults)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
             checks += await crash(context, faults)
-        return Rehearsal(
-            job=reader.progress.run["job"],
-            digest=reader.progress.digest,
-            counts=counts,
-            trial=trial,
-            limited=bool(faults.limits),
-            prediction=_predicted(context, trial, ahead.of),
-            waves=ahead.waves,
-            window=estimate if estimate.window else None,
-            parked=tuple(change for change in context.updates() if change.parking),
-            checks=tuple(checks),
-        )
+        return _rehearsal(context, trial, counts, checks, limited=bool(faults.limits))
+
+
+def _rehearsal(
+    context: RehearsalContext,
+    trial: Measurement,
+    counts: Mapping[Outcome, int],
+    checks: Sequence[TriedPromise],
+    *,
+    limited: bool,
+) -> Rehearsal:
+    """Return what was found, with what it predicts for the real run."""
+    progress, ahead = context.reader.progress, planned_waves(context.job.guards, context.reader)
+    estimate = forecast(progress, context.job, context.environment.local_time, ahead=ahead).estimate
+    return Rehearsal(
+        job=progress.run["job"],
+        digest=progress.digest,
+        counts=counts,
+        trial=trial,
+        limited=limited,
+        prediction=_predicted(context, trial, ahead.of),
+        waves=ahead.waves,
+        window=estimate if estimate.window else None,
+        parked=tuple(change for change in context.updates() if change.parking),
+        checks=tuple(checks),
+    )
 
 
 def _predicted(context: RehearsalContext, trial: Measurement, wave_of: Sequence[int]) -> Prediction:
