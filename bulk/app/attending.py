@@ -115,7 +115,7 @@ class Attendant:
             else:
                 self._note_once(said)
         for note in self._holds.notes(self._waits(), now):
-            self._append(note)
+            self.append(note)
         self._end_a_long_pause(now)
 
     def _answer(self, command: Command) -> None:
@@ -137,9 +137,10 @@ class Attendant:
         """Note something unless that is on record, since each session reads the file from its beginning."""
         if words not in self._noted:
             self._noted.add(words)
-            self._append(Note(about="commands", message=words))
+            self.append(Note(about="commands", message=words))
 
-    def _append(self, note: Note) -> None:
+    def append(self, note: Note) -> None:
+        """Write a note down, and have it made durable soon."""
         self._ledger.append(note)
         self._run.flush_soon()
 

@@ -1,14 +1,50 @@
 """What a command finds around it; arguments everywhere, so that tests bring their own."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from typing import Protocol
 
 from bulk.clock import SystemClock, SystemDice
+from bulk.ledger.file import LedgerFile
+from bulk.ledger.records import Note
+from bulk.model import Wait
 from bulk.run.patience import Patience
+from bulk.settings import Job
 from bulk.settings.zone import local_zone, shown_zone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunAtWork:
+    """A run at work, for whoever announces what becomes of it.
+
+    * has_waited: whether the session waited for the opening of its window
+    * now: the monotonic clock
+    * waits: what waits, in words, and for what
+    * left_s, window_left_s: how long its rows still take at the rates of now, and for how long they may begin
+    * append: adds a note to its ledger
+    """
+
+    has_waited: bool
+    now: Callable[[], float]
+    waits: Callable[[], Iterator[tuple[str, Wait]]]
+    left_s: Callable[[], float]
+    window_left_s: Callable[[], float]
+    append: Callable[[Note], object]
+
+
+class Announces(Protocol):
+    """What announces a session to those whom its job names."""
+
+    async def began(self, ledger: LedgerFile, job: Job) -> None:
+        """Learn that a session began."""
+        ...
+
+    def onlooker(self, run: RunAtWork) -> Callable[[], object]:
+        """Return what is to be called twice a second while the run is at work."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +54,7 @@ class Environment:
     * named_endpoint: the address of the API that the person gave as a flag or variable, and no file
     * ask: asks them for a word; empty where nobody can be asked
     * notify: shows them a message
+    * announcer: announces a session to others, where that is wanted
     """
 
     env: Mapping[str, str]
@@ -27,6 +64,7 @@ class Environment:
     named_endpoint: str = ""
     ask: Callable[[str], str] = lambda _: ""
     notify: Callable[[str], object] = lambda _: None
+    announcer: Announces | None = None
 
     @property
     def patience(self) -> Patience:

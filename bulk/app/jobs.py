@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bulk.app.sources import ApiAddress, JobRuns, PlanSource, UnreadSource
-from bulk.errors import CannotRun, JobInvalid, UsageError
+from bulk.errors import BulkError, CannotRun, JobInvalid, UsageError
 from bulk.jobfile import LineCount, ReadRows, Survey, read_all, read_ids, read_rows, survey
 from bulk.jobfile.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
+from bulk.ledger.ends import head_of, last_session
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, settings_of_run
 from bulk.model import (
@@ -27,7 +28,7 @@ from bulk.model import (
 )
 from bulk.plan import Live, plan_target
 from bulk.plan.openings import window_issues
-from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings
+from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings, read_usable, usable
 from bulk.text import counted
 
 REASONS_MAX = 10
@@ -225,6 +226,27 @@ def endpoint_named(argument: str) -> str:
     """
     found = find_job(argument)
     return _settings(found, {}).where.endpoint if found.toml else ""
+
+
+def settings_of_job(argument: str, flags: Flags) -> Job:
+    """Return the settings of a job, whose rows are not read; raises as `open_job` does."""
+    return _settings(find_job(argument), flags)
+
+
+def usable_job(argument: str, flags: Flags) -> tuple[Job, Path]:
+    """Return what can be used of the settings of a JOB or a ledger, and the folder of its runs.
+
+    For what has to be done although the command cannot be; nothing is raised.
+    """
+    path = Path(argument)
+    with suppress(BulkError, OSError, LookupError, TypeError):
+        if options := head_of(path).get("options"):
+            held = session["settings"] if (session := last_session(path)) else {}
+            given = {name: value for name, value in flags.items() if value is not None}
+            return usable({**settings_of_run({"options": options}), **held, **given}), path.parent
+        found = find_job(argument)
+        return read_usable(found.toml, default_name=found.name, flags=flags), found.folder / RUNS
+    return usable({}), Path()
 
 
 def _settings(found: FoundJob, flags: Flags) -> Job:

@@ -91,6 +91,11 @@ def _job_in_force(progress: Progress) -> Job | None:
         return None
 
 
+def status_json(path: Path, standing: RunStatus, *, by_summary: bool) -> Json:
+    """Return the object of `bulk status --output json`."""
+    return {"ledger": str(path), **standing.json(), "by_summary": by_summary}
+
+
 def report(
     path: Path,
     reader: LedgerReader,

@@ -83,11 +83,10 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 
 
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
-    """Write the plan anew, its endpoint the simulator, open at any time of day, its waves without a soak."""
+    """Write the plan anew for the simulator: at any time of day, without a soak, and nobody is notified."""
     chain, digest, run = Chain(), PlanDigest(), Json()
-    options = settings_json(replace(job, when=WhenSettings(), guards=replace(job.guards, soak=None))) | {
-        "endpoint": asdict(ApiAddress(url=url))
-    }
+    free = replace(job, when=WhenSettings(), guards=replace(job.guards, soak=None), notify=())
+    options = settings_json(free) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):
             bare = {name: value for name, value in record.items() if name != "sum"}
@@ -117,4 +116,4 @@ def _alone(environment: Environment, practice: RunningSimulator, home: Path) -> 
         "HUAWEICLOUD_SDK_SK": practice.sk,
         "HUAWEICLOUD_SDK_IAM_ENDPOINT": practice.url,
     }
-    return replace(environment, env=env, home=home)
+    return replace(environment, env=env, home=home, announcer=None)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from typing import Protocol
 
 from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
-from bulk.app.environment import Environment
+from bulk.app.environment import Environment, RunAtWork
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.opening import Waiting, hours_of, shift_for
@@ -32,7 +33,7 @@ from bulk.ledger.records import Decision, End, Json, Note, PaceRecord, Session, 
 from bulk.ledger.run_waves import wave_plan
 from bulk.ledger.stated_opening import opening_json
 from bulk.ledger.stops import BrakeReason, exit_code
-from bulk.model import Hold, LaneName, Outcome, RequestKind, Target, Wait
+from bulk.model import Action, Hold, LaneName, Outcome, RequestKind, Target, Wait
 from bulk.pacing import Pacing, believed, reason
 from bulk.pacing.learned_limits import LimitOwner
 from bulk.pacing.limiter import Limiter
@@ -42,6 +43,7 @@ from bulk.reports.overview import Overview
 from bulk.reports.report import Report
 from bulk.reports.stopped import ways_on, wrong_outcomes
 from bulk.run.brake import Brake
+from bulk.run.deadlines import Hours
 from bulk.run.interfaces import LaneClient, Limits
 from bulk.run.patience import refused_key
 from bulk.run.pump import Pump, RunContext
@@ -86,6 +88,16 @@ class Watched:
         """Return how fast the writes may go now, lane by lane."""
         return (pace.rate_per_s for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
 
+    def left_s(self) -> float:
+        """Return how long the changes that have not ended take at the rates of now, in the slowest lane."""
+        left = Counter[LaneName]()
+        for target, rows in self.progress.rows_by_target({Action.UPDATE}, left=True).items():
+            left[self.lanes[target]] += rows
+        writes = {
+            budget.lane: pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES
+        }
+        return max((rows / writes[lane].rate_per_s for lane, rows in left.items()), default=0.0)
+
     def noises(self) -> Iterator[float]:
         """Return the shares of writes that are refused whatever the rate, of the lanes where any are."""
         writes = (pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
@@ -123,6 +135,8 @@ class Ending:
     ledger: Path
     endpoint: ApiAddress
     exit_code: ExitCode
+    job: Job
+    progress: Progress
     message: str = ""
     """Why the run stopped, where it did before its end."""
     ways_on: tuple[str, ...] = ()
@@ -177,6 +191,8 @@ async def work_on(
         await _must_be_accepted(clients, environment)
     opening = opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None
     await _begin(ledger, job, start, clients, opening)
+    if environment.announcer:
+        await environment.announcer.began(ledger, job)
     context = RunContext(
         ledger=ledger,
         clients=clients,
@@ -281,6 +297,8 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending
         ledger=ledger.path,
         endpoint=endpoint,
         exit_code=code,
+        job=job,
+        progress=ledger.progress,
         message=message,
         ways_on=tuple(ways_on(ledger.progress, shlex.quote(str(ledger.path)), endpoint.flag)),
         wrong=wrong,
@@ -340,33 +358,48 @@ async def _run_watched(
 ) -> None:
     """Run to the end, or until a signal, while the operator looks on."""
     run, brake = Pump(context), context.brake
-    connections.notify = lambda budget, pacing: ledger.append(
-        _pace(budget, pacing, environment.clock.monotonic())
-    )
+    now = environment.clock.monotonic
+    connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
     watched = Watched(
         progress=ledger.progress,
         brake=brake,
-        now=environment.clock.monotonic,
+        now=now,
         paces=connections.paces,
         row_holds=lambda: waiting.holds() if waiting and waiting.left_s > 0 else run.holds(),
         lanes={target: client.lane for target, client in context.clients.items()},
     )
-    run.on_tick(
-        Attendant(
-            run,
-            ledger,
-            brake,
-            now=watched.now,
-            wall=environment.clock.now,
-            waits=watched.waits,
-            own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
-            has_window=job.when.calendar is not None,
-        )
+    attendant = Attendant(
+        run,
+        ledger,
+        brake,
+        now=now,
+        wall=environment.clock.now,
+        waits=watched.waits,
+        own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
+        has_window=job.when.calendar is not None,
     )
+    run.on_tick(attendant)
+    if environment.announcer:
+        at_work = _at_work(watched, attendant, context.hours, waiting, environment)
+        run.on_tick(environment.announcer.onlooker(at_work))
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
         if waiting and waiting.left_s > 0:
             operator.notify(f"window: {waiting.text()}; nothing is sent before")
         await _run(run, waiting, ledger, brake)
+
+
+def _at_work(
+    watched: Watched, attendant: Attendant, hours: Hours, waiting: Waiting | None, environment: Environment
+) -> RunAtWork:
+    """Return what whoever announces a run may see and do."""
+    return RunAtWork(
+        has_waited=waiting is not None and waiting.left_s > 0,
+        now=watched.now,
+        waits=watched.waits,
+        left_s=watched.left_s,
+        window_left_s=lambda: hours.stops_at - environment.clock.now(),
+        append=attendant.append,
+    )
 
 
 def _is_unsettled(progress: Progress) -> bool:

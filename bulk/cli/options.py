@@ -395,6 +395,14 @@ Bom = Annotated[
     bool,
     flag("--bom", group=Group.OUTPUT, help="Begin a CSV with a byte order mark, by which Excel knows UTF-8."),
 ]
+Notify = Annotated[
+    bool,
+    flag(
+        "--notify",
+        group=Group.OUTPUT,
+        help="Also send a test message to all whom the job notifies, and show what came back.",
+    ),
+]
 Schema = Annotated[
     SchemaOf | None,
     flag(

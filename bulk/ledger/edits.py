@@ -120,5 +120,7 @@ def _text(name: str, job: Job) -> str:
             return f"{value:g}"
         case SimulatorSettings(fleet=value):
             return value
+        case tuple(tables):  # those of [notify.NAME]
+            return ", ".join(f"{name} ({table})" for name, table in tables) or "not set"
         case value:
             return str(value)

@@ -140,15 +140,20 @@ def _are_ports(value: Any) -> bool:
     return True
 
 
+_SETTINGS_DEPTH_MAX = 3
+"""The settings, a table among them, and in it tables below names."""
+
+
 def _are_settings(value: Any) -> bool:
-    """Return whether settings are such as job.toml can hold: nothing deeper than a table."""
-    return type(value) is dict and len(value) <= _ENTRIES_MAX and all(map(_is_setting, value.values()))
+    """Return whether settings are such as job.toml can hold: nothing deeper than tables below names."""
+    return type(value) is dict and _is_setting(value, tables=_SETTINGS_DEPTH_MAX)
 
 
-def _is_setting(value: Any) -> bool:
+def _is_setting(value: Any, tables: int) -> bool:
     match value:
         case dict():
-            return len(value) <= _ENTRIES_MAX and all(type(each) in _SCALARS for each in value.values())
+            is_bounded = tables > 0 and len(value) <= _ENTRIES_MAX
+            return is_bounded and all(_is_setting(each, tables - 1) for each in value.values())
         case list():
             return all(type(each) is str for each in value)
         case _:

@@ -98,7 +98,7 @@ class Pump:
             on_gap=self._machine.gap,
         )
         self._tasks = Tasks()
-        self._each_tick: Callable[[], object] = lambda: None
+        self._each_tick: list[Callable[[], object]] = []
         self._unverified = set(self._machine.lanes)
         """Lanes at which the last look has not been made."""
         self._idle: dict[LaneName, tuple[asyncio.Event, Callable[[], bool]]] = {}
@@ -150,7 +150,7 @@ class Pump:
 
     def on_tick(self, listener: Callable[[], object]) -> None:
         """Have `listener` called twice a second while the run is at work."""
-        self._each_tick = listener
+        self._each_tick.append(listener)
 
     def obey(self, word: Decision) -> None:
         """Have what a person says written down, and let it be in force."""
@@ -173,7 +173,8 @@ class Pump:
             overrun = self._deadlines.overrun()
             if overrun and not self._machine.undrained:
                 self._machine.leave_all(overrun)
-            self._tasks.guarded(self._each_tick)
+            for listener in self._each_tick:
+                self._tasks.guarded(listener)
             left_s = self._deadlines.left_s()
             for key, pace in self._paces.items():
                 self._machine.turns.fit(key, left_s / (1 / pace.rate_per_s + RING_PUT_S))

@@ -5,14 +5,15 @@ have for it. It returns the value, or an issue that says what is wrong and what 
 """
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
 from bulk.model import Format, Issue
+from bulk.operations.notices import BotForm, Event, Events
 from bulk.operations.windows import NotReadable, read_blackout, read_window
 from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
 
@@ -48,7 +49,10 @@ class SettingForm(Generic[T_co]):
     * metavar: what stands for the value in `--help`; empty for a switch
     * flag_type: what the command line makes of a flag before it is read: a bool, the enum of a choice
     * unset: the word for None, where there is one
+    * hides: whether a value that cannot be used stays out of messages: it may be a secret in the wrong place
     * table: the dataclass whose settings stand in a TOML table of their own; everything else is refused
+    * is_named: whether there are tables of that kind, as many as wanted, each below a name of its own
+    * rules: what is wrong with a table whose values are all usable, with the key that it is about
     """
 
     pattern: str
@@ -61,7 +65,10 @@ class SettingForm(Generic[T_co]):
     metavar: str = ""
     flag_type: type = str
     unset: str = ""
+    hides: bool = False
     table: type | None = None
+    is_named: bool = False
+    rules: Callable[[Any], Iterable[tuple[str, Issue]]] = lambda _: ()
 
     def read(self, raw: object) -> T_co | Issue:
         """Return the value of what is written, or an issue without its place."""
@@ -77,7 +84,7 @@ class SettingForm(Generic[T_co]):
             return wrong(f"{shown(error.text)} is not {self.what}{which}", error.hint or self.hint)
         except ValueError:
             pass  # such as a number beyond its bounds
-        return wrong(f"{shown(raw)} is not {self.what}", self.hint)
+        return wrong(f"{'the value' if self.hides else shown(raw)} is not {self.what}", self.hint)
 
     def written(self, value: object) -> object:
         """Return a value as `read` takes it and JSON can hold it; None for one that is not set."""
@@ -308,7 +315,56 @@ def _ticket(text: str) -> str:
     return text
 
 
+def _hidden(pattern: str, what: str, hint: str) -> SettingForm[str]:
+    """Return the form of a text in whose place somebody may have written a secret."""
+    return SettingForm(pattern=pattern, value=lambda found: found[0], what=what, hint=hint, hides=True)
+
+
+_NO_URL = "; a URL, whose path is a secret, never stands in job.toml"
+TOPIC = _hidden(
+    r"(smn:urn:smn:[a-z0-9-]{1,64}:[A-Za-z0-9_-]{1,64}:[A-Za-z0-9_-]{1,256})?",
+    "an SMN topic",
+    f'write, for example, "smn:urn:smn:cn-north-4:6e9dfd51d1124e8d8498dce894923a0d:bulk-ops"{_NO_URL}',
+)
+BOT = SettingForm(
+    pattern="|".join(BotForm),
+    value=lambda found: BotForm(found[0]),
+    what=f"one of {', '.join(BotForm)}",
+    hint=f"write {' or '.join(BotForm)}{_NO_URL}",
+    flag_type=BotForm,
+    hides=True,
+)
+NOTIFY_VARIABLE = _hidden(
+    r"(BULK_NOTIFY_[A-Z0-9_]{1,100})?",
+    "the name of a variable",
+    f'write, for example, "BULK_NOTIFY_OPS", and set that variable{_NO_URL}',
+)
+SECRET_FILE = _hidden(
+    r"(~?/[^\x00]+)?",
+    "the path of a file",
+    f'write an absolute path, such as "/run/secrets/bulk-ops"{_NO_URL}',
+)
+EVENTS = SettingForm(
+    pattern=rf"\s*(?:{'|'.join(Event)})(?:\s*,\s*(?:{'|'.join(Event)}))*\s*",
+    value=lambda found: Events(members=frozenset(Event(each.strip()) for each in found[0].split(","))),
+    what="a list of events",
+    hint=f'write one or more of {", ".join(Event)}, such as ["person", "end"]',
+    types=(list,),
+    bounds={"minItems": 1, "items": {"enum": list(Event)}},
+)
+METRICS = _text(
+    r"(~?/[^\x00]*[^\x00/]\.prom)?", "an absolute path ending in .prom", "/var/lib/bulk.prom", "FILE"
+)
+
+
 def table(kind: type[Any], *, hint: str) -> SettingForm[Any]:
     """Return the form of a TOML table that holds the settings of a dataclass."""
     never = "(?!)"
     return SettingForm(pattern=never, value=lambda _: None, what="a table", hint=hint, table=kind)
+
+
+def tables(
+    kind: type[Any], *, hint: str, rules: Callable[[Any], Iterable[tuple[str, Issue]]]
+) -> SettingForm[Any]:
+    """Return the form of TOML tables that hold the settings of a dataclass each, below names."""
+    return replace(table(kind, hint=hint), what="a table of tables", hides=True, is_named=True, rules=rules)

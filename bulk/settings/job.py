@@ -9,11 +9,13 @@ In job.toml all settings stand side by side; a Job has them in parts, so that wh
 job is given a Pace. `bulk --help` imports this module, so it must import nothing heavy.
 """
 
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from bulk.model import Format, Target
+from bulk.model import Format, Issue, Target
+from bulk.operations.notices import BY_DEFAULT, SIGNED, BotForm, Events
 from bulk.operations.windows import Blackout, Calendar, Window
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
@@ -360,6 +362,93 @@ class SimulatorSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NotifySettings:
+    """Who is notified of a run, how, and of what: a table `[notify.NAME]`, which holds nothing secret."""
+
+    to: str = setting(
+        forms.TOPIC,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="A topic of SMN, as `smn:` and its URN; the request is signed with the job's credentials.",
+        example="smn:urn:smn:cn-north-4:6e9dfd51d1124e8d8498dce894923a0d:bulk-ops",
+        has_flag=False,
+    )
+    form: BotForm | None = setting(
+        forms.BOT,
+        None,
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="In place of `to`: a group's bot (`feishu`, `dingtalk`, `wecom`), or `json`, a webhook of your "
+        "own that gets the object of `status --output json`.",
+        example="feishu",
+        has_flag=False,
+    )
+    url_env: str = setting(
+        forms.NOTIFY_VARIABLE,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="With `form`: the variable that holds the URL.",
+        example="BULK_NOTIFY_OPS",
+        has_flag=False,
+    )
+    url_file: str = setting(
+        forms.SECRET_FILE,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="In place of `url_env`: the file that holds the URL, by its absolute path; only its owner may "
+        "write it.",
+        example="/run/secrets/bulk-ops",
+        has_flag=False,
+    )
+    secret_env: str = setting(
+        forms.NOTIFY_VARIABLE,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="The variable that holds the secret of a signed bot (`feishu`, `dingtalk`).",
+        example="BULK_NOTIFY_OPS_SECRET",
+        has_flag=False,
+    )
+    on: Events = setting(
+        forms.EVENTS,
+        BY_DEFAULT,
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="Of what: `person` (somebody must act), `end`, `start`, `wave`, `hold` (waiting for a "
+        "minute), `window` (it opened, or ended before the rows did).",
+        default_text='`["person", "end"]`',
+        example=["person", "end", "wave"],
+        has_flag=False,
+    )
+
+    def __str__(self) -> str:
+        """Return `feishu: person,end`."""
+        return f"{self.to or self.form}: {self.on}"
+
+
+def _notify_rules(table: NotifySettings) -> Iterator[tuple[str, Issue]]:
+    """Yield what does not fit together in a table `[notify.NAME]`."""
+    urls = [key for key in ("url_env", "url_file") if getattr(table, key)]
+    if table.to:
+        for key in ("form", *urls, "secret_env"):
+            if getattr(table, key):
+                yield key, forms.wrong("means nothing beside `to`", f"leave out `to`, or `{key}`")
+    elif table.form is None:
+        yield (
+            "",
+            forms.wrong("names nobody", f"add `to`, or `form` ({', '.join(BotForm)}) and `url_env`"),
+        )
+    elif len(urls) != 1:
+        what = "has both `url_env` and `url_file`" if urls else "does not say where the URL is"
+        yield "", forms.wrong(what, 'write one of them, such as url_env = "BULK_NOTIFY_OPS"')
+    if table.form and not table.to and table.secret_env and table.form not in SIGNED:
+        yield "secret_env", forms.wrong(f"{table.form} signs nothing", "leave it out")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What a person asks for: which rows, where, how fast and within which limits."""
 
@@ -424,6 +513,19 @@ class Job:
         group=Group.WHERE,
         help="A table for the bundled simulator: `fleet` is the file of its first fleet.",
         example={"fleet": "fleet.jsonl"},
+        has_flag=False,
+    )
+    notify: tuple[tuple[str, NotifySettings], ...] = setting(
+        forms.tables(
+            NotifySettings,
+            hint='write [notify.ops], and below it form = "feishu" and url_env = "BULK_NOTIFY_OPS"',
+            rules=_notify_rules,
+        ),
+        (),
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="Tables `[notify.NAME]`: [who is notified](#who-is-notified) that a run ends or needs a person.",
+        example={"ops": {"form": "feishu", "url_env": "BULK_NOTIFY_OPS"}},
         has_flag=False,
     )
 

@@ -5,24 +5,25 @@ What is wrong with them is found all at once. The JSON Schema says the same to a
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 from bulk.model import Issue
-from bulk.settings.forms import bounded, wrong
+from bulk.settings.forms import NAME, SettingForm, bounded, wrong
 from bulk.settings.job import SETTINGS, Job, Setting, flag_of, settings_of
 from bulk.text import BYTE_ORDER_MARK
 
 S = TypeVar("S")
 
 Issues: TypeAlias = tuple[Issue, ...]
-# The keys that lead to a value: `("rate",)` or `("simulator", "fleet")`.
+# The keys that lead to a value: `("rate",)`, `("simulator", "fleet")` or `("notify", "ops", "form")`.
 Keys: TypeAlias = tuple[str, ...]
 # Where a value stands or is missing, and what is wrong with it, as an issue without its place.
 Misfit: TypeAlias = tuple[Keys, Issue]
 
-_DEPTH_MAX = 2  # of the keys that lead to a value
+_DEPTH_MAX = 3  # of the keys that lead to a value
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _TABLE = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]")
 _KEY = re.compile(r"""\s*["']?([\w.-]+)["']?\s*=""")
@@ -48,7 +49,30 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
         issue = wrong(_AT.sub("", str(error)), 'job.toml is TOML: name = "value"')
         return (replace(issue, place=f"{name}:{row}:{column}"),)
     positions = _positions(text)
-    return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{positions.get(keys, '1:1')}")
+    return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{_position(keys, positions)}")
+
+
+def read_usable(raw: bytes, *, default_name: str, flags: Mapping[str, Any]) -> Job:
+    """Return the job that what can be used of a `job.toml` and of flags makes; nothing of the rest counts."""
+    import tomllib  # noqa: PLC0415 - as above
+
+    written: dict[str, Any] = {"rows": "-", "name": default_name}
+    with suppress(ValueError, RecursionError):
+        written |= tomllib.loads(raw.decode().removeprefix(BYTE_ORDER_MARK))
+    return usable({**written, **{name: value for name, value in flags.items() if value is not None}})
+
+
+def usable(written: Mapping[str, Any]) -> Job:
+    """Return the job that those of some stored settings make which can be used."""
+    read = {key: _value((key,), SETTINGS, raw) for key, raw in written.items() if key in SETTINGS}
+    values = {key: value for key, value in read.items() if not isinstance(value, list)}
+    job: Job = _assembled(Job, {"rows": "-", **values})
+    return job
+
+
+def _position(keys: Keys, positions: Mapping[Keys, str]) -> str:
+    """Return the line and column of a key, or of the table in which it has no line of its own."""
+    return next((found for end in range(len(keys), 0, -1) if (found := positions.get(keys[:end]))), "1:1")
 
 
 def read_settings(
@@ -90,7 +114,7 @@ def _value(keys: Keys, settings: Mapping[str, Setting], raw: object) -> Any:
     """Return the value of a key, or a list of what is wrong with it; `raw` is MISSING where the key is."""
     setting = settings.get(keys[-1])
     if setting and setting.form.table and isinstance(raw, dict):
-        return _read(setting.form.table, raw, keys)
+        return _named(setting.form, raw, keys) if setting.form.is_named else _table(setting.form, raw, keys)
     if setting is None:
         value = _unknown(keys, settings)
     elif raw is MISSING:
@@ -98,6 +122,32 @@ def _value(keys: Keys, settings: Mapping[str, Setting], raw: object) -> Any:
     else:
         value = setting.form.read(raw)
     return [(keys, value)] if isinstance(value, Issue) else value
+
+
+def _table(form: SettingForm[Any], raw: Mapping[str, Any], keys: Keys) -> Any:
+    """Return the dataclass of a TOML table, or a list of what is wrong with it."""
+    read = _read(form.table or type(None), raw, keys)
+    misfits = (
+        read
+        if isinstance(read, list)
+        else [((*keys, key) if key else keys, issue) for key, issue in form.rules(read)]
+    )
+    return misfits or read
+
+
+def _named(form: SettingForm[Any], raw: Mapping[str, Any], keys: Keys) -> Any:
+    """Return each table with its name, or a list of what is wrong with them."""
+    read: dict[str, Any] = {}
+    for name, table in raw.items():
+        own, issue = (*keys, name), NAME.read(name)
+        if isinstance(issue, Issue):
+            read[name] = [(own, issue)]
+        elif isinstance(table, dict):
+            read[name] = _table(form, table, own)
+        else:
+            read[name] = [(own, wrong("is no table", form.hint))]
+    misfits = [each for value in read.values() if isinstance(value, list) for each in value]
+    return misfits or tuple(read.items())
 
 
 def _unknown(keys: Keys, settings: Mapping[str, Setting]) -> Issue:
@@ -167,8 +217,14 @@ def settings_json(part: Any) -> dict[str, Any]:
         if setting is None:
             written |= settings_json(value)
         else:
-            written[each.name] = settings_json(value) if setting.form.table else setting.form.written(value)
+            written[each.name] = _written(setting.form, value)
     return {name: value for name, value in written.items() if value is not None}
+
+
+def _written(form: SettingForm[Any], value: Any) -> Any:
+    if form.is_named:
+        return {name: settings_json(table) for name, table in value} or None
+    return settings_json(value) if form.table else form.written(value)
 
 
 def job_schema() -> dict[str, Any]:
@@ -192,6 +248,15 @@ def _property(setting: Setting) -> dict[str, Any]:
     return {
         "description": f"{setting.help} {setting.details}".strip(),
         "examples": [setting.example],
-        **(_schema_of(form.table) if form.table else form.schema),
+        **_form_schema(form),
         **({} if default is None or setting.default_text else {"default": default}),
     }
+
+
+def _form_schema(form: SettingForm[Any]) -> dict[str, Any]:
+    """Return the JSON Schema of what may be written."""
+    if form.table is None:
+        return form.schema
+    schema = _schema_of(form.table)
+    names = {"propertyNames": {"pattern": f"^({NAME.pattern})$"}}
+    return {"type": "object", **names, "additionalProperties": schema} if form.is_named else schema

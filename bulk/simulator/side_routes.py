@@ -1,9 +1,10 @@
-"""The paths beside VPCEP's own: versions, IAM, a server's metadata, and the simulator's own switches."""
+"""The paths beside VPCEP's own: versions, IAM, SMN, a server's metadata, and the simulator's own switches."""
 
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-from bulk.simulator.auth import RawRequest
+from bulk.simulator import smn_server
+from bulk.simulator.auth import RawRequest, check_project
 from bulk.simulator.error_answers import ErrorAnswer, gateway
 from bulk.simulator.fleet_lines import to_line
 from bulk.simulator.http_replies import HttpReply, json_reply
@@ -25,6 +26,8 @@ _IAM_VERSION = {"id": "v3.6", "status": "stable", "updated": "2016-04-04T00:00:0
 def side_route(world: World, request: RawRequest, now_s: float) -> HttpReply:
     """Answer a request whose path is not below `/v1/`; raises ErrorAnswer."""
     handler = _HANDLERS.get((request.method, request.path))
+    if handler is None and request.method == "POST" and smn_server.target_of(request.path):
+        handler = _publish
     if handler is None:
         raise unknown_path(request)
     return handler(world, request, now_s)
@@ -57,6 +60,14 @@ def _temporary_key(world: World, request: RawRequest, now_s: float) -> HttpReply
     return json_reply(world.iam.temporary_key(request.body, now_s), http=201)
 
 
+def _publish(world: World, request: RawRequest, now_s: float) -> HttpReply:
+    project_id, urn = smn_server.target_of(request.path) or ("", "")
+    check_project(world.keyring.authenticate(request, now_s), project_id, request.headers.get("x-project-id"))
+    world.published.append(smn_server.published(request.body, project_id, urn, world.vpcep.projects))
+    number = f"{len(world.published):032x}"
+    return json_reply({"request_id": number, "message_id": number})
+
+
 def _metadata_token(world: World, request: RawRequest, now_s: float) -> HttpReply:
     token = world.iam.metadata_token(request.headers.get("x-metadata-token-ttl-seconds"), now_s)
     return HttpReply(body=token.encode(), content_type="text/plain")
@@ -87,6 +98,7 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
         world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s)
     ),
     ("GET", "/_simulator/applied"): _applied,
+    ("GET", "/_simulator/messages"): lambda world, *_: json_reply({"messages": list(world.published)}),
     ("GET", "/_simulator/fleet"): lambda world, *_: json_reply(
         {"services": list(map(to_line, world.vpcep.fleet))}
     ),

@@ -1,5 +1,6 @@
 """The whole simulator but its socket, and the ways to alter it while it runs."""
 
+from collections import deque
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,6 +15,7 @@ from bulk.simulator.limits import RequestLimits, parse_limits
 from bulk.simulator.operations import Vpcep
 from bulk.simulator.problems import explained
 from bulk.simulator.projects import Projects
+from bulk.simulator.smn_server import KEPT_MAX
 from bulk.simulator.switches import Switches
 
 
@@ -54,6 +56,8 @@ class World:
         self.limits = limits
         self.faults = Faults(faults)
         self.journal = journal
+        self.published = deque[dict[str, Any]](maxlen=KEPT_MAX)
+        """The messages that were published to topics of SMN."""
         self._line_count = 0
 
     def change_switches(self, changes: dict[str, Any]) -> None:

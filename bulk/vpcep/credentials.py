@@ -190,7 +190,7 @@ def _read(path: Path) -> tuple[ConfigParser, str]:
     config, warning = ConfigParser(interpolation=None), ""
     try:
         with path.open(encoding="utf-8-sig") as file:
-            warning = _exposure(path, os.fstat(file.fileno()))
+            warning = exposure(path, os.fstat(file.fileno()))
             config.read_string(file.read())
     except FileNotFoundError:
         pass
@@ -203,23 +203,23 @@ def _read(path: Path) -> tuple[ConfigParser, str]:
     return config, warning
 
 
-def _exposure(path: Path, found: os.stat_result) -> str:
-    """Return a warning where others may read a file of keys; raise where they may write to it.
+def exposure(path: Path, found: os.stat_result, what: str = "credentials file") -> str:
+    """Return a warning where others may read a file of secrets; raise where they may write to it.
 
     Who writes to it says whose keys are used, and where they go. A pipe has no such rights.
     """
     only_owner = f"chmod 600 {shlex.quote(str(path))}"
     if found.st_uid not in {0, os.geteuid()}:
         raise CredentialsError(
-            f"the credentials file {path} belongs to another user (uid {found.st_uid})",
+            f"the {what} {path} belongs to another user (uid {found.st_uid})",
             hint="use a file of your own",
         )
     if not stat.S_ISREG(found.st_mode):
         return ""
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise CredentialsError(f"others may write to the credentials file {path}", hint=only_owner)
+        raise CredentialsError(f"others may write to the {what} {path}", hint=only_owner)
     others_read = found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    return f"others may read the credentials file {path}: {only_owner}" if others_read else ""
+    return f"others may read the {what} {path}: {only_owner}" if others_read else ""
 
 
 def _from_agency(path: Path, env: Mapping[str, str]) -> Found:

@@ -35,6 +35,11 @@ NUMBERS = {int: st.integers(0, 1_000), float: st.floats(0, 600), bool: st.boolea
 def written(name: str, setting: Setting) -> st.SearchStrategy[Any]:
     """Draw a value as job.toml may have it."""
     form = setting.form
+    if form.is_named:
+        tables = st.sampled_from(
+            [{"form": "json", "url_env": "BULK_NOTIFY_A"}, {"to": "smn:urn:smn:a-b:c:d"}]
+        )
+        return st.dictionaries(st.sampled_from(["ops", "net-team"]), tables)
     if form.table:
         return st.fixed_dictionaries({"fleet": st.text(min_size=1).filter(lambda text: "\0" not in text)})
     texts = TEXTS.get(name, st.from_regex(form.pattern, fullmatch=True))

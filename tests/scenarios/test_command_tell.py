@@ -15,6 +15,8 @@ from bulk.app.sources import ApiAddress
 from bulk.cli.terminal import Terminal
 from bulk.errors import ExitCode
 from bulk.ledger.command_file import beside
+from bulk.ledger.progress import Progress
+from bulk.settings import Job
 from tests.scenarios.stage import WAIT_S, Ended, Stage, fleet_lines, until, wide
 from tests.simulator_caller import service_id
 
@@ -213,6 +215,8 @@ def test_what_a_long_pause_ended_needs_no_other_window(
             ledger=stage.ledger,
             endpoint=ApiAddress(url=""),
             exit_code=ExitCode.WINDOW_ENDED,
+            job=Job(rows="-"),
+            progress=Progress(),
             has_window=has_window,
         )
         Terminal(yes=True, quiet=False, can_ask=False, dry_run="", each_row="").sum_up(ending)

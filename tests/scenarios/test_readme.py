@@ -33,7 +33,7 @@ from bulk.reports.run_status import (
     WaveStatus,
     WindowStatus,
 )
-from bulk.settings import SETTINGS, Job, Setting, flag_of, read_job
+from bulk.settings import SETTINGS, Job, NotifySettings, Setting, flag_of, read_job, settings_of
 from bulk.vpcep import credentials, unhonoured
 from tests.scenarios.stage import Stage
 from tests.simulator_caller import PROJECT, mapping
@@ -238,6 +238,12 @@ def test_the_columns_are_those_of_a_job_file() -> None:
 def test_the_keys_are_the_table_of_settings() -> None:
     """Each row word for word: the key, its flags, its default and what it means."""
     must_hold("Key", [_row(name, setting) for name, setting in SETTINGS.items()])
+
+
+def test_the_keys_of_who_is_notified_are_those_of_the_table() -> None:
+    """Those of `[notify.NAME]`, likewise."""
+    rows = [_row(name, setting) for name, setting in settings_of(NotifySettings).items()]
+    must_hold("Key of a table", [[key, default, meaning] for key, _, default, meaning in rows])
 
 
 def must_hold(heading: str, rows: list[list[str]]) -> None:

@@ -200,7 +200,7 @@ OUT_OF_RANGE: dict[str, tuple[str, Json]] = {
     "a job that is a path": ("run", {"job": "../../etc/cron.d/x"}),
     "a job with a long name": ("run", {"job": "x" * 300}),
     "too many targets": ("run", {"targets": [record_json(change(1))["target"]] * (TARGETS_MAX + 1)}),
-    "settings deeper than a table": ("session", {"settings": {"a": {"b": {"c": 1}}}}),
+    "settings deeper than named tables": ("session", {"settings": {"a": {"b": {"c": {"d": 1}}}}}),
     "a list of numbers as a setting": ("session", {"settings": {"a": [1]}}),
     "a limit of one text": ("run", {"options": {**run_record().options, "limit": "x"}}),
     "an endpoint without its files": ("run", {"options": {"endpoint": {"url": ""}}}),

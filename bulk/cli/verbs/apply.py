@@ -1,6 +1,7 @@
 """`bulk apply`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.shared import (
     OF_A_RUN,
     again,
+    announced,
+    carried_out,
     despite_of,
     digest_of,
     environment,
@@ -21,7 +24,6 @@ from bulk.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from bulk.app.overruling import Despite
-    from bulk.app.session import Ending
     from bulk.cli.terminal import Terminal
 
 
@@ -46,40 +48,36 @@ def apply(
     """Plan, show, ask and run; or run exactly a saved plan; or continue a run that stopped."""
     overruled = despite_of(despite)
     if dry_run:
-        talk: dict[str, Any] = {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
-        return _plan(overruled, job, limit=limit, retry=retry, expect_digest=expect_digest, **talk, **flags)
+        flags |= {"log_format": log_format, "verbose": verbose, "quiet": quiet, "each": each}
+        return _plan(overruled, job, limit=limit, retry=retry, expect_digest=expect_digest, **flags)
     is_ledger = not retry and _is_free_ledger(job, limit=limit, ledger=ledger, new_run=new_run)
     from bulk.app import applying
-    from bulk.cli import logs, running
+    from bulk.cli import logs
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
-    operator = _operator(job, yes=yes, quiet=quiet, each=each)
-    here = environment(flags, can_ask=operator.can_ask)
-    asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log, "waits": wait}
-    asked |= {"expect_digest": digest_of(expect_digest), "despite": overruled}
-    notify_overruled(job, flags, quiet=quiet)
-    if is_ledger:
-        return _ended(operator, running.run(applying.apply_ledger(Path(job), flags, **asked)))
-    kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
-    with opened(job, flags, limit=limit, quiet=quiet) as unread:
-        if unread is None:
-            return ExitCode.OK
-        use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
-        return _ended(operator, running.run(use_case))
+    with announced("apply", job, flags, quiet=quiet) as announcer:
+        operator = _operator(job, flags, yes=yes, quiet=quiet, each=each)
+        here = replace(environment(flags, can_ask=operator.can_ask), announcer=announcer)
+        asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log, "waits": wait}
+        asked |= {"expect_digest": digest_of(expect_digest), "despite": overruled}
+        if is_ledger:
+            return carried_out(applying.apply_ledger(Path(job), flags, **asked), operator, announcer)
+        kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
+        with opened(job, flags, limit=limit, quiet=quiet) as unread:
+            if unread is None:
+                return ExitCode.OK
+            use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
+            return carried_out(use_case, operator, announcer)
 
 
-def _ended(operator: "Terminal", applied: "Ending") -> ExitCode:
-    """Show what came of a run; return its exit code."""
-    operator.sum_up(applied)
-    return applied.exit_code
-
-
-def _operator(job: str, *, yes: bool, quiet: bool, each: bool) -> "Terminal":
+def _operator(job: str, flags: dict[str, Any], *, yes: bool, quiet: bool, each: bool) -> "Terminal":
     """Return the operator of the run; nobody can be asked where the rows come from standard input."""
     from bulk.cli.terminal import Terminal
 
     can_ask, rows = job != "-" and sys.stdin.isatty(), again(job, "-n", "--all", without=OF_A_RUN)
-    return Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
+    operator = Terminal(yes=yes, quiet=quiet, can_ask=can_ask, dry_run="-n", each_row=rows, each=each)
+    notify_overruled(job, flags, quiet=quiet)
+    return operator
 
 
 def _plan(overruled: "tuple[Despite, ...]", job: str, **words: Any) -> int:

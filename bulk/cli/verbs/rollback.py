@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,9 @@ from bulk.cli.verbs.shared import (
     OF_A_RUN,
     ReportForm,
     ReportOutput,
+    announced,
     apply_command,
+    carried_out,
     conclude,
     environment,
     ids_of,
@@ -54,15 +57,16 @@ def rollback(
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     can_ask = sys.stdin.isatty()
     here, path = environment(flags, can_ask=can_ask and not yes), ledger_of(run, must_be_sure=True)
-    at_rest = apply or bool(out)
-    with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=at_rest) as source:
+    with rolling_back.run_to_roll_back(path, flags, only=ids_of(only), at_rest=apply or bool(out)) as source:
         if apply:
-            whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
-            operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
-            said: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log}
-            applied = running.run(applying.apply_from(source.as_unread(), flags, waits=wait, **said))
-            operator.sum_up(applied)
-            return applied.exit_code
+            with announced("rollback", str(path), flags, quiet=quiet) as announcer:
+                whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
+                operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
+                said: dict[str, Any] = {"operator": operator, "on_record": log, "waits": wait}
+                said["environment"] = replace(here, announcer=announcer)
+                return carried_out(
+                    applying.apply_from(source.as_unread(), flags, **said), operator, announcer
+                )
         saved, commands_of = Path(out) if out else None, partial(_commands, source.endpoint, out)
         shown = showing(output_form, commands_of, bom=bom, each=each, quiet=quiet)
         plan = planning.plan_from(source, environment=here, out=saved, shown=shown, on_record=log)

@@ -21,15 +21,18 @@ from bulk.settings.job import Group, flag_of
 from bulk.text import BYTE_ORDER_MARK, figure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractContextManager
 
+    from bulk.app.announcing import Announcer
     from bulk.app.environment import Environment
     from bulk.app.forecast import Forecast
     from bulk.app.jobs import JobFileSource
     from bulk.app.overruling import Despite
     from bulk.app.retrying import RetrySource
+    from bulk.app.session import Ending
     from bulk.app.sources import ApiAddress, UnreadSource
+    from bulk.cli.terminal import Terminal
     from bulk.jobfile import LineCount
     from bulk.model import Issue, ServiceUpdate
     from bulk.reports.report import Commands, Report
@@ -62,6 +65,30 @@ def environment(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Environment":
         ask=terminal.answer if can_ask else lambda _: "",
         notify=output.notify,
     )
+
+
+@contextmanager
+def announced(verb: str, argument: str, flags: "Mapping[str, Any]", *, quiet: bool) -> "Iterator[Announcer]":
+    """Yield what announces a command to those whom its job names, also where it ends with an error."""
+    from bulk.app.announcing import Announcer, announcing
+
+    here = environment(flags, can_ask=False)
+    here = replace(here, notify=(lambda _: None) if quiet else here.notify)
+    announcer = Announcer(verb, argument, flags, here)
+    with announcing(announcer):
+        yield announcer
+
+
+def carried_out(
+    use_case: "Coroutine[Any, Any, Ending]", operator: "Terminal", announcer: "Announcer"
+) -> ExitCode:
+    """Work on a run; show and announce what came of it, and return its exit code."""
+    from bulk.cli import running
+
+    applied = running.run(use_case)
+    operator.sum_up(applied)
+    announcer.ended(applied)
+    return applied.exit_code
 
 
 def ledger_of(run: str, *, must_be_sure: bool = False) -> Path:

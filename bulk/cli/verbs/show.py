@@ -37,7 +37,7 @@ def status(
     standing = ledgers.run_status_of(path, found, _local_time())
     progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
     if output_form is options.PlainForm.JSON:
-        output.write_json({"ledger": str(path), **standing.json(), "by_summary": found.by_summary})
+        output.write_json(ledgers.status_json(path, standing, by_summary=found.by_summary))
     else:
         flag = jobs.endpoint_of_ledger(progress).flag
         ledger = shlex.quote(str(path))

@@ -1,0 +1,157 @@
+"""What is announced while a run is at work: once each, and nothing that nobody has to know."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from math import inf
+from typing import Any
+
+from bulk.app.announcing import FIT_EVERY_S, HOLD_S, PERSON_HOLD_S, UNFIT_TIMES, Onlooker
+from bulk.app.environment import RunAtWork
+from bulk.ledger.records import Note
+from bulk.model import Hold, Wait
+from bulk.operations.notices import Event
+
+
+class FakeAnnouncer:
+    """Keeps what is to be announced."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[set[Event], str]] = []
+        self.commands: list[str] = []
+        self.failures: list[Note] = []
+
+    def tell(self, events: set[Event], *parts: str, command: str = "bulk status {}") -> None:
+        """Take a message."""
+        self.told.append((events, parts[0]))
+        self.commands.append(command)
+
+    def decisions(self) -> None:
+        """Nothing was decided."""
+
+    def counts(self) -> str:
+        """Return figures."""
+        return "3 applied"
+
+    def harmless(self) -> AbstractContextManager[None]:
+        """Let mistakes show."""
+        return nullcontext()
+
+    def lost(self) -> Iterator[Note]:
+        """Yield what did not arrive."""
+        yield from self.failures
+        self.failures = []
+
+
+class Scene:
+    """A run at work whose clock a test turns."""
+
+    def __init__(self, *, has_waited: bool = False) -> None:
+        self.now = 0.0
+        self.waits: list[tuple[str, Wait]] = []
+        self.left_s, self.window_s = 10.0, inf
+        self.notes: list[Note] = []
+        self.announcer: Any = FakeAnnouncer()
+        self.look = Onlooker(
+            self.announcer,
+            RunAtWork(
+                has_waited=has_waited,
+                now=lambda: self.now,
+                waits=lambda: iter(self.waits),
+                left_s=lambda: self.left_s,
+                window_left_s=lambda: self.window_s,
+                append=self.notes.append,
+            ),
+        )
+
+    def run_for(self, length_s: float) -> None:
+        """Let so many seconds pass, half a second a tick."""
+        until = self.now + length_s
+        while self.now < until:
+            self.now += 0.5
+            self.look()
+
+    @property
+    def events(self) -> list[set[Event]]:
+        """Return of what somebody was told."""
+        return [events for events, _ in self.announcer.told]
+
+
+def held(hold: Hold) -> list[tuple[str, Wait]]:
+    """Return that rows wait for something."""
+    return [("rows", Wait(hold=hold))]
+
+
+def test_a_run_that_gets_on_is_no_news() -> None:
+    """Short waits for this and that are none either."""
+    scene = Scene()
+    for hold in (Hold.SETTLE, Hold.PUSH_BACK, Hold.BUDGET) * 20:
+        scene.waits = held(hold)
+        scene.run_for(HOLD_S / 2)
+    assert scene.events == []
+
+
+def test_a_hold_is_announced_after_a_minute_and_needs_a_person_after_ten() -> None:
+    """Once each, with what is waited for and for how long."""
+    scene = Scene()
+    scene.waits = held(Hold.BUDGET)
+    scene.run_for(3 * PERSON_HOLD_S)
+    assert scene.events == [{Event.HOLD}, {Event.PERSON}]
+    assert scene.announcer.told[0][1] == "rows wait for the failure budget, for 1 min"
+    assert scene.announcer.told[1][1] == "rows wait for the failure budget, for 10 min"
+    assert scene.announcer.commands == ["bulk status {}"] * 2
+
+
+def test_a_pause_is_ended_by_a_command_to_the_run() -> None:
+    """Which shows who has paused it."""
+    scene = Scene()
+    scene.waits = held(Hold.OPERATOR)
+    scene.run_for(HOLD_S + 1)
+    assert scene.announcer.commands == ["bulk tell {}"]
+
+
+def test_a_planned_soak_needs_nobody() -> None:
+    """However long it is."""
+    scene = Scene()
+    scene.waits = held(Hold.SOAK)
+    scene.run_for(2 * PERSON_HOLD_S)
+    assert scene.events == [{Event.HOLD}]
+
+
+def test_an_estimate_that_no_longer_fits_needs_a_person_once() -> None:
+    """Not the first bad figure, and not again."""
+    scene = Scene()
+    scene.window_s = 600
+    scene.run_for(FIT_EVERY_S + 2)
+    scene.left_s = 900
+    scene.run_for(FIT_EVERY_S * (UNFIT_TIMES - 1) + 2)
+    assert scene.events == []
+    scene.run_for(FIT_EVERY_S * 10)
+    assert scene.events == [{Event.PERSON}]
+    assert scene.announcer.told[0][1] == "it needs about 15 min more, and may begin rows for 10 min"
+
+
+def test_one_that_never_fitted_was_said_by_the_plan() -> None:
+    """Nothing has changed; and one that fits again needs nobody."""
+    scene = Scene()
+    scene.left_s, scene.window_s = 900, 600
+    scene.run_for(FIT_EVERY_S * 10)
+    for _ in range(5):
+        scene.left_s = 10
+        scene.run_for(FIT_EVERY_S + 2)
+        scene.left_s = 900
+        scene.run_for(FIT_EVERY_S * (UNFIT_TIMES - 1))
+    assert scene.events == []
+
+
+def test_the_opening_of_a_window_is_announced_to_those_who_waited() -> None:
+    """Not where it was open."""
+    assert Scene().events == []
+    assert Scene(has_waited=True).events == [{Event.WINDOW}]
+
+
+def test_what_did_not_arrive_is_noted_in_the_ledger() -> None:
+    """While the run is still at work."""
+    scene = Scene()
+    scene.announcer.failures = [Note(about="notify", message="ops was not notified")]
+    scene.run_for(2)
+    assert [note.message for note in scene.notes] == ["ops was not notified"]
