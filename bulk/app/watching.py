@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from bulk.app.environment import Environment
@@ -15,8 +16,11 @@ from bulk.app.jobs import endpoint_of_ledger
 from bulk.app.ledgers import RunState, advice, reader_of, run_status_of
 from bulk.app.signals import stop_signals
 from bulk.errors import LedgerDamaged
+from bulk.ledger.command_file import CommandReader
+from bulk.ledger.commands import Command
 from bulk.ledger.decisions import decided
 from bulk.ledger.records import Json
+from bulk.model import Outcome
 from bulk.reports.report import row_of
 from bulk.reports.run_status import RunStatus, State
 from bulk.reports.watching import ROWS_SHOWN, SeenRow, View, view_of
@@ -52,6 +56,8 @@ class Watch:
         self._standing: RunStatus | None = None
         self._last: tuple[object, ...] = ()
         self._rows: dict[tuple[int, int], SeenRow] = {}
+        self._commands = CommandReader(path)
+        self._asked: list[Command] = []
 
     def look(self) -> Seen:
         """Take in what was appended, and return how the run is now."""
@@ -71,6 +77,7 @@ class Watch:
             progress,
             follower.recent,
             tuple(self._seen_rows()),
+            tuple(self._unanswered()),
             zone=self._environment.zone,
             run=self._run,
             flag=endpoint_of_ledger(progress).flag,
@@ -110,7 +117,9 @@ class Watch:
         """Yield the rows that need a person, the newest first, and those in doubt; each line is read once."""
         follower = self._follower
         progress, recent = follower.progress, follower.recent
-        rows = [*recent.wrong()][:ROWS_SHOWN] + [*recent.doubts][-ROWS_SHOWN:]
+        in_flight = (row for row, _ in progress.open.items() if progress.outcome(row) is Outcome.IN_DOUBT)
+        doubts = [*recent.doubts] if follower.alive else [*islice(in_flight, ROWS_SHOWN)]
+        rows = [*islice(recent.wrong(), ROWS_SHOWN), *doubts[-ROWS_SHOWN:]]
         keys = [(row, progress.outcome_at[row - 1]) for row in rows]
         self._rows = {key: seen for key, seen in self._rows.items() if key in keys}
         if missing := [key for key in keys if key not in self._rows]:
@@ -119,6 +128,13 @@ class Watch:
                 for row, at in missing:
                     ended = reader.outcome(row)
                     shown = row_of(reader.change(row), progress.outcome(row), ended)
-                    since = ended["at"] if ended else recent.doubts[row]
+                    since = ended["at"] if ended else recent.doubts.get(row, progress.last_at)
                     self._rows[row, at] = SeenRow(row=shown, at=since)
         return (self._rows[key] for key in keys if key in self._rows)
+
+    def _unanswered(self) -> Iterator[str]:
+        """Yield, in words, the commands in the file beside the ledger that the run has not answered yet."""
+        self._asked += (each for each in self._commands.new() if isinstance(each, Command))
+        answered = decided(self._follower.progress.decisions).ids
+        self._asked = [each for each in self._asked if each.id not in answered]
+        return (f"not answered yet: {each.what} by {each.user} on {each.host}" for each in self._asked)

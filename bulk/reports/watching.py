@@ -122,6 +122,7 @@ def view_of(
     progress: Progress,
     recent: Recent,
     rows: Sequence[SeenRow],
+    asked: Sequence[str] = (),
     *,
     zone: tzinfo,
     run: str,
@@ -131,8 +132,8 @@ def view_of(
 ) -> View:
     """Return the view of a run at the moment of its status, its times in a zone and in UTC.
 
-    `rows` are those that need a person or are in doubt. `run` names the run in commands, `flag` the API; both
-    are written as a shell has them.
+    `rows` are those that need a person or are in doubt, `asked` in words the commands that the run has not
+    answered. `run` names the run in commands, `flag` the API; both are written as a shell has them.
     """
     lanes = tuple(_lanes(status, progress, recent))
     is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)
@@ -149,10 +150,10 @@ def view_of(
         trouble=trouble,
         lanes=lanes,
         rows_title=_rows_title(status, recent),
-        rows=tuple(_row(each, recent, zone) for each in rows),
+        rows=tuple(_row(each, zone) for each in rows),
         advice=tuple(_advice(status, advice)),
         **_kept_to(status, progress, zone),
-        decisions=tuple(_decisions(progress, zone)),
+        decisions=(*(("", words) for words in asked), *_decisions(progress, zone)),
         commands=tuple(_commands(status, progress, run, flag)),
         silent_s=status.silent_s,
     )
@@ -200,8 +201,8 @@ def _headline(status: RunStatus, zone: tzinfo, *, is_sending: bool) -> Headline:
                 return Headline("finished", "bad", f"Finished: {counted(wrong, 'service')} not as asked")
             return Headline("finished", "good", "Finished: everything is as asked")
         case State.DIED:
-            goes_on = "The command below goes on; what was in flight is read first."
-            return Headline("died", "bad", f"Died: {status.reason}", explained=goes_on)
+            goes_on = f"{status.reason}; the command below goes on, and reads first what was in flight"
+            return Headline("died", "bad", "The run died", explained=goes_on)
         case State.STOPPED | State.INCOMPLETE:
             return Headline(status.state.value, "bad", f"Stopped: {status.reason}")
         case _:
@@ -308,12 +309,15 @@ def _bar(progress: Progress, of: int) -> Iterator[tuple[str, float]]:
 _TONES = {Sigil.DONE: "good", Sigil.WRONG: "bad", Sigil.UNKNOWN: "change"}
 
 
-def _counts(status: RunStatus, recent: Recent) -> Iterator[tuple[str, str]]:
+def _doubts(status: RunStatus, recent: Recent) -> int:
+    """Return how many rows are in doubt; what is in flight is that, once nobody waits for its answer."""
     in_flight = status.outcomes[Outcome.IN_DOUBT]
-    if status.state is State.RUNNING:
-        in_flight -= (doubts := min(in_flight, len(recent.doubts)))
-    else:
-        in_flight, doubts = 0, in_flight
+    return min(in_flight, len(recent.doubts)) if status.state is State.RUNNING else in_flight
+
+
+def _counts(status: RunStatus, recent: Recent) -> Iterator[tuple[str, str]]:
+    doubts = _doubts(status, recent)
+    in_flight = status.outcomes[Outcome.IN_DOUBT] - doubts
     for outcome in Outcome:
         rows = doubts if outcome is Outcome.IN_DOUBT else status.outcomes[outcome]
         if rows and outcome is not Outcome.NOT_ATTEMPTED:
@@ -338,7 +342,7 @@ def _lanes(status: RunStatus, progress: Progress, recent: Recent) -> Iterator[La
             done=lane.rows - lane.left,
             of=lane.rows,
             now_per_s=sum(counts.sent[-NOW_OVER_S - 1 : -1]) / NOW_OVER_S,
-            limit=lane.limit or "not known",
+            limit=f"{lane.limit}, {lane.why}" if lane.limit else "not known",
             throttled=sum(counts.throttled),
             sent=counts.sent,
             throttled_each=counts.throttled,
@@ -350,7 +354,8 @@ def _lanes(status: RunStatus, progress: Progress, recent: Recent) -> Iterator[La
 def _lane_more(lane: LaneStatus, status: RunStatus) -> str:
     if not lane.left:
         return "done"
-    parts = [f"may send {lane.rate_per_s:.3g}/s"]
+    by = f" (at most {status.rate['rate_per_s']:g}/s by {status.rate['by']})" if status.rate else ""
+    parts = [f"may send {lane.rate_per_s:.3g}/s{by}"]
     if lane.noise:
         parts.append(noise_text(lane.noise))
     if lane.left_s is not None and status.ends_at and not _is_silent(status):
@@ -372,20 +377,20 @@ def _rows_title(status: RunStatus, recent: Recent) -> str:
         for each in Outcome
         if (rows := status.outcomes[each]) and each.facts.sigil is Sigil.WRONG
     ]
-    if recent.doubts:
-        wrong.append(f"{figure(len(recent.doubts))} in doubt")
+    if doubts := _doubts(status, recent):
+        wrong.append(f"{figure(doubts)} in doubt")
     return f"Needs a person: {', '.join(wrong) or 'nothing'}"
 
 
-def _row(seen: SeenRow, recent: Recent, zone: tzinfo) -> RowView:
+def _row(seen: SeenRow, zone: tzinfo) -> RowView:
     row, change = seen.row, seen.row.change
-    is_doubt = change.row in recent.doubts
-    why = "in doubt: the answer was lost, and the service is read" if is_doubt else row.why
+    is_doubt = row.outcome is Outcome.IN_DOUBT
+    why = "in doubt: no answer came, and the service is read" if is_doubt else row.why
     return RowView(
         tone="change" if is_doubt else "bad",
         sigil=str(Sigil.UNKNOWN if is_doubt else Sigil.WRONG),
         name=row.name or change.service_id[:8],
-        place=f"{change.target.region}, {change.update.place}",
+        place=f"{change.target.region}, {change.update.place.rpartition('/')[2]}",
         why=why if is_doubt else " ".join(filter(None, (row.code, why))),
         at=_clock(seen.at, zone),
     )

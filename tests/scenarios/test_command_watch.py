@@ -11,6 +11,8 @@ import time
 import orjson
 import pytest
 
+from bulk.app.environment import system
+from bulk.app.watching import Watch
 from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, fleet_lines, until, wide
 
@@ -115,3 +117,22 @@ def test_the_page_is_served_to_this_machine_alone_until_a_signal(stage: Stage) -
         assert watch.wait(WAIT_S) == ExitCode.OK
         assert "served to this machine alone" in watch.stderr.read()
     assert not socket.exists()
+
+
+def test_a_run_that_died_names_its_rows_in_doubt_and_a_command_that_nobody_heard(stage: Stage) -> None:
+    """As the next session will find them; the page and the terminal show the same view."""
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 30, "method": "PUT", "nth": 3}]})
+    job = stage.job(wide(range(1, 6)), concurrency=1)
+    with stage.child("apply", job, "--yes") as run:
+        until(lambda: stage.ledgers and len(stage.records("intent")) == 3, run)
+        run.kill()
+        run.wait(WAIT_S)
+    assert stage.bulk("tell", str(stage.ledger), "pause").code == ExitCode.STOPPED_EARLY
+    view = Watch(stage.ledger, "job", system()).look().view
+    assert view.reason == "The run died"
+    assert (view.rows_title, view.rows[0].place) == (
+        "Needs a person: 1 in doubt",
+        "cn-north-4, services.csv:4",
+    )
+    assert view.decisions[0][1].startswith("not answered yet: pause by ")
+    assert view.commands[0] == ("go on", "bulk apply job")

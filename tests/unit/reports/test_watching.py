@@ -180,7 +180,10 @@ def test_every_state_has_its_headline(written: "Written", change: Changes) -> No
     assert view.who[0] == "planned 2026-01-15 08:30:04 UTC"
     assert seen(written).reason == "Not begun yet"
     written.session().applied(1)
-    assert seen(written, status_of(written, alive=False)).reason.startswith("Died: process 123 of ops")
+    assert seen(written, status_of(written, alive=False)).reason == "The run died"
+    assert seen(written, status_of(written, alive=False)).explained.startswith(
+        "process 123 of ops on bastion died; "
+    )
     written.end(BrakeReason.WINDOW)
     assert seen(written, status_of(written, alive=False)).reason == "Stopped: the window ended"
     assert seen(written).reason == "Not begun yet"  # somebody has opened it again
@@ -225,6 +228,7 @@ def test_counts_tell_what_is_in_flight_from_what_is_in_doubt(run: "Written") -> 
         ("change", "? 1 in doubt"),
         ("faint", "1 PUT in flight"),
     )
+    assert seen(run, status_of(run, alive=False)).rows_title == "Needs a person: 2 in doubt"
     assert seen(run, status_of(run, alive=False)).counts == (
         ("good", "+ 1 applied"),
         ("change", "? 2 in doubt"),
@@ -254,6 +258,10 @@ def test_a_lane_shows_its_last_minute_second_by_second(run: "Written") -> None:
     assert [rate for _, rate in lane.rates] == [5.0, 2.0]
     assert [limit for _, limit in lane.limits] == [2.0]
     assert lane.now_per_s == pytest.approx(0.2)
+    assert lane.limit == "2 per second, found"
+    word = {"by": "ann on bastion1", "at": AT, "reason": "", "rate_per_s": 9.0}
+    slower = seen(run, status_of(run, rate=word)).lanes[0]
+    assert slower.more.startswith("may send 2/s (at most 9/s by ann on bastion1), ")
     run.applied(2).applied(3)
     assert seen(run).lanes[0].more == "done"
 
@@ -298,6 +306,7 @@ def test_the_newest_rows_that_need_a_person_come_first_with_advice(run: "Written
     view = seen(run, rows=(2, 3))
     assert view.rows_title == "Needs a person: 1 failed, 1 in doubt"
     failed, doubt = view.rows
+    assert "2 in doubt" not in view.rows_title
     assert (failed.tone, failed.sigil, failed.name) == ("bad", "!", "web-2")
     assert (failed.place, failed.why) == (
         "cn-north-4, services.csv:3",
@@ -409,6 +418,25 @@ def test_decisions_are_shown_the_newest_first(run: "Written") -> None:
     decisions = seen(run).decisions
     assert len(decisions) == 6
     assert decisions[0] == ("08:30:16", "judge: wave 8, go (probe 8)")
+
+
+def test_what_the_run_has_not_heard_yet_stands_before_the_decisions(run: "Written") -> None:
+    """A command is one line in a file until the run answers it."""
+    shown = [SeenRow(row=row_of(run.changes[2], Outcome.IN_DOUBT, None), at=AT)]
+    view = view_of(
+        status_of(run),
+        run.progress,
+        recent_of(run),
+        shown,
+        ("not answered yet: pause by ann on h",),
+        zone=UTC,
+        run="job",
+        flag="",
+        advice=str,
+        trouble="",
+    )
+    assert view.decisions == (("", "not answered yet: pause by ann on h"),)
+    assert view.rows[0].why.startswith("in doubt")
 
 
 def test_the_commands_are_those_that_the_state_has(run: "Written") -> None:
@@ -525,7 +553,7 @@ def test_a_bare_view_leaves_out_what_is_not_there(written: "Written", change: Ch
     """No lanes, no waves, no budget, no window; more lanes than fit are counted."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"))
     view = seen(written, status_of(written, alive=False, digest=None))
-    bare = drawn(replace(view, who=(), lanes=(), commands=()))
+    bare = drawn(replace(view, who=(), lanes=(), commands=(), explained=""))
     assert not any("wave" in line or "budget" in line or "lane" in line for line in bare)
     many = drawn(replace(view, lanes=view.lanes * (LANES_SHOWN + 2)))
     assert "  and 2 more lanes" in many
