@@ -154,6 +154,15 @@ def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: fro
     )
 
 
+def job_meant(argument: str, flags: Flags) -> tuple[FoundJob, Job]:
+    """Return what JOB means, and its settings with the flags over them; its rows are not read.
+
+    Raises UsageError where the argument means no job, and JobInvalid for settings that cannot be used.
+    """
+    found = find_job(argument)
+    return found, _settings(found, flags)
+
+
 def given_in(flags: Flags) -> frozenset[str]:
     """Return the names of the settings that were given."""
     return frozenset(name for name, value in flags.items() if value is not None)

@@ -25,6 +25,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk status", "the latest run below this folder"),
         ("bulk status move.csv", "the latest run of a job"),
         ("bulk status move.csv --output json", "for a monitor"),
+        ("bulk status move.csv --check", "its exit code, for a scheduler"),
+    ),
+    "schedule": (
+        ("bulk schedule jobs/window --for systemd", "service and timer"),
+        ("bulk schedule jobs/window --for kubernetes", "a CronJob"),
+        ("bulk schedule jobs/window --for cron --out units", "script and crontab"),
     ),
     "watch": (
         ("bulk watch move.csv", "as it goes, until it has finished"),

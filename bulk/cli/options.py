@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args
 from typer import Argument, Option
 
 from bulk.cli import completion
+from bulk.operations.unit_files import Scheduler
 from bulk.reports.fleet_rows import Layout
 from bulk.settings import (
     SETTINGS,
@@ -389,6 +390,28 @@ Check = Annotated[
         group=Group.OUTPUT,
         help="Exit with what the state of the run means, as a scheduler asks it: 8 while it is at work, 5 "
         "where the same `bulk apply` goes on or begins, else as the run ended.",
+    ),
+]
+JobToSchedule = Annotated[
+    str, Argument(metavar="JOB", help="A job: a .csv or .jsonl file, a job.toml, or a folder that holds one.")
+]
+SchedulerOption = Annotated[
+    Scheduler | None,
+    flag(
+        "--for",
+        group=Group.OUTPUT,
+        metavar="|".join(Scheduler),
+        help="Who is to start the job.",
+    ),
+]
+ScheduleOut = Annotated[
+    str,
+    flag(
+        "--out",
+        group=Group.OUTPUT,
+        metavar="FOLDER",
+        variable="BULK_SCHEDULE_OUT",
+        help="Write the files into this folder, as new ones, and not to standard output.",
     ),
 ]
 Bom = Annotated[

@@ -296,11 +296,11 @@ CONSENT = {"--yes", "--apply", "--new-run", "--despite", "--retry"}
 
 def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> None:
     """As jobs/README.md says: `BULK_` and the name; `BULK_EXPORT_` for what others mean otherwise."""
-    own = {"--name", "--port", "--format", "--out"}
+    own = {"export": {"--name", "--port", "--format", "--out"}, "schedule": {"--out"}}
     for verb, command in _commands().items():
         for parameter in command.params:
             *_, flag = parameter.opts
-            begins = "BULK_EXPORT_" if verb == "export" and flag in own else "BULK_"
+            begins = f"BULK_{verb.upper()}_" if flag in own.get(verb, ()) else "BULK_"
             if flag.startswith("--"):
                 variable = begins + flag[2:].replace("-", "_").upper()
                 assert parameter.envvar == (None if flag in CONSENT else variable), (verb, flag)

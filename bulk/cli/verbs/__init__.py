@@ -12,13 +12,14 @@ from bulk.cli.verbs.export import export
 from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
+from bulk.cli.verbs.schedule import schedule
 from bulk.cli.verbs.show import report, status
 from bulk.cli.verbs.tell import tell
 from bulk.cli.verbs.watch import watch
 from bulk.cli.verbs.why import why
 
 PHASES: dict[str, tuple[Callable[..., int], ...]] = {
-    "Before": (check, plan, export, rehearse),
+    "Before": (check, plan, export, rehearse, schedule),
     "During": (apply, status, watch, tell),
     "After": (report, why, audit, rollback),
 }
