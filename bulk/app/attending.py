@@ -3,20 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
+from typing import Protocol
 
 from bulk.ledger.chain import timestamp
 from bulk.ledger.command_file import CommandReader, beside
 from bulk.ledger.commands import ANSWERS_MAX, Command, answer
-from bulk.ledger.decisions import Decided, decided
+from bulk.ledger.decisions import Decided, StandingWord, decided
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.members import NAME_CHARS_MAX
-from bulk.ledger.records import Held, Note, record_json
+from bulk.ledger.records import Decision, Held, Note, record_json
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
 from bulk.pacing.describe import detail_text, wait_text
 from bulk.reports.words import duration
 from bulk.run.brake import Brake
-from bulk.run.pump import Pump
 
 EVERY_S = 1.0
 HOLD_S, AGAIN_S = 5.0, 30.0
@@ -72,12 +72,33 @@ class Holds:
         return Note(about="hold", message=words, row=wait.row, held=noted)
 
 
+class Attended(Protocol):
+    """A run that is attended: at work, or waiting for its opening."""
+
+    @property
+    def pause(self) -> StandingWord | None:
+        """Return who has paused the run, if somebody has."""
+        ...
+
+    def holds(self) -> Iterator[Wait]:
+        """Return why rows wait right now, but for the pace."""
+        ...
+
+    def obey(self, word: Decision) -> None:
+        """Have what a person says written down, and let it be in force."""
+        ...
+
+    def flush_soon(self) -> None:
+        """Have what was written down made durable."""
+        ...
+
+
 class Attendant:
     """Is called twice a second, and once a second does what there is to do; never on the way of a row."""
 
     def __init__(
         self,
-        run: Pump,
+        run: Attended,
         ledger: LedgerFile,
         brake: Brake,
         *,
@@ -104,6 +125,14 @@ class Attendant:
         self._next_at = -inf
         self._paused_since = inf
 
+    def attend(self, run: Attended) -> None:
+        """Attend another run from here on: the one that begins at its opening."""
+        self._run = run
+
+    def holds(self) -> Iterator[Wait]:
+        """Return why rows of the run wait right now, but for the pace."""
+        return self._run.holds()
+
     def __call__(self) -> None:
         """Answer new commands, note what is waited for, and end a pause that lasts too long."""
         if (now := self._now()) < self._next_at:
@@ -114,7 +143,9 @@ class Attendant:
                 self._answer(said)
             else:
                 self._note_once(said)
-        for note in self._holds.notes(self._waits(), now):
+        # That of an opening is written down by who waits for it.
+        waits = (each for each in self._waits() if each[1].hold is not Hold.WINDOW)
+        for note in self._holds.notes(waits, now):
             self.append(note)
         self._end_a_long_pause(now)
 

@@ -1,15 +1,19 @@
 """The opening of a job's window that a session works in: whether it is open, and waiting for it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from math import inf
 
+from bulk.app.attending import AGAIN_S, EVERY_S
 from bulk.app.environment import Environment
 from bulk.errors import UsageError, WindowClosed
 from bulk.ledger.chain import timestamp
+from bulk.ledger.decisions import StandingWord, decided, word_of
 from bulk.ledger.file import LedgerFile
-from bulk.ledger.records import Held, Note
+from bulk.ledger.records import Decision, DecisionKind, Held, Note, record_json
+from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
 from bulk.plan.openings import Shift, next_shift
 from bulk.reports.words import duration
@@ -17,9 +21,6 @@ from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
 from bulk.settings import Job
 from bulk.text import moment
-
-_SLICE_S = 30.0
-"""The longest sleep before the wall clock is asked again, as it may be set, and between two notes."""
 
 
 def shift_for(job: Job, environment: Environment, *, waits: bool = False, pages: int = 1) -> Shift | None:
@@ -70,13 +71,18 @@ def hours_of(shift: Shift | None, environment: Environment) -> Hours:
 
 
 class Waiting:
-    """Waits for an opening; what is waited for can be seen meanwhile, here and in the ledger."""
+    """Waits for an opening; what is waited for can be seen meanwhile, here and in the ledger.
+
+    A person's commands are taken as a run at work takes them: what they put in force lasts into the opening.
+    """
 
     def __init__(self, shift: Shift, ledger: LedgerFile, brake: Brake, environment: Environment) -> None:
         self._shift = shift
         self._ledger = ledger
         self._brake = brake
         self._environment = environment
+        self._said = list(ledger.progress.decisions)
+        self._has_news = False
 
     @property
     def left_s(self) -> float:
@@ -90,19 +96,43 @@ class Waiting:
     def holds(self) -> Iterator[Wait]:
         """Yield why nothing is sent."""
         yield Wait(hold=Hold.WINDOW, detail=self.text())
+        if pause := self.pause:
+            yield Wait(hold=Hold.OPERATOR, detail=f"paused by {pause.who}")
 
-    async def until_open(self) -> None:
+    @property
+    def pause(self) -> StandingWord | None:
+        """Return who has paused the run, if somebody has."""
+        return decided(self._said).pause
+
+    def obey(self, word: Decision) -> None:
+        """Have what a person says written down; a stop ends the wait, and of two the first one counts."""
+        if word.what == DecisionKind.STOP and BrakeReason.OPERATOR not in self._brake.reasons:
+            word = replace(word, cause=BrakeReason.OPERATOR)
+            self._brake.pull(BrakeReason.OPERATOR, f"stopped by {word_of(word).who}")
+        self._said.append({"at": timestamp(self._environment.clock.now()), **record_json(word)})
+        self._ledger.append(word)
+        self.flush_soon()
+
+    def flush_soon(self) -> None:
+        """Have what was written down made durable."""
+        self._has_news = True
+
+    async def until_open(self, each_second: Callable[[], None]) -> None:
         """Return at the opening, or as soon as the run is to stop; nothing is sent meanwhile."""
         clock, stopped = self._environment.clock, asyncio.Event()
         self._brake.on_pull(stopped.set)
         noted_at, since = -inf, timestamp(clock.now())
         while not self._brake and self.left_s > 0:
-            if clock.monotonic() - noted_at >= _SLICE_S:
+            if clock.monotonic() - noted_at >= AGAIN_S:
                 noted_at = clock.monotonic()
                 until = timestamp(self._shift.opening.opens_at)
                 held = Held(hold=Hold.WINDOW, who="rows", since=since, until=until)
                 await self._ledger.commit(Note(about="window", message=self.text(), held=held))
-            await clock.sleep(min(self.left_s, _SLICE_S), wake=stopped)
+            each_second()
+            if self._has_news:
+                self._has_news = False
+                await self._ledger.flush()
+            await clock.sleep(min(self.left_s, EVERY_S), wake=stopped)
 
 
 def _opens(shift: Shift, environment: Environment) -> str:

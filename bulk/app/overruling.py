@@ -114,7 +114,7 @@ def leaving(
     if stops and not despite:
         raise Stopped(
             f"the open run of this job, {', '.join(map(str, stopped))}, was stopped: "
-            + "; ".join(stop.reason for stop in stops),
+            + "; ".join(stop.why for stop in stops),
             hint=f"to leave it for good, add {flags_for(stops)}{words}",
         )
     named = _named(stops, despite)

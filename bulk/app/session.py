@@ -283,9 +283,7 @@ def ended_before(
     if progress.finished:
         operator.notify(f"{ledger.path} has finished before: nothing was read or sent")
     operator.show_result(plan_report(ledger), ledger.path)
-    message = "; ".join(
-        f"{stop.reason} ({moment(stop.at, environment.zone)}, stop {stop.id})" for stop in stops
-    )
+    message = "; ".join(f"{stop.why} ({moment(stop.at, environment.zone)}, stop {stop.id})" for stop in stops)
     if message:
         message += ". It stays so until a person says why it may go on; nothing was sent"
     return _ended(ledger, job, exit_code([stop.cause for stop in stops], progress.counts()), message)
@@ -357,19 +355,19 @@ async def _run_watched(
     job: Job,
 ) -> None:
     """Run to the end, or until a signal, while the operator looks on."""
-    run, brake = Pump(context), context.brake
-    now = environment.clock.monotonic
+    brake, now = context.brake, environment.clock.monotonic
+    first = waiting or Pump(context)
     connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
     watched = Watched(
         progress=ledger.progress,
         brake=brake,
         now=now,
         paces=connections.paces,
-        row_holds=lambda: waiting.holds() if waiting and waiting.left_s > 0 else run.holds(),
+        row_holds=lambda: attendant.holds(),  # noqa: PLW0108 - which comes below
         lanes={target: client.lane for target, client in context.clients.items()},
     )
     attendant = Attendant(
-        run,
+        first,
         ledger,
         brake,
         now=now,
@@ -378,14 +376,14 @@ async def _run_watched(
         own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
         has_window=job.when.calendar is not None,
     )
-    run.on_tick(attendant)
+    onlookers: list[Callable[[], object]] = [attendant]
     if environment.announcer:
         at_work = _at_work(watched, attendant, context.hours, waiting, environment)
-        run.on_tick(environment.announcer.onlooker(at_work))
+        onlookers.append(environment.announcer.onlooker(at_work))
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
         if waiting and waiting.left_s > 0:
             operator.notify(f"window: {waiting.text()}; nothing is sent before")
-        await _run(run, waiting, ledger, brake)
+        await _run(first, context, attendant, onlookers, ledger)
 
 
 def _at_work(
@@ -423,11 +421,23 @@ def _pace(budget: LimitOwner, pacing: Pacing, now: float) -> PaceRecord:
     )
 
 
-async def _run(run: Pump, waiting: Waiting | None, ledger: LedgerFile, brake: Brake) -> None:
+async def _run(
+    first: Waiting | Pump,
+    context: RunContext,
+    attendant: Attendant,
+    onlookers: Iterable[Callable[[], object]],
+    ledger: LedgerFile,
+) -> None:
+    run, brake = first, context.brake
     try:
-        if waiting:
-            await waiting.until_open()
-        if not (waiting and brake):  # even a parked service waits for the opening
+        if isinstance(run, Waiting):
+            await run.until_open(attendant)
+            if not brake:
+                run = Pump(context)  # which knows what was decided meanwhile
+                attendant.attend(run)
+        if isinstance(run, Pump):  # before its opening not even a parked service is brought back
+            for onlooker in onlookers:
+                run.on_tick(onlooker)
             await run()
     except LedgerFailed:
         raise

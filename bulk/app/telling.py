@@ -77,7 +77,7 @@ def in_force(path: Path, environment: Environment) -> Iterator[str]:
     if known.rate:
         yield f"at most {known.rate_per_s:g}/s by {known.rate.who} at {moment(known.rate.at, zone)}"
     for stop in known.stops:
-        yield f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"
+        yield f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
     if not (known.pause or known.rate or known.stops):
         yield "nothing is in force but the settings of the job"
     for command in waiting(path):

@@ -28,6 +28,18 @@ class StandingStop:
     """The limit of failures that was in force."""
     wave: int | None = None
     """The wave that did not end as it should."""
+    who: str = ""
+    """The person who stopped it, and why: `ann on bastion1 (no go)`; empty where a limit or a judge did."""
+
+    @property
+    def why(self) -> str:
+        """Return why the run stopped: `4 services failed, …`, or `stopped by ann on bastion1 (no go)`."""
+        return f"stopped by {self.who}" if self.who else self.reason
+
+    @property
+    def whole(self) -> str:
+        """Return the same with who decided, whoever that was: `stopped by limit: 4 services failed, …`."""
+        return self.why if self.who else f"stopped by {self.by}: {self.reason}"
 
 
 @value
@@ -146,5 +158,6 @@ def _stop(decision: Decision, cause: BrakeReason, at: str) -> StandingStop:
         cause=cause,
         reason=decision.reason,
         failures_max=decision.failures_max,
+        who=word_of(decision).who if decision.by is DecidedBy.OPERATOR else "",
         wave=decision.wave or (1 if cause is BrakeReason.WAVE else None),  # version 0.1.0 had one wave
     )

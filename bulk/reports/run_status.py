@@ -284,7 +284,7 @@ def _reason(
     if known.left:
         return f"it was left for good by {known.left}"
     if known.stops:
-        return "; ".join(f"{stop.reason} (stop {stop.id})" for stop in known.stops)
+        return "; ".join(f"{stop.why} (stop {stop.id})" for stop in known.stops)
     match state:
         case State.INCOMPLETE:
             return "the plan was never finished"

@@ -79,7 +79,7 @@ def lines(
 def _stops(known: Decided, zone: tzinfo) -> Iterator[Line]:
     """Return a line for each stop that stands."""
     for stop in known.stops:
-        said = f"stopped by {stop.by}: {stop.reason} ({moment(stop.at, zone)}, stop {stop.id})"
+        said = f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
         yield text(printable(said), Style.BAD)
 
 

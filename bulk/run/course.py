@@ -210,7 +210,7 @@ class Course:
     def begin(self) -> None:
         """Take over what earlier decisions left in force: their stops stop the run now, a rate is kept."""
         for standing in self.gates.standing:
-            message = f"{standing.reason} ({standing.at}, stop {standing.id})"
+            message = f"{standing.why} ({standing.at}, stop {standing.id})"
             self.gates.stop(Stop(standing.cause, message))
         if self.gates.most_per_s < inf:
             self.board.ask(Cap(self.gates.most_per_s))

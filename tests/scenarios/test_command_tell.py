@@ -168,13 +168,15 @@ def test_two_terminals_at_once_are_both_answered(stage: Stage) -> None:
     """Each by a record of its own, whatever the order."""
     with at_work(stage, slow(stage)) as process:
         assert tell(stage, "pause").code == ExitCode.OK  # it waits for them however long they take to start
-        words = [["tell", str(stage.ledger), what, "--because", what] for what in ("pause", "stop", "stop")]
+        each = (("pause",), ("rate", "9/s"), ("rate", "9/s"))
+        words = [["tell", str(stage.ledger), *one, "--because", "at once"] for one in each]
         with stage.child(*words[0]) as one, stage.child(*words[1]) as two, stage.child(*words[2]) as three:
-            assert [ended(each)[0] for each in (one, two, three)] == [ExitCode.OK] * 3
+            assert [ended(child)[0] for child in (one, two, three)] == [ExitCode.OK] * 3
+        assert tell(stage, "stop").code == ExitCode.OK
         assert ended(process)[0] == ExitCode.SAFETY_LIMIT
     said = stage.records("decision")
-    assert sorted(one["what"] for one in said) == ["pause", "pause", "stop", "stop"]
-    assert len({one["id"] for one in said}) == 4
+    assert sorted(one["what"] for one in said) == ["pause", "pause", "rate", "rate", "stop"]
+    assert len({one["id"] for one in said}) == 5
     assert len(stage.status()["stops"]) == 1
 
 

@@ -82,6 +82,49 @@ def test_a_signal_ends_the_waiting_with_nothing_sent(number: signal.Signals, cod
     assert stage.outcomes() == {"not_attempted": 1}
 
 
+def waits(stage: Stage) -> bool:
+    """Return whether the latest run has written down that it waits for its opening."""
+    return bool(stage.ledgers) and b'"about":"window"' in stage.ledger.read_bytes()
+
+
+def test_a_stop_that_comes_while_a_run_waits_ends_it_with_6(stage: Stage) -> None:
+    """As one at work: nothing is sent, it stays so in the next session, and a person lifts it."""
+    job, (window, _) = stage.job(wide([1])), in_(3600)
+    with stage.child("apply", job, "--yes", "--wait", "--window", window) as process:
+        until(lambda: waits(stage), process)
+        before = counted(stage)
+        told = stage.bulk("tell", str(stage.ledger), "stop", "--because", "no go")
+        assert (told.code, told.out) == (ExitCode.OK, "in force: stop\n")
+        _, err = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, counted(stage)) == (ExitCode.SAFETY_LIMIT, before)
+    assert re.search(r"stopped by \S+ on \S+ \(no go\)", err)
+    assert re.search(r"stopped by \S+ on \S+ \(no go\)", stage.bulk("status", str(stage.ledger)).out)
+    assert stage.apply(job, "--wait", "--window", window).code == ExitCode.SAFETY_LIMIT
+    assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
+def test_a_pause_that_comes_while_a_run_waits_lasts_into_the_opening(stage: Stage) -> None:
+    """A rate as well; both are shown meanwhile, and SIGUSR1 shows the line and ends nothing."""
+    job, (window, opens) = stage.job(wide([1, 2]), rate="5/s"), in_(4)
+    with stage.child("apply", job, "--yes", "--wait", "--window", window) as process:
+        until(lambda: waits(stage), process)
+        for words in (("pause", "--because", "bridge call"), ("rate", "1/s")):
+            assert stage.bulk("tell", str(stage.ledger), *words).code == ExitCode.OK
+        process.send_signal(signal.SIGUSR1)
+        assert "paused by" in stage.bulk("status", str(stage.ledger)).out
+        until(lambda: datetime.now(UTC) > opens + timedelta(seconds=1), process)
+        process.send_signal(signal.SIGUSR1)
+        assert stage.records("intent") == []
+        assert stage.bulk("tell", str(stage.ledger), "unpause").code == ExitCode.OK
+        _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == ExitCode.OK, err
+    assert err.count("waits for") + err.count("wait for") >= 2, err
+    first, second = (datetime.fromisoformat(one["at"]) for one in stage.records("intent"))
+    assert second - first > timedelta(seconds=0.9)
+    assert [one["what"] for one in stage.records("decision")] == ["pause", "rate", "unpause"]
+    assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
+
+
 def test_a_run_that_goes_on_in_the_next_opening_asks_its_key_before_it_waits(stage: Stage) -> None:
     """A key that was revoked shows when the person is there; nothing is written down for it."""
     job, (window, _) = stage.job(wide([1])), in_(3600)
