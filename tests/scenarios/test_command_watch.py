@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -136,3 +137,16 @@ def test_a_run_that_died_names_its_rows_in_doubt_and_a_command_that_nobody_heard
     )
     assert view.decisions[0][1].startswith("not answered yet: pause by ")
     assert view.commands[0] == ("go on", "bulk apply job")
+
+
+def test_a_ledger_that_is_gone_is_said_and_shown_as_it_was(stage: Stage) -> None:
+    """Also where the view needs its lines, as for waves; it goes on once the file is back."""
+    stage.apply(stage.job(wide(range(1, 4)), canary=1))
+    watch, ledger = Watch(stage.ledger, "job", system()), stage.ledger
+    before = watch.look()
+    away = ledger.rename(ledger.with_name("away"))
+    gone = watch.look()
+    assert gone.view == replace(before.view, trouble=f"{ledger}: No such file or directory")
+    assert gone.is_news
+    away.rename(ledger)
+    assert watch.look().view == before.view
