@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from bulk.app.environment import Environment
 from bulk.app.sources import ApiAddress
-from bulk.errors import UnnamedHost, UsageError
+from bulk.errors import UnnamedHost
 from bulk.model import LaneName, Owner, RequestKind, Target, Why
 from bulk.pacing import Pacing, auto, believed, fixed
 from bulk.pacing.learned_limits import LearnedLimits, LimitOwner, state_folder
@@ -21,7 +21,7 @@ from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
 from bulk.vpcep.addresses import Addresses
 from bulk.vpcep.client import ReadClient, connect, list_projects
-from bulk.vpcep.credentials import Found
+from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import LoginPatience
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
@@ -86,18 +86,14 @@ class Connections(Generic[C]):
     async def client_of(self, target: Target) -> TargetClient[C]:
         """Return the client of a target; raises CredentialsError, UsageError, CannotRun."""
         if target not in self._clients:
-            if not target.region:
-                raise UsageError(
-                    "no region is known for rows that name none", hint="add --region, or a column `region`"
-                )
             client = await connect(
                 self._kind,
                 **self._opening(target),
                 is_one_of_several=len(self._regions[target.profile]) > 1,
             )
-            resolved = target._replace(project_id=client.project_id)
+            resolved = target._replace(region=client.region, project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
-            lane = LaneName(host=host, region=target.region, account=client.account)
+            lane = LaneName(host=host, region=client.region, account=client.account)
             self._clients[target] = self._clients.setdefault(
                 resolved,
                 TargetClient(
@@ -136,7 +132,7 @@ class Connections(Generic[C]):
         An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or
         variable, the credentials file, and the host's name typed.
         """
-        for remark in filter(None, (found.warning, *where.remarks)):
+        for remark in filter(None, (found.warning, *where.remarks, _practice(where, found))):
             if remark not in self._remarks:
                 self._remarks.add(remark)
                 self._environment.notify(remark)
@@ -202,6 +198,14 @@ class Connections(Generic[C]):
                     self._learned.write(budget, limit, self._environment.clock.now())
                 case _:
                     pass
+
+
+def _practice(where: Addresses, found: Found) -> str:
+    """Return a warning where a server on this machine gets credentials that nobody named for it."""
+    if where.api is None or not where.api.loopback or not found.is_implicit:
+        return ""
+    host = where.api.authority
+    return f"{host}, on this machine, gets credentials from {found.place}, since no variable is set"
 
 
 def _ignored(_: LimitOwner, __: Pacing) -> None:

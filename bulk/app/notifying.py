@@ -21,8 +21,11 @@ from bulk.operations.outbox import Sent
 from bulk.settings import SIMULATOR, Job, NotifySettings
 from bulk.vpcep import regions, smn
 from bulk.vpcep.addresses import Addresses, addresses_of
-from bulk.vpcep.credentials import Found, exposure, find_credentials
+from bulk.vpcep.credentials import find_credentials
+from bulk.vpcep.exchanges import Servers
+from bulk.vpcep.found import Found
 from bulk.vpcep.identity import LoginPatience, open_credential
+from bulk.vpcep.kept_files import exposure
 from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.unhonoured import refuse_unhonoured
 from bulk.vpcep.wire import open_wire
@@ -135,14 +138,14 @@ class Notifier:
             credential = await open_credential(
                 found,
                 wire=wire,
-                iam_endpoint=where.iam,
-                region=topic.region,
+                servers=Servers(
+                    iam=where.iam, sts=where.sts, region=topic.region, project_id=topic.project_id
+                ),
                 patience=LoginPatience(
                     monotonic=environment.clock.monotonic,
                     sleep=environment.clock.sleep,
                     roll=environment.dice.random,
                 ),
-                project_id=topic.project_id,
             )
             if secret := credential.current(environment.clock.now()):
                 self._secrets[name] = secret
@@ -191,7 +194,7 @@ class Notifier:
         found = find_credentials(env=env, home=environment.home, profile=job.profile)
         where = addresses_of(found, region=topic.region, endpoint=job.endpoint, env=env)
         if not job.profile:
-            refuse_unhonoured(env, found, region=topic.region, project_id=topic.project_id)
+            refuse_unhonoured(env, found)
         named = (environment.named_endpoint, found.endpoint, regions.address_in(env, topic.region))
         api = cast("regions.Endpoint", where.api)  # a topic has a region
         is_named = api in map(regions.parse_endpoint, filter(None, named))
@@ -239,7 +242,7 @@ class Notifier:
         path = self._environment.home / named[2:] if named.startswith("~/") else Path(named)
         try:
             with path.open("rb") as file:
-                if warning := exposure(path, os.fstat(file.fileno()), "file"):
+                if warning := exposure(path, os.fstat(file.fileno()), "the file"):
                     self._environment.notify(warning)
                 return file.read(_URL_BYTES_MAX).decode("utf-8-sig").strip()
         except (OSError, UnicodeDecodeError) as error:

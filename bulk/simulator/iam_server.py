@@ -30,6 +30,10 @@ class Identity:
     user: str = "simulator"
     password: str = "simulator-password"  # noqa: S105 -- opens a practice server on loopback
     domain: str = "simulator-domain"
+    agency: str = "simulator-agency"
+    """What keys and ID tokens may assume."""
+    idp_id: str = "simulator-idp"
+    id_token: str = "simulator.id.token"  # noqa: S105 -- likewise
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,8 +48,8 @@ class Iam:
 
     def issue_token(self, body: bytes, now_s: float, *, life_s: float) -> tuple[IssuedToken, dict[str, Any]]:
         """Return a new token and the answer's body, as `POST /v3/auth/tokens` does (API.md, section 4.1)."""
-        wanted = _dig(body, "auth", "identity", "password", "user")
-        scope = _dig(body, "auth", "scope", "project")
+        wanted = dig(body, "auth", "identity", "password", "user")
+        scope = dig(body, "auth", "scope", "project")
         if not isinstance(wanted, dict):
             raise iam(400, "The request body is invalid: auth.identity.password.user is missing.")
         self._check_password(wanted, now_s)
@@ -57,10 +61,16 @@ class Iam:
 
     def temporary_key(self, body: bytes, now_s: float) -> dict[str, Any]:
         """Return a new temporary key, worded as `POST /v3.0/OS-CREDENTIAL/securitytokens` does."""
-        life_s = _dig(body, "auth", "identity", "token", "duration_seconds")
+        method = "assume_role" if dig(body, "auth", "identity", "assume_role") else "token"
+        asked = ("auth", "identity", method)
+        life_s = dig(body, *asked, "duration_seconds")
         life_s = TEMPORARY_KEY_LIFE_S.start if life_s is None else life_s
         if type(life_s) is not int or life_s not in TEMPORARY_KEY_LIFE_S:
             raise iam(400, "duration_seconds must be from 900 to 86400.", "IAM.0011")
+        if method == "assume_role":
+            agency, domain = (dig(body, *asked, name) for name in ("agency_name", "domain_name"))
+            if (agency, domain) != (self.user.agency, self.user.domain):
+                raise iam(403, "The agency does not exist or does not trust you.", "IAM.0003")
         return self.mint_key(life_s, now_s)[1]
 
     def mint_token(self, project_id: str, life_s: float, now_s: float) -> IssuedToken:
@@ -84,7 +94,7 @@ class Iam:
             "access": key.ak,
             "secret": key.sk,
             "securitytoken": key.security_token,
-            "expires_at": _instant(now_s + life_s),
+            "expires_at": instant(now_s + life_s),
         }
         return key, {"credential": credential}
 
@@ -125,12 +135,20 @@ class Iam:
     def _check_password(self, wanted: dict[str, Any], now_s: float) -> None:
         if self._lock.is_locked(self.user.user, now_s):
             raise iam(403, "The account is locked.", "IAM.0061")
-        domain = wanted.get("domain")
-        given = (wanted.get("name"), wanted.get("password"), isinstance(domain, dict) and domain.get("name"))
-        if given != (self.user.user, self.user.password, self.user.domain):
+        if not self._is_user(wanted) or wanted.get("password") != self.user.password:
             self._lock.fail(self.user.user, now_s)
             raise iam(401, "The username or password is wrong.")
         self._lock.succeed(self.user.user)
+
+    def _is_user(self, wanted: dict[str, Any]) -> bool:
+        """Return whether a user is named by its id, or by its name and account, this by name or id."""
+        if "id" in wanted:
+            return wanted == {"id": derived_id("user", self.user.user), "password": wanted.get("password")}
+        domain = wanted.get("domain")
+        return wanted.get("name") == self.user.user and domain in (
+            {"name": self.user.domain},
+            {"id": domain_id()},
+        )
 
     def _scoped(self, scope: object) -> SimulatedProject | None:
         if not isinstance(scope, dict):
@@ -144,8 +162,8 @@ class Iam:
         domain = {"id": domain_id(), "name": self.user.domain}
         described: dict[str, Any] = {
             "methods": ["password"],
-            "expires_at": _instant(token.expires_at_s),
-            "issued_at": _instant(now_s),
+            "expires_at": instant(token.expires_at_s),
+            "issued_at": instant(now_s),
             "user": {"id": derived_id("user", self.user.user), "name": self.user.user, "domain": domain},
             "roles": [{"id": "0", "name": "vpcep_adm"}],
         }
@@ -154,12 +172,12 @@ class Iam:
         return {"token": described}
 
 
-def _instant(at_s: float) -> str:
+def instant(at_s: float) -> str:
     """Return a moment the way IAM writes it: `2020-01-03T09:05:22.701000Z`."""
     return timestamp(round(at_s * 1000), "milliseconds") + "000Z"
 
 
-def _dig(body: bytes, *names: str) -> object:
+def dig(body: bytes, *names: str) -> object:
     """Return what stands at a path of names in a JSON body, or None."""
     try:
         value: object = orjson.loads(body)

@@ -1,6 +1,7 @@
 """The paths beside VPCEP's own: versions, IAM, SMN, a server's metadata, and the simulator's own switches."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from bulk.simulator import smn_server
@@ -8,6 +9,8 @@ from bulk.simulator.auth import RawRequest, check_project
 from bulk.simulator.error_answers import ErrorAnswer, gateway
 from bulk.simulator.fleet_lines import to_line
 from bulk.simulator.http_replies import HttpReply, json_reply
+from bulk.simulator.iam_server import dig
+from bulk.simulator.sts_server import assume, assume_with_oidc, caller_identity, pod_key, provider_token
 from bulk.simulator.world import World
 
 Handler = Callable[[World, RawRequest, float], HttpReply]
@@ -56,7 +59,10 @@ def _projects(world: World, request: RawRequest, now_s: float) -> HttpReply:
 
 
 def _temporary_key(world: World, request: RawRequest, now_s: float) -> HttpReply:
-    world.keyring.authenticate(request, now_s)
+    """Prove the caller by a token in the body, as the official SDK sends it, or by the request's headers."""
+    token = dig(request.body, "auth", "identity", "token", "id")
+    proof = replace(request, headers={"x-auth-token": token}) if isinstance(token, str) else request
+    world.keyring.authenticate(proof, now_s)
     return json_reply(world.iam.temporary_key(request.body, now_s), http=201)
 
 
@@ -93,6 +99,11 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("POST", "/v3/auth/tokens"): _tokens,
     ("GET", "/v3/projects"): _projects,
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
+    ("POST", "/v3.0/OS-AUTH/id-token/tokens"): lambda world, *rest: provider_token(world.iam, *rest),
+    ("POST", "/v5/agencies/assume"): lambda world, *rest: assume(world.iam, *rest),
+    ("POST", "/v5/agencies/assume-with-oidc"): lambda world, *rest: assume_with_oidc(world.iam, *rest),
+    ("GET", "/v5/caller-identity"): lambda world, *rest: caller_identity(world.keyring.authenticate(*rest)),
+    ("POST", "/pod-identity"): lambda world, *rest: pod_key(world.iam, *rest),
     ("PUT", "/meta-data/latest/api/token"): _metadata_token,
     ("GET", "/openstack/latest/securitykey"): lambda world, request, now_s: json_reply(
         world.iam.metadata_key(request.headers.get("x-metadata-token"), now_s)

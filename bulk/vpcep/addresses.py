@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 
 from bulk.errors import CredentialsError
 from bulk.model import value
-from bulk.vpcep.credentials import Found, Password
 from bulk.vpcep.editions import EDITIONS, HUAWEI_CLOUD, Edition, is_within, operator_of, others_with
+from bulk.vpcep.found import Found
 from bulk.vpcep.keys import Token
+from bulk.vpcep.logins import Password
 from bulk.vpcep.regions import Endpoint, edition_for, endpoint_for, guessed, iam_named, parse_endpoint
 
 

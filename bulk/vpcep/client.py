@@ -6,11 +6,12 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
-from bulk.errors import UsageError
+from bulk.errors import CredentialsError, UsageError
 from bulk.model import (
     Abort,
     ListVerdict,
@@ -26,9 +27,10 @@ from bulk.model import (
 from bulk.puts import Put
 from bulk.vpcep.addresses import Addresses, addresses_of
 from bulk.vpcep.codes import NoReply, refuses_key
-from bulk.vpcep.credentials import Found, Password, find_credentials
-from bulk.vpcep.editions import Edition
+from bulk.vpcep.credentials import find_credentials
+from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.flights import Flights, Spawn
+from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import (
     Credential,
@@ -40,8 +42,17 @@ from bulk.vpcep.identity import (
 )
 from bulk.vpcep.key_probe import KeyProbe
 from bulk.vpcep.keys import KeyPair, Secret, Stamp
+from bulk.vpcep.logins import AssumedRole, IdentityProvider, OidcAgency, Password
 from bulk.vpcep.regions import Endpoint
-from bulk.vpcep.replies import Answer, Lost, as_asked, listed, modified, shown, stated_id
+from bulk.vpcep.replies import (
+    Answer,
+    Lost,
+    as_asked,
+    listed,
+    modified,
+    shown,
+    stated_id,
+)
 from bulk.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 from bulk.vpcep.unhonoured import refuse_unhonoured
 from bulk.vpcep.wire import Wire
@@ -75,13 +86,14 @@ class ReadClient:
         project_id: str,
         credential: Credential,
         owner: Owner = _UNKNOWN,
-        iam_endpoint: Endpoint | None = None,
-        edition: Edition | None = None,
+        where: Addresses | None = None,
+        region: str = "",
     ) -> None:
+        self.region = region
         self.project_id = project_id
         self.owner = owner
-        self.edition = edition
-        self._iam_endpoint = iam_endpoint
+        self.edition = where.edition if where else None
+        self._iam_endpoint = where.iam if where else None
         self._path = services_path(project_id)
         self._wire = wire
         self._route = wire.route(endpoint)
@@ -243,27 +255,66 @@ async def connect(
 
     `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
     the endpoint. With `is_one_of_several`, other regions leave their project to the same credentials: a
-    project that these name is of one region, and IAM says which. Raises UsageError for an unknown region or
-    an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be reached.
+    project that these name is of one region, and IAM says which. A target without a region is in that of the
+    credentials. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError without
+    usable credentials, CannotRun where IAM cannot be reached.
     """
-    found = find_credentials(env=env, home=home, profile=target.profile)
-    where = addresses_of(found, region=target.region, endpoint=endpoint, env=env)
-    named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
-    if not target.profile:
-        refuse_unhonoured(env, found, region=target.region, project_id=named)
+    found, where, region = _placed(target, env, home, endpoint)
+    if not region or where.api is None:
+        raise UsageError(
+            "no region is known for rows that name none", hint="add --region, or a column `region`"
+        )
+    servers, unplaced = _servers(target, found, where, region, is_one_of_several=is_one_of_several)
     approve(where, found)
-    api, iam, region = where.api, where.iam, target.region
-    to_iam = partial(open_credential, found, wire=wire, iam_endpoint=iam, region=region, patience=patience)
-    placed = partial(find_project, wire=wire, iam_endpoint=iam, region=region, patience=patience)
-    credential = await to_iam(project_id=named)
-    project = None if named else await placed(credential, unplaced=unplaced)
-    project_id = project.id if project else named
-    if project_id == unplaced:  # a token is for one project, and the first one was for that of the region
-        credential = await to_iam(project_id=project_id)
-    route: Any = {"wire": wire, "endpoint": api, "iam_endpoint": iam, "edition": where.edition}
-    client = kind(project_id=project_id, credential=credential, owner=_owner(found, iam), **route)
+    credential, project = await _login(found, servers, wire, patience, unplaced=unplaced)
+    client = kind(
+        wire=wire,
+        endpoint=where.api,
+        where=where,
+        region=region,
+        project_id=project.id if project else servers.project_id,
+        credential=credential,
+        owner=_owner(found, where),
+    )
     client.owner = client.owner_of(project)
     return client
+
+
+def _placed(
+    target: Target, env: Mapping[str, str], home: Path, endpoint: str
+) -> tuple[Found, Addresses, str]:
+    """Return the credentials of a target, whom they may be sent to, and its region or theirs.
+
+    Raises what `connect` raises where no credentials, no addresses or other variables are there.
+    """
+    found = find_credentials(env=env, home=home, profile=target.profile)
+    region = target.region or found.region
+    where = addresses_of(found, region=region, endpoint=endpoint, env=env)
+    if not target.profile:
+        refuse_unhonoured(env, found)
+    return found, where, region
+
+
+async def _login(
+    found: Found, servers: Servers, wire: Wire, patience: LoginPatience, *, unplaced: str
+) -> tuple[Credential, Project | None]:
+    """Return a credential for the project that is meant, and this project where IAM had to be asked."""
+    login = partial(open_credential, found, wire=wire, patience=patience)
+    credential = await login(servers=servers)
+    if servers.project_id:
+        return credential, None
+    project = await find_project(
+        credential,
+        wire=wire,
+        iam_endpoint=servers.iam,
+        region=servers.region,
+        patience=patience,
+        unplaced=unplaced,
+        name=servers.project_name,
+    )
+    if project.id == unplaced:  # a token is for one project, and the first one was for that of the region
+        credential = await login(servers=replace(servers, project_id=project.id))
+    return credential, project
 
 
 async def list_projects(
@@ -280,16 +331,23 @@ async def list_projects(
 
     Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
     """
-    found = find_credentials(env=env, home=home, profile=target.profile)
-    region = target.region
-    where = addresses_of(found, region=region, endpoint=endpoint, env=env)
-    if not region and isinstance(found.source, Password):
+    found, where, region = _placed(target, env, home, endpoint)
+    if not region and isinstance(_base(found), Password):
         raise UsageError("a user's password lists the projects through a region", hint="add --region")
-    if not target.profile:
-        refuse_unhonoured(env, found, region=region, project_id="*")
     approve(where, found)
-    to_iam: Any = {"wire": wire, "iam_endpoint": where.iam, "patience": patience}
-    return await every_project(await open_credential(found, region=region, **to_iam), **to_iam)
+    servers = Servers(iam=where.iam, sts=where.sts, region=region)
+    credential = await open_credential(found, wire=wire, servers=servers, patience=patience)
+    return await every_project(credential, wire=wire, iam_endpoint=where.iam, patience=patience)
+
+
+def _servers(
+    target: Target, found: Found, where: Addresses, region: str, *, is_one_of_several: bool
+) -> tuple[Servers, str]:
+    """Return who exchanges credentials, for which project, and the one of which only IAM knows the region."""
+    named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
+    name = "" if named else _project_name(found, region, is_one_of_several=is_one_of_several)
+    servers = Servers(iam=where.iam, sts=where.sts, region=region, project_id=named, project_name=name)
+    return servers, unplaced
 
 
 def _projects(target: Target, found: Found, *, is_one_of_several: bool) -> tuple[str, str]:
@@ -298,12 +356,38 @@ def _projects(target: Target, found: Found, *, is_one_of_several: bool) -> tuple
     return "" if unplaced else _checked(target.project_id or found.project_id), unplaced
 
 
-def _owner(found: Found, iam: Endpoint | None) -> Owner:
+def _project_name(found: Found, region: str, *, is_one_of_several: bool) -> str:
+    """Return the name of the project that is meant in a region; empty for the one named like the region.
+
+    Raises CredentialsError where the credentials name a project of another region, and there is no other.
+    """
+    name = found.project_name
+    theirs = name.partition("_")[0]
+    if not name or theirs == region:
+        return name
+    if is_one_of_several:
+        return ""
+    raise CredentialsError(
+        f"project {name!r}, of the variable or the credentials, is of region {theirs}, and this is {region}",
+        hint="name the project with --project-id, or take its name out of the variable (HW_PROJECT_NAME)",
+    )
+
+
+def _base(found: Found) -> object:
+    """Return what was found, or what assumes an agency."""
+    return found.source.base if isinstance(found.source, AssumedRole) else found.source
+
+
+def _owner(found: Found, where: Addresses) -> Owner:
     """Return as whom a client works, as far as its credentials say; of a key its last characters."""
+    base, role = _base(found), found.source.role if isinstance(found.source, AssumedRole) else None
+    asks_iam = isinstance(base, Password | IdentityProvider) or (role is not None and not role.domain_id)
+    asks_sts = isinstance(base, OidcAgency) or (role is not None and role.domain_id != "")
+    asked = [one.authority for one in (asks_iam and where.iam, asks_sts and where.sts) if one]
     return Owner(
         account=found.domain,
-        key=found.source.ak[16:][-4:] if isinstance(found.source, KeyPair) else "",
-        iam=iam.authority if iam and isinstance(found.source, Password) else "",
+        key=base.ak[16:][-4:] if isinstance(base, KeyPair) else "",
+        iam=" and ".join(asked),
     )
 
 

@@ -1,87 +1,80 @@
 """The places where credentials may be, in the order of the search; the first that has some is used.
 
 1. the section of the credentials file that `--profile` names, and then nothing else
-2. `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`
-3. `HW_AUTH_TOKEN`
-4. `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN`
-5. `HW_USER_NAME`, `HW_USER_PASSWORD`, `HW_DOMAIN_NAME`
-6. the section `[basic]` of the credentials file
-7. the agency of the cloud server that this runs on
+2. `HUAWEICLOUD_OIDC_PROVIDER_URN`, `HUAWEICLOUD_OIDC_AGENCY_URN`, with `HUAWEICLOUD_OIDC_ID_TOKEN` or `HUAWEICLOUD_OIDC_TOKEN_FILE`
+3. `HUAWEICLOUD_SDK_IDP_ID`, `HUAWEICLOUD_SDK_ID_TOKEN_FILE`
+4. `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`
+5. `HW_AUTH_TOKEN`
+6. the profile of KooCLI's file that `HW_PROFILE` and `HW_SHARED_CONFIG_FILE` name
+7. `HW_ACCESS_KEY`, `HW_SECRET_KEY`, `HW_SECURITY_TOKEN`
+8. `HW_USER_PASSWORD`, with `HW_USER_ID`, or with `HW_USER_NAME` and `HW_DOMAIN_NAME` or `HW_DOMAIN_ID`
+9. the section `[basic]` of the credentials file
+10. the entry of `clouds.yaml` that `OS_CLOUD` names
+11. `OS_TOKEN` or `OS_AUTH_TOKEN`, with `OS_AUTH_URL`
+12. `OS_ACCESS_KEY`, `OS_SECRET_KEY`, `OS_SECURITY_TOKEN`, with `OS_AUTH_URL`
+13. `OS_PASSWORD`, with `OS_USERNAME` or `OS_USER_ID`, and `OS_AUTH_URL`
+14. the current profile of KooCLI's file, where its keys are not encrypted
+15. `HC_CONTAINER_CREDENTIALS_FULL_URI`, `HC_CONTAINER_AUTHORIZATION_TOKEN_FILE`
+16. the agency of the cloud server that this runs on
 
-The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names.
-Source: API.md, section 4.4. Nothing here is ever written or shown.
-"""
+The credentials file is `~/.huaweicloud/credentials`, or what `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names;
+KooCLI's is `~/.hcloud/config.json`. What was found then assumes the agency that `HW_ASSUME_ROLE_AGENCY_NAME` names.
+Source: API.md, section 9. Nothing here is ever written or shown.
+"""  # noqa: E501 - the list is that of jobs/README.md, word for word
 
-import os
-import re
-import shlex
-import stat
-from collections.abc import Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigError
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, TypeAlias
+from typing import NamedTuple
 
 from bulk.errors import CredentialsError
-from bulk.vpcep.keys import KeyPair, Secret, Token
+from bulk.vpcep import from_koocli, from_openstack, from_sdk_file, from_variables
+from bulk.vpcep.found import Found, assuming, role_in
+from bulk.vpcep.logins import Agency
 
-FILE_VARIABLE = "HUAWEICLOUD_SDK_CREDENTIALS_FILE"
-_SDK_KEYS = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN")
-_TERRAFORM_KEYS = ("HW_ACCESS_KEY", "HW_SECRET_KEY", "HW_SECURITY_TOKEN")
-# Whatever is not printable ASCII, and of that blanks and quotes.
-_IN_NO_KEY = re.compile(r"""[^!-~]|["'`]""")
+_PREFIXES = ("HUAWEICLOUD_", "HW_", "OS_", "HC_CONTAINER_")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Password:
-    """An IAM user's name and password, to be exchanged for tokens."""
+class Places(NamedTuple):
+    """Where credentials are looked for: the variables that are set, stripped, and the home folder."""
 
-    user: str
-    password: str = field(repr=False)
-    domain: str
-    """The account that the user belongs to."""
-
-    @property
-    def confidential(self) -> tuple[str, ...]:
-        """Return the texts that nobody may see."""
-        return (self.password,)
+    env: Mapping[str, str]
+    home: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Agency:
-    """The agency of the cloud server this runs on, whose keys the metadata service gives."""
+class Search(NamedTuple):
+    """One place of the search."""
 
-    confidential: ClassVar[tuple[str, ...]] = ()
+    what: str
+    """What it is called where nothing was found anywhere."""
+    look: Callable[[Places], Found | None]
+    """Returns what it has; raises CredentialsError where that cannot be used."""
+    is_ours: bool = True
+    """Whether what cannot be used ends the search; else it is another tool's, and passed over."""
 
 
-Source: TypeAlias = Secret | Password | Agency
+def _basic(places: Places) -> Found | None:
+    found = from_sdk_file.section(from_sdk_file.credentials_file(*places), "basic")
+    return found and replace(found, is_implicit=from_sdk_file.FILE_VARIABLE not in places.env)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Credentials and what came with them."""
-
-    source: Source
-    place: str
-    """Where they were found, to be named in messages."""
-    account: str
-    """What shares one budget at the API: the account where it is named, else the key's end and a digest."""
-    domain: str = ""
-    """The account's id or name; empty where none was named."""
-    project_id: str = ""
-    """Empty where none was named."""
-    cloud: str = ""
-    """The domain of the edition of the cloud that they are of; empty where they name none."""
-    iam_endpoint: str = ""
-    """Empty where none was named."""
-    endpoint: str = ""
-    """The API's address, which the owner of the credentials named beside them; empty where none was named."""
-    warning: str = ""
-    """What their owner should know of where they are kept."""
-    is_profile: bool = False
-    """Whether a profile named them: then no variable adds to them."""
+SEARCHES = (
+    Search("HUAWEICLOUD_OIDC_...", lambda places: from_variables.oidc(places.env)),
+    Search("HUAWEICLOUD_SDK_IDP_ID", lambda places: from_variables.identity_provider(places.env)),
+    Search("HUAWEICLOUD_SDK_AK and _SK", lambda places: from_variables.sdk_keys(places.env)),
+    Search("HW_AUTH_TOKEN", lambda places: from_variables.ready_token(places.env)),
+    Search("HW_PROFILE", lambda places: from_koocli.named(*places)),
+    Search("HW_ACCESS_KEY and HW_SECRET_KEY", lambda places: from_variables.terraform_keys(places.env)),
+    Search("HW_USER_NAME and HW_USER_PASSWORD", lambda places: from_variables.password(places.env)),
+    Search("[basic] of the credentials file", _basic),
+    Search("OS_CLOUD", lambda places: from_openstack.named_cloud(*places)),
+    Search("OS_TOKEN", lambda places: from_openstack.token(places.env)),
+    Search("OS_ACCESS_KEY and OS_SECRET_KEY", lambda places: from_openstack.access_keys(places.env)),
+    Search("OS_USERNAME and OS_PASSWORD", lambda places: from_openstack.password(places.env)),
+    Search("KooCLI's current profile", lambda places: from_koocli.current(places.home), is_ours=False),
+    Search("HC_CONTAINER_CREDENTIALS_FULL_URI", lambda places: from_variables.pod(places.env)),
+)
+"""The places after a named profile and before the agency of the cloud server, in the order of the search."""
 
 
 def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -> Found:
@@ -90,172 +83,75 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     Raises CredentialsError where a profile does not exist, a pair is incomplete or a file unreadable.
     The agency is the last resort and is not asked here; its first use shows whether it exists.
     """
-    path = _file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home)
+    places = _places(env, home)
     if profile:
-        if found := _from_file(path, profile):
+        path = from_sdk_file.credentials_file(*places)
+        if found := from_sdk_file.section(path, profile):
             return replace(found, is_profile=True)
         raise CredentialsError(
             f"no credentials for profile {profile!r} in {path}",
             hint=f"add a section [{profile}] with ak and sk to it, or name another profile",
         )
-    return _from_variables(env) or _from_file(path, "basic") or _from_agency(path, env)
+    found = next(filter(None, map(_found_by, SEARCHES, [places] * len(SEARCHES))), None) or _agency(places)
+    return _completed(found, places.env)
+
+
+def passed_over(*, env: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
+    """Yield the places behind the one that is used which have credentials as well, or useless ones.
+
+    Each with what is wrong with it; nothing is, where that is empty.
+    """
+    places, used = _places(env, home), False
+    for search in SEARCHES:
+        try:
+            found = search.look(places)
+        except CredentialsError as error:
+            yield search.what, error.message
+            continue
+        if found and used:
+            yield found.place, ""
+        used = used or found is not None
 
 
 def profiles_of(*, env: Mapping[str, str], home: Path) -> list[str]:
     """Return the sections of the credentials file; raises CredentialsError where it cannot be used."""
-    config, _ = _read(_file(env.get(FILE_VARIABLE, "~/.huaweicloud/credentials"), home))
-    return config.sections()
+    return from_sdk_file.sections(from_sdk_file.credentials_file(env, home))
 
 
-def _file(named: str, home: Path) -> Path:
-    """Return the path of the credentials file, whose name may begin with `~/`."""
-    return home / named[2:] if named.startswith("~/") else Path(named)
+def _places(env: Mapping[str, str], home: Path) -> Places:
+    given = {name: value.strip() for name, value in env.items() if name.startswith(_PREFIXES)}
+    return Places({name: value for name, value in given.items() if value}, home)
 
 
-def _from_variables(env: Mapping[str, str]) -> Found | None:
-    given = {
-        name: value.strip() for name, value in env.items() if name.startswith(("HUAWEICLOUD_SDK_", "HW_"))
-    }
-    found = (
-        _keys(given, _SDK_KEYS, place="the environment (HUAWEICLOUD_SDK_AK)")
-        or _ready_token(given)
-        or _keys(given, _TERRAFORM_KEYS, place="the environment (HW_ACCESS_KEY)")
-        or _password(given)
-    )
-    accounts = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
-    account = next((given[name] for name in accounts if given.get(name)), "")
-    return found and replace(
-        found, project_id=_project_id(given), account=account or found.account, domain=account or found.domain
-    )
-
-
-def _keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
-    """Return the key pair under the names of its AK, SK and security token; None where neither is set."""
-    ak, sk, token = (_sendable(given.get(name, ""), name, place) for name in names)
-    _all_or_none(given, names[:2], place)
-    if not ak:
-        return None
-    return Found(
-        source=KeyPair(ak=ak, sk=sk, security_token=token),
-        place=place,
-        account=f"ak-{ak[16:][-4:]}-{_digest(ak)}",  # the end of a key of 20, by which its owner knows it
-    )
-
-
-def _ready_token(given: Mapping[str, str]) -> Found | None:
-    place = "the environment (HW_AUTH_TOKEN)"
-    value = _sendable(given.get("HW_AUTH_TOKEN", ""), "HW_AUTH_TOKEN", place)
-    return Found(source=Token(value=value), place=place, account=f"token-{_digest(value)}") if value else None
-
-
-def _password(given: Mapping[str, str]) -> Found | None:
-    names = ("HW_USER_NAME", "HW_USER_PASSWORD", "HW_DOMAIN_NAME")
-    place = "the environment (HW_USER_NAME)"
-    if not (given.get("HW_USER_NAME") or given.get("HW_USER_PASSWORD")):
-        return None
-    _all_or_none(given, names, place)
-    user, password, domain = (_text(given[name], name, place) for name in names)
-    return Found(
-        source=Password(user=user, password=password, domain=domain),
-        place=place,
-        account=domain,
-        domain=domain,
-    )
-
-
-def _project_id(given: Mapping[str, str]) -> str:
-    return given.get("HUAWEICLOUD_SDK_PROJECT_ID") or given.get("HW_PROJECT_ID", "")
-
-
-def _from_file(path: Path, section: str) -> Found | None:
-    config, warning = _read(path)
-    if not config.has_section(section):
-        return None
-    given = {name: value.strip() for name, value in config[section].items()}
-    found = _keys(given, ("ak", "sk", "security_token"), place=f"[{section}] of {path}")
-    return found and replace(
-        found,
-        account=given.get("domain_id") or found.account,
-        domain=given.get("domain_id", ""),
-        project_id=given.get("project_id", ""),
-        cloud=given.get("cloud", ""),
-        iam_endpoint=given.get("iam_endpoint", ""),
-        endpoint=given.get("endpoint", ""),
-        warning=warning,
-    )
-
-
-def _read(path: Path) -> tuple[ConfigParser, str]:
-    """Return the content of the file, and a warning where others may read it; empty where none may."""
-    config, warning = ConfigParser(interpolation=None), ""
+def _found_by(search: Search, places: Places) -> Found | None:
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            warning = exposure(path, os.fstat(file.fileno()))
-            config.read_string(file.read())
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeDecodeError, ConfigError) as error:
-        # The parser's own message quotes the line, which may be the secret.
-        why = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise CredentialsError(
-            f"the credentials file {path} cannot be read: {why}", hint="correct the file, or move it away"
-        ) from None
-    return config, warning
+        return search.look(places)
+    except CredentialsError:
+        if search.is_ours:
+            raise
+        return None
 
 
-def exposure(path: Path, found: os.stat_result, what: str = "credentials file") -> str:
-    """Return a warning where others may read a file of secrets; raise where they may write to it.
-
-    Who writes to it says whose keys are used, and where they go. A pipe has no such rights.
-    """
-    only_owner = f"chmod 600 {shlex.quote(str(path))}"
-    if found.st_uid not in {0, os.geteuid()}:
-        raise CredentialsError(
-            f"the {what} {path} belongs to another user (uid {found.st_uid})",
-            hint="use a file of your own",
-        )
-    if not stat.S_ISREG(found.st_mode):
-        return ""
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise CredentialsError(f"others may write to the {what} {path}", hint=only_owner)
-    others_read = found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    return f"others may read the {what} {path}: {only_owner}" if others_read else ""
-
-
-def _from_agency(path: Path, env: Mapping[str, str]) -> Found:
-    places = (
-        "HUAWEICLOUD_SDK_AK and _SK, HW_AUTH_TOKEN, HW_ACCESS_KEY and HW_SECRET_KEY, "
-        f"HW_USER_NAME and HW_USER_PASSWORD, [basic] of {path}, the agency of this cloud server"
+def _agency(places: Places) -> Found:
+    looked = [search.what for search in SEARCHES]
+    looked[looked.index("[basic] of the credentials file")] = (
+        f"[basic] of {from_sdk_file.credentials_file(*places)}"
     )
-    return Found(source=Agency(), place=places, account="agency", project_id=_project_id(env))
+    return Found(
+        source=Agency(),
+        place=", ".join([*looked, "the agency of this cloud server"]),
+        account="agency",
+        project_id=from_variables.project_in(places.env),
+        is_implicit=True,
+    )
 
 
-def _all_or_none(given: Mapping[str, str], names: tuple[str, ...], place: str) -> None:
-    missing = [name for name in names if not given.get(name)]
-    if missing and len(missing) < len(names):
-        raise CredentialsError(
-            f"the credentials in {place} are incomplete: {' and '.join(missing)} not set",
-            hint=f"set {', '.join(names)} together, or none of them",
-        )
-
-
-def _sendable(text: str, name: str, place: str) -> str:
-    """Return a text that can be a key or a token; raises for others, since bad signatures lock a key."""
-    if found := _IN_NO_KEY.search(text):
-        what = {"'": "a quote", '"': "a quote", " ": "a blank", "\n": "a line end", "\r": "a line end"}
-        raise CredentialsError(
-            f"{name} in {place} has {what.get(found[0], 'a character')} in it, which no key contains",
-            hint="copy it again, without blanks, line ends and quotes",
-        )
-    return text
-
-
-def _text(text: str, name: str, place: str) -> str:
-    """Return a text that may stand in a body."""
-    if not any("\ud800" <= char <= "\udfff" for char in text):  # a byte that the environment has as no UTF-8
-        return text
-    raise CredentialsError(f"{name} in {place} is not UTF-8", hint="set it again, in a UTF-8 locale")
-
-
-def _digest(secret: str) -> str:
-    return blake2b(secret.encode(), digest_size=6).hexdigest()
+def _completed(found: Found, env: Mapping[str, str]) -> Found:
+    """Return what was found with what Terraform's variables say besides: region, project, agency."""
+    found = replace(
+        found,
+        region=found.region or env.get("HW_REGION_NAME", ""),
+        project_name=found.project_name or env.get("HW_PROJECT_NAME", ""),
+    )
+    role = role_in(env, from_variables.ROLE, from_variables.place_of(from_variables.ROLE[0]))
+    return assuming(found, role)

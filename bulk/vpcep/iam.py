@@ -1,6 +1,6 @@
 """What IAM and the metadata service answer: tokens, projects, temporary keys (API.md, section 4)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
@@ -53,7 +53,7 @@ _NO_TOKENS = frozenset({404, 405, 503})
 
 
 def temporary_key(got: Answer | Lost) -> KeyPair | Retry | Abort:
-    """Return the keys of the metadata service's `securitykey`."""
+    """Return the temporary key that IAM, STS, the metadata service or the node of a container gave."""
     return _understood(got, _key)
 
 
@@ -114,13 +114,27 @@ def _projects(got: Answer) -> tuple[Project, ...]:
 
 
 def _key(got: Answer) -> KeyPair:
-    key = orjson.loads(got.body)["credential"]
-    return KeyPair(
-        ak=key["access"],
-        sk=key["secret"],
-        security_token=key["securitytoken"],
-        expires_at=_seconds(key["expires_at"]),
-    )
+    """Return a temporary key, whatever names its parts have: IAM, STS, metadata and nodes have their own."""
+    reply = orjson.loads(got.body)
+    key = reply.get("credential") or reply.get("credentials") or reply
+    ak, sk, token, end = (_part(key, names) for names in _KEY_NAMES)
+    return KeyPair(ak=ak, sk=sk, security_token=token, expires_at=_seconds(end))
+
+
+_KEY_NAMES = (
+    ("access", "accessKeyId", "access_key_id"),
+    ("secret", "secretAccessKey", "secret_access_key"),
+    ("securitytoken", "securityToken", "security_token"),
+    ("expires_at", "expiration"),
+)
+"""As the official SDK has them (`StsAccessor._process_credential`)."""
+
+
+def _part(key: Mapping[str, object], names: tuple[str, ...]) -> str:
+    value = next(filter(None, map(key.get, names)), None)
+    if isinstance(value, str) and _is_header_value(value):
+        return value
+    raise ValueError("that is no part of a key")
 
 
 def _metadata_token(got: Answer) -> str:

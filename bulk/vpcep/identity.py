@@ -2,28 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from bulk.errors import BulkError, CannotRun, CredentialsError
 from bulk.model import Abort, Reply, Retry
 from bulk.pacing.backoff import backoff_s
 from bulk.vpcep import iam
-from bulk.vpcep.codes import NoReply, advice_for
-from bulk.vpcep.credentials import Agency, Found
+from bulk.vpcep.codes import NoReply, advice_for, refuses_key
+from bulk.vpcep.exchanges import IDENTITY_BYTES_MAX, Renewal, Servers, named, renewal_of, role_key
+from bulk.vpcep.found import Found
 from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
-from bulk.vpcep.regions import METADATA, Endpoint
-from bulk.vpcep.replies import Answer, Lost
-from bulk.vpcep.requests import (
-    METADATA_TOKEN,
-    METADATA_TOKEN_LIFE_S,
-    SECURITY_KEY,
-    Request,
-    list_projects,
-    password_token,
-)
-from bulk.vpcep.wire import Route, Timeouts, Wire
+from bulk.vpcep.logins import Agency, AssumedRole
+from bulk.vpcep.regions import Endpoint
+from bulk.vpcep.requests import list_projects
+from bulk.vpcep.wire import Wire
 
 RENEWED_AFTER = 0.8
 """The share of its life after which a secret is renewed (API.md, section 4.1)."""
@@ -31,13 +25,8 @@ RENEWED_AFTER = 0.8
 RENEWAL_PAUSE_S = 30.0
 """How long the old secret serves on after a renewal that failed, before the next try."""
 
-METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
-"""Elsewhere than on a cloud server nobody answers (API.md, section 4.4)."""
-
 NAMES_S = 3.0
 """How long the names of projects are waited for; a plan is as good without them."""
-
-IDENTITY_BYTES_MAX = 1024 * 1024
 
 TRIES = 6
 """Requests for one secret or look-up, with up to a quarter of a minute of waits between them."""
@@ -45,7 +34,6 @@ TRIES = 6
 PATIENCE_S = 60.0
 """How long one secret or look-up may be asked for altogether: a run or a person waits for it."""
 
-Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
 T = TypeVar("T")
 
 
@@ -151,43 +139,54 @@ def _unreached(got: Retry) -> Retry:
 
 
 async def open_credential(
-    found: Found,
-    *,
-    wire: Wire,
-    iam_endpoint: Endpoint | None,
-    region: str,
-    patience: LoginPatience,
-    project_id: str = "",
-    metadata: Endpoint = METADATA,
+    found: Found, *, wire: Wire, servers: Servers, patience: LoginPatience
 ) -> Credential:
     """Return a credential that has its first secret.
 
-    Tokens are for `project_id`, or for the project named like the region. Raises CredentialsError
-    where the cloud does not accept what was found, or where there is nothing; CannotRun where IAM
-    cannot be reached.
+    Tokens are for the project of `servers`. Raises CredentialsError where the cloud does not accept what was
+    found, where there is nothing, or where nobody is known to exchange it; CannotRun where IAM cannot be
+    reached.
     """
-    source = found.source
-    wire.echoes.add(*source.confidential)
-    if isinstance(source, KeyPair | Token):
-        return Credential(
-            account=found.account, now=wire.clock.now, secret=source, renew=None, patience=patience
-        )
-    if isinstance(source, Agency):
-        renew: Renewal = partial(_agency_key, wire, Route(endpoint=metadata, base=str(metadata), proxy=None))
+    wire.echoes.add(*found.source.confidential)
+    renew = await _renewal(found, wire, servers, patience)
+    if isinstance(renew, KeyPair | Token):
+        first: Secret | Retry | Abort = renew
     else:
-        request = password_token(
-            user=source.user,
-            password=source.password,
-            domain=source.domain,
-            region=region,
-            project_id=project_id,
-        )
-        iam_route = wire.route(_named(iam_endpoint, "a password"))
-        renew = partial(_token, wire, iam_route, request)
-    first = await patiently(renew, patience, is_there=not isinstance(source, Agency))
+        first = await patiently(renew, patience, is_there=not isinstance(found.source, Agency))
     if isinstance(first, Retry | Abort):
         raise _unusable(found, first)
-    return Credential(account=found.account, now=wire.clock.now, secret=first, renew=renew, patience=patience)
+    return Credential(
+        account=found.account,
+        now=wire.clock.now,
+        secret=first,
+        renew=None if isinstance(renew, KeyPair | Token) else renew,
+        patience=patience,
+    )
+
+
+async def _renewal(found: Found, wire: Wire, servers: Servers, patience: LoginPatience) -> Secret | Renewal:
+    """Return the exchange of what was found, or the secret that it is."""
+    source = found.source
+    if isinstance(source, KeyPair | Token):
+        return source
+    if not isinstance(source, AssumedRole):
+        return renewal_of(source, wire, servers)
+    assume = role_key(wire, servers, source.role)
+    base = await open_credential(
+        replace(found, source=source.base), wire=wire, servers=servers, patience=patience
+    )
+
+    async def renew() -> Secret | Retry | Abort:
+        secret = base.current(wire.clock.now()) or await base.renewed()
+        if isinstance(secret, Retry | Abort):
+            return secret
+        got = await assume(secret)
+        if base.renewable and isinstance(got, Abort) and refuses_key(got.reply):  # it ended before its time
+            again = await base.renewed(refused=secret)
+            return again if isinstance(again, Retry | Abort) else await assume(again)
+        return got
+
+    return renew
 
 
 async def find_project(
@@ -198,16 +197,16 @@ async def find_project(
     region: str,
     patience: LoginPatience,
     unplaced: str = "",
+    name: str = "",
 ) -> iam.Project:
-    """Return the project that is named like the region (API.md, section 4.3).
+    """Return the project of a region that has this name, or the region's own (API.md, section 4.3).
 
     `unplaced` is the id of a project whose region is not known: where it is in this one, it is the
     answer. Raises CredentialsError where there is none, where there are several, or where IAM does not
     accept the credentials; CannotRun where it cannot be reached.
     """
-    got = await every_project(
-        credential, wire=wire, iam_endpoint=iam_endpoint, patience=patience, name="" if unplaced else region
-    )
+    asked = "" if unplaced else name or region
+    got = await every_project(credential, wire=wire, iam_endpoint=iam_endpoint, patience=patience, name=asked)
     if unplaced:
         got = _of_region(got, region, unplaced)
     if len(got) == 1:
@@ -235,7 +234,7 @@ async def every_project(
     Raises CredentialsError where IAM does not accept them or is not known, CannotRun where it cannot be
     reached.
     """
-    iam_known = _named(iam_endpoint, "a project that is looked up", "name the project with --project-id; or ")
+    iam_known = named(iam_endpoint, "a project that is looked up", "name the project with --project-id; or ")
     secret = credential.current(wire.clock.now()) or await credential.renewed()
     got = (
         secret
@@ -243,7 +242,8 @@ async def every_project(
         else await patiently(partial(_projects, secret, wire, iam_known, name), patience)
     )
     if isinstance(got, Retry | Abort):
-        what = f"look up the project of region {name}" if name else "list the projects"
+        region = name.partition("_")[0]
+        what = f"look up the project of region {region}" if name else "list the projects"
         raise _no_answer(f"cannot {what}", got)
     return got
 
@@ -264,17 +264,6 @@ async def visible_projects(
     except TimeoutError:
         return ()
     return () if isinstance(got, Retry | Abort) else got
-
-
-def _named(iam_endpoint: Endpoint | None, needs: str, way_out: str = "") -> Endpoint:
-    """Return the address of IAM; raise CredentialsError where it is not known what needs it."""
-    if iam_endpoint:
-        return iam_endpoint
-    raise CredentialsError(
-        f"{needs} needs IAM, whose address is not known for this endpoint; nothing was sent to a guess",
-        hint=f"{way_out}set HUAWEICLOUD_SDK_IAM_ENDPOINT=https://HOST, or iam_endpoint of the profile "
-        "(beside an endpoint on this machine, such as a tunnel, only an IAM on this machine is asked)",
-    )
 
 
 def _of_region(every: tuple[iam.Project, ...], region: str, unplaced: str) -> tuple[iam.Project, ...]:
@@ -304,53 +293,13 @@ async def _projects(
     )
 
 
-async def _token(wire: Wire, route: Route, request: Request) -> Secret | Retry | Abort:
-    headers = {
-        "Host": route.endpoint.authority,
-        "Content-Type": "application/json;charset=utf8",
-    }
-    got = await wire.exchange(request, route, headers, body_bytes_max=IDENTITY_BYTES_MAX, gives_secret=True)
-    return _known(iam.issued_token(got), wire)
-
-
-async def _agency_key(wire: Wire, route: Route) -> Secret | Retry | Abort:
-    """Ask the metadata service for the keys of this cloud server's agency; older ones know no tokens."""
-    life = {"X-Metadata-Token-Ttl-Seconds": str(METADATA_TOKEN_LIFE_S)}
-    got = await _metadata(wire, route, METADATA_TOKEN, life)
-    token = "" if iam.needs_no_token(got) else iam.metadata_token(got)
-    if isinstance(token, Retry | Abort):
-        return token
-    if token:
-        wire.echoes.add(token)
-    proof = {"X-Metadata-Token": token} if token else {}
-    return _known(iam.temporary_key(await _metadata(wire, route, SECURITY_KEY, proof)), wire)
-
-
-def _known(got: Secret | Retry | Abort, wire: Wire) -> Secret | Retry | Abort:
-    """Return what was got; where it is a secret, no server may repeat it from now on."""
-    if isinstance(got, KeyPair | Token):
-        wire.echoes.add(*got.confidential)
-    return got
-
-
-async def _metadata(wire: Wire, route: Route, request: Request, headers: dict[str, str]) -> Answer | Lost:
-    return await wire.exchange(
-        request,
-        route,
-        {"Host": route.endpoint.authority, **headers},
-        body_bytes_max=IDENTITY_BYTES_MAX,
-        timeouts=METADATA_TIMEOUTS,
-        gives_secret=True,
-    )
-
-
 def _unusable(found: Found, verdict: Retry | Abort) -> BulkError:
     if isinstance(found.source, Agency):
         return CredentialsError(
             f"no credentials found in {found.place}",
             hint="set HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK, or name a profile with --profile",
         )
-    return _no_answer(f"no token for the user of {found.place}", verdict)
+    return _no_answer(f"the credentials in {found.place} give no token or key", verdict)
 
 
 def _no_answer(what: str, verdict: Retry | Abort) -> BulkError:

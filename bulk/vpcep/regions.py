@@ -94,8 +94,23 @@ def must_be_named(endpoint: Endpoint, cloud: str = "") -> bool:
     return not (endpoint.loopback or any(edition.serves(str(endpoint)) for edition in editions))
 
 
-def parse_endpoint(address: str) -> Endpoint:
-    """Return the address `https://host[:port]`; plain http only to this machine.
+def parse_address(address: str) -> tuple[Endpoint, str, str]:
+    """Return the endpoint, path and query of an address; plain http only to this machine and its own node.
+
+    Raises UsageError for everything else.
+    """
+    try:
+        parts = urlsplit(address.strip())
+    except ValueError:
+        raise _unusable(address, "cannot be read") from None
+    if parts.fragment or not re.fullmatch(r"[!-~]*", parts.path + parts.query):
+        raise _unusable(address, "has something behind its host that no address has")
+    endpoint = parse_endpoint(f"{parts.scheme}://{parts.netloc}", may_be_link_local=True)
+    return endpoint, parts.path or "/", parts.query
+
+
+def parse_endpoint(address: str, *, may_be_link_local: bool = False) -> Endpoint:
+    """Return the address `https://host[:port]`; plain http only to this machine, or also to its own link.
 
     Raises UsageError for everything else: another scheme, a path, a user name, a bad port.
     """
@@ -111,7 +126,8 @@ def parse_endpoint(address: str) -> Endpoint:
     if parts.path.rstrip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise _unusable(address, "has more than a host and a port")
     loopback = host == "localhost" if ip is None else ip.is_loopback
-    if parts.scheme == "http" and not loopback:
+    is_near = loopback or (may_be_link_local and ip is not None and ip.is_link_local)
+    if parts.scheme == "http" and not is_near:
         raise _unusable(address, "is plain http to another machine, which would show the credentials")
     shown = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[parts.scheme]

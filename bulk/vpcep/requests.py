@@ -2,8 +2,6 @@
 
 from urllib.parse import quote
 
-import orjson
-
 from bulk.model import ServiceId, value
 from bulk.vpcep.signing import canonical_query
 
@@ -51,18 +49,6 @@ def modify_service(path: str, service_id: ServiceId, content: bytes) -> Request:
     return Request(method="PUT", path=f"{path}/{service_id}", body=content)
 
 
-def password_token(*, user: str, password: str, domain: str, region: str, project_id: str = "") -> Request:
-    """Return `POST /v3/auth/tokens` for a token of one project (API.md, section 4.1).
-
-    Without `project_id` the token is for the project that is named like the region.
-    """
-    scope = {"project": {"id": project_id} if project_id else {"name": region}}
-    who = {"name": user, "password": password, "domain": {"name": domain}}
-    identity = {"methods": ["password"], "password": {"user": who}}
-    body = orjson.dumps({"auth": {"identity": identity, "scope": scope}})
-    return Request(method="POST", path="/v3/auth/tokens", query="nocatalog=true", body=body)
-
-
 def list_projects(name: str = "") -> Request:
     """Return `GET /v3/projects?name={name}` of IAM, or without a name that of all (API.md, section 4.3)."""
     query = canonical_query([("name", name)]) if name else ""
@@ -71,3 +57,5 @@ def list_projects(name: str = "") -> Request:
 
 METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")
 SECURITY_KEY = Request(method="GET", path="/openstack/latest/securitykey")
+CALLER_IDENTITY = Request(method="GET", path="/v5/caller-identity")
+"""Of STS: as whom one calls."""

@@ -34,9 +34,12 @@ from bulk.puts import put_of
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
 from bulk.vpcep.client import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
-from bulk.vpcep.credentials import Agency, Found, find_credentials
+from bulk.vpcep.credentials import find_credentials
+from bulk.vpcep.exchanges import Servers
+from bulk.vpcep.found import Found
 from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, LoginPatience, open_credential
 from bulk.vpcep.keys import KeyPair, Token
+from bulk.vpcep.logins import Agency
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 from tests.fakes import FakeClock, FixedDice
@@ -113,14 +116,8 @@ class Reach:
     async def credential(self, found: Found, metadata: str = "") -> Credential:
         """Return an opened credential; the simulator stands in for the metadata service as well."""
         here = parse_endpoint(metadata or self.simulator.url)
-        return await open_credential(
-            found,
-            wire=self._wire,
-            iam_endpoint=here,
-            region="cn-north-4",
-            patience=self.patience,
-            metadata=here,
-        )
+        servers = Servers(iam=here, sts=here, region="cn-north-4", metadata=here)
+        return await open_credential(found, wire=self._wire, servers=servers, patience=self.patience)
 
 
 @asynccontextmanager

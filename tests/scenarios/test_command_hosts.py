@@ -233,10 +233,10 @@ def test_a_variable_that_may_mean_another_account_is_refused_before_anything_lea
     stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By name; a named profile, offline verbs and the bundled simulator do not mind it."""
-    monkeypatch.setenv("HW_ASSUME_ROLE_AGENCY_NAME", "ops")
+    monkeypatch.setenv("OS_AGENCY_NAME", "ops")
     ended = stage.bulk("plan", ".", "--endpoint", f"https://{KNOWN}")
     assert ended.code == ExitCode.CANNOT_RUN
-    assert "HW_ASSUME_ROLE_AGENCY_NAME is set, which bulk does not honour" in ended.err
+    assert "OS_AGENCY_NAME is set, which bulk does not honour" in ended.err
     assert out.asked() == set()
     assert stage.bulk("check", ".").code == ExitCode.OK
     path = Path(stage.file("keys", "[night]\nak = A\nsk = S\n"))

@@ -6,9 +6,10 @@ import pytest
 
 from bulk.errors import CredentialsError, UsageError
 from bulk.vpcep.addresses import Addresses, addresses_of
-from bulk.vpcep.credentials import Found, Password
 from bulk.vpcep.editions import EDITIONS, edition_of, operator_of
+from bulk.vpcep.found import Found
 from bulk.vpcep.keys import KeyPair
+from bulk.vpcep.logins import Password
 from bulk.vpcep.regions import must_be_named
 
 OTC = "otc.t-systems.com"

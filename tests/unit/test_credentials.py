@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import CredentialsError
-from bulk.vpcep.credentials import Agency, Password, find_credentials
+from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.keys import KeyPair, Token
+from bulk.vpcep.logins import Agency, Password
 
 SDK = {"HUAWEICLOUD_SDK_AK": "AK1", "HUAWEICLOUD_SDK_SK": "SK1"}
 TOKEN = {"HW_AUTH_TOKEN": "MII"}

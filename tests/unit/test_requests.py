@@ -5,11 +5,12 @@ import orjson
 from bulk.model import ModifyBody, PortMapping, ServiceId
 from bulk.puts import put_of
 from bulk.vpcep.keys import KeyPair, Stamp, Token
+from bulk.vpcep.login_requests import password_token
+from bulk.vpcep.logins import Password
 from bulk.vpcep.requests import (
     list_projects,
     list_services,
     modify_service,
-    password_token,
     services_path,
     show_service,
 )
@@ -53,8 +54,9 @@ def test_project_id_cannot_leave_its_place_in_the_path() -> None:
 
 def test_token_is_asked_for_the_project_of_the_region_or_for_the_named_one() -> None:
     """VPCEP takes only tokens of one project."""
-    by_region = password_token(user="u", password="p", domain="d", region="cn-north-4")
-    by_id = password_token(user="u", password="p", domain="d", region="cn-north-4", project_id="77")
+    login = Password(user="u", password="p", domain="d")
+    by_region = password_token(login, project={"name": "cn-north-4"})
+    by_id = password_token(login, project={"id": "77"})
     auth = orjson.loads(by_region.body)["auth"]
     assert by_region.url_tail == "/v3/auth/tokens?nocatalog=true"
     assert auth["identity"]["password"]["user"] == {"name": "u", "password": "p", "domain": {"name": "d"}}

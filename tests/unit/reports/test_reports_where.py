@@ -55,6 +55,7 @@ def test_the_question_says_how_many_where_and_who_loses() -> None:
     [
         ([], "an unknown host"),
         (["127.0.0.1:80"], "127.0.0.1:80 (this machine)"),
+        (["vpcep.ae-ad-1.g42cloud.com"], "vpcep.ae-ad-1.g42cloud.com (known by pattern only)"),
         (["a", "b"], "a and b"),
         (["a", "b", "c"], "a, b and c"),
         (["a", "b", "c", "d"], "4 hosts"),
