@@ -45,11 +45,12 @@ class Seen:
 
 
 class Watch:
-    """Looks at a run; `run` is the word by which it was named."""
+    """Looks at a run."""
 
-    def __init__(self, path: Path, run: str, environment: Environment) -> None:
+    def __init__(self, path: Path, environment: Environment, *, run: str = "", ledger: str = "") -> None:
+        """Take the ledger, and how commands name the run and its ledger, where not by the ledger's path."""
         self.path = path
-        self._run = shlex.quote(run or str(path))
+        self._run, self._ledger = (shlex.quote(named or str(path)) for named in (run, ledger))
         self._environment = environment
         self._follower = Follower(path)
         self._rollback = rollback_of(path, self._follower.progress)
@@ -80,6 +81,7 @@ class Watch:
             tuple(self._unanswered()),
             zone=self._environment.zone,
             run=self._run,
+            ledger=self._ledger,
             flag=endpoint_of_ledger(progress).flag,
             advice=advice,
             trouble="; ".join(filter(None, (follower.trouble, follower.notice))),

@@ -126,6 +126,7 @@ def view_of(
     *,
     zone: tzinfo,
     run: str,
+    ledger: str,
     flag: str,
     advice: Callable[[str], str],
     trouble: str,
@@ -133,7 +134,8 @@ def view_of(
     """Return the view of a run at the moment of its status, its times in a zone and in UTC.
 
     `rows` are those that need a person or are in doubt, `asked` in words the commands that the run has not
-    answered. `run` names the run in commands, `flag` the API; both are written as a shell has them.
+    answered. `run` names the run where a job may stand for it, `ledger` its ledger, and `flag` the API; all
+    are written as a shell has them.
     """
     lanes = tuple(_lanes(status, progress, recent))
     is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)
@@ -154,7 +156,7 @@ def view_of(
         advice=tuple(_advice(status, advice)),
         **_kept_to(status, progress, zone),
         decisions=(*(("", words) for words in asked), *_decisions(progress, zone)),
-        commands=tuple(_commands(status, progress, run, flag)),
+        commands=tuple(_commands(status, progress, run, ledger + flag)),
         silent_s=status.silent_s,
     )
 
@@ -476,7 +478,7 @@ def _decisions(progress: Progress, zone: tzinfo) -> Iterator[tuple[str, str]]:
         yield _clock(record["at"], zone), decision_text(record)
 
 
-def _commands(status: RunStatus, progress: Progress, run: str, flag: str) -> Iterator[tuple[str, str]]:
+def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> Iterator[tuple[str, str]]:
     """Yield what a person may want next, and the command for it."""
     if status.state is State.RUNNING:
         word = "unpause" if status.pause else "pause"
@@ -485,11 +487,11 @@ def _commands(status: RunStatus, progress: Progress, run: str, flag: str) -> Ite
         return
     if not status.rolled_back_by and status.state is not State.FINISHED:
         if status.stops:
-            for words in ways_on(progress, run, flag):
+            for words in ways_on(progress, ledger):
                 what, _, command = words.partition(": ")
                 yield what, command
             return
         if status.state is not State.INCOMPLETE:
-            yield "go on" if status.sessions else "apply", f"bulk apply {run}{flag}"
+            yield "go on" if status.sessions else "apply", f"bulk apply {ledger}"
     if status.outcomes[Outcome.APPLIED] and not status.rolled_back_by:
-        yield "take back", f"bulk rollback {run}{flag}"
+        yield "take back", f"bulk rollback {ledger}"

@@ -109,7 +109,7 @@ async def test_the_figures_of_every_event_are_those_of_the_ledger_up_to_its_id(
     begun = next(n for n, record in enumerate(records) if isinstance(record, Intent))
     lines = forged(ledger(*records)).splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:begun]))
-    watch = Watch(path, "job", at_a_minute_past(FakeClock()))
+    watch = Watch(path, at_a_minute_past(FakeClock()))
     async with served(page, watch.look()) as published:
         for end in range(begun + 1, len(lines) + 1):
             path.write_bytes(b"".join(lines[:end]))
@@ -140,7 +140,7 @@ def finished(tmp_path: Path, *, job: str = "services.csv") -> Seen:
     ]
     records = [run_record(job), *changes, planned(*changes), session_record(), *rows, end_record(applied=2)]
     path.write_bytes(forged(ledger(*records)))
-    return Watch(path, "job", at_a_minute_past(FakeClock())).look()
+    return Watch(path, at_a_minute_past(FakeClock())).look()
 
 
 def with_view(seen: Seen, **changed: Any) -> Seen:

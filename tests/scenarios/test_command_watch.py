@@ -129,20 +129,20 @@ def test_a_run_that_died_names_its_rows_in_doubt_and_a_command_that_nobody_heard
         run.kill()
         run.wait(WAIT_S)
     assert stage.bulk("tell", str(stage.ledger), "pause").code == ExitCode.STOPPED_EARLY
-    view = Watch(stage.ledger, "job", system()).look().view
+    view = Watch(stage.ledger, system()).look().view
     assert view.reason == "The run died"
     assert (view.rows_title, view.rows[0].place) == (
         "Needs a person: 1 in doubt",
         "cn-north-4, services.csv:4",
     )
     assert view.decisions[0][1].startswith("not answered yet: pause by ")
-    assert view.commands[0] == ("go on", "bulk apply job")
+    assert view.commands[0] == ("go on", f"bulk apply {stage.ledger}")
 
 
 def test_a_ledger_that_is_gone_is_said_and_shown_as_it_was(stage: Stage) -> None:
     """Also where the view needs its lines, as for waves; it goes on once the file is back."""
     stage.apply(stage.job(wide(range(1, 4)), canary=1))
-    watch, ledger = Watch(stage.ledger, "job", system()), stage.ledger
+    watch, ledger = Watch(stage.ledger, system()), stage.ledger
     before = watch.look()
     away = ledger.rename(ledger.with_name("away"))
     gone = watch.look()

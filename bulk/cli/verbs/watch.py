@@ -21,7 +21,12 @@ def watch(
     if serve:
         from bulk.app.watch_server import address_of
 
-        running.run(watching.serve(Watch(path, run, here), address_of(serve), tuple(host_name or ())))
+        address, anywhere = address_of(serve), str(path.absolute())
+        served = Watch(
+            path, here, run=anywhere, ledger=anywhere
+        )  # whoever reads the page is in another folder
+        running.run(watching.serve(served, address, tuple(host_name or ())))
     else:
-        running.run(watching.show(Watch(path, run, here), json=output_form is options.PlainForm.JSON))
+        is_json = output_form is options.PlainForm.JSON
+        running.run(watching.show(Watch(path, here, run=run), json=is_json))
     return ExitCode.OK

@@ -70,7 +70,14 @@ def seen(
         )
         for row in rows
     ]
-    given = {"zone": UTC, "run": "job", "flag": "", "trouble": "", "advice": lambda code: f"about {code}"}
+    given = {
+        "zone": UTC,
+        "run": "job",
+        "ledger": "L",
+        "flag": "",
+        "trouble": "",
+        "advice": lambda code: f"about {code}",
+    }
     return view_of(
         status or status_of(written), written.progress, recent_of(written), shown, **given | others
     )
@@ -431,6 +438,7 @@ def test_what_the_run_has_not_heard_yet_stands_before_the_decisions(run: "Writte
         ("not answered yet: pause by ann on h",),
         zone=UTC,
         run="job",
+        ledger="L",
         flag="",
         advice=str,
         trouble="",
@@ -444,21 +452,21 @@ def test_the_commands_are_those_that_the_state_has(run: "Written") -> None:
     assert seen(run).commands == (("pause", "bulk tell job pause"), ("stop", "bulk tell job stop"))
     died = seen(run, status_of(run, alive=False), flag=" --endpoint http://x")
     assert died.commands == (
-        ("go on", "bulk apply job --endpoint http://x"),
-        ("take back", "bulk rollback job --endpoint http://x"),
+        ("go on", "bulk apply L --endpoint http://x"),
+        ("take back", "bulk rollback L --endpoint http://x"),
     )
     gone = seen(run, status_of(run, alive=False, rolled_back_by="other"))
     assert gone.commands == ()
     incomplete = seen(run, status_of(run, alive=False, state=State.INCOMPLETE))
-    assert incomplete.commands == (("take back", "bulk rollback job"),)
+    assert incomplete.commands == (("take back", "bulk rollback L"),)
     run.applied(2).applied(3).end()
-    assert seen(run, status_of(run, alive=False)).commands == (("take back", "bulk rollback job"),)
+    assert seen(run, status_of(run, alive=False)).commands == (("take back", "bulk rollback L"),)
 
 
 def test_the_command_of_a_saved_plan_applies_it(written: "Written", change: Changes) -> None:
     """There is nothing to take back."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"))
-    assert seen(written, status_of(written, alive=False)).commands == (("apply", "bulk apply job"),)
+    assert seen(written, status_of(written, alive=False)).commands == (("apply", "bulk apply L"),)
 
 
 def test_of_a_run_that_was_stopped_the_commands_that_lift_the_stop_are_shown(run: "Written") -> None:
@@ -473,8 +481,8 @@ def test_of_a_run_that_was_stopped_the_commands_that_lift_the_stop_are_shown(run
     )
     run.failed(2, "x").put(stop).end(BrakeReason.FAILURE_LIMIT)
     commands = dict(seen(run, status_of(run, alive=False)).commands)
-    assert commands["to go on despite it"] == ("bulk apply job --despite a1b2c3:REASON --max-failures 1")
-    assert commands["to take back what was applied"] == "bulk rollback job"
+    assert commands["to go on despite it"] == ("bulk apply L --despite a1b2c3:REASON --max-failures 1")
+    assert commands["to take back what was applied"] == "bulk rollback L"
 
 
 # On a terminal
