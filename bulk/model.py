@@ -746,6 +746,7 @@ class Hold(StrEnum):
     OPERATOR = "operator"  # a person's pause
     WAVE = "wave"  # the rows of an earlier wave
     SOAK = "soak"  # a wave that has ended is left alone for a while
+    JUDGE = "judge"  # the ruling on a wave
     WINDOW = "window"  # the opening of the window
     KEY = "key"  # whether the key may change anything, which other PUTs of it show
 
@@ -773,6 +774,8 @@ class Hold(StrEnum):
                 return "the rows of an earlier wave"
             case Hold.SOAK:
                 return "the time between a wave and the next one"
+            case Hold.JUDGE:
+                return "the judge"
             case Hold.WINDOW:
                 return "the opening of the window"
             case Hold.KEY:
@@ -787,6 +790,8 @@ class Wait:
 
     hold: Hold
     left_s: float = 0.0
+    lasts_s: float = 0.0
+    """For how long it has lasted, where that says more than how long it still will."""
     limit: Limit | None = None
     row: int | None = None
     detail: str = ""

@@ -11,7 +11,7 @@ from bulk.ledger.records import Json
 from bulk.model import Change, Outcome, Target
 from bulk.run.brake import Brake
 from bulk.run.deadlines import ANY_TIME, Hours
-from bulk.run.interfaces import LaneClient, LaneName, Limits
+from bulk.run.interfaces import LaneClient, LaneName, Limits, WaveJudge
 from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
 from tests.fakes import (
@@ -43,6 +43,7 @@ class Session:
     hours: Hours = ANY_TIME
     more_lanes: dict[Target, LaneClient] = field(default_factory=dict)
     each_tick: Callable[[], object] = lambda: None
+    judge: WaveJudge | None = None
 
     def pump(self) -> Pump:
         """Return the run, which has not begun."""
@@ -60,6 +61,7 @@ class Session:
             patience=patience,
             limits=self.limits,
             hours=self.hours,
+            judge=self.judge,
         )
         self.run_at_work = Pump(context)
         self.run_at_work.on_tick(self.each_tick)

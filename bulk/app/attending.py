@@ -17,12 +17,15 @@ from bulk.model import Hold, Wait
 from bulk.pacing.describe import detail_text, wait_text
 from bulk.reports.words import duration
 from bulk.run.brake import Brake
+from bulk.run.waves import Waves
 
 EVERY_S = 1.0
 HOLD_S, AGAIN_S = 5.0, 30.0
 """How long something is waited for before that is noted, and how often it is noted again while it lasts."""
 PAUSE_S_MAX = 12 * 3600.0
 """How long a session without a window waits for the end of a pause."""
+UNSURE_S_MAX = 1800.0
+"""How long a session without a window waits for a person's go where the judge of a wave stays unsure."""
 
 
 @dataclass(slots=True)
@@ -80,6 +83,11 @@ class Attended(Protocol):
         """Return who has paused the run, if somebody has."""
         ...
 
+    @property
+    def waves(self) -> Waves | None:
+        """Return what may wait for a person's go; None where nothing has begun."""
+        ...
+
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
         ...
@@ -123,7 +131,7 @@ class Attendant:
         self._noted = {note.get("message") for note in ledger.progress.notes}
         self._holds = Holds(wall)
         self._next_at = -inf
-        self._paused_since = inf
+        self._paused_since = self._unsure_since = inf
 
     def attend(self, run: Attended) -> None:
         """Attend another run from here on: the one that begins at its opening."""
@@ -134,7 +142,7 @@ class Attendant:
         return self._run.holds()
 
     def __call__(self) -> None:
-        """Answer new commands, note what is waited for, and end a pause that lasts too long."""
+        """Answer new commands, note what is waited for, and end a wait for a person that lasts too long."""
         if (now := self._now()) < self._next_at:
             return
         self._next_at = now + EVERY_S
@@ -148,6 +156,7 @@ class Attendant:
         for note in self._holds.notes(waits, now):
             self.append(note)
         self._end_a_long_pause(now)
+        self._end_a_long_wait_for_go(now)
 
     def _answer(self, command: Command) -> None:
         in_force = self._in_force()
@@ -157,7 +166,13 @@ class Attendant:
             name = beside(self._ledger.path).name
             self._note_once(f"{ANSWERS_MAX:,} decisions are on record: {name} is ignored from here on")
             return
-        word = answer(command, in_force, session=self._session, own_per_s=self._own_per_s)
+        word = answer(
+            command,
+            in_force,
+            session=self._session,
+            own_per_s=self._own_per_s,
+            awaits_go=self._run.waves.awaits_go if self._run.waves else None,
+        )
         self._said.append({"at": "", **record_json(word)})
         self._run.obey(word)
 
@@ -181,3 +196,11 @@ class Attendant:
         if pause and not self._has_window and now - self._paused_since >= PAUSE_S_MAX:
             message = f"paused for {duration(PAUSE_S_MAX)} by {pause.who}; the pause stays in force"
             self._brake.pull(BrakeReason.PAUSED, message)
+
+    def _end_a_long_wait_for_go(self, now: float) -> None:
+        waves = self._run.waves
+        is_held = waves is not None and waves.is_held
+        self._unsure_since = min(self._unsure_since, now) if is_held else inf
+        if waves and not self._has_window and now - self._unsure_since >= UNSURE_S_MAX:
+            waves.give_up()
+            self._run.flush_soon()

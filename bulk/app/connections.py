@@ -106,6 +106,10 @@ class Connections(Generic[C]):
             )
         return self._clients[target]
 
+    def hide(self, text: str) -> str:
+        """Return a text from outside without what it repeats of the secrets in force."""
+        return self._wire.echoes.hide_in_text(text, is_refusal=True)
+
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of a target's credentials; raises CredentialsError, UsageError, CannotRun."""
         return await list_projects(**self._opening(target))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bulk.app.judge_file import judge_issue, judge_must_be_usable
 from bulk.app.sources import ApiAddress, JobRuns, PlanSource, UnreadSource
 from bulk.errors import BulkError, CannotRun, JobInvalid, UsageError
 from bulk.jobfile import LineCount, ReadRows, Survey, read_all, read_ids, read_rows, survey
@@ -88,6 +89,7 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     """
     found = find_job(argument)
     job = _settings(found, flags)
+    judge_must_be_usable(job, found.folder)
     with open_rows(job.rows, folder=found.folder) as file:
         return _read_job(found, job, file, flags, only)
 
@@ -106,6 +108,7 @@ def unread_job(
     """
     found = find_job(argument)
     job = _settings(found, flags)
+    judge_must_be_usable(job, found.folder)
 
     def read() -> JobFileSource:
         source = _read_job(found, job, file, flags, only)
@@ -205,7 +208,8 @@ def survey_job(argument: str, flags: Flags) -> Survey:
         job = _settings(found, flags)
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
-    if issues := window_issues(job):
+    judge = judge_issue(job.guards.judge, found.folder)
+    if issues := (*window_issues(job), *([judge] if judge else [])):
         return Survey.of_issues(issues)
     with open_rows(job.rows, folder=found.folder) as file:
         return survey(file.lines(), name=file.name, format=_format(job), names_waves=job.guards.names_waves)

@@ -100,6 +100,10 @@ class Waiting:
             yield Wait(hold=Hold.OPERATOR, detail=f"paused by {pause.who}")
 
     @property
+    def waves(self) -> None:
+        """Return nothing: no wave has begun."""
+
+    @property
     def pause(self) -> StandingWord | None:
         """Return who has paused the run, if somebody has."""
         return decided(self._said).pause

@@ -47,7 +47,7 @@ from bulk.plan import steps
 from bulk.plan.sequence import Step
 from bulk.rehearsal import Measurement, Prediction, Rehearsal, Timetable, TriedPromise, measured, predicted
 from bulk.reports.words import tallied
-from bulk.settings import CAUTIOUS_RATE
+from bulk.settings import CAUTIOUS_RATE, Job
 
 
 async def rehearse(
@@ -75,7 +75,7 @@ async def rehearse(
             operator=operator,
             on_record=on_record,
         )
-        operator.notify("rehearsing the run")
+        operator.notify(f"rehearsing the run{_not_judged(job)}")
         trial, counts, run = await _trial(context, faults)
         checks = [run]
         if run.exit_code not in {ExitCode.INTERRUPTED, ExitCode.TERMINATED}:
@@ -106,6 +106,12 @@ def _rehearsal(
         parked=tuple(change for change in context.updates() if change.parking),
         checks=tuple(checks),
     )
+
+
+def _not_judged(job: Job) -> str:
+    if job.guards.judge is None:
+        return ""
+    return f"; the judge {job.guards.judge} is not asked, and each wave goes as if it had said go"
 
 
 def _predicted(context: RehearsalContext, trial: Measurement, wave_of: Sequence[int]) -> Prediction:

@@ -83,9 +83,10 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 
 
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
-    """Write the plan anew for the simulator: at any time of day, without a soak, and nobody is notified."""
+    """Write the plan anew for the simulator: at any time of day, without soak, judge and notices."""
     chain, digest, run = Chain(), PlanDigest(), Json()
-    free = replace(job, when=WhenSettings(), guards=replace(job.guards, soak=None), notify=())
+    guards = replace(job.guards, soak=None, judge=None)
+    free = replace(job, when=WhenSettings(), guards=guards, notify=())
     options = settings_json(free) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):

@@ -18,6 +18,8 @@ from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment, RunAtWork
 from bulk.app.forecast import WORKERS_MAX, forecast
+from bulk.app.judge_file import judge_must_be_usable
+from bulk.app.judging import Judge
 from bulk.app.ledgers import plan_report
 from bulk.app.opening import Waiting, hours_of, shift_for
 from bulk.app.overruling import stops_after, user
@@ -181,6 +183,7 @@ async def work_on(
 ) -> Ending:
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress, ended = ledger.progress, partial(_ended, ledger, job)
+    judge = _judge(job, ledger, connections, environment)
     begins_per_s = connections.writes_per_s
     if not await _is_agreed(ledger, job, start, environment, operator, begins_per_s=begins_per_s):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
@@ -201,6 +204,7 @@ async def work_on(
         limits=_limits(job, progress),
         drain_s=job.pace.drain_s,
         hours=hours_of(shift, environment),
+        judge=judge,
     )
     if pause := decided(progress.decisions).pause:
         tell = shlex.join(["bulk", "tell", str(ledger.path), "unpause"])
@@ -241,6 +245,25 @@ async def _is_agreed(
         shift_for(job, environment, waits=start.waits, pages=progress.pages)
     await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
     return not changes or operator.confirms(question(plan, changes))
+
+
+def _judge(
+    job: Job, ledger: LedgerFile, connections: Connections[Client], environment: Environment
+) -> Judge | None:
+    """Return the judge of a job; raise JobInvalid where it must not be asked, UsageError for its proxy."""
+    if (setting := job.guards.judge) is None:
+        return None
+    runs = ledger.progress.run.get("runs")
+    folder = Path(runs).parent if runs else None
+    judge_must_be_usable(job, folder)
+    return Judge(
+        setting,
+        folder or Path(),
+        ledger,
+        clock=environment.clock,
+        env=environment.env,
+        hide=connections.hide,
+    )
 
 
 async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: Environment) -> None:
@@ -471,6 +494,7 @@ def _limits(job: Job, progress: Progress) -> Limits:
         failures_max=failures_max(guards, progress.footprint.changes),
         waves=wave_plan(guards, progress),
         soak_s=guards.soak.seconds if guards.soak else 0.0,
+        judge_within_s=guards.judge_within.seconds if guards.judge else None,
         strict=guards.strict,
     )
 

@@ -1,5 +1,6 @@
 """Commands to a run at work: one line in a file beside its ledger, answered by a record of the ledger."""
 
+import re
 import shlex
 import socket
 from collections.abc import Collection, Iterator
@@ -13,7 +14,15 @@ from bulk.app.jobs import job_of_ledger
 from bulk.app.overruling import user
 from bulk.errors import ExitCode, Refused, UsageError
 from bulk.ledger.command_file import Answers, add, beside, waiting
-from bulk.ledger.commands import ANSWERS_MAX, RATE_PER_S_MAX, RATE_PER_S_MIN, Command, may_wait, objection
+from bulk.ledger.commands import (
+    ANSWERS_MAX,
+    RATE_PER_S_MAX,
+    RATE_PER_S_MIN,
+    WAVE_MAX,
+    Command,
+    may_wait,
+    objection,
+)
 from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.file import is_live, state
 from bulk.ledger.progress import Progress
@@ -27,7 +36,7 @@ ANSWER_S, LOOK_S = 10.0, 0.1
 """How long the answer is waited for, and how often it is looked for."""
 ID_DIGITS = 8
 """Hexadecimal digits of a command's id, two more than those of a stop by a limit: no two are the same."""
-WORDS = "pause, unpause, stop, rate 5/s or rate auto"
+WORDS = "pause, unpause, stop, rate 5/s, rate auto or go WAVE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +56,7 @@ class Asked:
 
     what: DecisionKind
     rate_per_s: float = inf
-
-    @property
-    def words(self) -> str:
-        """Return it as it may be typed."""
-        if self.what is not DecisionKind.RATE:
-            return self.what.value
-        return "rate auto" if self.rate_per_s == inf else f"rate {self.rate_per_s:g}/s"
+    wave: int | None = None
 
 
 def asked(words: tuple[str, ...]) -> Asked:
@@ -65,6 +68,8 @@ def asked(words: tuple[str, ...]) -> Asked:
             per_s = rate.per_s if rate else inf
             if per_s == inf or RATE_PER_S_MIN <= per_s <= RATE_PER_S_MAX:
                 return Asked(what=DecisionKind.RATE, rate_per_s=per_s)
+        case ("go", figure) if re.fullmatch(r"[0-9]{1,5}", figure) and int(figure) <= WAVE_MAX:
+            return Asked(what=DecisionKind.WAVE, wave=int(figure))
     raise UsageError(f"{shlex.join(words)!r} is no command to a run", hint=f"write {WORDS}")
 
 
@@ -82,8 +87,7 @@ def in_force(path: Path, environment: Environment) -> Iterator[str]:
         yield "nothing is in force but the settings of the job"
     for command in waiting(path):
         if command.id not in known.ids:
-            asks = Asked(what=command.what, rate_per_s=command.rate_per_s)
-            yield f"not answered yet: {asks.words} by {command.user} on {command.host}"
+            yield f"not answered yet: {command.words} by {command.user} on {command.host}"
 
 
 async def tell(path: Path, asks: Asked, because: str, environment: Environment) -> CommandResult:
@@ -100,16 +104,17 @@ async def tell(path: Path, asks: Asked, because: str, environment: Environment) 
         host=socket.gethostname(),
         reason=because,
         rate_per_s=asks.rate_per_s,
+        wave=asks.wave,
     )
     job, address = job_of_ledger(progress, {})
     own_per_s = job.pace.rate.per_s if job.pace.rate else inf
-    if why := objection(command, known, session=command.session, own_per_s=own_per_s):
+    if why := objection(command, known, session=command.session, own_per_s=own_per_s, awaits_go=command.wave):
         raise Refused(
             f"{why}; nothing was written", hint="write a lower one, or `rate auto` for the job's own"
         )
     if not is_at_work and not may_wait(command, known, own_per_s=own_per_s):
         raise Refused(
-            f"no session is at work on {path}, so nobody would hear {asks.words!r}; nothing was written",
+            f"no session is at work on {path}, so nobody would hear {command.words!r}; nothing was written",
             hint=f"it sends nothing now; `{address.apply_command(path)}` begins a session, which hears it",
         )
     answers = Answers(path)
@@ -117,10 +122,10 @@ async def tell(path: Path, asks: Asked, because: str, environment: Environment) 
     if not is_at_work:
         return CommandResult(
             exit_code=ExitCode.STOPPED_EARLY,
-            message=f"no session is at work: kept for the next one: {asks.words}",
+            message=f"no session is at work: kept for the next one: {command.words}",
             id=command.id,
         )
-    return await _answered(path, command, asks, answers, environment)
+    return await _answered(path, command, answers, environment)
 
 
 def _new_id(taken: Collection[str], roll: float) -> str:
@@ -132,7 +137,7 @@ def _new_id(taken: Collection[str], roll: float) -> str:
 
 
 async def _answered(
-    path: Path, command: Command, asks: Asked, answers: Answers, environment: Environment
+    path: Path, command: Command, answers: Answers, environment: Environment
 ) -> CommandResult:
     until = environment.clock.monotonic() + ANSWER_S
     while environment.clock.monotonic() < until:
@@ -145,9 +150,9 @@ async def _answered(
             )
         else:
             return CommandResult(
-                exit_code=ExitCode.OK, message=f"in force: {asks.words}", id=command.id, decision=found
+                exit_code=ExitCode.OK, message=f"in force: {command.words}", id=command.id, decision=found
             )
-    message = f"no answer within {ANSWER_S:g} s: {asks.words} is kept in {beside(path)}"
+    message = f"no answer within {ANSWER_S:g} s: {command.words} is kept in {beside(path)}"
     return CommandResult(exit_code=ExitCode.STOPPED_EARLY, message=message, id=command.id)
 
 

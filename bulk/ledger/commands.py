@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from bulk.ledger.decisions import Decided
-from bulk.ledger.records import DecidedBy, Decision, DecisionKind
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Ruling
 from bulk.model import value
 from bulk.text import printable
 
@@ -20,7 +20,14 @@ FILE_BYTES_MAX = 1_048_576
 ANSWERS_MAX = 1000
 """Decisions of a run beyond which it takes no commands any more; a ledger holds twice as many."""
 RATE_PER_S_MIN, RATE_PER_S_MAX = 1 / 3600, 1e6
-KINDS: Final = (DecisionKind.PAUSE, DecisionKind.UNPAUSE, DecisionKind.STOP, DecisionKind.RATE)
+WAVE_MAX = 65_535
+KINDS: Final = (
+    DecisionKind.PAUSE,
+    DecisionKind.UNPAUSE,
+    DecisionKind.STOP,
+    DecisionKind.RATE,
+    DecisionKind.WAVE,
+)
 
 
 @value
@@ -36,6 +43,19 @@ class Command:
     reason: str = ""
     rate_per_s: float = inf
     """The most PUTs a second in a lane, where the command is a rate; infinity: as many as the job allows."""
+    wave: int | None = None
+    """The wave that the next one may follow, where the command is a go."""
+
+    @property
+    def words(self) -> str:
+        """Return the command as it is typed."""
+        match self.what:
+            case DecisionKind.RATE:
+                return "rate auto" if self.rate_per_s == inf else f"rate {self.rate_per_s:g}/s"
+            case DecisionKind.WAVE:
+                return f"go {self.wave}"
+            case _:
+                return self.what.value
 
 
 class NotACommand(ValueError):
@@ -46,8 +66,9 @@ def line_of(command: Command) -> bytes:
     """Return a command as a line; raise NotACommand where that would be too long."""
     rate_per_s = None if command.rate_per_s == inf else command.rate_per_s
     rate = {"rate_per_s": rate_per_s} if command.what is DecisionKind.RATE else {}
+    wave = {} if command.wave is None else {"wave": command.wave}
     names = ("id", "what", "session", "user", "host", "reason")
-    line = orjson.dumps({**{name: getattr(command, name) for name in names}, **rate}) + b"\n"
+    line = orjson.dumps({**{name: getattr(command, name) for name in names}, **rate, **wave}) + b"\n"
     if len(line) > LINE_BYTES_MAX:
         raise NotACommand(f"is longer than {LINE_BYTES_MAX:,} bytes")
     return line
@@ -77,6 +98,7 @@ def command_of(line: bytes) -> Command:
         host=_text_of(json, "host"),
         reason=printable(_text_of(json, "reason", least=0)),
         rate_per_s=_rate_of(json) if kind is DecisionKind.RATE else inf,
+        wave=_wave_of(json) if kind is DecisionKind.WAVE else None,
     )
 
 
@@ -96,23 +118,44 @@ def _rate_of(json: Mapping[str, Any]) -> float:
     return float(rate_per_s)
 
 
-def answer(command: Command, in_force: Decided, *, session: int, own_per_s: float) -> Decision:
+def _wave_of(json: Mapping[str, Any]) -> int:
+    wave = json.get("wave")
+    if type(wave) is not int or not 0 <= wave <= WAVE_MAX:
+        raise NotACommand("names no wave")
+    return wave
+
+
+def answer(
+    command: Command, in_force: Decided, *, session: int, own_per_s: float, awaits_go: int | None = None
+) -> Decision:
     """Return the decision that a command comes to in this session: itself, or why it is declined."""
-    reason = objection(command, in_force, session=session, own_per_s=own_per_s)
+    reason = objection(command, in_force, session=session, own_per_s=own_per_s, awaits_go=awaits_go)
     rate_per_s = None if command.rate_per_s == inf else command.rate_per_s
+    is_about_wave = command.what is DecisionKind.WAVE
+    name = command.words if is_about_wave else command.what
+    is_go = is_about_wave and not reason
     return Decision(
         by=DecidedBy.OPERATOR,
         what=DecisionKind.DECLINED if reason else command.what,
-        reason=f"{command.what}: {reason}" if reason else command.reason,
+        reason=f"{name}: {reason}" if reason else command.reason,
         user=command.user,
         host=command.host,
         id=command.id,
         rate_per_s=None if reason else rate_per_s,
+        wave=command.wave if is_go else None,
+        ruling=Ruling.GO if is_go else None,
     )
 
 
-def objection(command: Command, in_force: Decided, *, session: int, own_per_s: float) -> str:
-    """Return why a session with this rate of its own does not take a command; empty where it does."""
+def objection(
+    command: Command, in_force: Decided, *, session: int, own_per_s: float, awaits_go: int | None = None
+) -> str:
+    """Return why a session with this rate of its own does not take a command; empty where it does.
+
+    `awaits_go` is the wave about which its judge is unsure.
+    """
+    if command.what is DecisionKind.WAVE and command.session == session and command.wave != awaits_go:
+        return f"the run does not wait for a go after wave {command.wave}"
     if command.rate_per_s != inf and command.rate_per_s > own_per_s:
         return f"{command.rate_per_s:g}/s is more than the job's own rate, {own_per_s:g}/s"
     is_cautious = may_wait(command, in_force, own_per_s=own_per_s)

@@ -110,7 +110,7 @@ def decided(records: Iterable[Json]) -> Decided:
                 stops[decision.id] = _stop(decision, decision.cause, at)
             case DecisionKind.DESPITE if lifted := stops.pop(decision.id, None):
                 allowed |= effects[decision.id]
-                passed |= {lifted.wave} if lifted.wave else set()
+                passed |= set() if lifted.wave is None else {lifted.wave}
             case DecisionKind.LEAVE if not decision.id or decision.id in stops:
                 left, left_at = f"{decision.user} on {decision.host} ({decision.reason})", at
             case DecisionKind.WAVE if decision.wave is not None and decision.ruling is Ruling.GO:
@@ -159,5 +159,5 @@ def _stop(decision: Decision, cause: BrakeReason, at: str) -> StandingStop:
         reason=decision.reason,
         failures_max=decision.failures_max,
         who=word_of(decision).who if decision.by is DecidedBy.OPERATOR else "",
-        wave=decision.wave or (1 if cause is BrakeReason.WAVE else None),  # version 0.1.0 had one wave
+        wave=1 if decision.wave is None and cause is BrakeReason.WAVE else decision.wave,  # 0.1.0 had one
     )

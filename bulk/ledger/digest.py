@@ -44,6 +44,8 @@ def terms(job: Job, run: Json, hosts: Iterable[str], *, changes: int) -> Json:
         "allow_parking": job.allow_parking or None,
         "canary": job.guards.canary or None,
         "endpoints": sorted(endpoints),
+        "judge": str(job.guards.judge) if job.guards.judge else None,
+        "judge_within": job.guards.judge_within.seconds if job.guards.judge else None,
         "limit": sorted(run["options"].get("limit", ())) or None,
         "max_failures": failures_max(job.guards, changes),
         "skip_invalid": job.skip_invalid or None,

@@ -285,7 +285,8 @@ class _WaveGuard(_Guard):
         in_force = self._known.in_force
         if self._of is None:
             self._of = self._assigned(self._plan, in_force.passed)
-            self._present = sorted({*self._of} - {0})
+            has_judge = self._known.job.guards.judge is not None  # which rules on wave 0 before the first PUT
+            self._present = sorted({*self._of} - (set() if has_judge else {0}))
         if self._passed is not in_force.passed:
             self._passed = in_force.passed
             self._due = min({*self._present} - in_force.passed, default=inf)

@@ -11,7 +11,8 @@ from bulk.settings import Guards, WavesBy
 def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
     """Return how the rows of a plan fall into waves; None where they do not.
 
-    Regions and accounts go in the order of the plan.
+    Where there is a judge they do, since it rules before the first one begins. Regions and accounts go in the
+    order of the plan.
     """
     canary = (guards.canary,) if guards.canary else ()
     waves = waves_in_figures(guards, progress.footprint.changes)
@@ -19,7 +20,7 @@ def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
         sizes = (*canary, *(waves or ()))
         shares = guards.waves.sizes if guards.waves else ()
         names = (*("" for _ in canary), *(str(share) if share.is_percent else "" for share in shares))
-        return WavePlan(names=names, sizes=sizes) if sizes else None
+        return WavePlan(names=names, sizes=sizes) if sizes or guards.judge else None
     if guards.names_waves:
         numbered = (f"wave {number} of the job file" for number in range(1, WAVES_MAX + 1))
         return WavePlan(names=("", *numbered) if canary else (), sizes=canary, is_named=True)

@@ -36,6 +36,7 @@ class BrakeReason(StrEnum):
 
     FAILURE_LIMIT = "failure_limit"
     WAVE = "wave"
+    JUDGE = "judge"
     SIDE_EFFECT = "side_effect"
     OPERATOR = "operator"
     STRICT = "strict"
@@ -63,6 +64,8 @@ class BrakeReason(StrEnum):
                 return StopFacts(ExitCode.SAFETY_LIMIT, "too many rows failed")
             case BrakeReason.WAVE:
                 return StopFacts(ExitCode.SAFETY_LIMIT, "a wave did not end as it should")
+            case BrakeReason.JUDGE:
+                return StopFacts(ExitCode.SAFETY_LIMIT, "the judge of a wave did not let the next one begin")
             case BrakeReason.SIDE_EFFECT:
                 return StopFacts(ExitCode.SAFETY_LIMIT, "a PUT changed what no row asked for")
             case BrakeReason.OPERATOR:

@@ -36,7 +36,7 @@ def wait_text(wait: Wait) -> str:
 def detail_text(wait: Wait) -> str:
     """Return `row 3, limit 60 per minute (user)`: what is known of a wait but its length."""
     known = (
-        wait.detail,
+        f"{wait.detail} for {wait.lasts_s:.0f} s" if wait.lasts_s else wait.detail,
         f"row {wait.row}" if wait.row else "",
         f"limit {limit_text(wait.limit)}" if wait.limit else "",
     )

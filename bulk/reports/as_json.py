@@ -40,6 +40,7 @@ def head_json(report: Report) -> Json:
         "sessions": [asdict(session) for session in session_summaries(progress)],
         "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],
         "waves": [wave._asdict() for wave in report.waves],
+        "judge": report.judge or None,
         "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import tzinfo
 
-from bulk.ledger.records import Ruling
+from bulk.ledger.records import DecidedBy, Ruling
 from bulk.model import Action, Outcome
 from bulk.plan import Estimate
 from bulk.reports.remarks import decision_text
@@ -114,6 +114,7 @@ def question(report: Report, changes: int) -> str:
         consumers=report.overview.consumers,
         goes_on=report.is_resumed,
         ticket=report.ticket,
+        judge=report.judge,
     )
 
 
@@ -132,7 +133,7 @@ def facts_of(report: Report) -> Iterator[tuple[str, str, Style]]:
     if ticket := report.ticket:
         yield "Ticket", ticket, Style.PLAIN
     for decision in report.progress.decisions:
-        if decision.get("ruling") != Ruling.GO:  # a wave that passed is no news
+        if decision["by"] != DecidedBy.LIMIT or decision.get("ruling") != Ruling.GO:  # a good wave is no news
             yield (
                 "Decision",
                 f"{moment(decision['at'], report.zone)}: by {decision_text(decision)}",
@@ -163,6 +164,8 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
             )
         if report.waves:
             yield "Waves", waves_text(report), Style.PLAIN
+        if report.judge:
+            yield "Judge", judge_text(report), Style.PLAIN
         if budget := failure_budget(report):
             yield "May fail", budget, Style.PLAIN
 
@@ -288,6 +291,13 @@ def waves_text(report: Report) -> str:
     text = "; ".join((*texts, rest, f"each only if all rows of the one before ended as asked{then}"))
     came = f"; {listed('row', forward)} came forward, since another row of that wave waits for it"
     return text + (came if forward else "")
+
+
+def judge_text(report: Report) -> str:
+    """Return who rules on the waves, when it is asked, and what becomes of an unsure ruling."""
+    when = "before the first PUT" + (" and after each wave but the last" if report.waves else "")
+    within = report.progress.run["options"].get("judge_within")
+    return f"{report.judge} is asked {when}; where it is unsure for {within}, a person has to say go"
 
 
 def mappings_text(mappings: Mappings) -> str:

@@ -66,13 +66,14 @@ def _lane_text(pace: PaceRecord) -> str:
 def decision_text(record: Json) -> str:
     """Return a `decision` as `operator ann on bastion1: pause (bridge call) [c7f2]`."""
     decision = decision_of(record)
-    figure = "" if decision.wave is None else f" {decision.wave}"
+    is_stop = decision.what == DecisionKind.STOP
+    figure = "" if decision.wave is None else f"{', wave' if is_stop else ''} {decision.wave}"
     if decision.what == DecisionKind.RATE:
         figure = " auto" if decision.rate_per_s is None else f" {decision.rate_per_s:g}/s"
     reason = "; ".join(filter(None, (decision.reason, decision.ledger)))
     return (
         f"{decision.by}{decision.user and f' {decision.user}'}{decision.host and f' on {decision.host}'}: "
-        f"{decision.what}{figure}{f', {decision.ruling}' if decision.ruling else ''}"
+        f"{decision.what}{figure}{f', {decision.ruling}' if decision.ruling and not is_stop else ''}"
         f"{reason and f' ({reason})'}"
         f"{decision.id and f' [{decision.id}]'}"
     )

@@ -18,7 +18,7 @@ from bulk.reports.rows import Rows
 from bulk.reports.timeline import Timeline
 from bulk.reports.totals import Totals
 from bulk.reports.where import Where, where_of
-from bulk.text import moment
+from bulk.text import moment, printable
 
 __all__ = ["Report", "Row", "Rows", "SessionSummary", "row_of", "session_summaries"]
 
@@ -126,6 +126,11 @@ class Report:
     def where(self) -> Where:
         """Return where it happens."""
         return where_of(self.progress)
+
+    @property
+    def judge(self) -> str:
+        """Return who rules on the waves, as job.toml names it; empty where nobody does."""
+        return printable(str(self.progress.run.get("options", {}).get("judge") or ""))
 
     @cached_property
     def totals(self) -> Totals:

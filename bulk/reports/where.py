@@ -79,17 +79,24 @@ class Where:
         return texts
 
     def question(
-        self, targets: Mapping[Target, int], changes: int, *, consumers: int, goes_on: bool, ticket: str = ""
+        self,
+        targets: Mapping[Target, int],
+        changes: int,
+        *,
+        consumers: int,
+        goes_on: bool,
+        ticket: str = "",
+        judge: str = "",
     ) -> str:
-        """Return what a person is asked before the first PUT: how many, where, for what, who loses a port."""
+        """Return what a person is asked before the first PUT: how many, where, for what, who judges it."""
         verb = "Go on with" if goes_on else "Change"
         account = f", {self.account}" if self.account and not self.is_simulator else ""
         at = "on" if self.is_simulator else "at"
         place = f"{self.place(targets)} {at} {self.hosts_text}{account}"
         what = f"{verb} {counted(changes, 'service')} in {place}{f', ticket {ticket}' if ticket else ''}?"
-        if not consumers:
-            return what
-        return f"{what} {counted(consumers, 'consumer')} {'loses' if consumers == 1 else 'lose'} a port."
+        if consumers:
+            what += f" {counted(consumers, 'consumer')} {'loses' if consumers == 1 else 'lose'} a port."
+        return f"{what} {judge} is its judge." if judge else what
 
 
 def where_of(progress: Progress) -> Where:

@@ -1,6 +1,6 @@
 """What follows from a row's turn: for its lane, for the rows that wait for it, for the whole run."""
 
-from collections.abc import Collection, Iterable, MutableSequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from math import inf
 from typing import assert_never
@@ -186,6 +186,10 @@ class Course:
         """Begin nothing new in any lane but what a parked service waits for; None is no reason to stop."""
         if stop is None:
             return
+        if (
+            stop.reason is BrakeReason.WINDOW
+        ):  # a wave that waits for a person must not be judged anew by itself
+            self.stop(self.gates.waves.nobody_said_go())
         self._decide(stop)
         self._halt(stop)
 
@@ -226,8 +230,9 @@ class Course:
             return
         self.board.append(
             Decision(
-                by=DecidedBy.LIMIT,
+                by=DecidedBy.JUDGE if stop.ruling else DecidedBy.LIMIT,
                 what=DecisionKind.STOP,
+                ruling=stop.ruling,
                 cause=stop.reason,
                 reason=stop.message,
                 id=self._stop_id(),
@@ -246,33 +251,27 @@ class Course:
         self.gates.stop_ids.add(named)
         return named
 
-    def begin_waves(self, wave_of: MutableSequence[int]) -> None:
-        """Let the rows go wave by wave; `wave_of` has the number of the wave of each row, by row."""
-        for lane in self._numbered:
-            lane.queue.sort(wave_of.__getitem__)
-        self.gates.waves.begin(wave_of)
-        self._judge_waves()
-
     def leave_wave(self, rows: Iterable[int]) -> None:
         """Learn that rows come to nothing more: once no row of a wave is left, it is judged."""
         self.gates.waves.leave(rows)
-        self._judge_waves()
+        self.judge_waves()
 
-    def wave_soaked(self) -> None:
-        """Learn that the wave under way was left alone long enough."""
-        self.gates.waves.soaked()
-        self._judge_waves()
-
-    def _judge_waves(self) -> None:
+    def judge_waves(self) -> None:
         """Begin the next wave where the one under way has passed; stop where it has not."""
         while ruling := self.gates.waves.ruling():
-            if isinstance(ruling, Stop):
-                self.stop(ruling)
-            elif isinstance(ruling, WaitFor):
-                self.board.ask(ruling)
-            else:
-                self.board.append(ruling)
-                self.gates.waves.begin_next()
+            match ruling:
+                case Stop():
+                    self.stop(ruling)
+                case Decision():
+                    self.wave_passed(ruling)
+                case _:
+                    self.board.ask(ruling)
+
+    def wave_passed(self, ruling: Decision) -> None:
+        """Write down that a wave has passed, and begin the next one."""
+        self.board.append(ruling)
+        self.gates.waves.begin_next()
+        self.judge_waves()
 
     def stop_if_exhausted(self) -> None:
         """Stop where nothing under way can free the failure budget any more."""

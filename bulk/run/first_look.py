@@ -12,6 +12,7 @@ from bulk.run.drift import Drift
 from bulk.run.looks import ListPage
 from bulk.run.row import Turn, looked_at, refused
 from bulk.run.stages import Place
+from bulk.run.waves import Waves
 
 _SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
 """Outcomes that a row has only after a PUT."""
@@ -21,8 +22,9 @@ _REFUSE = ACTION_NUMBERS[Action.REFUSE]
 class FirstLook:
     """A row may go once its own service was looked at; in a strict run, or before a wave, once all were."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, course: Course, waves: Waves) -> None:
         self._course = course
+        self._begin_waves = waves.begin
         self._board = course.board
         self._gates = course.gates
         self._progress = course.board.progress
@@ -74,7 +76,7 @@ class FirstLook:
             for row in sorted(self._progress.unended(), key=self._board.looks.place_in_list):
                 self._judge_strictly(row)
         if self._course.limits.waves and not self._gates.stopped:
-            self._course.begin_waves(self._waves(self._course.limits.waves))
+            self._begin_waves(self._waves(self._course.limits.waves))
 
     def _judge_strictly(self, row: int) -> None:
         if self._board.place(row) is not Place.UNSEEN or self._gates.bars(self._course.lane(row), row):

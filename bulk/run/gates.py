@@ -51,7 +51,7 @@ class Gates:
         self.budget = Budget(board, limits.failures_max)
         self.denials = Denials()
         self.first_puts = FirstPuts()
-        self.waves = WaveGate(board, lanes, decisions.passed, limits.soak_s)
+        self.waves = WaveGate(board, lanes, decisions.passed, limits.soak_s, limits.judge_within_s)
 
     def stop(self, stop: Stop) -> None:
         """Let nothing begin any more but what a parked service waits for; no wave counts from here on."""

@@ -4,12 +4,12 @@ Reading and writing are two types: `plan` and the other verbs that promise to ch
 that has no method to write with, so that no flag, branch or mistake can break the promise.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Json, Record
+from bulk.ledger.records import Json, Record, Ruling
 from bulk.model import (
     Change,
     LaneName,
@@ -134,6 +134,21 @@ class Ledger(PlanReader, Protocol):
         ...
 
 
+class WaveJudge(Protocol):
+    """Who rules on each wave, outside of the run."""
+
+    async def ask(self, wave: int, rows: Sequence[int]) -> tuple[Ruling, str]:
+        """Return the ruling on a wave of these rows, all of which are as asked, and its last words.
+
+        Whatever is started for it has ended by then, also where the call is cancelled.
+        """
+        ...
+
+    def go_command(self, wave: int) -> str:
+        """Return the command by which a person lets a run go on after a wave."""
+        ...
+
+
 class Clock(Protocol):
     """Time, as an argument."""
 
@@ -187,6 +202,8 @@ class Limits:
     """The parts in which the rows go, each only if all rows of the one before ended as asked."""
     soak_s: float = 0.0
     """How long after its last outcome a wave is left alone before it passes."""
+    judge_within_s: float | None = None
+    """How long an unsure judge is asked again; None where a run has no judge."""
     strict: bool = False
     allowed: frozenset[SideEffect] = frozenset()
     """Side effects that a person allowed in this run."""

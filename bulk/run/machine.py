@@ -5,8 +5,8 @@
     granted -> Append intent    durable -> Send    answered -> Append, Wait    due -> Show    shown -> Append
 
 `row.py` says what an event means for its row, `course.py` what follows from that, `lane.py` which row goes
-next, `gates.py` what all lanes share, `first_look.py` how a session begins,
-`last_look.py` how a lane ends.
+next, `gates.py` what all lanes share, `first_look.py` how a session begins, `waves.py` how one wave follows
+another, `last_look.py` how a lane ends.
 """
 
 from collections.abc import Mapping
@@ -33,8 +33,9 @@ from bulk.run.lane import pushed_back
 from bulk.run.last_look import LastLook
 from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, answered, looked_again, proved, read_back, refused
-from bulk.run.stages import THE_WAVE, Effect, Place, Show, Stop
+from bulk.run.stages import Effect, Place, Show, Stop
 from bulk.run.turns import Turns
+from bulk.run.waves import Waves
 
 CROWDED = (
     "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
@@ -60,7 +61,8 @@ class Machine:
         self._limits = course.limits
         self._dice = dice
         self.lanes = course.lanes
-        self.look = FirstLook(course)
+        self.waves = Waves(course)
+        self.look = FirstLook(course, self.waves)
         self.turns = Turns(course)
         self.last_look = LastLook(course)
         self.renewed_looks = RenewedLooks(course)
@@ -173,8 +175,8 @@ class Machine:
 
     def due(self, row: int) -> None:
         """Go on with a row, or the wave, after its wait; one that is not wanted any more does no harm."""
-        if row == THE_WAVE:
-            self._course.wave_soaked()
+        if row <= 0:
+            self.waves.due(-row)
             return
         match self._board.place(row):
             case Place.RESTING:
@@ -222,7 +224,8 @@ class Machine:
 
     def obey(self, word: Decision) -> None:
         """Learn what a person says of the run: it is written down, and in force."""
-        self._course.obey(word)
+        if not self.waves.obey(word):
+            self._course.obey(word)
 
     @property
     def pause(self) -> StandingWord | None:

@@ -19,7 +19,8 @@ from bulk.model import Hold, LaneName, Outcome, PutVerdict, Target, Wait
 from bulk.puts import Put
 from bulk.run.brake import Brake
 from bulk.run.deadlines import ANY_TIME, GAP_S, Deadlines, Hours
-from bulk.run.interfaces import LaneClient, Ledger, Limits, Pace
+from bulk.run.interfaces import LaneClient, Ledger, Limits, Pace, WaveJudge
+from bulk.run.judging import Judging
 from bulk.run.machine import Machine
 from bulk.run.patience import (
     Patience,
@@ -27,7 +28,7 @@ from bulk.run.patience import (
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import THE_WAVE, Append, Cap, Effect, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.stages import Append, Cap, Effect, Judge, Place, Probe, Renew, Send, Show, Stop, WaitFor
 from bulk.run.tasks import Tasks
 
 
@@ -43,6 +44,8 @@ class RunContext:
     drain_s: float = 20.0
     """How long what is under way may take after a signal, all together."""
     hours: Hours = ANY_TIME
+    judge: WaveJudge | None = None
+    """Who rules on each wave; where there is none, its outcomes do."""
 
 
 _NAMED_MAX = 10
@@ -84,9 +87,8 @@ class Pump:
         self._clock = context.patience.clock
         lanes = {target: client.lane for target, client in context.clients.items()}
         self._machine = Machine(context.ledger, lanes, context.limits, context.patience.dice)
-        self._paces: dict[LaneName, Pace] = {
-            client.lane: client.writes for client in context.clients.values()
-        }
+        self.waves = self._machine.waves
+        self._paces: dict[LaneName, Pace] = {each.lane: each.writes for each in context.clients.values()}
         self._reads = Reads(
             context.ledger, context.clients, context.patience, self._machine, self._drain_soon
         )
@@ -98,6 +100,9 @@ class Pump:
             on_gap=self._machine.gap,
         )
         self._tasks = Tasks()
+        self._judging = Judging(
+            context.judge, context.ledger, self._clock, self._machine, self._tasks, self._drain
+        )
         self._each_tick: list[Callable[[], object]] = []
         self._unverified = set(self._machine.lanes)
         """Lanes at which the last look has not been made."""
@@ -106,7 +111,7 @@ class Pump:
         self._lists: dict[asyncio.Task[None], Callable[[], bool]] = {}
         """The lists that are being read, and whether each has become of no use."""
         self._soaks_until = 0.0
-        """When the wave that soaks will have done so."""
+        """When the wave that soaks will have done so, or its judge is asked again."""
         self._granted: dict[int, float] = {}
         """When each PUT that is to leave was granted, by row."""
         self._noted: list[int] = []
@@ -144,9 +149,9 @@ class Pump:
     def holds(self) -> Iterator[Wait]:
         """Return why rows wait right now, but for the pace."""
         if hold := self._machine.turns.hold():
-            is_soaking = hold.hold is Hold.SOAK
-            left_s = max(self._soaks_until - self._clock.monotonic(), 0.0) if is_soaking else 0.0
-            yield replace(hold, left_s=left_s)
+            has_timer = hold.hold in {Hold.SOAK, Hold.JUDGE}
+            left_s = max(self._soaks_until - self._clock.monotonic(), 0.0) if has_timer else 0.0
+            yield self._judging.described(replace(hold, left_s=left_s))
 
     def on_tick(self, listener: Callable[[], object]) -> None:
         """Have `listener` called twice a second while the run is at work."""
@@ -187,6 +192,7 @@ class Pump:
         self._is_over.set()
         for probe in self._probes:
             probe.cancel()
+        self._judging.end_the_useless(is_over=True)
 
     def _braked(self) -> None:
         self._deadlines.now()  # a drain has its time from here on
@@ -206,6 +212,7 @@ class Pump:
         for listing, is_useless in self._lists.items():
             if is_useless():
                 listing.cancel()
+        self._judging.end_the_useless(is_over=False)
         for under_way in (self._tasks.puts, self._tasks.shows):
             for row, task in under_way.items():
                 if self._machine.place(row) >= Place.LEFT:  # nobody waits for it any more
@@ -251,8 +258,10 @@ class Pump:
             case Cap(most_per_s=most_per_s):
                 for pace in self._paces.values():
                     pace.cap(most_per_s)
+            case Judge():
+                self._judging.begin(effect)
             case WaitFor(row=row, wait_s=wait_s):
-                self._soaks_until = self._clock.monotonic() + wait_s if row == THE_WAVE else self._soaks_until
+                self._soaks_until = self._clock.monotonic() + wait_s if row <= 0 else self._soaks_until
                 self._tasks.spawn(self._wait(row, wait_s))
             case _:
                 assert_never(effect)

@@ -96,6 +96,11 @@ to anything more, it is judged. All are DONE: it soaks, where that is asked for,
 before the next one begins. Some ENDED otherwise: the run stops, for good. Some LEFT: nothing can be said, and
 the run stops for this session. The last wave is followed by none and not judged.
 
+Where the job has a judge, a wave of which all are DONE passes only by its word (`Judge`, `ruled`); so does
+wave 0, which has no rows and stands before the first PUT. *Stop* stops the run, for good. *Unsure* is asked
+again for a while; then the wave waits for a person's go, and stops the run where nobody comes. While the
+judge is asked nothing begins, since every row of the wave has come to its end.
+
 Stops
 =====
 
@@ -124,10 +129,11 @@ All else is computed anew. Of a lane nothing is kept: cut, silence, size, first 
 failed in earlier sessions counts, and a PUT of a key that was accepted in one of them.
 """
 
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
-from bulk.ledger.records import Record
+from bulk.ledger.records import Record, Ruling
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, LaneName, SideEffect, Target
 from bulk.puts import Put
@@ -207,7 +213,9 @@ class Stop(NamedTuple):
     effects: tuple[SideEffect, ...] = ()
     """What PUTs changed unasked, where that is the reason."""
     wave: int | None = None
-    """The wave that did not end as it should, where that is the reason."""
+    """The wave that did not pass, where that is the reason."""
+    ruling: Ruling | None = None
+    """What the judge says, where that is the reason."""
 
 
 class Append(NamedTuple):
@@ -245,15 +253,19 @@ class Probe(NamedTuple):
     target: Target
 
 
-THE_WAVE = 0
-"""In place of a row: the wave under way, which soaks."""
-
-
 class WaitFor(NamedTuple):
     """Call `due` so many seconds later; a wait that is no longer wanted does no harm."""
 
     row: int
+    """A row; or, for a wave that soaks or is judged again, 0 minus its number."""
     wait_s: float
+
+
+class Judge(NamedTuple):
+    """Ask the judge about a wave, of which these are the rows; `ruled` comes back."""
+
+    wave: int
+    rows: Sequence[int]
 
 
 class Cap(NamedTuple):
@@ -262,4 +274,4 @@ class Cap(NamedTuple):
     most_per_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor | Cap
+Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor | Cap | Judge

@@ -24,7 +24,7 @@ from bulk.settings.job import (
     settings_of,
     variable_of,
 )
-from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
+from bulk.settings.quantities import Duration, JudgeSetting, Rate, Share, Waves, WavesBy
 from bulk.settings.stored import (
     Issues,
     job_schema,
@@ -47,6 +47,7 @@ __all__ = [
     "Guards",
     "Issues",
     "Job",
+    "JudgeSetting",
     "NotifySettings",
     "PaceSettings",
     "Rate",

@@ -5,17 +5,19 @@ have for it. It returns the value, or an issue that says what is wrong and what 
 """
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from bulk.model import Format, Issue
 from bulk.operations.notices import BotForm, Event, Events
 from bulk.operations.windows import NotReadable, read_blackout, read_window
-from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
+from bulk.settings.quantities import Duration, JudgeSetting, Rate, Share, Waves, WavesBy
 
 T_co = TypeVar("T_co", covariant=True)
 N = TypeVar("N", int, float)
@@ -43,7 +45,7 @@ class SettingForm(Generic[T_co]):
 
     * pattern: what a text must match as a whole; `value` then returns its value, or raises ValueError
     * types: besides text; a value of one of them means what its text means, as 10 and "10" do
-    * separator: what stands between the items of a list where they are one text
+    * joined: returns the items of a list as one text
     * what, hint: what a value is called (`a rate`), and what to write
     * bounds: what JSON Schema says of a number, or of the items of a list
     * metavar: what stands for the value in `--help`; empty for a switch
@@ -60,7 +62,7 @@ class SettingForm(Generic[T_co]):
     what: str
     hint: str
     types: tuple[type, ...] = ()
-    separator: str = ","
+    joined: Callable[[Iterable[str]], str] = ",".join
     bounds: Mapping[str, Any] = field(default_factory=dict)
     metavar: str = ""
     flag_type: type = str
@@ -74,7 +76,7 @@ class SettingForm(Generic[T_co]):
         """Return the value of what is written, or an issue without its place."""
         text = raw
         if type(raw) in self.types:
-            text = _as_text(raw, self.separator)
+            text = _as_text(raw, self.joined)
         found = re.fullmatch(self.pattern, text) if isinstance(text, str) else None
         try:
             if found:
@@ -102,13 +104,13 @@ class SettingForm(Generic[T_co]):
         return {"type": list(types), **text, **self.bounds}
 
 
-def _as_text(raw: object, separator: str) -> str:
+def _as_text(raw: object, joined: Callable[[Iterable[str]], str]) -> str:
     """Return what a person would write for a value of TOML or JSON: 0.00001 and not 1e-05."""
     match raw:
         case float():
             return format(Decimal(str(raw)), "f")
         case list():
-            return separator.join(str(each) if type(each) in _ITEMS else "?" for each in raw)
+            return joined(str(each) if type(each) in _ITEMS else "?" for each in raw)
         case _:
             return str(raw)
 
@@ -251,7 +253,7 @@ WINDOW = SettingForm(
     "2026-01-15T04:00Z for an end",
     metavar="TIME",
     types=(datetime, list),
-    separator="; ",
+    joined="; ".join,
     bounds=_TEXTS,
 )
 BLACKOUT = SettingForm(
@@ -260,7 +262,7 @@ BLACKOUT = SettingForm(
     what="a day or a range of days",
     hint="write 2026-11-11 or 2026-12-24..2027-01-03",
     types=(date, list),
-    separator="; ",
+    joined="; ".join,
     bounds=_TEXTS,
 )
 SPARE = SettingForm(
@@ -313,6 +315,34 @@ def _ticket(text: str) -> str:
     if not text.isprintable():
         raise ValueError
     return text
+
+
+def _judge(found: re.Match[str]) -> JudgeSetting:
+    words = shlex.split(found[0])  # raises ValueError where a quotation mark is left open
+    if not words[0].startswith(("http:", "https:")):
+        return JudgeSetting(words=tuple(words))
+    (url,) = words  # nothing stands behind it
+    parts = urlsplit(url)
+    is_here = parts.hostname in _LOOPBACK
+    if not parts.hostname or parts.port == 0 or (parts.scheme == "http" and not is_here):
+        raise ValueError
+    if "@" in parts.netloc or parts.fragment:
+        raise ValueError
+    return JudgeSetting(url=url)
+
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+JUDGE = SettingForm(
+    pattern=r" *[^\x00-\x20\x7f][^\x00-\x1f\x7f]*",
+    value=_judge,
+    what="a judge",
+    hint="write ./probe.sh, ./probe.sh --all, https://HOST/PATH without user and password, or "
+    "http://127.0.0.1:PORT",
+    metavar="FILE|URL",
+    types=(list,),
+    joined=shlex.join,
+    bounds=_TEXTS,
+)
 
 
 def _hidden(pattern: str, what: str, hint: str) -> SettingForm[str]:

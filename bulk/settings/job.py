@@ -19,7 +19,7 @@ from bulk.operations.notices import BY_DEFAULT, SIGNED, BotForm, Events
 from bulk.operations.windows import Blackout, Calendar, Window
 from bulk.settings import forms
 from bulk.settings.forms import SettingForm
-from bulk.settings.quantities import Duration, Rate, Share, Waves, WavesBy
+from bulk.settings.quantities import Duration, JudgeSetting, Rate, Share, Waves, WavesBy
 
 T = TypeVar("T")
 
@@ -304,6 +304,28 @@ class Guards:
         help="How long a wave whose rows ended as asked is left alone before the next begins: `30s`, `2m`.",
         details="Counted from its last outcome; anew in a run that was stopped meanwhile.",
         example="2m",
+        has_flag=False,
+    )
+    judge: JudgeSetting | None = setting(
+        forms.JUDGE,
+        None,
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="Who rules on each wave: an executable file in the job's folder, with its arguments, or an "
+        "`https` URL. Asked before the first PUT and after each wave but the last.",
+        details='In job.toml it may be a list, `["./probe.sh", "--all"]`; no shell is involved.',
+        example="./probe.sh",
+        has_flag=False,
+    )
+    judge_within: Duration = setting(
+        forms.SOAK,
+        Duration(seconds=300),
+        while_open=WhileOpen.REFUSED,
+        group=Group.LIMITS,
+        help="How long a judge that is unsure is asked again, every 15 s, before the run waits for "
+        "`bulk tell RUN go WAVE`.",
+        default_text="`5m`",
+        example="10m",
         has_flag=False,
     )
     strict: bool = setting(

@@ -1,5 +1,6 @@
-"""The values that settings hold: a rate, a share."""
+"""The values that settings hold: a rate, a share, a judge."""
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,3 +73,16 @@ class Waves:
     def __str__(self) -> str:
         """Return the written form: `3,10%,50%` or `region`."""
         return self.by or ",".join(map(str, self.sizes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeSetting:
+    """Who rules on each wave: a file to be run, with its arguments, or a URL to be asked."""
+
+    words: tuple[str, ...] = ()
+    """The file, relative to the job's folder, and its arguments."""
+    url: str = ""
+
+    def __str__(self) -> str:
+        """Return the written form: `./probe.sh --all` or `https://judge.example/ask`."""
+        return self.url or shlex.join(self.words)

@@ -156,7 +156,7 @@ def test_what_cannot_be_taken_is_refused_and_not_written(stage: Stage) -> None:
         for words in (("halt",), ("rate",), ("rate", "fast"), ("pause", "now")):
             wrong = tell(stage, *words)
             assert wrong.code == ExitCode.USAGE, words
-            assert "write pause, unpause, stop, rate 5/s or rate auto" in wrong.err
+            assert "write pause, unpause, stop, rate 5/s, rate auto or go WAVE" in wrong.err
         assert ended(process)[0] == ExitCode.OK
     late = tell(stage, "pause")
     assert late.code == ExitCode.REFUSED

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
+from bulk.ledger import commands
 from bulk.ledger.decisions import Decided
-from bulk.ledger.records import AttemptResult, Decision, DecisionKind, Purpose
+from bulk.ledger.records import AttemptResult, DecidedBy, Decision, DecisionKind, Purpose, Ruling
 from bulk.ledger.row_life import OpenRow
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Action, Doubt, Reject, Reply, ServiceState
@@ -29,9 +30,10 @@ from bulk.run.machine import Machine
 from bulk.run.renewal import Renewal
 from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, Work
-from bulk.run.stages import Place
+from bulk.run.stages import Judge, Place
 from bulk.run.turns import Turns
-from bulk.run.wave_gate import WaveGate
+from bulk.run.wave_gate import BEFORE_ALL, WaveGate
+from bulk.run.waves import Waves
 
 Function = Callable[..., Any]
 
@@ -308,21 +310,59 @@ def _keeps_the_left_in_the_wave(right: Function) -> Function:
 def _lets_all_rows_pass(right: Function) -> Function:
     def ruling(self: WaveGate) -> Any:
         found = right(self)
-        return found and Decision(by="limit", what="wave", wave=self._number, ruling="go", reason="")
+        return found and Decision(by="limit", what="wave", wave=self.number, ruling="go", reason="")
 
     return ruling
 
 
 def _soaks_for_a_moment(right: Function) -> Function:
-    return lambda self, board, lanes, passed, soak_s: right(self, board, lanes, passed, min(soak_s, 1.0))
+    return lambda self, board, lanes, passed, soak_s, within_s: right(
+        self, board, lanes, passed, min(soak_s, 1.0), within_s
+    )
 
 
 def _begins_before_its_record(right: Function) -> Function:
     def begin_next(self: WaveGate) -> None:
         right(self)
-        self._number += 1
+        self.number += 1
 
     return begin_next
+
+
+def _begins_without_asking(right: Function) -> Function:
+    def begin(self: WaveGate, wave_of: Any) -> None:
+        right(self, wave_of)
+        if self.number == BEFORE_ALL:
+            self.begin_next()
+
+    return begin
+
+
+def _asks_no_judge(right: Function) -> Function:
+    def next_step(self: WaveGate, rows: Any, as_asked: str) -> Any:
+        found = right(self, rows, as_asked)
+        return (
+            found
+            if self.number == BEFORE_ALL or not isinstance(found, Judge)
+            else self.go(DecidedBy.LIMIT, as_asked)
+        )
+
+    return next_step
+
+
+def _takes_it_for_a_yes(ruling: Ruling) -> Callable[[Function], Function]:
+    def wrong(right: Function) -> Function:
+        return lambda self, wave, said, *more: right(self, wave, Ruling.GO if said is ruling else said, *more)
+
+    return wrong
+
+
+def _takes_any_go(right: Function) -> Function:
+    return lambda command, in_force, **more: right(command, in_force, **more | {"awaits_go": command.wave})
+
+
+def _forgets_what_passed(right: Function) -> Function:
+    return lambda records: replace(right(records), passed=frozenset())
 
 
 def _sends_what_is_kept(right: Function) -> Function:
@@ -435,6 +475,15 @@ MUTANTS = [
         ("waves", "a bad one stops nothing", WaveGate, "ruling", _lets_all_rows_pass),
         ("waves", "a wave does not soak", WaveGate, "__init__", _soaks_for_a_moment),
         ("waves", "the next one goes as well", WaveGate, "begin_next", _begins_before_its_record),
+        ("judge", "it is not asked before the first PUT", WaveGate, "begin", _begins_without_asking),
+        ("judge", "it is not asked about a wave", WaveGate, "_next_step", _asks_no_judge),
+        ("judge", "an unsure ruling is a yes", Waves, "ruled", _takes_it_for_a_yes(Ruling.UNSURE)),
+        ("judge", "a stop is a yes", Waves, "ruled", _takes_it_for_a_yes(Ruling.STOP)),
+        ("judge", "what is said of another wave counts", WaveGate, "is_asked_about", constantly(answer=True)),
+        ("judge", "a person's go for another wave counts", commands, "objection", _takes_any_go),
+        ("judge", "the next session asks about what passed", gates, "decided", _forgets_what_passed),
+        ("P15", "an unsure judge is not asked again", WaveGate, "due", constantly(None)),
+        ("P15", "a person's go is waited for for ever", Waves, "give_up", constantly(None)),
         ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
         ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),
         ("pause", "it holds nothing", Gates, "_is_for_must_finish", _asks_only_the_budget),

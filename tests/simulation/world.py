@@ -16,7 +16,6 @@ from math import inf
 
 import orjson
 
-from bulk.ledger import commands
 from bulk.ledger.change_line import plain_put
 from bulk.ledger.commands import Command, answer
 from bulk.ledger.decisions import decided
@@ -33,6 +32,7 @@ from bulk.ledger.records import (
     OutcomeRecord,
     Purpose,
     Record,
+    Ruling,
     body_of,
     record_json,
     record_type,
@@ -70,11 +70,14 @@ from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.stages import Append, Cap, Place, Probe, Renew, Send, Show, Stop
+from bulk.run.stages import Append, Cap, Judge, Place, Probe, Renew, Send, Show, Stop
 from tests.values import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
 PAUSE_S_MAX = 43_200.0
+UNSURE_S_MAX = 1800.0
+JUDGES = ("go", "go", "go", "stop", "unsure, then go", "unsure, then stop", "unsure", "hangs")
+HANGS_S = 60.0
 PAGE_SERVICES = 3
 """Services on a page of the list; the renewed pages of a target are those of the plan's order."""
 EVENTS_MAX = 20_000
@@ -101,6 +104,7 @@ UNREADABLE = Doubt(reply=Reply(http=200, code="unreadable_reply"))
 CROWDED = Retry(reply=Reply(code="local_limit"), is_local=True)
 PUSH_BACK_MAX_S = 900.0
 KEY_WAIT_S = 5.0
+COMMANDS = (DecisionKind.PAUSE, DecisionKind.UNPAUSE, DecisionKind.STOP, DecisionKind.RATE)
 UNDER_WAY = {Place.NOTED, Place.FLYING, Place.SETTLING, Place.READING, Place.PROVING, Place.LEFT}
 HAS_ENDED = {Place.DONE, Place.ENDED, Place.SUSPECT, Place.CHECKING}
 
@@ -205,6 +209,12 @@ class World:
             waves=self._waves(dice.choice((0, 0, 0, 1, 3))),
             strict=dice.random() < 0.15,
         )
+        self.judging = judging = random.Random(f"judges {seed}")
+        self.judges = {wave: judging.choice(JUDGES) for wave in range(10)} if judging.random() < 0.25 else {}
+        """What the judge says of each wave, where there is one; most worlds have none."""
+        if self.judges:
+            waves = self.limits.waves or WavePlan()
+            self.limits = replace(self.limits, judge_within_s=judging.choice((20.0, 300.0)), waves=waves)
         self.odds = {kind: dice.choice((0, 0, 0, 0.05, 0.2, 0.5)) for kind in KINDS}
         self.own_dice = own = random.Random(f"pauses {seed}")  # so that the other dice fall as before
         self.own_odds = {kind: own.choice((0, 0, 0, 0.02, 0.2, 0.5)) for kind in (*WAITS, "crowded")}
@@ -286,6 +296,7 @@ class World:
                 self.now += dice.uniform(0, 100)
         self.calm = True
         self.limits = replace(self.limits, failures_max=10_000, waves=None, strict=False, tries=5)
+        self.limits = replace(self.limits, judge_within_s=None)
         for _ in range(3):
             for stop in self._standing():
                 self.ledger.append(Decision(by=DecidedBy.OPERATOR, what="despite", reason="calm", id=stop))
@@ -353,6 +364,8 @@ class World:
     def _forget(self) -> None:
         """Forget what was noted of an earlier session."""
         self.is_drained = False
+        self.asked, self.said_go, self.times_asked = set[int](), set[int](), Counter[int]()
+        """Waves that the judge was asked about, and of which it said go."""
         self.is_answered: dict[Target | str, bool] = {}
         """Whether the first PUT of a target, and of an account, was answered."""
         self.key_begun_at: dict[str, float] = {}
@@ -408,7 +421,7 @@ class World:
         """Let the machine have an event, do what it asks for, and ask whether every promise holds."""
         if event in {"stop", "cut", "drained"}:
             self.pairs.update((self.machine.place(row).name, event) for row in self.ledger.changes)
-        elif row:
+        elif row > 0:
             self.pairs[self.machine.place(row).name, event] += 1
         call(*arguments)
         self._carry_out()
@@ -450,6 +463,8 @@ class World:
                         self.at(0.1, lambda target=target: self._probed(target))
                     case Renew(lane=key, page=page):
                         self._renew(key, page)
+                    case Judge(wave=wave, rows=rows):
+                        self._ask_the_judge(wave, list(rows))
                     case Cap(most_per_s=most_per_s):
                         self.most_per_s = most_per_s
                     case _:
@@ -587,10 +602,10 @@ class World:
         self.do("drained", 0, self.machine.leave_all, "20 s after the signal")
         must(not any(self.machine._board.busy), "something is under way after the drain")
 
-    def _command(self, what: DecisionKind | None = None, session: int = 0) -> None:
+    def _command(self, what: DecisionKind | None = None, session: int = 0, wave: int = 0) -> None:
         """Let a person write a command, for the session at work or one that it comes too late for."""
         dice, number = self.sayings, len(self.commands)
-        kind = what or dice.choice((*commands.KINDS, DecisionKind.PAUSE, DecisionKind.UNPAUSE))
+        kind = what or dice.choice((*COMMANDS, DecisionKind.PAUSE, DecisionKind.UNPAUSE))
         self.commands.append(
             Command(
                 id=f"command {number}",
@@ -599,6 +614,7 @@ class World:
                 user="ann",
                 host="h",
                 rate_per_s=dice.choice((0.2, 2.0, inf)) if kind is DecisionKind.RATE and not what else inf,
+                wave=wave if kind is DecisionKind.WAVE else None,
             )
         )
         if not what:
@@ -611,7 +627,8 @@ class World:
             in_force = decided(said)
             if command.id in in_force.ids:
                 continue
-            word = answer(command, in_force, session=self.session_number, own_per_s=inf)
+            awaits_go = self.machine.waves.awaits_go
+            word = answer(command, in_force, session=self.session_number, own_per_s=inf, awaits_go=awaits_go)
             was_paused = self._paused_by()
             if word.what == DecisionKind.STOP:
                 self._must_stop()
@@ -643,6 +660,77 @@ class World:
                 self.do("stop", 0, self.machine.stop, Stop(BrakeReason.PAUSED, "12 h"))
 
         self.at(PAUSE_S_MAX, end)
+
+    # The judge
+
+    def _ask_the_judge(self, wave: int, rows: list[int]) -> None:
+        """Let the judge be asked about a wave; what it says comes later, or with the next session."""
+        must(wave not in self._let_go(), f"JUDGE: it is asked about wave {wave}, which it let go")
+        must(all(map(self.ledger.is_as_asked, rows)), f"JUDGE: rows {rows} of wave {wave} are not as asked")
+        must(not self.stopped_at, f"JUDGE: it is asked about wave {wave} after the stop")
+        self.asked.add(wave)
+        asked_at, session, kind = self.now, self.session_number, self.judges[wave]
+        self.times_asked[wave] += 1
+        ruling = Ruling.UNSURE
+        if kind in {"go", "stop"}:
+            ruling = Ruling(kind)
+        elif "then" in kind and self.times_asked[wave] > 2:
+            ruling = Ruling(kind.rpartition(" ")[2])
+        words = self.judging.choice(("", "no route", "no route"))
+
+        def answer() -> None:
+            if session == self.session_number:
+                if ruling is Ruling.STOP and self._is_judged(wave):
+                    self._must_stop()
+                self.said_go |= {wave} if ruling is Ruling.GO else set()
+                self.do("ruled", 0, self.machine.waves.ruled, wave, ruling, words, asked_at, self.now)
+                self._let_a_person_say_go(wave)
+
+        self.at(HANGS_S if kind == "hangs" else self.judging.choice((0.1, 3.0)), answer)
+        late = self.judging.choice(list(self.judges)) if self.judging.random() < 0.1 else None
+        if late is not None and late != wave:  # what was said of another wave, which nobody asks about
+            stale = (late, Ruling.GO, "", asked_at, self.now)
+            self.do("ruled", 0, self.machine.waves.ruled, *stale)
+
+    def _is_judged(self, wave: int) -> bool:
+        """Return whether the run still waits for what the judge says of a wave."""
+        return wave in self.asked and wave not in self._let_go() and self.stopped_at is None
+
+    def _let_a_person_say_go(self, wave: int) -> None:
+        """Let a person say go where the judge is unsure, now and then of another wave; or nobody for long."""
+        dice, session = self.judging, self.session_number
+        if not self._is_judged(wave):
+            return
+        if dice.random() < 0.1:
+            self.at(dice.uniform(0, 40), lambda: self._say_go(dice.choice((wave, wave, wave + 1)), session))
+        if self.machine.waves.is_held:
+
+            def give_up() -> None:
+                if session == self.session_number and self.machine.waves.is_held:
+                    self._must_stop()
+                    self.do("stop", 0, self.machine.waves.give_up)
+
+            self.at(UNSURE_S_MAX, give_up)
+
+    def _say_go(self, wave: int, session: int) -> None:
+        if session == self.session_number:
+            self._command(DecisionKind.WAVE, session=session, wave=wave)
+            self._read_commands()
+
+    def _let_go(self, *, durable: bool = False) -> set[int]:
+        """Return the waves that the judge, or a person, has let the next one follow."""
+        said = self.ledger.durable if durable else self.ledger.said[0]
+        return {
+            json["wave"]
+            for json in said
+            if json["type"] == "decision" and json.get("ruling") == "go" and json["by"] != "limit"
+        }
+
+    def _check_judged(self, row: int) -> None:
+        """Nothing begins before the judge has let wave 0 go, nor while it is asked and nobody said go."""
+        if self.judges and self.limits.waves:
+            missing = {0, *self.asked} - self._let_go(durable=True)
+            must(not missing, f"JUDGE: row {row} is sent before anybody let the waves {missing} go")
 
     def _sleep(self) -> None:
         """Let the machine sleep: everything that was to happen meanwhile happens when it wakes."""
@@ -1014,6 +1102,7 @@ class World:
         self._check_turn(change, Purpose(last.get("purpose", "change")))
         self._check_canary(row)
         self._check_wave(row)
+        self._check_judged(row)
 
     def _check_words(self, row: int) -> None:
         """No intent is written in a pause, nor sooner than a person's rate allows."""
@@ -1103,7 +1192,7 @@ class World:
 
     def _passed(self) -> set[int]:
         said = [json for json in self.ledger.said[0] if json["type"] == "decision"]
-        return {json["wave"] for json in said if json["what"] == "wave" and json["ruling"] == "go"}
+        return {json["wave"] for json in said if json["what"] == "wave" and json["ruling"] == "go"} - {0}
 
     def _wave_of(self) -> dict[int, int]:
         """Return the wave of each row that is to be sent, where waves go by target."""
@@ -1132,7 +1221,11 @@ class World:
             must(waited_s > least_s, f"row {row} is read {waited_s:.1f} s after its PUT")
 
     def _check_record(self, record: Record) -> None:
-        if isinstance(record, Decision) and record.wave and record.ruling and not self.limits.waves.sizes:
+        is_go = isinstance(record, Decision) and record.ruling is Ruling.GO
+        if is_go and self.judges:
+            is_said = record.by is DecidedBy.OPERATOR or record.wave in self.said_go
+            must(is_said, f"JUDGE: wave {record.wave} passes by {record.by}, and the judge did not say go")
+        if is_go and record.wave and self.limits.waves.of_target:
             self._check_ruling(record.wave)
         if isinstance(record, OutcomeRecord):
             self.ended_at[record.row] = self.now

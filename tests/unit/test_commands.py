@@ -18,20 +18,21 @@ from bulk.ledger.commands import (
     objection,
 )
 from bulk.ledger.decisions import Decided, decided, word_of
-from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Json, record_json
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Json, Ruling, record_json
 from bulk.ledger.stops import BrakeReason
 
 PAUSE = Command(
     id="c7f2", what=DecisionKind.PAUSE, session=2, user="ann", host="bastion1", reason="bridge call"
 )
 RATE = replace(PAUSE, what=DecisionKind.RATE, rate_per_s=5.0)
+GO = replace(PAUSE, what=DecisionKind.WAVE, wave=0)
 SLOW = Decided(rate=word_of(Decision(by=DecidedBy.OPERATOR, what="rate", reason="", rate_per_s=5.0)))
 
 
 @pytest.mark.parametrize("what", ["pause", "unpause", "stop"])
 def test_a_command_is_read_back_as_it_was_written(what: str) -> None:
-    """A rate as well, with a figure and without."""
-    for command in (replace(PAUSE, what=DecisionKind(what)), RATE, replace(RATE, rate_per_s=inf)):
+    """A rate as well, with a figure and without; and a go with its wave."""
+    for command in (replace(PAUSE, what=DecisionKind(what)), RATE, replace(RATE, rate_per_s=inf), GO):
         line = line_of(command)
         assert line.endswith(b"\n")
         assert command_of(line) == command
@@ -40,8 +41,8 @@ def test_a_command_is_read_back_as_it_was_written(what: str) -> None:
 @pytest.mark.parametrize(
     ("changed", "why"),
     [
-        ({"what": "despite"}, "has a `what` that is none of pause, unpause, stop, rate"),
-        ({"what": ["pause"]}, "has a `what` that is none of pause, unpause, stop, rate"),
+        ({"what": "despite"}, "has a `what` that is none of pause, unpause, stop, rate, wave"),
+        ({"what": ["pause"]}, "has a `what` that is none of pause, unpause, stop, rate, wave"),
         ({"session": True}, "names no session"),
         ({"session": 0}, "names no session"),
         ({"id": ""}, "has no id"),
@@ -49,6 +50,10 @@ def test_a_command_is_read_back_as_it_was_written(what: str) -> None:
         ({"reason": None}, "has no reason"),
         ({"what": "rate"}, "has no rate from 1 an hour to 1,000,000 a second"),
         ({"what": "rate", "rate_per_s": "5"}, "has no rate from 1 an hour to 1,000,000 a second"),
+        ({"what": "wave"}, "names no wave"),
+        ({"what": "wave", "wave": True}, "names no wave"),
+        ({"what": "wave", "wave": -1}, "names no wave"),
+        ({"what": "wave", "wave": 65_536}, "names no wave"),
         ({"what": "rate", "rate_per_s": -1}, "has no rate from 1 an hour to 1,000,000 a second"),
     ],
 )
@@ -90,6 +95,30 @@ def test_what_is_declined_says_why() -> None:
     word = answer(RATE, Decided(), session=2, own_per_s=4.0)
     assert (word.what, word.rate_per_s) == ("declined", None)
     assert word.reason == "rate: 5/s is more than the job's own rate, 4/s"
+
+
+def test_a_go_is_taken_for_the_wave_about_which_the_judge_is_unsure_and_by_no_other_session() -> None:
+    """It is the ruling on that wave, by a person; else it is declined, also where nobody asks a judge."""
+    word = answer(GO, Decided(), session=2, own_per_s=inf, awaits_go=0)
+    assert (word.by, word.what, word.wave, word.ruling) == (DecidedBy.OPERATOR, "wave", 0, Ruling.GO)
+    assert (word.user, word.host, word.reason, word.id) == ("ann", "bastion1", "bridge call", "c7f2")
+    assert decided([{"at": "t", **record_json(word)}]).passed == {0}
+    for awaits_go in (None, 1):
+        word = answer(GO, Decided(), session=2, own_per_s=inf, awaits_go=awaits_go)
+        assert (word.what, word.wave, word.ruling) == ("declined", None, None)
+        assert word.reason == "go 0: the run does not wait for a go after wave 0"
+    late = answer(GO, Decided(), session=3, own_per_s=inf, awaits_go=0)
+    assert (late.what, late.reason) == ("declined", "go 0: it was meant for session 2, and this is session 3")
+    assert not may_wait(GO, Decided(), own_per_s=inf)
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [(PAUSE, "pause"), (RATE, "rate 5/s"), (replace(RATE, rate_per_s=inf), "rate auto"), (GO, "go 0")],
+)
+def test_a_command_is_shown_as_it_is_typed(command: Command, words: str) -> None:
+    """So that a person can repeat it."""
+    assert command.words == words
 
 
 def test_only_what_holds_back_is_taken_by_a_later_session() -> None:

@@ -182,6 +182,7 @@ GUARDS = {
     "canary",
     "waves",
     "soak",
+    "judge",
     "window",
     "blackout",
     "strict",
@@ -230,6 +231,21 @@ def test_a_share_of_failures_counts_as_the_rows_that_it_comes_to() -> None:
     assert len({one, none, digest_of(*ten)}) == 3
 
 
+def test_how_long_a_judge_is_asked_counts_where_there_is_one() -> None:
+    """And two ways to write a judge are one."""
+    judges: tuple[Json, ...] = (
+        {"judge": "./probe.sh --all"},
+        {"judge": ["./probe.sh", "--all"], "judge_within": "5m"},
+        {"judge": "./probe.sh --all", "judge_within": "6m"},
+        {"judge": "https://judge.example/"},
+        {"judge_within": "6m"},
+    )
+    words, items, longer, url, nobody = (digest_of(MOVED, run=run_to(**judge)) for judge in judges)
+    assert words == items
+    assert nobody == digest_of(MOVED)
+    assert len({words, longer, url, nobody}) == 4
+
+
 def test_settings_that_cannot_be_read_have_no_terms() -> None:
     """Only a forger gets there."""
     with pytest.raises(LedgerDamaged, match=r"line 1 has settings that cannot be read: .*max_failures"):
@@ -270,6 +286,8 @@ def test_the_digest_is_made_as_its_description_says() -> None:
         "allow_parking": True,
         "canary": 3,
         "endpoints": [("vpcep.example", "cn-north-4", "6e9dfd51d1124e8d8498dce894923a0d")],
+        "judge": "./probe.sh",
+        "judge_within": 600,
         "limit": ["a", "b"],
         "max_failures": 1,
         "skip_invalid": True,
@@ -282,7 +300,8 @@ def test_the_digest_is_made_as_its_description_says() -> None:
     run = run_to(
         ("vpcep.example", PROJECT),
         limit=["b", "a"],
-        **{name: head[name] for name in GUARDS} | {"max_failures": "50%", "waves": [3, "50%"], "soak": "2m"},
+        **{name: head[name] for name in GUARDS}
+        | {"max_failures": "50%", "waves": [3, "50%"], "soak": "2m", "judge_within": "10m"},
     )
     content = [*sorted([parked, waiting]), *sorted(sha256(canonical(link)).digest() for link in links)]
     for terms, first in ((head, run), ({"endpoints": []}, run_record())):

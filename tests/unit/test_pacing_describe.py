@@ -102,3 +102,9 @@ def test_a_wait_is_put_into_words(wait: Wait, words: str) -> None:
 def test_a_limit_is_put_into_words(limit: Limit, words: str) -> None:
     """Windows have the names that people use."""
     assert limit_text(limit) == words
+
+
+def test_a_wait_says_for_how_long_it_has_lasted_where_that_says_more() -> None:
+    """Behind what is waited for."""
+    asked = Wait(hold=Hold.JUDGE, detail="asked about wave 2", lasts_s=12.3)
+    assert wait_text(asked) == "the judge: asked about wave 2 for 12 s"

@@ -11,6 +11,7 @@ from bulk.model import Outcome
 CODES = {
     BrakeReason.FAILURE_LIMIT: 6,
     BrakeReason.WAVE: 6,
+    BrakeReason.JUDGE: 6,
     BrakeReason.SIDE_EFFECT: 6,
     BrakeReason.OPERATOR: 6,
     BrakeReason.STRICT: 7,

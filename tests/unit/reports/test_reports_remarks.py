@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PAUSED = Decision(
     by=DecidedBy.OPERATOR, what="pause", reason="bridge call", user="ann", host="bastion1", id="c7f2"
 )
-PASSED = Decision(by=DecidedBy.JUDGE, what="wave", wave=1, ruling=Ruling.GO, reason="probe: 3 of 3 connect")
+PASSED = Decision(by=DecidedBy.LIMIT, what="wave", wave=1, ruling=Ruling.GO, reason="probe: 3 of 3 connect")
 STOPPED = Decision(by=DecidedBy.LIMIT, what="stop", reason="4 services failed, max_failures allows 3")
 
 
@@ -28,7 +28,7 @@ STOPPED = Decision(by=DecidedBy.LIMIT, what="stop", reason="4 services failed, m
     ("decision", "words"),
     [
         (PAUSED, "decision of operator ann on bastion1: pause (bridge call) [c7f2]"),
-        (PASSED, "decision of judge: wave 1, go (probe: 3 of 3 connect)"),
+        (PASSED, "decision of limit: wave 1, go (probe: 3 of 3 connect)"),
         (STOPPED, "decision of limit: stop (4 services failed, max_failures allows 3)"),
     ],
 )
