@@ -13,13 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bulk.app.environment import Environment, RunAtWork
 from bulk.app.jobs import Flags, settings_of_job, usable_job
 from bulk.app.ledgers import RunState, run_status_of, status_json
+from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
+from bulk.app.metrics import MetricsFile, is_available, of_failure
 from bulk.app.notifying import Message, Notifier
 from bulk.app.outbox import outbox_of
 from bulk.app.session import NOT_CONFIRMED, Ending
+from bulk.app.wave_plans import wave_standings
 from bulk.errors import BulkError, CredentialsError, ExitCode, Interrupted, JobInvalid, UsageError
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
@@ -37,8 +41,12 @@ from bulk.reports.notice import (
     notice,
 )
 from bulk.reports.remarks import reasons_of
+from bulk.reports.run_status import run_status
 from bulk.reports.words import duration, tallied
 from bulk.settings import Job
+
+if TYPE_CHECKING:
+    from bulk.plan.waves import WaveStanding
 
 EVERY_S = 1.0
 HOLD_S, PERSON_HOLD_S = 60.0, 600.0
@@ -57,6 +65,9 @@ class Announcer:
         self._flags = flags
         self._environment = environment
         self._notifier: Notifier | None = None
+        self._metrics: MetricsFile | None = None
+        self._waves: tuple[WaveStanding, ...] = ()
+        """The waves of the run, as they stood at the beginning of the session."""
         self._job: Job | None = None
         self._ledger: Path | None = None
         self._folder = Path()
@@ -75,6 +86,9 @@ class Announcer:
         """Announce that a session began; note in its ledger which earlier messages did not arrive."""
         self._job, self._ledger, self._progress = job, ledger.path, ledger.progress
         self._folder = ledger.path.parent
+        if job.metrics:
+            self._waves = wave_standings(job.guards, ledger)
+            self.measure()
         self._decided = max((each["n"] for each in ledger.progress.decisions), default=-1)
         if job.notify:
             with self.harmless():
@@ -86,7 +100,8 @@ class Announcer:
 
     def onlooker(self, run: RunAtWork) -> Callable[[], object]:
         """Return what is to be called twice a second while the run is at work."""
-        return Onlooker(self, run) if self._notifier else lambda: None
+        is_wanted = self._notifier or (self._job and self._job.metrics)
+        return Onlooker(self, run) if is_wanted else lambda: None
 
     def decisions(self) -> None:
         """Announce what was decided since this was asked last."""
@@ -122,7 +137,7 @@ class Announcer:
     def tell(self, events: set[Event], *parts: str, command: str = "bulk status {}") -> None:
         """Send a message about a run at work; `{}` in the command to type next stands for its ledger."""
         if self._notifier and self._job and self._ledger:
-            status = self._status(self._ledger, alive=True)
+            status = self._status(alive=True)
             self._send(events, parts, command.format(shlex.quote(str(self._ledger.absolute()))), status)
 
     # At the end
@@ -144,23 +159,30 @@ class Announcer:
         resume = ending.endpoint.apply_command(ledger)
         command = next_command(code, progress, str(ledger), flag=ending.endpoint.flag, resume=resume)
         self._job, self._folder, self._progress = ending.job, ledger.parent, progress
-        status = self._status(ledger, alive=False)
+        self._ledger = ledger
+        self.measure(alive=False)
+        status = self._status(alive=False)
         self._send(events, end_parts(code, progress, ending.message), command, status)
 
     def failed(self, code: ExitCode, message: str, *, is_accepted: bool = True) -> None:
         """Announce that the command could not do its work; with `is_accepted` its credentials are not why."""
         self._is_accepted = is_accepted
-        if code in NEEDS_PERSON:
-            with self.harmless():
-                self._failed(code, message)
+        if code is ExitCode.BUSY:  # whoever is at work says how it goes
+            return
+        with self.harmless():
+            if self._job is None:
+                self._job, self._folder = usable_job(self._argument, self._flags)
+            if self._job.metrics and is_available():
+                metrics = self._metrics or MetricsFile(self._job, self._environment)
+                metrics.write(of_failure(self._job, self._argument, code, message, self._environment))
+            if code in NEEDS_PERSON:
+                self._failed(self._job, code, message)
 
-    def _failed(self, code: ExitCode, message: str) -> None:
-        if self._job is None:
-            self._job, self._folder = usable_job(self._argument, self._flags)
+    def _failed(self, job: Job, code: ExitCode, message: str) -> None:
         path = Path(self._argument)
         named = str(path.absolute()) if path.exists() else self._argument
         command = command_after(code, self._verb, named)
-        status: Json = {"ledger": None, "state": "none", "job": self._job.name, "exit_code": code.value}
+        status: Json = {"ledger": None, "state": "none", "job": job.name, "exit_code": code.value}
         status["reason"] = message
         self._send({Event.PERSON}, (f"{message} (exit code {code.value})",), command, status)
 
@@ -169,11 +191,20 @@ class Announcer:
         if self._notifier and _is_last(self._environment.env):
             self._notifier.wait()
 
-    def _status(self, ledger: Path, *, alive: bool) -> Json:
+    def measure(self, *, alive: bool = True) -> None:
+        """Write the metrics of the run, where its job wants them; which rows a wave has is not read again."""
+        if (job := self._job) and job.metrics:
+            with self.harmless():
+                now = self._environment.shown_time()
+                self._metrics = self._metrics or MetricsFile(job, self._environment)
+                self._metrics.write(run_status(self._progress, job, now=now, alive=alive, waves=self._waves))
+
+    def _status(self, *, alive: bool) -> Json:
         """Return what `bulk status --output json` would say now."""
+        ledger = (self._ledger or Path()).absolute()
         found = RunState(progress=self._progress, alive=alive, by_summary=False, rolled_back_by=None)
-        standing = run_status_of(ledger, found, self._environment.local_time())
-        return status_json(ledger.absolute(), standing, by_summary=False)
+        standing = run_status_of(ledger, found, self._environment.shown_time())
+        return status_json(ledger, standing, by_summary=False)
 
     @contextmanager
     def harmless(self) -> Iterator[None]:
@@ -222,6 +253,7 @@ class Onlooker:
         self._run = run
         self._next_at = -inf
         self._fit_at = run.now() + FIT_EVERY_S
+        self._measured_at = run.now()
         self._held: dict[tuple[str, Hold], tuple[float, frozenset[Event]]] = {}
         """Since when something is waited for (monotonic s), and what of it was announced."""
         self._did_fit = False
@@ -240,6 +272,9 @@ class Onlooker:
         self._announcer.decisions()
         self._holds(now)
         self._fit(now)
+        if now - self._measured_at >= MEASURED_EVERY_S:
+            self._measured_at = now
+            self._announcer.measure()
         for note in self._announcer.lost():
             self._run.append(note)
 

@@ -13,6 +13,7 @@ from bulk.app.environment import Environment
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
+from bulk.app.metrics import must_be_available
 from bulk.app.opening import shift_for
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
@@ -81,6 +82,7 @@ async def _begin(
     expect_digest: str,
 ) -> Ending:
     """Plan a source into a new ledger, show the plan, ask, and run it."""
+    must_be_available(source.job)
     whole, path = source.whole, ledger or ledger_path(source.runs.folder, source.name, environment.utc())
     with _alone(whole.sha256, whole.endpoint, environment):
         async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
@@ -192,6 +194,7 @@ async def apply_ledger(
             return ended
         if session.refusal:
             raise session.refusal
+        must_be_available(session.job)
         shift_for(session.job, environment, waits=waits)
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")

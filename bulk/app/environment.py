@@ -80,6 +80,10 @@ class Environment:
         """Return the time now, in UTC."""
         return datetime.fromtimestamp(self.clock.now(), UTC)
 
+    def shown_time(self) -> datetime:
+        """Return the time now, in the zone in which a person reads times."""
+        return datetime.fromtimestamp(self.clock.now(), self.zone)
+
     def local_time(self) -> datetime:
         """Return the time now, with the machine's zone; raises UsageError where `TZ` names none."""
         return datetime.fromtimestamp(self.clock.now(), local_zone(self.env))

@@ -86,7 +86,7 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
     """Write the plan anew for the simulator: at any time of day, without soak, judge and notices."""
     chain, digest, run = Chain(), PlanDigest(), Json()
     guards = replace(job.guards, soak=None, judge=None)
-    free = replace(job, when=WhenSettings(), guards=guards, notify=())
+    free = replace(job, when=WhenSettings(), guards=guards, notify=(), metrics="")
     options = settings_json(free) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):

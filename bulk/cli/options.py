@@ -43,6 +43,14 @@ class PlainForm(StrEnum):
     JSON = "json"
 
 
+class StatusForm(StrEnum):
+    """The forms of `bulk status`."""
+
+    TABLE = "table"
+    JSON = "json"
+    PROM = "prom"
+
+
 class LogForm(StrEnum):
     """The forms of log lines."""
 
@@ -413,6 +421,10 @@ ScheduleOut = Annotated[
         variable="BULK_SCHEDULE_OUT",
         help="Write the files into this folder, as new ones, and not to standard output.",
     ),
+]
+StatusOutput = Annotated[
+    StatusForm,
+    flag("--output", group=Group.OUTPUT, metavar="|".join(StatusForm), help="Format of the result."),
 ]
 Bom = Annotated[
     bool,

@@ -551,6 +551,17 @@ class Job:
         has_flag=False,
     )
 
+    metrics: str = setting(
+        forms.METRICS,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.OUTPUT,
+        help="File for Prometheus' node exporter, by its absolute path, ending in `.prom`: "
+        "[metrics](#metrics) of the run, written every 15 s and at the end.",
+        example="/var/lib/node_exporter/textfile/bulk_move-ssh.prom",
+        has_flag=False,
+    )
+
     def spare_s(self, pages: int) -> float:
         """Return how long before its end a window takes in nothing new, for a last look of so many pages."""
         if self.when.spare is not None:

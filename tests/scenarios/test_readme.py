@@ -24,6 +24,7 @@ from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS
 from bulk.ledger import records
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Outcome, Sigil
+from bulk.reports.as_prom import samples
 from bulk.reports.run_status import (
     BudgetStatus,
     HoldStatus,
@@ -244,6 +245,27 @@ def test_the_keys_of_who_is_notified_are_those_of_the_table() -> None:
     """Those of `[notify.NAME]`, likewise."""
     rows = [_row(name, setting) for name, setting in settings_of(NotifySettings).items()]
     must_hold("Key of a table", [[key, default, meaning] for key, _, default, meaning in rows])
+
+
+def test_the_metrics_are_those_that_a_run_has() -> None:
+    """By name, with the labels that they have besides `job`, and no other."""
+    lane = LaneStatus(
+        host="h", region="r", account="a", rows=1, left=1, rate_per_s=1, limit=None, limit_per_s=None,
+        why=None, noise=0, left_s=None,
+    )  # fmt: skip
+    wave = WaveStatus(number=1, of=2, name="3", rows=3, left=3, soak_ends_at=None)
+    window = WindowStatus(window="w", is_open=True, left_s=1)
+    at = "2026-01-15T08:30:00.000Z"
+    run = RunStatus(
+        at=at, state=State.FINISHED, exit_code=ExitCode.OK, reason="", ended_at=at, lanes=(lane,), wave=wave,
+        window=window,
+    )  # fmt: skip
+    found = {f"{each.name}_total" if each.is_counter else each.name: each.labels for each in samples(run)}
+    rows = {coded(name)[0]: coded(meaning)[:1] for name, meaning in table("Metric")}
+    assert set(rows) == set(found)
+    for name, (job, *labels) in found.items():
+        assert job == "job"
+        assert rows[name] == labels
 
 
 def must_hold(heading: str, rows: list[list[str]]) -> None:

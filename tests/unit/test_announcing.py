@@ -7,6 +7,7 @@ from typing import Any
 
 from bulk.app.announcing import FIT_EVERY_S, HOLD_S, PERSON_HOLD_S, UNFIT_TIMES, Onlooker
 from bulk.app.environment import RunAtWork
+from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
 from bulk.ledger.records import Note
 from bulk.model import Hold, Wait
 from bulk.operations.notices import Event
@@ -19,6 +20,7 @@ class FakeAnnouncer:
         self.told: list[tuple[set[Event], str]] = []
         self.commands: list[str] = []
         self.failures: list[Note] = []
+        self.measured = 0
 
     def tell(self, events: set[Event], *parts: str, command: str = "bulk status {}") -> None:
         """Take a message."""
@@ -31,6 +33,10 @@ class FakeAnnouncer:
     def counts(self) -> str:
         """Return figures."""
         return "3 applied"
+
+    def measure(self) -> None:
+        """Count how often metrics are written."""
+        self.measured += 1
 
     def harmless(self) -> AbstractContextManager[None]:
         """Let mistakes show."""
@@ -155,3 +161,10 @@ def test_what_did_not_arrive_is_noted_in_the_ledger() -> None:
     scene.announcer.failures = [Note(about="notify", message="ops was not notified")]
     scene.run_for(2)
     assert [note.message for note in scene.notes] == ["ops was not notified"]
+
+
+def test_metrics_are_written_every_quarter_of_a_minute() -> None:
+    """As often as they are usually collected, and not more often."""
+    scene = Scene()
+    scene.run_for(10 * MEASURED_EVERY_S + 5)
+    assert scene.announcer.measured == 10

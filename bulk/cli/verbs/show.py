@@ -4,7 +4,7 @@ import os
 import shlex
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from bulk.cli import options, output
 from bulk.cli.command import place_of
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 def status(
     run: options.Run = "",
     check: options.Check = False,
-    output_form: options.PlainOutput = options.PlainForm.TABLE,
+    output_form: options.StatusOutput = options.StatusForm.TABLE,
 ) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
     from bulk.app import jobs, ledgers
+    from bulk.reports import as_prom
     from bulk.reports import status as status_report
 
     try:
@@ -36,30 +37,33 @@ def status(
     found = ledgers.status(path)
     standing = ledgers.run_status_of(path, found, _local_time())
     progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
-    if output_form is options.PlainForm.JSON:
-        output.write_json(ledgers.status_json(path, standing, by_summary=found.by_summary))
-    else:
-        flag = jobs.endpoint_of_ledger(progress).flag
-        ledger = shlex.quote(str(path))
-        by = shlex.quote(rollback) if rollback else ""
-        output.show(
-            status_report.lines(
-                progress, alive=alive, ledger=ledger, flag=flag, rolled_back_by=by, zone=output.zone()
-            )
-        )
-        if found.by_summary:
-            output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
+    match output_form:
+        case options.StatusForm.JSON:
+            output.write_json(ledgers.status_json(path, standing, by_summary=found.by_summary))
+        case options.StatusForm.PROM:
+            output.write([as_prom.render(as_prom.samples(standing)).decode()])
+        case options.StatusForm.TABLE:
+            flag = jobs.endpoint_of_ledger(progress).flag
+            ledger = shlex.quote(str(path))
+            by = shlex.quote(rollback) if rollback else ""
+            facts = {"ledger": ledger, "flag": flag, "rolled_back_by": by}
+            output.show(status_report.lines(progress, alive=alive, **facts, zone=output.zone()))
+            if found.by_summary:
+                output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
+        case _:
+            assert_never(output_form)
     return standing.exit_code if check else ExitCode.OK
 
 
-def _no_run(error: NoRun, output_form: options.PlainForm) -> ExitCode:
+def _no_run(error: NoRun, output_form: options.StatusForm) -> ExitCode:
     """Show that a job has no run; `bulk apply` begins one, as it goes on with one that stopped."""
     code = ExitCode.STOPPED_EARLY
-    if output_form is options.PlainForm.JSON:
+    if output_form is options.StatusForm.JSON:
         known = {"ledger": None, "state": "none", "exit_code": code, "reason": error.message}
         output.write_json(known)
     else:
-        output.write([f"{error.message}\n"])
+        comment = "# " if output_form is options.StatusForm.PROM else ""
+        output.write([f"{comment}{error.message}\n"])
     return code
 
 

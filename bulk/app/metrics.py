@@ -1,0 +1,94 @@
+"""The file of metrics of a job, for the text file collector of Prometheus' node exporter.
+
+It is replaced as a whole, so that whoever collects never reads a half, and others may read it.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from bulk.app.environment import Environment
+from bulk.app.finding import run_meant
+from bulk.app.ledgers import run_status_of, status
+from bulk.errors import BulkError, ExitCode
+from bulk.ledger.chain import timestamp
+from bulk.reports.as_prom import SUCCESS, missing, render, samples
+from bulk.reports.run_status import RunStatus, State
+from bulk.settings import Job
+
+EVERY_S = 15.0
+"""How often the file is written while a run is at work: as often as Prometheus usually asks."""
+_MODE = 0o644
+_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def is_available() -> bool:
+    """Return whether what writes metrics is installed."""
+    return find_spec("prometheus_client") is not None
+
+
+def must_be_available(job: Job) -> None:
+    """Raise UsageError where a job wants metrics, and what writes them is not installed."""
+    if job.metrics and not is_available():
+        raise missing()
+
+
+def of_failure(job: Job, argument: str, code: ExitCode, reason: str, environment: Environment) -> RunStatus:
+    """Return where the latest run of a job stands, with how a command ended that began no session."""
+    now = environment.shown_time()
+    at = timestamp(now.timestamp())
+    try:
+        path = run_meant(argument, now.timestamp())[0]
+        latest = run_status_of(path, status(path), now)
+    except (BulkError, OSError):
+        latest = RunStatus(at=at, state=State.INCOMPLETE, exit_code=code, reason=reason, job=job.name)
+    return replace(latest, exit_code=code, reason=reason, ended_at=at)
+
+
+class MetricsFile:
+    """The file in which a job has its metrics."""
+
+    def __init__(self, job: Job, environment: Environment) -> None:
+        named = job.metrics
+        self._path = environment.home / named[2:] if named.startswith("~/") else Path(named)
+        self._notify = environment.notify
+        self._succeeded_at = _succeeded_at(self._path, job.name)
+        self._has_failed = False
+
+    def write(self, run: RunStatus) -> None:
+        """Write where the run stands; what keeps the file from being written is said once."""
+        try:
+            _replace(self._path, render(samples(run, succeeded_at=self._succeeded_at)))
+        except OSError as error:
+            if not self._has_failed:
+                self._has_failed = True
+                self._notify(f"{self._path}: {error.strerror}: metrics are not written")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a file in the place of another one, as a whole; raises OSError."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, _MODE)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, _MODE)  # whatever the umask: the collector is another user
+            file.write(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _succeeded_at(path: Path, job: str) -> float | None:
+    """Return when a run of the job last succeeded, as the file says that is there; None where it does not."""
+    from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - an extra
+
+    with suppress(OSError, ValueError):
+        for family in text_string_to_metric_families(path.read_text(encoding="utf-8")):
+            for sample in family.samples:
+                if sample.name == SUCCESS and sample.labels.get("job") == job:
+                    return float(sample.value)
+    return None
