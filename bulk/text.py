@@ -62,3 +62,27 @@ def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> 
         return f"{utc:{date}{form}} UTC"
     utc_date = "" if utc.date() == local.date() else date
     return f"{local:{date}{form} %Z} ({utc:{utc_date}{form}} UTC)"
+
+
+def weekday_moment(at: str, zone: tzinfo, *, year: int, seconds: bool = False) -> str:
+    """Return a time as a change ticket has it: `Sat 28 Nov 01:00 CST (Fri 17:00 UTC)`.
+
+    Another year than that of who reads it is shown, and the weekday of UTC where it is another one.
+    """
+    form = "%H:%M:%S" if seconds else "%H:%M"
+    utc = datetime.fromisoformat(at)
+    try:
+        local = utc.astimezone(zone)
+    except OverflowError:  # at the end of all years
+        local = utc
+    day = f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
+    day += f" {local.year}" if local.year != year else ""
+    if not local.utcoffset():
+        return f"{day} {utc:{form}} UTC"
+    utc_day = f"{_DAYS[utc.weekday()]} " if utc.date() != local.date() else ""
+    return f"{day} {local:{form} %Z} ({utc_day}{utc:{form}} UTC)"
+
+
+# Not those of strftime, which are in the language of the machine.
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -20,7 +20,7 @@ from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
 from bulk.settings import Job
-from bulk.text import moment
+from bulk.text import weekday_moment
 
 
 def shift_for(job: Job, environment: Environment, *, waits: bool = False, pages: int = 1) -> Shift | None:
@@ -90,7 +90,7 @@ class Waiting:
         return self._shift.opening.opens_at - self._environment.clock.now()
 
     def text(self) -> str:
-        """Return `opens 2026-11-28 01:00 CST (2026-11-27 17:00 UTC), in 2 h 13 min`."""
+        """Return `opens Sat 28 Nov 01:00 CST (Fri 17:00 UTC), in 2 h 13 min`."""
         return f"opens {_opens(self._shift, self._environment)}"
 
     def holds(self) -> Iterator[Wait]:
@@ -147,7 +147,9 @@ def _opens(shift: Shift, environment: Environment) -> str:
 
 def _moment(at: float, shift: Shift, environment: Environment, *, seconds: bool = False) -> str:
     """Return a moment as the window's zone shows it; of a window in UTC, as the machine's does."""
-    return moment(timestamp(at), _zone(shift, environment), seconds=seconds)
+    zone = _zone(shift, environment)
+    year = environment.utc().astimezone(zone).year
+    return weekday_moment(timestamp(at), zone, year=year, seconds=seconds)
 
 
 def _zone(shift: Shift, environment: Environment) -> tzinfo:

@@ -1,7 +1,6 @@
 """What a plan or a run comes to: its headline, and its totals behind their labels."""
 
 from collections.abc import Iterator
-from datetime import tzinfo
 
 from bulk.ledger.records import DecidedBy, Ruling
 from bulk.model import Action, Outcome
@@ -21,7 +20,7 @@ from bulk.reports.words import (
     throttled,
     wrapped,
 )
-from bulk.text import counted, figure, listed, moment, printable
+from bulk.text import counted, figure, listed, moment, printable, weekday_moment
 
 DIGEST_SHOWN = 16
 """Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""
@@ -159,7 +158,7 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
         if report.estimate.window:
             yield (
                 "Window",
-                window_text(report.estimate, report.zone),
+                window_text(report, report.estimate),
                 Style.PLAIN if report.estimate.fits else Style.BAD,
             )
         if report.waves:
@@ -238,12 +237,13 @@ def _rate(estimate: Estimate) -> str:
     return f"{estimate.rate_per_s:g}/s{lanes}"
 
 
-def window_text(estimate: Estimate, zone: tzinfo) -> str:
+def window_text(report: Report, estimate: Estimate) -> str:
     """Return the window, when it opens or closes, how long it is open for the run, and if that is enough."""
+    zone, year = report.zone, int(report.progress.planned_at[:4])
     window = f"{estimate.window}, {estimate.zone}" if estimate.zone else estimate.window
-    closes = moment(estimate.closes_at, zone, seconds=False) if estimate.closes_at else ""
+    closes = weekday_moment(estimate.closes_at, zone, year=year) if estimate.closes_at else ""
     if estimate.opens_at:
-        window += f"; opens {moment(estimate.opens_at, zone, seconds=False)}"
+        window += f"; opens {weekday_moment(estimate.opens_at, zone, year=year)}"
         window += f", closes {closes}" if closes else ""
     elif closes:
         window += f"; open until {closes}"

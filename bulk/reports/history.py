@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, tzinfo
 
 from bulk.ledger.chain import moment_s
-from bulk.ledger.records import AttemptResult, DecisionKind, Json, change_of, pace_of
+from bulk.ledger.records import AttemptResult, DecisionKind, Json, Ruling, change_of, pace_of
 from bulk.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.pacing.describe import wait_text
 from bulk.reports.as_table import row_line
@@ -33,6 +33,10 @@ def story(
         yield teller.open_end()
 
 
+_SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that a row has only behind a PUT."""
+
+
 class _Teller:
     """Knows the row, where it stands, and what it is waiting for."""
 
@@ -45,6 +49,10 @@ class _Teller:
         self._waits: list[Wait] = []
         self._pace = ""
         self._last_s: float | None = None
+        self._holds = set[str]()
+        """What holds all rows now, as far as it was noted."""
+        self._awaits_ruling = False
+        """Whether the row ended behind a PUT, and its wave, if it is in one, has not been judged since."""
         self._steps_of_row: dict[str, Callable[[Json], Line]] = {
             "change": self._planned,
             "intent": self._sent,
@@ -58,6 +66,7 @@ class _Teller:
             "outcome": self._predecessor,
             "pace": self._paced,
             "decision": self._decided,
+            "note": self._held,
             "end": self._stopped,
         }
 
@@ -107,6 +116,7 @@ class _Teller:
     def _concluded(self, record: Json) -> Line:
         self.outcome = Outcome(record["outcome"])
         self._asked = False
+        self._awaits_ruling = self.outcome in _SENT
         row = row_of(self.change, self.outcome, record)
         sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
         parts = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
@@ -115,8 +125,24 @@ class _Teller:
         return _said("; ".join(filter(None, parts)), style_of(self.outcome))
 
     def _decided(self, record: Json) -> Line:
+        """Return what was decided before the row ended, and of its wave, or of the whole run, behind that."""
         concerns_all = record["what"] == DecisionKind.ROLLED_BACK
-        return _said(remark(record)) if concerns_all or not self.outcome else ()
+        is_of_its_wave = record.get("wave") is not None and self._awaits_ruling
+        self._awaits_ruling &= not is_of_its_wave or record.get("ruling") == Ruling.UNSURE
+        return _said(remark(record)) if concerns_all or is_of_its_wave or not self.outcome else ()
+
+    def _held(self, record: Json) -> Line:
+        """Return that all rows were held, and that it is over: a hold is noted again and again."""
+        held = record.get("held") or {}
+        if self.outcome or held.get("who") != "rows" or record.get("row"):
+            return ()
+        hold, is_known = Hold(held["hold"]), held["hold"] in self._holds
+        if held.get("is_over"):
+            self._holds.discard(held["hold"])
+        elif not is_known:
+            self._holds.add(held["hold"])
+            self._waits.append(Wait(hold=hold))
+        return () if is_known and not held.get("is_over") else _said(remark(record))
 
     def _session(self, record: Json) -> Line:
         who = f"process {record['pid']} of {record['user']} on {record['host']}"

@@ -64,7 +64,10 @@ def test_waves_go_one_after_the_other_and_each_is_on_record(stage: Stage) -> Non
     ]
     report = orjson.loads(stage.bulk("report", str(stage.ledger), "--output", "json").out)
     assert [one["wave"] for one in report["decisions"]] == [1, 2]
-    assert "limit: wave 1, go" in stage.bulk("why", str(stage.ledger), service_id(2)).out
+    first, second = (stage.bulk("why", str(stage.ledger), service_id(row)).out for row in (1, 2))
+    assert ("limit: wave 1, go" in first, "wave 2" in first) == (True, False), "the ruling on its own wave"
+    assert "limit: wave 1, go" in second
+    assert second.index("+ applied") < second.index("limit: wave 2, go")
     assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
 
 

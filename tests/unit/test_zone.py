@@ -9,6 +9,7 @@ import pytest
 
 from bulk.errors import UsageError
 from bulk.settings.zone import MachineZone, local_zone
+from bulk.text import weekday_moment
 
 
 @pytest.mark.parametrize("name", ["Asia/Shanghai", ":Europe/Berlin", "UTC", "Etc/GMT-8"])
@@ -68,3 +69,24 @@ def test_a_time_of_day_alone_has_no_offset() -> None:
     assert time(1, tzinfo=zone).utcoffset() is None
     assert time(1, tzinfo=zone).tzname() is None
     assert datetime(2026, 1, 1, tzinfo=UTC).astimezone(zone).dst() is None
+
+
+@pytest.mark.parametrize(
+    ("at", "zone", "words"),
+    [
+        ("2026-11-27T17:00:00.000Z", "Asia/Shanghai", "Sat 28 Nov 01:00 CST (Fri 17:00 UTC)"),
+        ("2026-11-28T07:00:00.000Z", "Asia/Shanghai", "Sat 28 Nov 15:00 CST (07:00 UTC)"),
+        ("2026-11-28T07:00:00.000Z", "UTC", "Sat 28 Nov 07:00 UTC"),
+        ("2026-12-31T17:00:00.000Z", "Asia/Shanghai", "Fri 1 Jan 2027 01:00 CST (Thu 17:00 UTC)"),
+        ("9999-12-31T23:00:00.000Z", "Asia/Shanghai", "Fri 31 Dec 9999 23:00 UTC"),
+    ],
+)
+def test_a_window_is_spoken_of_with_its_weekday(at: str, zone: str, words: str) -> None:
+    """With UTC beside it, and its weekday where that is another one; and another year than this."""
+    assert weekday_moment(at, ZoneInfo(zone), year=2026) == words
+
+
+def test_seconds_are_shown_of_what_has_happened() -> None:
+    """As of a window that has ended."""
+    shown = weekday_moment("2026-11-28T07:00:01.000Z", ZoneInfo("UTC"), year=2026, seconds=True)
+    assert shown == "Sat 28 Nov 07:00:01 UTC"

@@ -4,9 +4,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.ledger.records import Attempt, AttemptResult, DecidedBy, Decision, Intent, OutcomeRecord
+from bulk.ledger.records import (
+    Attempt,
+    AttemptResult,
+    DecidedBy,
+    Decision,
+    Held,
+    Intent,
+    Note,
+    OutcomeRecord,
+    Ruling,
+)
 from bulk.ledger.stops import BrakeReason
-from bulk.model import ModifyBody, Outcome, Reply, RequestKind
+from bulk.model import Hold, ModifyBody, Outcome, Reply, RequestKind
 from bulk.reports.as_json import row_json
 from bulk.reports.history import story
 from bulk.reports.words import plain
@@ -165,3 +175,30 @@ def test_every_stop_and_every_decision_before_the_end_is_part_of_the_history(
     assert lines[3].endswith("decision of operator ann on bastion1: pause (bridge call)")
     assert lines[4].endswith("the session stopped: too many rows failed; the window ended")
     assert lines[-1].endswith("+ applied after 1 PUT; 200 (30 ms, request req-1)")
+
+
+def test_a_story_has_what_held_all_rows_once_and_the_rulings_on_its_wave(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """A hold is noted again and again; behind the row's end come its own wave's rulings, and no other's."""
+
+    def ruled(wave: int, ruling: Ruling) -> Decision:
+        return Decision(by=DecidedBy.JUDGE, what="wave", wave=wave, ruling=ruling, reason="probe")
+
+    def held(hold: Hold, *, who: str = "rows", row: int | None = None, is_over: bool = False) -> Note:
+        known = Held(hold=hold, who=who, since="2026-01-15T08:30:00.000Z", is_over=is_over)
+        return Note(about="hold", message=f"{who} wait for {hold}", row=row, held=known)
+
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "80:80/TCP", "81:81/TCP")).session()
+    written.put(held(Hold.WAVE), held(Hold.WAVE), held(Hold.RATE, who="reads"), held(Hold.SETTLE, row=2))
+    written.put(held(Hold.WAVE, is_over=True)).applied(1)
+    written.put(held(Hold.SOAK), ruled(1, Ruling.UNSURE), ruled(1, Ruling.GO), ruled(2, Ruling.GO))
+    lines = [line.partition("  ")[2] for line in told(written, 1)]
+    assert lines[3:] == [
+        "hold: rows wait for wave",
+        "hold: rows wait for wave",
+        "PUT 1 is sent after waiting for the rows of an earlier wave; its turn",
+        lines[6],
+        "decision of judge: wave 1, unsure (probe)",
+        "decision of judge: wave 1, go (probe)",
+    ]

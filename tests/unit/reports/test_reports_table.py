@@ -293,7 +293,7 @@ def test_the_plan_says_when_the_window_opens_or_closes(
         requests=1, duration_s=1.0, rate_per_s=1, window="02:00-04:00", window_s=7200.0, **when
     )
     report = written.report(estimate=estimate, zone=ZoneInfo("Asia/Shanghai"))
-    at = "2026-01-16 02:00 CST (2026-01-15 18:00 UTC)"
+    at = "Fri 16 Jan 02:00 CST (Thu 18:00 UTC)"
     assert labelled(shown(report), "Window") == f"02:00-04:00; {words} {at}; the run fits its 2 h"
 
 
