@@ -13,7 +13,7 @@ from bulk.app.environment import Environment
 from bulk.app.finding import rollback_of
 from bulk.app.following import Follower
 from bulk.app.jobs import endpoint_of_ledger
-from bulk.app.ledgers import RunState, advice, reader_of, run_status_of
+from bulk.app.ledgers import RunState, advice, reader_of, run_status_of, status_json
 from bulk.app.signals import stop_signals
 from bulk.errors import LedgerDamaged
 from bulk.ledger.command_file import CommandReader
@@ -36,12 +36,17 @@ class Seen:
 
     n: int
     """The number of the last record."""
+    standing: RunStatus
     status: Json
-    """What `bulk status --output json` says."""
+    """The same as JSON, as `bulk status --output json` has it."""
     view: View
     is_news: bool
     """Whether something but the time has changed since the last look."""
-    is_finished: bool
+
+    @property
+    def is_finished(self) -> bool:
+        """Return whether the run has finished."""
+        return self.standing.state is State.FINISHED
 
 
 class Watch:
@@ -90,10 +95,10 @@ class Watch:
         is_news, self._last = marks != self._last, marks
         return Seen(
             n=follower.n,
-            status={"ledger": str(self.path), **standing.json(), "by_summary": follower.by_summary},
+            standing=standing,
+            status=status_json(self.path, standing, by_summary=follower.by_summary),
             view=view,
             is_news=is_news,
-            is_finished=standing.state is State.FINISHED,
         )
 
     async def looks(self) -> AsyncIterator[Seen]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryFile
 from threading import Thread
+from typing import NamedTuple
 
 from tests.benchmarks.bars import Row, at_least
 from tests.benchmarks.fleet import write_job
@@ -27,22 +28,29 @@ def measured(home: Path) -> Iterator[Row]:
     job = write_job(home / "watched.csv", ROWS, services_per_project=ROWS)
     with serving(python("tests.benchmarks.server", str(ROWS)), home=home) as server:
         pairs = [(_lap(server, home, job, 0), _lap(server, home, job, VIEWERS)) for _ in range(ROUNDS)]
-    alone, watched = (median(pair[side][0] for pair in pairs) for side in (0, 1))
     yield Row(
         section="watch",
         name=f"apply at {RATE}, {VIEWERS} viewers of its page",
         figures={
-            "alone_per_s": alone,
-            "watched_per_s": watched,
-            "events": median(pair[1][1] for pair in pairs),
-            "ratio": median(watched[0] / alone[0] for alone, watched in pairs),
+            "alone_per_s": median(alone.per_s for alone, _ in pairs),
+            "watched_per_s": median(watched.per_s for _, watched in pairs),
+            "cpu_ratio": median(watched.cpu_s / alone.cpu_s for alone, watched in pairs),
+            "events": median(watched.events for _, watched in pairs),
+            "ratio": median(watched.per_s / alone.per_s for alone, watched in pairs),
         },
         bars=(at_least("ratio", 0.95),),
     )
 
 
-def _lap(server: Server, home: Path, job: Path, viewers: int) -> tuple[float, int]:
-    """Return the PUTs a second that the server saw in one run, and the events that all viewers got."""
+class Lap(NamedTuple):
+    """One run: the PUTs a second that the server saw, what its process took, and the events of all viewers."""
+
+    per_s: float
+    cpu_s: float
+    events: int
+
+
+def _lap(server: Server, home: Path, job: Path, viewers: int) -> Lap:
     server.reset()
     known = set(home.glob("runs/*.ledger.jsonl"))
     flags = ("--endpoint", server.url, "--rate", RATE, "--yes", "-q", "--new-run")
@@ -55,7 +63,7 @@ def _lap(server: Server, home: Path, job: Path, viewers: int) -> tuple[float, in
         raise ChildFailed(f"apply ended with {spent.code}: {spent.said[-2000:]}")
     counts = server.counts()
     rate = (counts["puts"] - 1) / (counts["last_put_at"] - counts["first_put_at"])
-    return rate, watching.events if watching else 0
+    return Lap(rate, spent.cpu_s, watching.events if watching else 0)
 
 
 class Viewers(Thread):
