@@ -11,7 +11,7 @@ from typing import NamedTuple, assert_never
 
 from bulk.ledger.chain import moment_s
 from bulk.ledger.progress import Progress, changes_ended
-from bulk.ledger.records import DecisionKind, Json, Ruling, decision_of
+from bulk.ledger.records import Decision, DecisionKind, Json, Ruling, decision_of
 from bulk.model import Hold, LaneName, Outcome, Sigil, value
 from bulk.pacing.describe import noise_text
 from bulk.reports.headline import short_digest
@@ -220,7 +220,7 @@ def _sending(status: RunStatus) -> Headline:
     return Headline("sending", "good", "Sending" if status.left else "Checking what was sent", "", waits)
 
 
-_OF_ALL = frozenset({Hold.OPERATOR, Hold.WINDOW, Hold.SOAK})
+_OF_ALL = frozenset({Hold.OPERATOR, Hold.WINDOW, Hold.SOAK, Hold.JUDGE})
 """Holds of the whole run; with any other some rows wait, and the rest may go on."""
 
 
@@ -233,6 +233,7 @@ _WAITS = {
     Hold.BUDGET: "the failure budget: only as many are sent as may still fail",
     Hold.WAVE: "the end of this wave",
     Hold.SOAK: "the next wave, while this one proves itself",
+    Hold.JUDGE: "the judge to rule on a wave",
     Hold.WINDOW: "the window to open",
     Hold.KEY: "the first change that this key may make",
 }
@@ -417,22 +418,24 @@ def _kept_to(status: RunStatus, progress: Progress, zone: tzinfo) -> Json:
 
 
 def _waves(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[WaveView]:
-    """Yield the waves that were judged, the one under way, and how many follow."""
-    if status.wave is None:
+    """Yield the waves that were judged, each with the last ruling on it, and the one under way."""
+    if (under_way := status.wave) is None:
         return
-    under_way = status.wave
+    rulings: dict[int, tuple[Decision, str]] = {}
     for record in progress.decisions:
         decision = decision_of(record)
         if decision.what == DecisionKind.WAVE and decision.wave is not None:
-            is_go, at = decision.ruling is Ruling.GO, _clock(record["at"], zone)
-            yield WaveView(
-                tone="good" if is_go else "bad",
-                sigil="+" if is_go else "!",
-                name=str(decision.wave),
-                more=f"{'passed' if is_go else decision.ruling} {at}: {decision.reason}",
-            )
-            if is_go and decision.wave == under_way.number:
-                return
+            rulings[decision.wave] = decision, _clock(record["at"], zone)
+    for number, (decision, at) in rulings.items():
+        is_go = decision.ruling is Ruling.GO
+        yield WaveView(
+            tone="good" if is_go else "bad",
+            sigil="+" if is_go else "!",
+            name=str(number) if number else "0, before the first PUT",
+            more=f"{'passed' if is_go else decision.ruling} {at}: {decision.reason}",
+        )
+    if under_way.number in rulings and rulings[under_way.number][0].ruling is Ruling.GO:
+        return
     rows = f"{figure(under_way.rows - under_way.left)} of {counted(under_way.rows, 'service')}"
     soaks = f", soaks until {_clock(under_way.soak_ends_at, zone)}" if under_way.soak_ends_at else ""
     name = f", {under_way.name}" if under_way.name else ""
@@ -481,6 +484,8 @@ def _decisions(progress: Progress, zone: tzinfo) -> Iterator[tuple[str, str]]:
 def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> Iterator[tuple[str, str]]:
     """Yield what a person may want next, and the command for it."""
     if status.state is State.RUNNING:
+        if (wave := _unsure_of(status, progress)) is not None:
+            yield "go", f"bulk tell {run} go {wave}"
         word = "unpause" if status.pause else "pause"
         yield word, f"bulk tell {run} {word}"
         yield "stop", f"bulk tell {run} stop"
@@ -495,3 +500,12 @@ def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> I
             yield "go on" if status.sessions else "apply", f"bulk apply {ledger}"
     if status.outcomes[Outcome.APPLIED] and not status.rolled_back_by:
         yield "take back", f"bulk rollback {ledger}"
+
+
+def _unsure_of(status: RunStatus, progress: Progress) -> int | None:
+    """Return the wave that the judge is unsure of, which a person may let go; None where it is not."""
+    if not any(hold.hold is Hold.JUDGE for hold in status.holds):
+        return None
+    decisions = map(decision_of, reversed(progress.decisions))
+    last = next((each for each in decisions if each.what == DecisionKind.WAVE), None)
+    return last.wave if last and last.ruling is Ruling.UNSURE else None

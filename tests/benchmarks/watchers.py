@@ -43,7 +43,7 @@ def measured(home: Path) -> Iterator[Row]:
 
 
 class Lap(NamedTuple):
-    """One run: the PUTs a second that the server saw, what its process took, and the events of all viewers."""
+    """One run: PUTs a second as the server saw them, processor time, and the events of all viewers."""
 
     per_s: float
     cpu_s: float

@@ -377,9 +377,16 @@ def test_waves_show_what_was_ruled_and_how_far_the_one_under_way_has_come(run: "
     assert seen(run, status_of(run, wave=soaks)).waves[-1].more == "15 of 20 services, soaks until 08:31:00"
     run.put(wave(2, Ruling.STOP))
     assert seen(run, status_of(run, wave=under_way)).waves[1].tone == "bad"
+    run.put(wave(2, Ruling.UNSURE), wave(2, Ruling.GO), wave(0, Ruling.GO))
+    judged = seen(run, status_of(run, wave=under_way)).waves
+    assert [(each.sigil, each.name) for each in judged] == [
+        ("+", "1"),
+        ("+", "2"),
+        ("+", "0, before the first PUT"),
+    ]
     run.put(wave(3, Ruling.GO))
     last = WaveStatus(number=3, of=3, name="", rows=20, left=0, soak_ends_at=None)
-    assert [each.name for each in seen(run, status_of(run, wave=last)).waves] == ["1", "2", "3"]
+    assert [each.name for each in seen(run, status_of(run, wave=last)).waves][-1] == "3"
 
 
 @pytest.mark.parametrize(
@@ -461,6 +468,20 @@ def test_the_commands_are_those_that_the_state_has(run: "Written") -> None:
     assert incomplete.commands == (("take back", "bulk rollback L"),)
     run.applied(2).applied(3).end()
     assert seen(run, status_of(run, alive=False)).commands == (("take back", "bulk rollback L"),)
+
+
+def test_a_person_may_let_a_wave_go_of_which_the_judge_is_unsure(run: "Written") -> None:
+    """By the command that is shown first, and only then."""
+    held = hold(Hold.JUDGE, text="rows wait for the ruling of the judge: unsure about wave 1")
+    assert waiting(run, held).commands[0][0] == "pause"
+    run.put(Decision(by=DecidedBy.OPERATOR, what=DecisionKind.PAUSE, reason="", user="ann", host="h"))
+    run.put(wave(1, Ruling.UNSURE))
+    view = waiting(run, held)
+    assert view.reason == "Waiting for the judge to rule on a wave"
+    assert view.commands[0] == ("go", "bulk tell job go 1")
+    assert seen(run).commands[0][0] == "unpause"
+    run.put(wave(1, Ruling.GO))
+    assert waiting(run, held).commands[0][0] == "unpause"
 
 
 def test_the_command_of_a_saved_plan_applies_it(written: "Written", change: Changes) -> None:
