@@ -86,8 +86,7 @@ class Watch:
             tuple(self._unanswered()),
             zone=self._environment.zone,
             run=self._run,
-            ledger=self._ledger,
-            flag=endpoint_of_ledger(progress).flag,
+            ledger=self._ledger + endpoint_of_ledger(progress).flag,
             advice=advice,
             trouble="; ".join(filter(None, (follower.trouble, follower.notice))),
         )

@@ -127,15 +127,13 @@ def view_of(
     zone: tzinfo,
     run: str,
     ledger: str,
-    flag: str,
     advice: Callable[[str], str],
     trouble: str,
 ) -> View:
     """Return the view of a run at the moment of its status, its times in a zone and in UTC.
 
     `rows` are those that need a person or are in doubt, `asked` in words the commands that the run has not
-    answered. `run` names the run where a job may stand for it, `ledger` its ledger, and `flag` the API; all
-    are written as a shell has them.
+    answered. As a shell has them, `run` names the run to `tell`, and `ledger` its ledger, with the API's flag.
     """
     lanes = tuple(_lanes(status, progress, recent))
     is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)
@@ -156,7 +154,7 @@ def view_of(
         advice=tuple(_advice(status, advice)),
         **_kept_to(status, progress, zone),
         decisions=(*(("", words) for words in asked), *_decisions(progress, zone)),
-        commands=tuple(_commands(status, progress, run, ledger + flag)),
+        commands=tuple(_commands(status, progress, run, ledger)),
         silent_s=status.silent_s,
     )
 

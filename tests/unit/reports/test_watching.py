@@ -74,7 +74,6 @@ def seen(
         "zone": UTC,
         "run": "job",
         "ledger": "L",
-        "flag": "",
         "trouble": "",
         "advice": lambda code: f"about {code}",
     }
@@ -446,7 +445,6 @@ def test_what_the_run_has_not_heard_yet_stands_before_the_decisions(run: "Writte
         zone=UTC,
         run="job",
         ledger="L",
-        flag="",
         advice=str,
         trouble="",
     )
@@ -457,7 +455,7 @@ def test_what_the_run_has_not_heard_yet_stands_before_the_decisions(run: "Writte
 def test_the_commands_are_those_that_the_state_has(run: "Written") -> None:
     """To pause and stop while it works, to go on and take back once it does not."""
     assert seen(run).commands == (("pause", "bulk tell job pause"), ("stop", "bulk tell job stop"))
-    died = seen(run, status_of(run, alive=False), flag=" --endpoint http://x")
+    died = seen(run, status_of(run, alive=False), ledger="L --endpoint http://x")
     assert died.commands == (
         ("go on", "bulk apply L --endpoint http://x"),
         ("take back", "bulk rollback L --endpoint http://x"),
