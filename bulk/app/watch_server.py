@@ -26,6 +26,7 @@ from aiohttp import web
 
 from bulk.errors import CannotRun, UsageError
 from bulk.reports.as_html import watch_page
+from bulk.reports.as_prom import render, samples
 
 if TYPE_CHECKING:
     from bulk.app.watching import Seen
@@ -38,7 +39,8 @@ KEPT_S, CLOSING_S = 15.0, 1.0
 """How long a connection without a request is kept, and how long the end of the server takes."""
 _SOCKET_MODE = 0o600
 _PORT_MAX = 65_535
-_JSON = "application/json"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+"""The text format of Prometheus."""
 _LOOPBACK = "127.0.0.1"
 _REACH = (
     "it is served to this machine alone: with `--serve 8765` here, "
@@ -201,19 +203,27 @@ class WatchServer:
 class Published:
     """The run as the server shows it: what was seen last, for everybody."""
 
-    def __init__(self, names: Collection[str]) -> None:
+    def __init__(self, names: Collection[str], *, has_metrics: bool) -> None:
+        """Take the names by which a proxy may ask, and whether what writes metrics is installed."""
         page, policy = watch_page()
-        self._page = Resource(body=page.encode(), content_type="text/html; charset=utf-8", policy=policy)
-        self._status = Resource(body=b"{}", content_type=_JSON)
-        self.server = WatchServer(
-            {"/": lambda: self._page, "/status.json": lambda: self._status}, names=names
-        )
+        fixed = Resource(body=page.encode(), content_type="text/html; charset=utf-8", policy=policy)
+        resources = {"/": lambda: fixed, "/status.json": self._status}
+        metrics = {"/metrics": self._metrics} if has_metrics else {}
+        self._seen: Seen | None = None
+        self.server = WatchServer(resources | metrics, names=names)
 
     def show(self, seen: "Seen") -> None:
         """Show a look to everybody who looks on: the figures of `status`, and the view."""
-        self._status = Resource(body=orjson.dumps(seen.status), content_type=_JSON)
+        self._seen = seen
         event = {"n": seen.n, "status": seen.status, "view": seen.view}
         self.server.publish(seen.n, orjson.dumps(event))
+
+    def _status(self) -> Resource:
+        return Resource(body=orjson.dumps(self._seen and self._seen.status), content_type="application/json")
+
+    def _metrics(self) -> Resource:
+        families = samples(self._seen.standing) if self._seen else ()
+        return Resource(body=render(families), content_type=METRICS_TYPE)
 
 
 def _plain(status: int, words: str) -> web.Response:

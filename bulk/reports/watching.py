@@ -133,7 +133,7 @@ def view_of(
     """Return the view of a run at the moment of its status, its times in a zone and in UTC.
 
     `rows` are those that need a person or are in doubt, `asked` in words the commands that the run has not
-    answered. As a shell has them, `run` names the run to `tell`, and `ledger` its ledger, with the API's flag.
+    answered. As a shell has them, `run` names the run to `tell`, and `ledger` its ledger with its flag.
     """
     lanes = tuple(_lanes(status, progress, recent))
     is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)

@@ -66,7 +66,7 @@ async def page(devtools: str) -> AsyncIterator[Page]:
 @asynccontextmanager
 async def served(page: Page, seen: Seen, **size: int) -> AsyncIterator[Published]:
     """Serve a run, with a tab that shows it."""
-    published = Published(())
+    published = Published((), has_metrics=False)
     published.show(seen)
     async with serving(published.server, Address(host="127.0.0.1", port=0)) as at:
         await page.load(str(at), **size)

@@ -114,6 +114,11 @@ def test_the_page_is_served_to_this_machine_alone_until_a_signal(stage: Stage) -
         asked = ["curl", "-sS", "--unix-socket", str(socket), "http://localhost/status.json"]
         got = subprocess.run(asked, capture_output=True, check=True, timeout=WAIT_S)
         assert orjson.loads(got.stdout)["outcomes"]["applied"] == 3
+        asked[-1] = "http://localhost/metrics"
+        got = subprocess.run(asked, capture_output=True, check=True, timeout=WAIT_S)
+        prom = stage.bulk("status", ledger, "--output", "prom").out
+        assert got.stdout.decode() == prom
+        assert 'bulk_rows{job="job",outcome="applied"} 3.0' in prom
         watch.send_signal(signal.SIGTERM)
         assert watch.wait(WAIT_S) == ExitCode.OK
         assert "served to this machine alone" in watch.stderr.read()
