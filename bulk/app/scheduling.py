@@ -100,6 +100,7 @@ def _scheduled(
         triggers=triggers.all,
         tz=zones.for_service(scheduler) if calendar.is_local else "",
         local=zones.clock_name,
+        variables=tuple(_variables(job)),
         notes=tuple(_notes(scheduler, job, triggers)),
     )
 
@@ -216,6 +217,12 @@ def _must_be_plain(words: Iterable[str], scheduler: Scheduler) -> None:
             raise UsageError(f"{shown(word)}: a volume has no path with a colon", hint="rename the folder")
 
 
+def _variables(job: Job) -> dict[str, None]:
+    """Return the variables, each once, that hold the URLs and secrets of those who are notified."""
+    named = (name for _, table in job.notify for name in (table.url_env, table.secret_env))
+    return dict.fromkeys(filter(None, named))
+
+
 def _notes(scheduler: Scheduler, job: Job, triggers: Triggers) -> Iterator[str]:
     """Yield what a person has to know who installs the files."""
     yield (
@@ -227,6 +234,10 @@ def _notes(scheduler: Scheduler, job: Job, triggers: Triggers) -> Iterator[str]:
         lacking.append("waves")
     if lacking:
         yield f"guards that this job lacks: {', '.join(lacking)}"
+    if not job.notify:
+        yield "nobody is notified where a person is needed: job.toml has no [notify.NAME]"
+    if variables := _variables(job):
+        yield f"give the job these variables, whose values are secret: {', '.join(variables)}"
     if not triggers.is_exact:
         yield (
             f"{scheduler} cannot say exactly when the window {job.when.calendar} opens: the job is started "

@@ -46,6 +46,7 @@ class ScheduledJob:
     * folder: where the job is, and its runs
     * tz: the zone of local times, where the scheduler's is not it; `local` the zone of this machine
     * window_s: how long the window is open
+    * variables: names of variables that it needs besides credentials, and whose values are secret
     * notes: what a person has to know of it, a line each
     """
 
@@ -63,6 +64,7 @@ class ScheduledJob:
     triggers: tuple[Trigger, ...]
     tz: str = ""
     local: str = ""
+    variables: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -31,10 +31,10 @@ SILENT_S = 45.0
 """How long a run at work may write nothing before its estimates are no longer believed."""
 SESSIONS_SHOWN = 100
 DECISIONS_SHOWN = 100
-_WITHOUT_END = frozenset({Hold.OPERATOR})
+_WITHOUT_END = frozenset({Hold.OPERATOR, Hold.JUDGE})
 """Holds of the whole run that last until somebody says a word."""
-_FIRST = (Hold.OPERATOR, Hold.WINDOW, Hold.SOAK, Hold.PUSH_BACK, Hold.BUDGET, Hold.KEY)
-"""Holds in the order in which a person wants to know of them; all others come last."""
+_FIRST = (Hold.OPERATOR, Hold.JUDGE, Hold.WINDOW, Hold.SOAK, Hold.PUSH_BACK, Hold.BUDGET, Hold.KEY)
+"""Holds in the order in which a person wants to know of them; those of single rows come last."""
 
 
 _FAR_S = 100 * 366 * 86_400.0

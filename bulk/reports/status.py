@@ -9,7 +9,7 @@ from bulk.ledger.progress import Progress
 from bulk.model import Outcome
 from bulk.reports.remarks import remark
 from bulk.reports.report import session_summaries
-from bulk.reports.run_status import State, state_of_run
+from bulk.reports.run_status import RunStatus, State, state_of_run
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import (
@@ -42,10 +42,12 @@ def lines(
     flag: str = "",
     rolled_back_by: str = "",
     zone: tzinfo = UTC,
+    standing: RunStatus | None = None,
 ) -> Iterator[Line]:
     """Return the status line by line, its times in a zone and in UTC.
 
-    Ledgers are written as a shell has them, `flag` names the API.
+    Ledgers are written as a shell has them, `flag` names the API; of a run at work `standing` says what it
+    waits for, and how far it is.
     """
     state = state_of_run(progress, alive=alive)
     yield (
@@ -61,10 +63,20 @@ def lines(
         if parked := progress.parked:
             yield text(f"! {parked_text(parked)}", Style.BAD)
         yield from _last_word(progress, state, zone)
+    if standing and state is State.RUNNING:
+        yield from _at_work(standing, zone)
     known = decided(progress.decisions)
     if state is not State.FINISHED:
         yield from _words(known, zone)
     yield from _stops(known, zone)
+    yield from _ways(progress, state, (ledger, flag), rolled_back_by, zone)
+
+
+def _ways(
+    progress: Progress, state: State, run: tuple[str, str], rolled_back_by: str, zone: tzinfo
+) -> Iterator[Line]:
+    """Return what there is to do with a run: its ledger, and the flag that names the API."""
+    known, (ledger, flag) = decided(progress.decisions), run
     if rolled_back_by:
         how_much = f" ({known.rolled_back.reason})" if known.rolled_back else ""
         yield text(printable(f"rolled back{how_much}: bulk status {rolled_back_by}"), Style.STRONG)
@@ -74,6 +86,23 @@ def lines(
         yield from map(text, ways_on(progress, ledger, flag))
     else:
         yield from _next(state, f"bulk apply {ledger}{flag}")
+
+
+def _at_work(standing: RunStatus, zone: tzinfo) -> Iterator[Line]:
+    """Return what a run at work waits for, what is left of wave and budget, and when it may end."""
+    hold, wave, budget, window = standing.hold, standing.wave, standing.budget, standing.window
+    until = f", until {moment(hold.until, zone)}" if hold and hold.until else ""
+    yield text(printable(f"  {standing.reason}{until}"), Style.STRONG if hold else Style.PLAIN)
+    if wave:
+        left = f"{figure(wave.left)} of {counted(wave.rows, 'row')} left"
+        yield text(f"  wave {wave.number} of {wave.of}: {left}", Style.FAINT)
+    if budget:
+        yield text(f"  {figure(budget.left)} of {counted(budget.limit, 'failure')} left", Style.FAINT)
+    if standing.ends_at:
+        fits = {True: "; it fits the window", False: "; it does not fit the window", None: ""}
+        closes = fits[window.fits if window else None]
+        at = moment(standing.ends_at, zone)
+        yield text(f"  expected to end at {at}{closes}", Style.BAD if "not" in closes else Style.FAINT)
 
 
 def _stops(known: Decided, zone: tzinfo) -> Iterator[Line]:

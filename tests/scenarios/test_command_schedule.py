@@ -208,6 +208,22 @@ def test_a_job_whose_guards_are_all_there_lacks_none(stage: Stage) -> None:
     assert "lacks" not in ended.said
 
 
+def test_who_is_notified_needs_variables_and_not_their_values(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are named; without anybody that is said."""
+    job = stage.job(wide([1]), window="02:00-04:00 UTC")
+    assert "nobody is notified" in stage.bulk("schedule", job, "--for", "systemd").err
+    with (stage.folder / "job.toml").open("a") as file:
+        file.write('[notify.ops]\nform = "feishu"\nurl_env = "BULK_NOTIFY_OPS"\n')
+    monkeypatch.setenv("BULK_NOTIFY_OPS", "https://open.feishu.cn/hook/secret-part")
+    ended = stage.bulk("schedule", job, "--for", "systemd")
+    assert "EnvironmentFile=/etc/bulk/bulk-job.env\n" in ended.out
+    assert "BULK_NOTIFY_OPS" in ended.err
+    assert "nobody is notified" not in ended.err
+    assert "secret-part" not in ended.said
+
+
 def test_jobs_of_any_name_have_units_of_their_own(stage: Stage) -> None:
     """Names that differ in what a unit cannot have are told apart by a part of a hash."""
     names = []

@@ -47,7 +47,8 @@ def status(
             ledger = shlex.quote(str(path))
             by = shlex.quote(rollback) if rollback else ""
             facts = {"ledger": ledger, "flag": flag, "rolled_back_by": by}
-            output.show(status_report.lines(progress, alive=alive, **facts, zone=output.zone()))
+            zone = output.zone()
+            output.show(status_report.lines(progress, alive=alive, **facts, zone=zone, standing=standing))
             if found.by_summary:
                 output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
         case _:

@@ -1,8 +1,10 @@
 """Where a run stands, told from its ledger alone."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from bulk.errors import ExitCode
 from bulk.ledger.records import (
     Attempt,
     AttemptResult,
@@ -14,7 +16,15 @@ from bulk.ledger.records import (
 )
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Limit, Reply, Why
-from bulk.reports.run_status import State, state_of_run
+from bulk.reports.run_status import (
+    BudgetStatus,
+    HoldStatus,
+    RunStatus,
+    State,
+    WaveStatus,
+    WindowStatus,
+    state_of_run,
+)
 from bulk.reports.status import lines
 from bulk.reports.stopped import ways_on
 from bulk.reports.words import plain
@@ -71,6 +81,51 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
             "limit 60 per minute, stated; the server's push-back: 12 s left"
         ),
     ]
+
+
+def test_a_live_run_shows_how_far_it_is_and_when_it_is_expected_to_end(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """What it waits for, wave, budget, and whether it fits the window; of a dead one nothing of it."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
+    hold = HoldStatus(
+        hold=Hold.SOAK,
+        who="rows",
+        text="rows wait for the soak",
+        row=None,
+        since="",
+        held_s=1.0,
+        until="2026-01-15T08:31:00.000Z",
+        left_s=1.0,
+    )
+    status = RunStatus(
+        at="",
+        state=State.RUNNING,
+        exit_code=ExitCode.BUSY,
+        reason=hold.text,
+        hold=hold,
+        wave=WaveStatus(number=1, of=3, name="", rows=2, left=1, soak_ends_at=None),
+        budget=BudgetStatus(limit=5, written="5", used=1, left=4),
+        window=WindowStatus(window="w", is_open=True, fits=False),
+        ends_at="2026-01-15T09:00:00.000Z",
+    )
+    shown = [plain(line) for line in lines(written.progress, alive=True, ledger="L", standing=status)]
+    assert shown[-4:] == [
+        "  rows wait for the soak, until 2026-01-15 08:31:00 UTC",
+        "  wave 1 of 3: 1 of 2 rows left",
+        "  4 of 5 failures left",
+        "  expected to end at 2026-01-15 09:00:00 UTC; it does not fit the window",
+    ]
+    free = replace(status, hold=None, reason="sending", wave=None, budget=None, window=None)
+    shown = [plain(line) for line in lines(written.progress, alive=True, ledger="L", standing=free)]
+    assert shown[-2:] == ["  sending", "  expected to end at 2026-01-15 09:00:00 UTC"]
+    shown = [
+        plain(line)
+        for line in lines(written.progress, alive=True, ledger="L", standing=replace(free, ends_at=None))
+    ]
+    assert shown[-1] == "  sending"
+    dead = [plain(line) for line in lines(written.progress, alive=False, ledger="L", standing=status)]
+    assert "  4 of 5 failures left" not in dead
 
 
 def test_a_dead_run_shows_its_rows_in_doubt_and_how_to_go_on(

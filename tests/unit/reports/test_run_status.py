@@ -244,6 +244,17 @@ def test_a_pause_is_a_hold_from_its_first_moment(begun: "Written") -> None:
     assert (status.holds, status.pause, status.decisions) == ((), None, ())
 
 
+@pytest.mark.parametrize("hold", Hold)
+def test_what_the_whole_run_waits_for_is_named_before_what_a_row_does(hold: Hold, begun: "Written") -> None:
+    """And nobody can say when a person, or a judge, will speak."""
+    begun.put(held(Hold.SETTLE, begun.now), held(hold, begun.now))
+    status = standing(begun, alive=True, job=job_with(rate="1/s"))
+    of_a_row = {Hold.RATE, Hold.PREDECESSOR, Hold.PARKING, Hold.SETTLE, Hold.BACKOFF, Hold.WAVE}
+    assert status.hold is not None
+    assert status.hold.hold is (Hold.SETTLE if hold in of_a_row else hold)
+    assert (status.ends_at is None) is (hold in {Hold.OPERATOR, Hold.JUDGE})
+
+
 def test_a_silent_run_foresees_nothing(begun: "Written") -> None:
     """What it said last may not be true any more."""
     status = standing(begun, alive=True, job=job_with(rate="1/s"), after_s=SILENT_S)
