@@ -1,8 +1,11 @@
 """The file of commands: what is read of it, when, and what is not trusted."""
 
 import os
+import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +122,66 @@ def test_a_file_full_of_rubbish_is_not_named_line_by_line_for_ever(ledger: Path)
     found = list(CommandReader(ledger).new())
     assert found[-1] == PAUSE
     assert len(found) == FAULTS_MAX + 1
+
+
+class Killed:
+    """Kills this process at the n-th effect on a file: before it, behind it, or in the middle of a write."""
+
+    def __init__(self, at: int) -> None:
+        self._left = at
+
+    def point(self) -> None:
+        """Pass one point, or die there by SIGKILL."""
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a call with a point before it and one behind it."""
+
+        def effect(*args: Any, **kwargs: Any) -> Any:
+            self.point()
+            result = call(*args, **kwargs)
+            self.point()
+            return result
+
+        return effect
+
+    def write(self, fd: int, content: bytes) -> int:
+        """Write a half, pass a point, and write the rest."""
+        half = len(content) // 2
+        os_write(fd, content[:half])
+        self.point()
+        return half + os_write(fd, content[half:])
+
+
+os_write = os.write
+
+
+def added_by_a_process(ledger: Path, command: Command, kill_at: int) -> bool:
+    """Add a command in a process of its own that is killed at an effect; return whether it lived."""
+    if child := os.fork():
+        return os.waitpid(child, 0)[1] == 0
+    killed = Killed(kill_at)
+    for name in ("open", "pread", "fsync", "close"):
+        setattr(os, name, killed.around(getattr(os, name)))
+    os.write = killed.around(killed.write)  # type: ignore[assignment]
+    try:
+        add(ledger, command)
+    finally:
+        os._exit(0)
+
+
+def test_a_terminal_that_is_killed_at_any_effect_leaves_its_command_whole_or_not_at_all(ledger: Path) -> None:
+    """What it wrote in part is no command, whoever writes behind it; the next terminal is heard."""
+    reader, kills, heard = CommandReader(ledger), 0, 0
+    while not added_by_a_process(ledger, replace(PAUSE, id=f"id-{kills}"), kills + 1):
+        add(ledger, replace(PAUSE, id=f"next-{kills}"))
+        said = list(reader.new())
+        assert said.pop() == replace(PAUSE, id=f"next-{kills}")
+        assert all(isinstance(each, str) or each == replace(PAUSE, id=f"id-{kills}") for each in said)
+        assert len(said) <= 1
+        heard += any(isinstance(each, Command) for each in said)
+        kills += 1
+    assert kills > 8
+    assert 0 < heard < kills
