@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 HOLD_S, PERSON_HOLD_S = 60.0, 600.0
 """How long a run waits for something before that is announced, and before somebody must act."""
+_NO_NEWS = frozenset({Hold.SOAK, Hold.JUDGE})
+"""Whoever plans a soak knows of it, and a judge that is unsure is announced by itself."""
 FIT_EVERY_S, UNFIT_TIMES = 30.0, 3
 """How often it is asked whether the run will end within its window, and how often in a row it must not."""
 
@@ -285,7 +287,7 @@ class Onlooker:
             due = set[Event]()
             if now - since >= HOLD_S:
                 due.add(Event.HOLD)
-            if now - since >= PERSON_HOLD_S and key[1] is not Hold.SOAK:  # whoever plans a soak knows of it
+            if now - since >= PERSON_HOLD_S and key[1] not in _NO_NEWS:
                 due.add(Event.PERSON)
             if new := due - announced:
                 self._held[key] = since, announced | new

@@ -3,14 +3,20 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from math import inf
+from pathlib import Path
 from typing import Any
 
-from bulk.app.announcing import FIT_EVERY_S, HOLD_S, PERSON_HOLD_S, UNFIT_TIMES, Onlooker
-from bulk.app.environment import RunAtWork
+import pytest
+
+from bulk.app.announcing import FIT_EVERY_S, HOLD_S, PERSON_HOLD_S, UNFIT_TIMES, Announcer, Onlooker
+from bulk.app.environment import Environment, RunAtWork
 from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
-from bulk.ledger.records import Note
+from bulk.app.notifying import Message
+from bulk.ledger.records import Note, Ruling
 from bulk.model import Hold, Wait
-from bulk.operations.notices import Event
+from bulk.operations.notices import BotForm, Event
+from bulk.settings import Job, NotifySettings
+from tests.fakes import FakeClock, FixedDice
 
 
 class FakeAnnouncer:
@@ -115,12 +121,63 @@ def test_a_pause_is_ended_by_a_command_to_the_run() -> None:
     assert scene.announcer.commands == ["bulk tell {}"]
 
 
-def test_a_planned_soak_needs_nobody() -> None:
-    """However long it is."""
+@pytest.mark.parametrize("hold", [Hold.SOAK, Hold.JUDGE])
+def test_what_is_planned_or_announced_by_itself_needs_nobody(hold: Hold) -> None:
+    """However long a soak is; that a judge is unsure is another message."""
     scene = Scene()
-    scene.waits = held(Hold.SOAK)
+    scene.waits = held(hold)
     scene.run_for(2 * PERSON_HOLD_S)
     assert scene.events == [{Event.HOLD}]
+
+
+class FakeNotifier:
+    """Keeps the messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def notify(self, message: Message, *, may_sign: bool = True) -> None:
+        """Take a message."""
+        assert may_sign
+        self.messages.append(message)
+
+
+def ruling(n: int, wave: int, says: Ruling) -> dict[str, Any]:
+    """Return the record of a ruling on a wave."""
+    return {
+        "n": n,
+        "at": "",
+        "type": "decision",
+        "by": "judge",
+        "what": "wave",
+        "wave": wave,
+        "ruling": says,
+        "reason": "r",
+    }
+
+
+def test_an_unsure_judge_needs_a_person_once_for_each_wave(tmp_path: Path) -> None:
+    """It is asked again every few seconds; a wave that passed is another event."""
+    clock: Any = FakeClock()
+    dice: Any = FixedDice()
+    announcer = Announcer("apply", "job", {}, Environment(env={}, home=tmp_path, clock=clock, dice=dice))
+    notifier: Any = FakeNotifier()
+    tables = (("ops", NotifySettings(form=BotForm.JSON, url_env="BULK_NOTIFY_OPS")),)
+    announcer._job, announcer._notifier = Job(rows="-", notify=tables), notifier
+    announcer._ledger = tmp_path / "a b.ledger.jsonl"
+    for n, (wave, says) in enumerate(
+        [(1, Ruling.GO), *[(2, Ruling.UNSURE)] * 3, (2, Ruling.GO), (3, Ruling.UNSURE)]
+    ):
+        announcer._progress.decisions.append(ruling(n, wave, says))
+        announcer.decisions()
+        announcer.decisions()
+    assert [message.events for message in notifier.messages] == [
+        {Event.WAVE}, {Event.PERSON, Event.WAVE}, {Event.WAVE}, {Event.PERSON, Event.WAVE},
+    ]  # fmt: skip
+    line, command = notifier.messages[1].text.split("\n")
+    assert "the judge is unsure of wave 2; r" in line
+    assert command == f"bulk tell '{tmp_path}/a b.ledger.jsonl' go 2"
+    assert notifier.messages[1].status["ledger"] == f"{tmp_path}/a b.ledger.jsonl"
 
 
 def test_an_estimate_that_no_longer_fits_needs_a_person_once() -> None:
