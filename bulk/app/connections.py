@@ -1,7 +1,7 @@
 """Reaching the fleets of a run: clients and paces, opened once, shared as accounts and regions are."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -21,9 +21,11 @@ from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
 from bulk.vpcep.addresses import Addresses
 from bulk.vpcep.client import ReadClient, connect, list_projects
+from bulk.vpcep.first_contact import Contact, first_contact
 from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import LoginPatience
+from bulk.vpcep.replies import Lost
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 
 C = TypeVar("C", bound=ReadClient)
@@ -62,7 +64,8 @@ class Connections(Generic[C]):
         self._kind = kind
         self._wire = wire
         self._environment = environment
-        self._url = url
+        self.url = url
+        """The address of the API that stands in for those of the regions; empty for these."""
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice
         self._remarks: set[str] = set()
@@ -126,7 +129,7 @@ class Connections(Generic[C]):
                 sleep=self._environment.clock.sleep,
                 roll=self._environment.dice.random,
             ),
-            "endpoint": self._url,
+            "endpoint": self.url,
             "approve": lambda where, found: self._approve(where, found, target.region),
         }
 
@@ -155,6 +158,15 @@ class Connections(Generic[C]):
         ):
             raise UnnamedHost(str(api))
         self._approved.add((api, found.place))
+
+    async def first_contact(self, endpoint: regions.Endpoint) -> Contact | Lost:
+        """Return what a server shows before it gets any credentials; raises what `Wire.route` raises."""
+        return await first_contact(self._wire, endpoint)
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Return the variables by which credentials are looked for."""
+        return self._environment.env
 
     async def hosts(self, targets: Iterable[Target]) -> list[str]:
         """Return the host of the API of each target; raises what `client_of` raises."""

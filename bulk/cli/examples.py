@@ -60,6 +60,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk rehearse move.csv --limiter token:20/s", "in real time, under a limit"),
         ("bulk rehearse move.csv --output json", "for a pipeline"),
     ),
+    "doctor": (
+        ("bulk doctor --region cn-north-4", "one region"),
+        ("bulk doctor --projects", "with every project by name and id"),
+        ("bulk doctor --output json > doctor.json", "to ask for help with"),
+    ),
     "export": (
         ("bulk export --region cn-north-4 > fleet.csv", "one project, to edit"),
         ("bulk export --all-projects --out all.csv", "the whole account"),

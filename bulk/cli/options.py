@@ -300,6 +300,14 @@ AllProjects = Annotated[
         help="All projects that the credentials may see: in these regions or, without `--region`, in all.",
     ),
 ]
+Projects = Annotated[
+    bool,
+    flag(
+        "--projects",
+        group=Group.WHERE,
+        help="List every project that the credentials may see, by name and id.",
+    ),
+]
 AddPorts = Annotated[
     str,
     flag(

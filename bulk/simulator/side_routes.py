@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from bulk.simulator import smn_server
 from bulk.simulator.auth import RawRequest, check_project
 from bulk.simulator.error_answers import ErrorAnswer, gateway
-from bulk.simulator.fleet_lines import to_line
+from bulk.simulator.fleet_lines import domain_id, to_line
 from bulk.simulator.http_replies import HttpReply, json_reply
 from bulk.simulator.iam_server import dig
 from bulk.simulator.sts_server import assume, assume_with_oidc, caller_identity, pod_key, provider_token
@@ -58,6 +58,12 @@ def _projects(world: World, request: RawRequest, now_s: float) -> HttpReply:
     return json_reply(world.iam.project_list(parse_qs(request.query).get("name", [None])[0]))
 
 
+def _accounts(world: World, request: RawRequest, now_s: float) -> HttpReply:
+    world.keyring.authenticate(request, now_s)
+    domain = {"id": domain_id(), "name": world.iam.user.domain, "enabled": True, "description": ""}
+    return json_reply({"domains": [domain], "links": {"self": "/v3/auth/domains"}})
+
+
 def _temporary_key(world: World, request: RawRequest, now_s: float) -> HttpReply:
     """Prove the caller by a token in the body, as the official SDK sends it, or by the request's headers."""
     token = dig(request.body, "auth", "identity", "token", "id")
@@ -98,6 +104,7 @@ _HANDLERS: dict[tuple[str, str], Handler] = {
     ("GET", "/v3/"): _iam_version,
     ("POST", "/v3/auth/tokens"): _tokens,
     ("GET", "/v3/projects"): _projects,
+    ("GET", "/v3/auth/domains"): _accounts,
     ("POST", "/v3.0/OS-CREDENTIAL/securitytokens"): _temporary_key,
     ("POST", "/v3.0/OS-AUTH/id-token/tokens"): lambda world, *rest: provider_token(world.iam, *rest),
     ("POST", "/v5/agencies/assume"): lambda world, *rest: assume(world.iam, *rest),

@@ -45,6 +45,7 @@ __all__ = [
     "exchange",
     "finish",
     "talk_of",
+    "tls_of",
     "whole",
 ]
 
@@ -194,6 +195,13 @@ def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
     if connection.protocol is None or connection.transport is None:
         raise ServerDisconnectedError
     return connection.protocol, connection.transport
+
+
+def tls_of(connection: Connection) -> tuple[str, dict[str, Any]]:
+    """Return the version of TLS on a connection, and the server's certificate; both empty without TLS."""
+    _, transport = _ends(connection)
+    tls = transport.get_extra_info("ssl_object")
+    return (tls.version(), tls.getpeercert()) if tls else ("", {})
 
 
 def whole(content: Payload, body_bytes_max: int) -> bytes | None:

@@ -50,8 +50,10 @@ from bulk.vpcep.replies import (
     as_asked,
     listed,
     modified,
+    refused,
     shown,
     stated_id,
+    succeeded,
 )
 from bulk.vpcep.requests import Request, list_services, modify_service, services_path, show_service
 from bulk.vpcep.unhonoured import refuse_unhonoured
@@ -94,6 +96,7 @@ class ReadClient:
         self.owner = owner
         self.edition = where.edition if where else None
         self._iam_endpoint = where.iam if where else None
+        self._sts_endpoint = where.sts if where else None
         self._path = services_path(project_id)
         self._wire = wire
         self._route = wire.route(endpoint)
@@ -137,6 +140,30 @@ class ReadClient:
         """Return one service as the detail request shows it."""
         request = show_service(self._path, service_id)
         return await self._ask(request, lambda got: shown(got, service_id), REPLY_BYTES_MAX)
+
+    async def look(self, request: Request) -> Answer | Lost | Retry | Abort:
+        """Return the reply to one read as it came, a refusal as well; why where the read has not left."""
+        came: list[Answer | Lost] = []
+
+        def keep(got: Answer | Lost) -> object:
+            came.append(got)
+            return refused(got) if isinstance(got, Lost) or not succeeded(got) else None
+
+        verdict = await self._ask(request, keep, LIST_BYTES_MAX)
+        if came:
+            return came[0]
+        return verdict if isinstance(verdict, Abort) else LATE
+
+    async def ask_identity(self, request: Request, *, of_sts: bool = False) -> Answer | Lost | None:
+        """Return the reply of IAM, or of STS, to one read; None where its address is not known."""
+        endpoint = self._sts_endpoint if of_sts else self._iam_endpoint
+        secret = self._credential.current(self._wire.clock.now())
+        if endpoint is None or secret is None:
+            return None
+        headers = Stamp(secret, {"Host": endpoint.authority}).headers(request, self._wire.clock.now())
+        return await self._wire.exchange(
+            request, self._wire.route(endpoint), headers, body_bytes_max=REPLY_BYTES_MAX
+        )
 
     async def _ask(
         self, request: Request, understood: Callable[[Answer | Lost], V], body_bytes_max: int

@@ -44,6 +44,11 @@ def show_service(path: str, service_id: ServiceId) -> Request:
     return Request(method="GET", path=f"{path}/{service_id}")
 
 
+def quotas_of(project_id: str) -> Request:
+    """Return `GET /v1/{project_id}/quotas` (API.md, section 1.7)."""
+    return Request(method="GET", path=f"/v1/{quote(project_id, safe='')}/quotas")
+
+
 def modify_service(path: str, service_id: ServiceId, content: bytes) -> Request:
     """Return `PUT …/vpc-endpoint-services/{id}` with this body, as JSON (API.md, section 1.1)."""
     return Request(method="PUT", path=f"{path}/{service_id}", body=content)
@@ -57,5 +62,9 @@ def list_projects(name: str = "") -> Request:
 
 METADATA_TOKEN = Request(method="PUT", path="/meta-data/latest/api/token")
 SECURITY_KEY = Request(method="GET", path="/openstack/latest/securitykey")
+VERSIONS = Request(method="GET", path="/")
+"""Of the API: it needs no credentials (API.md, section 1.7)."""
+ACCOUNTS = Request(method="GET", path="/v3/auth/domains")
+"""Of IAM: the accounts of the caller, as the official SDK asks for them."""
 CALLER_IDENTITY = Request(method="GET", path="/v5/caller-identity")
 """Of STS: as whom one calls."""

@@ -66,7 +66,10 @@ ATTRIBUTES: dict[str, type] = {
 TYPES = {"_factory", "Connection", "ResponseHandler", "StreamReader", "TCPConnector"} | {
     kind.__name__ for kind in (RawResponseMessage, HttpProcessingError)
 }
-NOT_OF_AIOHTTP = {"get_running_loop", "Transport", "write", "append", "join", "_replied", "_lost"}
+NOT_OF_AIOHTTP = {"get_running_loop", "Transport", "write", "append", "join", "_replied", "_lost"} | {
+    "get_extra_info", "version", "getpeercert",
+}  # fmt: skip
+"""Names of asyncio, ssl and our own."""
 
 
 @pytest.mark.parametrize("name", CALLS)

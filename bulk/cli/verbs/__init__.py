@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bulk.cli.verbs.apply import apply
 from bulk.cli.verbs.audit import audit
 from bulk.cli.verbs.check import check
+from bulk.cli.verbs.doctor import doctor
 from bulk.cli.verbs.export import export
 from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.rehearse import rehearse
@@ -19,11 +20,11 @@ from bulk.cli.verbs.watch import watch
 from bulk.cli.verbs.why import why
 
 PHASES: dict[str, tuple[Callable[..., int], ...]] = {
-    "Before": (check, plan, export, rehearse, schedule),
+    "Before": (check, plan, export, rehearse, schedule, doctor),
     "During": (apply, status, watch, tell),
     "After": (report, why, audit, rollback),
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
 ALL = tuple(verb for verbs in PHASES.values() for verb in verbs)
-ANSWER_WITHOUT_WORDS = (check, status, watch, report, rollback, audit, export)
+ANSWER_WITHOUT_WORDS = (check, status, watch, report, rollback, audit, export, doctor)
 """Verbs that need no argument."""
