@@ -120,7 +120,7 @@ class Connections(Generic[C]):
     def _opening(self, target: Target) -> dict[str, Any]:
         """Return the arguments with which `connect` opens the credentials of a target."""
         return {
-            "target": target,
+            "target": target._replace(profile="") if self._is_practice else target,
             "wire": self._wire,
             "env": self._environment.env,
             "home": self._environment.home,

@@ -220,7 +220,7 @@ def _kind_of(source: KeyPair | Token | Login) -> str:
 
 
 def _places(where: Addresses, region: str) -> Iterator[Finding]:
-    edition = where.edition.name if where.edition else "no edition that bulk knows"
+    edition = where.edition.name if where.edition else "an edition that the host does not tell"
     cloud = where.cloud or "none named"
     hosts = {"API": where.api, "IAM": where.iam, "STS": where.sts}
     named = ", ".join(

@@ -6,7 +6,7 @@ none. It is made anew before that end (`identity.py`).
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, assert_never
 
 from bulk.errors import CredentialsError
 from bulk.model import Abort, Retry, value
@@ -63,6 +63,8 @@ def renewal_of(login: Login, wire: Wire, servers: Servers) -> Renewal:
             return partial(_provider_key, wire, wire.route(named(servers.iam, "an identity provider")), login)
         case OidcAgency():
             return partial(_oidc_key, wire, wire.route(named_sts(servers.sts, "an OIDC agency")), login)
+        case _:
+            assert_never(login)
 
 
 def role_key(

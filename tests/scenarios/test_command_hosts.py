@@ -273,3 +273,64 @@ def test_a_credentials_file_that_others_may_read_is_named_once(
     assert "others may" not in stage.bulk("plan", rows).err
     path.chmod(0o666)
     assert stage.bulk("plan", rows).code == ExitCode.CANNOT_RUN
+
+
+# Editions of the cloud
+
+OTC = "otc.t-systems.com"
+
+
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [
+        ({}, set()),
+        ({"HW_CLOUD": "myhuaweicloud.com"}, set()),
+        ({"HW_CLOUD": OTC}, {f"iam.eu-de.{OTC}"}),
+        ({"HW_AUTH_URL": f"https://iam.eu-de.{OTC}/v3"}, {f"iam.eu-de.{OTC}"}),
+        ({"HW_CLOUD": OTC, "HW_AUTH_URL": "https://iam.cn-north-4.myhuaweicloud.com/v3"}, set()),
+        ({"HW_CLOUD": OTC, "BULK_ENDPOINT": f"https://{KNOWN}"}, set()),
+        ({"BULK_ENDPOINT": f"https://vpcep.eu-de.{OTC}"}, {f"iam.eu-de.{OTC}"}),
+        ({"HW_CLOUD": "otc.t-system.com"}, set()),
+        ({"HW_CLOUD": "cloud.example.com"}, set()),
+    ],
+)
+def test_a_password_goes_to_the_operator_that_a_person_named_and_to_no_other(
+    stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch, named: dict[str, str], asked: set[str]
+) -> None:
+    """A region of a job file alone sends it nowhere, nor do names that contradict each other."""
+    for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+        monkeypatch.delenv(name)
+    for name, value in (USER | named).items():
+        monkeypatch.setenv(name, value)
+    stage.job(wide([1]), region="eu-de")
+    monkeypatch.delenv("BULK_REGION", raising=False)
+    ended = stage.bulk("plan", ".")
+    assert ended.code in {ExitCode.CANNOT_RUN, ExitCode.USAGE}
+    assert out.asked() == asked
+    assert "hidden-word" not in ended.said
+
+
+def test_credentials_of_one_profile_do_not_go_where_those_of_another_may(
+    stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each profile says for itself where its keys go."""
+    path = Path(stage.file("keys", f"[one]\nak = A\nsk = S\nendpoint = {URL}\n[two]\nak = A\nsk = S\n"))
+    path.chmod(0o600)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(path))
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    rows = "".join(
+        f"{service_id(number)},{profile},{PROJECT},81:81\n" for number, profile in ((1, "one"), (2, "two"))
+    )
+    stage.job(f"service_id,profile,project_id,ports\n{rows}", endpoint=URL)
+    refused(stage.bulk("plan", "."), out)
+
+
+def test_the_bundled_simulator_gets_no_keys_of_a_profile(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its own; a profile that a row names is not even looked for."""
+    monkeypatch.delenv("BULK_ENDPOINT", raising=False)
+    stage.file("fleet.jsonl", f'{{"id": "{service_id(1)}", "project_id": "{PROJECT}"}}\n')
+    rows = f"service_id,profile,ports\n{service_id(1)},nobody,81:81\n"
+    ended = stage.bulk("plan", stage.job(rows, endpoint="simulator"))
+    assert ended.code == ExitCode.OK, ended.said
