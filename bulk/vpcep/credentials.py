@@ -30,7 +30,6 @@ from typing import NamedTuple
 from bulk.errors import CredentialsError
 from bulk.vpcep import from_koocli, from_openstack, from_sdk_file, from_variables
 from bulk.vpcep.found import Found, assuming, role_in
-from bulk.vpcep.logins import Agency
 
 _PREFIXES = ("HUAWEICLOUD_", "HW_", "OS_", "HC_CONTAINER_")
 
@@ -54,8 +53,14 @@ class Search(NamedTuple):
 
 
 def _basic(places: Places) -> Found | None:
-    found = from_sdk_file.section(from_sdk_file.credentials_file(*places), "basic")
-    return found and replace(found, is_implicit=from_sdk_file.FILE_VARIABLE not in places.env)
+    path, variable = from_sdk_file.credentials_file(*places), from_sdk_file.FILE_VARIABLE
+    found = from_sdk_file.section(path, "basic")
+    if found is None and variable in places.env:
+        raise CredentialsError(
+            f"no credentials in section [basic] of {path}, which {variable} names",
+            hint=f"correct the variable, or unset it: `env -u {variable}`; other sections are for --profile",
+        )
+    return found and replace(found, is_implicit=variable not in places.env)
 
 
 SEARCHES = (
@@ -137,13 +142,7 @@ def _agency(places: Places) -> Found:
     looked[looked.index("[basic] of the credentials file")] = (
         f"[basic] of {from_sdk_file.credentials_file(*places)}"
     )
-    return Found(
-        source=Agency(),
-        place=", ".join([*looked, "the agency of this cloud server"]),
-        account="agency",
-        project_id=from_variables.project_in(places.env),
-        is_implicit=True,
-    )
+    return from_variables.agency(places.env, ", ".join([*looked, "the agency of this cloud server"]))
 
 
 def _completed(found: Found, env: Mapping[str, str]) -> Found:

@@ -50,9 +50,9 @@ class Found:
 
 
 def keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
-    """Return the key pair under the names of its AK, SK and security token; None where neither is set."""
+    """Return the key pair under the names of its AK, SK and security token; None where none is set."""
     ak, sk, token = (sendable(given.get(name, ""), name, place) for name in names)
-    all_or_none(given, names[:2], place)
+    all_or_none(given, names[:2], place, is_begun=bool(token))
     if not ak:
         return None
     return Found(
@@ -108,9 +108,10 @@ def all_or_none(
 ) -> None:
     """Raise CredentialsError where some of the names are set and others not; once begun, where any is not."""
     missing = [name for name in names if not given.get(name)]
+    beside = "".join(f", beside {name}" for name in names if given.get(name))
     if missing and (is_begun or len(missing) < len(names)):
         raise CredentialsError(
-            f"the credentials in {place} are incomplete: {' and '.join(missing)} not set",
+            f"the credentials in {place} are incomplete: {' and '.join(missing)} not set{beside}",
             hint=f"set {', '.join(names)} together, or none of them",
         )
 

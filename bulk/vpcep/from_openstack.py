@@ -5,7 +5,7 @@ password of some OpenStack must not go to a guess. Sources: openstacksdk's `conf
 `otc.json`; the provider opentelekomcloud of Terraform.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,6 @@ _FOLDERS = (".", "~/.config/openstack", "/etc/openstack")
 _WHAT = "the file"
 _VENDORS: Mapping[str, str] = {"otc": "https://iam.{region}.otc.t-systems.com/v3"}
 """IAM of the vendor profiles of openstacksdk that have this API."""
-_USER_DOMAINS = ("user_domain_name", "domain_name")
-_USER_DOMAIN_IDS = ("user_domain_id", "domain_id")
 _AUTH_TYPES = frozenset({"password", "v3password", "token", "v3token"})
 
 
@@ -74,8 +72,8 @@ def password(env: Mapping[str, str]) -> Found | None:
     """Return the user's password of the variables."""
     if not any(name in env for name in USER[:3]):
         return None
-    members = {name.removeprefix("OS_").lower(): env[name] for name in USER if name in env}
-    return _at_iam(_password(members, place_of("OS_USERNAME")), env)
+    members = {name: env[name] for name in USER if name in env}
+    return _at_iam(_password(members, place_of(USER[0]), lambda name: f"OS_{name.upper()}"), env)
 
 
 def _at_iam(found: Found | None, env: Mapping[str, str]) -> Found | None:
@@ -92,23 +90,26 @@ def _at_iam(found: Found | None, env: Mapping[str, str]) -> Found | None:
     )
 
 
-def _password(auth: Mapping[str, str], place: str) -> Found:
-    """Return a password by the names that openstacksdk has; the user may be named by name or id."""
+def _password(auth: Mapping[str, str], place: str, called: Callable[[str], str]) -> Found:
+    """Return a password by the names that openstacksdk has, as they are `called` there; or raise.
+
+    The user may be named by name or id.
+    """
     read = {name: text(value, name, place) for name, value in auth.items()}
-    domain, domain_id = (
-        next((read[name] for name in names if read.get(name)), "")
-        for names in (_USER_DOMAINS, _USER_DOMAIN_IDS)
-    )
-    if read.get("user_id"):
-        all_or_none(read, ("user_id", "password"), place)
-        source = Password(user_id=read["user_id"], password=read["password"])
+
+    def first(*names: str) -> str:
+        return next((read[called(name)] for name in names if read.get(called(name))), "")
+
+    domain, domain_id = first("user_domain_name", "domain_name"), first("user_domain_id", "domain_id")
+    password, user, user_id = called("password"), called("username"), called("user_id")
+    if read.get(user_id):
+        all_or_none(read, (user_id, password), place)
+        source = Password(user_id=read[user_id], password=read[password])
     else:
-        whose = "user_domain_name" if not domain_id else "user_domain_id"
-        all_or_none(
-            read | {whose: domain_id or domain}, ("username", "password", whose), place, is_begun=True
-        )
+        whose = called("user_domain_id" if domain_id else "user_domain_name")
+        all_or_none(read | {whose: domain_id or domain}, (user, password, whose), place, is_begun=True)
         where = {"domain_id": domain_id} if domain_id else {"domain": domain}
-        source = Password(user=read["username"], password=read["password"], **where)
+        source = Password(user=read[user], password=read[password], **where)
     account = domain_id or domain
     return Found(source=source, place=place, account=account or f"user-{source.user_id}", domain=account)
 
@@ -167,7 +168,7 @@ def _of_entry(entry: Mapping[str, Any], place: str) -> Found:
         value = sendable(auth["token"], "token", place)
         found = Found(source=Token(value=value), place=place, account=f"token-{digest(value)}")
     elif "password" in auth or "username" in auth or "user_id" in auth:
-        found = _password(auth, place)
+        found = _password(auth, place, str)
     else:
         found = keys(auth, _AK, place=place)
     if not iam or found is None:

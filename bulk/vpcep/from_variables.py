@@ -11,7 +11,7 @@ from dataclasses import replace
 from bulk.errors import CredentialsError
 from bulk.vpcep.found import ROLE_S_USUAL, Found, all_or_none, digest, keys, seconds, sendable, text
 from bulk.vpcep.keys import Token
-from bulk.vpcep.logins import IdentityProvider, OidcAgency, Password, PodIdentity
+from bulk.vpcep.logins import Agency, IdentityProvider, OidcAgency, Password, PodIdentity
 
 OIDC = (
     "HUAWEICLOUD_OIDC_PROVIDER_URN",
@@ -151,17 +151,33 @@ def pod(given: Mapping[str, str]) -> Found | None:
     return _with_account(Found(source=source, place=place, account="pod"), given)
 
 
-def project_in(given: Mapping[str, str]) -> str:
-    """Return the project's id that a variable names; empty where none does."""
+def agency(given: Mapping[str, str], place: str) -> Found:
+    """Return the agency of this cloud server, which is the last resort."""
+    account = _account_in(given)
+    return Found(
+        source=Agency(),
+        place=place,
+        account=account or "agency",
+        domain=account,
+        project_id=_project_in(given),
+        is_implicit=True,
+    )
+
+
+def _project_in(given: Mapping[str, str]) -> str:
     return given.get("HUAWEICLOUD_SDK_PROJECT_ID") or given.get("HW_PROJECT_ID", "")
+
+
+def _account_in(given: Mapping[str, str]) -> str:
+    return next((given[name] for name in _ACCOUNTS if name in given), "")
 
 
 def _with_account(found: Found | None, given: Mapping[str, str]) -> Found | None:
     """Return what was found, with the account and the project that the variables beside it name."""
-    account = next((given[name] for name in _ACCOUNTS if name in given), "")
+    account = _account_in(given)
     return found and replace(
         found,
-        project_id=project_in(given),
+        project_id=_project_in(given),
         account=account or found.account,
         domain=account or found.domain,
     )

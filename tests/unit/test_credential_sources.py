@@ -179,7 +179,15 @@ def test_a_variable_alone_is_refused_by_the_name_of_what_it_lacks(
 
 @pytest.mark.parametrize(
     "name",
-    ["HUAWEICLOUD_OIDC_SESSION_NAME", "HUAWEICLOUD_OIDC_POLICY", "HW_ASSUME_ROLE_DURATION", "OS_USER_ID"],
+    [
+        "HUAWEICLOUD_OIDC_SESSION_NAME",
+        "HUAWEICLOUD_OIDC_POLICY",
+        "HUAWEICLOUD_SDK_SECURITY_TOKEN",
+        "HW_SECURITY_TOKEN",
+        "HW_ASSUME_ROLE_DURATION",
+        "OS_SECURITY_TOKEN",
+        "OS_USER_ID",
+    ],
 )
 def test_what_only_adds_to_credentials_is_refused_without_them(tmp_path: Path, name: str) -> None:
     """It may mean another account than the one that is found next."""
@@ -220,6 +228,48 @@ def test_a_duration_is_a_number_of_seconds_within_bounds(
     """What is not is refused by its name."""
     with pytest.raises(CredentialsError, match=f"{name} in .* is no number of seconds from 900 to 86400"):
         find(group | {name: value}, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME"])
+def test_an_account_that_a_variable_names_is_that_of_whatever_is_found(tmp_path: Path, name: str) -> None:
+    """So that all its keys, and its servers, share one rate."""
+    for env in ({}, SDK, TOKEN, POD):
+        assert find({**env, name: "d9"}, tmp_path).account == "d9"
+
+
+@pytest.mark.parametrize("content", [None, "[night]\nak = A\nsk = S\n"])
+def test_a_credentials_file_that_a_variable_names_has_to_have_some(
+    tmp_path: Path, content: str | None
+) -> None:
+    """Going on to the next place would use credentials that nobody meant."""
+    path = tmp_path / "keys"
+    if content:
+        kept(path, content)
+    env = {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}
+    with pytest.raises(CredentialsError, match=rf"no credentials in section \[basic\] of {path}"):
+        find(env, tmp_path)
+    assert find(env | SDK, tmp_path).source == KeyPair(ak="AK1", sk="SK1")
+
+
+SINGLE = sorted({name for group in GROUPS.values() for name in group} | {*ROLE, "HW_DOMAIN_ID", "HW_USER_ID"})
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(SINGLE, 2)))
+def test_two_variables_are_honoured_or_refused_by_a_name(tmp_path: Path, one: str, other: str) -> None:
+    """None of those that make credentials is passed over where it stands alone, or with half of another."""
+    koocli(tmp_path, profile("named"))
+    clouds(tmp_path, ENTRY)
+    values = {"HW_PROFILE": "named", "OS_CLOUD": "mine", **AUTH}
+    env = {name: values.get(name, "x") for name in (one, other)}
+    only_beside = {"HW_DOMAIN_NAME", "HW_DOMAIN_ID", "OS_AUTH_URL", "OS_USER_DOMAIN_NAME"}
+    try:
+        found, said = find(env, tmp_path), ""
+    except CredentialsError as error:
+        found, said = None, f"{error.message} {error.hint}"
+    if found is None:
+        assert one in said or other in said
+    elif not set(env) <= only_beside:
+        assert found.source != Agency()
 
 
 # A user's password
