@@ -25,6 +25,7 @@ from bulk.vpcep.first_contact import Contact, first_contact
 from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import LoginPatience
+from bulk.vpcep.logins import Agency
 from bulk.vpcep.replies import Lost
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 
@@ -220,8 +221,8 @@ def _practice(where: Addresses, found: Found) -> str:
     """Return a warning where a server on this machine gets credentials that nobody named for it."""
     if where.api is None or not where.api.loopback or not found.is_implicit:
         return ""
-    host = where.api.authority
-    return f"{host}, on this machine, gets credentials from {found.place}, since no variable is set"
+    place = "the agency of this server" if isinstance(found.source, Agency) else found.place
+    return f"{where.api.authority}, on this machine, gets credentials from {place}: nothing names others"
 
 
 def _ignored(_: LimitOwner, __: Pacing) -> None:

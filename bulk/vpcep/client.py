@@ -289,7 +289,8 @@ async def connect(
     found, where, region = _placed(target, env, home, endpoint)
     if not region or where.api is None:
         raise UsageError(
-            "no region is known for rows that name none", hint="add --region, or a column `region`"
+            "no region is known for rows that name none",
+            hint="add --region or a column `region`, or set HW_REGION_NAME",
         )
     servers, unplaced = _servers(target, found, where, region, is_one_of_several=is_one_of_several)
     approve(where, found)

@@ -334,3 +334,41 @@ def test_the_bundled_simulator_gets_no_keys_of_a_profile(
     rows = f"service_id,profile,ports\n{service_id(1)},nobody,81:81\n"
     ended = stage.bulk("plan", stage.job(rows, endpoint="simulator"))
     assert ended.code == ExitCode.OK, ended.said
+
+
+def test_a_server_on_this_machine_gets_nobodys_real_keys_without_a_word(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Those of a file that nobody named; of variables and profiles it is known."""
+    identity = stage.aside.simulator.identity
+    path = tmp_path / ".huaweicloud" / "credentials"
+    path.parent.mkdir()
+    path.write_text(f"[basic]\nak = {identity.ak}\nsk = {identity.sk}\n")
+    path.chmod(0o600)
+    rows = stage.job(wide([1]))
+    assert "gets credentials from" not in stage.bulk("plan", rows).err
+    for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ended = stage.bulk("plan", rows)
+    assert ended.code == ExitCode.OK, ended.said
+    assert ended.err.count(f"on this machine, gets credentials from [basic] of {path}: nothing names") == 1
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(path))
+    assert "gets credentials from" not in stage.bulk("plan", rows).err
+
+
+def test_rows_and_exports_without_a_region_are_in_that_of_a_variable(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A flag goes before it; without either it is said what to add."""
+    monkeypatch.delenv("BULK_REGION", raising=False)
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    rows = stage.job(wide([1]))
+    for command in (("plan", rows), ("export",)):
+        monkeypatch.delenv("HW_REGION_NAME", raising=False)
+        refused = stage.bulk(*command)
+        assert refused.code == ExitCode.USAGE
+        assert "no region is known for rows that name none" in refused.err
+        monkeypatch.setenv("HW_REGION_NAME", "cn-north-4")
+        assert stage.bulk(*command).code == ExitCode.OK
+        assert stage.bulk(*command, "--region", "cn-east-3").code == ExitCode.CANNOT_RUN

@@ -69,7 +69,10 @@ def _conclude(exported: "Exported", *, quiet: bool) -> ExitCode:
 
 
 def _regions(texts: list[str], flags: dict[str, Any], *, all_projects: bool) -> tuple[str, ...]:
-    """Return the regions of `--region`, each once; a project that is named must be the only one meant."""
+    """Return the regions of `--region`, each once; a project that is named must be the only one meant.
+
+    Without the flag it is the region of the credentials, which is the empty one.
+    """
     found: dict[str, None] = {}
     for text in texts:
         for region in filter(None, map(str.strip, text.split(","))):
@@ -77,9 +80,9 @@ def _regions(texts: list[str], flags: dict[str, Any], *, all_projects: bool) -> 
                 raise UsageError(f"{place_of(text, '--region')}: {issue.message}", hint=issue.hint)
             found[region] = None
     if not (found or all_projects):
-        raise UsageError(
-            "no region is named", hint="add --region, such as --region cn-north-4, or --all-projects"
-        )
+        if texts:
+            raise UsageError("no region is named", hint="write --region cn-north-4, or --all-projects")
+        found[""] = None
     if project_id := flags["project_id"]:
         place = place_of(project_id, "--project-id")
         if all_projects and place == "--project-id":
