@@ -25,6 +25,7 @@ from bulk.app.outbox import outbox_of
 from bulk.app.session import NOT_CONFIRMED, Ending
 from bulk.app.wave_plans import wave_standings
 from bulk.errors import BulkError, CredentialsError, ExitCode, Interrupted, JobInvalid, UsageError
+from bulk.ledger.chain import timestamp
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import DecisionKind, Json, Note, Ruling
@@ -44,6 +45,7 @@ from bulk.reports.remarks import reasons_of
 from bulk.reports.run_status import run_status
 from bulk.reports.words import duration, tallied
 from bulk.settings import Job
+from bulk.text import moment
 
 if TYPE_CHECKING:
     from bulk.plan.waves import WaveStanding
@@ -225,7 +227,9 @@ class Announcer:
             if self._is_accepted:
                 asyncio.run(self._notifier.prepare())
         ticket = self._progress.ticket or job.ticket
-        text = notice(*parts, command=command, job=job.name, ticket=ticket, host=socket.gethostname())
+        at = moment(timestamp(self._environment.clock.now()), self._environment.zone, day=False)
+        about = {"job": job.name, "ticket": ticket, "host": socket.gethostname(), "at": at}
+        text = notice(*parts, command=command, **about)
         message = Message(events=frozenset(events), text=text, status=status)
         self._notifier.notify(message, may_sign=self._is_accepted)
 

@@ -61,9 +61,13 @@ def _done(counts: Mapping[str, int]) -> int:
     return sum(rows for outcome, rows in counts.items() if outcome not in _NOT_DONE)
 
 
-def notice(*parts: str, command: str, job: str, ticket: str = "", host: str = "") -> str:
-    """Return a message: a line of these parts about a job, and the command to type next."""
-    about = f"bulk: {job}{f' ({ticket})' if ticket else ''}{f' on {host}' if host else ''}"
+def notice(*parts: str, command: str, job: str, ticket: str = "", host: str = "", at: str = "") -> str:
+    """Return a message: a line of these parts about a job, and the command to type next.
+
+    `at` is the time of what it says, since messages may arrive late or in another order.
+    """
+    where = " ".join(word for text, name in (("on", host), ("at", at)) if name for word in (text, name))
+    about = " ".join(filter(None, ("bulk:", job, f"({ticket})" if ticket else "", where)))
     line = printable(f"{about}: {'; '.join(filter(None, parts))}")
     return f"{line[:_LINE_CHARS_MAX]}\n{printable(command)}"
 

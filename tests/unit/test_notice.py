@@ -81,6 +81,9 @@ def test_a_message_is_one_line_and_the_command() -> None:
         "stopped\nhere\x1b[2J", "", "3 failed", command="bulk status x", job="j", ticket="CHG1", host="b"
     )
     assert text == "bulk: j (CHG1) on b: stopped here[2J; 3 failed\nbulk status x"
+    assert (
+        notice("x", command="c", job="j", host="b", at="08:30:00 UTC") == "bulk: j on b at 08:30:00 UTC: x\nc"
+    )
     assert notice("a" * 5_000, command="c", job="j").index("\n") == 1_000
 
 
