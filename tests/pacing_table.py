@@ -7,13 +7,13 @@ in about three minutes, each with five seeds: the median has to be at its bar, t
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 from multiprocessing import Pool
 from random import Random
 
-from bulk.pacing import auto, fixed
+from bulk.pacing import Pacing, auto, fixed
 from tests.limiters import (
     Answer,
     Bucket,
@@ -50,14 +50,65 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Times:
+    """How long the cases take: in virtual time, or on a real server, where each second is one."""
+
+    slow_s: float = 300
+    """Of a limit of up to 20 a second."""
+    fast_s: float = 90
+    noise_s: float = 60
+    slow_noise_s: float = 200
+    window_s_max: int = 60
+    """A longer window is as much shorter as need be, and so are its requests."""
+    windows_s: Callable[[int], float] = lambda window_s: {1: 60, 5: 200}.get(window_s, 480)
+    change_s: tuple[float, float, float] = (40, 80, 110)
+    """When a limit changes, changes back, and the end; `beside_s` is the same of a neighbour."""
+    beside_s: tuple[float, float, float] = (30, 90, 120)
+    onset_s: tuple[float, float, float] = (20, 50, 80)
+    halved_s: tuple[float, float] = (40, 80)
+    earlier_s: float = 0
+    """How much earlier outages begin, and how much closer they are."""
+    ceiling_s: float = 60
+
+
+VIRTUAL = Times()
+REAL = Times(
+    slow_s=120, fast_s=50, noise_s=22, slow_noise_s=120, window_s_max=30,
+    windows_s=lambda window_s: 50 if window_s == 1 else 120,
+    change_s=(20, 36, 56), beside_s=(11, 20, 34), onset_s=(6, 16, 26), halved_s=(14, 28), earlier_s=13,
+    ceiling_s=28,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What is sent where, and how."""
+
+    pacing: Pacing
+    server: Server
+    seconds: float
+    path: Path
+    neighbour: Iterable[float] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """A server, how it is called, and what has to come of it."""
 
     name: str
-    figures: Callable[[int], list[Figure]]
+    rate_per_s: float
+    """Of the requests, about."""
+    run: Callable[[int], Run]
     """By seed."""
+    judge: Callable[[list[Answer]], list[Figure]]
     is_goal: bool = False
     """Whether the bar is something to strive for, which is measured and not asserted."""
+
+    def figures(self, seed: int) -> list[Figure]:
+        """Return the figures of a run in virtual time."""
+        one = self.run(seed)
+        answers, _ = run(one.pacing, one.server, seconds=one.seconds, path=one.path, neighbour=one.neighbour)
+        return self.judge(answers)
 
 
 def used(answers: list[Answer], per_s: float, *, since: float, until: float) -> float:
@@ -89,148 +140,185 @@ def far(latency_s: float, seed: int, *, in_flight: float = inf) -> Path:
     return Path(latency_s=latency_s, jitter_s=latency_s / 5, seed=seed, in_flight=in_flight)
 
 
-def limits() -> Iterator[Case]:
+def limits(times: Times) -> Iterator[Case]:
     """Return the clean limits, and the same with noise."""
     for rate, burst in ((5, 5), (20, 20), (200, 20), (5, 1), (20, 1)):
         for told in (False, True):
             for latency_s in (0.005, 0.05, 0.5):
                 if burst > 1 or latency_s < 0.5:
-                    yield _bucket(rate, burst, latency_s, told=told)
+                    yield _bucket(times, rate, burst, latency_s, told=told)
         for share in (0.02, 0.06):
-            yield _bucket(rate, burst, 0.05, told=False, share=share)
+            yield _bucket(times, rate, burst, 0.05, told=False, share=share)
     for requests, window_s in ((5, 5), (25, 5), (100, 1), (60, 60), (1200, 60), (2000, 60)):
         for kind in (Window, Sliding):
             for told in ("hidden", "stated", "when"):
-                yield _window(kind, requests, window_s, told)
+                yield _window(times, kind, requests, window_s, told)
             for share in (0.02, 0.06):
-                yield _window(kind, requests, window_s, "hidden", share=share)
+                yield _window(times, kind, requests, window_s, "hidden", share=share)
     for requests, window_s in ((25, 5), (60, 60), (1200, 60)):
-        yield _window(Sliding, requests, window_s, "counts")
+        yield _window(times, Sliding, requests, window_s, "counts")
     for requests, service_s in ((5, (0.1, 0.1)), (5, (0.05, 0.2)), (20, (0.1, 0.1)), (20, (0.05, 0.2))):
         yield _in_flight(requests, service_s)
 
 
-def _bucket(rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0) -> Case:
-    seconds = 300 if rate <= 20 else 90
+def _bucket(times: Times, rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0) -> Case:
+    seconds = times.slow_s if rate <= 20 else times.fast_s
     bare = burst == 1
     use = min(0.88 if bare else 0.97, {0.0: 1.0, 0.02: 0.93, 0.06: 0.88}[share])
     most = share + 0.04 if share else 0.05 if bare else 0.015 if told else 0.03
-
-    def figures(seed: int) -> list[Figure]:
-        bucket = Bucket(rate=steady(rate), burst=burst, states=told)
-        answers, _ = run(auto(), _noisy(bucket, share, seed), seconds=seconds, path=far(latency_s, seed))
-        return _figures(answers, rate, share, use, most, since=SEARCH_S, until=seconds)
-
-    name = f"bucket {rate}/s burst {burst}, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}"
-    return Case(name=name, figures=figures, is_goal=share > 0)
+    return Case(
+        name=f"bucket {rate}/s burst {burst}, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}",
+        rate_per_s=rate,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=_noisy(Bucket(rate=steady(rate), burst=burst, states=told), share, seed),
+            seconds=seconds,
+            path=far(latency_s, seed),
+        ),
+        judge=lambda answers: _figures(answers, rate, share, use, most, since=SEARCH_S, until=seconds),
+        is_goal=share > 0,
+    )
 
 
 def _window(
-    kind: type[Window | Sliding], requests: int, window_s: int, told: str, share: float = 0.0
+    times: Times, kind: type[Window | Sliding], requests: int, window_s: int, told: str, share: float = 0.0
 ) -> Case:
-    seconds = {1: 60, 5: 200, 60: 480 if requests <= 60 else 360}[window_s]
+    scale = max(1.0, window_s / times.window_s_max)
+    requests, window_s = round(requests / scale), round(window_s / scale)
+    rate_per_s, seconds = requests / window_s, times.windows_s(window_s)
     use = 0.9 if told == "counts" else {0.0: 0.97, 0.02: 0.93, 0.06: 0.88}[share]
     most = share + 0.04 if share else {"counts": 0.05, "stated": 0.015}.get(told, 0.03)
+    since = max(SEARCH_S, window_s)
 
-    def figures(seed: int) -> list[Figure]:
-        server: Server = (
-            Window(
-                requests=steady(requests), window_s=window_s, began_s=None,
-                states=told == "stated", tells_when=told == "when",
-            )
-            if kind is Window
-            else Sliding(
-                requests=steady(requests), window_s=window_s, counts_refusals=told == "counts",
-                states=told == "stated", tells_when=told == "when",
-            )
-        )  # fmt: skip
-        answers, _ = run(auto(), _noisy(server, share, seed), seconds=seconds, path=far(0.05, seed))
-        since = max(SEARCH_S, window_s)
-        return _figures(answers, requests / window_s, share, use, most, since=since, until=seconds)
+    def server() -> Server:
+        says = {"states": told == "stated", "tells_when": told == "when"}
+        if kind is Window:
+            return Window(requests=steady(requests), window_s=window_s, began_s=None, **says)
+        return Sliding(requests=steady(requests), window_s=window_s, counts_refusals=told == "counts", **says)
 
-    name = f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}"
-    return Case(name=name, figures=figures, is_goal=share > 0)
+    scaled = f", 1/{scale:g} as long" if scale > 1 else ""
+    return Case(
+        name=f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}{scaled}",
+        rate_per_s=rate_per_s,
+        run=lambda seed: Run(
+            pacing=auto(), server=_noisy(server(), share, seed), seconds=seconds, path=far(0.05, seed)
+        ),
+        judge=lambda answers: _figures(answers, rate_per_s, share, use, most, since=since, until=seconds),
+        is_goal=share > 0,
+    )
 
 
 def _in_flight(requests: int, service_s: tuple[float, float]) -> Case:
     rate = 2 * requests / sum(service_s)
+    return Case(
+        name=f"{requests} in flight, {service_s[0] * 1000:g} to {service_s[1] * 1000:g} ms",
+        rate_per_s=rate,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=Concurrency(requests=requests, service_s=service_s, seed=seed),
+            seconds=60,
+            path=far(0.01, seed),
+        ),
+        judge=lambda answers: _figures(answers, rate, 0.0, 0.9, 0.05, since=SEARCH_S, until=60),
+        is_goal=True,
+    )
 
-    def figures(seed: int) -> list[Figure]:
-        server = Concurrency(requests=requests, service_s=service_s, seed=seed)
-        answers, _ = run(auto(), server, seconds=60, path=far(0.01, seed))
-        return _figures(answers, rate, 0.0, 0.9, 0.05, since=SEARCH_S, until=60)
 
-    name = f"{requests} in flight, {service_s[0] * 1000:g} to {service_s[1] * 1000:g} ms"
-    return Case(name=name, figures=figures, is_goal=True)
-
-
-def changes() -> Iterator[Case]:
+def changes(times: Times) -> Iterator[Case]:
     """Return limits that change, and a neighbour who comes and goes."""
     for told in (False, True):
         for latency_s in (0.005, 0.05):
-            yield _change(latency_s, told=told, share=0.0)
-        yield _neighbour(told=told)
-    yield _change(0.05, told=False, share=0.02)
+            yield _change(times, latency_s, told=told, share=0.0)
+        yield _neighbour(times, told=told)
+    yield _change(times, 0.05, told=False, share=0.02)
 
 
-def _change(latency_s: float, *, told: bool, share: float) -> Case:
-    def figures(seed: int) -> list[Figure]:
-        bucket = Bucket(rate=stepped((0, 200), (40, 100), (80, 200)), burst=20, states=told)
-        answers, _ = run(auto(), _noisy(bucket, share, seed), seconds=110, path=far(latency_s, seed))
-        slower = next((a.at - 40 for a in answers if a.at >= 40 and a.rate_per_s < 110), inf)
-        faster = next((a.at - 80 for a in answers if a.at >= 80 and a.rate_per_s > 180), inf)
+def _change(times: Times, latency_s: float, *, told: bool, share: float) -> Case:
+    halved, doubled, end = times.change_s
+    allowed = (200 * (halved - SEARCH_S) + 100 * (doubled - halved) + 200 * (end - doubled)) / (
+        end - SEARCH_S
+    )
+
+    def judge(answers: list[Answer]) -> list[Figure]:
+        slower = next((a.at - halved for a in answers if a.at >= halved and a.rate_per_s < 110), inf)
+        faster = next((a.at - doubled for a in answers if a.at >= doubled and a.rate_per_s > 180), inf)
         return [
             Figure(name="halved_s", value=slower, most=3.0),
             Figure(name="doubled_s", value=faster, most=10.0),
-            *_figures(answers, 160, share, 0.93, share + 0.03, since=SEARCH_S, until=110),
+            *_figures(answers, allowed, share, 0.93, share + 0.03, since=SEARCH_S, until=end),
         ]
 
-    name = f"bucket 200, 100, 200/s, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}"
-    return Case(name=name, figures=figures, is_goal=share > 0)
+    return Case(
+        name=f"bucket 200, 100, 200/s, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}",
+        rate_per_s=200,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=_noisy(
+                Bucket(rate=stepped((0, 200), (halved, 100), (doubled, 200)), burst=20, states=told),
+                share,
+                seed,
+            ),
+            seconds=end,
+            path=far(latency_s, seed),
+        ),
+        judge=judge,
+        is_goal=share > 0,
+    )
 
 
-def _neighbour(*, told: bool) -> Case:
-    def figures(seed: int) -> list[Figure]:
-        bucket = Bucket(rate=steady(200), burst=20, states=told)
-        others = neighbour(100, since=30, until=90, seed=seed)
-        answers, _ = run(auto(), bucket, seconds=120, path=far(0.02, seed), neighbour=others)
-        return [
-            Figure(name="beside", value=used(answers, 100, since=33, until=90), least=0.93),
-            Figure(name="after", value=used(answers, 200, since=100, until=120), least=0.97),
+def _neighbour(times: Times, *, told: bool) -> Case:
+    began, ended, end = times.beside_s
+    return Case(
+        name=f"a neighbour takes half of 200/s{', stated' * told}",
+        rate_per_s=200,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=Bucket(rate=steady(200), burst=20, states=told),
+            seconds=end,
+            path=far(0.02, seed),
+            neighbour=neighbour(100, since=began, until=ended, seed=seed),
+        ),
+        judge=lambda answers: [
+            Figure(name="beside", value=used(answers, 100, since=began + 3, until=ended), least=0.93),
+            Figure(name="after", value=used(answers, 200, since=ended + 10, until=end), least=0.97),
             Figure(name="refused", value=refused(answers), most=0.05),
-        ]
-
-    return Case(name=f"a neighbour takes half of 200/s{', stated' * told}", figures=figures)
+        ],
+    )
 
 
 NOISE = {0.005: 0.95, 0.02: 0.93, 0.06: 0.9, 0.2: 0.8}
 """Least goodput over what the noise lets pass."""
 
 
-def noise() -> Iterator[Case]:
+def noise(times: Times) -> Iterator[Case]:
     """Return servers without a limit that refuse at random."""
     for rate in (5, 20, 200, 500, 2000):
         for share in NOISE:
-            yield _fixed(rate, share, 0.03)
+            yield _fixed(times, rate, share, 0.03)
     for latency_s in (0.005, 0.5):
-        yield _fixed(200, 0.06, latency_s)
+        yield _fixed(times, 200, 0.06, latency_s)
     for share in NOISE:
         for in_flight in (8, 50):
             yield _climb(share, in_flight)
-    yield _onset()
+    yield _onset(times)
 
 
-def _fixed(rate: float, share: float, latency_s: float) -> Case:
-    seconds = {5: 200, 20: 200, 2000: 10}.get(int(rate), 60)
-
-    def figures(seed: int) -> list[Figure]:
-        answers, _ = run(fixed(rate), _noisy(Open(), share, seed), seconds=seconds, path=far(latency_s, seed))
-        return _figures(
+def _fixed(times: Times, rate: float, share: float, latency_s: float) -> Case:
+    seconds = {5: times.slow_noise_s, 20: times.slow_noise_s, 2000: 10}.get(int(rate), times.noise_s)
+    return Case(
+        name=f"noise {share:.1%}, {rate}/s, {latency_s * 1000:g} ms",
+        rate_per_s=rate,
+        run=lambda seed: Run(
+            pacing=fixed(rate),
+            server=_noisy(Open(), share, seed),
+            seconds=seconds,
+            path=far(latency_s, seed),
+        ),
+        judge=lambda answers: _figures(
             answers, rate * (1 - share), share, NOISE[share], share + 0.05, since=0, until=seconds, cap=rate
-        )
-
-    name = f"noise {share:.1%}, {rate}/s, {latency_s * 1000:g} ms"
-    return Case(name=name, figures=figures, is_goal=rate > 500)
+        ),
+        is_goal=rate > 500,
+    )
 
 
 def _climb(share: float, in_flight: int) -> Case:
@@ -246,54 +334,79 @@ def _climb(share: float, in_flight: int) -> Case:
                 return at
         return inf
 
-    def figures(seed: int) -> list[Figure]:
-        path = far(0.05, seed, in_flight=in_flight)
-        clean, _ = run(auto(), Open(), seconds=25, path=path)
-        answers, _ = run(auto(), _noisy(Open(), share, seed), seconds=25, path=path)
+    def judge(answers: list[Answer]) -> list[Figure]:
+        clean, _ = run(auto(), Open(), seconds=25, path=far(0.05, 1, in_flight=in_flight))
         return [
             Figure(name="reached_s", value=reached(answers), most=1.5 * reached(clean)),
             Figure(name="used", value=used(answers, (1 - share) * full, since=15, until=25), least=0.9),
         ]
 
-    return Case(name=f"noise {share:.1%}, auto, {in_flight} in flight", figures=figures, is_goal=True)
+    return Case(
+        name=f"noise {share:.1%}, auto, {in_flight} in flight",
+        rate_per_s=full,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=_noisy(Open(), share, seed),
+            seconds=25,
+            path=far(0.05, seed, in_flight=in_flight),
+        ),
+        judge=judge,
+        is_goal=True,
+    )
 
 
-def _onset() -> Case:
-    def figures(seed: int) -> list[Figure]:
-        noisy = Noisy(server=Open(), share=stepped((0, 0.0), (20, 0.06), (50, 0.0)), seed=seed)
-        answers, _ = run(fixed(200), noisy, seconds=80, path=far(0.03, seed))
-        return [
-            Figure(name="during", value=used(answers, 200 * 0.94, since=20, until=50), least=0.9),
-            Figure(name="after", value=used(answers, 200, since=52, until=80), least=0.95),
-        ]
+def _onset(times: Times) -> Case:
+    began, ended, end = times.onset_s
+    return Case(
+        name="noise 6.0%, for a while, 200/s",
+        rate_per_s=200,
+        run=lambda seed: Run(
+            pacing=fixed(200),
+            server=Noisy(server=Open(), share=stepped((0, 0.0), (began, 0.06), (ended, 0.0)), seed=seed),
+            seconds=end,
+            path=far(0.03, seed),
+        ),
+        judge=lambda answers: [
+            Figure(name="during", value=used(answers, 200 * 0.94, since=began, until=ended), least=0.9),
+            Figure(name="after", value=used(answers, 200, since=ended + 2, until=end), least=0.95),
+        ],
+    )
 
-    return Case(name="noise 6.0%, from 20 to 50 s, 200/s", figures=figures)
 
-
-def outages() -> Iterator[Case]:
+def outages(times: Times) -> Iterator[Case]:
     """Return servers that refuse everything for a time, and then nothing."""
     for rate in (20, 200):
         for spans in ([(20, 21)], [(20, 21), (30, 31)], [(20, 25)], [(20, 25), (40, 45)]):
-            yield _outage(rate, spans)
-    yield _outage(200, [(20, 23), (40, 43)])
-    yield _outage(200, [(20, 25), (40, 45)], share=0.02)
-    yield _outage(None, [(20, 25), (40, 45)])
+            yield _outage(times, rate, spans)
+    yield _outage(times, 200, [(20, 23), (40, 43)])
+    yield _outage(times, 200, [(20, 25), (40, 45)], share=0.02)
+    yield _outage(times, None, [(20, 25), (40, 45)])
 
 
-def _outage(rate: float | None, spans: list[tuple[int, int]], share: float = 0.0) -> Case:
+def _outage(times: Times, rate: float | None, spans: list[tuple[int, int]], share: float = 0.0) -> Case:
     full = rate or 50 / 0.033
+    early = [(1 + number / 3) * times.earlier_s for number in range(len(spans))]
+    moved = [(began - less, ended - less) for (began, ended), less in zip(spans, early, strict=True)]
+    end = moved[-1][1] + 10
+    steps = [(0.0, share), *(step for began, ended in moved for step in ((began, 1.0), (ended, share)))]
 
-    def figures(seed: int) -> list[Figure]:
-        steps = [(0, share), *(step for began, ended in spans for step in ((began, 1.0), (ended, share)))]
-        noisy = Noisy(server=Open(), share=stepped(*steps), seed=seed)
-        path = far(0.03, seed, in_flight=inf if rate else 50)
-        answers, _ = run(fixed(rate) if rate else auto(), noisy, seconds=spans[-1][1] + 10, path=path)
-        back = max(_back_s(answers, 0.9 * full * (1 - share), ended) for _, ended in spans)
+    def judge(answers: list[Answer]) -> list[Figure]:
+        back = max(_back_s(answers, 0.9 * full * (1 - share), ended) for _, ended in moved)
         return [Figure(name="back_s", value=back, most=2.0)]
 
-    times = " and ".join(f"{began} to {ended}" for began, ended in spans)
-    name = f"outage from {times} s, {f'{rate:g}/s' if rate else 'auto'}{_with(share)}"
-    return Case(name=name, figures=figures, is_goal=rate is None)
+    lengths = " and ".join(f"{began} to {ended}" for began, ended in spans)
+    return Case(
+        name=f"outage from {lengths} s, {f'{rate:g}/s' if rate else 'auto'}{_with(share)}",
+        rate_per_s=full,
+        run=lambda seed: Run(
+            pacing=fixed(rate) if rate else auto(),
+            server=Noisy(server=Open(), share=stepped(*steps), seed=seed),
+            seconds=end,
+            path=far(0.03, seed, in_flight=inf if rate else 50),
+        ),
+        judge=judge,
+        is_goal=rate is None,
+    )
 
 
 def _back_s(answers: list[Answer], least_per_s: float, since: float) -> float:
@@ -304,37 +417,55 @@ def _back_s(answers: list[Answer], least_per_s: float, since: float) -> float:
     )
 
 
-def ceilings() -> Iterator[Case]:
+def ceilings(times: Times) -> Iterator[Case]:
     """Return limits below the rate that a person set."""
     for limit in (190, 150, 100, 20):
         for share in (0.0, 0.02, 0.06):
-            yield _ceiling(limit, share)
-    yield _halved_under_noise()
+            yield _ceiling(times, limit, share)
+    yield _halved_under_noise(times)
 
 
-def _ceiling(limit: int, share: float) -> Case:
-    def figures(seed: int) -> list[Figure]:
-        bucket = Bucket(rate=steady(limit), burst=max(1, limit // 10))
-        answers, _ = run(fixed(200), _noisy(bucket, share, seed), seconds=60, path=far(0.03, seed))
-        allowed = min(limit, 200 * (1 - share))
-        return _figures(answers, allowed, share, 0.95, share + 0.05, since=SEARCH_S, until=60, cap=200)
+def _ceiling(times: Times, limit: int, share: float) -> Case:
+    seconds = times.ceiling_s
+    allowed = min(limit, 200 * (1 - share))
+    return Case(
+        name=f"200/s set, bucket {limit}/s{_with(share)}",
+        rate_per_s=limit,
+        run=lambda seed: Run(
+            pacing=fixed(200),
+            server=_noisy(Bucket(rate=steady(limit), burst=max(1, limit // 10)), share, seed),
+            seconds=seconds,
+            path=far(0.03, seed),
+        ),
+        judge=lambda answers: _figures(
+            answers, allowed, share, 0.95, share + 0.05, since=SEARCH_S, until=seconds, cap=200
+        ),
+        is_goal=share > 0 and limit < 50,
+    )
 
-    name = f"200/s set, bucket {limit}/s{_with(share)}"
-    return Case(name=name, figures=figures, is_goal=share > 0 and limit < 50)
 
+def _halved_under_noise(times: Times) -> Case:
+    halved, end = times.halved_s
 
-def _halved_under_noise() -> Case:
-    def figures(seed: int) -> list[Figure]:
-        noisy = _noisy(Bucket(rate=stepped((0, 200), (40, 100)), burst=20), 0.06, seed)
-        answers, _ = run(fixed(190), noisy, seconds=80, path=far(0.03, seed))
-        slower = next((a.at - 40 for a in answers if a.at >= 40 and a.rate_per_s < 115), inf)
+    def judge(answers: list[Answer]) -> list[Figure]:
+        slower = next((a.at - halved for a in answers if a.at >= halved and a.rate_per_s < 115), inf)
         return [
             Figure(name="halved_s", value=slower, most=3.0),
-            Figure(name="before", value=used(answers, 190 * 0.94, since=5, until=40), least=0.9),
-            Figure(name="used", value=used(answers, 100, since=45, until=80), least=0.93),
+            Figure(name="before", value=used(answers, 190 * 0.94, since=5, until=halved), least=0.9),
+            Figure(name="used", value=used(answers, 100, since=halved + 5, until=end), least=0.93),
         ]
 
-    return Case(name="190/s set, bucket 200, then 100/s, with noise of 6%", figures=figures)
+    return Case(
+        name="190/s set, bucket 200, then 100/s, with noise of 6%",
+        rate_per_s=190,
+        run=lambda seed: Run(
+            pacing=fixed(190),
+            server=_noisy(Bucket(rate=stepped((0, 200), (halved, 100)), burst=20), 0.06, seed),
+            seconds=end,
+            path=far(0.03, seed),
+        ),
+        judge=judge,
+    )
 
 
 def _noisy(server: Server, share: float, seed: int) -> Server:
@@ -357,9 +488,9 @@ def _figures(
     ]
 
 
-def cases() -> list[Case]:
+def cases(times: Times = VIRTUAL) -> list[Case]:
     """Return all of them."""
-    return [*limits(), *changes(), *noise(), *outages(), *ceilings()]
+    return [*limits(times), *changes(times), *noise(times), *outages(times), *ceilings(times)]
 
 
 def kept(seeds: list[list[Figure]]) -> list[tuple[Figure, Figure, bool]]:

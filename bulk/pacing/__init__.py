@@ -2,8 +2,8 @@
 
 Only `limiter`, which waits, and `learned_limits`, which keeps files, touch the world.
 A rate is given by a person (`fixed`) or found (`auto`). The state says the rate now (`rate_per_s`) and
-until when nothing may leave (`hold`); `believed` and `reason` return the rest as values, `describe` has
-the words for them.
+until when nothing may leave (`held_until_s`); `believed` and `reason` return the rest as values, `describe`
+has the words for them.
 """
 
 from typing import assert_never
@@ -11,7 +11,7 @@ from typing import assert_never
 from bulk.pacing.ceiling import capped
 from bulk.pacing.describe import believed, reason
 from bulk.pacing.search import accepted, auto, refused
-from bulk.pacing.states import Accepted, Capped, Event, Pacing, Paused, PushBack, Throttling
+from bulk.pacing.states import Accepted, Capped, Event, Pacing, Paused, Throttling
 
 __all__ = [
     "Accepted",
@@ -19,7 +19,6 @@ __all__ = [
     "Event",
     "Pacing",
     "Paused",
-    "PushBack",
     "Throttling",
     "auto",
     "believed",

@@ -128,7 +128,7 @@ class Limiter(Throttler):
         before, after = self.pacing, step(self.pacing, event, now)
         self.pacing = after
         is_paused = before.paused_until_s <= now < after.paused_until_s  # said once, not for each reply
-        held = is_paused or (after.hold is not before.hold and after.hold != before.hold)
+        held = is_paused or after.pushed_back_until_s != before.pushed_back_until_s
         if held or (after.limit, after.noise, after.cap_per_s) != (
             before.limit,
             before.noise,

@@ -42,8 +42,7 @@ def allowance(state: Pacing) -> float:
     """Return the share of refusals that is no reason to go slower."""
     if is_doubling(state):
         return NOISE_MAX
-    tolerance = TOLERANCE / 2 if state.is_stated else TOLERANCE
-    return tolerance + (1 + TOLERANCE_OF_NOISE) * state.noise
+    return TOLERANCE + (1 + TOLERANCE_OF_NOISE) * state.noise
 
 
 def is_doubling(state: Pacing) -> bool:

@@ -1,36 +1,43 @@
-"""When nothing at all is accepted: the probes of a shut window, and its opening."""
+"""When nothing at all is accepted: the probes of a shut window, its opening, and what that tells.
+
+A window is as long as it takes from opening to opening, and allows what was accepted between. One shut spell
+may as well be an outage, so it is believed to be a window only where the rate had just been doubled or the
+server said how long to wait; otherwise once a second spell is like it.
+"""
+
+from math import inf
 
 from bulk.model import Limit, Why
-from bulk.pacing.states import GROWTH_MIN, WINDOW_S_MIN, Pacing, PushBack, Throttling
+from bulk.pacing.states import GROWTH_MIN, RAMP, Pacing, Throttling
 
-WINDOWS_S = (WINDOW_S_MIN, 10.0, 60.0, 120.0, 300.0, 600.0, 3600.0, 86_400.0)
-"""Windows that gateways use."""
 BELIEVED = 2.0
 """A stated limit of which this many times as much was accepted is not the one that refuses."""
 
 TRUST = 2
 """Refusals in a row up to which `Retry-After` is taken at its word."""
 PROBE_S_MIN, PROBE_SPACING_S_MIN = 0.05, 0.1
-PROBES_FOR = 60
-"""Acceptances before it shut that make it worth a probe at every doubling of the shut time."""
-PATIENCE_MIN, PATIENCE_MAX = 1 / 3, 3.0
-"""How long to wait for the next probe, in terms of how long it has been shut."""
-LATER = 1.3
-"""An opening expected within this many waits takes the place of the probe."""
+PATIENCE, PAUSE = 1 / 3, 0.05
+"""How long to wait for the next probe: as a share of the time shut, and of a known window at least."""
+ROUND_UNITS_S = (3600.0, 600.0, 60.0, 30.0, 10.0, 5.0, 1.0)
+"""Whole numbers of these are the times to probe at, and the lengths of windows, the first of them above all:
+that is what gateways are set to."""
 WINDOW_MARGIN_S = 0.1
 """How long after the expected opening to probe: requests do not all take equally long."""
-SHORT_S, SHORT = 0.5, 0.1
-"""A shut time below which requests only left too fast, and the share of a cycle below which it says nothing
-new about a window."""
+SHORT_S, SHORT, LONG = 0.5, 0.1, 1 / 3
+"""A shut time below which requests only left too fast, the share of a cycle below which it says nothing new
+about a window, and the share above which it may be one."""
 WHOLE_S = 2.5
-"""A cycle up to which may be one window that is too short to have a name."""
+"""A cycle up to which may be one window that is too short to be seen."""
+SIMILAR, ALIKE = 0.25, 0.1
+"""How much two spells of one window may differ: in length, which probes find roughly, and in requests."""
 OWED_FOR_WAIT_MAX = 200.0
 """A wait that a refusal asked for counts as much as the requests that it kept from leaving, up to this."""
 OWED_FOR_WINDOW, OWED_FOR_REQUESTS = 10.0, 250.0
 """The most refusals that have to be made good once a window is known, and what they come to by its requests:
 one of many requests can afford to be tried at once."""
-SPENT = 0.9
-"""Share of a known window from which on it is clear why nothing is accepted any more."""
+EARLY, SPENT = 0.1, 0.9
+"""Share of a known window below which a refusal is about other requests than its own, and from which on it is
+clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
 
@@ -58,7 +65,8 @@ def shut(state: Pacing, event: Throttling, now: float) -> Pacing:
         until_s = max(until_s, _probe_at(state, now))
     return state._replace(
         owed=owed,
-        hold=PushBack(until_s=until_s, refusals=state.refusals),
+        pushed_back_until_s=until_s,
+        refused_at=event.granted_at,
         spacing_s=max(PROBE_SPACING_S_MIN, 2 * (now - event.granted_at)),
     )
 
@@ -71,7 +79,7 @@ def _may_be(limit: Limit, state: Pacing, now: float) -> bool:
 
 def lifted(state: Pacing) -> Pacing:
     """Return the state that is open again: a request granted after the refused ones was accepted."""
-    return state._replace(is_shut=False, refusals=0, hold=PushBack(), spacing_s=0.0)
+    return state._replace(is_shut=False, refusals=0, pushed_back_until_s=-inf, spacing_s=0.0)
 
 
 def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
@@ -80,58 +88,75 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
     A rate is returned where it was shut so briefly that the limit is a rate: what the whole cycle, shut
     time included, amounts to. After an outage the state is as it was before.
     """
+    known, shut_s = state.window, granted_at - state.shut_at
+    if known and state.cycle_accepted < EARLY * known.requests and shut_s > LONG * known.window_s:
+        began_at = state.cycle_at - known.window_s  # the window before had not ended yet
+        state = state._replace(cycle_at=began_at, cycle_accepted=known.requests)
+    span_s = granted_at - state.cycle_at
+    was_asked = state.refusals <= TRUST
+    is_searching = state.growth == RAMP and state.below_per_s > 0
+    is_new = state.limit is None and (was_asked or is_searching)
+    seen = _seen(state, granted_at, since=state.shut_at if is_new else state.cycle_at)
     fresh = lifted(state)._replace(
-        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
+        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0, suspected=seen
     )
-    span_s, shut_s = granted_at - state.cycle_at, granted_at - state.shut_at
-    known, is_brief = state.window, shut_s < SHORT * span_s
-    before_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
-    back = fresh._replace(excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, trial=None)
-    if is_brief and span_s > WHOLE_S and (known or shut_s < SHORT_S):
-        return (back._replace(rate_per_s=before_per_s) if known else fresh._replace(excess=0.0)), None
-    if known is None and (known := _seen_window(state, granted_at, is_brief=is_brief)):
-        owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / known.requests, state.owed)
-        back = back._replace(limit=known, why=Why.FOUND, owed=owed)
+    steady = fresh._replace(excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, trial=None)
+    rate_per_s = state.trial.rate_per_s if state.trial else state.rate_per_s
+    if seen and (is_new or _are_alike(seen, state.suspected)):
+        owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / seen.requests, state.owed)
+        rate_per_s = min(rate_per_s, seen.per_s)
+        return steady._replace(limit=seen, why=Why.FOUND, rate_per_s=rate_per_s, owed=owed), None
+    is_brief = shut_s < SHORT * span_s and span_s > WHOLE_S
     if known:
-        return back._replace(rate_per_s=min(before_per_s, known.per_s)), None
-    was_asked = state.refusals <= TRUST  # what the server's wait kept from leaving is as good as refused
-    fresh = fresh._replace(excess=fresh.excess + shut_s * state.rate_per_s * was_asked)
-    if shut_s < SHORT_S or was_asked:
+        if state.why is Why.FOUND and state.refused_at > state.cycle_at + known.window_s:  # it is longer
+            known = _window(state, known.window_s, span_s) or known
+        before_per_s = min(state.ground_per_s or rate_per_s, inf if is_brief else known.per_s)
+        return steady._replace(limit=known, rate_per_s=before_per_s), None
+    if is_brief and shut_s < SHORT_S:
+        return fresh._replace(excess=0.0), None
+    if shut_s < SHORT_S or was_asked:  # what the server's wait kept from leaving is as good as refused
+        fresh = fresh._replace(excess=fresh.excess + shut_s * state.rate_per_s * was_asked)
         return fresh, min(state.rate_per_s, max(state.cycle_accepted / span_s, state.rate_per_s / 2))
     return fresh._replace(excess=0.0, owed=0.0), None
 
 
+def _seen(state: Pacing, opened_at: float, *, since: float) -> Limit | None:
+    """Return the window that this shut spell would be, which cannot have ended before the last refusal.
+
+    Where a window may count what it refuses, that is one of its length after it shut, not after it began.
+    """
+    span_s, shut_s = opened_at - state.cycle_at, opened_at - state.shut_at
+    least_s = max(state.shut_at - state.cycle_at, state.refused_at - since)
+    return _window(state, least_s, span_s) if shut_s > LONG * span_s else None
+
+
+def _window(state: Pacing, least_s: float, most_s: float) -> Limit | None:
+    window_s = _roundest(least_s, most_s + WINDOW_MARGIN_S)  # it opened a little before it was seen to
+    is_one = window_s > 0 and state.cycle_accepted >= FEW
+    return Limit(requests=state.cycle_accepted, window_s=window_s) if is_one else None
+
+
+def _are_alike(seen: Limit, before: Limit | None) -> bool:
+    return (
+        before is not None
+        and abs(seen.window_s - before.window_s) <= SIMILAR * before.window_s
+        and abs(seen.requests - before.requests) <= ALIKE * before.requests
+    )
+
+
 def _probe_at(state: Pacing, now: float) -> float:
-    """Return when to probe next: when a window should open, if that is soon or certain, else ever later."""
-    shut_s = now - state.shut_at
-    patience = min(PATIENCE_MAX, max(PATIENCE_MIN, PROBES_FOR / (state.cycle_accepted + 1)))
-    wait_s = max(PROBE_S_MIN, shut_s * patience)
+    """Return when to probe next: when a known window opens, if that is soon or certain, else ever later."""
     known = state.window
-    if known and now < state.cycle_at + known.window_s and state.cycle_accepted > SPENT * known.requests:
-        wait_s = known.window_s
-    soon = (at for at in _openings(state, now) if now + WINDOW_MARGIN_S < at < now + LATER * wait_s)
-    return min(soon, default=now + wait_s)
+    wait_s = max(PAUSE * known.window_s if known else PROBE_S_MIN, (now - state.shut_at) * PATIENCE)
+    began_at = state.cycle_at + WINDOW_MARGIN_S
+    if known and now < state.cycle_at + known.window_s:
+        is_spent = state.cycle_accepted > SPENT * known.requests
+        return began_at + known.window_s if is_spent else min(began_at + known.window_s, now + wait_s)
+    round_s = _roundest(now - began_at, now - began_at + wait_s)
+    return began_at + round_s if round_s else now + wait_s
 
 
-def _openings(state: Pacing, now: float) -> tuple[float, ...]:
-    """Return when a window may open: the next turn of a known one, else after each usual length.
-
-    A window that also counts what it refuses opens its length after it shut, not after it began.
-    """
-    if known := state.window:
-        turns = (now - state.cycle_at) // known.window_s + 1
-        return (state.cycle_at + turns * known.window_s + WINDOW_MARGIN_S,)
-    starts = (state.cycle_at, state.shut_at)
-    return tuple(at + window_s + WINDOW_MARGIN_S for window_s in WINDOWS_S for at in starts)
-
-
-def _seen_window(state: Pacing, opened_at: float, *, is_brief: bool) -> Limit | None:
-    """Return the usual window that fits: it ends after the first refusal and not after the opening.
-
-    Where several fit, as after a long `Retry-After`, it is the longest.
-    """
-    least_s, most_s = state.shut_at - state.cycle_at, opened_at - state.cycle_at
-    fits = [window_s for window_s in (1.0, *WINDOWS_S) if least_s < window_s <= most_s]
-    if is_brief or not fits or state.cycle_accepted < FEW:
-        return None
-    return Limit(requests=state.cycle_accepted, window_s=fits[-1])
+def _roundest(least_s: float, most_s: float) -> float:
+    """Return the roundest number of seconds above the least, up to the most; 0 where there is none."""
+    rounded = ((least_s // unit_s + 1) * unit_s for unit_s in ROUND_UNITS_S)
+    return next((round_s for round_s in rounded if round_s <= most_s), 0.0)

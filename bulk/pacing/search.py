@@ -17,17 +17,14 @@ from math import inf
 
 from bulk.model import Limit, Why
 from bulk.pacing import noise
-from bulk.pacing.pushback import BELIEVED, lifted, reopened, shut
-from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, PushBack, Throttling, Trial
+from bulk.pacing.pushback import BELIEVED, EARLY, PAUSE, lifted, reopened, shut
+from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, Throttling, Trial
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
 """A climb may exhaust a window at most this long before its end."""
 ECHO = 0.25
 """Share of the round trip by which a request may overtake another."""
-EARLY, EARLY_PAUSE = 0.1, 0.05
-"""Share of a window below which a refusal speaks of somebody else's requests, or of our own older ones, and
-the share of it to wait then."""
 EARNED = 0.02
 """Share of refusals that acceptances make good, beyond the noise."""
 OWED_MAX, OWED_AFTER_CUT = 14.0, 0.5
@@ -44,8 +41,8 @@ GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a climb becomes, and its own growth a round."""
 DISPROVED = 1.1
 """Share of a found window that is accepted only where it was none."""
-GROWTH_ROUGH, GROWTH_BACK = 0.05, 0.1
-"""Growth after a trial: where the limit is known roughly, and where the rate was not to blame."""
+GROWTH_TRIED = 0.03
+"""Growth after a trial: the limit is known roughly, or the rate was not to blame."""
 
 
 def auto(learned: Limit | None = None) -> Pacing:
@@ -116,8 +113,7 @@ def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
 def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
     """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
     if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
-        hold = PushBack(until_s=now + EARLY_PAUSE * known.window_s, refusals=state.refusals)
-        return state._replace(hold=hold, excess=0.0)
+        return state._replace(pushed_back_until_s=now + PAUSE * known.window_s, excess=0.0)
     limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
     fresh = state._replace(
         excess=0.0,
@@ -152,7 +148,7 @@ def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
     if not noise.was_too_fast(after, trial):
         return after._replace(
             rate_per_s=trial.rate_per_s,
-            growth=max(trial.growth, GROWTH_BACK),
+            growth=max(trial.growth, GROWTH_TRIED),
             owed=0.0,
             noise=(state.refused + trial.refused) / (state.answers + trial.answers),
         )
@@ -165,7 +161,7 @@ def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
         limit=None if state.why is Why.FOUND else state.limit,
         ground_per_s=state.rate_per_s,
         below_per_s=state.rate_per_s,
-        growth=GROWTH_ROUGH,
+        growth=GROWTH_TRIED,
         owed=min(OWED_AFTER_CUT / trial.share, state.owed),
     )
 

@@ -11,18 +11,8 @@ RAMP = 1.0
 """Growth a round until the first cut: doubling."""
 GROWTH_MIN = 0.01
 """Growth in the first round of a climb."""
-WINDOW_S_MIN = 5.0
-"""Length from which on a window can be seen as one; of a shorter one a rate says as much."""
-
-
-@value
-class PushBack:
-    """The server's push-back: a stretch of time in which nothing may leave."""
-
-    until_s: float = -inf
-    """When it ends."""
-    refusals: int = 0
-    """Refusals in a row, with nothing accepted between, that led to it."""
+WINDOW_S_MIN = 2.0
+"""Length from which on a window is kept to as one; of a shorter one a rate says as much."""
 
 
 class Trial(NamedTuple):
@@ -45,7 +35,8 @@ class Pacing(NamedTuple):
     """The rate of the job alone, without a person's later ceiling; `cap_per_s` is the lower of the two."""
     before_cap_per_s: float = 0.0
     """The rate that a person's ceiling keeps from being used; 0 where it keeps none."""
-    hold: PushBack = PushBack()
+    pushed_back_until_s: float = -inf
+    """Until when nothing may leave since nothing would be accepted."""
     paused_until_s: float = -inf
     """Until when the server, not at its limit but not available, asked to be left alone."""
     limit: Limit | None = None
@@ -86,6 +77,10 @@ class Pacing(NamedTuple):
     cut_at: float = -inf
     """Requests granted until then knew nothing of the latest cut."""
     shut_at: float = -inf
+    refused_at: float = -inf
+    """When the last of the refusals in a row was granted."""
+    suspected: Limit | None = None
+    """The window that the latest shut spell would be, if another one is like it."""
     spacing_s: float = 0.0
     """Least time between two requests, whatever the rate: probes leave one by one."""
 
@@ -107,7 +102,7 @@ class Pacing(NamedTuple):
     @property
     def held_until_s(self) -> float:
         """Return when the next request may leave, as far as that is the server's wish."""
-        return max(self.hold.until_s, self.paused_until_s)
+        return max(self.pushed_back_until_s, self.paused_until_s)
 
 
 @value

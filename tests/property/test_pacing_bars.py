@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bulk.pacing import auto
+from bulk.pacing import auto, fixed
 from tests.limiters import Answer, Bucket, Path, Server, Sliding, Window, run, steady, stepped
 from tests.pacing_table import SEEDS, WORST, Case, cases, kept, refused, used
 
@@ -45,7 +45,7 @@ SAMPLE = (
     "noise 2.0%, auto, 8 in flight",
     "noise 6.0%, auto, 50 in flight",
     "noise 20.0%, auto, 50 in flight",
-    "noise 6.0%, from 20 to 50 s, 200/s",
+    "noise 6.0%, for a while, 200/s",
     "outage from 20 to 21 s, 20/s",
     "outage from 20 to 25 and 40 to 45 s, 20/s",
     "outage from 20 to 21 and 30 to 31 s, 200/s",
@@ -95,8 +95,46 @@ def test_a_window_that_began_before_the_run_is_learned_too(told: str) -> None:
     for began_s in (-5.0, -18.0, -42.0):
         server = Window(requests=steady(1200), window_s=60, began_s=began_s, tells_when=told == "when")
         answers, _ = run(auto(), server, seconds=360)
-        assert used(answers, 20, since=120, until=360) >= 0.9
+        assert used(answers, 20, since=began_s + 180, until=began_s + 360) >= 0.9  # whole windows
         assert refused(answers) <= 0.03
+
+
+@pytest.mark.parametrize("kind", [Window, Sliding])
+@pytest.mark.parametrize(
+    ("requests", "window_s"),
+    [(12, 3), (30, 7), (90, 13), (7, 15), (50, 23), (40, 30), (33, 33), (200, 45), (100, 90), (100, 250)],
+)
+def test_a_window_of_any_length_is_learned(
+    kind: type[Window | Sliding], requests: int, window_s: float
+) -> None:
+    """From the third window on nine tenths of what it allows are used, and few requests refused."""
+    seconds = max(60.0, 8 * window_s)
+    answers, state = run(auto(), kind(requests=steady(requests), window_s=window_s), seconds=seconds)
+    assert used(answers, requests / window_s, since=2 * window_s, until=seconds) >= 0.9
+    assert refused(answers, since=2 * window_s) <= 0.1
+    assert state.limit is not None
+
+
+@pytest.mark.parametrize("kind", [Window, Sliding])
+@pytest.mark.parametrize("requests", [600, 1200])
+def test_answers_that_overtake_each_other_do_not_hide_a_window(
+    kind: type[Window | Sliding], requests: int
+) -> None:
+    """Acceptances come between the first refusals then, so that a slower rate is tried as it shuts."""
+    for seed in (1, 2, 3):
+        path = Path(latency_s=0.05, jitter_s=0.1, seed=seed)
+        answers, _ = run(auto(), kind(requests=steady(requests), window_s=60), seconds=240, path=path)
+        assert used(answers, requests / 60, since=60, until=240) >= 0.9
+        assert refused(answers, since=60) <= 0.05
+
+
+@pytest.mark.parametrize(("requests", "window_s"), [(500, 15), (700, 23), (1200, 60)])
+def test_a_window_below_the_rate_that_a_person_set_is_learned_too(requests: int, window_s: float) -> None:
+    """The first shut spell may be an outage; the second one is like it."""
+    answers, state = run(fixed(100.0), Window(requests=steady(requests), window_s=window_s), seconds=360)
+    assert used(answers, requests / window_s, since=2 * window_s, until=360) >= 0.9
+    assert refused(answers, since=3 * window_s) <= 0.05
+    assert state.limit is not None
 
 
 def test_who_sends_little_does_not_make_the_rate_grow() -> None:

@@ -11,7 +11,7 @@ import pytest
 from asyncio_throttle import Throttler
 
 from bulk.model import Hold, Limit, Reply, Throttled, Wait
-from bulk.pacing import Pacing, PushBack, auto, fixed
+from bulk.pacing import Pacing, auto, fixed
 from bulk.pacing.limiter import PACE, TOGETHER_S, Limiter
 from tests.limiters import StillClock
 
@@ -261,7 +261,7 @@ async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
     shut = Pacing(
         rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, is_shut=True,
         cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
-        hold=PushBack(until_s=0.0, refusals=2),
+        pushed_back_until_s=0.0,
     )  # fmt: skip
     async with queue(shut) as line:
         await line.join(2)

@@ -3,7 +3,7 @@
 import pytest
 
 from bulk.model import Hold, Limit, Reply, Throttled, Wait, Why
-from bulk.pacing import Pacing, PushBack, Throttling, auto, believed, fixed, reason, step
+from bulk.pacing import Pacing, Throttling, auto, believed, fixed, reason, step
 from bulk.pacing.describe import limit_text, noise_text, wait_text
 from bulk.pacing.states import RAMP, Trial
 
@@ -62,7 +62,7 @@ def test_the_reason_is_the_rate_unless_the_server_pushed_back() -> None:
     held = step(fixed(20.0), refusal, 100.0)
     assert reason(held, 100.0) == Wait(hold=Hold.PUSH_BACK, left_s=12.0, limit=USER)
     assert reason(held, 112.0) == RATE
-    assert reason(Pacing(hold=PushBack(until_s=5.0, refusals=2)), 0.0).left_s == 5.0
+    assert reason(Pacing(pushed_back_until_s=5.0), 0.0).left_s == 5.0
 
 
 @pytest.mark.parametrize(
