@@ -1,6 +1,9 @@
-"""botocore's adaptive retry mode as a client of this API.
+"""botocore's adaptive retry mode as a client of this API, and the pace beside it.
 
-`python -m tests.benchmarks.adaptive URL ROWS SECONDS` ends after so many seconds, done or not.
+`python -m tests.benchmarks.adaptive` runs each limit that the pace must keep to on a real server, the pace
+and botocore in turn, in about 25 minutes, and prints a table (`tests/benchmarks/shapes.py`); a word takes
+those that have it in their name. `python -m tests.benchmarks.adaptive URL ROWS SECONDS` is botocore alone: it
+ends after so many seconds, done or not.
 
 Only its limiter is a peer here: each PUT asks it when to leave and tells it what came of it, and a refused
 one is sent again, as its retry handler does. Prints one line a reply: seconds since 1970, and 1 where it was
@@ -25,6 +28,7 @@ from tests.benchmarks.fleet import AK, BODY, SK, project_id, service_id
 
 THREADS = 50
 OK = 200
+ARGUMENTS = 4
 
 
 class Refusals:
@@ -86,10 +90,20 @@ class Sender:
             os._exit(0)
 
 
-if __name__ == "__main__":
-    sender = Sender(sys.argv[1])
-    timer = Timer(float(sys.argv[3]), sender.end)
+def run(url: str, rows: int, seconds: float) -> None:
+    """Send so many rows, for so long at most."""
+    sender = Sender(url)
+    timer = Timer(seconds, sender.end)
     timer.daemon = True
     timer.start()
     with ThreadPoolExecutor(THREADS) as threads:
-        list(threads.map(sender, range(int(sys.argv[2]))))
+        list(threads.map(sender, range(rows)))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == ARGUMENTS:
+        run(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
+    else:
+        from tests.benchmarks.shapes import main
+
+        sys.exit(main(*sys.argv[1:]))
