@@ -93,8 +93,7 @@ def test_the_steps_of_github_run(clone: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_tasks_of_airflow_run(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They fail at once where a person is needed, and so that Airflow tries again where that helps."""
-    tasks, fatal = airflow_tasks(monkeypatch)
-    monkeypatch.chdir(clone)
+    tasks, fatal = airflow_tasks(clone, monkeypatch)
     tasks["apply"]()
     tasks["check"]()
     for code, error in ((5, RuntimeError), (143, RuntimeError), (6, fatal), (1, fatal)):
@@ -110,7 +109,9 @@ def test_the_tasks_of_airflow_run(clone: Path, monkeypatch: pytest.MonkeyPatch) 
         tasks["check"]()
 
 
-def airflow_tasks(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Callable[[], None]], type[Exception]]:
+def airflow_tasks(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[dict[str, Callable[[], None]], type[Exception]]:
     """Return the tasks of the recipe by name, and the error that is not tried again."""
     found: dict[str, Callable[[], None]] = {}
 
@@ -136,7 +137,8 @@ def airflow_tasks(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Callable[[
     sdk.dag, sdk.task = lambda **_: lambda of: of, task  # type: ignore[attr-defined]
     for module in (airflow, exceptions, sdk):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(recipe("airflow_nightly.py"), "airflow_nightly.py", "exec"), {})  # noqa: S102 - our own page
+    text = recipe("airflow_nightly.py").replace('"/srv/bulk"', repr(str(clone)))
+    exec(compile(text, "airflow_nightly.py", "exec"), {})  # noqa: S102 - our own page
     return found, Fatal
 
 

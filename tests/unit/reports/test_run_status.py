@@ -296,8 +296,8 @@ def test_each_lane_has_its_pace_and_the_time_that_its_rows_take(
     }
     written.put(Decision(**PERSON, what=DecisionKind.RATE, rate_per_s=2.0))
     assert [each["rate_per_s"] for each in standing(written).decisions] == [2.0]
-    written.session()
-    assert [lane.rate_per_s for lane in standing(written, job=job_with()).lanes] == [2.0, 2.0]
+    written.put(Decision(**PERSON, what=DecisionKind.RATE), session)  # whose limiters begin anew
+    assert [lane.rate_per_s for lane in standing(written, job=job_with()).lanes] == [10.0, 10.0]
 
 
 def test_before_a_session_the_lanes_are_those_of_the_plan(written: "Written", change: MakeChange) -> None:
