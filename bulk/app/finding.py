@@ -89,7 +89,7 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
         ledgers = _latest_first(runs or saved, now)
         found = _found(ledgers, bool, by_ends_only=True)
     else:
-        paths = (Path().glob(f"{depth}{RUNS}/*{LEDGER_SUFFIX}") for depth in ("", "*/", "*/*/"))
+        paths = (Path().glob(f"{up}{RUNS}/*{LEDGER_SUFFIX}") for up in _ABOVE)
         ledgers, found = _latest_first(chain.from_iterable(paths), now), FoundRuns()
     if not ledgers:
         raise (NoRun if argument else UsageError)(
@@ -98,6 +98,32 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
             "one that was recorded elsewhere, with --ledger or --out, is named by its file",
         )
     return (*found.others, *filter(None, [found.latest])) if found.is_doubtful else (ledgers[0],)
+
+
+def ledgers_of(argument: str, now: float) -> list[Path]:
+    """Return the ledgers of a JOB, its rollbacks among them, or in a FOLDER, the latest first.
+
+    Those in a folder are all that it holds, and those in `runs/` in it and at most two folders below. Without
+    an argument it is this one. What has the name of a ledger and is no file comes last. Raises UsageError
+    where the argument is neither.
+    """
+    path = Path(argument)
+    if path.is_file() and is_ledger(argument):
+        return [path]
+    if path.is_dir():
+        below = (path.glob(f"{depth}*{LEDGER_SUFFIX}") for depth in ("", *(f"{up}{RUNS}/" for up in _ABOVE)))
+        entries = [*chain.from_iterable(below), *(each for each in _entries(path) if is_ledger(str(each)))]
+    else:
+        jobs = [each for job in runs_of(argument) for each in (job, job._replace(job=f"{job.job}-rollback"))]
+        saved = (filter(_has_begun, _saved_plans(_plan_folders(job.folder), job)) for job in jobs)
+        entries = [*chain.from_iterable(map(_named, jobs)), *chain.from_iterable(saved)]
+    found = list(dict.fromkeys(entries))
+    files = _latest_first(found, now)
+    return [*files, *sorted(set(found) - {*files})]
+
+
+_ABOVE = ("", "*/", "*/*/")
+"""Where folders of runs are looked for, seen from a folder."""
 
 
 def is_ledger(argument: str) -> bool:
@@ -200,13 +226,17 @@ def _standing(path: Path) -> LedgerEnds:
 
 def _ledgers_of(runs: JobRuns, now: float) -> list[Path]:
     """Return the ledgers of a job in its folder of runs, the latest first."""
+    return _latest_first(_named(runs), now)
+
+
+def _named(runs: JobRuns) -> list[Path]:
+    """Return what is a ledger of a job in its folder of runs, by its first record or else by its name."""
     named = re.compile(re.escape(runs.job) + r"-\d{8}T\d{6}\.\d{3}Z" + re.escape(LEDGER_SUFFIX))
-    mine = (
+    return [
         path
-        for path in filter(Path.is_file, runs.folder.glob(f"*{LEDGER_SUFFIX}"))
+        for path in runs.folder.glob(f"*{LEDGER_SUFFIX}")
         if (runs.has(head) if (head := head_of(path)) else named.fullmatch(path.name))
-    )
-    return _latest_first(mine, now)
+    ]
 
 
 def _plan_folders(home: Path) -> set[Path]:

@@ -475,6 +475,7 @@ def _end(brake: Brake, ledger: LedgerFile) -> End:
     return End(
         reason=reasons[0],
         reasons=[reason.value for reason in reasons],
+        ticket=ledger.progress.ticket,
         digest=ledger.progress.digest,
         counts=_counts(ledger.progress),
     )

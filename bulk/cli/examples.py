@@ -50,6 +50,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk report move.csv --output md", "for a ticket"),
         ("bulk report move.csv --only failed --output csv > again.csv", "a job again"),
     ),
+    "runs": (
+        ("bulk runs", "those of all jobs below this folder"),
+        ("bulk runs move.csv", "those of a job, and its rollbacks"),
+        ("bulk runs move.csv --output csv > runs.csv", "for a spreadsheet"),
+    ),
     "rollback": (
         ("bulk rollback move.csv", "what it would take back; sends nothing"),
         ("bulk rollback move.csv --out back.plan", "saved, for bulk apply back.plan"),

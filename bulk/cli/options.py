@@ -51,6 +51,14 @@ class StatusForm(StrEnum):
     PROM = "prom"
 
 
+class ListForm(StrEnum):
+    """The forms of a list."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+
+
 class LogForm(StrEnum):
     """The forms of log lines."""
 
@@ -134,6 +142,15 @@ JobOrLedger = Annotated[
     str, Argument(metavar="JOB|LEDGER", help=f"A job: {_A_JOB}; or a ledger: a saved plan, or a run.")
 ]
 Run = Annotated[str, Argument(metavar="RUN", help=_A_RUN, show_default=False)]
+JobOrFolder = Annotated[
+    str,
+    Argument(
+        metavar="JOB|FOLDER",
+        help="A job, whose runs and rollbacks are listed; or a folder, of which all are: those in it, in its"
+        " `runs/` and in those of folders below. Without it: this folder.",
+        show_default=False,
+    ),
+]
 RunAndService = Annotated[
     list[str],
     Argument(
@@ -395,6 +412,9 @@ DetailedExitcode = Annotated[
 Each = Annotated[
     bool,
     flag("--all", group=Group.OUTPUT, help="Show each row on a line of its own, and no groups."),
+]
+ListOutput = Annotated[
+    ListForm, flag("--output", group=Group.OUTPUT, metavar="|".join(ListForm), help="Format of the list.")
 ]
 PlainOutput = Annotated[
     PlainForm, flag("--output", group=Group.OUTPUT, metavar="|".join(PlainForm), help="Format of the result.")

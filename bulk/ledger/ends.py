@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -29,6 +29,7 @@ class LedgerEnds:
     """What the first record of a ledger, whose plan is complete, and its last ones show.
 
     * run: the first record
+    * last: the last record that shows how far the run has come; empty where all of the ledger was read
     * has_begun: whether a session has begun
     * is_finished: whether the last session recorded its end, with no row left
     * is_left: whether a person left the run for good
@@ -36,6 +37,7 @@ class LedgerEnds:
     """
 
     run: Json
+    last: Json = field(default_factory=dict)
     has_begun: bool
     is_finished: bool
     is_left: bool
@@ -57,6 +59,7 @@ def ends_of(path: Path) -> LedgerEnds | None:
             last, behind = _last_telling(path, tail_bytes)
             return LedgerEnds(
                 run=run,
+                last=last,
                 has_begun=last["type"] != "planned",
                 is_finished=_is_finished(last),
                 is_left=DecisionKind.LEAVE in behind,

@@ -395,6 +395,7 @@ RECORDS: Mapping[str, Checks] = {
     "end": {
         "reason": _REASON,
         "reasons": _optional(_list_of("are_reasons", _REASON, length_max=_ENTRIES_MAX)),
+        "ticket": _optional(_TEXT),
         "digest": _optional(_NAME),
         "counts": _COUNTS,
     },

@@ -345,11 +345,15 @@ class Decision:
 
 @value
 class End:
-    """Why the session stopped: `reasons` has all, `reason` the first; `counts` are the outcomes then."""
+    """Why the session stopped: `reasons` has all, `reason` the first; `counts` are the outcomes then.
+
+    `ticket` is that of the session, whose own record may be far from the end; older ledgers do not say.
+    """
 
     type: ClassVar[str] = "end"
     reason: BrakeReason
     reasons: list[str]
+    ticket: str = ""
     digest: str
     counts: dict[str, int]
 

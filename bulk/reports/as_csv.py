@@ -34,7 +34,7 @@ def _source(column: Column) -> str:
 _values = attrgetter(*map(_source, COLUMNS.values()))
 
 
-class _Echo:
+class Echo:
     """A file that hands back what is written to it, so that `csv.writer` gives its line."""
 
     def write(self, line: str) -> str:
@@ -44,7 +44,7 @@ class _Echo:
 
 def render(report: Report) -> Iterator[str]:
     """Return the CSV line by line: the header, then one line a row, in the order of the plan."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield writer.writerow(HEADER)
     stopped, ticket = report.stopped, as_cell(printable(report.ticket))
     for row in report.rows:

@@ -33,6 +33,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], Iterator[Row]]] = {
     "check": lambda given, home: scale.checked(given.check_rows, home),
     "scale": lambda given, home: scale.run(given.rows, given.projects, home),
     "resume": lambda given, home: scale.resumed(given.rows, home),
+    "runs": lambda _, home: scale.listed(home),
 }
 
 

@@ -19,6 +19,7 @@ from tests.benchmarks.speed import AS_FAST_AS_IT_GOES
 MIB = 1024 * 1024
 PAGE = 1000
 STARTS = 5
+LISTED_RUNS, LISTED_ROWS = 1_000, 10_000
 
 
 def started(home: Path) -> Iterator[Row]:
@@ -139,6 +140,20 @@ def resumed(rows: int, home: Path) -> Iterator[Row]:
         yield _beside(f"ten rows beside an old run: {rows:,} rows", job, server, home)
 
 
+def listed(home: Path) -> Iterator[Row]:
+    """Yield what it takes to list a thousand runs, of which each second one was killed half-way."""
+    job = write_job(home / "scale.csv", LISTED_ROWS, services_per_project=LISTED_ROWS)
+    (home / "runs").mkdir()
+    whole, half = home / "whole", home / "half"
+    write_run(whole, job, "http://127.0.0.1:9", LISTED_ROWS, done=LISTED_ROWS, is_finished=True)
+    write_run(half, job, "http://127.0.0.1:9", LISTED_ROWS, done=LISTED_ROWS // 2)
+    for number in range(LISTED_RUNS):
+        ledger = half if number % 2 else whole  # the same bytes a thousand times, so that a disk holds them
+        (home / f"runs/{number}.ledger.jsonl").hardlink_to(ledger)
+    name = f"runs: {LISTED_RUNS:,} ledgers of {LISTED_ROWS:,} rows"
+    yield _quick(name, ("runs", str(home / "runs")), home, cpu_s_max=2)
+
+
 _STAMPED = "scale-20260115T083000.000Z.ledger.jsonl"
 
 
@@ -165,13 +180,13 @@ def _first_put(name: str, job: Path, ledger: Path, server: Server, home: Path, b
     return Row(section="scale", name=name, figures=figures, bars=bars)
 
 
-def _quick(name: str, words: Sequence[str], home: Path, code: int = 0) -> Row:
+def _quick(name: str, words: Sequence[str], home: Path, code: int = 0, cpu_s_max: float = 0.4) -> Row:
     with TemporaryFile() as said, start(python("bulk", *words), home=home, out=said) as child:
         spent = child.wait(said)
     if spent.code != code:
         raise ChildFailed(f"{' '.join(words)} ended with {spent.code}: {spent.said[-2000:]}")
     figures = {"wall_s": spent.wall_s, "cpu_s": spent.cpu_s}
-    return Row(section="scale", name=name, figures=figures, bars=(at_most("cpu_s", 0.4),))
+    return Row(section="scale", name=name, figures=figures, bars=(at_most("cpu_s", cpu_s_max),))
 
 
 def _beside(name: str, job: Path, server: Server, home: Path) -> Row:

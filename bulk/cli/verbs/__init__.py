@@ -13,6 +13,7 @@ from bulk.cli.verbs.export import export
 from bulk.cli.verbs.plan import plan
 from bulk.cli.verbs.rehearse import rehearse
 from bulk.cli.verbs.rollback import rollback
+from bulk.cli.verbs.runs import runs
 from bulk.cli.verbs.schedule import schedule
 from bulk.cli.verbs.show import report, status
 from bulk.cli.verbs.tell import tell
@@ -22,9 +23,9 @@ from bulk.cli.verbs.why import why
 PHASES: dict[str, tuple[Callable[..., int], ...]] = {
     "Before": (check, plan, export, rehearse, schedule, doctor),
     "During": (apply, status, watch, tell),
-    "After": (report, why, audit, rollback),
+    "After": (report, runs, why, audit, rollback),
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
 ALL = tuple(verb for verbs in PHASES.values() for verb in verbs)
-ANSWER_WITHOUT_WORDS = (check, status, watch, report, rollback, audit, export, doctor)
+ANSWER_WITHOUT_WORDS = (check, status, watch, report, runs, rollback, audit, export, doctor)
 """Verbs that need no argument."""
