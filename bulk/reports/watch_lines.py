@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 
 from bulk.reports.watching import LaneView, View
-from bulk.reports.words import Line, Span, Style, text
+from bulk.reports.words import Line, Span, Style, text, wrapped
 from bulk.text import counted, figure, printable
 
 WIDE = 110
@@ -72,11 +72,13 @@ def _head(view: View, width: int) -> Iterator[Line]:
     yield text(line, Style.FAINT)
     yield text()
     tone = Style.STRONG if view.tone in {"", "good"} else _STYLES[view.tone]
-    yield text(f"  {printable(view.reason)}{printable(view.reason_more)}", tone)
-    if view.explained:
-        yield text(f"  {printable(view.explained)}", Style.FAINT)
-    if view.trouble:
-        yield text(f"! {printable(view.trouble)}", Style.BAD)
+    for words, style in (
+        (f"  {view.reason}{view.reason_more}", tone),
+        (view.explained and f"  {view.explained}", Style.FAINT),
+        (view.trouble and f"! {view.trouble}", Style.BAD),
+    ):
+        if words:
+            yield from wrapped(text(printable(words), style), width, hang=2)
     yield text()
 
 

@@ -563,6 +563,14 @@ def test_24_lines_of_80_columns_hold_all_that_matters(run: "Written") -> None:
     assert places == sorted(places)
 
 
+def test_why_it_waits_is_never_cut(run: "Written") -> None:
+    """However long it is: it goes on in the next line."""
+    view = replace(full(run), reason="Waiting " * 20 + "end", reason_more="", explained="word " * 30 + "last")
+    text = " ".join("\n".join(drawn(view)).split())
+    assert view.reason in text
+    assert view.explained in text
+
+
 def test_a_wide_terminal_has_places_decisions_and_advice(run: "Written") -> None:
     """What there is no room for on a small one."""
     text = "\n".join(drawn(full(run), 130, 40))
