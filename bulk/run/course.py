@@ -25,7 +25,7 @@ from bulk.run.gates import Gates
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, denied
-from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Cap, Place, Probe, Show, Stop, WaitFor
+from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Cap, Look, Place, Probe, Show, Stop, WaitFor
 from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
@@ -271,7 +271,16 @@ class Course:
         """Write down that a wave has passed, and begin the next one."""
         self.board.append(ruling)
         self.gates.waves.begin_next()
+        if self.limits.strict:
+            self._look_again()
         self.judge_waves()
+
+    def _look_again(self) -> None:
+        """Have the rows that may begin now looked at once more, before any of them does."""
+        for lane in self._numbered:
+            if lane.cut is None and self.gates.next_rows(lane):
+                lane.is_looked_at, self.gates.awaits_all = False, True
+                self.board.ask(Look(lane.key))
 
     def stop_if_exhausted(self) -> None:
         """Stop where nothing under way can free the failure budget any more."""

@@ -29,11 +29,15 @@ class FirstLook:
         self._gates = course.gates
         self._progress = course.board.progress
         self._rows_of = course.board.progress.rows_by_target()
+        self._has_begun = False
+        """Whether what had to wait for every lane's look has begun: a later look is one before a wave."""
 
     def unseen(self, key: LaneName) -> list[int]:
         """Return the rows of a lane whose services are to be looked at."""
-        unseen, actions = self._board.unseen(self._course.lanes[key].rows), self._progress.actions
-        return [row for row in unseen if actions[row - 1] != _REFUSE]
+        lane, actions = self._course.lanes[key], self._progress.actions
+        if self._has_begun:
+            return self._gates.next_rows(lane)
+        return [row for row in self._board.unseen(lane.rows) if actions[row - 1] != _REFUSE]
 
     def first_page(self, target: Target, left: int) -> int:
         """Return the number of the page, from 0, at which the rows of a target that are left probably begin.
@@ -47,7 +51,7 @@ class FirstLook:
 
     def seen(self, row: int, found: Drift | None, asked_at: float, page: ListPage) -> None:
         """Learn how a service is: as the plan, or the run, left it (None), or otherwise."""
-        if self._board.place(row) is not Place.UNSEEN:
+        if self._board.place(row) is not Place.UNSEEN and not self._has_begun:
             return
         self._board.looks.seen(row, asked_at, page)
         if not self._course.limits.strict:
@@ -71,7 +75,11 @@ class FirstLook:
         if not self._gates.awaits_all or not self._gates.has_seen_all:
             return
         self._gates.awaits_all = False
-        self._course.stop(self._gates.strict_objection())
+        unsent = "no row of the next wave was sent" if self._has_begun else "nothing was sent"
+        self._course.stop(self._gates.strict_objection(unsent))
+        if self._has_begun:
+            return
+        self._has_begun = True
         if self._course.limits.strict:
             for row in sorted(self._progress.unended(), key=self._board.looks.place_in_list):
                 self._judge_strictly(row)

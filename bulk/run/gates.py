@@ -13,7 +13,7 @@ from bulk.run.denials import Denials
 from bulk.run.first_puts import FirstPuts
 from bulk.run.interfaces import Limits
 from bulk.run.lane import Lane
-from bulk.run.stages import Stop
+from bulk.run.stages import Place, Stop
 from bulk.run.wave_gate import WaveGate
 from bulk.text import counted, listed
 
@@ -134,10 +134,15 @@ class Gates:
         """Return whether all that will be looked at has been."""
         return all(lane.is_looked_at or self.has_closed(lane) for lane in self._lanes.values())
 
-    def strict_objection(self) -> Stop | None:
-        """Return why a strict run must not begin."""
+    def next_rows(self, lane: Lane) -> list[int]:
+        """Return the rows of a lane that have not begun, and that no wave under way holds."""
+        place = self._board.place
+        return [row for row in lane.rows if place(row) is Place.READY and not self.waves.holds(row)]
+
+    def strict_objection(self, unsent: str) -> Stop | None:
+        """Return why a strict run must not go on; `unsent` is what was not sent therefore."""
         if not self.moved:
             return None
         rows = listed("row", sorted(self.moved))
-        message = f"{counted(len(self.moved), 'service')} moved since the plan ({rows}); nothing was sent"
+        message = f"{counted(len(self.moved), 'service')} moved since the plan ({rows}); {unsent}"
         return Stop(BrakeReason.STRICT, message)

@@ -28,7 +28,7 @@ from bulk.run.patience import (
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import Append, Cap, Effect, Judge, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.stages import Append, Cap, Effect, Judge, Look, Place, Probe, Renew, Send, Show, Stop, WaitFor
 from bulk.run.tasks import Tasks
 
 
@@ -253,6 +253,9 @@ class Pump:
             case Renew(lane=key, page=page):
                 closed = partial(self._machine.has_closed, key)
                 self._tasks.spawn(self._list(self._reads.renew(key, page, self._is_over), closed))
+            case Look(lane=key):
+                closed = partial(self._machine.has_closed, key)
+                self._tasks.spawn(self._list(self._reads.look(key), closed))
             case Probe(target=target):
                 self._probes.append(self._tasks.spawn(self._reads.probe(target)))
             case Cap(most_per_s=most_per_s):

@@ -101,6 +101,9 @@ wave 0, which has no rows and stands before the first PUT. *Stop* stops the run,
 again for a while; then the wave waits for a person's go, and stops the run where nobody comes. While the
 judge is asked nothing begins, since every row of the wave has come to its end.
 
+In a strict run the rows of a wave that follows a ruling are looked at again before any of them begins, and
+one that moved stops the run.
+
 Stops
 =====
 
@@ -247,6 +250,12 @@ class Renew(NamedTuple):
     page: ListPage
 
 
+class Look(NamedTuple):
+    """Look again, by the whole list, at the rows of a lane that may begin now; `look.ended` comes back."""
+
+    lane: LaneName
+
+
 class Probe(NamedTuple):
     """Ask with one list whether the key of a target may do anything at all; `probed` comes back."""
 
@@ -274,4 +283,4 @@ class Cap(NamedTuple):
     most_per_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Renew | Probe | WaitFor | Cap | Judge
+Effect: TypeAlias = Append | Send | Show | Renew | Look | Probe | WaitFor | Cap | Judge

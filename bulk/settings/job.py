@@ -333,7 +333,7 @@ class Guards:
         default=False,
         while_open=WhileOpen.REFUSED,
         group=Group.LIMITS,
-        help="One refused or drifted row stops everything before the first PUT.",
+        help="One refused or drifted row stops everything before the first PUT, and before each wave.",
         example=True,
     )
     max_changes: Share | None = setting(

@@ -471,6 +471,8 @@ MUTANTS = [
         ("P15", "a wave waits for a row that was left", WaveGate, "leave", _keeps_the_left_in_the_wave),
         ("strict", "drift stops nothing", Gates, "strict_objection", constantly(None)),
         ("strict", "the look is not waited for", Gates, "has_seen_all", property_of(answer=True)),
+        ("strict", "the next wave is not looked at again", Course, "_look_again", constantly(None)),
+        ("strict", "what moved before the next wave is sent", Gates, "next_rows", constantly(())),
         ("waves", "the others do not wait", WaveGate, "holds", constantly(answer=False)),
         ("waves", "a bad one stops nothing", WaveGate, "ruling", _lets_all_rows_pass),
         ("waves", "a wave does not soak", WaveGate, "__init__", _soaks_for_a_moment),

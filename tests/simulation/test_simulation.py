@@ -18,6 +18,7 @@ WORLDS_FOR_A_MUTANT = 4000
 
 MET = {
     ("UNSEEN", "seen"),
+    ("READY", "seen"),  # again, before its wave
     *(("LOOKING", f"shown {verdict}") for verdict in ("Done", "Reject", "Throttled", "Abort")),
     ("NOTED", "durable"),
     *(

@@ -70,7 +70,7 @@ from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.stages import Append, Cap, Judge, Place, Probe, Renew, Send, Show, Stop
+from bulk.run.stages import Append, Cap, Judge, Look, Place, Probe, Renew, Send, Show, Stop
 from tests.values import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
@@ -364,6 +364,8 @@ class World:
     def _forget(self) -> None:
         """Forget what was noted of an earlier session."""
         self.is_drained = False
+        self.passed_at: dict[int, float] = {}
+        """When each wave passed."""
         self.asked, self.said_go, self.times_asked = set[int](), set[int](), Counter[int]()
         """Waves that the judge was asked about, and of which it said go."""
         self.is_answered: dict[Target | str, bool] = {}
@@ -463,6 +465,9 @@ class World:
                         self.at(0.1, lambda target=target: self._probed(target))
                     case Renew(lane=key, page=page):
                         self._renew(key, page)
+                    case Look(lane=key):
+                        self.looked_lanes.discard(key)
+                        self._look_again(key)
                     case Judge(wave=wave, rows=rows):
                         self._ask_the_judge(wave, list(rows))
                     case Cap(most_per_s=most_per_s):
@@ -587,6 +592,12 @@ class World:
     def _looked(self, key: LaneName) -> None:
         self.looked_lanes.add(key)
         self.do("looked", 0, self.machine.look.ended, key)
+
+    def _look_again(self, key: LaneName) -> None:
+        """Let the rows of a lane that may begin now be looked at once more."""
+        for row in self.machine.look.unseen(key):
+            self.at(self.sayings.uniform(0, 0.2), lambda row=row: self._look(row))
+        self.at(0.3, lambda: self._looked(key))
 
     def _unreadable(self, key: LaneName, cut: Stop) -> None:
         self.gone_lanes.add(key)
@@ -1098,6 +1109,9 @@ class World:
         if self.limits.strict and not is_needed:
             gone = {key for key in self.machine.lanes if key not in self.looked_lanes}
             must(not gone and not self.moved, f"row {row} is sent by a strict run that must not begin")
+            passed_at = [at for wave, at in self.passed_at.items() if wave < self._wave_of().get(row, 1)]
+            is_seen = looked_at >= max(passed_at, default=-inf)
+            must(is_seen, f"row {row} is sent by a strict run that has not looked at it since the last wave")
         must(is_needed or self._has_budget(row), f"P8: row {row} begins though too many may fail")
         self._check_turn(change, Purpose(last.get("purpose", "change")))
         self._check_canary(row)
@@ -1222,6 +1236,8 @@ class World:
 
     def _check_record(self, record: Record) -> None:
         is_go = isinstance(record, Decision) and record.ruling is Ruling.GO
+        if is_go and not (record.wave and self.limits.waves.sizes):
+            self.passed_at[record.wave] = self.now
         if is_go and self.judges:
             is_said = record.by is DecidedBy.OPERATOR or record.wave in self.said_go
             must(is_said, f"JUDGE: wave {record.wave} passes by {record.by}, and the judge did not say go")

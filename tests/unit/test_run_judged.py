@@ -13,12 +13,13 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.file import records
 from bulk.ledger.records import DecisionKind, Json, Ruling
 from bulk.ledger.stops import BrakeReason
-from bulk.model import Hold, Outcome
+from bulk.model import Hold, Outcome, ServiceId
 from bulk.pacing.describe import wait_text
 from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
-from tests.sessions import Session, again, prepared, rows
+from tests.sessions import Session, again, prepared, rows, three_lanes
+from tests.values import service_id, state
 
 APPLIED, LEFT = Outcome.APPLIED, Outcome.NOT_ATTEMPTED
 GO, STOP, UNSURE = Ruling.GO, Ruling.STOP, Ruling.UNSURE
@@ -211,3 +212,34 @@ async def test_a_run_without_a_judge_asks_nobody(tmp_path: Path) -> None:
     session = await prepared(tmp_path, rows(1, 2), waves=WavePlan(sizes=(1,)))
     assert (await replace(session, judge=None).run()).outcomes == [APPLIED] * 2
     assert rulings(session) == [("limit", 1, "go")]
+
+
+async def test_a_strict_run_looks_at_each_wave_again_before_any_row_of_it_goes(tmp_path: Path) -> None:
+    """What moved since stops it with 7, and no row of that wave was sent; so it is with the last wave."""
+    session = await prepared(tmp_path, rows(1, 2, 3, 4, 5), waves=WavePlan(sizes=(2, 2)), strict=True)
+    assert (await session.run()).outcomes == [APPLIED] * 5
+    for number, moved in enumerate((4, 5), 1):
+        session = await prepared(
+            tmp_path / f"{moved}", rows(1, 2, 3, 4, 5), waves=WavePlan(sizes=(2, 2)), strict=True
+        )
+
+        def edited(
+            one: ServiceId, session: Session = session, number: int = number, moved: int = moved
+        ) -> None:
+            if one == service_id(2 * number):
+                session.fleet.services[service_id(moved)] = state(moved, 99)
+
+        session.fleet.on_put = edited
+        await session.run()
+        assert session.outcomes == [APPLIED] * 2 * number + [LEFT] * (5 - 2 * number)
+        assert session.brake.reasons == (BrakeReason.STRICT,)
+        assert session.brake.message == (
+            f"1 service moved since the plan (row {moved}); no row of the next wave was sent"
+        )
+
+
+async def test_a_strict_run_looks_again_at_the_lanes_of_the_next_wave_alone(tmp_path: Path) -> None:
+    """One list of a fleet for its first look, one before its wave, and one at its end."""
+    session, fleets = await three_lanes(tmp_path, waves=WavePlan(sizes=(4,)), strict=True)
+    assert (await session.run()).outcomes == [APPLIED] * 12
+    assert [len(fleet.pages) for fleet in fleets] == [2, 3, 3]
