@@ -163,7 +163,8 @@ RunAndCommand = Annotated[
     Argument(
         metavar="RUN [COMMAND]",
         help="A run: its ledger, or a job, which means its latest run. Then the command: `pause`, "
-        "`unpause`, `stop`, `rate 5/s` (PUTs of each lane) or `rate auto` (as the job has it).",
+        "`unpause`, `stop`, `rate 5/s` (PUTs of each lane), `rate auto` (as the job has it) or `go 2`, "
+        "where the judge of wave 2 is unsure.",
     ),
 ]
 Arguments = Annotated[list[str] | None, Argument(metavar="OPTIONS", show_default=False)]
