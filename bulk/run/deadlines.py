@@ -85,6 +85,10 @@ class Deadlines:
             self._drains_until = min(self._drains_until, now + self._drain_s)
         return now
 
+    def is_outside(self) -> bool:
+        """Return whether the window is not open now."""
+        return not self._hours.opens_at <= self._clock.now() < self._hours.closes_at
+
     def left_s(self) -> float:
         """Return for how long something new may still begin; infinity without an end."""
         return self._hours.stops_at - self._clock.now()

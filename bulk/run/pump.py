@@ -240,7 +240,7 @@ class Pump:
                 self._ledger.append(record)
                 if row:
                     if not self._noted:
-                        self._tasks.spawn(self._commit())
+                        self._tasks.spawn(self._commit(is_late=self._deadlines.is_outside()))
                     self._noted.append(row)
             case Send(put=put):
                 fleet, keep = (
@@ -269,14 +269,17 @@ class Pump:
             case _:
                 assert_never(effect)
 
-    async def _commit(self) -> None:
-        """Wait for one commit of all intents of this turn, then let their PUTs go."""
+    async def _commit(self, *, is_late: bool) -> None:
+        """Wait for one commit of all intents of this turn, then let their PUTs go.
+
+        `is_late`: their records have a time outside the window, whatever the clock shows when they leave.
+        """
         rows, self._noted = self._noted, []
         await self._ledger.flush()
         now = self._deadlines.now()
         for row in rows:
             self._machine.turns.durable(row, now)
-        if self._deadlines.is_late:
+        if is_late or self._deadlines.is_late:
             self._note_late(rows)
         self._drain()
 
