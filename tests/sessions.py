@@ -1,14 +1,15 @@
 """Sessions of a run over a ledger of its own, with a fleet, a pace and a clock that are told what to do."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bulk.ledger.file import LedgerFile, fold, records
-from bulk.ledger.records import Json
+from bulk.ledger.records import Json, Ruling
 from bulk.model import Change, Outcome, Target
+from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.deadlines import ANY_TIME, Hours
 from bulk.run.interfaces import LaneClient, LaneName, Limits, WaveJudge
@@ -141,3 +142,40 @@ async def three_lanes(folder: Path, **settings: Any) -> tuple[Session, list[Fake
         targets[2]: lane_of(fleets[2], "r3", account="b"),
     }
     return session, fleets
+
+
+class FakeJudge:
+    """Says what it is told to, one ruling after the other, the last one for ever; None hangs."""
+
+    def __init__(self, *rulings: Ruling | None) -> None:
+        self.rulings = list(rulings)
+        self.asked: list[tuple[int, list[int]]] = []
+        self.outcomes: list[list[Outcome]] = []
+        self.cancelled = 0
+        self.session: Session | None = None
+
+    async def ask(self, wave: int, rows: Sequence[int]) -> tuple[Ruling, str]:
+        """Return the next ruling."""
+        self.asked.append((wave, list(rows)))
+        if self.session:
+            self.outcomes.append([self.session.ledger.progress.outcome(row) for row in rows])
+        ruling = self.rulings.pop(0) if len(self.rulings) > 1 else self.rulings[0]
+        if ruling is None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.cancelled += 1
+        return ruling or Ruling.UNSURE, "probe"
+
+    def go_command(self, wave: int) -> str:
+        """Return the command by which a person says go."""
+        return f"bulk tell RUN go {wave}"
+
+
+async def judged(folder: Path, *rulings: Ruling | None, **settings: Any) -> tuple[Session, FakeJudge]:
+    """Return a session over five rows in waves of two and two, and its judge."""
+    known = {"waves": WavePlan(sizes=(2, 2)), "judge_within_s": 60.0}
+    session = await prepared(folder, rows(1, 2, 3, 4, 5), **known | settings)
+    session.judge = judge = FakeJudge(*rulings)
+    judge.session = session
+    return session, judge

@@ -1,7 +1,7 @@
 """Attending a run at work: a person's commands, and a note of whatever it waits for longer than a moment."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Protocol
 
@@ -48,7 +48,8 @@ class Holds:
 
     def notes(self, waits: Iterator[tuple[str, Wait]], now: float) -> Iterator[Note]:
         """Yield what is to be written down of what is waited for now."""
-        present = {(who, wait.hold, wait.row): wait for who, wait in waits}
+        # For how long it has lasted is said of the whole wait, and not of one question to a judge.
+        present = {(who, wait.hold, wait.row): replace(wait, lasts_s=0.0) for who, wait in waits}
         for key in self._held.keys() - present.keys():
             held = self._held.pop(key)
             if held.noted_at > -inf:
@@ -57,6 +58,8 @@ class Holds:
         for (who, hold, row), wait in present.items():
             words = f"{who} wait for {wait_text(wait)}"
             held = self._held.setdefault((who, hold, row), _Holding(words, wait, now))
+            if hold is Hold.JUDGE and wait.detail != held.wait.detail:  # perhaps a person is waited for now
+                held.words, held.noted_at = words, -inf
             held.wait = wait
             if now - held.since >= HOLD_S and now - held.noted_at >= AGAIN_S:
                 held.noted_at = now

@@ -13,11 +13,11 @@ from bulk.ledger import command_file, commands, decisions
 from bulk.ledger.command_file import add
 from bulk.ledger.commands import ANSWERS_MAX, Command
 from bulk.ledger.file import fold
-from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Held
+from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Held, Ruling
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
 from bulk.pacing import ceiling
-from tests.sessions import Session, prepared, rows
+from tests.sessions import Session, judged, prepared, rows
 
 PAUSE = Decision(by=DecidedBy.OPERATOR, what="pause", reason="", user="ann", host="h", id="a")
 WALL = 1_768_465_800.0
@@ -50,6 +50,19 @@ def test_the_note_of_a_hold_says_as_data_since_when_and_until_when() -> None:
     assert [note.held for note in notes] == [
         Held(**known, since="2026-01-15T08:29:50.000Z"),
         Held(**known, since="2026-01-15T08:29:30.000Z", is_over=True),
+    ]
+
+
+def test_what_is_waited_for_of_a_judge_is_noted_as_soon_as_it_changes() -> None:
+    """As it is a person's turn then; how long one question takes is no change."""
+    holds, noted = Holds(lambda: WALL), []
+    for now in seconds(20):
+        detail = "asked about wave 1" if now < 12 else "unsure about wave 1"
+        wait = Wait(hold=Hold.JUDGE, detail=detail, lasts_s=now % 12)
+        noted += [(now, note.message) for note in holds.notes(iter([("rows", wait)]), now)]
+    assert noted == [
+        (5.0, "rows wait for the judge: asked about wave 1, for 5.0 s"),
+        (12.0, "rows wait for the judge: unsure about wave 1, for 12 s"),
     ]
 
 
@@ -130,6 +143,22 @@ async def test_in_a_window_only_its_end_ends_a_pause(tmp_path: Path) -> None:
     await session.ledger.flush()
     await attended(session, has_window=True)
     assert session.brake.reasons == (BrakeReason.WINDOW,)
+
+
+async def test_without_a_window_a_wave_about_which_its_judge_is_unsure_waits_30_min_for_a_person(
+    tmp_path: Path,
+) -> None:
+    """Then the run stops for good: the same command must not go on by itself."""
+    session, judge = await judged(tmp_path, Ruling.UNSURE, judge_within_s=0.0)
+    await attended(session, has_window=False)
+    assert session.brake.reasons[0] is BrakeReason.JUDGE
+    assert session.outcomes == [Outcome.NOT_ATTEMPTED] * 5
+    assert [wave for wave, _ in judge.asked] == [0]
+    (stop,) = decisions.decided(fold(session.ledger.path).decisions).stops
+    assert (stop.wave, stop.reason) == (
+        0,
+        "the judge is unsure before the first PUT (probe), and nobody said go",
+    )
 
 
 async def test_a_run_with_too_many_decisions_takes_no_commands_and_says_so(tmp_path: Path) -> None:

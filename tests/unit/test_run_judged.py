@@ -1,10 +1,8 @@
 """A run whose waves have a judge: asked before the first PUT and after each wave, and on record."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,48 +16,11 @@ from bulk.pacing.describe import wait_text
 from bulk.plan.waves import WavePlan
 from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
-from tests.sessions import Session, again, prepared, rows, three_lanes
+from tests.sessions import FakeJudge, Session, again, judged, prepared, rows, three_lanes
 from tests.values import service_id, state
 
 APPLIED, LEFT = Outcome.APPLIED, Outcome.NOT_ATTEMPTED
 GO, STOP, UNSURE = Ruling.GO, Ruling.STOP, Ruling.UNSURE
-
-
-class FakeJudge:
-    """Says what it is told to, one ruling after the other, the last one for ever; None hangs."""
-
-    def __init__(self, *rulings: Ruling | None) -> None:
-        self.rulings = list(rulings)
-        self.asked: list[tuple[int, list[int]]] = []
-        self.outcomes: list[list[Outcome]] = []
-        self.cancelled = 0
-        self.session: Session | None = None
-
-    async def ask(self, wave: int, rows: Sequence[int]) -> tuple[Ruling, str]:
-        """Return the next ruling."""
-        self.asked.append((wave, list(rows)))
-        if self.session:
-            self.outcomes.append([self.session.ledger.progress.outcome(row) for row in rows])
-        ruling = self.rulings.pop(0) if len(self.rulings) > 1 else self.rulings[0]
-        if ruling is None:
-            try:
-                await asyncio.Event().wait()
-            finally:
-                self.cancelled += 1
-        return ruling or UNSURE, "probe"
-
-    def go_command(self, wave: int) -> str:
-        """Return the command by which a person says go."""
-        return f"bulk tell RUN go {wave}"
-
-
-async def judged(folder: Path, *rulings: Ruling | None, **settings: Any) -> tuple[Session, FakeJudge]:
-    """Return a session over five rows in waves of two and two, and its judge."""
-    known = {"waves": WavePlan(sizes=(2, 2)), "judge_within_s": 60.0}
-    session = await prepared(folder, rows(1, 2, 3, 4, 5), **known | settings)
-    session.judge = judge = FakeJudge(*rulings)
-    judge.session = session
-    return session, judge
 
 
 def rulings(session: Session) -> list[tuple[str, int | None, str | None]]:
