@@ -2,8 +2,8 @@
 
 The cases and bars of `tests/pacing_table.py` with the product's own limiter, real sockets and the real clock,
 in about 25 minutes: groups of cases at a time, first ours, then botocore on a server just like it. Windows of
-a minute are half as long, which their names say. A bar is that of the virtual table, for one run; the ratio is
-of what was accepted a second in the whole run, the search included. botocore always searches, also where a
+a minute are half as long, which their names say. A bar is that of the table, for one run; the ratio is that
+of what was accepted a second in the whole run, search included. botocore always searches, also where a
 rate is set and nothing limits it.
 
 What a busy machine takes away shows in the rows of noise at a fixed rate, which no limit holds back.
