@@ -32,7 +32,7 @@ class Judging:
         self._machine = machine
         self._tasks = tasks
         self._drained = drained
-        self._asked: dict[int, asyncio.Task[None]] = {}
+        self.asked: dict[int, asyncio.Task[None]] = {}
         """The question that is being asked, by wave."""
         self._asked_at = 0.0
 
@@ -40,21 +40,21 @@ class Judging:
         """Begin to ask."""
         if self._judge:
             self._asked_at = self._clock.monotonic()
-            self._asked[question.wave] = self._tasks.spawn(self._ask(self._judge, question))
+            self.asked[question.wave] = self._tasks.spawn(self._ask(self._judge, question))
 
     async def _ask(self, judge: WaveJudge, question: Judge) -> None:
         try:
             await self._ledger.flush()  # so that the judge reads outcomes that are on record
             ruling, words = await judge.ask(question.wave, question.rows)
         finally:
-            del self._asked[question.wave]
+            del self.asked[question.wave]
         self._machine.waves.ruled(question.wave, ruling, words, self._asked_at, self._clock.monotonic())
         self._drained()
         await self._ledger.flush()  # perhaps nothing else is written for long
 
     def end_the_useless(self, *, is_over: bool) -> None:
         """End a question whose answer nobody waits for any more."""
-        for wave, question in self._asked.items():
+        for wave, question in self.asked.items():
             if is_over or not self._machine.waves.is_asked_about(wave):
                 question.cancel()
 

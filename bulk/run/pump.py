@@ -212,7 +212,8 @@ class Pump:
         for listing, is_useless in self._lists.items():
             if is_useless():
                 listing.cancel()
-        self._judging.end_the_useless(is_over=False)
+        if self._judging.asked:
+            self._judging.end_the_useless(is_over=False)
         for under_way in (self._tasks.puts, self._tasks.shows):
             for row, task in under_way.items():
                 if self._machine.place(row) >= Place.LEFT:  # nobody waits for it any more
