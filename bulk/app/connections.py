@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -74,6 +75,7 @@ class Connections(Generic[C]):
         self._approved: set[tuple[regions.Endpoint, str]] = set()
         """Addresses that may get credentials, and the place where these were found."""
         self._learned = LearnedLimits(state_folder(environment.env, environment.home))
+        self._learned_per_s: dict[LimitOwner, float] = {}
         self._clients: dict[Target, TargetClient[C]] = {}
         self._regions: defaultdict[str, set[str]] = defaultdict(set)
         """For each profile the regions of the job's targets."""
@@ -197,12 +199,19 @@ class Connections(Generic[C]):
         if self._rate_per_s is not None:
             return fixed(self._rate_per_s)
         learned = self._learned.read(budget, self._environment.clock.now())
-        return auto(learned.limit if learned else None)
+        if learned is None:
+            return auto()
+        self._learned_per_s[budget] = learned.limit.per_s
+        return auto(learned.limit)
 
     @property
     def writes_per_s(self) -> float | None:
-        """Return how fast the writes of the slowest lane may go as yet; None while no lane is known."""
-        writes = (pace.rate_per_s for owner, pace in self.paces.items() if owner.kind is RequestKind.WRITES)
+        """Return how fast the writes of the slowest lane go, as far as is known; None while no lane is."""
+        writes = (
+            min(pace.rate_per_s, self._learned_per_s.get(owner, inf))
+            for owner, pace in self.paces.items()
+            if owner.kind is RequestKind.WRITES
+        )
         return min(writes, default=None)
 
     def keep_limits(self) -> None:

@@ -40,6 +40,8 @@ EARLY, SPENT = 0.1, 0.9
 clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
+LATE_S = 1.0
+"""How late a probe may leave, beyond what the rate explains, and still tell when it was open again."""
 
 
 def shut(state: Pacing, event: Throttling, now: float) -> Pacing:
@@ -86,8 +88,14 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
     """Return the state after an accepted probe, and the rate to continue at; None keeps that of the state.
 
     A rate is returned where it was shut so briefly that the limit is a rate: what the whole cycle, shut
-    time included, amounts to. After an outage the state is as it was before.
+    time included, amounts to. After an outage the state is as it was before, and so it is where nobody
+    probed for a while, as in a run that was paused or asleep: that says nothing of the server.
     """
+    fresh = lifted(state)._replace(
+        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
+    )
+    if granted_at > state.held_until_s + LATE_S + 1 / state.rate_per_s:
+        return fresh._replace(excess=0.0, owed=0.0), None
     known, shut_s = state.window, granted_at - state.shut_at
     if known and state.cycle_accepted < EARLY * known.requests and shut_s > LONG * known.window_s:
         began_at = state.cycle_at - known.window_s  # the window before had not ended yet
@@ -97,9 +105,7 @@ def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
     is_searching = state.growth == RAMP and state.below_per_s > 0
     is_new = state.limit is None and (was_asked or is_searching)
     seen = _seen(state, granted_at, since=state.shut_at if is_new else state.cycle_at)
-    fresh = lifted(state)._replace(
-        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0, suspected=seen
-    )
+    fresh = fresh._replace(suspected=seen)
     steady = fresh._replace(excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, trial=None)
     rate_per_s = state.trial.rate_per_s if state.trial else state.rate_per_s
     if seen and (is_new or _are_alike(seen, state.suspected)):

@@ -18,7 +18,16 @@ from math import inf
 from bulk.model import Limit, Why
 from bulk.pacing import noise
 from bulk.pacing.pushback import BELIEVED, EARLY, PAUSE, lifted, reopened, shut
-from bulk.pacing.states import GROWTH_MIN, RAMP, START_PER_S, Accepted, Pacing, Throttling, Trial
+from bulk.pacing.states import (
+    GROWTH_MIN,
+    RAMP,
+    START_PER_S,
+    WINDOW_S_MIN,
+    Accepted,
+    Pacing,
+    Throttling,
+    Trial,
+)
 
 RATE_PER_S_MAX = 100_000.0
 OVER_S = 10.0
@@ -46,8 +55,12 @@ GROWTH_TRIED = 0.03
 
 
 def auto(learned: Limit | None = None) -> Pacing:
-    """Return the state that searches; a limit learned earlier only ever makes it start slower."""
-    if learned is None:
+    """Return the state that searches; a limit learned earlier only ever makes it start slower.
+
+    A window that was learned is found again by one spell, and would take hours to outgrow if it is none any
+    more: the search begins without it.
+    """
+    if learned is None or learned.window_s >= WINDOW_S_MIN:
         return Pacing(below_per_s=START_PER_S / 2)
     return Pacing(rate_per_s=min(START_PER_S, learned.per_s), limit=learned, why=Why.LEARNED)
 
@@ -233,7 +246,7 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
     return faster._replace(
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
         ground_per_s=state.rate_per_s if is_new else state.ground_per_s,
-        limit=None if state.why is Why.LEARNED and not state.window else state.limit,
+        limit=None if state.why is Why.LEARNED else state.limit,
     )
 
 

@@ -23,12 +23,13 @@ def test_a_search_believes_nothing_until_it_was_refused() -> None:
 
 
 def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
-    """A rate found is a limit by the second; a window, stated or learned, is told as such."""
+    """A rate, found or learned, is a limit by the second; a window that was stated is described as one."""
     assert believed(Pacing(rate_per_s=197.4, growth=0.01)) == (Limit(requests=197, window_s=1.0), Why.FOUND)
     probing = Pacing(rate_per_s=250.0, growth=0.1, ground_per_s=197.4)
     assert believed(probing) == (Limit(requests=197, window_s=1.0), Why.FOUND)
     assert believed(Pacing(limit=USER, why=Why.STATED)) == (USER, Why.STATED)
-    assert believed(auto(USER)) == (USER, Why.LEARNED)
+    learned = Limit(requests=50, window_s=1.0)
+    assert believed(auto(learned)) == (learned, Why.LEARNED)
 
 
 def test_a_trial_changes_no_belief() -> None:

@@ -51,6 +51,13 @@ def answered(state: Pacing, pattern: str, *, since: float, every_s: float = 0.01
     return state
 
 
+def opened(state: Pacing, since: float) -> Pacing:
+    """Return the state after the first probe that finds it open, where everything is refused until then."""
+    while state.held_until_s < since:
+        state = told(state, refusal(state.held_until_s))
+    return told(state, Accepted(granted_at=state.held_until_s))
+
+
 def tried() -> Pacing:
     """Return the state right after a quarter of 200/s was refused: a slower rate is being tried."""
     state = answered(fixed(200.0), "x..." * 6, since=0.0)
@@ -265,11 +272,11 @@ def test_a_later_request_that_is_accepted_ends_the_hold() -> None:
 def test_the_opening_of_a_window_tells_its_length() -> None:
     """20 accepted, then nothing until 5.1 s after the first: 20 in 5 s, paced at 4/s."""
     state = shut_at(taken(auto(), since=0.0, seconds=1.45), 1.5)
-    opened = told(state, Accepted(granted_at=5.1))
-    assert opened.limit == Limit(requests=state.cycle_accepted, window_s=5.0)
-    assert opened.why is Why.FOUND
-    assert opened.rate_per_s == pytest.approx(state.cycle_accepted / 5)
-    assert opened.spacing_s == 0.0
+    after = opened(state, since=5.0)
+    assert after.limit == Limit(requests=state.cycle_accepted, window_s=5.0)
+    assert after.why is Why.FOUND
+    assert after.rate_per_s == pytest.approx(state.cycle_accepted / 5)
+    assert after.spacing_s == 0.0
 
 
 def test_a_second_shut_spell_like_the_first_is_a_window() -> None:
@@ -277,10 +284,8 @@ def test_a_second_shut_spell_like_the_first_is_a_window() -> None:
     state, opened_at = fixed(50.0)._replace(cycle_at=0.0, cycle_accepted=400), 0.0
     for number in (1, 2):
         state = shut_at(state._replace(cycle_accepted=400), opened_at + 8.0)
-        while state.pushed_back_until_s < 23.0 * number:
-            state = told(state, refusal(state.pushed_back_until_s))
-        opened_at = state.pushed_back_until_s
-        state = told(state, Accepted(granted_at=opened_at))
+        state = opened(state, since=23.0 * number)
+        opened_at = state.cycle_at
         assert (state.limit is None) == (number == 1)
     assert state.limit is not None
     assert state.limit.requests == 400
@@ -302,7 +307,7 @@ def test_a_window_that_stays_shut_beyond_its_end_is_longer() -> None:
     state = Pacing(
         rate_per_s=1.5, growth=0.01, limit=Limit(requests=60, window_s=40.0), cycle_at=0.0, cycle_accepted=60
     )
-    state = told(state, *(refusal(at) for at in (39.0, 39.1, 40.1, 45.1, 50.1)), Accepted(granted_at=60.1))
+    state = opened(told(state, refusal(39.0), refusal(39.1)), since=60.0)
     assert state.limit == Limit(requests=60, window_s=60.0)
     assert state.rate_per_s == pytest.approx(1.0)
 
@@ -312,7 +317,7 @@ def test_a_window_that_shuts_again_as_soon_as_it_should_have_ended_is_longer() -
     state = Pacing(
         rate_per_s=5.0, growth=0.01, limit=Limit(requests=200, window_s=40.0), cycle_at=40.0, cycle_accepted=9
     )
-    state = told(state, refusal(42.0), refusal(42.1), Accepted(granted_at=60.1))
+    state = opened(told(state, refusal(42.0), refusal(42.1)), since=60.0)
     assert state.limit == Limit(requests=200, window_s=60.0)
     assert state.rate_per_s == pytest.approx(200 / 60)
 
@@ -320,7 +325,7 @@ def test_a_window_that_shuts_again_as_soon_as_it_should_have_ended_is_longer() -
 def test_an_outage_leaves_no_trace() -> None:
     """Everything is refused for five seconds that fit no window: the same rate after it."""
     state = shut_at(fixed(200.0)._replace(cycle_at=0.0, cycle_accepted=4000), 20.0)
-    after = told(state, Accepted(granted_at=25.2))
+    after = opened(state, since=25.0)
     assert (after.rate_per_s, after.limit, after.owed) == (200.0, None, 0.0)
 
 
@@ -473,13 +478,18 @@ def test_a_slow_answer_from_before_a_cut_still_counts() -> None:
 
 def test_a_learned_limit_only_makes_the_start_slower() -> None:
     """A slow one is where it starts; a fast one is where the doubling ends."""
-    slow, fast = Limit(requests=60, window_s=60.0), Limit(requests=50, window_s=1.0)
-    assert auto(slow).rate_per_s == pytest.approx(1.0)
+    slow, fast = Limit(requests=2, window_s=1.0), Limit(requests=50, window_s=1.0)
+    assert auto(slow).rate_per_s == pytest.approx(2.0)
     assert auto(fast).rate_per_s == 10.0
     assert taken(auto(fast), since=0.0, seconds=4.2).rate_per_s == pytest.approx(50.0)
     later = taken(auto(fast), since=0.0, seconds=10.0)
     assert later.rate_per_s > 50.0
     assert later.limit is None
+
+
+def test_a_window_that_is_none_any_more_does_not_slow_a_later_run() -> None:
+    """12 in 120 s, learned by an earlier run: without a limit the rate doubles each second all the same."""
+    assert taken(auto(Limit(requests=12, window_s=120.0)), since=0.0, seconds=3.5).rate_per_s == 80.0
 
 
 EVENTS = st.tuples(
@@ -531,3 +541,21 @@ def test_acceptances_in_a_calm_state_may_be_learned_as_one(start: Pacing, gaps: 
 def test_an_acceptance_after_refusals_does_not_only_count(pattern: str) -> None:
     """While refusals are weighed, or a slower rate is tried, each answer is learned by itself."""
     assert not answered(fixed(200.0), pattern, since=0.0).is_calm
+
+
+@pytest.mark.parametrize("retry_after_s", [None, 1.0])
+@pytest.mark.parametrize("start", [auto(), fixed(20.0)])
+def test_a_time_in_which_nobody_probed_says_nothing_of_the_server(
+    start: Pacing, retry_after_s: float | None
+) -> None:
+    """A run that was paused or asleep while nothing was accepted finds no window as long as its sleep."""
+    state, since = start, 0.0
+    for _ in range(2):
+        state = taken(state, since=since, seconds=2.5)
+        for number in range(20):
+            state = told(state, refusal(since + 2.6 + number / 100, retry_after_s=retry_after_s))
+        assert state.is_shut
+        rate_per_s, since = state.rate_per_s, since + 143.0
+        state = told(state, Accepted(granted_at=since))
+        assert not state.is_shut
+        assert (state.limit, state.suspected, state.rate_per_s) == (None, None, rate_per_s)
