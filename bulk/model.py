@@ -17,9 +17,9 @@ PORT_MAX = 65_535
 MAPPINGS_MAX = 200
 """Most mappings that one PUT may carry (API.md, section 1.1)."""
 ROWS_MAX = 2_000_000
+"""Highest number of a row; what a ledger takes in memory grows with it, about 40 bytes a row."""
 WAVES_MAX = 1_000
 """The highest number of a wave that a row may name."""
-"""Highest number of a row; what a ledger takes in memory grows with it, about 40 bytes a row."""
 TARGETS_MAX = 10_000
 """Most targets of one plan."""
 COUNT_MAX = 10**12
