@@ -20,8 +20,10 @@ LOCK_S = 300
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 
 _AUTHORIZATION = re.compile(
-    r"SDK-HMAC-SHA256 Access=(?P<ak>[^,\s]+), ?SignedHeaders=(?P<signed>[^,\s]+), ?"
-    r"Signature=(?P<hmac>[0-9a-f]{64})"
+    r"SDK-HMAC-SHA256 "
+    r"(?:Access=(?P<ak>[^,\s]+)|Credential=(?P<scoped_ak>[^/,\s]+)"
+    r"/(?P<scope>\d{8}(?:/[^/,\s]*){2}/sdk_request)), ?"
+    r"SignedHeaders=(?P<signed>[^,\s]+), ?Signature=(?P<hmac>[0-9a-f]{64})"
 )
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/._~-]*")
 
@@ -45,6 +47,15 @@ class Key:
     sk: str
     security_token: str | None = None
     expires_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """What an Authorization header states; `scope` is empty but in the older form (API.md, section 4.2)."""
+
+    signed: str
+    hmac: str
+    scope: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,12 +135,14 @@ class Keyring:
         match = _AUTHORIZATION.fullmatch(request.headers["authorization"])
         if match is None:
             raise _denied(f"the Authorization header is not of the form {ALGORITHM} Access=..., ...")
-        key = self.keys.get(match["ak"])
+        ak = match["ak"] or match["scoped_ak"]
+        key = self.keys.get(ak)
         if key is None:
-            raise _denied(f"AK {match['ak']} not exist")
+            raise _denied(f"AK {ak} not exist")
         if self.lock.is_locked(key.ak, now_s):
             raise _denied(f"AK access failed to reach the limit, forbidden: {key.ak}")
-        problem = signature_problem(request, key, match["signed"], match["hmac"], now_s)
+        proof = Proof(signed=match["signed"], hmac=match["hmac"], scope=match["scope"] or "")
+        problem = signature_problem(request, key, proof, now_s)
         if problem is not None:
             self.lock.fail(key.ak, now_s)
             raise _denied(problem)
@@ -137,14 +150,17 @@ class Keyring:
         return Caller(name=key.ak, project_id=None)
 
 
-def signature_problem(request: RawRequest, key: Key, signed: str, claimed: str, now_s: float) -> str | None:
+def signature_problem(request: RawRequest, key: Key, proof: Proof, now_s: float) -> str | None:
     """Return why a signature by `key` does not hold, or None; a mismatch shows the canonical request."""
-    names = signed.split(";")
+    names = proof.signed.split(";")
     problem = _header_problem(request, names, now_s) or _key_problem(request, key, now_s)
     if problem is not None:
         return problem
+    sdk_date = request.headers["x-sdk-date"].strip()
+    if proof.scope and not sdk_date.startswith(proof.scope[:8]):
+        return "the scope of the signature is of another day than the x-sdk-date"
     canonical = canonical_request(request, names)
-    if not hmac.compare_digest(signature(key.sk, request.headers["x-sdk-date"].strip(), canonical), claimed):
+    if not hmac.compare_digest(signature(key.sk, sdk_date, canonical, proof.scope), proof.hmac):
         return f"verify aksk signature fail, canonical request: {canonical}"
     return None
 
@@ -171,10 +187,19 @@ def _key_problem(request: RawRequest, key: Key, now_s: float) -> str | None:
     return None
 
 
-def signature(sk: str, sdk_date: str, canonical: str) -> str:
-    """Return the hex HMAC-SHA256 of the string to sign (API.md, section 4.2, steps 9 and 10)."""
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return hmac.digest(sk.encode(), f"{ALGORITHM}\n{sdk_date}\n{digest}".encode(), "sha256").hex()
+def signature(sk: str, sdk_date: str, canonical: str, scope: str = "") -> str:
+    """Return the hex HMAC-SHA256 of the text to sign, in the older form where there is a scope.
+
+    Source: API.md, section 4.2, steps 9 and 10, and the older form below them.
+    """
+    key, lines = sk.encode(), [ALGORITHM, sdk_date]
+    if scope:
+        key = b"SDK" + key
+        for part in scope.split("/"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        lines.append(scope)
+    lines.append(hashlib.sha256(canonical.encode()).hexdigest())
+    return hmac.digest(key, "\n".join(lines).encode(), "sha256").hex()
 
 
 def canonical_request(request: RawRequest, signed_names: list[str]) -> str:

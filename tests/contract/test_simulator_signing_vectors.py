@@ -12,6 +12,13 @@ from tests.simulator_caller import outcome
 
 VECTORS = orjson.loads((Path(__file__).parent / "signing-vectors.json").read_bytes())["vectors"]
 DERIVED = "derived-v11"  # V11-HMAC-SHA256: VPCEP does not use it
+SCOPED = {
+    ("", ""): "ec385090522c25504a5b574c7195ac56bf37081d90f74fc093a2676f906cb057",
+    ("", "service"): "1feb87f00aa9a1ff67e17b7166f9e3f599ae8e134e38817bdf3135efa5317535",
+    ("region", ""): "0fc9c2559c07ac70d086fa9bef16f34273b7886b3d1b57f5b5af8e88769f2c8e",
+    ("region", "service"): "8bdb0e44341d71482390afe6536fa5f3ecfa6da7956ee95d1f8a60b7ab871240",
+}
+"""Signatures of the older form by region and service (API.md, section 4.5)."""
 
 
 def received(vector: dict[str, Any]) -> RawRequest:
@@ -69,3 +76,33 @@ def test_the_derived_algorithm_is_refused() -> None:
     """VPCEP does not use the derived form (API.md, section 4.2)."""
     vector = next(one for one in VECTORS if one["name"] == DERIVED)
     assert isinstance(authenticated(vector, received(vector)), ErrorAnswer)
+
+
+def scoped(region: str, service: str, hmac: str, *, day: str = "19700101") -> Caller | ErrorAnswer:
+    """Return what a simulator says of the recorded request with a signature of the older form."""
+    scope = f"{day}/{region}/{service}/sdk_request"
+    headers = {
+        "host": "example.com",
+        "x-project-id": "project",
+        "x-sdk-date": "19700101T000001Z",
+        "authorization": f"SDK-HMAC-SHA256 Credential=ak/{scope}, "
+        f"SignedHeaders=host;x-project-id;x-sdk-date, Signature={hmac}",
+    }
+    request = RawRequest(method="GET", path="/", query="", headers=headers, body=b"")
+    return outcome(Keyring(keys={"ak": Key(ak="ak", sk="sk")}).authenticate, request, 1.0)
+
+
+@pytest.mark.parametrize(("region", "service"), SCOPED)
+def test_a_recorded_signature_of_the_older_form_opens(region: str, service: str) -> None:
+    """With and without a region and a service: OTC's Go library leaves both empty."""
+    assert scoped(region, service, SCOPED[region, service]) == Caller(name="ak", project_id=None)
+
+
+@pytest.mark.parametrize("claimed", [("region", ""), ("", "service"), ("", "")])
+def test_a_signature_of_the_older_form_opens_in_its_own_scope_alone(claimed: tuple[str, str]) -> None:
+    """Another region or service was not signed; nor was another day."""
+    hmac = SCOPED["region", "service"]
+    assert isinstance(scoped(*claimed, hmac), ErrorAnswer)
+    refused = scoped("region", "service", hmac, day="19700102")
+    assert isinstance(refused, ErrorAnswer)
+    assert "another day" in refused.message
