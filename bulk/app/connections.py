@@ -20,7 +20,7 @@ from bulk.rehearsal.children import bare
 from bulk.rehearsal.simulator_process import run_simulator
 from bulk.settings import SIMULATOR, PaceSettings
 from bulk.vpcep import regions
-from bulk.vpcep.addresses import Addresses
+from bulk.vpcep.addresses import Addresses, needs_a_word
 from bulk.vpcep.client import ReadClient, connect, list_projects
 from bulk.vpcep.first_contact import Contact, first_contact
 from bulk.vpcep.found import Found
@@ -78,7 +78,7 @@ class Connections(Generic[C]):
         self._learned_per_s: dict[LimitOwner, float] = {}
         self._clients: dict[Target, TargetClient[C]] = {}
         self._regions: defaultdict[str, set[str]] = defaultdict(set)
-        """For each profile the regions of the job's targets."""
+        """For each profile the regions of the job's targets; empty where one names none."""
         self.paces: dict[LimitOwner, Limiter] = {}
         self.notify: Callable[[LimitOwner, Pacing], None] = _ignored
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
@@ -86,8 +86,7 @@ class Connections(Generic[C]):
     def foresee(self, targets: Iterable[Target]) -> None:
         """Learn which targets belong to one job, before the client of the first one is made."""
         for target in targets:
-            if target.region:
-                self._regions[target.profile].add(target.region)
+            self._regions[target.profile].add(target.region)
 
     async def client_of(self, target: Target) -> TargetClient[C]:
         """Return the client of a target; raises CredentialsError, UsageError, CannotRun."""
@@ -95,7 +94,7 @@ class Connections(Generic[C]):
             client = await connect(
                 self._kind,
                 **self._opening(target),
-                is_one_of_several=len(self._regions[target.profile]) > 1,
+                regions=self._regions[target.profile],
             )
             resolved = target._replace(region=client.region, project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
@@ -133,14 +132,13 @@ class Connections(Generic[C]):
                 roll=self._environment.dice.random,
             ),
             "endpoint": self.url,
-            "approve": lambda where, found: self._approve(where, found, target.region),
+            "approve": self._approve,
         }
 
-    def _approve(self, where: Addresses, found: Found, region: str) -> None:
+    def _approve(self, where: Addresses, found: Found) -> None:
         """Pass on what is to be known of credentials and host; raise UnnamedHost where they may not go there.
 
-        An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or
-        variable, the credentials file, and the host's name typed.
+        A person names a host beforehand, or types its name when asked.
         """
         for remark in filter(None, (found.warning, *where.remarks, _practice(where, found))):
             if remark not in self._remarks:
@@ -149,15 +147,10 @@ class Connections(Generic[C]):
         api = where.api
         if api is None or (api, found.place) in self._approved:
             return
-        named = (
-            self._environment.named_endpoint,
-            found.endpoint,
-            regions.address_in(self._environment.env, region),
-        )
+        environment = self._environment
         if (
-            regions.must_be_named(api, where.cloud)
-            and api not in map(regions.parse_endpoint, filter(None, named))
-            and self._environment.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
+            needs_a_word(where, found, named=environment.named_endpoint, env=environment.env)
+            and environment.ask(_UNKNOWN_HOST.format(api.authority)).lower() != api.authority
         ):
             raise UnnamedHost(str(api))
         self._approved.add((api, found.place))

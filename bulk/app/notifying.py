@@ -20,7 +20,7 @@ from bulk.operations.notices import BotForm, Event, Events
 from bulk.operations.outbox import Sent
 from bulk.settings import SIMULATOR, Job, NotifySettings
 from bulk.vpcep import regions, smn
-from bulk.vpcep.addresses import Addresses, addresses_of
+from bulk.vpcep.addresses import Addresses, addresses_of, needs_a_word
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
@@ -195,10 +195,8 @@ class Notifier:
         where = addresses_of(found, region=topic.region, endpoint=job.endpoint, env=env)
         if not job.profile:
             refuse_unhonoured(env, found)
-        named = (environment.named_endpoint, found.endpoint, regions.address_in(env, topic.region))
-        api = cast("regions.Endpoint", where.api)  # a topic has a region
-        is_named = api in map(regions.parse_endpoint, filter(None, named))
-        if regions.must_be_named(api, where.cloud) and not is_named:
+        if needs_a_word(where, found, named=environment.named_endpoint, env=env):
+            api = cast("regions.Endpoint", where.api)  # a topic has a region
             raise UsageError(f"{api.host} is no host that bulk knows", hint=f"add --endpoint {api}")
         return found, where
 

@@ -12,13 +12,24 @@ from bulk.vpcep.editions import EDITIONS, HUAWEI_CLOUD, Edition, is_within, oper
 from bulk.vpcep.found import Found
 from bulk.vpcep.keys import Token
 from bulk.vpcep.logins import Password
-from bulk.vpcep.regions import Endpoint, edition_for, endpoint_for, guessed, iam_named, parse_endpoint
+from bulk.vpcep.regions import (
+    Endpoint,
+    address_in,
+    edition_for,
+    endpoint_for,
+    guessed,
+    iam_named,
+    must_be_named,
+    parse_endpoint,
+)
 
 
 @value
 class Addresses:
     """The servers that get the credentials of a target."""
 
+    region: str
+    """Empty where neither the target nor its credentials name one."""
     api: Endpoint | None
     """None where only IAM is asked, for projects of any region."""
     iam: Endpoint | None
@@ -52,6 +63,7 @@ def addresses_of(found: Found, *, region: str, endpoint: str, env: Mapping[str, 
     sts = _sts_named(env)
     is_own = api is not None and edition.serves(str(api))
     return Addresses(
+        region=region,
         api=api,
         iam=_beside(api, iam) if iam else guessed(edition.iam(region), api),
         sts=_beside(api, sts) if sts else guessed(edition.sts(region), api),
@@ -59,6 +71,17 @@ def addresses_of(found: Found, *, region: str, endpoint: str, env: Mapping[str, 
         cloud=home,
         remarks=tuple(_remarks(found, edition, region, home)) if is_own else (),
     )
+
+
+def needs_a_word(where: Addresses, found: Found, *, named: str, env: Mapping[str, str]) -> bool:
+    """Return whether a person has yet to name the API's host before it gets the credentials.
+
+    An address in job.toml or in a ledger may be somebody else's word. The person's own are a flag or variable
+    (`named`), the variable of the region, and the file of the credentials.
+    """
+    own = filter(None, (named, found.endpoint, address_in(env, where.region)))
+    api = where.api
+    return api is not None and must_be_named(api, where.cloud) and api not in map(parse_endpoint, own)
 
 
 def _stated(found: Found, env: Mapping[str, str]) -> tuple[str, str]:

@@ -5,7 +5,7 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -276,15 +276,16 @@ async def connect(
     patience: LoginPatience,
     approve: Approve,
     endpoint: str = "",
-    is_one_of_several: bool = False,
+    regions: Collection[str] = (),
 ) -> C:
     """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
     `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
-    the endpoint. With `is_one_of_several`, other regions leave their project to the same credentials: a
-    project that these name is of one region, and IAM says which. A target without a region is in that of the
-    credentials. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError without
-    usable credentials, CannotRun where IAM cannot be reached.
+    the endpoint. `regions` are those of all targets of the same credentials, with an empty text for targets
+    that name none: where they are several, a project that the credentials name is of one of them, and IAM
+    says of which. A target without a region is in that of the credentials. Raises UsageError for an unknown
+    region or an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be
+    reached.
     """
     found, where, region = _placed(target, env, home, endpoint)
     if not region or where.api is None:
@@ -292,6 +293,7 @@ async def connect(
             "no region is known for rows that name none",
             hint="add --region or a column `region`, or set HW_REGION_NAME",
         )
+    is_one_of_several = len({each or found.region for each in regions} - {""}) > 1
     servers, unplaced = _servers(target, found, where, region, is_one_of_several=is_one_of_several)
     approve(where, found)
     credential, project = await _login(found, servers, wire, patience, unplaced=unplaced)

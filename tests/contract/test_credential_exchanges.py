@@ -13,6 +13,7 @@ from bulk.simulator import Switches
 from bulk.simulator.fleet_lines import derived_id, domain_id
 from bulk.vpcep.keys import KeyPair
 from tests.contract.test_http_client import (
+    BOTH,
     ID,
     IDENTITY,
     KEYS,
@@ -312,7 +313,7 @@ async def test_a_project_may_be_named_by_its_name(tmp_path: Path, env: dict[str,
         assert client.project_id == PROJECT
         assert isinstance(await client.show(ID), Done)
         assert (await place.client(named)).project_id == PROJECT
-        south = await place.client(named, region="cn-south-1", project_id="", is_one_of_several=True)
+        south = await place.client(named, region="cn-south-1", project_id="", regions=BOTH)
         assert south.project_id == "b" * 32
         with pytest.raises(CredentialsError, match=r"'cn-north-4_dev'.* is of region cn-north-4, "):
             await place.client(named, region="cn-south-1", project_id="")

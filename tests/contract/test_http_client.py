@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
@@ -94,7 +94,7 @@ class Reach:
         region: str = "cn-north-4",
         project_id: str = PROJECT,
         endpoint: str = "",
-        is_one_of_several: bool = False,
+        regions: Collection[str] = (),
     ) -> Client:
         """Return a client with the credentials of this environment."""
         return await connect(
@@ -106,7 +106,7 @@ class Reach:
             patience=self.patience,
             endpoint=endpoint or self.simulator.url,
             approve=lambda *_: None,
-            is_one_of_several=is_one_of_several,
+            regions=regions,
         )
 
     def hides(self, secret: str) -> bool:
@@ -649,6 +649,7 @@ async def test_elsewhere_than_on_a_cloud_server_nobody_waits_for_metadata(tmp_pa
 
 
 NORTH, SOUTH, SOUTH_DEV = "a" * 32, "b" * 32, "c" * 32
+BOTH = ("cn-north-4", "cn-south-1")
 PROJECTS = {"cn-north-4": NORTH, "cn-south-1": SOUTH, "cn-south-1_dev": SOUTH_DEV}
 
 
@@ -663,11 +664,23 @@ async def test_a_project_of_the_environment_is_of_one_region_only(
     """Where a job has several regions, IAM says of which; the others have the project of their name."""
     async with connections(tmp_path, projects=PROJECTS) as place:
         for region, project_id in (("cn-north-4", north), ("cn-south-1", south)):
-            client = await place.client(
-                {**env, variable: named}, region=region, project_id="", is_one_of_several=True
-            )
+            client = await place.client({**env, variable: named}, region=region, project_id="", regions=BOTH)
             assert client.project_id == project_id
             assert isinstance(await client.list_page(offset=0, limit=1), Page)
+
+
+async def test_rows_that_name_no_region_count_as_those_of_the_region_of_the_credentials(
+    tmp_path: Path,
+) -> None:
+    """Beside rows of another region the project is of one of both; beside rows of that region, of it."""
+    async with connections(tmp_path, projects=PROJECTS) as place:
+        env = {**KEYS, "HW_REGION_NAME": "cn-north-4", "HW_PROJECT_ID": NORTH}
+        for region, project_id in (("", NORTH), ("cn-south-1", SOUTH)):
+            client = await place.client(env, region=region, project_id="", regions=("", "cn-south-1"))
+            assert client.project_id == project_id
+        unlisted = {**env, "HW_PROJECT_ID": "77"}
+        client = await place.client(unlisted, region="", project_id="", regions=("", "cn-north-4"))
+        assert client.project_id == "77"
 
 
 async def test_a_project_of_the_environment_that_iam_does_not_list_is_of_no_region(tmp_path: Path) -> None:
@@ -675,9 +688,9 @@ async def test_a_project_of_the_environment_that_iam_does_not_list_is_of_no_regi
     async with connections(tmp_path, projects=PROJECTS) as place:
         env = {**KEYS, "HW_PROJECT_ID": "d" * 32}
         with pytest.raises(CredentialsError, match=r"d{32} of the variable or profile") as raised:
-            await place.client(env, project_id="", is_one_of_several=True)
+            await place.client(env, project_id="", regions=BOTH)
         assert "project_id" in raised.value.hint
-        assert (await place.client(env, project_id=SOUTH, is_one_of_several=True)).project_id == SOUTH
+        assert (await place.client(env, project_id=SOUTH, regions=BOTH)).project_id == SOUTH
 
 
 async def test_project_of_the_environment_needs_no_look_up(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_a_saved_plan_is_no_word_for_its_address_and_what_is_printed_names_it(
 ) -> None:
     """A ledger may come from anywhere; each command that is to be repeated is complete."""
     here = stage.aside.simulator.url.replace("127.0.0.1", "localhost")
-    monkeypatch.setattr("bulk.vpcep.regions.must_be_named", lambda api, _="": api.host == "localhost")
+    monkeypatch.setattr("bulk.vpcep.addresses.must_be_named", lambda api, _="": api.host == "localhost")
     monkeypatch.setattr("bulk.app.sources.must_be_named", lambda api, _="": api.host == "localhost")
     stage.job(wide([1]), endpoint=here)
     monkeypatch.setenv("BULK_PROJECT_ID", PROJECT)
@@ -372,3 +372,16 @@ def test_rows_and_exports_without_a_region_are_in_that_of_a_variable(
         monkeypatch.setenv("HW_REGION_NAME", "cn-north-4")
         assert stage.bulk(*command).code == ExitCode.OK
         assert stage.bulk(*command, "--region", "cn-east-3").code == ExitCode.CANNOT_RUN
+
+
+def test_the_variable_of_a_region_names_a_host_also_where_another_variable_names_the_region(
+    stage: Stage, out: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are a person's own words."""
+    monkeypatch.delenv("BULK_REGION", raising=False)
+    monkeypatch.setenv("BULK_PROJECT_ID", PROJECT)
+    monkeypatch.setenv("HW_REGION_NAME", "cn-north-4")
+    rows = stage.job(wide([1]))
+    monkeypatch.setenv("HUAWEICLOUD_SDK_REGION_VPCEP_CN_NORTH_4", URL)
+    assert stage.bulk("plan", rows).code == ExitCode.CANNOT_RUN
+    assert out.asked() == {HOST}

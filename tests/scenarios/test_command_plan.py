@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import sys
+from itertools import product
 from pathlib import Path
 
 import orjson
@@ -299,27 +300,31 @@ TWO_REGIONS = {
 def test_a_project_from_a_variable_is_used_in_its_own_region_only(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, project: str, home: str, regions: tuple[str, str]
 ) -> None:
-    """Whatever the order of the rows and whether the job has a region: the others have their own project."""
+    """Whatever the order of the rows, and whoever names the region of those without one."""
     monkeypatch.delenv("BULK_PROJECT_ID")
-    monkeypatch.delenv("BULK_REGION")
-    if home:
-        monkeypatch.setenv("BULK_REGION", home)
     monkeypatch.setenv("HUAWEICLOUD_SDK_PROJECT_ID", project)
-    for rows in ((1, 2), (2, 1)):
+    for variable, rows in product(("BULK_REGION", "HW_REGION_NAME"), ((1, 2), (2, 1))):
+        monkeypatch.delenv("BULK_REGION", raising=False)
+        if home:
+            monkeypatch.setenv(variable, home)
         lines = [f"{service_id(n)},{regions[n - 1]},1:{n}\n" for n in rows]
         ended = stage.bulk("plan", stage.file("two.csv", "service_id,region,ports\n" + "".join(lines)))
         assert "Plan of two: 2 services change." in ended.out, ended.said
 
 
 @pytest.mark.parametrize("stage", [TWO_REGIONS], indirect=True)
-@pytest.mark.parametrize("setting", ["BULK_PROJECT_ID", "HW_PROJECT_ID"])
+@pytest.mark.parametrize("setting", ["BULK_PROJECT_ID", "HW_PROJECT_ID", "HW_REGION_NAME"])
 def test_a_project_of_the_jobs_region_is_not_used_where_all_rows_are_of_another(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:
     """Neither the job's own nor one from a variable, though both are set in many a shell."""
     monkeypatch.delenv("BULK_PROJECT_ID")
     monkeypatch.setenv("HW_PROJECT_ID", PROJECT)
-    monkeypatch.setenv(setting, PROJECT)
+    if setting == "HW_REGION_NAME":
+        monkeypatch.setenv(setting, "cn-north-4")
+        monkeypatch.delenv("BULK_REGION")
+    else:
+        monkeypatch.setenv(setting, PROJECT)
     rows = f"service_id,region,ports\n{service_id(2)},cn-south-1,1:2\n"
     assert "Plan of one: 1 service changes." in stage.bulk("plan", stage.file("one.csv", rows)).out
 
