@@ -282,10 +282,9 @@ async def connect(
 
     `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
     the endpoint. `regions` are those of all targets of the same credentials, with an empty text for targets
-    that name none: where they are several, a project that the credentials name is of one of them, and IAM
-    says of which. A target without a region is in that of the credentials. Raises UsageError for an unknown
-    region or an unsafe endpoint, CredentialsError without usable credentials, CannotRun where IAM cannot be
-    reached.
+    that name none, which are in that of the credentials; where they are several, IAM says of which one the
+    credentials' project is. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError
+    without usable credentials, CannotRun where IAM cannot be reached.
     """
     found, where, region = _placed(target, env, home, endpoint)
     if not region or where.api is None:
@@ -293,8 +292,7 @@ async def connect(
             "no region is known for rows that name none",
             hint="add --region or a column `region`, or set HW_REGION_NAME",
         )
-    is_one_of_several = len({each or found.region for each in regions} - {""}) > 1
-    servers, unplaced = _servers(target, found, where, region, is_one_of_several=is_one_of_several)
+    servers, unplaced = _servers(target, found, where, region, regions)
     approve(where, found)
     credential, project = await _login(found, servers, wire, patience, unplaced=unplaced)
     client = kind(
@@ -371,9 +369,10 @@ async def list_projects(
 
 
 def _servers(
-    target: Target, found: Found, where: Addresses, region: str, *, is_one_of_several: bool
+    target: Target, found: Found, where: Addresses, region: str, regions: Collection[str]
 ) -> tuple[Servers, str]:
     """Return who exchanges credentials, for which project, and the one of which only IAM knows the region."""
+    is_one_of_several = len({each or found.region for each in regions} - {""}) > 1
     named, unplaced = _projects(target, found, is_one_of_several=is_one_of_several)
     name = "" if named else _project_name(found, region, is_one_of_several=is_one_of_several)
     servers = Servers(iam=where.iam, sts=where.sts, region=region, project_id=named, project_name=name)

@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from bulk.errors import CredentialsError
 from bulk.vpcep import from_koocli, from_openstack, from_sdk_file, from_variables
-from bulk.vpcep.found import Found, assuming, role_in
+from bulk.vpcep.found import Found, assuming, role_in, text
 
 _PREFIXES = ("HUAWEICLOUD_", "HW_", "OS_", "HC_CONTAINER_")
 
@@ -152,5 +152,9 @@ def _completed(found: Found, env: Mapping[str, str]) -> Found:
         region=found.region or env.get("HW_REGION_NAME", ""),
         project_name=found.project_name or env.get("HW_PROJECT_NAME", ""),
     )
+    used = {found.account, found.domain, found.project_id, found.project_name, found.region}
+    for name, value in env.items():
+        if value in used:
+            text(value, name, "the environment")
     role = role_in(env, from_variables.ROLE, from_variables.place_of(from_variables.ROLE[0]))
     return assuming(found, role)

@@ -80,7 +80,11 @@ def _at_iam(found: Found | None, env: Mapping[str, str]) -> Found | None:
     """Return what was found, with the address, the project and the region of the variables beside it."""
     if found is None:
         return None
-    all_or_none(env, ("OS_AUTH_URL",), found.place, is_begun=True)
+    if "OS_AUTH_URL" not in env:
+        raise CredentialsError(
+            f"the credentials in {found.place} are incomplete: OS_AUTH_URL not set",
+            hint="set it to the address of their IAM, without which nobody knows whose they are: https://iam.eu-de.otc.t-systems.com/v3",
+        )
     return replace(
         found,
         iam_endpoint=env["OS_AUTH_URL"],
@@ -133,9 +137,15 @@ def _entry(path: Path, name: str) -> tuple[dict[str, Any] | None, str]:
         return None, ""
     import yaml  # noqa: PLC0415 - a tenth of a second, which nobody else pays
 
+    # Each scalar is the text that stands there: a password `0123` is not the number 83.
+    as_written = {
+        first: [(tag, form) for tag, form in every if tag.endswith((":null", ":merge"))]
+        for first, every in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    loader = type("AsWritten", (yaml.SafeLoader,), {"yaml_implicit_resolvers": as_written})
     try:
-        entry = (yaml.safe_load(content.text) or {}).get("clouds", {}).get(name)
-    except (yaml.YAMLError, AttributeError, RecursionError) as error:
+        entry = (yaml.load(content.text, loader) or {}).get("clouds", {}).get(name)  # noqa: S506 - a safe one
+    except (yaml.YAMLError, AttributeError, RecursionError, ValueError) as error:
         raise unreadable(path, _WHAT, error) from None
     return (entry if isinstance(entry, dict) else None), content.warning
 
@@ -151,18 +161,14 @@ def _merged(entry: Mapping[str, Any], secret: Mapping[str, Any]) -> dict[str, An
 
 
 def _of_entry(entry: Mapping[str, Any], place: str) -> Found:
-    auth = {
-        name: str(value)
-        for name, value in ({"ak": entry.get("ak"), "sk": entry.get("sk")} | entry["auth"]).items()
-        if isinstance(value, str | int) and value != ""
-    }
-    region = str(entry.get("region_name") or "")
-    kind = str(entry.get("auth_type") or "password")
+    named = _texts(entry)
+    auth = {name: named[name] for name in _AK[:2] if name in named} | _texts(entry["auth"])
+    region, kind = named.get("region_name", ""), named.get("auth_type", "password")
     if kind not in _AUTH_TYPES:
         raise CredentialsError(
             f"auth_type {kind!r} of {place} is not understood", hint="use password or token, or another entry"
         )
-    iam = auth.get("auth_url") or _vendor_iam(entry, region, place)
+    iam = auth.get("auth_url") or _vendor_iam(named, region, place)
     found: Found | None
     if "token" in auth:
         value = sendable(auth["token"], "token", place)
@@ -188,11 +194,16 @@ def _of_entry(entry: Mapping[str, Any], place: str) -> Found:
 _AK = ("ak", "sk", "security_token")
 
 
-def _vendor_iam(entry: Mapping[str, Any], region: str, place: str) -> str:
+def _texts(members: Mapping[str, Any]) -> dict[str, str]:
+    """Return the members that are texts and not empty."""
+    return {name: value for name, value in members.items() if isinstance(value, str) and value}
+
+
+def _vendor_iam(entry: Mapping[str, str], region: str, place: str) -> str:
     """Return the address of IAM that a vendor profile of openstacksdk has; empty where none is named."""
-    vendor = entry.get("profile") or entry.get("cloud") or ""
-    if vendor and str(vendor) not in _VENDORS:
+    vendor = entry.get("profile") or entry.get("cloud", "")
+    if vendor and vendor not in _VENDORS:
         raise CredentialsError(
-            f"the vendor profile {str(vendor)!r} of {place} is not known", hint="give the entry an auth_url"
+            f"the vendor profile {vendor!r} of {place} is not known", hint="give the entry an auth_url"
         )
-    return _VENDORS[str(vendor)].format(region=region) if vendor and region else ""
+    return _VENDORS[vendor].format(region=region) if vendor and region else ""

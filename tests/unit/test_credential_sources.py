@@ -452,8 +452,31 @@ def test_an_entry_may_have_a_token_keys_or_a_vendor_profile(
 
 
 @pytest.mark.parametrize(
+    "password", ["0123", "0x1F", "12:30:45", "1_000", "1.50", "yes", "2020-13-45", "9" * 5000, "'0123'"]
+)
+def test_a_password_in_yaml_is_what_stands_there(tmp_path: Path, password: str) -> None:
+    """YAML takes some texts for numbers, truths and times; another password would lock the user."""
+    clouds(tmp_path, ENTRY.replace("hidden", password))
+    source = find({"OS_CLOUD": "mine"}, tmp_path).source
+    assert isinstance(source, Password)
+    assert source.password == password.strip("'")
+
+
+def test_an_entry_may_take_over_another_and_what_is_no_text_is_no_setting(tmp_path: Path) -> None:
+    """Merge keys are common in these files; a list that holds itself is written out nowhere."""
+    auth = "{auth_url: 'https://a.example', username: ann, user_domain_name: otc}"
+    clouds(
+        tmp_path, f"base: &b {auth}\nclouds:\n  mine: &m {{region_name: [*m], auth: {{<<: *b, password: p}}}}"
+    )
+    found = find({"OS_CLOUD": "mine"}, tmp_path)
+    assert found.source == Password(user="ann", password="p", domain="otc")
+    assert found.region == ""
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("clouds: {mine: {auth: {password: !!int hidden}}}", "cannot be read"),
         ("clouds: {mine: {auth: {token: MII}}}", "has no auth_url"),
         ("clouds: {mine: {profile: otc, auth: {token: MII}}}", "has no auth_url"),
         ("clouds: {mine: {profile: vexxhost, auth: {token: MII}}}", "vendor profile 'vexxhost' of mine of"),
@@ -514,3 +537,32 @@ def test_what_nobody_named_is_known_as_such(tmp_path: Path) -> None:
     assert not find({"HW_PROFILE": "default"}, tmp_path).is_implicit
     assert not find(SDK, tmp_path).is_implicit
     assert os.environ.get("HOME") != str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "HUAWEICLOUD_SDK_DOMAIN_ID",
+        "HW_DOMAIN_ID",
+        "HW_DOMAIN_NAME",
+        "HUAWEICLOUD_SDK_PROJECT_ID",
+        "HW_PROJECT_ID",
+        "HW_PROJECT_NAME",
+        "HW_REGION_NAME",
+    ],
+)
+def test_what_comes_beside_the_credentials_is_utf_8_where_it_is_used(tmp_path: Path, name: str) -> None:
+    """It goes into requests, ledgers and the names of files; a variable that nothing uses may be anything."""
+    with pytest.raises(CredentialsError, match=f"{name} in the environment is not UTF-8"):
+        find({**SDK, name: "schl\udcfcssel"}, tmp_path)
+    assert find({**SDK, "HW_COMPANY": "schl\udcfcssel"}, tmp_path).source
+
+
+@pytest.mark.parametrize("given", [{"OS_TOKEN": "MII"}, {"OS_ACCESS_KEY": "A", "OS_SECRET_KEY": "S"}])
+def test_openstacks_variables_without_their_iam_are_refused_with_the_variable_to_set(
+    tmp_path: Path, given: dict[str, str]
+) -> None:
+    """Nothing of them goes to a guess."""
+    with pytest.raises(CredentialsError, match="incomplete: OS_AUTH_URL not set") as raised:
+        find(given, tmp_path)
+    assert "address of their IAM" in raised.value.hint
