@@ -18,6 +18,11 @@ def figure(number: int) -> str:
     return f"{number:,}"
 
 
+def per_second(rate: float) -> str:
+    """Return `2,000/s` or `16.7/s`: three digits, or all in front of the point."""
+    return f"{rate:,.0f}/s" if rate >= 100 else f"{rate:.3g}/s"  # noqa: PLR2004 - three digits
+
+
 def counted(number: int, noun: str) -> str:
     """Return `1 row` or `12,345 rows`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -27,6 +27,7 @@ from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.file import is_live, state
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, DecisionKind
+from bulk.ledger.run_waves import unsure_ruling
 from bulk.reports.report import session_summaries
 from bulk.settings.forms import RATE
 from bulk.settings.quantities import Rate
@@ -83,7 +84,12 @@ def in_force(path: Path, environment: Environment) -> Iterator[str]:
         yield f"at most {known.rate_per_s:g}/s by {known.rate.who} at {moment(known.rate.at, zone)}"
     for stop in known.stops:
         yield f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
-    if not (known.pause or known.rate or known.stops):
+    unsure = unsure_ruling(progress) if _is_at_work(path, progress) else None
+    if unsure:
+        words = f" ({unsure.reason})" if unsure.reason else ""
+        go = shlex.join(["bulk", "tell", str(path), "go", str(unsure.wave)])
+        yield f"the judge is unsure of wave {unsure.wave}{words}; to let the run go on: {go}"
+    if not (known.pause or known.rate or known.stops or unsure):
         yield "nothing is in force but the settings of the job"
     for command in waiting(path):
         if command.id not in known.ids:

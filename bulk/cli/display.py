@@ -21,7 +21,7 @@ from bulk.ledger.progress import Progress, changes_ended
 from bulk.model import Action, LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
 from bulk.reports.words import about
-from bulk.text import counted, figure, printable
+from bulk.text import counted, figure, per_second, printable
 
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
@@ -64,7 +64,9 @@ class LaneSpeed:
         per_s = self._speed.per_s(self._watched.now(), ended)
         self.left = left
         self.left_s = (left / per_s if per_s else inf) if left else 0.0
-        speed = " ".join([f"{per_s:.1f}/s", *(f"of {most:.3g}/s" for most in self._watched.rates_per_s())])
+        speed = " ".join(
+            [f"{per_s:.1f}/s", *(f"of {per_second(most)}" for most in self._watched.rates_per_s())]
+        )
         parts = [", ".join([speed, *map(noise_text, self._watched.noises())])] if left else ["done"]
         parts.extend(f"{kind} wait for {wait_text(wait)}" for kind, wait in self._watched.holds() if left)
         return printable(
@@ -162,7 +164,7 @@ def status_line(watched: Watched, per_s: float, left_s: float | None = None) -> 
     ended, changes = changes_ended(progress), progress.footprint.changes
     share = f" ({100 * ended // changes} %)" if changes else ""
     parts = [f"{figure(ended)}/{figure(changes)}{share}"]
-    allowed = (f"{rate_per_s:.3g}/s allowed" for rate_per_s in watched.rates_per_s())
+    allowed = (f"{per_second(rate_per_s)} allowed" for rate_per_s in watched.rates_per_s())
     parts.append(", ".join([f"{per_s:.1f}/s", *allowed, *map(noise_text, watched.noises())]))
     if rate := decided(progress.decisions).rate:
         parts.append(f"at most {rate.rate_per_s:g}/s by {rate.who}")

@@ -1,7 +1,7 @@
 """The waves of a run, by its plan and the guards of a job: by size, by target, or as rows name them."""
 
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import owners_of
+from bulk.ledger.records import Decision, DecisionKind, Ruling, decision_of, owners_of
 from bulk.model import WAVES_MAX, Action, Target
 from bulk.plan.guards import waves_in_figures
 from bulk.plan.waves import WavePlan
@@ -32,6 +32,20 @@ def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
         sizes=canary,
         of_target={target: numbers[name] for target, name in groups.items()},
     )
+
+
+def unsure_ruling(progress: Progress) -> Decision | None:
+    """Return the ruling of a judge that is unsure, by which its wave waits; None where none does.
+
+    In each session the judge is asked anew, and nothing waits any more once a wave passed or the run stopped.
+    """
+    since = progress.sessions[-1]["n"] if progress.sessions else 0
+    for record in reversed(progress.decisions):
+        if record["n"] < since or record["what"] == DecisionKind.STOP:
+            return None
+        if record["what"] == DecisionKind.WAVE:
+            return decision_of(record) if record["ruling"] == Ruling.UNSURE else None
+    return None
 
 
 def _name(by: WavesBy | None, target: Target, progress: Progress) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple, assert_never
 from bulk.ledger.chain import moment_s
 from bulk.ledger.progress import Progress, changes_ended
 from bulk.ledger.records import Decision, DecisionKind, Json, Ruling, decision_of
+from bulk.ledger.run_waves import unsure_ruling
 from bulk.model import Hold, LaneName, Outcome, Sigil, value
 from bulk.pacing.describe import noise_text
 from bulk.reports.headline import short_digest
@@ -22,7 +23,7 @@ from bulk.reports.run_status import SILENT_S, HoldStatus, LaneStatus, RunStatus,
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import about, duration
-from bulk.text import counted, figure, moment
+from bulk.text import counted, figure, moment, per_second
 
 SENDING_OVER_S = 5
 """A run that has sent something in so many seconds is sending, whatever some of its rows wait for."""
@@ -356,7 +357,7 @@ def _lane_more(lane: LaneStatus, status: RunStatus) -> str:
     if not lane.left:
         return "done"
     by = f" (at most {status.rate['rate_per_s']:g}/s by {status.rate['by']})" if status.rate else ""
-    parts = [f"may send {lane.rate_per_s:.3g}/s{by}"]
+    parts = [f"may send {per_second(lane.rate_per_s)}{by}"]
     if lane.noise:
         parts.append(noise_text(lane.noise))
     if lane.left_s is not None and status.ends_at and not _is_silent(status):
@@ -482,8 +483,8 @@ def _decisions(progress: Progress, zone: tzinfo) -> Iterator[tuple[str, str]]:
 def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> Iterator[tuple[str, str]]:
     """Yield what a person may want next, and the command for it."""
     if status.state is State.RUNNING:
-        if (wave := _unsure_of(status, progress)) is not None:
-            yield "go", f"bulk tell {run} go {wave}"
+        if unsure := unsure_ruling(progress):
+            yield "go", f"bulk tell {run} go {unsure.wave}"
         word = "unpause" if status.pause else "pause"
         yield word, f"bulk tell {run} {word}"
         yield "stop", f"bulk tell {run} stop"
@@ -498,12 +499,3 @@ def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> I
             yield "go on" if status.sessions else "apply", f"bulk apply {ledger}"
     if status.outcomes[Outcome.APPLIED] and not status.rolled_back_by:
         yield "take back", f"bulk rollback {ledger}"
-
-
-def _unsure_of(status: RunStatus, progress: Progress) -> int | None:
-    """Return the wave that the judge is unsure of, which a person may let go; None where it is not."""
-    if not any(hold.hold is Hold.JUDGE for hold in status.holds):
-        return None
-    decisions = map(decision_of, reversed(progress.decisions))
-    last = next((each for each in decisions if each.what == DecisionKind.WAVE), None)
-    return last.wave if last and last.ruling is Ruling.UNSURE else None

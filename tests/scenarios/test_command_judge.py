@@ -61,12 +61,16 @@ def test_a_person_says_go_in_place_of_an_unsure_judge_and_lifts_the_stop_of_a_wa
             lambda: stage.ledgers and any(o["ruling"] == "unsure" for o in stage.records("decision")), process
         )
         assert len(stage.applied) == 1
+        go = f"bulk tell {stage.ledger} go 1"
+        (line,) = orjson.loads(stage.bulk("tell", str(stage.ledger), "--output", "json").out)["in_force"]
+        assert line == f"the judge is unsure of wave 1 (exit code 2: who knows); to let the run go on: {go}"
         wrong = stage.bulk("tell", str(stage.ledger), "go", "2")
         assert (wrong.code, "does not wait for a go after wave 2" in wrong.out) == (ExitCode.REFUSED, True)
         taken = stage.bulk("tell", str(stage.ledger), "go", "1", "--because", "seen by hand")
         assert (taken.code, taken.out) == (ExitCode.OK, "in force: go 1\n")
         until(lambda: len(stage.applied) == 3, process)
         process.kill()
+    assert stage.bulk("tell", str(stage.ledger)).out == "nothing is in force but the settings of the job\n"
     refused = stage.bulk("tell", str(stage.ledger), "go", "2")
     assert (refused.code, "nothing was written" in refused.err) == (ExitCode.REFUSED, True)
     (stage.folder / "probe.py").write_text("#!/bin/sh\nexit 1\n")

@@ -38,6 +38,8 @@ def test_what_is_waited_for_is_named_and_nothing_where_only_the_rate_holds() -> 
     )
     assert list(watched.holds()) == []
     assert status_line(watched, 0.0) == "0/0 | 0.0/s, 20/s allowed"
+    fast = {WRITES: Limiter(fixed(2000.0), clock=clock)}
+    assert status_line(replace(watched, paces=fast), 0.0) == "0/0 | 0.0/s, 2,000/s allowed"
     paces[WRITES].refused(0.0, REFUSAL)
     wait = Wait(hold=Hold.PUSH_BACK, left_s=12.0, limit=USER)
     assert list(watched.holds()) == [(RequestKind.WRITES, wait)]

@@ -44,6 +44,15 @@ BEIJING = ZoneInfo("Asia/Shanghai")
 AT = "2026-01-15T08:31:00.000Z"
 LANE = {"host": "simulator", "region": "cn-north-4", "account": "ops"}
 
+STOPPED = Decision(
+    by=DecidedBy.LIMIT,
+    what=DecisionKind.STOP,
+    reason="1 row failed, 0 may",
+    id="a1b2c3",
+    cause=BrakeReason.FAILURE_LIMIT,
+    failures_max=0,
+)
+
 
 def recent_of(written: "Written") -> Recent:
     """Return what the last minute of a ledger was like."""
@@ -477,9 +486,13 @@ def test_a_person_may_let_a_wave_go_of_which_the_judge_is_unsure(run: "Written")
     view = waiting(run, held)
     assert view.reason == "Waiting for the judge to rule on a wave"
     assert view.commands[0] == ("go", "bulk tell job go 1")
-    assert seen(run).commands[0][0] == "unpause"
+    assert seen(run).commands[0][0] == "go", "as soon as it is unsure, although the hold is not noted yet"
     run.put(wave(1, Ruling.GO))
     assert waiting(run, held).commands[0][0] == "unpause"
+    run.put(wave(2, Ruling.UNSURE)).put(STOPPED)
+    assert waiting(run, held).commands[0][0] == "unpause"
+    run.put(wave(2, Ruling.UNSURE)).session()
+    assert waiting(run, held).commands[0][0] == "unpause", "it is asked anew"
 
 
 def test_the_command_of_a_saved_plan_applies_it(written: "Written", change: Changes) -> None:
@@ -490,15 +503,7 @@ def test_the_command_of_a_saved_plan_applies_it(written: "Written", change: Chan
 
 def test_of_a_run_that_was_stopped_the_commands_that_lift_the_stop_are_shown(run: "Written") -> None:
     """As `status` shows them."""
-    stop = Decision(
-        by=DecidedBy.LIMIT,
-        what=DecisionKind.STOP,
-        reason="1 row failed, 0 may",
-        id="a1b2c3",
-        cause=BrakeReason.FAILURE_LIMIT,
-        failures_max=0,
-    )
-    run.failed(2, "x").put(stop).end(BrakeReason.FAILURE_LIMIT)
+    run.failed(2, "x").put(STOPPED).end(BrakeReason.FAILURE_LIMIT)
     commands = dict(seen(run, status_of(run, alive=False)).commands)
     assert commands["to go on despite it"] == ("bulk apply L --despite a1b2c3:REASON --max-failures 1")
     assert commands["to take back what was applied"] == "bulk rollback L"
