@@ -188,9 +188,10 @@ def _codes(progress: Progress) -> Iterator[Line]:
 
 
 def _last_word(progress: Progress, state: State, zone: tzinfo) -> Iterator[Line]:
-    """Return the latest note or change of pace: while it runs, what it is waiting for."""
-    if progress.notes and state is not State.FINISHED:
-        last = progress.notes[-1]
+    """Return the latest note or change of pace, but for holds: those that last are shown by themselves."""
+    noted = [note for note in progress.notes if not note.get("held")]
+    if noted and state is not State.FINISHED:
+        last = noted[-1]
         yield text(printable(f"  {moment(last['at'], zone)}: {remark(last)}"), Style.FAINT)
 
 

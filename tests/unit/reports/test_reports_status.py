@@ -11,7 +11,9 @@ from bulk.ledger.records import (
     DecidedBy,
     Decision,
     DecisionKind,
+    Held,
     Intent,
+    Note,
     Purpose,
 )
 from bulk.ledger.stops import BrakeReason
@@ -81,6 +83,20 @@ def test_a_live_run_shows_who_works_on_it_and_what_it_waits_for(
             "limit 60 per minute, stated; the server's push-back: 12 s left"
         ),
     ]
+
+
+def test_a_note_of_a_hold_is_not_the_last_word_of_a_run(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """What it waits for now is shown by itself, and once it has stopped it waits for nothing."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
+    held = Held(
+        hold=Hold.JUDGE, who="rows", since="2026-01-15T08:30:00.000Z", until="", detail="", is_over=False
+    )
+    written.put(Note(about="fleet", message="seen"), Note(about="hold", message="rows wait", held=held))
+    for alive in (True, False):
+        assert [line for line in told(written, alive=alive) if "seen" in line]
+        assert [line for line in told(written, alive=alive) if "rows wait" in line] == []
 
 
 def test_a_live_run_shows_how_far_it_is_and_when_it_is_expected_to_end(
