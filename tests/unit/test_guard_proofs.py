@@ -217,6 +217,27 @@ def test_no_row_goes_before_the_wave_in_front_has_passed() -> None:
     )
 
 
+def test_where_there_is_a_judge_no_row_goes_before_it_rules_on_wave_0() -> None:
+    """Nor after each wave before it rules on that; without one there is no wave 0."""
+    settings = {"waves": "1", "judge": "./probe.sh"}
+    run, begun = run_with(**settings), session(settings, not_attempted=4)
+    unsure = replace(go(0, DecidedBy.JUDGE), ruling=Ruling.UNSURE)
+    for first in ((), (unsure,)):
+        assert broken(run, PLAIN, begun, *first, *sent(1)) == (
+            Promise.WAVE,
+            f"line {8 + len(first)} sends row 1 of wave 1 before wave 0 has passed",
+        )
+    by_judge = (begun, go(0, DecidedBy.JUDGE), *sent(1), go(1, DecidedBy.JUDGE), *sent(2))
+    assert proved(Promise.WAVE, run, PLAIN, *by_judge).startswith("2 rulings")
+    assert broken(run, PLAIN, *by_judge[:-3], *sent(2))[1].endswith(
+        "row 2 of wave 2 before wave 1 has passed"
+    )
+    alone = {"judge": "./probe.sh"}
+    run, begun = run_with(**alone), session(alone, not_attempted=4)
+    assert broken(run, PLAIN, begun, *sent(1))[0] is Promise.WAVE
+    assert proved(Promise.WAVE, run, PLAIN, begun, go(0, DecidedBy.OPERATOR), *sent(1), *sent(2))
+
+
 def test_a_wave_does_not_pass_by_itself_before_its_rows_have_ended_as_asked() -> None:
     """A ruling that was moved to the front is found."""
     run, begun = run_with(waves="2"), session({"waves": "2"}, not_attempted=4)
