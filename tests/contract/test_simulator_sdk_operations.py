@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from huaweicloudsdkcore.auth.credentials import BasicCredentials
 from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkvpcep import v1
 
+from bulk.jobfile.columns import COLUMNS, MAPPING_COLUMNS, ColumnKind
 from bulk.simulator import Simulator
 from tests.simulator_caller import PROJECT, line, mapping, service_id
 
@@ -76,6 +78,15 @@ NOT_PLAYED = {
 UNKNOWN_TO_THE_SDK = {"list_service_details": {"connection_count", "public_border_group"}}
 """What the simulator's reply has for the Go library, which reads it (API.md, section 1.2)."""
 
+LIMITS: dict[str, dict[str, Any]] = {
+    "client_port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "server_port": {"type": "integer", "minimum": 1, "maximum": 65535},
+    "approval_enabled": {"type": "boolean"},
+    "description": {"type": "string", "maxLength": 512},
+    "tcp_proxy": {"enum": ["close", "toa_open", "proxy_open", "open", "proxy_vni"]},
+}
+"""What the vendor's OpenAPI description says of the fields of a PUT (API.md, section 1.1)."""
+
 
 def client_of(simulator: Simulator) -> Any:
     """Return the SDK's client with the permanent key."""
@@ -89,7 +100,24 @@ def as_json(read: Any) -> Any:
         return [as_json(one) for one in read]
     if hasattr(read, "attribute_map"):
         return {name: as_json(getattr(read, field)) for field, name in read.attribute_map.items()}
+    if isinstance(read, datetime):  # where python-dateutil is installed
+        return read.strftime("%Y-%m-%dT%H:%M:%SZ")
     return read
+
+
+def of_other_types(read: Any) -> set[str]:
+    """Return the fields, at any depth, whose value is not of the type that the SDK's model declares."""
+    found = set()
+    for field, declared in read.openapi_types.items():
+        value, kind = getattr(read, field), declared.removeprefix("list[").removesuffix("]")
+        is_list = isinstance(value, list)
+        for one in value if is_list else [value]:
+            if hasattr(one, "openapi_types"):
+                found |= of_other_types(one)
+            kinds = {kind, "str"} if kind == "datetime" else {kind}
+            if type(one).__name__ not in kinds or is_list != declared.startswith("list["):
+                found.add(field)
+    return found
 
 
 def test_every_operation_of_the_sdk_is_played_or_known_as_not_played() -> None:
@@ -100,9 +128,19 @@ def test_every_operation_of_the_sdk_is_played_or_known_as_not_played() -> None:
     assert not PLAYED.keys() & NOT_PLAYED.keys()
 
 
+def test_a_row_may_ask_for_the_fields_of_the_vendors_description_within_its_limits() -> None:
+    """And for `vip_port_id` of older editions, of which `check` warns."""
+    body = {name: column.form.schema for name, column in COLUMNS.items() if column.kind is ColumnKind.BODY}
+    pair = {name: column.schema for name, column in MAPPING_COLUMNS.items()}
+    assert body.keys() - {"vip_port_id"} == v1.UpdateEndpointServiceRequestBody.openapi_types.keys()
+    assert pair.keys() == v1.PortList.openapi_types.keys()
+    for name, limits in LIMITS.items():
+        assert limits.items() <= (body | pair)[name].items(), name
+
+
 @pytest.mark.parametrize("operation", PLAYED)
 async def test_the_sdk_reads_a_reply_without_loss(operation: str) -> None:
-    """Every member at every depth arrives, and none that the SDK's models have is missing."""
+    """Every member at every depth arrives in its type, and none that the SDK's models have is missing."""
     fleet = [
         line(1, ports=[mapping(80, 8080)], tags=[{"key": "team", "value": "net"}]),
         line(2, status="failed", error=[{"code": "EndPoint.3001", "message": "no network"}]),
@@ -115,6 +153,7 @@ async def test_the_sdk_reads_a_reply_without_loss(operation: str) -> None:
     for name in UNKNOWN_TO_THE_SDK.get(operation, ()):
         del sent[name]
     assert as_json(reply) == sent
+    assert of_other_types(reply) <= {"public_border_group"}  # null where a service is in none
 
 
 async def test_what_is_not_played_is_answered_as_a_path_that_does_not_exist() -> None:
