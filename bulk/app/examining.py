@@ -5,8 +5,8 @@ person sends with a request for help. Nothing secret is in it.
 """
 
 import platform
-from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,12 @@ from bulk.settings import FleetSettings, SimulatorSettings, read_settings
 from bulk.text import counted
 from bulk.vpcep.addresses import Addresses, addresses_of
 from bulk.vpcep.client import ReadClient
-from bulk.vpcep.codes import refuses_key
+from bulk.vpcep.codes import advice_for, refuses_key
 from bulk.vpcep.credentials import find_credentials, passed_over
 from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
 from bulk.vpcep.keys import KeyPair, Token
-from bulk.vpcep.logins import AssumedRole, Login
+from bulk.vpcep.logins import Agency, AssumedRole, Login
 from bulk.vpcep.replies import CLOCK_SKEW_MAX_S, Answer, Lost, refusal_reply, succeeded
 from bulk.vpcep.reply_facts import (
     account_of,
@@ -79,9 +79,11 @@ async def examine(flags: Flags, environment: Environment, *, lists_projects: boo
         raise JobInvalid(settings)
     yield _versions()
     endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
+    notices: list[str] = []
+    environment = replace(environment, notify=notices.append)
     try:
         async with open_fleets(ReadClient, settings.pace, endpoint, environment) as connections:
-            examination = _Examination(connections, settings.where.target, environment.home)
+            examination = _Examination(connections, settings.where.target, environment.home, notices)
             async for finding in examination.all(lists_projects=lists_projects):
                 yield finding
     except BulkError as error:
@@ -107,24 +109,27 @@ def _trouble(topic: str, error: BulkError) -> Finding:
 
 
 class _Examination:
-    """Goes through the steps; `_target` is where rows that name nothing would go."""
+    """Goes through the steps; `_target` is where rows that name nothing would go.
 
-    def __init__(self, connections: Connections[ReadClient], target: Target, home: Path) -> None:
+    `_notices` gets what other commands would show on stderr.
+    """
+
+    def __init__(
+        self, connections: Connections[ReadClient], target: Target, home: Path, notices: Sequence[str]
+    ) -> None:
         self._connections = connections
         self._target = target
         self._home = home
+        self._notices = notices
 
     async def all(self, *, lists_projects: bool) -> AsyncIterator[Finding]:
         """Yield the findings of each step; a step that cannot go on ends them."""
         env, home = self._connections.variables, self._home
-        if not self._target.profile:
-            for place, why in passed_over(env=env, home=home):
-                what = (
-                    f"{place} cannot be used: {why}"
-                    if why
-                    else f"{place}: has credentials, and is passed over"
-                )
-                yield Finding(topic="passed over", message=what, is_well=not why or None)
+        for place, why in passed_over(env=env, home=home, profile=self._target.profile):
+            what = (
+                f"{place} cannot be used: {why}" if why else f"{place}: has credentials, and is passed over"
+            )
+            yield Finding(topic="passed over", message=what, is_well=not why or None)
         try:
             found = find_credentials(env=env, home=home, profile=self._target.profile)
             yield _credentials(found)
@@ -144,6 +149,9 @@ class _Examination:
         except BulkError as error:
             yield _trouble("login", error)
             return
+        for notice in self._notices:
+            if notice not in {found.warning, *where.remarks}:
+                yield Finding(topic="login", message=notice, is_well=None)
         client = target_client.client
         page = await client.look(list_services(services_path(client.project_id), offset=0, limit=PAGE))
         async for finding in _replies(client, page):
@@ -161,7 +169,13 @@ class _Examination:
             topic = f"reach {name}"
             if isinstance(contact, Lost):
                 message = f"{endpoint.authority}: {contact.code} {contact.message}"
-                yield Finding(topic=topic, message=message, is_well=False, exit_code=ExitCode.CANNOT_RUN)
+                yield Finding(
+                    topic=topic,
+                    message=message,
+                    is_well=False,
+                    hint=advice_for(contact.code, None),
+                    exit_code=ExitCode.CANNOT_RUN,
+                )
                 continue
             through = ", through a proxy" if contact.proxy else ""
             tls = (
@@ -185,9 +199,12 @@ def _credentials(found: Found) -> Finding:
         ("region", found.region),
     )
     beside = "".join(f", {name} {text}" for name, text in more if text)
+    is_last = isinstance(_base(found), Agency)
+    place = "of which this server may have one: no other place has credentials"
     return Finding(
         topic="credentials",
-        message=f"{_kind(found)}, from {found.place}{beside}",
+        message=f"{_kind(found)}, {place if is_last else f'from {found.place}'}{beside}",
+        is_well=None if is_last else True,
         facts={"kind": _kind(found), "place": found.place},
         hint=found.warning,
     )
@@ -196,9 +213,12 @@ def _credentials(found: Found) -> Finding:
 def _kind(found: Found) -> str:
     """Return what the credentials are, without any of them."""
     source = found.source
-    if isinstance(source, AssumedRole):
-        return f"{_kind_of(source.base)} that assumes agency {source.role.agency}"
-    return _kind_of(source)
+    assumes = f" that assumes agency {source.role.agency}" if isinstance(source, AssumedRole) else ""
+    return f"{_kind_of(_base(found))}{assumes}"
+
+
+def _base(found: Found) -> KeyPair | Token | Login:
+    return found.source.base if isinstance(found.source, AssumedRole) else found.source
 
 
 def _kind_of(source: KeyPair | Token | Login) -> str:
@@ -309,6 +329,22 @@ def _said(got: Answer | Lost | Retry | Abort | None) -> str:
             )
 
 
+def _advice(page: Answer | Lost | Retry | Abort) -> str:
+    """Return what to do about what came in place of a list."""
+    match page:
+        case Answer() if succeeded(page):
+            return "check --endpoint and HTTPS_PROXY: what answers is not this API"
+        case Abort(hint=hint):
+            return hint
+        case Retry(reply=reply):
+            return advice_for(reply.code, reply.http)
+        case Lost(code=code):
+            return advice_for(code, None)
+        case _:
+            reply = refusal_reply(page)
+            return advice_for(reply.code, reply.http)
+
+
 def _refuses_key(page: Answer | Lost | Retry | Abort) -> bool:
     return isinstance(page, Abort) or (
         isinstance(page, Answer) and not succeeded(page) and refuses_key(refusal_reply(page))
@@ -320,7 +356,9 @@ async def _replies(client: ReadClient, page: Answer | Lost | Retry | Abort) -> A
     facts = list_facts(page.body) if isinstance(page, Answer) and succeeded(page) else None
     if not isinstance(page, Answer) or facts is None:
         code = ExitCode.CANNOT_RUN
-        yield Finding(topic="list", message=f"no list: {_said(page)}", is_well=False, exit_code=code)
+        yield Finding(
+            topic="list", message=f"no list: {_said(page)}", is_well=False, hint=_advice(page), exit_code=code
+        )
         return
     yield Finding(
         topic="list",

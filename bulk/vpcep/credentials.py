@@ -101,17 +101,20 @@ def find_credentials(*, env: Mapping[str, str], home: Path, profile: str = "") -
     return _completed(found, places.env)
 
 
-def passed_over(*, env: Mapping[str, str], home: Path) -> Iterator[tuple[str, str]]:
-    """Yield the places behind the one that is used which have credentials as well, or useless ones.
+def passed_over(*, env: Mapping[str, str], home: Path, profile: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the places that have credentials as well, or useless ones, and do not count.
 
-    Each with what is wrong with it; nothing is, where that is empty.
+    That is, those behind the profile or the place that is used, or that ends the search by what is wrong with
+    it, and those of other tools. Each with what is wrong with it; nothing is, where that is empty.
     """
-    places, used = _places(env, home), False
+    places, used = _places(env, home), bool(profile)
     for search in SEARCHES:
         try:
             found = search.look(places)
         except CredentialsError as error:
-            yield search.what, error.message
+            if used or not search.is_ours:
+                yield search.what, error.message
+            used = used or search.is_ours
             continue
         if found and used:
             yield found.place, ""

@@ -1,11 +1,13 @@
 """`bulk doctor`: who, where, and how the API answers; it reads and changes nothing."""
 
 import re
+from pathlib import Path
 
 import orjson
 import pytest
 
 from bulk.errors import ExitCode
+from bulk.vpcep.wire import Timeouts
 from tests.scenarios.stage import Json, Stage, fleet_lines
 from tests.simulator_caller import PROJECT, line, mapping
 
@@ -154,13 +156,56 @@ def test_no_credentials_no_region_and_no_server_are_said(
     code, findings = doctor(stage)
     assert code == ExitCode.CANNOT_RUN
     assert "HUAWEICLOUD_SDK_SK not set" in said(findings, "credentials")
+    assert said(findings, "passed over") == ""
     monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "SK")
     monkeypatch.setenv("BULK_ENDPOINT", "http://127.0.0.1:1")
     code, findings = doctor(stage)
     assert code == ExitCode.CANNOT_RUN
     assert "127.0.0.1:1: connect_failed" in said(findings, "reach API")
+    assert {one["hint"] for one in findings if one["topic"] in {"reach API", "list"}} == {
+        "check the network, the endpoint's address and HTTPS_PROXY"
+    }
     monkeypatch.delenv("BULK_REGION")
     code, findings = doctor(stage)
     assert "no region is known" in said(findings, "login")
     monkeypatch.setenv("BULK_ENDPOINT", "ftp://x")
     assert stage.bulk("doctor").code == ExitCode.USAGE
+
+
+def test_a_profile_goes_before_what_variables_name_and_that_is_said(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As everything that has credentials and does not count; what warns of the file stands there once."""
+    identity = stage.aside.simulator.identity
+    path = tmp_path / "credentials"
+    path.write_text(f"[prod]\nak = {identity.ak}\nsk = {identity.sk}\n")
+    path.chmod(0o644)
+    monkeypatch.setenv("HUAWEICLOUD_SDK_CREDENTIALS_FILE", str(path))
+    monkeypatch.setenv("HW_USER_PASSWORD", "hidden")
+    ended = stage.bulk("doctor", "--profile", "prod")
+    assert ended.code == ExitCode.OK, ended.said
+    assert (
+        "+ passed over  the environment (HUAWEICLOUD_SDK_AK): has credentials, and is passed over"
+        in ended.out
+    )
+    assert "? passed over  HW_USER_NAME and HW_USER_PASSWORD cannot be used: " in ended.out
+    assert f"from [prod] of {path}" in ended.out
+    assert ended.said.count(f"others may read the credentials file {path}") == 1
+    assert "hidden" not in ended.said
+
+
+def test_where_nothing_names_credentials_that_is_not_called_a_find(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The agency of a server is the last place, which everything else goes before."""
+    for name in ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("bulk.vpcep.exchanges.METADATA_TIMEOUTS", Timeouts(total_s=0.2))
+    ended = stage.bulk("doctor")
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert (
+        "? credentials  agency of this cloud server, of which this server may have one: no other" in ended.out
+    )
+    assert "! login        no credentials found in HUAWEICLOUD_OIDC_..., " in ended.out
+    assert ended.err == ""
