@@ -189,7 +189,7 @@ def _codes(progress: Progress) -> Iterator[Line]:
 
 def _last_word(progress: Progress, state: State, zone: tzinfo) -> Iterator[Line]:
     """Return the latest note or change of pace, but for holds: those that last are shown by themselves."""
-    noted = [note for note in progress.notes if not note.get("held")]
+    noted = [note for note in progress.notes if note.get("about") != "hold"]
     if noted and state is not State.FINISHED:
         last = noted[-1]
         yield text(printable(f"  {moment(last['at'], zone)}: {remark(last)}"), Style.FAINT)

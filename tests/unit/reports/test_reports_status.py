@@ -97,6 +97,8 @@ def test_a_note_of_a_hold_is_not_the_last_word_of_a_run(
     for alive in (True, False):
         assert [line for line in told(written, alive=alive) if "seen" in line]
         assert [line for line in told(written, alive=alive) if "rows wait" in line] == []
+    written.put(Note(about="window", message="opens Sat", held=held))
+    assert any("opens Sat" in line for line in told(written, alive=True)), "the opening says more than a hold"
 
 
 def test_a_live_run_shows_how_far_it_is_and_when_it_is_expected_to_end(
