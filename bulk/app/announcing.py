@@ -192,7 +192,7 @@ class Announcer:
 
     def close(self) -> None:
         """Return at once, or, where this process takes its children with it, once all messages have left."""
-        if self._notifier and _is_last(self._environment.env):
+        if self._notifier and takes_all_along(os.getpid(), os.getppid(), self._environment.env):
             self._notifier.wait()
 
     def measure(self, *, alive: bool = True) -> None:
@@ -335,7 +335,11 @@ def announcing(announcer: Announcer) -> Iterator[None]:
         announcer.close()
 
 
-def _is_last(env: Mapping[str, str]) -> bool:
-    """Return whether nothing survives this process: it is all that a container or a unit of systemd runs."""
-    pid, is_of_init = os.getpid(), os.getppid() == 1
-    return pid == 1 or env.get("SYSTEMD_EXEC_PID") == str(pid) or (is_of_init and "INVOCATION_ID" in env)
+def takes_all_along(pid: int, parent: int, env: Mapping[str, str]) -> bool:
+    """Return whether nothing that a process leaves behind survives it, by its id and that of its parent.
+
+    It is all that a container runs, by itself or by a shell that is the first process there, as in the
+    pods of `bulk schedule`; or it is the main process of a unit of systemd. What has lost its parent
+    elsewhere counts as well.
+    """
+    return 1 in {pid, parent} or env.get("SYSTEMD_EXEC_PID") == str(pid)

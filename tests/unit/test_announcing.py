@@ -8,7 +8,15 @@ from typing import Any
 
 import pytest
 
-from bulk.app.announcing import FIT_EVERY_S, HOLD_S, PERSON_HOLD_S, UNFIT_TIMES, Announcer, Onlooker
+from bulk.app.announcing import (
+    FIT_EVERY_S,
+    HOLD_S,
+    PERSON_HOLD_S,
+    UNFIT_TIMES,
+    Announcer,
+    Onlooker,
+    takes_all_along,
+)
 from bulk.app.environment import Environment, RunAtWork
 from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
 from bulk.app.notifying import Message
@@ -225,3 +233,21 @@ def test_metrics_are_written_every_quarter_of_a_minute() -> None:
     scene = Scene()
     scene.run_for(10 * MEASURED_EVERY_S + 5)
     assert scene.announcer.measured == 10
+
+
+@pytest.mark.parametrize(
+    ("pid", "parent", "env", "expected"),
+    [
+        (1, 0, {}, True),
+        (7, 1, {}, True),
+        (812, 1, {"INVOCATION_ID": "f0"}, True),
+        (812, 640, {"SYSTEMD_EXEC_PID": "812"}, True),
+        (813, 812, {"SYSTEMD_EXEC_PID": "812"}, False),
+        (812, 640, {}, False),
+    ],
+)
+def test_messages_are_waited_for_where_the_end_of_the_command_takes_them_along(
+    pid: int, parent: int, env: dict[str, str], *, expected: bool
+) -> None:
+    """The first process of a container, the child of its shell, the main process of a unit; no other."""
+    assert takes_all_along(pid, parent, env) is expected
