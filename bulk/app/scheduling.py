@@ -84,14 +84,17 @@ def _scheduled(
     triggers = _triggers(scheduler, calendar, zones, environment)
     words = (*_program(scheduler, program), "apply", path, *_words(job, flags), "--yes", "--quiet")
     unit, folder = _unit(job.name), str(found.folder.absolute())
+    script = str((out or found.folder).absolute() / f"{unit}.sh")
     _must_be_plain((*words, folder, *program), scheduler)
+    if scheduler is Scheduler.CRON:
+        _must_be_plain((script,), scheduler)
     return ScheduledJob(
         unit=unit,
         name=job.name,
         command=(*words, "--wait") if triggers.is_exact else words,
         status=(*_program(scheduler, program), "status", path),
         folder=folder,
-        script=str((out or found.folder).absolute() / f"{unit}.sh"),
+        script=script,
         user=user(),
         image=f"vpcep-bulk:{__version__}",
         window=str(calendar),
@@ -101,7 +104,7 @@ def _scheduled(
         tz=zones.for_service(scheduler) if calendar.is_local else "",
         local=zones.clock_name,
         variables=tuple(_variables(job)),
-        notes=tuple(_notes(scheduler, job, triggers)),
+        notes=tuple(_notes(scheduler, found, job, triggers)),
     )
 
 
@@ -223,7 +226,16 @@ def _variables(job: Job) -> dict[str, None]:
     return dict.fromkeys(filter(None, named))
 
 
-def _notes(scheduler: Scheduler, job: Job, triggers: Triggers) -> Iterator[str]:
+def _not_in_volume(found: FoundJob, job: Job) -> Iterator[str]:
+    """Yield the files of a job that are not in its folder, which is all that a pod has of this machine."""
+    folder = os.path.realpath(found.folder)
+    for named in (job.rows, job.metrics, *(table.url_file for _, table in job.notify)):
+        path = os.path.realpath(os.path.join(folder, named))  # noqa: PTH118 - an absolute one stays so
+        if named and (named.startswith("~/") or not Path(path).is_relative_to(folder)):
+            yield named
+
+
+def _notes(scheduler: Scheduler, found: FoundJob, job: Job, triggers: Triggers) -> Iterator[str]:
     """Yield what a person has to know who installs the files."""
     yield (
         "--yes: nobody is asked; whatever the job file asks for when it is started is sent, without review"
@@ -238,6 +250,9 @@ def _notes(scheduler: Scheduler, job: Job, triggers: Triggers) -> Iterator[str]:
         yield "nobody is notified where a person is needed: job.toml has no [notify.NAME]"
     if variables := _variables(job):
         yield f"give the job these variables, whose values are secret: {', '.join(variables)}"
+    if scheduler is Scheduler.KUBERNETES:
+        for named in _not_in_volume(found, job):
+            yield f"{shown(named)} is not in the folder of the job: mount it as well"
     if not triggers.is_exact:
         yield (
             f"{scheduler} cannot say exactly when the window {job.when.calendar} opens: the job is started "

@@ -173,6 +173,25 @@ def test_a_path_that_no_file_of_a_scheduler_can_hold_is_refused(stage: Stage) ->
         assert "rename the" in ended.err
 
 
+def test_a_folder_for_the_script_whose_name_would_be_a_command_of_it_is_refused(stage: Stage) -> None:
+    """The script names itself in its head, and the crontab names it."""
+    job = stage.job(wide([1]), window="02:00-04:00")
+    ended = stage.bulk("schedule", job, "--for", "cron", "--out", str(stage.folder / "a\ntouch planted"))
+    assert (ended.code, "rename the" in ended.err) == (ExitCode.USAGE, True)
+
+
+def test_a_pod_is_to_have_the_files_that_are_not_in_the_folder_of_the_job(stage: Stage) -> None:
+    """Each is named; a unit and a crontab are of this machine, and need nothing."""
+    job = stage.job(wide([1]), window="02:00-04:00 UTC", metrics="/var/lib/node_exporter/bulk.prom")
+    with (stage.folder / "job.toml").open("a") as file:
+        file.write('[notify.ops]\nform = "json"\nurl_file = "~/ops.url"\n')
+    said = {kind: stage.bulk("schedule", job, "--for", kind).err for kind in KINDS}
+    for named in ("/var/lib/node_exporter/bulk.prom", "~/ops.url"):
+        assert f'{named}" is not in the folder of the job: mount it as well' in said["kubernetes"]
+    assert said["kubernetes"].count("mount it") == 2
+    assert "mount it" not in said["systemd"] + said["cron"]
+
+
 def test_a_window_that_is_all_spare_is_refused_here_already(stage: Stage) -> None:
     """No night would ever send anything."""
     job = stage.job(wide([1]), window="02:00-02:01")

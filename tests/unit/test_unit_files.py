@@ -230,6 +230,17 @@ def test_a_crontab_has_a_line_for_each_time() -> None:
     assert [file.is_program for file in files_for(Scheduler.CRON, JOB)] == [True, False]
 
 
+def test_whatever_starts_the_job_has_a_place_for_its_secret_variables() -> None:
+    """A file of systemd, a Secret, lines of the user's own crontab; elsewhere nobody would be notified."""
+    job = replace(JOB, variables=("BULK_NOTIFY_A", "BULK_NOTIFY_B"))
+    named = "a line NAME=VALUE for BULK_NOTIFY_A, BULK_NOTIFY_B"
+    assert named in texts(Scheduler.SYSTEMD, job)["bulk-night.service"]
+    crontab = texts(Scheduler.CRON, job)["bulk-night.crontab"].splitlines()
+    assert [named in line for line in crontab] == [False, True, False]
+    assert "envFrom" in texts(Scheduler.KUBERNETES, job)["bulk-night.yaml"]
+    assert "NAME=VALUE" not in "".join(texts(Scheduler.CRON).values())
+
+
 def test_what_a_person_has_to_know_stands_in_the_files() -> None:
     """Whoever finds them later reads it there."""
     job = replace(JOB, notes=("nobody is asked", "no guard"))
