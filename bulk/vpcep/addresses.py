@@ -52,15 +52,15 @@ def addresses_of(found: Found, *, region: str, endpoint: str, env: Mapping[str, 
     the API and IAM are of different operators.
     """
     iam = iam_named(override=found.iam_endpoint, env=env)
+    sts = _sts_named(env)
     cloud, who = _stated(found, env)
     by_iam = operator_of(iam.host) if iam else None
     override = endpoint or found.endpoint
     home = cloud or (by_iam.cloud if by_iam else "")
     api = endpoint_for(region, override=override, env=env, cloud=home) if region or override else None
     if not (api and api.loopback):
-        _must_agree(cloud, who, api, iam)
+        _must_agree(cloud, who, api, iam, sts)
     edition = (operator_of(api.host) if api and not home else None) or edition_for(home, region)
-    sts = _sts_named(env)
     is_own = api is not None and edition.serves(str(api))
     return Addresses(
         region=region,
@@ -98,24 +98,33 @@ def _stated(found: Found, env: Mapping[str, str]) -> tuple[str, str]:
     return own or variable, f"the cloud of {found.place}" if own else "HW_CLOUD"
 
 
-def _must_agree(cloud: str, who: str, api: Endpoint | None, iam: Endpoint | None) -> None:
-    """Raise CredentialsError where the API, or the IAM that a person named, is of another operator.
+def _must_agree(
+    cloud: str, who: str, api: Endpoint | None, iam: Endpoint | None, sts: Endpoint | None
+) -> None:
+    """Raise CredentialsError where the API, or the IAM or STS that a person named, is of another operator.
 
     A host in no known domain may be any operator's: whoever named it knows.
     """
-    operator, by_iam = (operator_of(one.host) if one else None for one in (api, iam))
-    stated = f"{who} is {cloud!r}" if cloud else f"the API is of {operator.name}" if operator else ""
+    operator, by_iam, by_sts = (operator_of(one.host) if one else None for one in (api, iam, sts))
     if api and cloud and not (is_within(api.host, cloud) and operator in {None, EDITIONS.get(cloud)}):
-        raise _contradiction(stated, f"the API at {api.authority}")
-    theirs = cloud or (operator.cloud if operator else "")
-    if iam and by_iam and theirs and by_iam.cloud != theirs:
-        raise _contradiction(stated, f"the IAM at {iam.authority}")
+        raise _contradiction(f"{who} is {cloud!r}", f"the API at {api.authority}")
+    whose = (
+        (cloud, f"{who} is {cloud!r}"),
+        (operator.cloud if operator else "", f"the API is of {operator.name if operator else ''}"),
+        (by_iam.cloud if by_iam else "", f"IAM is of {by_iam.name if by_iam else ''}"),
+        ("" if api or iam else HUAWEI_CLOUD, "credentials that name no cloud are of Huawei Cloud"),
+    )
+    theirs, stated = next((one for one in whose if one[0]), ("", ""))
+    for name, one, edition in (("IAM", iam, by_iam), ("STS", sts, by_sts)):
+        if one and edition and theirs and edition.cloud != theirs:
+            raise _contradiction(stated, f"the {name} at {one.authority}")
 
 
 def _contradiction(stated: str, other: str) -> CredentialsError:
     return CredentialsError(
         f"{stated}, and {other} belongs to another operator; nothing was sent",
-        hint="name the cloud, the endpoint and IAM (HUAWEICLOUD_SDK_IAM_ENDPOINT, HW_AUTH_URL) of one",
+        hint="name the cloud, the endpoint, IAM (HUAWEICLOUD_SDK_IAM_ENDPOINT, HW_AUTH_URL) and STS "
+        "(HUAWEICLOUD_SDK_STS_ENDPOINT) of one",
     )
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from bulk.errors import CredentialsError, UsageError
-from bulk.vpcep.addresses import Addresses, addresses_of
+from bulk.vpcep.addresses import Addresses, addresses_of, needs_a_word
 from bulk.vpcep.editions import EDITIONS, edition_of, operator_of
 from bulk.vpcep.found import Found
 from bulk.vpcep.keys import KeyPair
@@ -13,6 +13,7 @@ from bulk.vpcep.logins import Password
 from bulk.vpcep.regions import must_be_named
 
 OTC = "otc.t-systems.com"
+STS = "https://sts.cn-north-4.myhuaweicloud.com"
 PASSWORD = Password(user="ann", password="hidden", domain="acme")
 KEYS = KeyPair(ak="AK", sk="SK")
 
@@ -134,6 +135,21 @@ def test_an_api_on_this_machine_has_nothing_elsewhere(name: str, api: str, named
             {"endpoint": f"https://vpcep.eu-de.{OTC}"},
             "the API is of Open Telekom Cloud.*the IAM at iam.cn-north-4",
         ),
+        (
+            {"HUAWEICLOUD_SDK_STS_ENDPOINT": STS, "HW_CLOUD": OTC},
+            {},
+            "^HW_CLOUD is 'otc.*the STS at sts.cn-north-4.myhuaweicloud.com belongs to another operator",
+        ),
+        (
+            {"HUAWEICLOUD_SDK_STS_ENDPOINT": STS},
+            {"endpoint": f"https://vpcep.eu-de.{OTC}"},
+            "the API is of Open Telekom Cloud.*the STS at sts.cn-north-4",
+        ),
+        (
+            {"HUAWEICLOUD_SDK_STS_ENDPOINT": STS, "HW_AUTH_URL": f"https://iam.eu-de.{OTC}/v3"},
+            {"endpoint": "https://vpcep.example.com"},
+            "IAM is of Open Telekom Cloud.*the STS at sts.cn-north-4",
+        ),
         ({"HW_CLOUD": "myhuaweicloud.com"}, {"cloud": OTC}, "HW_CLOUD is 'myhuaweicloud.com', and the cred"),
     ],
 )
@@ -143,6 +159,32 @@ def test_names_of_two_operators_are_refused(
     """Before anything is sent to either."""
     with pytest.raises(CredentialsError, match=message):
         where("eu-de", env=named, **found)
+
+
+def test_without_an_api_and_an_iam_that_are_named_sts_is_huaweis_own() -> None:
+    """The IAM that is asked for projects of all regions is Huawei's."""
+    with pytest.raises(CredentialsError, match="that name no cloud are of Huawei Cloud, and the STS"):
+        where("", env={"HUAWEICLOUD_SDK_STS_ENDPOINT": f"https://sts.eu-de.{OTC}"})
+    assert hosts(where("", env={"HUAWEICLOUD_SDK_STS_ENDPOINT": STS}))[2] == STS.removeprefix("https://")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "named", "env", "expected"),
+    [
+        ("", "", {}, False),
+        ("https://vpcep.example.com", "", {}, True),
+        ("https://vpcep.example.com", "https://vpcep.example.com:443", {}, False),
+        ("", "", {"HUAWEICLOUD_SDK_REGION_VPCEP_CN_NORTH_4": "https://vpcep.example.com"}, False),
+        ("https://a.example.com", "", {"HUAWEICLOUD_SDK_REGION_VPCEP_CN_NORTH_4": "https://b.example"}, True),
+    ],
+)
+def test_a_host_is_named_by_a_flag_or_by_the_variable_of_the_region_of_the_credentials(
+    endpoint: str, named: str, env: dict[str, str], *, expected: bool
+) -> None:
+    """Another host, such as one in a job.toml, needs a person's word."""
+    found = Found(source=KEYS, place="the test", account="acme", region="cn-north-4")
+    places = addresses_of(found, region=found.region, endpoint=endpoint, env=env)
+    assert needs_a_word(places, found, named=named, env=env) is expected
 
 
 def test_a_host_in_no_known_domain_may_be_any_operators() -> None:
@@ -191,11 +233,11 @@ IAMS = (
 def test_no_combination_leads_to_two_operators() -> None:
     """All hosts of one operator, those that a person named in no known domain apart; or a refusal."""
     allowed = 0
-    for region, endpoint, cloud, variable, iam in product(REGIONS, ENDPOINTS, CLOUDS, CLOUDS, IAMS):
+    every = product(REGIONS, ENDPOINTS, CLOUDS, CLOUDS, IAMS, ("", STS))
+    for region, endpoint, cloud, variable, iam, sts in every:
+        env = {"HW_CLOUD": variable, "HUAWEICLOUD_SDK_STS_ENDPOINT": sts}
         try:
-            found = where(
-                region, endpoint=endpoint, env={"HW_CLOUD": variable}, cloud=cloud, iam_endpoint=iam
-            )
+            found = where(region, endpoint=endpoint, env=env, cloud=cloud, iam_endpoint=iam)
         except (CredentialsError, UsageError):
             continue
         allowed += 1
@@ -205,8 +247,8 @@ def test_no_combination_leads_to_two_operators() -> None:
             continue
         named = cloud or variable
         operators = {operator_of(one.host) for one in asked} | ({edition_of(named)} if named else set())
-        assert len(operators - {None}) <= 1, (region, endpoint, cloud, variable, iam)
+        assert len(operators - {None}) <= 1, (region, endpoint, cloud, variable, iam, sts)
         for one in (found.iam, found.sts):
-            if one and found.api and str(one) != iam:  # what nobody named
+            if one and found.api and str(one) not in {iam, sts}:  # what nobody named
                 assert operator_of(one.host) is operator_of(found.api.host)
     assert allowed > 100
