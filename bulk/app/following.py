@@ -55,16 +55,16 @@ class Follower:
         An unfinished last line waits for its end. A file that was cut, damaged or replaced by another ledger
         is read from its beginning, which `notice` says; while it cannot be read, `trouble` says why.
         """
-        before = self.n
+        chain, before = self._chain, self.n
         try:
             self._take_in(self.path.stat())
         except BulkError as error:
             self.trouble = error.message
         except OSError as error:
             self.trouble, self._seen = f"{self.path}: {error.strerror}", None
-        has_grown = self.n != before
-        self.alive = (has_grown and not self._has_ended) or self._is_held() or self._grows_elsewhere(now)
-        return has_grown
+        is_appended = self._chain is chain and self.n > before
+        self.alive = (is_appended and not self._has_ended) or self._is_held() or self._grows_elsewhere(now)
+        return self.n != before
 
     def _take_in(self, found: os.stat_result) -> None:
         seen = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -142,6 +142,16 @@ def test_a_run_is_live_while_its_lock_is_held_or_its_ledger_grows(path: Path) ->
     assert not follower.alive  # its end is on record
 
 
+def test_a_run_that_died_does_not_live_because_its_file_was_cut_or_replaced(path: Path) -> None:
+    """Only what is appended shows that somebody writes."""
+    forge(path, run_of(*applied([1, 2])))
+    follower = Follower(path, host="bastion")
+    for changed in (content(*applied([1])), content(*applied([5, 6, 7]), run="another.csv")):
+        path.write_bytes(changed)
+        assert follower.look(LATER_S)
+        assert not follower.alive
+
+
 def test_while_records_come_no_lock_is_asked_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run at work, and one that begins, are never kept from their ledger by those who look on."""
     forge(path, run_of(*applied([1])))
