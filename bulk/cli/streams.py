@@ -58,6 +58,13 @@ def prepare() -> None:
         setattr(sys, name, io.TextIOWrapper(buffer, encoding, errors, line_buffering=is_prompt))
 
 
+def has_reader(fd: int) -> bool:
+    """Return False where a stream is a pipe whose reader has gone, so that nobody can see what is written."""
+    end = select.poll()
+    end.register(fd, 0)
+    return not any(event & (select.POLLERR | select.POLLHUP) for _, event in end.poll(0))
+
+
 def _open_if_closed(fd: int) -> None:
     """Let a closed stream (cron, `>&-`) lead nowhere, so that no other file takes its number."""
     try:

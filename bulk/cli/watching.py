@@ -8,6 +8,7 @@ import orjson
 
 from bulk.app.watching import Seen, Watch
 from bulk.cli import output
+from bulk.cli.streams import has_reader
 from bulk.reports.watch_lines import plain_line, screen
 from bulk.reports.words import Line
 from bulk.text import printable
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from bulk.app.watch_server import Address
 
 _ROWS = 24
+_STDOUT = 1
 
 
 async def show(watch: Watch, *, json: bool) -> None:
-    """Show a run until it has finished, or a signal comes."""
+    """Show a run until it has finished, a signal comes, or the reader of standard output has gone."""
     if sys.stdout.isatty() and not json:
         await _draw(watch)
         return
@@ -27,7 +29,7 @@ async def show(watch: Watch, *, json: bool) -> None:
         if seen.is_news:
             line = orjson.dumps(seen.status).decode() if json else plain_line(seen.view)
             output.write([f"{line}\n"])
-        if seen.is_finished:
+        if seen.is_finished or not has_reader(_STDOUT):
             return
 
 

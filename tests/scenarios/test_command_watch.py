@@ -102,6 +102,16 @@ def test_a_saved_plan_waits_for_its_run_and_what_has_no_plan_is_refused(stage: S
     assert stage.bulk("watch", str(stage.folder / "nothing")).code == ExitCode.USAGE
 
 
+def test_whose_reader_has_gone_shows_nothing_more(stage: Stage) -> None:
+    """As `| head -1` does; the run, here one that nobody has begun, may never write again."""
+    plan = str(stage.folder / "job.plan")
+    assert stage.bulk("plan", stage.job(wide([1])), "--out", plan).code == ExitCode.OK
+    with stage.child("watch", plan) as watch:
+        assert watch.stdout.readline().startswith("job: ")
+        watch.stdout.close()
+        assert watch.wait(WAIT_S) == ExitCode.OK
+
+
 def test_the_page_is_served_to_this_machine_alone_until_a_signal(stage: Stage) -> None:
     """Its address is on stdout; an address that others reach is refused before anything is served."""
     stage.apply(stage.job(wide(range(1, 4))))
