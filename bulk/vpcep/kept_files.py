@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +27,9 @@ def path_of(named: str, home: Path) -> Path:
 def kept(path: Path, what: str) -> KeptText | None:
     """Return what a file holds; None where there is none. Raises CredentialsError where it cannot be used."""
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            warning = exposure(path, os.fstat(file.fileno()), what)
-            text = file.read(BYTES_MAX + 1)
+        found = path.stat()
+        read = _read if stat.S_ISREG(found.st_mode) else _read_once
+        text, warning = read(path, what, (found.st_dev, found.st_ino))
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
@@ -38,6 +39,16 @@ def kept(path: Path, what: str) -> KeptText | None:
             f"{what} {path} has more than {BYTES_MAX} characters", hint="name another file"
         )
     return KeptText(text, warning)
+
+
+def _read(path: Path, what: str, _: tuple[int, int]) -> KeptText:
+    with path.open(encoding="utf-8-sig") as file:
+        warning = exposure(path, os.fstat(file.fileno()), what)
+        return KeptText(file.read(BYTES_MAX + 1), warning)
+
+
+_read_once = cache(_read)
+"""A pipe has its content once, and credentials are looked for again for each region and project."""
 
 
 def unreadable(path: Path, what: str, error: Exception) -> CredentialsError:

@@ -253,11 +253,11 @@ def test_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_keys_may_come_through_a_pipe(tmp_path: Path) -> None:
-    """As `<(pass show keys)` gives them; a pipe has no rights that matter."""
+    """As `<(pass show keys)` gives them; a pipe has no rights that matter, and its content once for all."""
     os.mkfifo(tmp_path / "pipe", 0o666)
+    env = {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path / "pipe")}
     with ThreadPoolExecutor(1) as other:
         other.submit((tmp_path / "pipe").write_text, "[basic]\nak = A\nsk = S\n")
-        found = find_credentials(
-            env={"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(tmp_path / "pipe")}, home=tmp_path
-        )
+        found = find_credentials(env=env, home=tmp_path)
+    assert find_credentials(env=env, home=tmp_path) == found
     assert (found.source, found.warning) == (KeyPair(ak="A", sk="S"), "")
