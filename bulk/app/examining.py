@@ -300,11 +300,14 @@ async def _who(client: ReadClient, *, lists_projects: bool) -> AsyncIterator[Fin
 def _projects(client: ReadClient, projects: tuple[Project, ...], *, lists_projects: bool) -> Finding:
     mine = next((one.name for one in projects if one.id == client.project_id), "")
     used = f"{mine} ({client.project_id})" if mine else f"{client.project_id}, which IAM does not list"
+    if not projects:
+        used = f"{client.project_id}; IAM does not say which projects there are"
     others = len(projects) - bool(mine)
     shown = "; ".join(f"{one.name} {one.id}" for one in sorted(projects, key=lambda one: one.name))
     return Finding(
         topic="projects",
-        message=f"{used}; {counted(others, 'other') if others else 'no others'}"
+        message=used
+        + (f"; {counted(others, 'other') if others else 'no others'}" if projects else "")
         + (f": {shown}" if lists_projects and projects else ""),
         is_well=bool(mine) or None,
         facts={"project_id": client.project_id, "projects": {one.id: one.name for one in projects}}

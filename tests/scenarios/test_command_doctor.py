@@ -209,3 +209,12 @@ def test_where_nothing_names_credentials_that_is_not_called_a_find(
     )
     assert "! login        no credentials found in HUAWEICLOUD_OIDC_..., " in ended.out
     assert ended.err == ""
+
+
+def test_an_iam_that_does_not_answer_says_nothing_of_the_projects(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there are others is not known then."""
+    monkeypatch.setenv("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://127.0.0.1:1")
+    _, findings = doctor(stage)
+    assert said(findings, "projects") == f"{PROJECT}; IAM does not say which projects there are"
