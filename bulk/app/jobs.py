@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,7 +29,8 @@ from bulk.model import (
     Target,
 )
 from bulk.plan import Live, plan_target
-from bulk.plan.openings import window_issues
+from bulk.plan.guards import idle_guards
+from bulk.plan.openings import next_shift, window_issues
 from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings, read_usable, usable
 from bulk.text import counted
 
@@ -198,19 +200,23 @@ def _runs_of(found: FoundJob, job: str) -> JobRuns:
     return JobRuns(folder=found.folder / RUNS, job=job, file=found.file)
 
 
-def survey_job(argument: str, flags: Flags) -> Survey:
+def survey_job(argument: str, flags: Flags, local_time: Callable[[], datetime]) -> Survey:
     """Read a job offline and return its count of rows and its issues; a million rows take little memory.
 
     What is wrong with a job.toml or with flags is an issue as well; raises UsageError where there is no job.
+    `local_time` returns the time with the machine's zone.
     """
     found = find_job(argument)
     try:
         job = _settings(found, flags)
+        if issues := window_issues(job):
+            return Survey.of_issues(issues)
+        next_shift(job, local_time)
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
     judge = judge_issue(job.guards.judge, found.folder)
-    if issues := (*window_issues(job), *([judge] if judge else [])):
-        return Survey.of_issues(issues)
+    if judge:
+        return Survey.of_issues((judge,))
     with open_rows(job.rows, folder=found.folder) as file:
         return survey(file.lines(), name=file.name, format=_format(job), names_waves=job.guards.names_waves)
 
@@ -265,9 +271,11 @@ def usable_job(argument: str, flags: Flags) -> tuple[Job, Path]:
 def _settings(found: FoundJob, flags: Flags) -> Job:
     given = {**flags, "rows": found.rows} if found.rows else flags
     job = read_job(found.toml, name=found.toml_name or "job.toml", default_name=found.name, flags=given)
-    if isinstance(job, Job):
-        return job
-    raise JobInvalid(job)
+    if not isinstance(job, Job):
+        raise JobInvalid(job)
+    if issues := idle_guards(job):
+        raise JobInvalid(issues)
+    return job
 
 
 def _only(rows: ReadRows, only: frozenset[str]) -> ReadRows:

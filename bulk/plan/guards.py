@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from bulk.model import SIDE_EFFECT_FIELDS, ModifyBody, ServiceState, SideEffect
+from bulk.model import SIDE_EFFECT_FIELDS, Issue, ModifyBody, ServiceState, SideEffect
 from bulk.plan.footprint import Footprint
-from bulk.settings import Guards, flag_of
+from bulk.settings import Guards, Job, flag_of
 from bulk.text import counted
 
 
@@ -53,6 +53,24 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
         )
         for setting, number, what, noun in measured
         if (limit := most[setting]) is not None and number > limit
+    )
+
+
+def idle_guards(job: Job) -> tuple[Issue, ...]:
+    """Return an issue for each guard that would guard nothing, since what it is about is not set."""
+    idle = {
+        "soak": bool(job.guards.soak) and not (job.guards.waves or job.guards.canary),
+        "must_fit": job.when.must_fit and job.when.calendar is None,
+    }
+    return tuple(
+        Issue(
+            place="settings",
+            field=setting,
+            message=f"it does nothing without {needs}",
+            hint=f"write {needs} as well, or leave {setting} out",
+        )
+        for setting, needs in (("soak", "waves"), ("must_fit", "a window"))
+        if idle[setting]
     )
 
 

@@ -172,16 +172,20 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
             {"window": "2999-01-02T01:00Z..2999-01-02T05:00Z", "blackout": "2999-01-02"},
             "blackout: it leaves nothing of the window",
         ),
+        ({"must_fit": True}, "must_fit: it does nothing without a window"),
+        ({"soak": "2m"}, "soak: it does nothing without waves"),
         ({"window": "01:00-05:00 Asia/Shanghi"}, "did you mean Asia/Shanghai?"),
         ({"window": "Satrday 01:00-05:00"}, "did you mean Sat?"),
     ],
 )
-def test_a_window_that_cannot_be_used_is_refused(settings: dict[str, str], said: str, stage: Stage) -> None:
-    """With 3, before anything is read."""
+def test_a_window_that_cannot_be_used_is_refused(
+    settings: dict[str, object], said: str, stage: Stage
+) -> None:
+    """With 3, before anything is read; `check` finds it offline."""
     job = stage.job(wide([1]), **settings)
-    for ended in (stage.bulk("plan", job), stage.apply(job)):
+    for ended in (stage.bulk("check", job), stage.bulk("plan", job), stage.apply(job)):
         assert ended.code == ExitCode.INVALID
-        assert said in ended.err
+        assert said in ended.said
     assert counted(stage) == 0
     assert stage.ledgers == []
 

@@ -4,12 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 from bulk.cli import options, output
-from bulk.cli.verbs.shared import environment, notify_read
+from bulk.cli.verbs.shared import environment, local_time, notify_read
 from bulk.errors import ExitCode, UsageError
 from bulk.text import printable
 
 
-@options.takes("format", "profile", "region", "endpoint", "waves")
+@options.takes("format", "profile", "region", "endpoint", "window", "waves")
 def check(
     job: options.OptionalJob = "",
     output_form: options.PlainOutput = options.PlainForm.TABLE,
@@ -29,7 +29,7 @@ def check(
         return ExitCode.OK
     if not job:
         raise UsageError("JOB is missing", hint="name a job file or its folder; see `bulk check --help`")
-    found = survey_job(job, flags)
+    found = survey_job(job, flags, local_time)
     notified = _tested(job, flags) if notify and not found.issues else {}
     if output_form is options.PlainForm.JSON:
         report = issues_report.as_json(found.issues, rows=found.rows, warnings=found.warnings)

@@ -1,11 +1,13 @@
 """What several verbs share: words turned into values, and reports shown."""
 
+import os
 import re
 import shlex
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from itertools import chain
@@ -52,6 +54,14 @@ ReportOutput = Annotated[
     ReportForm,
     flag("--output", group=Group.OUTPUT, metavar="|".join(ReportForm), help="Format of the report."),
 ]
+
+
+def local_time() -> datetime:
+    """Return the present time in this machine's zone."""
+    from bulk.clock import SystemClock
+    from bulk.settings.zone import local_zone
+
+    return datetime.fromtimestamp(SystemClock().now(), local_zone(os.environ))
 
 
 def environment(flags: "Mapping[str, Any]", *, can_ask: bool) -> "Environment":

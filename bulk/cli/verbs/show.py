@@ -1,14 +1,12 @@
 """The verbs that look at a ledger and nothing else: `bulk status`, `bulk report`."""
 
-import os
 import shlex
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
 from bulk.cli import options, output
 from bulk.cli.command import place_of
-from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, show_report
+from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, local_time, show_report
 from bulk.errors import ExitCode, NoRun, UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ def status(
             raise
         return _no_run(error, output_form)
     found = ledgers.status(path)
-    standing = ledgers.run_status_of(path, found, _local_time())
+    standing = ledgers.run_status_of(path, found, local_time())
     progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
     match output_form:
         case options.StatusForm.JSON:
@@ -66,14 +64,6 @@ def _no_run(error: NoRun, output_form: options.StatusForm) -> ExitCode:
         comment = "# " if output_form is options.StatusForm.PROM else ""
         output.write([f"{comment}{error.message}\n"])
     return code
-
-
-def _local_time() -> datetime:
-    """Return the present time in this machine's zone."""
-    from bulk.clock import SystemClock
-    from bulk.settings.zone import local_zone
-
-    return datetime.fromtimestamp(SystemClock().now(), local_zone(os.environ))
 
 
 def report(
@@ -122,7 +112,7 @@ def plan_ahead(reader: "LedgerReader") -> "tuple[Estimate, tuple[Wave, ...]]":
 
     job, _ = job_of_ledger(reader.progress, {})
     ahead = planned_waves(job.guards, reader)
-    return forecast(reader.progress, job, _local_time, ahead=ahead).estimate, ahead.waves
+    return forecast(reader.progress, job, local_time, ahead=ahead).estimate, ahead.waves
 
 
 def outcomes_of(only: str | None) -> "frozenset[Outcome]":
