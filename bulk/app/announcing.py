@@ -244,7 +244,8 @@ async def send_test_messages(argument: str, flags: Flags, environment: Environme
         raise UsageError(
             f"{argument} names nobody to notify", hint="add a table [notify.NAME] to its job.toml"
         )
-    words, command = "a test message", f"bulk check {shlex.quote(argument)} --notify"
+    place = Path(argument).absolute()  # whoever reads it is in another folder
+    words, command = "a test message", f"bulk check {shlex.quote(str(place))} --notify"
     text = notice(words, command=command, job=job.name, ticket=job.ticket, host=socket.gethostname())
     status = {"ledger": None, "job": job.name, "exit_code": None, "reason": words}
     message = Message(events=frozenset(), text=text, status=status)

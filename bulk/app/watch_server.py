@@ -278,7 +278,7 @@ def _bound(address: Address) -> Iterator[socket.socket]:
         except OSError as error:
             raise CannotRun(
                 f"{address} cannot be served: {error.strerror or error}",
-                hint="choose another port, 0 for any free one, or another path",
+                hint="choose another path" if address.path else "choose another port, or 0 for any free one",
             ) from error
         try:
             yield sock

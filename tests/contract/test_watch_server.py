@@ -265,9 +265,10 @@ async def test_a_socket_in_a_folder_is_this_users_alone_and_goes_with_the_server
         async with served(Address(path=str(path))):
             pass
     assert path.read_text() == "mine"
-    with pytest.raises(CannotRun, match="cannot be served"):
+    with pytest.raises(CannotRun, match="cannot be served") as long:
         async with served(Address(path=str(tmp_path / ("x" * 200)))):
             pass
+    assert long.value.hint == "choose another path"
 
 
 async def test_a_port_that_is_taken_is_named() -> None:
