@@ -234,6 +234,11 @@ class Announcer:
         self._notifier.notify(message, may_sign=self._is_accepted)
 
 
+def _test_command(argument: str) -> str:
+    """Return the command that sends a test message, for somebody in another folder."""
+    return shlex.join(["bulk", "check", str(Path(argument).absolute()), "--notify"])
+
+
 async def send_test_messages(argument: str, flags: Flags, environment: Environment) -> dict[str, str]:
     """Send a test message to all whom a job names; return why each was not taken, empty where it was.
 
@@ -244,8 +249,7 @@ async def send_test_messages(argument: str, flags: Flags, environment: Environme
         raise UsageError(
             f"{argument} names nobody to notify", hint="add a table [notify.NAME] to its job.toml"
         )
-    place = Path(argument).absolute()  # whoever reads it is in another folder
-    words, command = "a test message", f"bulk check {shlex.quote(str(place))} --notify"
+    words, command = "a test message", _test_command(argument)
     text = notice(words, command=command, job=job.name, ticket=job.ticket, host=socket.gethostname())
     status = {"ledger": None, "job": job.name, "exit_code": None, "reason": words}
     message = Message(events=frozenset(), text=text, status=status)

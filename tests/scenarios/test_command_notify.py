@@ -247,7 +247,7 @@ def test_check_sends_a_test_message_to_each_and_says_what_came_back(stage: Stage
     assert "wecom: taken\n" in table.out
     assert "feishu: HTTP 200, code 19024: Key Words Not Found\n" in table.out
     assert [each["taken"] for each in orjson.loads(as_json.out)["notify"]] == [True, False]
-    assert f": a test message\nbulk check {stage.folder}/" in hook.texts()[0]
+    assert f": a test message\nbulk check {stage.folder} --notify" in hook.texts()[0]
     assert outbox_lines(stage) == []
 
 
