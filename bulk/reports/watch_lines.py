@@ -21,7 +21,6 @@ _STYLES = {
     "": Style.PLAIN,
 }
 _LEVELS = " ▁▂▃▄▅▆▇█"
-_LEAVES = "Ctrl-C leaves; the run goes on"
 
 
 def screen(view: View, width: int, height: int) -> tuple[Line, ...]:
@@ -32,7 +31,7 @@ def screen(view: View, width: int, height: int) -> tuple[Line, ...]:
         *_lanes(view, width),
         *_limits(view, width, is_low=height < LOW),
     ]
-    foot = [text(), *_commands(view, width)]
+    foot = [text(), *commands] if (commands := [*_commands(view, width)]) else []
     room = height - len(head) - len(foot) - 1
     rows = [*_rows(view, width)]
     decisions = [*_decisions(view)]
@@ -191,10 +190,11 @@ def _commands(view: View, width: int) -> Iterator[Line]:
             yield text(line)
             line = ""
         line += f"{'    ' if line else ''}{words}"
-    if line and len(line) + len(_LEAVES) + 4 > width:
+    if line and len(line) + len(view.leaving) + 4 > width:
         yield text(line)
         line = ""
-    yield (Span(f"{line}    " if line else ""), Span(_LEAVES, Style.FAINT))
+    if line or view.leaving:
+        yield (Span(f"{line}    " if line and view.leaving else line), Span(view.leaving, Style.FAINT))
 
 
 def _cut(line: Line, width: int) -> Line:

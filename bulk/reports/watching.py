@@ -104,6 +104,8 @@ class View:
     window_more: str
     decisions: tuple[tuple[str, str], ...]
     commands: tuple[tuple[str, str], ...]
+    leaving: str
+    """How a terminal is left and what the run does then; empty where it has finished, which ends the view."""
     silent_s: float | None
     """How long ago the last record was written; None where nobody works on the run."""
     silent_max_s: float = SILENT_S
@@ -137,8 +139,7 @@ def view_of(
     answered. As a shell has them, `run` names the run to `tell`, and `ledger` its ledger with its flag.
     """
     lanes = tuple(_lanes(status, progress, recent))
-    is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)
-    top = _headline(status, zone, is_sending=is_sending)
+    top = _headline(status, zone, is_sending=any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes))
     return View(
         job=str(status.job),
         state=top.state,
@@ -156,8 +157,12 @@ def view_of(
         **_kept_to(status, progress, zone),
         decisions=(*(("", words) for words in asked), *_decisions(progress, zone)),
         commands=tuple(_commands(status, progress, run, ledger)),
+        leaving=_LEAVING.get(status.state, "Ctrl-C leaves"),
         silent_s=status.silent_s,
     )
+
+
+_LEAVING = {State.RUNNING: "Ctrl-C leaves; the run goes on", State.FINISHED: ""}
 
 
 def _is_silent(status: RunStatus) -> bool:

@@ -86,6 +86,7 @@ def test_on_a_terminal_it_is_drawn_anew_and_what_was_seen_last_stays(stage: Stag
         text = re.sub(rb"\x1b\[[0-9;?]*[a-zA-Z]", b"", part).decode()
         assert "Finished: everything is as asked" in text
         assert "take back: bulk rollback" in text
+        assert "Ctrl-C" not in text
 
 
 def test_a_saved_plan_waits_for_its_run_and_what_has_no_plan_is_refused(stage: Stage) -> None:

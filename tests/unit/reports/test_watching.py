@@ -568,6 +568,19 @@ def test_24_lines_of_80_columns_hold_all_that_matters(run: "Written") -> None:
     assert places == sorted(places)
 
 
+def test_only_of_a_run_at_work_a_terminal_says_that_it_goes_on(run: "Written") -> None:
+    """A finished run ends the view, so that there is nothing to leave; no line is blank in its place."""
+    assert drawn(seen(run))[-1].endswith("Ctrl-C leaves; the run goes on")
+    died = drawn(seen(run, status_of(run, alive=False)))
+    assert died[-1].endswith("Ctrl-C leaves")
+    run.applied(2).applied(3).end()
+    finished = seen(run, status_of(run, alive=False))
+    assert drawn(finished)[-1] == "take back: bulk rollback L"
+    bare = drawn(replace(finished, commands=()))
+    assert "Ctrl-C" not in "\n".join(bare)
+    assert bare[-1].strip()
+
+
 def test_why_it_waits_is_never_cut(run: "Written") -> None:
     """However long it is: it goes on in the next line."""
     view = replace(full(run), reason="Waiting " * 20 + "end", reason_more="", explained="word " * 30 + "last")
