@@ -422,7 +422,7 @@ def _kept_to(status: RunStatus, progress: Progress, zone: tzinfo) -> Json:
 
 
 def _waves(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[WaveView]:
-    """Yield the waves that were judged, each with the last ruling on it, and the one under way."""
+    """Yield the waves that were judged, each with the last ruling on it, and the one under way or the last."""
     if (under_way := status.wave) is None:
         return
     rulings: dict[int, tuple[Decision, str]] = {}
@@ -443,8 +443,12 @@ def _waves(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[Wave
     rows = f"{figure(under_way.rows - under_way.left)} of {counted(under_way.rows, 'service')}"
     soaks = f", soaks until {_clock(under_way.soak_ends_at, zone)}" if under_way.soak_ends_at else ""
     name = f", {under_way.name}" if under_way.name else ""
+    is_done = status.state is State.FINISHED  # nobody rules on the last wave
     yield WaveView(
-        tone="change", sigil="~", name=f"{under_way.number} of {under_way.of}{name}", more=f"{rows}{soaks}"
+        tone="good" if is_done else "change",
+        sigil=str(Sigil.DONE if is_done else Sigil.TO_CHANGE),
+        name=f"{under_way.number} of {under_way.of}{name}",
+        more=f"{rows}{soaks}",
     )
 
 

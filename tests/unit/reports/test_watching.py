@@ -397,6 +397,18 @@ def test_waves_show_what_was_ruled_and_how_far_the_one_under_way_has_come(run: "
     assert [each.name for each in seen(run, status_of(run, wave=last)).waves][-1] == "3"
 
 
+def test_the_last_wave_is_done_once_the_run_has_finished(run: "Written") -> None:
+    """Nobody rules on it; while its PUTs are checked it is under way, and so it stays where the run died."""
+    run.put(wave(1, Ruling.GO)).applied(2).applied(3)
+    last = WaveStatus(number=2, of=2, name="", rows=2, left=0, soak_ends_at=None)
+    for alive in (True, False):
+        shown = seen(run, status_of(run, alive=alive, wave=last)).waves[-1]
+        assert (shown.tone, shown.sigil, shown.more) == ("change", "~", "2 of 2 services")
+    run.end()
+    shown = seen(run, status_of(run, alive=False, wave=last)).waves[-1]
+    assert (shown.tone, shown.sigil, shown.name, shown.more) == ("good", "+", "2 of 2", "2 of 2 services")
+
+
 @pytest.mark.parametrize(
     ("budget", "words", "bar"),
     [
