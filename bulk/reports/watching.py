@@ -422,7 +422,7 @@ def _kept_to(status: RunStatus, progress: Progress, zone: tzinfo) -> Json:
 
 
 def _waves(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[WaveView]:
-    """Yield the waves that were judged, each with the last ruling on it, and the one under way or the last."""
+    """Yield the waves that were judged, each with the last ruling on it, and the one under way or last."""
     if (under_way := status.wave) is None:
         return
     rulings: dict[int, tuple[Decision, str]] = {}
