@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 
 from bulk.cli import options, output
@@ -23,6 +24,7 @@ def status(
 ) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
     from bulk.app import jobs, ledgers
+    from bulk.clock import SystemClock
     from bulk.reports import as_prom
     from bulk.reports import status as status_report
 
@@ -33,7 +35,8 @@ def status(
             raise
         return _no_run(error, output_form)
     found = ledgers.status(path)
-    standing = ledgers.run_status_of(path, found, local_time())
+    now = datetime.fromtimestamp(SystemClock().now(), output.zone())  # also where `TZ` names no zone
+    standing = ledgers.run_status_of(path, found, now)
     progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
     match output_form:
         case options.StatusForm.JSON:
