@@ -74,11 +74,28 @@ def run_status_of(path: Path, found: RunState, now: datetime) -> RunStatus:
     """Return where the run of a ledger stands at a moment, which has the zone of this machine."""
     progress, job = found.progress, _job_in_force(found.progress)
     waves: tuple[WaveStanding, ...] = ()
+    outcome_at = ""
     if job and (job.guards.waves or job.guards.canary):
         with reader_of(path, progress) as reader:
             waves = wave_standings(job.guards, reader)
+            outcome_at = _last_outcome_at(reader) if job.guards.soak else ""
     by = str(found.rolled_back_by or "")
-    return run_status(progress, job, now=now, alive=found.alive, waves=waves, rolled_back_by=by)
+    return run_status(
+        progress,
+        job,
+        now=now,
+        alive=found.alive,
+        waves=waves,
+        outcome_at=outcome_at,
+        rolled_back_by=by,
+    )
+
+
+def _last_outcome_at(reader: LedgerReader) -> str:
+    """Return when the last outcome in a ledger was written; empty where there is none."""
+    offsets = reader.progress.outcome_at
+    last = reader.outcome(offsets.index(max(offsets)) + 1) if offsets else None
+    return str(last["at"]) if last else ""
 
 
 def _job_in_force(progress: Progress) -> Job | None:

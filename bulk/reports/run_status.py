@@ -195,18 +195,20 @@ def run_status(
     now: datetime,
     alive: bool,
     waves: Sequence[WaveStanding] = (),
+    outcome_at: str = "",
     rolled_back_by: str = "",
 ) -> RunStatus:
     """Return where a run stands at a moment, which has the zone of this machine.
 
     `job` has the settings in force, None where they cannot be read; `alive` means that a process holds the
-    ledger's lock; `waves` are those of the plan.
+    ledger's lock; `waves` are those of the plan, and `outcome_at` is when the last outcome was written.
     """
     state, known, at_s = state_of_run(progress, alive=alive), decided(progress.decisions), now.timestamp()
     summaries = session_summaries(progress)
     silent_s = max(0.0, at_s - moment_s(progress.last_at)) if alive and progress.last_at else None
     is_at_work = alive and bool(summaries) and not summaries[-1].ended_at
-    holds = tuple(_holds(progress, known, at_s)) if is_at_work else ()
+    soak = _soak(progress, job, waves, outcome_at, at_s) if is_at_work else None
+    holds = tuple(_holds(progress, known, soak, at_s)) if is_at_work else ()
     lanes, wave = tuple(_lanes(progress, job, known)), _wave(waves, known, holds)
     left_s = _left_s(lanes, job, wave)
     ends_at = _ends_at(holds, left_s, at_s) if is_at_work and (silent_s or 0.0) <= SILENT_S else None
@@ -220,10 +222,8 @@ def run_status(
         silent_s=_rounded(silent_s),
         ends_at=ends_at,
         left_s=_rounded(left_s),
-        hold=min(holds, key=_rank, default=None),
-        holds=holds,
-        window=_window(job, progress.pages, now, ends_at),
-        budget=_budget(progress, job),
+        **_waited_for(holds),
+        **_kept_to(progress, job, now, ends_at),
         wave=wave,
         lanes=lanes,
         **_decisions(progress, known),
@@ -341,8 +341,13 @@ def _facts(progress: Progress, summaries: Sequence[SessionSummary]) -> Json:
 # What is waited for
 
 
-def _holds(progress: Progress, known: Decided, at_s: float) -> Iterator[HoldStatus]:
-    """Yield what this session has noted that it waits for, and has not noted the end of."""
+def _waited_for(holds: Collection[HoldStatus]) -> Json:
+    """Return all holds, and the one that a person wants to know of first."""
+    return {"hold": min(holds, key=_rank, default=None), "holds": holds}
+
+
+def _holds(progress: Progress, known: Decided, soak: HoldStatus | None, at_s: float) -> Iterator[HoldStatus]:
+    """Yield what this session has noted that it waits for, and has not noted the end of; a soak at once."""
     since = progress.sessions[-1]["n"]
     held: dict[tuple[str, str, int | None], Json] = {}
     for note in progress.notes:
@@ -356,6 +361,22 @@ def _holds(progress: Progress, known: Decided, at_s: float) -> Iterator[HoldStat
     if known.pause and not any(hold == Hold.OPERATOR for _, hold, _ in held):
         said = {"since": known.pause.at, "until": "", "detail": f"paused by {known.pause.who}"}
         yield _hold(Hold.OPERATOR, "rows", said, None, at_s)
+    if soak and not any(hold == Hold.SOAK for _, hold, _ in held):
+        yield soak
+
+
+def _soak(
+    progress: Progress, job: Job | None, waves: Sequence[WaveStanding], outcome_at: str, at_s: float
+) -> HoldStatus | None:
+    """Return the soak that began with the last outcome of this session; it is noted only seconds later."""
+    known, soak = decided(progress.decisions), job.guards.soak if job else None
+    wave = _under_way(waves, known)
+    if not (soak and wave) or wave.left or wave is waves[-1] or known.stops:
+        return None
+    if outcome_at < progress.sessions[-1]["at"] or (until_s := moment_s(outcome_at) + soak.seconds) <= at_s:
+        return None
+    said = {"since": outcome_at, "until": timestamp(until_s), "detail": f"wave {wave.number}"}
+    return _hold(Hold.SOAK, "rows", said, None, at_s)
 
 
 def _hold(hold: Hold, who: str, noted: Json, row: int | None, at_s: float) -> HoldStatus:
@@ -384,6 +405,11 @@ def _ends_at(holds: Iterable[HoldStatus], left_s: float | None, at_s: float) -> 
 
 
 # What a run keeps to
+
+
+def _kept_to(progress: Progress, job: Job | None, now: datetime, ends_at: str | None) -> Json:
+    """Return window and failure budget."""
+    return {"window": _window(job, progress.pages, now, ends_at), "budget": _budget(progress, job)}
 
 
 def _window(job: Job | None, pages: int, now: datetime, ends_at: str | None) -> WindowStatus | None:
@@ -419,11 +445,15 @@ def _budget(progress: Progress, job: Job | None) -> BudgetStatus | None:
 
 
 def _wave(waves: Sequence[WaveStanding], known: Decided, holds: Iterable[HoldStatus]) -> WaveStatus | None:
-    if not waves:
+    if (under_way := _under_way(waves, known)) is None:
         return None
-    under_way = next((wave for wave in waves if wave.number not in known.passed), waves[-1])
     soak = next((hold.until for hold in holds if hold.hold is Hold.SOAK), None)
     return WaveStatus(**under_way._asdict(), of=waves[-1].number, soak_ends_at=soak)
+
+
+def _under_way(waves: Sequence[WaveStanding], known: Decided) -> WaveStanding | None:
+    """Return the first wave that has not passed, else the last one; None where there are no waves."""
+    return next((wave for wave in waves if wave.number not in known.passed), waves[-1] if waves else None)
 
 
 def _lanes(progress: Progress, job: Job | None, known: Decided) -> Iterator[LaneStatus]:

@@ -1,13 +1,14 @@
 """A run in waves: each goes only if the one before ended as asked, over kills and sessions, on record."""
 
 import re
+import signal
 from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
 
 from bulk.errors import ExitCode
-from tests.scenarios.stage import Stage, wide
+from tests.scenarios.stage import WAIT_S, Stage, until, wide
 from tests.scenarios.test_command_despite import REFUSED, stop_in
 from tests.simulator_caller import line, mapping, service_id
 
@@ -150,6 +151,20 @@ def test_a_window_that_ends_while_a_wave_soaks_ends_the_run_with_10(stage: Stage
     assert stage.apply(job).code == ExitCode.WINDOW_ENDED
     assert stage.outcomes() == {"applied": 1, "not_attempted": 2}
     assert stage.records("decision") == []
+
+
+def test_the_soak_of_a_wave_is_shown_from_its_first_moment(stage: Stage) -> None:
+    """By the ledger alone, seconds before the run notes that it waits."""
+    job = stage.job(wide(range(1, 4)), waves="1", soak="1h")
+    with stage.child("apply", job, "--yes") as run:
+        until(lambda: stage.applied and stage.status()["ended"], run)
+        status = stage.status()
+        assert (status["hold"]["hold"], status["wave"]["left"]) == ("soak", 0)
+        [ended] = stage.records("outcome")
+        assert status["hold"]["since"] == ended["at"]
+        assert status["wave"]["soak_ends_at"] == status["hold"]["until"] > ended["at"]
+        run.send_signal(signal.SIGINT)
+        assert run.wait(WAIT_S) == ExitCode.INTERRUPTED
 
 
 def test_a_run_without_waves_decides_nothing(stage: Stage) -> None:

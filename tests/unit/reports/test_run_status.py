@@ -407,6 +407,38 @@ def test_the_wave_under_way_is_the_first_that_has_not_passed(begun: "Written") -
     assert status.wave.number == 3
 
 
+def test_a_wave_soaks_from_its_last_outcome_on_before_that_is_noted(begun: "Written") -> None:
+    """Not the last wave, nor one with rows left, nor after a stop, nor by an earlier outcome."""
+    waves = [WaveStanding(1, "", 1, 0), WaveStanding(2, "", 2, 2)]
+    at = {"alive": True, "job": job_with(canary=1, soak="1m"), "waves": waves}
+    begun.applied(1)
+    since, until = begun.progress.last_at, _at(begun.now + timedelta(seconds=60))
+    at["outcome_at"] = since
+    status = standing(begun, **at)
+    assert status.reason == "rows wait for the time between a wave and the next one: wave 1"
+    assert status.hold is not None
+    assert (status.hold.hold, status.hold.since, status.hold.until) == (Hold.SOAK, since, until)
+    assert status.wave is not None
+    assert status.wave.soak_ends_at == until
+    others: tuple[dict[str, Any], ...] = (
+        {"after_s": 60.0},
+        {"job": job_with(canary=1)},
+        {"job": None},
+        {"alive": False},
+        {"outcome_at": ""},
+        {"waves": []},
+        {"waves": waves[:1]},
+        {"waves": [waves[0]._replace(left=1), waves[1]]},
+    )
+    for other in others:
+        assert standing(begun, **at | other).holds == (), other
+    noted = held(Hold.SOAK, begun.now, until=begun.now + timedelta(seconds=59))
+    assert len(standing(begun.put(noted), **at).holds) == 1
+    stopped = deepcopy(begun).put(held(Hold.SOAK, begun.now, is_over=True), STOP)
+    assert standing(stopped, **at).holds == ()
+    assert standing(begun.end(BrakeReason.INTERRUPTED).session(), **at).holds == ()
+
+
 def test_the_status_is_json(begun: "Written") -> None:
     """The outcomes are all there and sum to the rows; what is not known is null."""
     begun.put(PAUSE)
