@@ -32,7 +32,9 @@ class Follower:
         self.trouble = ""
         """Why the ledger cannot be read now; what is known of the run is older then."""
         self.notice = ""
-        """What happened to the file that a ledger's file never does."""
+        """What happened to the file that a ledger's file never does; empty again once a cut one is whole."""
+        self._before_cut: tuple[int, str] | None = None
+        """Number and sum of the chain as it was before the file was cut."""
         self._host = host or socket.gethostname()
         self._chain = Chain()
         self._seen: tuple[int, int, int, int] | None = None
@@ -73,6 +75,7 @@ class Follower:
         self._seen, self.trouble = seen, ""
         if found.st_size < self._chain.size_bytes:
             size = counted(self._chain.size_bytes, "byte")
+            self._before_cut = self._before_cut or (self._chain.n, self._chain.sum)
             self.notice = f"the ledger was cut to {counted(found.st_size, 'byte')}, of which {size} were read"
             self._read_anew()
             return
@@ -80,11 +83,19 @@ class Follower:
             self._read_on()
         except LedgerDamaged:
             self._read_anew()  # raises where the file is damaged, and succeeds where it is another one
+            self._before_cut = None
             self.notice = "the ledger was replaced by another file, which was read from its beginning"
 
     def _read_on(self) -> None:
+        self._notice_that_it_is_whole()
         for record in steps(self.path, self.progress, self._chain):
             self.recent.take(self.progress, record)
+            self._notice_that_it_is_whole()
+
+    def _notice_that_it_is_whole(self) -> None:
+        """Take back that the file was cut once it has every line that it had before."""
+        if self._before_cut == (self._chain.n, self._chain.sum):
+            self._before_cut, self.notice = None, ""
 
     def _read_anew(self) -> None:
         """Read all of the file; of a big one its summary is believed, as `status` does."""

@@ -94,6 +94,36 @@ def test_a_file_that_was_cut_or_replaced_is_said_and_read_from_its_beginning(pat
     assert "was replaced" in follower.notice
 
 
+@pytest.mark.parametrize("left", ["nothing", "half a plan", "a part of a line", "whole lines"])
+def test_that_a_file_was_cut_is_said_until_it_has_every_line_again(path: Path, left: str) -> None:
+    """As when a copy comes anew in parts; where other lines follow than before, it stays said."""
+    short, before = content(*applied([1])), content(*applied([1, 2]))
+    after = content(*applied([1, 2, 3]))
+    cut = {
+        "nothing": b"",
+        "half a plan": before[:1500],
+        "a part of a line": before[:-5],
+        "whole lines": short,
+    }
+    path.write_bytes(before)
+    follower = Follower(path)
+    path.write_bytes(cut[left])
+    follower.look(0.0)
+    assert "was cut to " in follower.notice
+    path.write_bytes(before[:-1])
+    follower.look(0.0)
+    assert "was cut to " in follower.notice
+    path.write_bytes(after)
+    follower.look(0.0)
+    assert (follower.progress.ended, follower.notice, follower.trouble) == (3, "", "")
+    path.write_bytes(short)
+    follower.look(0.0)
+    path.write_bytes(content(*applied([1, 5, 6, 7])))
+    follower.look(0.0)
+    assert follower.progress.ended == 4
+    assert "was cut to " in follower.notice
+
+
 def test_a_file_that_cannot_be_read_is_said_and_the_state_before_stays(path: Path) -> None:
     """Damage, a folder that has gone, a file that comes back."""
     good = content(*applied([1, 2]))
