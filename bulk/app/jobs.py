@@ -29,7 +29,7 @@ from bulk.model import (
     Target,
 )
 from bulk.plan import Live, plan_target
-from bulk.plan.guards import idle_guards
+from bulk.plan.guards import guard_issues
 from bulk.plan.openings import next_shift, window_issues
 from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings, read_usable, usable
 from bulk.text import counted
@@ -273,7 +273,7 @@ def _settings(found: FoundJob, flags: Flags) -> Job:
     job = read_job(found.toml, name=found.toml_name or "job.toml", default_name=found.name, flags=given)
     if not isinstance(job, Job):
         raise JobInvalid(job)
-    if issues := idle_guards(job):
+    if issues := guard_issues(job):
         raise JobInvalid(issues)
     return job
 

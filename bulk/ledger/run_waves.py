@@ -2,7 +2,7 @@
 
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, DecisionKind, Ruling, decision_of, owners_of
-from bulk.model import WAVES_MAX, Action, Target
+from bulk.model import Action, Target
 from bulk.plan.guards import waves_in_figures
 from bulk.plan.waves import WavePlan
 from bulk.settings import Guards, WavesBy
@@ -22,8 +22,7 @@ def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
         names = (*("" for _ in canary), *(str(share) if share.is_percent else "" for share in shares))
         return WavePlan(names=names, sizes=sizes) if sizes or guards.judge else None
     if guards.names_waves:
-        numbered = (f"wave {number} of the job file" for number in range(1, WAVES_MAX + 1))
-        return WavePlan(names=("", *numbered) if canary else (), sizes=canary, is_named=True)
+        return WavePlan(sizes=canary, is_named=True)
     targets = progress.rows_by_target({Action.UPDATE})
     groups = {target: _name(guards.waves.by, target, progress) for target in targets}
     numbers = {name: number for number, name in enumerate(dict.fromkeys(groups.values()), 1)}

@@ -56,8 +56,12 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
     )
 
 
-def idle_guards(job: Job) -> tuple[Issue, ...]:
-    """Return an issue for each guard that would guard nothing, since what it is about is not set."""
+def guard_issues(job: Job) -> tuple[Issue, ...]:
+    """Return an issue for each guard that would guard nothing, or that another one contradicts."""
+    if job.guards.canary and job.guards.names_waves:
+        message = 'it would renumber the waves that the rows name, as waves = "column" has it'
+        hint = "leave canary out, and give the rows that go first wave 1"
+        return (Issue(place="settings", field="canary", message=message, hint=hint),)
     idle = {
         "soak": bool(job.guards.soak) and not (job.guards.waves or job.guards.canary),
         "must_fit": job.when.must_fit and job.when.calendar is None,

@@ -292,7 +292,7 @@ class Guards:
         help="Send the rows in waves, each only if all rows of the one before ended as asked: by number "
         "(`3,10%,50%`, then the rest), or by `region`, `account` or `column`.",
         details='In job.toml also `[3, "10%", "50%"]`. A percentage is of the changes, at least one. '
-        "`canary = 3` is `waves = [3]`, and goes before other waves. "
+        "`canary = 3` is `waves = [3]`, and goes before waves by number, region or account. "
         "Regions and accounts go in the order of the plan. With `column` each row has a number in `wave`.",
         example="3,10%,50%",
     )

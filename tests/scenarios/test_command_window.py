@@ -174,6 +174,7 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
         ),
         ({"must_fit": True}, "must_fit: it does nothing without a window"),
         ({"soak": "2m"}, "soak: it does nothing without waves"),
+        ({"canary": 3, "waves": "column"}, "canary: it would renumber the waves that the rows name"),
         ({"window": "01:00-05:00 Asia/Shanghi"}, "did you mean Asia/Shanghai?"),
         ({"window": "Satrday 01:00-05:00"}, "did you mean Sat?"),
     ],
