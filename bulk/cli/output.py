@@ -113,8 +113,24 @@ def _write(pieces: Iterable[str], stream: Stream) -> None:
 
 
 def write_json(value: object) -> None:
-    """Write one JSON document to stdout."""
-    write([orjson.dumps(value, option=orjson.OPT_INDENT_2).decode(), "\n"])
+    """Write one JSON document to stdout; bytes that are no UTF-8, as a path may have, as text shows them."""
+    try:
+        document = orjson.dumps(value, option=orjson.OPT_INDENT_2)
+    except TypeError:
+        document = orjson.dumps(_in_utf8(value), option=orjson.OPT_INDENT_2)
+    write([document.decode(), "\n"])
+
+
+def _in_utf8(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_in_utf8(name): _in_utf8(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_in_utf8(each) for each in value]
+        case _:
+            return value
 
 
 class _Form:

@@ -44,3 +44,9 @@ def test_data_is_whole_where_it_goes_to_no_terminal(capsys: pytest.CaptureFixtur
     """A pipe or a file has it as it was."""
     output.write([EVIL, "\n"])
     assert capsys.readouterr().out == f"{EVIL}\n"
+
+
+def test_json_shows_bytes_of_a_path_that_are_no_utf_8(capsys: pytest.CaptureFixture[str]) -> None:
+    """As text shows them, in names and values, however deep."""
+    output.write_json({"a\udcff": ["b\udcff", ("c", {"d": 1})]})
+    assert orjson.loads(capsys.readouterr().out) == {r"a\udcff": [r"b\udcff", ["c", {"d": 1}]]}
