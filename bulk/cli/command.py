@@ -5,9 +5,11 @@ has other insides it still works; then the tests of what an offline verb imports
 """
 
 import os
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import Any, get_origin
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
@@ -63,11 +65,9 @@ class Conversion:
         texts = value if isinstance(value, list | tuple) else [value]
         if "" in texts or (is_variable and not texts):
             raise UsageError(f"{place} is empty", hint="give it a value, or leave it out")
-        if bad := next((text for text in texts if isinstance(text, str) and not _is_text(text)), None):
-            raise UsageError(
-                f"{place}: {shown(bad)} has bytes that are no text in this locale",
-                hint="rename what it names, or set LC_ALL=C.UTF-8 if its name is UTF-8",
-            )
+        for text in texts:
+            if isinstance(text, str):
+                _must_be_text(text, place)
         kind = param.type_descriptor.annotation
         if isinstance(value, get_origin(kind) or kind):
             _must_be_read(param.name, value, place)
@@ -80,9 +80,13 @@ class Conversion:
             raise UsageError(message, hint=f"see {ctx.command_path} --help") from error
 
 
-def _is_text(text: str) -> bool:
-    """Return whether a text has no surrogates, as which Python keeps the bytes that it could not read."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+def _must_be_text(text: str, place: str) -> None:
+    """Raise UsageError for surrogates, as which Python keeps the bytes that it could not read."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UsageError(
+            f"{place}: {shown(text)} has bytes that are no text in this locale",
+            hint="rename what it names, or set LC_ALL=C.UTF-8 if its name is UTF-8",
+        )
 
 
 def _word_of(param: Any) -> str:
@@ -121,7 +125,9 @@ class Verb(TyperCommand):
         formatter.write(help_text.help_of(usage, self.help or "", params, self.name or "", self.epilog or ""))
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the verb, once all variables of the environment that are meant for this command are known."""
+        """Run the verb, once the folder and all variables that are meant for this command are known."""
+        with suppress(FileNotFoundError):  # the folder was removed: no path has to be below it
+            _must_be_text(str(Path.cwd()), "the current folder")
         variables.must_be_known(os.environ, ctx.parent.command.commands.values())
         return super().invoke(ctx)
 

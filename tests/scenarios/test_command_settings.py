@@ -173,6 +173,22 @@ def test_a_name_that_is_no_text_is_refused(stage: Stage) -> None:
     assert stage.applied == []
 
 
+def test_a_folder_whose_name_is_no_text_is_refused(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each path below it would be none either, however it is given."""
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    (folder / "services.csv").write_text(wide([1]))
+    monkeypatch.chdir(folder)
+    for words in (["apply", "services.csv", "--yes"], ["status"], ["runs", "--output", "json"]):
+        ended = stage.bulk(*words)
+        assert ended.code == ExitCode.USAGE
+        assert "the current folder: " in ended.err
+        assert "has bytes that are no text in this locale" in ended.err
+    assert stage.applied == []
+
+
 @pytest.mark.parametrize(
     ("name", "near"),
     [
