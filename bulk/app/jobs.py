@@ -273,9 +273,14 @@ def _settings(found: FoundJob, flags: Flags) -> Job:
     job = read_job(found.toml, name=found.toml_name or "job.toml", default_name=found.name, flags=given)
     if not isinstance(job, Job):
         raise JobInvalid(job)
+    guards_must_be_usable(job)
+    return job
+
+
+def guards_must_be_usable(job: Job) -> None:
+    """Raise JobInvalid for guards that guard nothing, or that contradict each other; see `guard_issues`."""
     if issues := guard_issues(job):
         raise JobInvalid(issues)
-    return job
 
 
 def _only(rows: ReadRows, only: frozenset[str]) -> ReadRows:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from bulk.app.jobs import Flags, endpoint_of_ledger, given_in, job_of_ledger
+from bulk.app.jobs import Flags, endpoint_of_ledger, given_in, guards_must_be_usable, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sources import JobRuns, PlanSource
 from bulk.errors import Refused, UsageError
@@ -56,6 +56,7 @@ def rows_to_retry(path: Path, flags: Flags, *, only: frozenset[str]) -> RetrySou
         progress = reader.progress
         run = progress.run
         job, endpoint = job_of_ledger(progress, flags)
+        guards_must_be_usable(job)
         return RetrySource(
             job=job,
             endpoint=endpoint,

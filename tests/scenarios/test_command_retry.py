@@ -53,6 +53,14 @@ def test_the_command_that_a_failed_run_names_tries_its_failed_rows_alone(stage: 
     assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK
 
 
+def test_guards_that_contradict_each_other_are_refused_for_a_retry_too(stage: Stage) -> None:
+    """With 3, as for a job: it makes no difference what the rows come from."""
+    job = failed_run(stage, 2, 4)
+    ended = stage.apply(job, "--retry", "failed", "--canary", "1", "--waves", "column")
+    assert ended.code == ExitCode.INVALID
+    assert "canary: it would renumber the waves that the rows name" in ended.said
+
+
 def test_a_retry_is_planned_and_asked_for_like_any_run(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """`plan` and -n send nothing, a saved plan is applied exactly, guards hold, and only yes is a yes."""
     job = failed_run(stage, 2, 4)
