@@ -48,6 +48,14 @@ def harmless(foreign: str) -> str:
     return _INVISIBLE.sub("", foreign)
 
 
+def _utc_and_local(at: str, zone: tzinfo) -> tuple[datetime, datetime]:
+    utc = datetime.fromisoformat(at)
+    try:
+        return utc, utc.astimezone(zone)
+    except OverflowError:  # at the end of all years
+        return utc, utc
+
+
 def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> str:
     """Return the time of a record as a person reads it: `2026-01-15 09:30:00 CET (08:30:00 UTC)`.
 
@@ -58,11 +66,7 @@ def moment(at: str, zone: tzinfo, *, seconds: bool = True, day: bool = True) -> 
         return "a time that is not known"
     form = "%H:%M:%S" if seconds else "%H:%M"
     date = "%Y-%m-%d " if day else ""
-    utc = datetime.fromisoformat(at)
-    try:
-        local = utc.astimezone(zone)
-    except OverflowError:  # at the end of all years
-        local = utc
+    utc, local = _utc_and_local(at, zone)
     if not local.utcoffset():
         return f"{utc:{date}{form}} UTC"
     utc_date = "" if utc.date() == local.date() else date
@@ -75,11 +79,7 @@ def weekday_moment(at: str, zone: tzinfo, *, year: int, seconds: bool = False) -
     Another year than that of who reads it is shown, and the weekday of UTC where it is another one.
     """
     form = "%H:%M:%S" if seconds else "%H:%M"
-    utc = datetime.fromisoformat(at)
-    try:
-        local = utc.astimezone(zone)
-    except OverflowError:  # at the end of all years
-        local = utc
+    utc, local = _utc_and_local(at, zone)
     day = f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
     day += f" {local.year}" if local.year != year else ""
     if not local.utcoffset():

@@ -404,9 +404,11 @@ async def _questions(client: ReadClient, page: Answer, path: str) -> AsyncIterat
     async for finding in _detail(client, page, path):
         yield finding
     quota = await client.look(quotas_of(client.project_id))
-    told = quotas(quota.body) if isinstance(quota, Answer) and succeeded(quota) else []
+    figures = quotas(quota.body) if isinstance(quota, Answer) and succeeded(quota) else []
     yield Finding(
-        topic="quotas", message=", ".join(told) or f"not stated: {_said(quota)}", is_well=bool(told) or None
+        topic="quotas",
+        message=", ".join(figures) or f"not stated: {_said(quota)}",
+        is_well=bool(figures) or None,
     )
 
 

@@ -1,4 +1,4 @@
-"""The runs of a job, or in a folder: what became of each, without a reading of whole ledgers."""
+"""The runs of a job, or in a folder, and how each ended; no ledger is read as a whole."""
 
 import os
 import pwd

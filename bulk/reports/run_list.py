@@ -1,4 +1,4 @@
-"""Runs, one line each: who ran what when, and what became of it, by the two ends of each ledger."""
+"""Runs, one line each: who ran which job when and how the run ended, by both ends of its ledger."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bulk.ledger.ends import LedgerEnds
 
 UNCOUNTED = "`bulk status` reads how its rows ended"
-"""What is said of a run that was cut short, where it would take a reading of the whole ledger."""
+"""The remark on a run that was cut short, whose rows only the whole ledger could count."""
 
 
 @value

@@ -245,7 +245,7 @@ class Lane:
 
     @property
     def awaits_proof(self) -> bool:
-        """Return whether fields that a reply did not show are being read, to prove what became of them."""
+        """Return whether fields that a reply did not show are being read, to prove them."""
         if self._unproved:
             self._unproved = {row for row in self._unproved if self._board.place(row) in IN_DOUBT}
         return bool(self._unproved)
