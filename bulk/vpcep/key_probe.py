@@ -4,7 +4,6 @@ import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 from bulk.model import Abort
-from bulk.vpcep.codes import refuses_key
 from bulk.vpcep.replies import Answer, Lost, succeeded
 
 _FREE: AbstractAsyncContextManager[None] = nullcontext()
@@ -33,10 +32,9 @@ class KeyProbe:
         """Return the lock that a request holds until it is answered; none once the secret is known."""
         return _FREE if self._is_over else self._lock
 
-    def answered(self, got: Answer | Lost, verdict: object) -> None:
+    def answered(self, got: Answer | Lost, refusal: Abort | None) -> None:
         """Learn what came back; a gateway that is busy, or broken, has not looked at the signature."""
-        if isinstance(verdict, Abort) and refuses_key(verdict.reply):
-            self.refusal = verdict
+        self.refusal = refusal or self.refusal
         self._is_over = (
             self._is_over or self.refusal is not None or (isinstance(got, Answer) and succeeded(got))
         )

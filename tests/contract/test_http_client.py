@@ -33,7 +33,8 @@ from bulk.model import (
 from bulk.puts import put_of
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
-from bulk.vpcep.client import LATE, LATE_S, REPLY_BYTES_MAX, Client, ReadClient, connect
+from bulk.vpcep.channel import REPLY_BYTES_MAX
+from bulk.vpcep.client import Client, ReadClient, connect
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
@@ -41,6 +42,7 @@ from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, LoginPatience, op
 from bulk.vpcep.keys import KeyPair, Token
 from bulk.vpcep.logins import Agency
 from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.signed_channel import LATE, LATE_S, SignedChannel
 from bulk.vpcep.wire import Timeouts, Wire, open_wire
 from tests.fakes import FakeClock, FixedDice
 from tests.values import change
@@ -141,6 +143,13 @@ class Way:
 def way(request: pytest.FixtureRequest) -> None:
     """Let whatever is asked of a PUT in a task be asked of one on a kept connection as well."""
     Way.flies = request.param
+
+
+def credential_of(client: ReadClient) -> Credential:
+    """Return what a client's requests are signed with."""
+    channel = client._channel
+    assert isinstance(channel, SignedChannel)
+    return channel._credential
 
 
 async def put(client: Client) -> PutVerdict:
@@ -404,14 +413,14 @@ async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -
     """Its look, its window and the brake are minutes old then; it costs the row nothing. A read may go."""
     async with connections(tmp_path, switches=Switches(token_life_s=100.0)) as place:
         client = await place.client(USER)
-        renew = client._credential._renew
+        renew = credential_of(client)._renew
         assert renew
 
         async def slowly() -> Any:
             place.clock.wall += LATE_S + 1
             return await renew()
 
-        client._credential._renew = slowly
+        credential_of(client)._renew = slowly
         place.clock.wall += 81.0
         assert await client.modify(ID, CONTENT) == LATE
         assert place.simulator.applied == []
