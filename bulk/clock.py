@@ -4,6 +4,7 @@ asyncio is imported where it is used: it brings ssl with it, and whoever asks fo
 """
 
 import random
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +34,10 @@ class SystemClock:
     def monotonic(self) -> float:
         """Return seconds from a fixed but unknown start, never going back."""
         return time.monotonic()
+
+    def boottime(self) -> float:
+        """Return seconds since the machine booted: a monotonic clock that goes on while it sleeps."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
 
     async def sleep(self, wait_s: float, *, wake: "asyncio.Event | None" = None) -> None:
         """Return `wait_s` seconds later, or as soon as `wake` is set."""

@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
-from bulk.app.connections import open_fleets
 from bulk.app.continuing import next_session, without_variables
 from bulk.app.environment import Environment
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
+from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import must_name_its_targets
 from bulk.app.metrics import must_be_available
@@ -199,7 +199,7 @@ async def apply_ledger(
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")
         with _alone(progress.run["job_sha256"], session.endpoint, environment):
-            async with open_fleets(Client, session.job.pace, session.endpoint, environment) as connections:
+            async with open_fleets(Client, session.job, session.endpoint, environment) as connections:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
                 on_yes = partial(_put_on_record, ledger, left, source, environment, operator)
                 start = Start(given=session.given, waits=waits, decisions=decisions, on_yes=on_yes)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulk.app.approving import ledger_must_be_approved
-from bulk.app.connections import Connections, open_fleets
+from bulk.app.connections import Connections
 from bulk.app.environment import Environment
+from bulk.app.fleets import open_fleets
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_of, plan_report, reading
@@ -41,7 +42,7 @@ async def plan_ledger(
         if on_record:
             for record in plan_of(path):
                 on_record(record, reader.change)
-        async with open_fleets(ReadClient, job.pace, endpoint, environment) as connections:
+        async with open_fleets(ReadClient, job, endpoint, environment) as connections:
             moved = await _moved(reader, connections, environment)
             waves = planned_waves(job.guards, reader)
             ahead = forecast(

@@ -1,24 +1,19 @@
 """Reaching the fleets of a run: clients and paces, opened once, shared as accounts and regions are."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import chain
 from math import inf
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bulk.app.environment import Environment
-from bulk.app.sources import ApiAddress
 from bulk.errors import UnnamedHost
 from bulk.model import LaneName, Owner, RequestKind, Target, Why
 from bulk.pacing import Pacing, auto, believed, fixed
 from bulk.pacing.learned_limits import LearnedLimits, LimitOwner, state_folder
 from bulk.pacing.limiter import Limiter
-from bulk.rehearsal.children import bare
-from bulk.rehearsal.simulator_process import run_simulator
-from bulk.settings import SIMULATOR, PaceSettings
+from bulk.settings import SIMULATOR
 from bulk.vpcep import regions
 from bulk.vpcep.addresses import Addresses, needs_a_word
 from bulk.vpcep.client import ReadClient, connect, list_projects
@@ -28,7 +23,7 @@ from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import LoginPatience
 from bulk.vpcep.logins import Agency
 from bulk.vpcep.replies import Lost
-from bulk.vpcep.wire import Timeouts, Wire, open_wire
+from bulk.vpcep.wire import Wire
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -50,6 +45,18 @@ class TargetClient(Generic[C]):
     writes: Limiter
 
 
+class Way(Protocol):
+    """Another way of requests to the API than from here."""
+
+    async def connect(self, kind: type[C], target: Target, regions: Collection[str]) -> C:
+        """Return a client for a target; raises what `bulk.vpcep.client.connect` raises."""
+        ...
+
+    async def projects(self, target: Target) -> tuple[Project, ...]:
+        """Return all projects of a target's credentials; raises what `list_projects` raises."""
+        ...
+
+
 class Connections(Generic[C]):
     """The client of each target, made when it is first asked for; `C` states whether it can write."""
 
@@ -64,6 +71,10 @@ class Connections(Generic[C]):
         is_practice: bool,
     ) -> None:
         self._kind = kind
+        self.way: Way | None = None
+        """The way through workers; None where requests are signed and sent from here."""
+        self.note = environment.notify
+        """Called when NATS or a worker is gone, or there again."""
         self._wire = wire
         self._environment = environment
         self.url = url
@@ -91,11 +102,11 @@ class Connections(Generic[C]):
     async def client_of(self, target: Target) -> TargetClient[C]:
         """Return the client of a target; raises CredentialsError, UsageError, CannotRun."""
         if target not in self._clients:
-            client = await connect(
-                self._kind,
-                **self._opening(target),
-                regions=self._regions[target.profile],
-            )
+            regions = self._regions[target.profile]
+            if self.way:
+                client = await self.way.connect(self._kind, target, regions)
+            else:
+                client = await connect(self._kind, **self._opening(target), regions=regions)
             resolved = target._replace(region=client.region, project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
             lane = LaneName(host=host, region=client.region, account=client.account)
@@ -117,6 +128,8 @@ class Connections(Generic[C]):
 
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of a target's credentials; raises CredentialsError, UsageError, CannotRun."""
+        if self.way:
+            return await self.way.projects(target)
         return await list_projects(**self._opening(target))
 
     def _opening(self, target: Target) -> dict[str, Any]:
@@ -229,30 +242,3 @@ def _practice(where: Addresses, found: Found) -> str:
 
 def _ignored(_: LimitOwner, __: Pacing) -> None:
     pass
-
-
-@asynccontextmanager
-async def open_fleets(
-    kind: type[C], pace: PaceSettings, endpoint: ApiAddress, environment: Environment
-) -> AsyncIterator[Connections[C]]:
-    """Open the connections of a command, and the simulator where that is the endpoint.
-
-    The rate is that of each account, region and kind of request.
-    """
-    timeouts = Timeouts(
-        connect_s=pace.connect_timeout_s, read_s=pace.read_timeout_s, total_s=pace.total_timeout_s
-    )
-    rate_per_s = pace.rate.per_s if pace.rate else None
-    async with AsyncExitStack() as stack:
-        url = endpoint.url
-        if url == SIMULATOR:
-            practice = await stack.enter_async_context(
-                run_simulator(Path(endpoint.seed), Path(endpoint.fleet))
-            )
-            url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
-            own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-            environment = replace(environment, env=bare(environment.env) | own)
-        wire = await stack.enter_async_context(
-            open_wire(clock=environment.clock, env=environment.env, timeouts=timeouts)
-        )
-        yield Connections(kind, wire, environment, url, rate_per_s, is_practice=endpoint.url == SIMULATOR)

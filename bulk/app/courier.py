@@ -23,8 +23,8 @@ from bulk.operations.notices import BotForm
 from bulk.rehearsal.children import bare, keep_out_of_core_files
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.replies import Lost
-from bulk.vpcep.requests import Request
-from bulk.vpcep.wire import Timeouts, Wire, open_wire
+from bulk.vpcep.requests import Request, Timeouts
+from bulk.vpcep.wire import Wire, open_wire
 
 TIMEOUTS = Timeouts(connect_s=10.0, read_s=10.0, total_s=10.0)
 PAUSES_S = (1.0, 2.0)

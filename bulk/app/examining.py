@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from bulk import __version__
-from bulk.app.connections import Connections, open_fleets
+from bulk.app.connections import Connections
 from bulk.app.environment import Environment
+from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags, endpoint_of
 from bulk.errors import BulkError, ExitCode, JobInvalid
 from bulk.model import Abort, Retry, ServiceId, Target, value
@@ -82,7 +83,7 @@ async def examine(flags: Flags, environment: Environment, *, lists_projects: boo
     notices: list[str] = []
     environment = replace(environment, notify=notices.append)
     try:
-        async with open_fleets(ReadClient, settings.pace, endpoint, environment) as connections:
+        async with open_fleets(ReadClient, settings, endpoint, environment) as connections:
             examination = _Examination(connections, settings.where.target, environment.home, notices)
             async for finding in examination.all(lists_projects=lists_projects):
                 yield finding

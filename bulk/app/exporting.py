@@ -5,8 +5,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bulk.app.connections import Connections, TargetClient, open_fleets
+from bulk.app.connections import Connections, TargetClient
 from bulk.app.environment import Environment
+from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags, endpoint_of
 from bulk.errors import CannotRun, CredentialsError, JobInvalid, UsageError
 from bulk.files.new_file import new_file
@@ -82,7 +83,7 @@ async def export_fleet(
         raise JobInvalid(settings)
     endpoint = endpoint_of(settings.where.endpoint, SimulatorSettings(), Path())
     with new_file(out) if out else nullcontext(shown) as write:
-        async with open_fleets(ReadClient, settings.pace, endpoint, environment) as connections:
+        async with open_fleets(ReadClient, settings, endpoint, environment) as connections:
             exporter = _Exporter(export, connections, environment, write)
             await exporter.export(await exporter.targets(settings.where.target))
             return exporter.exported

@@ -211,3 +211,8 @@ def must_name_its_targets(reader: LedgerReader) -> None:
 def advice(code: str) -> str:
     """Return the advice for an error code, whatever its HTTP status was."""
     return advice_for(code, None)
+
+
+def settle_s(job: Job, progress: Progress) -> float:
+    """Return how long after its turn a lost request of this or of an earlier session may take effect."""
+    return job.settle_s(has_used_workers=any(session["settings"].get("via") for session in progress.sessions))

@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from bulk import __version__
 from bulk.app.approving import must_be_approved
-from bulk.app.connections import Connections, open_fleets
+from bulk.app.connections import Connections
 from bulk.app.environment import Environment
+from bulk.app.fleets import open_fleets
 from bulk.app.forecast import Forecast, forecast
 from bulk.app.ledgers import plan_report
 from bulk.app.overruling import user
@@ -89,7 +90,7 @@ async def new_plan(
     source raises where it has no usable rows, and what reading a fleet raises.
     """
     rows = source.usable_rows()
-    async with open_fleets(kind, source.job.pace, source.endpoint, environment) as connections:
+    async with open_fleets(kind, source.job, source.endpoint, environment) as connections:
         ledger = LedgerFile.create(path, now=environment.clock.now, on_record=on_record)
         try:
             async with ledger:

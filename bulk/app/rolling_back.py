@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from bulk.app.finding import rollbacks
 from bulk.app.jobs import Flags, given_in, job_of_ledger
-from bulk.app.ledgers import reading
+from bulk.app.ledgers import reading, settle_s
 from bulk.app.sources import PlanSource
 from bulk.errors import Refused, UsageError
 from bulk.ledger.decisions import decided
@@ -114,7 +114,7 @@ def run_to_roll_back(
             sha256=sha256,
             given=given_in(flags),
             only=tuple(sorted(only)),
-            settle_s=job.pace.settle_s if progress.open else 0.0,
+            settle_s=settle_s(job, progress) if progress.open else 0.0,
             takes_back={
                 "ledger": str(path.resolve()),
                 "run_id": progress.run["run_id"],

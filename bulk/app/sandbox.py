@@ -83,10 +83,11 @@ def _places(regions: Mapping[str, str]) -> Iterator[str]:
 
 
 def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
-    """Write the plan anew for the simulator: at any time of day, without soak, judge and notices."""
+    """Write the plan anew for the simulator: at any time of day, without soak, judge, notices and workers."""
     chain, digest, run = Chain(), PlanDigest(), Json()
     guards = replace(job.guards, soak=None, judge=None)
-    free = replace(job, when=WhenSettings(), guards=guards, notify=(), metrics="")
+    where = replace(job.where, via="")
+    free = replace(job, where=where, when=WhenSettings(), guards=guards, notify=(), metrics="")
     options = settings_json(free) | {"endpoint": asdict(ApiAddress(url=url))}
     with copy.open("xb") as file:
         for record in plan_of(plan):

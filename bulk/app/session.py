@@ -20,7 +20,7 @@ from bulk.app.environment import Environment, RunAtWork
 from bulk.app.forecast import WORKERS_MAX, forecast
 from bulk.app.judge_file import judge_must_be_usable
 from bulk.app.judging import Judge
-from bulk.app.ledgers import plan_report
+from bulk.app.ledgers import plan_report, settle_s
 from bulk.app.opening import Waiting, hours_of, shift_for
 from bulk.app.overruling import stops_after, user
 from bulk.app.retrying import RETRIED
@@ -380,6 +380,7 @@ async def _run_watched(
     """Run to the end, or until a signal, while the operator looks on."""
     brake, now = context.brake, environment.clock.monotonic
     first = waiting or Pump(context)
+    connections.note = partial(_note_worker, ledger, operator)
     connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
     watched = Watched(
         progress=ledger.progress,
@@ -407,6 +408,12 @@ async def _run_watched(
         if waiting and waiting.left_s > 0:
             operator.notify(f"window: {waiting.text()}; nothing is sent before")
         await _run(first, context, attendant, onlookers, ledger)
+
+
+def _note_worker(ledger: LedgerFile, operator: Operator, message: str) -> None:
+    """Write down, and show, that NATS or a worker is gone, or there again."""
+    ledger.append(Note(about="worker", message=message))
+    operator.notify(message)
 
 
 def _at_work(
@@ -491,7 +498,7 @@ def _limits(job: Job, progress: Progress) -> Limits:
         workers=pace.concurrency or WORKERS_MAX,
         elastic=pace.concurrency is None,
         tries=pace.attempts,
-        settle_s=pace.settle_s,
+        settle_s=settle_s(job, progress),
         failures_max=failures_max(guards, progress.footprint.changes),
         waves=wave_plan(guards, progress),
         soak_s=guards.soak.seconds if guards.soak else 0.0,

@@ -252,6 +252,28 @@ Because = Annotated[
         help="Why, for whoever reads the run: it is on record with your name.",
     ),
 ]
+Connect = Annotated[
+    str,
+    flag(
+        "--connect",
+        group=Group.WHERE,
+        metavar="URL",
+        help="NATS, over which runs ask: `tls://HOST:4222`, several with commas. Who we are there is in the "
+        "file that `BULK_NATS_CREDENTIALS` names.",
+    ),
+]
+Served = Annotated[
+    list[str] | None,
+    flag(
+        "--serve",
+        group=Group.WHERE,
+        metavar="REGION[/PROFILE]",
+        variable=None,
+        help="What is served: a region, with the credentials of a profile; may be repeated. Without it: each "
+        "profile, in the region of `--region`, or of the credentials.",
+        show_default=False,
+    ),
+]
 Serve = Annotated[
     str,
     flag(

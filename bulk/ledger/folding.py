@@ -209,8 +209,9 @@ def _session(progress: Progress, record: Json, _: int) -> None:
     progress.earlier_s = progress.work_s
     sessions = progress.sessions
     if sessions:
-        ticket = {"ticket": progress.ticket}  # of the other settings those of the last session are in force
-        sessions[-1] = {**sessions[-1], "settings": ticket, "flags": [], "lanes": []}
+        before = sessions[-1]["settings"]  # of the other settings those of the last session are in force
+        kept = {"ticket": progress.ticket} | ({"via": before["via"]} if before.get("via") else {})
+        sessions[-1] = {**sessions[-1], "settings": kept, "flags": [], "lanes": []}
     else:
         progress.first_settings = record["settings"]
     progress.begun += 1

@@ -285,7 +285,9 @@ def _result_of(retry: Retry, *, is_silent: bool) -> AttemptResult:
         return AttemptResult.NOT_SENT
     if is_silent:
         return AttemptResult.UNREACHED
-    return AttemptResult.RETRY if retry.counts else AttemptResult.RENEWED
+    if retry.counts:
+        return AttemptResult.RETRY
+    return AttemptResult.RENEWED if retry.reply.http else AttemptResult.NOT_SENT
 
 
 def denied(work: Work) -> Turn:

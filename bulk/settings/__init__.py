@@ -8,6 +8,7 @@ time zone of this machine.
 from bulk.settings.forms import SIMULATOR
 from bulk.settings.job import (
     CAUTIOUS_RATE,
+    SEND_WITHIN_S,
     SETTINGS,
     FleetSettings,
     Group,
@@ -39,6 +40,7 @@ from bulk.settings.stored import (
 
 __all__ = [
     "CAUTIOUS_RATE",
+    "SEND_WITHIN_S",
     "SETTINGS",
     "SIMULATOR",
     "Duration",

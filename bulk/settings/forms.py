@@ -182,6 +182,15 @@ ENDPOINT = SettingForm(
     hint=f"write https://HOST, http://127.0.0.1:PORT or {SIMULATOR}",
     metavar=f"URL|{SIMULATOR}",
 )
+_SERVER = r"(nats|tls)://([^\s/?#@:\[\],]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+LOCAL_WORKERS = "local"
+VIA = SettingForm(
+    pattern=rf"|{LOCAL_WORKERS}|{_SERVER}(,{_SERVER})*",
+    value=lambda found: found[0],
+    what="an address of NATS",
+    hint=f"write tls://HOST:PORT or {LOCAL_WORKERS}; user and password go into a file, see the README",
+    metavar=f"URL|{LOCAL_WORKERS}",
+)
 FORMAT = SettingForm(
     pattern="|".join(Format),
     value=lambda found: Format(found[0]),

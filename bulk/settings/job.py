@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 # The rate of an estimate while the API's limit is not known: `auto` starts with it.
 CAUTIOUS_RATE = Rate(requests=10, period_s=1)
+SEND_WITHIN_S = 3.0
+"""How long after its turn a request may leave a worker, where it goes through one."""
 SPARE_BESIDES_S = 10.0
 """What `spare = "auto"` has besides a request, its settle time and the last look."""
 
@@ -125,6 +127,16 @@ class WhereSettings:
         group=Group.WHERE,
         help="Address of the API: `https://HOST` or `http://127.0.0.1:PORT`; `simulator` is the bundled one.",
         example="simulator",
+    )
+    via: str = setting(
+        forms.VIA,
+        "",
+        while_open=WhileOpen.TAKEN,
+        group=Group.WHERE,
+        help="NATS, through which `bulk worker` elsewhere signs and sends the requests: `tls://HOST:4222`, "
+        "several with commas; `local` starts both on this machine.",
+        details="Who we are there is in the file that `BULK_NATS_CREDENTIALS` names.",
+        example="tls://nats.example.com:4222",
     )
 
     @property
@@ -567,7 +579,12 @@ class Job:
         if self.when.spare is not None:
             return self.when.spare.seconds
         rate_per_s = (self.pace.rate or CAUTIOUS_RATE).per_s
-        return self.pace.total_timeout_s + self.pace.settle_s + pages / rate_per_s + SPARE_BESIDES_S
+        settle_s = self.settle_s(has_used_workers=False)
+        return self.pace.total_timeout_s + settle_s + pages / rate_per_s + SPARE_BESIDES_S
+
+    def settle_s(self, *, has_used_workers: bool) -> float:
+        """Return how long after its turn a lost request may take effect, here or in an earlier session."""
+        return self.pace.settle_s + (SEND_WITHIN_S if self.where.via or has_used_workers else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,25 +1,15 @@
 """How a request gets to the API and its reply back: signed here, or by a worker elsewhere."""
 
 from collections.abc import Callable
+from math import inf
 from typing import Protocol, TypeAlias
 
 from bulk.model import Abort, PutVerdict, Retry, ServiceId, Verdict
 from bulk.puts import Put
 from bulk.vpcep.flights import Spawn
 from bulk.vpcep.iam import Project
-from bulk.vpcep.replies import Answer, Lost, modified
-from bulk.vpcep.requests import Request
-
-LIST_BYTES_MAX = 16 * 1024 * 1024
-"""A page of 1,000 services with 200 mappings each has about 13 MB."""
-
-REPLY_BYTES_MAX = 1024 * 1024
-
-Relayed: TypeAlias = Answer | Lost | Retry | Abort
-"""A reply as it came, a refusal as well, or how it was lost.
-
-A verdict where the request has not left, or where the API refused the secret: a retry if that has been
-renewed since."""
+from bulk.vpcep.replies import Answer, Lost, Relayed, modified
+from bulk.vpcep.requests import REPLY_BYTES_MAX, Request, Timeouts
 
 Tell: TypeAlias = Callable[[PutVerdict], object]
 """Gets what the answer to a PUT, or the lack of one, means, once; it must not raise."""
@@ -42,8 +32,15 @@ class Channel(Protocol):
         """Return the projects that the credentials may see; none where IAM does not say so at once."""
         ...
 
-    async def relay(self, request: Request, body_bytes_max: int) -> Relayed:
-        """Send one request and return what came back."""
+    async def relay(
+        self,
+        request: Request,
+        body_bytes_max: int,
+        *,
+        send_by: float = inf,
+        timeouts: Timeouts | None = None,
+    ) -> Relayed:
+        """Send one request, not after `send_by` (see `Wire.exchange`), and return what came back."""
         ...
 
     async def ask_identity(self, request: Request, *, of_sts: bool) -> Answer | Lost | None:

@@ -15,7 +15,7 @@ from bulk.errors import CredentialsError, UsageError
 from bulk.model import Abort, ListVerdict, Owner, Retry, ServiceId, ShowVerdict, Target, Verdict
 from bulk.puts import Put
 from bulk.vpcep.addresses import Addresses, addresses_of
-from bulk.vpcep.channel import LIST_BYTES_MAX, REPLY_BYTES_MAX, Channel, Tell, became_of
+from bulk.vpcep.channel import Channel, Tell, became_of
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.editions import Edition
 from bulk.vpcep.exchanges import Servers
@@ -32,7 +32,15 @@ from bulk.vpcep.identity import (
 from bulk.vpcep.keys import KeyPair
 from bulk.vpcep.logins import AssumedRole, IdentityProvider, OidcAgency, Password
 from bulk.vpcep.replies import Answer, Lost, listed, shown
-from bulk.vpcep.requests import Request, list_services, modify_service, services_path, show_service
+from bulk.vpcep.requests import (
+    LIST_BYTES_MAX,
+    REPLY_BYTES_MAX,
+    Request,
+    list_services,
+    modify_service,
+    services_path,
+    show_service,
+)
 from bulk.vpcep.signed_channel import SignedChannel
 from bulk.vpcep.unhonoured import refuse_unhonoured
 from bulk.vpcep.wire import Wire
@@ -59,21 +67,21 @@ class ReadClient:
         self.owner = owner
         self.edition = edition
         self._path = services_path(project_id)
-        self._channel = channel
+        self.channel = channel
 
     @property
     def host(self) -> str:
         """Return the API's host, with its port where that is not the usual one."""
-        return self._channel.host
+        return self.channel.host
 
     @property
     def account(self) -> str:
         """Return the name of the budget that all clients of one account share at the API."""
-        return self._channel.account
+        return self.channel.account
 
     async def projects(self) -> tuple[Project, ...]:
         """Return the projects that the credentials may see; none where IAM does not say so at once."""
-        return await self._channel.projects()
+        return await self.channel.projects()
 
     def owner_of(self, project: Project | None) -> Owner:
         """Return whose this client's project is, with what the list of projects says of it."""
@@ -84,21 +92,21 @@ class ReadClient:
     async def list_page(self, *, offset: int, limit: int) -> ListVerdict:
         """Return `limit` services (1 to 1,000) from `offset` on, oldest first."""
         request = list_services(self._path, offset=offset, limit=limit)
-        got = await self._channel.relay(request, LIST_BYTES_MAX)
+        got = await self.channel.relay(request, LIST_BYTES_MAX)
         return got if isinstance(got, Retry | Abort) else listed(got)
 
     async def show(self, service_id: ServiceId) -> ShowVerdict:
         """Return one service as the detail request shows it."""
-        got = await self._channel.relay(show_service(self._path, service_id), REPLY_BYTES_MAX)
+        got = await self.channel.relay(show_service(self._path, service_id), REPLY_BYTES_MAX)
         return got if isinstance(got, Retry | Abort) else shown(got, service_id)
 
     async def look(self, request: Request) -> Answer | Lost | Retry | Abort:
         """Return the reply to one read as it came, a refusal as well; why where the read has not left."""
-        return await self._channel.relay(request, LIST_BYTES_MAX)
+        return await self.channel.relay(request, LIST_BYTES_MAX)
 
     async def ask_identity(self, request: Request, *, of_sts: bool = False) -> Answer | Lost | None:
         """Return the reply of IAM, or of STS, to one read; None where its address is not known."""
-        return await self._channel.ask_identity(request, of_sts=of_sts)
+        return await self.channel.ask_identity(request, of_sts=of_sts)
 
 
 Approve: TypeAlias = Callable[[Addresses, Found], object]
@@ -111,11 +119,11 @@ class Client(ReadClient):
     def send(self, put: Put, tell: Tell, spawn: Spawn) -> None:
         """Send one PUT; `tell` gets what its answer, or the lack of one, means, once and later."""
         request = modify_service(self._path, put.service_id, put.content)
-        self._channel.send(request, put, tell, spawn)
+        self.channel.send(request, put, tell, spawn)
 
     async def modify(self, service_id: ServiceId, content: bytes) -> Verdict:
         """Send one PUT and return what its answer, or the lack of one, means."""
-        return await became_of(modify_service(self._path, service_id, content), service_id, self._channel)
+        return await became_of(modify_service(self._path, service_id, content), service_id, self.channel)
 
 
 async def connect(

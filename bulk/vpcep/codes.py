@@ -45,6 +45,9 @@ class NoReply(StrEnum):
     REPLY_TOO_LARGE = "reply_too_large"
     NOT_RENEWED = "not_renewed"
     LATE = "late"
+    NO_WORKER = "no_worker"
+    WORKER_SILENT = "worker_silent"
+    WORKER_LATE = "worker_late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +159,9 @@ _NO_REPLY_ADVICE: Mapping[str, str] = MappingProxyType(
         NoReply.REPLY_TOO_LARGE: "check the endpoint's address: this is not the API's answer",
         NoReply.NOT_RENEWED: "check that IAM can be reached, then run the same command again",
         NoReply.LATE: "nothing, it is sent again",
+        NoReply.NO_WORKER: "start `bulk worker` where the region can be reached, and check that NATS is up",
+        NoReply.WORKER_SILENT: "run the same command again; check the worker's host and NATS",
+        NoReply.WORKER_LATE: "nothing, it is sent again; with many of them, check the way to the worker",
     }
 )
 

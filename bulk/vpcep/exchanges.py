@@ -16,8 +16,8 @@ from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.logins import Agency, IdentityProvider, Login, OidcAgency, Password, PodIdentity, Role
 from bulk.vpcep.regions import METADATA, Endpoint, parse_address
 from bulk.vpcep.replies import Answer, Lost
-from bulk.vpcep.requests import METADATA_TOKEN, METADATA_TOKEN_LIFE_S, SECURITY_KEY, Request
-from bulk.vpcep.wire import Route, Timeouts, Wire
+from bulk.vpcep.requests import METADATA_TOKEN, METADATA_TOKEN_LIFE_S, SECURITY_KEY, Request, Timeouts
+from bulk.vpcep.wire import Route, Wire
 
 METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
 """Elsewhere than on a cloud server nobody answers (API.md, section 4.4)."""

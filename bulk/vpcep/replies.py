@@ -7,7 +7,7 @@ say surely what became of it is a Doubt; a read that was lost is a Retry.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from msgspec import UNSET, MsgspecError, Raw, defstruct
@@ -85,6 +85,13 @@ class Lost:
     def reply(self) -> Reply:
         """Return the facts in the words of the ledger."""
         return Reply(code=self.code, message=self.message, ms=self.ms)
+
+
+Relayed: TypeAlias = Answer | Lost | Retry | Abort
+"""A reply as it came, a refusal as well, or how it was lost.
+
+A verdict where the request has not left, or where the API refused the secret: a retry if that has been
+renewed since."""
 
 
 def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:

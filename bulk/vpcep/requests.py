@@ -8,6 +8,11 @@ from bulk.vpcep.signing import canonical_query
 METADATA_TOKEN_LIFE_S = 21_600
 """How long the metadata service's own token shall live; the official SDK asks for the same."""
 
+LIST_BYTES_MAX = 16 * 1024 * 1024
+"""A page of 1,000 services with 200 mappings each has about 13 MB."""
+
+REPLY_BYTES_MAX = 1024 * 1024
+
 
 @value
 class Request:
@@ -22,6 +27,18 @@ class Request:
     def url_tail(self) -> str:
         """Return what follows the endpoint's address in the URL."""
         return f"{self.path}?{self.query}" if self.query else self.path
+
+
+@value
+class Timeouts:
+    """How long one request may take; the official SDK waits 60 s to connect and 120 s to read."""
+
+    connect_s: float = 10.0
+    """Seconds until the connection stands, TLS included."""
+    read_s: float = 60.0
+    """Seconds between two pieces of the reply."""
+    total_s: float = 120.0
+    """Seconds from asking for a connection to the last byte."""
 
 
 def services_path(project_id: str) -> str:

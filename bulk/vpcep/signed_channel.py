@@ -1,11 +1,12 @@
 """Requests that are signed and sent from here, with the secret in force."""
 
 from functools import cached_property
+from math import inf
 
 from bulk.model import Abort, Reply, Retry
 from bulk.puts import Put
 from bulk.vpcep.addresses import Addresses
-from bulk.vpcep.channel import REPLY_BYTES_MAX, Relayed, Tell, became_of
+from bulk.vpcep.channel import Tell, became_of
 from bulk.vpcep.codes import NoReply, refuses_key
 from bulk.vpcep.flights import Flights, Spawn
 from bulk.vpcep.iam import Project
@@ -13,8 +14,8 @@ from bulk.vpcep.identity import Credential, visible_projects
 from bulk.vpcep.key_probe import KeyProbe
 from bulk.vpcep.keys import Secret, Stamp
 from bulk.vpcep.regions import Endpoint
-from bulk.vpcep.replies import Answer, Lost, as_asked, modified, refused, stated_id, succeeded
-from bulk.vpcep.requests import Request
+from bulk.vpcep.replies import Answer, Lost, Relayed, as_asked, modified, refused, stated_id, succeeded
+from bulk.vpcep.requests import REPLY_BYTES_MAX, Request, Timeouts
 from bulk.vpcep.wire import Wire
 
 LATE_S = 2.0
@@ -66,7 +67,14 @@ class SignedChannel:
             request, self._wire.route(endpoint), headers, body_bytes_max=REPLY_BYTES_MAX
         )
 
-    async def relay(self, request: Request, body_bytes_max: int) -> Relayed:
+    async def relay(
+        self,
+        request: Request,
+        body_bytes_max: int,
+        *,
+        send_by: float = inf,
+        timeouts: Timeouts | None = None,
+    ) -> Relayed:
         """Send one request with the secret in force and return what came back.
 
         A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
@@ -83,7 +91,14 @@ class SignedChannel:
             if request.method == "PUT" and self._wire.clock.monotonic() - began > LATE_S:
                 return LATE
             headers = stamp.headers(request, self._wire.clock.now())
-            got = await self._wire.exchange(request, self._route, headers, body_bytes_max=body_bytes_max)
+            got = await self._wire.exchange(
+                request,
+                self._route,
+                headers,
+                body_bytes_max=body_bytes_max,
+                timeouts=timeouts,
+                send_by=send_by,
+            )
             refusal = _refused_key(got)
             probe.answered(got, refusal)
         return await self._settled(got, refusal, secret)

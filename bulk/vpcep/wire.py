@@ -14,6 +14,7 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import partial
+from math import inf
 from types import MappingProxyType
 from typing import Protocol
 
@@ -39,7 +40,7 @@ from bulk.vpcep.proxies import passwords_in, proxy_for
 from bulk.vpcep.refusals import MESSAGE_CHARS_MAX, clean
 from bulk.vpcep.regions import Endpoint
 from bulk.vpcep.replies import Answer, Lost, succeeded
-from bulk.vpcep.requests import Request
+from bulk.vpcep.requests import Request, Timeouts
 from bulk.vpcep.shortage import is_short
 
 _SSL_OBJECT = re.compile(r" ssl:(?:<[^>]*>|\w+)")
@@ -49,7 +50,7 @@ _SAME = ("Accept: */*", "Accept-Encoding: identity", "User-Agent: bulk")
 
 
 class WireClock(Protocol):
-    """The two clocks that a request needs."""
+    """The clocks that a request needs."""
 
     def now(self) -> float:
         """Return the wall clock: seconds since 1970-01-01 UTC."""
@@ -59,17 +60,9 @@ class WireClock(Protocol):
         """Return seconds from a fixed but unknown start."""
         ...
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long one request may take; the official SDK waits 60 s to connect and 120 s to read."""
-
-    connect_s: float = 10.0
-    """Seconds until the connection stands, TLS included."""
-    read_s: float = 60.0
-    """Seconds between two pieces of the reply."""
-    total_s: float = 120.0
-    """Seconds from asking for a connection to the last byte."""
+    def boottime(self) -> float:
+        """Return seconds since the machine booted, its sleep included."""
+        ...
 
 
 class Fate(Enum):
@@ -161,10 +154,12 @@ class Wire:
         *,
         body_bytes_max: int,
         timeouts: Timeouts | None = None,
+        send_by: float = inf,
         gives_secret: bool = False,
     ) -> Answer | Lost:
         """Send one request and return its answer, or how it was lost; no exception of the network leaves.
 
+        It does not leave after `send_by`, by the clock `boottime`: from this look to the write nothing waits.
         What the answer repeats of the secrets in force is hidden, but where it succeeds and is itself to give
         a secret, which may be one that is in force already.
         """
@@ -173,6 +168,9 @@ class Wire:
         try:
             async with asyncio.timeout(limits.total_s):
                 connection = await self.connect(route, limits)
+                if self.clock.boottime() > send_by:
+                    connection.release()
+                    return _late(self._ms_since(began))
                 has_left = True
                 message, body = await exchange(
                     connection, content, read_s=limits.read_s, body_bytes_max=body_bytes_max
@@ -312,6 +310,10 @@ def _lost(error: BaseException, why: str, ms: int, *, has_left: bool) -> Lost:
         sent=fate is Fate.UNKNOWN,
         hopeless=fate is Fate.HOPELESS,
     )
+
+
+def _late(ms: int) -> Lost:
+    return Lost(code=NoReply.LATE, message="it could not leave in time", ms=ms, sent=False)
 
 
 def _too_large(body_bytes_max: int, ms: int) -> Lost:

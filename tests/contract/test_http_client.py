@@ -33,7 +33,6 @@ from bulk.model import (
 from bulk.puts import put_of
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
-from bulk.vpcep.channel import REPLY_BYTES_MAX
 from bulk.vpcep.client import Client, ReadClient, connect
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
@@ -42,8 +41,9 @@ from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, LoginPatience, op
 from bulk.vpcep.keys import KeyPair, Token
 from bulk.vpcep.logins import Agency
 from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.requests import REPLY_BYTES_MAX, Timeouts
 from bulk.vpcep.signed_channel import LATE, LATE_S, SignedChannel
-from bulk.vpcep.wire import Timeouts, Wire, open_wire
+from bulk.vpcep.wire import Wire, open_wire
 from tests.fakes import FakeClock, FixedDice
 from tests.values import change
 
@@ -73,6 +73,10 @@ class Clock:
 
     def monotonic(self) -> float:
         """Return the stopwatch."""
+        return self.wall
+
+    def boottime(self) -> float:
+        """Return the same: nothing sleeps here."""
         return self.wall
 
 
@@ -147,7 +151,7 @@ def way(request: pytest.FixtureRequest) -> None:
 
 def credential_of(client: ReadClient) -> Credential:
     """Return what a client's requests are signed with."""
-    channel = client._channel
+    channel = client.channel
     assert isinstance(channel, SignedChannel)
     return channel._credential
 

@@ -17,8 +17,8 @@ from bulk.vpcep.codes import NoReply
 from bulk.vpcep.flights import IDLE_S_MAX, Flights
 from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.replies import Answer, Lost
-from bulk.vpcep.requests import Request
-from bulk.vpcep.wire import FATES, Fate, Route, Timeouts, Wire, open_wire
+from bulk.vpcep.requests import Request, Timeouts
+from bulk.vpcep.wire import FATES, Fate, Route, Wire, open_wire
 from tests.spellings import BASE64, SPELLINGS, parts_of
 
 CERTIFICATE = Path(__file__).parent / "loopback.pem"
@@ -41,6 +41,10 @@ class Clock:
     def monotonic(self) -> float:
         """Return the stopwatch."""
         self.seconds += 1
+        return self.seconds
+
+    def boottime(self) -> float:
+        """Return the seconds of a machine that never sleeps."""
         return self.seconds
 
 

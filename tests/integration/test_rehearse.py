@@ -11,8 +11,8 @@ import pytest
 from bulk.app import crashing
 from bulk.app.approving import ledger_must_be_approved
 from bulk.app.auditing import audit_ledger
-from bulk.app.connections import open_fleets
 from bulk.app.environment import system
+from bulk.app.fleets import open_fleets
 from bulk.app.jobs import job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.sandbox import staged
@@ -129,7 +129,7 @@ async def _stage_and_approve(plan: Path, folder: Path) -> None:
             digest = reader.progress.digest
             there, endpoint = job_of_ledger(reader.progress, {})
             approved = digest.removeprefix(PREFIX)
-            async with open_fleets(ReadClient, there.pace, endpoint, stage.environment) as connections:
+            async with open_fleets(ReadClient, there, endpoint, stage.environment) as connections:
                 await ledger_must_be_approved(reader, approved, there, connections)
             assert digest != planned.digest
             assert endpoint.url == stage.practice.url

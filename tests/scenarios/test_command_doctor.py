@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from bulk.errors import ExitCode
-from bulk.vpcep.wire import Timeouts
+from bulk.vpcep.requests import Timeouts
 from tests.scenarios.stage import Json, Stage, fleet_lines
 from tests.simulator_caller import PROJECT, line, mapping
 

@@ -25,9 +25,9 @@ def edited(began: Job, asked: Job, **more: Any) -> Edits:
 
 
 def test_the_pace_is_what_is_taken() -> None:
-    """How fast and how long, how a window ends, why, and who is notified; all else is in its approval."""
+    """How fast, how long and by which way, how a window ends, why, and who is notified; all else is not."""
     taken = {name for name, setting in SETTINGS.items() if setting.while_open is WhileOpen.TAKEN}
-    assert taken == {*settings_of(PaceSettings), "spare", "must_fit", "ticket", "notify", "metrics"}
+    assert taken == {*settings_of(PaceSettings), "spare", "must_fit", "ticket", "notify", "metrics", "via"}
 
 
 @pytest.mark.parametrize(

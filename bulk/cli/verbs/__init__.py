@@ -19,10 +19,11 @@ from bulk.cli.verbs.show import report, status
 from bulk.cli.verbs.tell import tell
 from bulk.cli.verbs.watch import watch
 from bulk.cli.verbs.why import why
+from bulk.cli.verbs.worker import worker
 
 PHASES: dict[str, tuple[Callable[..., int], ...]] = {
     "Before": (check, plan, export, rehearse, schedule, doctor),
-    "During": (apply, status, watch, tell),
+    "During": (apply, status, watch, tell, worker),
     "After": (report, runs, why, audit, rollback),
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""

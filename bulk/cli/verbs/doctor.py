@@ -15,7 +15,7 @@ _COLUMN = 12
 _SIGILS = {True: ("+", Style.GOOD), False: ("!", Style.BAD), None: ("?", Style.CHANGE)}
 
 
-@options.takes(*options.WHERE, *options.READING)
+@options.takes(*(name for name in options.WHERE if name != "via"), *options.READING)
 def doctor(
     projects: options.Projects = False,
     output_form: options.PlainOutput = options.PlainForm.TABLE,

@@ -1,0 +1,18 @@
+"""What needs NATS is an extra; whoever has not installed it is told how."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bulk.errors import CannotRun
+
+
+@contextmanager
+def needing_nats() -> Iterator[None]:
+    """Raise CannotRun where a module that the block imports is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise CannotRun(
+            f"workers are reached with {error.name}, which is not installed",
+            hint="pip install 'vpcep-bulk[workers]'",
+        ) from None

@@ -1,0 +1,105 @@
+"""The way of a command's requests through workers: who is asked for a target, and what they know of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+from bulk.app.connections import Connections
+from bulk.app.environment import Environment
+from bulk.errors import UsageError
+from bulk.model import Target
+from bulk.settings.forms import LOCAL_WORKERS
+from bulk.vpcep.client import Client, ReadClient
+from bulk.vpcep.editions import edition_of
+from bulk.vpcep.iam import Project
+from bulk.vpcep.requests import Timeouts
+from bulk.vpcep.wire import WireClock
+from bulk.workers.far_channel import FarChannel, opened, projects
+from bulk.workers.link import open_link
+from bulk.workers.local import run_nats_server
+from bulk.workers.nats_login import NatsLogin, nats_login
+from bulk.workers.places import Workplaces, open_workplaces
+from bulk.workers.serving import Api, WorkerServer
+from bulk.workers.subjects import Place
+
+C = TypeVar("C", bound=ReadClient)
+
+
+class WayThroughWorkers:
+    """Makes the clients of a command whose requests go through workers."""
+
+    def __init__(self, workplaces: Workplaces, clock: WireClock, timeouts: Timeouts) -> None:
+        self._workplaces = workplaces
+        self._clock = clock
+        self._timeouts = timeouts
+
+    async def connect(self, kind: type[C], target: Target, regions: Collection[str]) -> C:
+        """Return a client for a target, as `bulk.vpcep.client.connect` does with credentials of its own.
+
+        Raises what the worker's login raises, CannotRun where no worker answers or NATS forbids to ask it,
+        and Refused where all that answer are of another version.
+        """
+        if not target.region:
+            raise UsageError(
+                "no region is named for rows that name none, and a worker is found by it",
+                hint="add --region or a column `region`",
+            )
+        workplace = await self._workplaces.of(Place(target.region, target.profile))
+        found = await opened(workplace, target, tuple(sorted(regions)), writes=issubclass(kind, Client))
+        return kind(
+            FarChannel(workplace, found, self._clock, self._timeouts),
+            project_id=found.target.project_id,
+            region=found.target.region,
+            owner=found.owner,
+            edition=edition_of(found.cloud) if found.cloud else None,
+        )
+
+    async def projects(self, target: Target) -> tuple[Project, ...]:
+        """Return all projects of the credentials that the worker of a target has."""
+        workplace = await self._workplaces.of(Place(target.region, target.profile))
+        return await projects(workplace, target, every=True)
+
+
+@asynccontextmanager
+async def open_way(
+    via: str,
+    connections: Connections[C],
+    from_here: Connections[C],
+    timeouts: Timeouts,
+    environment: Environment,
+) -> AsyncIterator[WayThroughWorkers]:
+    """Open the way of connections through the workers at `via`; for `local` one that sends `from_here`.
+
+    Raises CannotRun where NATS cannot be used, and CredentialsError for what it is to be used with.
+    """
+    serve, login = None, NatsLogin()
+
+    def note(text: str) -> None:
+        connections.note(text)
+
+    async with AsyncExitStack() as stack:
+        if via == LOCAL_WORKERS:
+            via, login = await stack.enter_async_context(run_nats_server(environment.clock))
+            beside = await stack.enter_async_context(open_link(via, login, {}, is_run=False, note=note))
+            serve = WorkerServer(beside, api_of(from_here), environment.clock, note).serve
+        else:
+            login = nats_login(environment.env, environment.home)
+        if login.warning:
+            environment.notify(login.warning)
+        link = await stack.enter_async_context(open_link(via, login, environment.env, is_run=True, note=note))
+        workplaces = await stack.enter_async_context(open_workplaces(link, environment.clock, note, serve))
+        yield WayThroughWorkers(workplaces, environment.clock, timeouts)
+
+
+def api_of(connections: Connections[C]) -> Api:
+    """Return how a worker gets to the API: with connections of its own."""
+    opening = asyncio.Lock()
+
+    async def client_of(target: Target, regions: Sequence[str]) -> tuple[Target, ReadClient]:
+        connections.foresee(target._replace(region=region, project_id="") for region in regions)
+        async with opening:  # whoever comes meanwhile finds it opened
+            found = await connections.client_of(target)
+        return found.target, found.client
+
+    return Api(client_of=client_of, projects_of=connections.projects)

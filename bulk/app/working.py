@@ -1,0 +1,91 @@
+"""`bulk worker`: this machine signs and sends what runs elsewhere ask for."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from bulk.app.environment import Environment
+from bulk.app.fleets import open_fleets
+from bulk.app.jobs import Flags
+from bulk.app.signals import stop_signals
+from bulk.app.sources import ApiAddress
+from bulk.app.way import api_of
+from bulk.errors import CredentialsError, JobInvalid, UsageError
+from bulk.model import Issue
+from bulk.settings import SETTINGS, SIMULATOR, FleetSettings, read_settings
+from bulk.vpcep.client import Client
+from bulk.vpcep.credentials import find_credentials, profiles_of
+from bulk.workers.link import open_link
+from bulk.workers.nats_login import nats_login
+from bulk.workers.serving import WorkerServer
+from bulk.workers.subjects import Place
+
+
+async def work(url: str, served: Sequence[str], flags: Flags, environment: Environment) -> None:
+    """Serve places until a signal comes, then answer what was taken and return.
+
+    Raises UsageError and CredentialsError where there is nothing to serve, CannotRun where NATS refuses us.
+    """
+    settings = read_settings(FleetSettings, {}, flags=flags)
+    if not isinstance(settings, FleetSettings):
+        raise JobInvalid(settings)
+    if isinstance(issue := SETTINGS["via"].form.read(url), Issue) or not url.startswith(("nats:", "tls:")):
+        hint = issue.hint if isinstance(issue, Issue) else "write tls://HOST:PORT"
+        raise UsageError(f"--connect {url!r} is not an address of NATS", hint=hint)
+    if settings.where.endpoint == SIMULATOR:
+        raise UsageError(
+            "the bundled simulator is started by a job",
+            hint="start `bulk simulator`, and name it: --endpoint http://127.0.0.1:PORT",
+        )
+    places = tuple(_places(served, settings.where.region, environment))
+    login = nats_login(environment.env, environment.home)
+    if login.warning:
+        environment.notify(login.warning)
+    address = ApiAddress(url=settings.where.endpoint)
+    async with (
+        open_fleets(Client, settings, address, environment) as connections,
+        open_link(url, login, environment.env, is_run=False, note=environment.notify) as link,
+    ):
+        server = WorkerServer(link, api_of(connections), environment.clock, environment.notify)
+        await _serve(server, places, environment)
+
+
+async def _serve(server: WorkerServer, places: Sequence[Place], environment: Environment) -> None:
+    stop = asyncio.Event()
+    with stop_signals(lambda _: stop.set()):
+        for place in places:
+            await server.serve(place)
+        served = ", ".join(map(str, places))
+        environment.notify(f"worker {server.name} serves {served}, at {server.link.url}")
+        await stop.wait()
+        environment.notify("nothing new is taken; what was taken is still answered")
+        await server.drain()
+    environment.notify(f"worker {server.name}: {server.tally}")
+
+
+def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Place]:
+    """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
+    for text in served:
+        place = Place(*text.partition("/")[::2])
+        for name, value in place._asdict().items():
+            if isinstance(issue := SETTINGS[name].form.read(value), Issue) or not place.region:
+                hint = issue.hint if isinstance(issue, Issue) else "write cn-north-4 or cn-north-4/prod"
+                raise UsageError(f"--serve {text!r} is not REGION or REGION/PROFILE", hint=hint)
+        _found_region(place.profile, environment)
+        yield place
+    if served:
+        return
+    found = dict.fromkeys(["", *profiles_of(env=environment.env, home=environment.home)])
+    regions = {profile: region or _found_region(profile, environment, must_be=False) for profile in found}
+    if not any(regions.values()):
+        raise UsageError("no region is named to serve", hint="add --serve cn-north-4, or set BULK_REGION")
+    yield from (Place(its_region, profile) for profile, its_region in regions.items() if its_region)
+
+
+def _found_region(profile: str, environment: Environment, *, must_be: bool = True) -> str:
+    """Return the region of the credentials of a profile; raises CredentialsError where there are none."""
+    try:
+        return find_credentials(env=environment.env, home=environment.home, profile=profile).region
+    except CredentialsError:
+        if must_be:
+            raise
+        return ""

@@ -1,0 +1,24 @@
+"""`bulk worker`."""
+
+from typing import Any
+
+from bulk.cli import options
+from bulk.cli.verbs.shared import environment
+from bulk.errors import ExitCode
+
+
+@options.takes("endpoint", "region")
+def worker(connect: options.Connect, served: options.Served = None, **flags: Any) -> int:
+    """Sign and send, from this machine, the requests of runs elsewhere, which come over NATS; until TERM.
+
+    Runs find it by `--via`. What it takes is the list of services, single services and their PUTs; when it
+    stops it answers what it has taken.
+    """
+    from bulk.app.needing_nats import needing_nats
+    from bulk.cli import running
+
+    with needing_nats():
+        from bulk.app.working import work
+    flags["region"] = flags["region"] or ""
+    running.run(work(connect, served or [], flags, environment(flags, can_ask=False)))
+    return ExitCode.OK

@@ -1,0 +1,322 @@
+"""One connection to NATS: questions with their answers on one side, subjects that are served on the other.
+
+nats-py keeps the connection and makes it anew. While there is none a run keeps no question for later, and
+none is ever published twice.
+"""
+
+import asyncio
+import re
+import secrets
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from nats import errors
+from nats.aio.client import DEFAULT_PENDING_SIZE, Client, RawCredentials
+from nats.aio.msg import Msg
+
+from bulk.errors import CannotRun
+from bulk.workers.messages import Frames, Unreadable, frames
+from bulk.workers.nats_login import VARIABLE, NatsLogin
+
+if TYPE_CHECKING:
+    from nats.aio.subscription import Subscription
+
+CONNECT_S = 10.0
+"""How long a run waits for its first connection; a worker waits for ever."""
+_TRY_S, _PAUSE_S = 3, 1
+_NO_TLS = "the server offers no TLS, and its address begins with tls:"
+_NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
+"""What an error says after which another try is of no use."""
+_PING_S = 5
+"""How often the server is asked whether it is there; twice without an answer ends a connection."""
+_NOBODY = "503"
+"""The status with which the server says that nobody has subscribed to a subject."""
+_REFUSED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+
+
+_NOT_PUBLISHED = (
+    errors.ConnectionClosedError,
+    errors.ConnectionDrainingError,
+    errors.MaxPayloadError,
+    errors.OutboundBufferLimitError,
+)
+"""What nats-py raises before anything has left; whatever else it raises leaves that open."""
+PAYLOAD_MIN = 128 * 1024
+"""Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
+
+
+class NoAnswer(Enum):
+    """Why a question has no answer."""
+
+    NOBODY = "nobody"
+    """It was not delivered: nobody has subscribed to its subject, or there is no connection."""
+    SILENCE = "silence"
+    """It may have been delivered."""
+    FORBIDDEN = "forbidden"
+    """NATS does not let this user publish there."""
+
+
+Note: TypeAlias = Callable[[str], object]
+"""Gets what becomes of NATS and of the workers, in words."""
+
+
+class Link:
+    """One connection to NATS."""
+
+    def __init__(self, client: Client, url: str, inbox: str, note: Note) -> None:
+        self._client = client
+        self.url = url
+        self._note = note
+        self._must_be_tls = url.startswith("tls:")
+        self._inbox = f"{inbox}.{secrets.token_hex(8)}"
+        self._waiting: dict[str, tuple[str, Callable[[Msg | NoAnswer], None]]] = {}
+        """By the last part of the inbox: the subject asked on, and who gets what comes."""
+        self._refused: list[str] = []
+        """What NATS does not let this user subscribe to."""
+        self._served: list[Subscription] = []
+        self.last_error: Exception | None = None
+        self._is_login_refused = asyncio.get_running_loop().create_future()
+
+    @property
+    def is_up(self) -> bool:
+        """Return whether there is a connection, and it is encrypted where it must be."""
+        return bool(self._client.is_connected) and not (self._must_be_tls and not _is_tls(self._client))
+
+    async def connect(self, login: NatsLogin, env: Mapping[str, str], *, is_run: bool) -> None:
+        """Connect, a worker whenever it can; raises CannotRun where a run cannot, or the login is refused."""
+        connecting = asyncio.ensure_future(
+            self._client.connect(
+                servers=self.url.split(","),
+                error_cb=self.learn,
+                connect_timeout=_TRY_S,
+                reconnect_time_wait=_PAUSE_S,
+                max_reconnect_attempts=-1,
+                ping_interval=_PING_S,
+                inbox_prefix=self._inbox,
+                tls=_trust(login, env) if self._must_be_tls or login.ca or login.certificate else None,
+                pending_size=0 if is_run else DEFAULT_PENDING_SIZE,
+                **self._credentials(login),
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+            )
+        )
+        await asyncio.wait(
+            {connecting, self._is_login_refused},
+            timeout=CONNECT_S if is_run else None,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if not (connecting.done() and self.is_up):
+            connecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await connecting
+            raise CannotRun(
+                f"NATS at {self.url} cannot be used: {self._why_not()}",
+                hint=f"check that it is up, the address, and the file that {VARIABLE} names",
+            )
+        if self._client.max_payload < PAYLOAD_MIN:
+            raise CannotRun(
+                f"NATS at {self.url} takes messages of {self._client.max_payload} bytes only",
+                hint=f"set its max_payload to {PAYLOAD_MIN} or more",
+            )
+
+    def _credentials(self, login: NatsLogin) -> dict[str, Any]:
+        """Return the arguments with which nats-py logs in.
+
+        A secret is given only where the way is as it must be: nats-py goes on in the clear where the server
+        of a `tls:` address offers no TLS.
+        """
+
+        def given(secret: str) -> Callable[[], str]:
+            def checked() -> str:
+                if self._must_be_tls and not _is_tls(self._client):
+                    raise errors.Error(_NO_TLS)
+                return secret
+
+            return checked
+
+        if login.creds:
+            return {"user_credentials": RawCredentials(login.creds)}
+        names = ("user", "password", "token")
+        return {name: given(getattr(login, name)) for name in names if getattr(login, name)}
+
+    def _why_not(self) -> str:
+        if self._client.is_connected:
+            return _NO_TLS
+        return str(self.last_error or "no answer").removeprefix("nats: ") or type(self.last_error).__name__
+
+    async def _disconnected(self) -> None:
+        if not self._client.is_closed:
+            self._note(f"the connection to NATS at {self.url} is gone")
+
+    async def _reconnected(self) -> None:
+        self._note(f"NATS at {self.url} is there again")
+
+    async def listen(self) -> None:
+        """Subscribe to the inbox; raises CannotRun where that is not allowed."""
+        await self.serve(f"{self._inbox}.*", self._came)
+        await self.must_be_served()
+
+    async def serve(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
+        """Let a function take what comes on a subject; also after the connection was made anew."""
+        self._served.append(await self._client.subscribe(subject, cb=take))
+
+    async def stop_serving(self) -> None:
+        """Take nothing new; what has been taken in is still handed over."""
+        for subscription in self._served:
+            with suppress(errors.Error):
+                await subscription.drain()  # type: ignore[no-untyped-call]
+
+    async def must_be_served(self) -> None:
+        """Raise CannotRun where NATS has refused a subscription."""
+        await self._client.flush()
+        if self._refused:
+            raise CannotRun(
+                f"NATS does not let this user subscribe to {self._refused[0]}",
+                hint=f"check the rights of the user that {VARIABLE} names",
+            )
+
+    async def answer(self, message: Msg, data: bytes) -> None:
+        """Answer a message; where the connection is gone meanwhile, once it is there again."""
+        for frame in frames(data, self._client.max_payload):
+            await self._client.publish(message.reply, frame)
+
+    async def ask(
+        self,
+        subject: str,
+        data: bytes,
+        wait_s: float,
+        given_up: "asyncio.Future[None] | None" = None,
+    ) -> bytes | NoAnswer:
+        """Ask whoever serves a subject, and return the answer; none comes any more once it is `given_up`."""
+        answered: asyncio.Future[bytes | NoAnswer] = asyncio.get_running_loop().create_future()
+        parts = Frames()
+
+        def take(came: Msg | NoAnswer) -> None:
+            if answered.done():
+                return
+            try:
+                whole = came if isinstance(came, NoAnswer) else parts.add(came.data)
+            except Unreadable:
+                return
+            if whole is not None:
+                answered.set_result(whole)
+
+        async with self._asking(subject, data, take) as is_asked:
+            if not is_asked:
+                return NoAnswer.NOBODY
+            ends: set[asyncio.Future[Any]] = {answered, *([given_up] if given_up else [])}
+            await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            return answered.result() if answered.done() else NoAnswer.SILENCE
+
+    async def ask_all(
+        self, subject: str, data: bytes, wait_s: float, is_enough: Callable[[bytes], bool]
+    ) -> list[bytes] | NoAnswer:
+        """Ask all who serve a subject; return their answers, up to the first one that is enough."""
+        answers: asyncio.Queue[bytes | NoAnswer] = asyncio.Queue()
+
+        def take(came: Msg | NoAnswer) -> None:
+            try:
+                whole = came if isinstance(came, NoAnswer) else Frames().add(came.data)
+            except Unreadable:
+                return
+            if whole is not None:
+                answers.put_nowait(whole)
+
+        found: list[bytes] = []
+        async with self._asking(subject, data, take) as is_asked:
+            try:
+                async with asyncio.timeout(wait_s if is_asked else 0):
+                    while not found or not is_enough(found[-1]):
+                        answer = await answers.get()
+                        if isinstance(answer, NoAnswer):
+                            return answer
+                        found.append(answer)
+            except TimeoutError:
+                pass
+        return found or NoAnswer.NOBODY
+
+    @asynccontextmanager
+    async def _asking(
+        self, subject: str, data: bytes, take: Callable[[Msg | NoAnswer], None]
+    ) -> AsyncIterator[bool]:
+        """Publish a question and hear the answers while the block runs; yield whether it may have left."""
+        key = secrets.token_hex(8)
+        self._waiting[key] = subject, take
+        try:
+            yield await self._published(subject, data, f"{self._inbox}.{key}")
+        finally:
+            del self._waiting[key]
+
+    async def _published(self, subject: str, data: bytes, reply: str) -> bool:
+        if not self.is_up:
+            return False
+        (frame,) = frames(data, self._client.max_payload)
+        try:
+            await self._client.publish(subject, frame, reply=reply)
+        except errors.Error as error:
+            return not isinstance(error, _NOT_PUBLISHED)
+        return True
+
+    async def _came(self, message: Msg) -> None:
+        _, take = self._waiting.get(message.subject.rpartition(".")[2], ("", _nothing))
+        is_nobody = message.headers is not None and message.headers.get("Status") == _NOBODY
+        take(NoAnswer.NOBODY if is_nobody else message)
+
+    async def learn(self, error: Exception) -> None:
+        """Learn of an error of the connection; those of rights are answers to what was asked."""
+        self.last_error = error
+        if not self._is_login_refused.done() and _NOT_US.search(str(error)):
+            self._is_login_refused.set_result(None)
+        if (found := _REFUSED.search(str(error))) is None:
+            return
+        if found[1].lower() == "subscription":
+            self._refused.append(found[2])
+            return
+        for subject, take in list(self._waiting.values()):
+            if subject == found[2]:
+                take(NoAnswer.FORBIDDEN)
+
+
+def _nothing(_: Msg | NoAnswer) -> None:
+    """Take an answer that came too late for whoever asked."""
+
+
+def _is_tls(client: Client) -> bool:
+    """Return whether a connection is encrypted; nats-py does so where the server requires it."""
+    return bool(client._server_info.get("tls_required"))  # noqa: SLF001 - it has no public name
+
+
+def _trust(login: NatsLogin, env: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=login.ca or env.get("SSL_CERT_FILE") or None)
+        if login.certificate:
+            context.load_cert_chain(login.certificate, login.key)
+    except OSError as error:
+        raise CannotRun(
+            f"the certificates for NATS cannot be read: {error}",
+            hint=f"correct ca, certificate and key in the file that {VARIABLE} names",
+        ) from None
+    return context
+
+
+@asynccontextmanager
+async def open_link(
+    url: str, login: NatsLogin, env: Mapping[str, str], *, is_run: bool, note: Note
+) -> AsyncIterator[Link]:
+    """Open a connection to NATS; leaving closes it. Raises CannotRun.
+
+    `note` gets, in words, that the connection is gone or there again. A run has an inbox for answers, and
+    publishes nothing later; a worker waits until it is connected, and what it answers may wait as well.
+    """
+    client = Client()
+    link = Link(client, url, login.inbox, note)
+    try:
+        await link.connect(login, env, is_run=is_run)
+        if is_run:
+            await link.listen()
+        yield link
+    finally:
+        await client.close()

@@ -1,0 +1,199 @@
+"""What runs and workers write to each other: MessagePack, compressed where it is long.
+
+A run and its workers are of one version, which the hello makes sure of, so the values are those of the code.
+"""
+
+import zlib
+from dataclasses import replace
+from struct import Struct
+from typing import TypeVar
+
+from msgspec import MsgspecError
+from msgspec.msgpack import Decoder, Encoder
+from multidict import CIMultiDict
+
+from bulk.errors import BulkError
+from bulk.model import Abort, Owner, Retry, Target, value
+from bulk.vpcep.iam import Project
+from bulk.vpcep.replies import Answer, Lost, Relayed
+from bulk.vpcep.requests import LIST_BYTES_MAX, Request, Timeouts
+
+LONG_BYTES = 64 * 1024
+"""From here on a message is compressed: the page of a list has megabytes, mostly the same words."""
+MESSAGE_BYTES_MAX = 2 * LIST_BYTES_MAX
+"""Longest message that is unpacked: a page, and what stands around it."""
+_PLAIN, _COMPRESSED = b"\0", b"\1"
+
+T = TypeVar("T")
+
+
+class Unreadable(BulkError):
+    """A message that is none."""
+
+
+@value
+class Hello:
+    """Who a worker is."""
+
+    worker: str
+    host: str
+    version: str
+    clock_s: float
+    """Its boot clock as it writes this."""
+
+
+@value
+class OpenProject:
+    """Asks for the client of a target, whose project may have to be looked up, and what is known of it."""
+
+    target: Target
+    regions: tuple[str, ...] = ()
+    """The regions of all targets of the same credentials, as `connect` has them."""
+
+
+@value
+class Opened:
+    """What a worker knows of a target."""
+
+    target: Target
+    host: str
+    """The host of the API that the worker sends to."""
+    account: str
+    owner: Owner
+    cloud: str
+    """The domain of the cloud's edition; empty where none is known."""
+
+
+@value
+class ListProjects:
+    """Asks for the projects that the credentials of a target see; `every` also of other regions, or fail."""
+
+    target: Target
+    every: bool
+
+
+@value
+class Relay:
+    """Asks a worker to sign and send one request, not after `send_by` of its boot clock."""
+
+    target: Target
+    request: Request
+    send_by: float
+    body_bytes_max: int
+    timeouts: Timeouts
+
+
+@value
+class Failure:
+    """Why a worker cannot do what it was asked, as the error that it would have ended with itself."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+@value
+class Ask:
+    """One question to one worker; none at all asks whether it is there and may be asked."""
+
+    open: OpenProject | None = None
+    projects: ListProjects | None = None
+    relay: Relay | None = None
+
+
+@value
+class Answered:
+    """The answer to a question: one of its members, and the worker's boot clock as it writes this."""
+
+    clock_s: float
+    opened: Opened | None = None
+    projects: tuple[Project, ...] | None = None
+    answer: Answer | None = None
+    lost: Lost | None = None
+    retry: Retry | None = None
+    abort: Abort | None = None
+    failure: Failure | None = None
+
+    @property
+    def relayed(self) -> Relayed | None:
+        """Return what came back of a request that was relayed; None where nothing did."""
+        if self.answer:  # a header is looked up without regard to case
+            return replace(self.answer, headers=CIMultiDict(self.answer.headers))
+        return self.lost or self.retry or self.abort
+
+
+def answered(relayed: Relayed, clock_s: float) -> Answered:
+    """Return the answer that carries what came back of a request."""
+    match relayed:
+        case Answer():
+            return Answered(clock_s=clock_s, answer=replace(relayed, headers=dict(relayed.headers)))
+        case Lost():
+            return Answered(clock_s=clock_s, lost=relayed)
+        case Retry():
+            return Answered(clock_s=clock_s, retry=relayed)
+        case Abort():
+            return Answered(clock_s=clock_s, abort=relayed)
+
+
+_encode = Encoder().encode
+
+
+def packed(message: Hello | Ask | Answered) -> bytes:
+    """Return a message as bytes."""
+    plain = _encode(message)
+    return _COMPRESSED + zlib.compress(plain, 1) if len(plain) > LONG_BYTES else _PLAIN + plain
+
+
+def unpacked(kind: type[T], data: bytes) -> T:
+    """Return the message in these bytes; raises Unreadable where there is none of this kind."""
+    try:
+        return Decoder(kind).decode(_plain(data[:1], data[1:]))
+    except (MsgspecError, zlib.error, RecursionError) as error:
+        raise Unreadable(f"this is no {kind.__name__}: {error}") from None
+
+
+def _plain(form: bytes, data: bytes) -> bytes:
+    if form == _PLAIN:
+        return data
+    if form != _COMPRESSED:
+        raise Unreadable("this is no message")
+    inflate = zlib.decompressobj()
+    plain = inflate.decompress(data, MESSAGE_BYTES_MAX)
+    if inflate.unconsumed_tail or not inflate.eof:
+        raise Unreadable(f"the message has more than {MESSAGE_BYTES_MAX} bytes, or was cut")
+    return plain
+
+
+_FRAME_HEAD = Struct(">HH")
+FRAMES_MAX = 64
+
+
+def frames(data: bytes, payload_max: int) -> list[bytes]:
+    """Return a message in parts that NATS takes, each with its number and the number of all.
+
+    Raises Unreadable for a message of more than `FRAMES_MAX` parts.
+    """
+    room = payload_max - _FRAME_HEAD.size
+    parts = [data[begin : begin + room] for begin in range(0, len(data), room)] if room > 0 else []
+    if not 0 < len(parts) <= FRAMES_MAX:
+        raise Unreadable(f"a message of {len(data)} bytes does not fit into {FRAMES_MAX} of {payload_max}")
+    return [_FRAME_HEAD.pack(number, len(parts)) + part for number, part in enumerate(parts)]
+
+
+class Frames:
+    """The parts of one message, as they come."""
+
+    def __init__(self) -> None:
+        self._parts: dict[int, bytes] = {}
+
+    def add(self, frame: bytes) -> bytes | None:
+        """Take in a part; return the whole message once it is complete. Raises Unreadable."""
+        if len(frame) < _FRAME_HEAD.size:
+            raise Unreadable("this is no part of a message")
+        number, count = _FRAME_HEAD.unpack_from(frame)
+        if not number < count <= FRAMES_MAX:
+            raise Unreadable("this is no part of a message")
+        self._parts[number] = frame[_FRAME_HEAD.size :]
+        if len(self._parts) < count:
+            return None
+        return b"".join(part for _, part in sorted(self._parts.items()))

@@ -1,0 +1,212 @@
+"""Which worker a run asks: one for each place, until it is gone or silent; then another one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import NoReturn, Protocol
+
+from bulk import __version__
+from bulk.errors import CannotRun, Refused
+from bulk.vpcep.wire import WireClock
+from bulk.workers.link import Link, NoAnswer, Note
+from bulk.workers.messages import Answered, Ask, Hello, Unreadable, packed, unpacked
+from bulk.workers.nats_login import VARIABLE
+from bulk.workers.subjects import Place
+
+HELLO_S = 2.0
+"""How long the first worker is waited for."""
+BEAT_S = 2.0
+"""How often the worker of a place is asked whether it is there."""
+SILENT_BEATS = 2
+"""Questions in a row without an answer after which another worker is looked for."""
+
+
+class WorkplaceClock(WireClock, Protocol):
+    """The clocks of a connection, and a sleep."""
+
+    async def sleep(self, wait_s: float) -> None:
+        """Return `wait_s` seconds later."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class TakenWorker:
+    """A worker, as a run knows it."""
+
+    hello: Hello
+    offset_s: float
+    """What to add to our boot clock not to be ahead of its own: the answer took a while to come."""
+    round_trip_s: float
+    is_gone: "asyncio.Future[None]"
+    """Done once NATS said that nobody is there."""
+
+    @property
+    def name(self) -> str:
+        """Return how a person knows it."""
+        return f"{self.hello.worker} on {self.hello.host}"
+
+
+class Workplace:
+    """The workers of one place, of which one is asked."""
+
+    def __init__(self, place: Place, link: Link, clock: WorkplaceClock, note: Note) -> None:
+        self.place = place
+        self._link = link
+        self._clock = clock
+        self._note = note
+        self._worker: TakenWorker | None = None
+        self._suspects: set[str] = set()
+        """Workers that were silent: they are asked where no other one is there."""
+        self._looking = asyncio.Lock()
+
+    async def taken(self) -> TakenWorker | None:
+        """Return the worker to ask, if any; raise Refused where all that answer are of another version."""
+        if not self._link.is_up:
+            return None
+        async with self._looking:
+            if self._worker is None:
+                self._worker = await self._found()
+                if self._worker:
+                    self._note(f"{self.place}: requests go through worker {self._worker.name}")
+            return self._worker
+
+    async def _found(self) -> TakenWorker | None:
+        began = self._clock.boottime()
+        heard: list[TakenWorker] = []
+
+        def is_enough(data: bytes) -> bool:
+            if (hello := _hello(data)) is None:
+                return False
+            now = self._clock.boottime()
+            heard.append(
+                TakenWorker(
+                    hello=hello,
+                    offset_s=hello.clock_s - now,
+                    round_trip_s=now - began,
+                    is_gone=asyncio.get_running_loop().create_future(),
+                )
+            )
+            return hello.version == __version__ and hello.worker not in self._suspects
+
+        got = await self._link.ask_all(self.place.hello, packed(Ask()), HELLO_S, is_enough)
+        if got is NoAnswer.FORBIDDEN:
+            raise forbidden(self.place.hello)
+        usable = [worker for worker in heard if worker.hello.version == __version__]
+        if heard and not usable:
+            self._refuse(heard[0])
+        usable.sort(key=lambda worker: worker.hello.worker in self._suspects)
+        return usable[0] if usable else None
+
+    def _refuse(self, worker: TakenWorker) -> NoReturn:
+        raise Refused(
+            f"worker {worker.name}, which serves {self.place}, is bulk {worker.hello.version}, and this is "
+            f"{__version__}; nothing was sent",
+            hint="install one version on both sides",
+        )
+
+    async def ask(
+        self, ask: Ask, wait_s: float, worker: TakenWorker, *, writes: bool = False
+    ) -> Answered | NoAnswer:
+        """Ask one worker; where it is found gone meanwhile, nobody answers any more: that is silence."""
+        name = worker.hello.worker
+        subject = self.place.write(name) if writes else self.place.read(name)
+        got = await self._link.ask(subject, packed(ask), wait_s, given_up=worker.is_gone)
+        return self._understood(got, worker)
+
+    def _understood(self, got: bytes | NoAnswer, worker: TakenWorker) -> Answered | NoAnswer:
+        if isinstance(got, NoAnswer):
+            if self._link.is_up and got is not NoAnswer.FORBIDDEN:
+                self._lose(worker, is_gone=got is NoAnswer.NOBODY)
+            return got
+        try:
+            answered = unpacked(Answered, got)
+        except Unreadable:
+            return NoAnswer.SILENCE
+        worker.offset_s = answered.clock_s - self._clock.boottime()
+        return answered
+
+    def _lose(self, worker: TakenWorker, *, is_gone: bool) -> None:
+        """Look for another worker from here on."""
+        if is_gone and not worker.is_gone.done():
+            worker.is_gone.set_result(None)
+        if self._worker is worker:
+            self._worker = None
+            self._suspects.add(worker.hello.worker)
+            self._note(f"{self.place}: worker {worker.name} {'is gone' if is_gone else 'does not answer'}")
+
+    async def beat(self) -> NoReturn:
+        """Ask the worker every now and then whether it is there, so that one that is not is known early."""
+        silent = 0
+        while True:
+            await self._clock.sleep(BEAT_S)
+            if (worker := self._worker) is None:
+                continue
+            subject = self.place.read(worker.hello.worker)
+            got = await self._link.ask(subject, packed(Ask()), BEAT_S)
+            silent = silent + 1 if got is NoAnswer.SILENCE else 0
+            if got is not NoAnswer.SILENCE or silent == SILENT_BEATS:
+                self._understood(got, worker)
+
+
+class Workplaces:
+    """All places of a run, each with the worker that is asked."""
+
+    def __init__(
+        self,
+        link: Link,
+        clock: WorkplaceClock,
+        note: Note,
+        serve: Callable[[Place], Awaitable[None]] | None,
+        beats: asyncio.TaskGroup,
+    ) -> None:
+        self._link = link
+        self._clock = clock
+        self._note = note
+        self._serve = serve
+        """Serves a place on this machine, where that is what is wanted."""
+        self._found: dict[Place, Workplace] = {}
+        self._beats = beats
+        self._beating: list[asyncio.Task[NoReturn]] = []
+
+    async def of(self, place: Place) -> Workplace:
+        """Return the workers of a place."""
+        if place not in self._found:
+            if self._serve:
+                await self._serve(place)
+            workplace = self._found[place] = Workplace(place, self._link, self._clock, self._note)
+            self._beating.append(self._beats.create_task(workplace.beat()))
+        return self._found[place]
+
+    def close(self) -> None:
+        """Ask no worker any more whether it is there."""
+        for beat in self._beating:
+            beat.cancel()
+
+
+@asynccontextmanager
+async def open_workplaces(
+    link: Link, clock: WorkplaceClock, note: Note, serve: Callable[[Place], Awaitable[None]] | None = None
+) -> AsyncIterator[Workplaces]:
+    """Open the places of a run; leaving ends the questions whether their workers are there."""
+    async with asyncio.TaskGroup() as beats:
+        workplaces = Workplaces(link, clock, note, serve, beats)
+        try:
+            yield workplaces
+        finally:
+            workplaces.close()
+
+
+def _hello(data: bytes) -> Hello | None:
+    try:
+        return unpacked(Hello, data)
+    except Unreadable:
+        return None
+
+
+def forbidden(subject: str) -> CannotRun:
+    """Return the error of a user who may not publish to a subject."""
+    return CannotRun(
+        f"NATS does not let this user publish to {subject}",
+        hint=f"check the rights of the user that {VARIABLE} names",
+    )

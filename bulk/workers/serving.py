@@ -1,0 +1,187 @@
+"""A worker: it signs and sends what runs ask for, as far as it takes it, and passes on what comes back."""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from nats.aio.msg import Msg
+
+from bulk import __version__
+from bulk.errors import BulkError
+from bulk.model import Target
+from bulk.vpcep.client import ReadClient
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.iam import Project
+from bulk.vpcep.replies import Lost
+from bulk.vpcep.requests import LIST_BYTES_MAX
+from bulk.vpcep.wire import WireClock
+from bulk.workers.link import Link
+from bulk.workers.messages import (
+    Answered,
+    Ask,
+    Failure,
+    Frames,
+    Hello,
+    ListProjects,
+    Opened,
+    OpenProject,
+    Relay,
+    Unreadable,
+    answered,
+    packed,
+    unpacked,
+)
+from bulk.workers.routes import refusal_of
+from bulk.workers.subjects import Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """How a worker gets to the API.
+
+    * client_of: returns the client of a target, made when it is first asked for; the regions are those of all
+      targets of the same credentials
+    * projects_of: returns all projects of a target's credentials
+    """
+
+    client_of: Callable[[Target, Sequence[str]], Awaitable[tuple[Target, ReadClient]]]
+    projects_of: Callable[[Target], Awaitable[tuple[Project, ...]]]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a worker was asked for so far."""
+
+    sent: int = 0
+    late: int = 0
+    refused: int = 0
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return (
+            f"{self.sent} requests sent, {self.late} not sent as they came too late, {self.refused} refused"
+        )
+
+
+class WorkerServer:
+    """Serves places until it is drained; each question is answered in a task of its own."""
+
+    def __init__(self, link: Link, api: Api, clock: WireClock, refused: Callable[[str], object]) -> None:
+        self.host = socket.gethostname()
+        self.name = f"{self.host}-{os.getpid()}-{secrets.token_hex(4)}"
+        """What stands for this process in subjects; no other one ever has it."""
+        self.tally = Tally()
+        self.link = link
+        self._api = api
+        self._clock = clock
+        self._refused = refused
+        """Gets the reason why something was not done that was asked for."""
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def serve(self, place: Place) -> None:
+        """Subscribe to the subjects of a place; raises CannotRun where NATS does not allow that."""
+        await self.link.serve(place.read(self.name), partial(self._take, place, writes=False))
+        await self.link.serve(place.write(self.name), partial(self._take, place, writes=True))
+        await self.link.serve(place.hello, self._greet)  # the last: who hears it may ask at once
+        await self.link.must_be_served()
+
+    async def drain(self) -> None:
+        """Take nothing new, and answer all that was taken."""
+        await self.link.stop_serving()
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _greet(self, message: Msg) -> None:
+        hello = Hello(worker=self.name, host=self.host, version=__version__, clock_s=self._clock.boottime())
+        await self.link.answer(message, packed(hello))
+
+    async def _take(self, place: Place, message: Msg, *, writes: bool) -> None:
+        task = asyncio.get_running_loop().create_task(self._answer(place, message, writes=writes))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, place: Place, message: Msg, *, writes: bool) -> None:
+        try:
+            got = await self._done(place, _ask_in(message), writes=writes)
+        except BulkError as error:
+            got = self._failed(type(error).__name__, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - a bug must not end what serves others
+            got = self._failed("Exception", f"a bug in bulk: {type(error).__name__}: {error}", "report it")
+        await self.link.answer(message, packed(got))
+
+    async def _done(self, place: Place, ask: Ask, *, writes: bool) -> Answered:
+        if ask.relay:
+            return await self._relayed(place, ask.relay, writes=writes)
+        if ask.open:
+            return await self._opened(place, ask.open)
+        if ask.projects:
+            return await self._projects(place, ask.projects)
+        return Answered(clock_s=self._clock.boottime())
+
+    async def _opened(self, place: Place, ask: OpenProject) -> Answered:
+        _must_be_of(place, ask.target)
+        target, client = await self._api.client_of(ask.target, ask.regions)
+        opened = Opened(
+            target=target,
+            host=client.host,
+            account=client.account,
+            owner=client.owner,
+            cloud=client.edition.cloud if client.edition else "",
+        )
+        return Answered(clock_s=self._clock.boottime(), opened=opened)
+
+    async def _projects(self, place: Place, ask: ListProjects) -> Answered:
+        _must_be_of(place, ask.target)
+        if ask.every:
+            found = await self._api.projects_of(ask.target)
+        else:
+            _, client = await self._api.client_of(ask.target, ())
+            found = await client.projects()
+        return Answered(clock_s=self._clock.boottime(), projects=found)
+
+    async def _relayed(self, place: Place, ask: Relay, *, writes: bool) -> Answered:
+        """Send one request, where this worker takes it, and return what came back."""
+        _must_be_of(place, ask.target)
+        _, client = await self._api.client_of(ask.target, ())
+        if why := refusal_of(ask.request, client.project_id, may_write=writes):
+            return self._failed("Refused", f"{ask.request.method} {ask.request.path[:200]}: {why}", "")
+        self.tally.sent += 1
+        try:
+            got = await client.channel.relay(
+                ask.request,
+                min(ask.body_bytes_max, LIST_BYTES_MAX),
+                send_by=ask.send_by,
+                timeouts=ask.timeouts,
+            )
+        except Exception as error:  # noqa: BLE001 - it may have been sent
+            self._refused(f"a bug in bulk: {type(error).__name__}: {error}")
+            got = Lost(code=NoReply.WORKER_SILENT, message="the worker failed over it", ms=0, sent=True)
+        if isinstance(got, Lost) and got.code is NoReply.LATE:
+            self.tally.sent -= 1
+            self.tally.late += 1
+        return answered(got, self._clock.boottime())
+
+    def _failed(self, kind: str, message: str, hint: str) -> Answered:
+        self.tally.refused += 1
+        self._refused(message)
+        return Answered(
+            clock_s=self._clock.boottime(), failure=Failure(kind=kind, message=message, hint=hint)
+        )
+
+
+def _ask_in(message: Msg) -> Ask:
+    """Return the question in a message; raises Unreadable."""
+    whole = Frames().add(message.data)
+    if whole is None:
+        raise Unreadable("a question comes in one part")
+    return unpacked(Ask, whole)
+
+
+def _must_be_of(place: Place, target: Target) -> None:
+    """Raise BulkError for a target of another place than that of the subject, which has rights of its own."""
+    if (target.region, target.profile) != place:
+        raise BulkError(f"{target} was asked for on a subject of {place}")
