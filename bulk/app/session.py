@@ -380,7 +380,7 @@ async def _run_watched(
     """Run to the end, or until a signal, while the operator looks on."""
     brake, now = context.brake, environment.clock.monotonic
     first = waiting or Pump(context)
-    connections.note = partial(_note_worker, ledger, operator)
+    connections.note = lambda message: ledger.append(Note(about="worker", message=message))
     connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
     watched = Watched(
         progress=ledger.progress,
@@ -408,12 +408,6 @@ async def _run_watched(
         if waiting and waiting.left_s > 0:
             operator.notify(f"window: {waiting.text()}; nothing is sent before")
         await _run(first, context, attendant, onlookers, ledger)
-
-
-def _note_worker(ledger: LedgerFile, operator: Operator, message: str) -> None:
-    """Write down, and show, that NATS or a worker is gone, or there again."""
-    ledger.append(Note(about="worker", message=message))
-    operator.notify(message)
 
 
 def _at_work(

@@ -1,5 +1,6 @@
 """Requests that a worker signs and sends: the run says what, until when, and what the reply means."""
 
+import secrets
 from dataclasses import replace
 from math import inf
 
@@ -60,12 +61,13 @@ class FarChannel:
         """
         began, limits = self._clock.boottime(), timeouts or self._timeouts
         try:
-            worker = await self._workplace.taken()
+            worker = await self._workplace.taken(SEND_WITHIN_S)
         except BulkError as error:
             return self._lost(NoReply.NO_WORKER, error.message, began, sent=False)
         if worker is None:
             return self._lost(NoReply.NO_WORKER, "no worker answers", began, sent=False)
         relay = Relay(
+            key=secrets.token_hex(16),
             target=self._target,
             request=request,
             send_by=min(send_by, began + SEND_WITHIN_S) + worker.offset_s,

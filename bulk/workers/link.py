@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from nats import errors
@@ -55,6 +56,8 @@ class NoAnswer(Enum):
     """It was not delivered: nobody has subscribed to its subject, or there is no connection."""
     SILENCE = "silence"
     """It may have been delivered."""
+    CUT = "cut"
+    """It may have been delivered, and the connection was made anew meanwhile: its answer may be lost."""
     FORBIDDEN = "forbidden"
     """NATS does not let this user publish there."""
 
@@ -78,7 +81,12 @@ class Link:
         """What NATS does not let this user subscribe to."""
         self._served: list[Subscription] = []
         self.last_error: Exception | None = None
-        self._is_login_refused = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._is_login_refused: asyncio.Future[None] = loop.create_future()
+        self._made_anew: asyncio.Future[None] = loop.create_future()
+        """Done once the connection that there is now, or was the last, has been followed by another."""
+        self.up_since = -inf
+        """When the connection was made anew, by the loop's clock."""
 
     @property
     def is_up(self) -> bool:
@@ -152,6 +160,9 @@ class Link:
             self._note(f"the connection to NATS at {self.url} is gone")
 
     async def _reconnected(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._made_anew.set_result(None)
+        self._made_anew, self.up_since = loop.create_future(), loop.time()
         self._note(f"NATS at {self.url} is there again")
 
     async def listen(self) -> None:
@@ -207,9 +218,12 @@ class Link:
         async with self._asking(subject, data, take) as is_asked:
             if not is_asked:
                 return NoAnswer.NOBODY
-            ends: set[asyncio.Future[Any]] = {answered, *([given_up] if given_up else [])}
+            made_anew = self._made_anew
+            ends: set[asyncio.Future[Any]] = {answered, made_anew, *([given_up] if given_up else [])}
             await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-            return answered.result() if answered.done() else NoAnswer.SILENCE
+            if answered.done():
+                return answered.result()
+            return NoAnswer.CUT if made_anew.done() else NoAnswer.SILENCE
 
     async def ask_all(
         self, subject: str, data: bytes, wait_s: float, is_enough: Callable[[bytes], bool]

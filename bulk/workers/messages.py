@@ -74,8 +74,10 @@ class ListProjects:
 
 @value
 class Relay:
-    """Asks a worker to sign and send one request, not after `send_by` of its boot clock."""
+    """Asks a worker to sign and send one request, not after `send_by` of its boot clock, and not twice."""
 
+    key: str
+    """By it the worker knows the question again."""
     target: Target
     request: Request
     send_by: float
@@ -94,18 +96,23 @@ class Failure:
 
 @value
 class Ask:
-    """One question to one worker; none at all asks whether it is there and may be asked."""
+    """One question to one worker; none at all asks whether it is there and may be asked.
+
+    `again` is the key of a PUT that was asked for, whose answer may be lost: it is answered once more, and
+    one that has not come is refused from then on.
+    """
 
     open: OpenProject | None = None
     projects: ListProjects | None = None
     relay: Relay | None = None
+    again: str = ""
 
 
 @value
 class Answered:
     """The answer to a question: one of its members, and the worker's boot clock as it writes this."""
 
-    clock_s: float
+    clock_s: float = 0.0
     opened: Opened | None = None
     projects: tuple[Project, ...] | None = None
     answer: Answer | None = None
@@ -122,17 +129,17 @@ class Answered:
         return self.lost or self.retry or self.abort
 
 
-def answered(relayed: Relayed, clock_s: float) -> Answered:
+def answered(relayed: Relayed) -> Answered:
     """Return the answer that carries what came back of a request."""
     match relayed:
         case Answer():
-            return Answered(clock_s=clock_s, answer=replace(relayed, headers=dict(relayed.headers)))
+            return Answered(answer=replace(relayed, headers=dict(relayed.headers)))
         case Lost():
-            return Answered(clock_s=clock_s, lost=relayed)
+            return Answered(lost=relayed)
         case Retry():
-            return Answered(clock_s=clock_s, retry=relayed)
+            return Answered(retry=relayed)
         case Abort():
-            return Answered(clock_s=clock_s, abort=relayed)
+            return Answered(abort=relayed)
 
 
 _encode = Encoder().encode

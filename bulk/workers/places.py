@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol
 
 from bulk import __version__
 from bulk.errors import CannotRun, Refused
+from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
 from bulk.workers.messages import Answered, Ask, Hello, Unreadable, packed, unpacked
@@ -18,6 +19,8 @@ HELLO_S = 2.0
 """How long the first worker is waited for."""
 BEAT_S = 2.0
 """How often the worker of a place is asked whether it is there."""
+NEW_S, AGAIN_S = 8.0, 0.5
+"""How long after a reconnection a worker may still lack its own, and how often it is looked for meanwhile."""
 SILENT_BEATS = 2
 """Questions in a row without an answer after which another worker is looked for."""
 
@@ -60,10 +63,20 @@ class Workplace:
         """Workers that were silent: they are asked where no other one is there."""
         self._looking = asyncio.Lock()
 
-    async def taken(self) -> TakenWorker | None:
-        """Return the worker to ask, if any; raise Refused where all that answer are of another version."""
-        if not self._link.is_up:
-            return None
+    async def taken(self, within_s: float = 0.0) -> TakenWorker | None:
+        """Return the worker to ask, if any; raise Refused where all that answer are of another version.
+
+        Without a connection, or a worker, it is waited for.
+        """
+        ends_at = self._clock.boottime() + within_s
+        while True:
+            if self._link.is_up and (worker := await self._looked_for()):
+                return worker
+            if self._clock.boottime() >= ends_at:
+                return None
+            await self._clock.sleep(AGAIN_S)
+
+    async def _looked_for(self) -> TakenWorker | None:
         async with self._looking:
             if self._worker is None:
                 self._worker = await self._found()
@@ -111,12 +124,33 @@ class Workplace:
         """Ask one worker; where it is found gone meanwhile, nobody answers any more: that is silence."""
         name = worker.hello.worker
         subject = self.place.write(name) if writes else self.place.read(name)
-        got = await self._link.ask(subject, packed(ask), wait_s, given_up=worker.is_gone)
+        began, question = self._clock.boottime(), packed(ask)
+        ends_at = began + wait_s
+        got = await self._link.ask(subject, question, wait_s, given_up=worker.is_gone)
+        while got is NoAnswer.NOBODY and self._is_new and self._clock.boottime() < began + SEND_WITHIN_S:
+            await self._clock.sleep(AGAIN_S)
+            got = await self._link.ask(subject, question, wait_s)
+        while got is NoAnswer.CUT and ask.relay and writes:
+            got = await self._asked_again(ask.relay.key, worker, ends_at - self._clock.boottime())
         return self._understood(got, worker)
+
+    async def _asked_again(self, key: str, worker: TakenWorker, wait_s: float) -> bytes | NoAnswer:
+        """Return the answer to a question that was asked before the connection was made anew."""
+        subject, again = self.place.read(worker.hello.worker), packed(Ask(again=key))
+        while (got := await self._link.ask(subject, again, wait_s)) is NoAnswer.NOBODY:
+            if self._link.is_up and not self._is_new:
+                return NoAnswer.SILENCE  # it may have taken it, and is gone
+            await self._clock.sleep(AGAIN_S)
+        return got
+
+    @property
+    def _is_new(self) -> bool:
+        """Return whether the connection is so new that a worker may not have its own again."""
+        return asyncio.get_running_loop().time() - self._link.up_since < NEW_S
 
     def _understood(self, got: bytes | NoAnswer, worker: TakenWorker) -> Answered | NoAnswer:
         if isinstance(got, NoAnswer):
-            if self._link.is_up and got is not NoAnswer.FORBIDDEN:
+            if self._link.is_up and not self._is_new and got in {NoAnswer.NOBODY, NoAnswer.SILENCE}:
                 self._lose(worker, is_gone=got is NoAnswer.NOBODY)
             return got
         try:

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from nats.aio.msg import Msg
@@ -37,6 +37,9 @@ from bulk.workers.messages import (
 )
 from bulk.workers.routes import refusal_of
 from bulk.workers.subjects import Place
+
+KEPT = 1_000
+"""How many answers to PUTs a worker keeps, for runs that lost their connection; a rate of 200/s takes 5 s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,8 @@ class WorkerServer:
         self._refused = refused
         """Gets the reason why something was not done that was asked for."""
         self._tasks = set[asyncio.Task[None]]()
+        self._puts: dict[str, asyncio.Future[Answered]] = {}
+        """The answers to the last PUTs, by their keys; also to those that have not come, and shall not go."""
 
     async def serve(self, place: Place) -> None:
         """Subscribe to the subjects of a place; raises CannotRun where NATS does not allow that."""
@@ -111,16 +116,18 @@ class WorkerServer:
             got = self._failed(type(error).__name__, error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - a bug must not end what serves others
             got = self._failed("Exception", f"a bug in bulk: {type(error).__name__}: {error}", "report it")
-        await self.link.answer(message, packed(got))
+        await self.link.answer(message, packed(replace(got, clock_s=self._clock.boottime())))
 
     async def _done(self, place: Place, ask: Ask, *, writes: bool) -> Answered:
         if ask.relay:
-            return await self._relayed(place, ask.relay, writes=writes)
+            return await (self._once if writes else self._relayed)(place, ask.relay)
+        if ask.again:
+            return await asyncio.shield(self._puts.get(ask.again) or self._never_came(ask.again))
         if ask.open:
             return await self._opened(place, ask.open)
         if ask.projects:
             return await self._projects(place, ask.projects)
-        return Answered(clock_s=self._clock.boottime())
+        return Answered()
 
     async def _opened(self, place: Place, ask: OpenProject) -> Answered:
         _must_be_of(place, ask.target)
@@ -132,7 +139,7 @@ class WorkerServer:
             owner=client.owner,
             cloud=client.edition.cloud if client.edition else "",
         )
-        return Answered(clock_s=self._clock.boottime(), opened=opened)
+        return Answered(opened=opened)
 
     async def _projects(self, place: Place, ask: ListProjects) -> Answered:
         _must_be_of(place, ask.target)
@@ -141,9 +148,37 @@ class WorkerServer:
         else:
             _, client = await self._api.client_of(ask.target, ())
             found = await client.projects()
-        return Answered(clock_s=self._clock.boottime(), projects=found)
+        return Answered(projects=found)
 
-    async def _relayed(self, place: Place, ask: Relay, *, writes: bool) -> Answered:
+    async def _once(self, place: Place, ask: Relay) -> Answered:
+        """Send a PUT, unless it has been asked for before; return the answer to it."""
+        if known := self._puts.get(ask.key):
+            return await asyncio.shield(known)
+        answer = self._puts[ask.key] = asyncio.get_running_loop().create_future()
+        try:
+            got = await self._relayed(place, ask, writes=True)
+        except BulkError as error:
+            got = self._failed(type(error).__name__, error.message, error.hint)
+        answer.set_result(got)
+        self._forget()
+        return got
+
+    def _never_came(self, key: str) -> "asyncio.Future[Answered]":
+        """Return the answer to a PUT that has not come; when it does, it is not sent."""
+        message = "the request never came to the worker"
+        lost = Lost(code=NoReply.NO_WORKER, message=message, ms=0, sent=False)
+        answer = self._puts[key] = asyncio.get_running_loop().create_future()
+        answer.set_result(answered(lost))
+        self._forget()
+        return answer
+
+    def _forget(self) -> None:
+        """Keep the last answers alone; what is not answered yet is kept."""
+        for key in list(self._puts)[:-KEPT]:
+            if self._puts[key].done():
+                del self._puts[key]
+
+    async def _relayed(self, place: Place, ask: Relay, *, writes: bool = False) -> Answered:
         """Send one request, where this worker takes it, and return what came back."""
         _must_be_of(place, ask.target)
         _, client = await self._api.client_of(ask.target, ())
@@ -163,14 +198,12 @@ class WorkerServer:
         if isinstance(got, Lost) and got.code is NoReply.LATE:
             self.tally.sent -= 1
             self.tally.late += 1
-        return answered(got, self._clock.boottime())
+        return answered(got)
 
     def _failed(self, kind: str, message: str, hint: str) -> Answered:
         self.tally.refused += 1
         self._refused(message)
-        return Answered(
-            clock_s=self._clock.boottime(), failure=Failure(kind=kind, message=message, hint=hint)
-        )
+        return Answered(failure=Failure(kind=kind, message=message, hint=hint))
 
 
 def _ask_in(message: Msg) -> Ask:
