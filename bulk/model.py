@@ -837,6 +837,8 @@ class Retry:
     """False where the row is not to blame, as after renewing an expired token."""
     is_local: bool = False
     """This machine has no room for one more connection: it lacks open files, ports or memory."""
+    absent_s: float = 0.0
+    """For how long nobody has been there who could send it."""
     retry_after_s: float | None = None
     shut_until: str = ""
 

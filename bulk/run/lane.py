@@ -255,7 +255,8 @@ class Lane:
     def learn(self, verdict: PutVerdict, now: float) -> Stop | None:
         """Learn from an answer, or the lack of one; return why the lane is to be cut, if it is."""
         reply = verdict.reply
-        if self._limits.elastic and not (isinstance(verdict, Retry) and verdict.is_local):
+        says_nothing = isinstance(verdict, Retry) and (verdict.is_local or verdict.absent_s)
+        if self._limits.elastic and not says_nothing:
             self._size(reply)
         if reply.http is not None:
             self._silent = 0
@@ -263,8 +264,8 @@ class Lane:
         if isinstance(verdict, Retry):
             self._silent_since = self._silent_since if self._silent else now
             self._silent += 1
-            silent_s = now - self._silent_since
-            if self.is_silent and silent_s >= SILENCE_S:
+            silent_s = max(now - self._silent_since, verdict.absent_s)
+            if silent_s >= SILENCE_S and (self.is_silent or verdict.absent_s >= SILENCE_S):
                 message = f"the API could not be reached for {silent_s:.0f} s: {reply.code}, {reply.message}"
                 return Stop(BrakeReason.UNREACHED, message)
         return None

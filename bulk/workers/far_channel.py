@@ -7,6 +7,7 @@ from math import inf
 from bulk.errors import BulkError, CannotRun, CredentialsError, FleetUnreadable, Refused, UsageError
 from bulk.model import Abort, Reply, Retry, Target
 from bulk.puts import Put
+from bulk.run.lane import SILENCE_S
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.channel import Tell, became_of
 from bulk.vpcep.codes import NoReply
@@ -61,11 +62,11 @@ class FarChannel:
         """
         began, limits = self._clock.boottime(), timeouts or self._timeouts
         try:
-            worker = await self._workplace.taken(SEND_WITHIN_S)
+            worker = await self._workplace.taken(SEND_WITHIN_S / 2)
         except BulkError as error:
-            return self._lost(NoReply.NO_WORKER, error.message, began, sent=False)
+            return self._nobody(error.message, began)
         if worker is None:
-            return self._lost(NoReply.NO_WORKER, "no worker answers", began, sent=False)
+            return self._nobody("no worker answers", began)
         relay = Relay(
             key=secrets.token_hex(16),
             target=self._target,
@@ -81,9 +82,9 @@ class FarChannel:
             end = forbidden(f"the subject of {'PUTs' if writes else 'reads'} of {self._workplace.place}")
             return Abort(reply=Reply(code="nats_rights", message=end.message), hint=end.hint)
         if got is NoAnswer.NOBODY:
-            return self._lost(NoReply.NO_WORKER, f"worker {worker.name} is gone", began, sent=False)
+            return self._nobody(f"worker {worker.name} is gone", began)
         if isinstance(got, NoAnswer):
-            return self._lost(NoReply.WORKER_SILENT, f"worker {worker.name} gave no answer", began, sent=True)
+            return self._silent(f"worker {worker.name} gave no answer", began)
         return self._came(got, worker, began, writes=writes)
 
     def _came(self, got: Answered, worker: TakenWorker, began: float, *, writes: bool) -> Relayed:
@@ -96,20 +97,33 @@ class FarChannel:
         if isinstance(relayed, Answer | Lost):
             return replace(relayed, ms=ms)
         if relayed is None:
-            return self._lost(NoReply.WORKER_SILENT, f"worker {worker.name} says nothing", began, sent=True)
+            return self._silent(f"worker {worker.name} says nothing", began)
         return relayed
 
-    def _failed(self, failure: Failure, worker: TakenWorker, began: float) -> Lost | Abort:
+    def _failed(self, failure: Failure, worker: TakenWorker, began: float) -> Retry | Abort:
         """Return what it means that a worker could not send a request: none has left."""
         message = f"worker {worker.name}: {failure.message}"
         if _KINDS.get(failure.kind) is CannotRun:  # such as an IAM that is out of reach
-            return self._lost(NoReply.NO_WORKER, message, began, sent=False)
+            return self._nobody(message, began)
         reply = Reply(code="worker_refused", message=message, ms=self._ms_since(began))
         return Abort(reply=reply, hint=failure.hint)
 
-    def _lost(self, code: NoReply, message: str, began: float, *, sent: bool) -> Lost:
-        message = f"{message} for {self._workplace.place}"
-        return Lost(code=code, message=message, ms=self._ms_since(began), sent=sent)
+    def _nobody(self, message: str, began: float) -> Retry:
+        """Return a retry of a request that has not left; it counts once nobody has been there for long."""
+        absent_s = self._workplace.absent_s
+        return Retry(
+            reply=Reply(code=NoReply.NO_WORKER, message=self._of_place(message), ms=self._ms_since(began)),
+            counts=absent_s >= SILENCE_S,
+            absent_s=absent_s,
+        )
+
+    def _silent(self, message: str, began: float) -> Lost:
+        """Return the loss of a request that a worker may have sent."""
+        message = self._of_place(message)
+        return Lost(code=NoReply.WORKER_SILENT, message=message, ms=self._ms_since(began), sent=True)
+
+    def _of_place(self, message: str) -> str:
+        return f"{self._workplace.place}: {message}"
 
     def _ms_since(self, began: float) -> int:
         return round((self._clock.boottime() - began) * 1000)

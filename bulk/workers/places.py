@@ -8,6 +8,7 @@ from typing import NoReturn, Protocol
 
 from bulk import __version__
 from bulk.errors import CannotRun, Refused
+from bulk.run.lane import SILENCE_S
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
@@ -42,7 +43,12 @@ class TakenWorker:
     """What to add to our boot clock not to be ahead of its own: the answer took a while to come."""
     round_trip_s: float
     is_gone: "asyncio.Future[None]"
-    """Done once NATS said that nobody is there."""
+    """Done once it will answer nothing any more of what it has been asked."""
+
+    def give_up(self) -> None:
+        """Let nobody wait for its answers any more."""
+        if not self.is_gone.done():
+            self.is_gone.set_result(None)
 
     @property
     def name(self) -> str:
@@ -62,6 +68,8 @@ class Workplace:
         self._suspects: set[str] = set()
         """Workers that were silent: they are asked where no other one is there."""
         self._looking = asyncio.Lock()
+        self._absent_since: float | None = None
+        """Since when, by the boot clock, there is no worker, or no way to it."""
 
     async def taken(self, within_s: float = 0.0) -> TakenWorker | None:
         """Return the worker to ask, if any; raise Refused where all that answer are of another version.
@@ -72,9 +80,19 @@ class Workplace:
         while True:
             if self._link.is_up and (worker := await self._looked_for()):
                 return worker
+            self._learn(is_there=False)
             if self._clock.boottime() >= ends_at:
                 return None
             await self._clock.sleep(AGAIN_S)
+
+    @property
+    def absent_s(self) -> float:
+        """Return for how long there has been no worker, or no way to it."""
+        return 0.0 if self._absent_since is None else self._clock.boottime() - self._absent_since
+
+    def _learn(self, *, is_there: bool) -> None:
+        since = self._clock.boottime() if self._absent_since is None else self._absent_since
+        self._absent_since = None if is_there else since
 
     async def _looked_for(self) -> TakenWorker | None:
         async with self._looking:
@@ -158,14 +176,16 @@ class Workplace:
         except Unreadable:
             return NoAnswer.SILENCE
         worker.offset_s = answered.clock_s - self._clock.boottime()
+        self._learn(is_there=True)
         return answered
 
     def _lose(self, worker: TakenWorker, *, is_gone: bool) -> None:
         """Look for another worker from here on."""
-        if is_gone and not worker.is_gone.done():
-            worker.is_gone.set_result(None)
+        if is_gone:
+            worker.give_up()
         if self._worker is worker:
             self._worker = None
+            self._learn(is_there=False)
             self._suspects.add(worker.hello.worker)
             self._note(f"{self.place}: worker {worker.name} {'is gone' if is_gone else 'does not answer'}")
 
@@ -175,6 +195,12 @@ class Workplace:
         while True:
             await self._clock.sleep(BEAT_S)
             if (worker := self._worker) is None:
+                continue
+            if not self._link.is_up:
+                self._learn(is_there=False)
+                if self.absent_s >= SILENCE_S:
+                    self._worker = None
+                    worker.give_up()
                 continue
             subject = self.place.read(worker.hello.worker)
             got = await self._link.ask(subject, packed(Ask()), BEAT_S)
