@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bulk.model import SIDE_EFFECT_FIELDS, Issue, ModifyBody, ServiceState, SideEffect
 from bulk.plan.footprint import Footprint
-from bulk.settings import Guards, Job, flag_of
+from bulk.settings import SEND_WITHIN_S, Guards, Job, flag_of
 from bulk.text import counted
 
 
@@ -62,6 +62,13 @@ def guard_issues(job: Job) -> tuple[Issue, ...]:
         message = 'it would renumber the waves that the rows name, as waves = "column" has it'
         hint = "leave canary out, and give the rows that go first wave 1"
         return (Issue(place="settings", field="canary", message=message, hint=hint),)
+    spare = job.when.spare
+    if job.where.via and job.when.window and spare and spare.seconds < SEND_WITHIN_S:
+        message = (
+            f"through a worker a PUT leaves up to {SEND_WITHIN_S:g} s after its turn: behind the window's end"
+        )
+        hint = f'write spare = "{SEND_WITHIN_S:g}s" or more, or leave it out'
+        return (Issue(place="settings", field="spare", message=message, hint=hint),)
     idle = {
         "soak": bool(job.guards.soak) and not (job.guards.waves or job.guards.canary),
         "must_fit": job.when.must_fit and job.when.calendar is None,

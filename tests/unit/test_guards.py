@@ -6,8 +6,8 @@ import pytest
 
 from bulk.model import Action, Change, ModifyBody, ServiceState, SideEffect
 from bulk.plan.footprint import Footprint
-from bulk.plan.guards import failures_max, findings, side_effects
-from bulk.settings import Guards, Share
+from bulk.plan.guards import failures_max, findings, guard_issues, side_effects
+from bulk.settings import SEND_WITHIN_S, SETTINGS, Duration, Guards, Job, Share, WhenSettings, WhereSettings
 from tests.values import change, ports, service_id, state
 
 
@@ -144,3 +144,19 @@ def test_a_percentage_of_failures_is_of_the_changes_and_at_least_one(
     share = Share(number=int(written.rstrip("%")), is_percent=written.endswith("%"))
     assert failures_max(Guards(max_failures=share), changes) == most
     assert failures_max(Guards(), changes) is None
+
+
+@pytest.mark.parametrize("via", ["", "local", "nats://127.0.0.1"])
+@pytest.mark.parametrize("spare_s", [0.0, SEND_WITHIN_S - 0.1, SEND_WITHIN_S, None])
+@pytest.mark.parametrize("window", ["", "02:00-04:00"])
+def test_through_a_worker_no_put_may_leave_behind_the_end_of_the_window(
+    via: str, spare_s: float | None, window: str
+) -> None:
+    """It may leave some time after its turn, so that nothing new may begin for that long before the end."""
+    when = WhenSettings(
+        window=SETTINGS["window"].form.read(window) if window else None,
+        spare=None if spare_s is None else Duration(seconds=spare_s),
+    )
+    issues = guard_issues(Job(rows="a.csv", where=WhereSettings(via=via), when=when))
+    is_too_short = bool(via and window) and spare_s is not None and spare_s < SEND_WITHIN_S
+    assert [issue.field for issue in issues] == ["spare"] * is_too_short
