@@ -7,8 +7,17 @@ from bulk.cli import output
 from bulk.errors import UsageError
 
 BEGIN = "BULK_"
-_OTHERS = frozenset({"BULK_TRACEBACK", "BULK_SIMULATOR_AK", "BULK_SIMULATOR_SK", "BULK_RUN", "BULK_WAVE"})
-"""Variables that belong to no flag; the last two are for the command that judges a wave."""
+_OTHERS = frozenset(
+    {
+        "BULK_TRACEBACK",
+        "BULK_SIMULATOR_AK",
+        "BULK_SIMULATOR_SK",
+        "BULK_RUN",
+        "BULK_WAVE",
+        "BULK_NATS_CREDENTIALS",
+    }
+)
+"""Variables that belong to no flag; `BULK_RUN` and `BULK_WAVE` are for the command that judges a wave."""
 _FAMILIES = ("BULK_NOTIFY_", "BULK_SIMULATOR_")
 """Beginnings of variables whose names a person chooses, or that the simulator reads."""
 _EDITS_MAX = 2

@@ -116,10 +116,14 @@ class Link:
             timeout=CONNECT_S if is_run else None,
             return_when=asyncio.FIRST_COMPLETED,
         )
-        if not (connecting.done() and self.is_up):
-            connecting.cancel()
-            with suppress(asyncio.CancelledError):
-                await connecting
+        connecting.cancel()
+        try:
+            await connecting
+        except asyncio.CancelledError:
+            pass
+        except (errors.Error, OSError, ValueError) as error:  # the last for credentials that are none
+            self.last_error = error
+        if not self.is_up:
             raise CannotRun(
                 f"NATS at {self.url} cannot be used: {self._why_not()}",
                 hint=f"check that it is up, the address, and the file that {VARIABLE} names",
@@ -182,7 +186,13 @@ class Link:
 
     async def must_be_served(self) -> None:
         """Raise CannotRun where NATS has refused a subscription."""
-        await self._client.flush()
+        try:
+            await self._client.flush()
+        except errors.Error as error:
+            self.last_error = error
+            raise CannotRun(
+                f"NATS at {self.url} is gone: {self._why_not()}", hint="run the same command again"
+            ) from None
         if self._refused:
             raise CannotRun(
                 f"NATS does not let this user subscribe to {self._refused[0]}",
@@ -191,8 +201,11 @@ class Link:
 
     async def answer(self, message: Msg, data: bytes) -> None:
         """Answer a message; where the connection is gone meanwhile, once it is there again."""
-        for frame in frames(data, self._client.max_payload):
-            await self._client.publish(message.reply, frame)
+        try:
+            for frame in frames(data, self._client.max_payload):
+                await self._client.publish(message.reply, frame)
+        except (errors.Error, Unreadable) as error:
+            self._note(f"an answer was lost: {error}")
 
     async def ask(
         self,
@@ -203,7 +216,7 @@ class Link:
     ) -> bytes | NoAnswer:
         """Ask whoever serves a subject, and return the answer; none comes any more once it is `given_up`."""
         answered: asyncio.Future[bytes | NoAnswer] = asyncio.get_running_loop().create_future()
-        parts = Frames()
+        parts, made_anew = Frames(), self._made_anew
 
         def take(came: Msg | NoAnswer) -> None:
             if answered.done():
@@ -218,7 +231,6 @@ class Link:
         async with self._asking(subject, data, take) as is_asked:
             if not is_asked:
                 return NoAnswer.NOBODY
-            made_anew = self._made_anew
             ends: set[asyncio.Future[Any]] = {answered, made_anew, *([given_up] if given_up else [])}
             await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
             if answered.done():
@@ -286,12 +298,16 @@ class Link:
             self._is_login_refused.set_result(None)
         if (found := _REFUSED.search(str(error))) is None:
             return
-        if found[1].lower() == "subscription":
-            self._refused.append(found[2])
+        kind, subject = found[1].lower(), found[2].lower()  # nats-py has made its letters small
+        if kind == "subscription":
+            served = (each.subject for each in self._served if each.subject.lower() == subject)
+            self._refused.append(next(served, subject))
             return
-        for subject, take in list(self._waiting.values()):
-            if subject == found[2]:
-                take(NoAnswer.FORBIDDEN)
+        asking = [take for asked, take in self._waiting.values() if asked.lower() == subject]
+        for take in asking:
+            take(NoAnswer.FORBIDDEN)
+        if not asking:
+            self._note(f"NATS does not let this user publish to {subject}")
 
 
 def _nothing(_: Msg | NoAnswer) -> None:

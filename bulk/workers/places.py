@@ -9,6 +9,7 @@ from typing import NoReturn, Protocol
 from bulk import __version__
 from bulk.errors import CannotRun, Refused
 from bulk.run.lane import SILENCE_S
+from bulk.run.patience import raising_the_first
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
@@ -132,8 +133,8 @@ class Workplace:
     def _refuse(self, worker: TakenWorker) -> NoReturn:
         raise Refused(
             f"worker {worker.name}, which serves {self.place}, is bulk {worker.hello.version}, and this is "
-            f"{__version__}; nothing was sent",
-            hint="install one version on both sides",
+            f"{__version__}",
+            hint="install one version on both sides; nothing was sent",
         )
 
     async def ask(
@@ -249,7 +250,7 @@ async def open_workplaces(
     link: Link, clock: WorkplaceClock, note: Note, serve: Callable[[Place], Awaitable[None]] | None = None
 ) -> AsyncIterator[Workplaces]:
     """Open the places of a run; leaving ends the questions whether their workers are there."""
-    async with asyncio.TaskGroup() as beats:
+    async with raising_the_first(), asyncio.TaskGroup() as beats:
         workplaces = Workplaces(link, clock, note, serve, beats)
         try:
             yield workplaces
