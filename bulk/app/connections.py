@@ -56,6 +56,10 @@ class Way(Protocol):
         """Return all projects of a target's credentials; raises what `list_projects` raises."""
         ...
 
+    def workers(self) -> list[str]:
+        """Return, in words, which workers are asked."""
+        ...
+
 
 class Connections(Generic[C]):
     """The client of each target, made when it is first asked for; `C` states whether it can write."""

@@ -193,7 +193,7 @@ async def work_on(
     if waiting and not start.is_first:  # of a new plan every key has just listed its services
         await _must_be_accepted(clients, environment)
     opening = opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None
-    await _begin(ledger, job, start, clients, opening)
+    await _begin(ledger, job, start, connections, clients, opening)
     if environment.announcer:
         await environment.announcer.began(ledger, job)
     context = RunContext(
@@ -277,6 +277,7 @@ async def _begin(
     ledger: LedgerFile,
     job: Job,
     start: Start,
+    connections: Connections[Client],
     clients: Mapping[Target, LaneClient],
     opening: Json | None,
 ) -> None:
@@ -286,6 +287,8 @@ async def _begin(
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
         ledger.append(record)
+    for worker in connections.way.workers() if connections.way else ():
+        ledger.append(Note(about="worker", message=worker))
     await ledger.commit(_session(ledger, job, start.given, clients, opening))
     if start.is_first:
         await ledger.publish()

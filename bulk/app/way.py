@@ -55,6 +55,10 @@ class WayThroughWorkers:
             edition=edition_of(found.cloud) if found.cloud else None,
         )
 
+    def workers(self) -> list[str]:
+        """Return, in words, which workers are asked."""
+        return self._workplaces.chosen()
+
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of the credentials that the worker of a target has."""
         workplace = await self._workplaces.of(Place(target.region, target.profile))

@@ -99,9 +99,14 @@ class Workplace:
         async with self._looking:
             if self._worker is None:
                 self._worker = await self._found()
-                if self._worker:
-                    self._note(f"{self.place}: requests go through worker {self._worker.name}")
+                if self._worker and self._suspects:
+                    self._note(self.chosen)
             return self._worker
+
+    @property
+    def chosen(self) -> str:
+        """Return, in words, which worker is asked; empty while none is."""
+        return f"{self.place}: requests go through worker {self._worker.name}" if self._worker else ""
 
     async def _found(self) -> TakenWorker | None:
         began = self._clock.boottime()
@@ -238,6 +243,10 @@ class Workplaces:
             workplace = self._found[place] = Workplace(place, self._link, self._clock, self._note)
             self._beating.append(self._beats.create_task(workplace.beat()))
         return self._found[place]
+
+    def chosen(self) -> list[str]:
+        """Return, in words, which workers are asked."""
+        return [workplace.chosen for workplace in self._found.values() if workplace.chosen]
 
     def close(self) -> None:
         """Ask no worker any more whether it is there."""

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from bulk.reports.report import Commands, Report
 
 
-@options.takes("ticket", "endpoint", *options.PACE, "max_failures", "window", "strict", "allow_parking")
+@options.takes(
+    "ticket", "endpoint", "via", *options.PACE, "max_failures", "window", "strict", "allow_parking"
+)
 def rollback(
     run: options.Run = "",
     apply: options.Apply = False,
