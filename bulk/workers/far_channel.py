@@ -98,7 +98,7 @@ class FarChannel:
             return replace(relayed, ms=ms)
         if relayed is None:
             return self._silent(f"worker {worker.name} says nothing", began)
-        return relayed
+        return replace(relayed, hint=_there(relayed.hint, worker)) if isinstance(relayed, Abort) else relayed
 
     def _failed(self, failure: Failure, worker: TakenWorker, began: float) -> Retry | Abort:
         """Return what it means that a worker could not send a request: none has left."""
@@ -106,7 +106,7 @@ class FarChannel:
         if _KINDS.get(failure.kind) is CannotRun:  # such as an IAM that is out of reach
             return self._nobody(message, began)
         reply = Reply(code="worker_refused", message=message, ms=self._ms_since(began))
-        return Abort(reply=reply, hint=failure.hint)
+        return Abort(reply=reply, hint=_there(failure.hint, worker))
 
     def _nobody(self, message: str, began: float) -> Retry:
         """Return a retry of a request that has not left; it counts once nobody has been there for long."""
@@ -182,4 +182,9 @@ def _no_worker(workplace: Workplace) -> CannotRun:
 def _raised(failure: Failure, worker: TakenWorker) -> BulkError:
     """Return the error of a worker as one of ours, of the same kind where it may be raised here."""
     kind = _KINDS.get(failure.kind, CannotRun)
-    return kind(f"worker {worker.name}: {failure.message}", hint=failure.hint)
+    return kind(f"worker {worker.name}: {failure.message}", hint=_there(failure.hint, worker))
+
+
+def _there(hint: str, worker: TakenWorker) -> str:
+    """Return what to do as a person reads it who is elsewhere: keys, clock and network are the worker's."""
+    return f"on {worker.hello.host}: {hint}" if hint else ""
