@@ -12,6 +12,7 @@ from bulk.app.way import api_of
 from bulk.errors import CredentialsError, JobInvalid, UsageError
 from bulk.model import Issue
 from bulk.settings import SETTINGS, SIMULATOR, FleetSettings, read_settings
+from bulk.settings.forms import LOCAL_WORKERS
 from bulk.vpcep.client import Client
 from bulk.vpcep.credentials import find_credentials, profiles_of
 from bulk.workers.link import open_link
@@ -28,9 +29,7 @@ async def work(url: str, served: Sequence[str], flags: Flags, environment: Envir
     settings = read_settings(FleetSettings, {}, flags=flags)
     if not isinstance(settings, FleetSettings):
         raise JobInvalid(settings)
-    if isinstance(issue := SETTINGS["via"].form.read(url), Issue) or not url.startswith(("nats:", "tls:")):
-        hint = issue.hint if isinstance(issue, Issue) else "write tls://HOST:PORT"
-        raise UsageError(f"--connect {url!r} is not an address of NATS", hint=hint)
+    _must_be_nats(url)
     if settings.where.endpoint == SIMULATOR:
         raise UsageError(
             "the bundled simulator is started by a job",
@@ -47,6 +46,16 @@ async def work(url: str, served: Sequence[str], flags: Flags, environment: Envir
     ):
         server = WorkerServer(link, api_of(connections), environment.clock, environment.notify)
         await _serve(server, places, environment)
+
+
+def _must_be_nats(url: str) -> None:
+    hint = "write tls://HOST:PORT; user and password go into a file, see the README"
+    if url == LOCAL_WORKERS:
+        raise UsageError(f"--connect {url} would serve nobody: runs start it themselves", hint=hint)
+    if not url:
+        raise UsageError("no NATS is named, over which runs ask", hint=f"add --connect: {hint}")
+    if isinstance(issue := SETTINGS["via"].form.read(url), Issue):
+        raise UsageError(f"--connect: {issue.message}", hint=hint)
 
 
 async def _serve(server: WorkerServer, places: Sequence[Place], environment: Environment) -> None:

@@ -44,6 +44,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("bulk tell move.csv rate 5/s", "go slower; rate auto: as before"),
         ("bulk tell move.csv stop", "end it; it stays stopped"),
     ),
+    "worker": (
+        ("bulk worker --connect tls://nats:4222 --serve cn-north-4", "one region"),
+        ("bulk worker --connect tls://nats:4222 --region cn-north-4", "every profile"),
+        ("bulk worker --connect tls://nats:4222", "each in its region"),
+    ),
     "report": (
         ("bulk report move.csv", "what needs a person, and the totals"),
         ("bulk report move.csv --output html > run.html", "a page for the board"),

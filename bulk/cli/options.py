@@ -268,7 +268,7 @@ Served = Annotated[
         "--serve",
         group=Group.WHERE,
         metavar="REGION[/PROFILE]",
-        variable=None,
+        variable="BULK_WORKER_SERVE",
         help="What is served: a region, with the credentials of a profile; may be repeated. Without it: each "
         "profile, in the region of `--region`, or of the credentials.",
         show_default=False,

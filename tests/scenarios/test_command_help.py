@@ -16,6 +16,7 @@ from bulk.cli import verbs
 from bulk.cli.examples import EXAMPLES
 from bulk.cli.main import main
 from bulk.settings import Group
+from tests.nats_servers import nats_server
 from tests.scenarios.stage import Ended, Stage
 from tests.simulator_caller import PROJECT, mapping
 
@@ -136,7 +137,13 @@ def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.Monke
     stage.file("path/bulk", f'#!/bin/sh\nexec {sys.executable} -m bulk "$@"\n')
     (folder / "path" / "bulk").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder / 'path'}{os.pathsep}{os.environ['PATH']}")
-    for command in (command for verb in VERBS for command, _ in EXAMPLES[verb]):
+    with nats_server(folder / "nats") as nats:
+        _try_every_example(stage, monkeypatch, nats)
+
+
+def _try_every_example(stage: Stage, monkeypatch: pytest.MonkeyPatch, nats: str) -> None:
+    examples = [command.replace("tls://nats:4222", nats) for verb in VERBS for command, _ in EXAMPLES[verb]]
+    for command in examples:
         if command.startswith("bulk apply move"):  # as it was before the last example
             stage.order(services=[{"id": each["id"], "ports": each["ports"]} for each in TWO])
         asks = any(command.startswith(f"bulk {verb}") for verb in ("apply", "rollback"))
@@ -153,6 +160,8 @@ def test_every_example_of_the_help_works(stage: Stage, monkeypatch: pytest.Monke
 def by_a_shell(stage: Stage, command: str) -> Ended:
     """Run a command as a shell does, and by a shell where it redirects something or does not end."""
     words = shlex.split(command)
+    if words[1] == "worker":
+        return until_it_serves(stage, *words[1:])
     if "--serve" in words:
         command = f"timeout --preserve-status 8 {command}"
     elif not {"<", ">"} & {*words}:
@@ -165,6 +174,18 @@ def by_a_shell(stage: Stage, command: str) -> Ended:
         timeout=60,
     )
     return Ended(code=ended.returncode, out=ended.stdout, err=ended.stderr)
+
+
+def until_it_serves(stage: Stage, *words: str) -> Ended:
+    """Run a worker until it says that it serves, and stop it as systemd does."""
+    with stage.child(*words) as worker:
+        assert worker.stderr
+        said = ""
+        while " serves " not in said and (line := worker.stderr.readline()):
+            said += line
+        worker.terminate()
+        out, err = worker.communicate(timeout=60)
+    return Ended(code=worker.returncode, out=out, err=said + err)
 
 
 def offered(words: str, shell: str, home: Path) -> str:

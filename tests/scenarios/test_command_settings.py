@@ -141,8 +141,10 @@ def test_an_empty_variable_is_refused_as_an_empty_flag_is(
 ) -> None:
     """An input that a pipeline left empty would else mean the whole fleet, no digest, no limit."""
     clear_settings(monkeypatch, tmp_path / "home")
-    words = ["x"] * sum(1 for parameter in commands()[verb].params if parameter.required)
-    (option,) = (parameter for parameter in commands()[verb].params if parameter.envvar == variable)
+    params = commands()[verb].params
+    (option,) = (parameter for parameter in params if parameter.envvar == variable)
+    required = [each for each in params if each.required and each is not option]
+    words = [word for each in required for word in (*(each.opts if each.envvar else ()), "x")]
     takes_text = option.metavar
     for place in (variable, option.opts[-1]) if takes_text else (variable,):
         if place == variable:

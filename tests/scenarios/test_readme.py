@@ -318,7 +318,7 @@ CONSENT = {"--yes", "--apply", "--new-run", "--despite", "--retry"}
 
 def test_the_variable_of_a_flag_is_its_name_and_words_of_consent_have_none() -> None:
     """As jobs/README.md says: `BULK_` and the name; `BULK_EXPORT_` for what others mean otherwise."""
-    own = {"export": {"--name", "--port", "--format", "--out"}, "schedule": {"--out"}}
+    own = {"export": {"--name", "--port", "--format", "--out"}, "schedule": {"--out"}, "worker": {"--serve"}}
     for verb, command in _commands().items():
         for parameter in command.params:
             *_, flag = parameter.opts

@@ -28,5 +28,5 @@ PHASES: dict[str, tuple[Callable[..., int], ...]] = {
 }
 """The verbs in the order of `bulk --help`; `simulator`, which reads its flags itself, comes last."""
 ALL = tuple(verb for verbs in PHASES.values() for verb in verbs)
-ANSWER_WITHOUT_WORDS = (check, status, watch, report, runs, rollback, audit, export, doctor)
+ANSWER_WITHOUT_WORDS = (check, status, watch, report, runs, rollback, audit, export, doctor, worker)
 """Verbs that need no argument."""

@@ -8,7 +8,7 @@ from bulk.errors import ExitCode
 
 
 @options.takes("endpoint", "region")
-def worker(connect: options.Connect, served: options.Served = None, **flags: Any) -> int:
+def worker(connect: options.Connect = "", served: options.Served = None, **flags: Any) -> int:
     """Sign and send, from this machine, the requests of runs elsewhere, which come over NATS; until TERM.
 
     Runs find it by `--via`. What it takes is the list of services, single services and their PUTs; when it
