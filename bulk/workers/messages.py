@@ -6,9 +6,9 @@ A run and its workers are of one version, which the hello makes sure of, so the 
 import zlib
 from dataclasses import replace
 from struct import Struct
-from typing import TypeVar
+from typing import Annotated, TypeAlias, TypeVar, assert_never
 
-from msgspec import MsgspecError
+from msgspec import Meta, MsgspecError
 from msgspec.msgpack import Decoder, Encoder
 from multidict import CIMultiDict
 
@@ -22,9 +22,13 @@ LONG_BYTES = 64 * 1024
 """From here on a message is compressed: the page of a list has megabytes, mostly the same words."""
 MESSAGE_BYTES_MAX = 2 * LIST_BYTES_MAX
 """Longest message that is unpacked: a page, and what stands around it."""
+_REQUEST_S_MAX = 3_600
+"""What the settings take as the time of one request."""
 _PLAIN, _COMPRESSED = b"\0", b"\1"
 
 T = TypeVar("T")
+BootTime: TypeAlias = Annotated[float, Meta(ge=-1e12, le=1e12)]
+"""Seconds of a boot clock; no number that is none, before and after which everything would be."""
 
 
 class Unreadable(BulkError):
@@ -38,7 +42,7 @@ class Hello:
     worker: str
     host: str
     version: str
-    clock_s: float
+    clock_s: BootTime
     """Its boot clock as it writes this."""
 
 
@@ -80,9 +84,17 @@ class Relay:
     """By it the worker knows the question again."""
     target: Target
     request: Request
-    send_by: float
+    send_by: BootTime
     body_bytes_max: int
     timeouts: Timeouts
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a request that would take for ever; a message with it is Unreadable."""
+        limits = self.timeouts
+        if not all(
+            0 < limit_s <= _REQUEST_S_MAX for limit_s in (limits.connect_s, limits.read_s, limits.total_s)
+        ):
+            raise ValueError("no time limits")
 
 
 @value
@@ -112,7 +124,7 @@ class Ask:
 class Answered:
     """The answer to a question: one of its members, and the worker's boot clock as it writes this."""
 
-    clock_s: float = 0.0
+    clock_s: BootTime = 0.0
     opened: Opened | None = None
     projects: tuple[Project, ...] | None = None
     answer: Answer | None = None
@@ -140,6 +152,8 @@ def answered(relayed: Relayed) -> Answered:
             return Answered(retry=relayed)
         case Abort():
             return Answered(abort=relayed)
+        case _:
+            assert_never(relayed)
 
 
 _encode = Encoder().encode
@@ -166,7 +180,7 @@ def _plain(form: bytes, data: bytes) -> bytes:
         raise Unreadable("this is no message")
     inflate = zlib.decompressobj()
     plain = inflate.decompress(data, MESSAGE_BYTES_MAX)
-    if inflate.unconsumed_tail or not inflate.eof:
+    if inflate.unconsumed_tail or inflate.unused_data or not inflate.eof:
         raise Unreadable(f"the message has more than {MESSAGE_BYTES_MAX} bytes, or was cut")
     return plain
 

@@ -17,6 +17,8 @@ INBOX = "_INBOX"
 _WHAT = "the NATS credentials file"
 _LOGINS = (set[str](), {"user", "password"}, {"token"}, {"creds"})
 _TLS = ({"certificate", "key"}, set[str]())
+_FILES = ("creds", "ca", "certificate", "key")
+"""Paths in the file, from its own folder on, or from home where they begin with `~/`."""
 _HINT = (
     'write user = "…" and password = "…", or token = "…", or creds = "FILE"; for TLS ca = "FILE", '
     "certificate and key; or name a .creds file"
@@ -27,7 +29,7 @@ _FIT = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatsLogin:
-    """What a connection to NATS is opened with; paths are absolute.
+    """What a connection to NATS is opened with.
 
     * user: whose inbox it is on which answers come: `_INBOX.<user>`; empty for a login without a name
     * password, token, creds: one of three ways to log in; `creds` is the text of a .creds file
@@ -61,17 +63,22 @@ def nats_login(env: Mapping[str, str], home: Path) -> NatsLogin:
         return NatsLogin(creds=text, warning=warning)
     try:
         facts = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:  # its message may quote the line with the password
+    except (tomllib.TOMLDecodeError, RecursionError):  # its message may quote the line with the password
         raise CredentialsError(f"{_WHAT} {path} is no TOML file", hint=_HINT) from None
     login = set(facts) - {"ca", "certificate", "key"}
     is_whole = login in _LOGINS and set(facts) & {"certificate", "key"} in _TLS
-    if not is_whole or not all(isinstance(fact, str) and fact for fact in facts.values()):
+    if not is_whole or not all(
+        isinstance(fact, str) and fact and "\0" not in fact for fact in facts.values()
+    ):
         raise CredentialsError(f"{_WHAT} {path} does not hold what it should", hint=_HINT)
-    files = {name: str(path.parent / facts[name]) for name in ("ca", "certificate", "key") if name in facts}
+    files = {name: str(path.parent / path_of(facts[name], home)) for name in _FILES if name in facts}
     found = NatsLogin(**(facts | files), warning=warning)
     if not found.creds:
         return found
-    text, warning = _text(path.parent / found.creds)
+    path = Path(found.creds)
+    text, warning = _text(path)
+    if not _JWT.search(text):
+        raise CredentialsError(f"{_WHAT} {path} is no .creds file", hint="name one that `nsc` wrote")
     return replace(found, creds=text, warning=found.warning or warning)
 
 
@@ -90,4 +97,5 @@ def _name_in(creds: str) -> str:
         claims = orjson.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     except ValueError:
         return ""
-    return str(claims.get("name", "")) if isinstance(claims, dict) else ""
+    name = claims.get("name") if isinstance(claims, dict) else ""
+    return name if isinstance(name, str) else ""
