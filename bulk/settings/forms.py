@@ -182,11 +182,22 @@ ENDPOINT = SettingForm(
     hint=f"write https://HOST, http://127.0.0.1:PORT or {SIMULATOR}",
     metavar=f"URL|{SIMULATOR}",
 )
-_SERVER = r"(nats|tls)://([^\s/?#@:\[\],]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+
+
+def _servers(found: re.Match[str]) -> str:
+    """Return the addresses as they are written, which NATS takes."""
+    for port in re.findall(r":([0-9]+)(?=,|$)", found[0]):
+        _between(1, int(port), 65_535)
+    return found[0]
+
+
+_SERVER = r"://([^\s/?#@:\[\],]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
 LOCAL_WORKERS = "local"
 VIA = SettingForm(
-    pattern=rf"|{LOCAL_WORKERS}|{_SERVER}(,{_SERVER})*",
-    value=lambda found: found[0],
+    pattern="|".join(
+        ["", LOCAL_WORKERS, *(f"{each}{_SERVER}(,{each}{_SERVER})*" for each in ("nats", "tls"))]
+    ),
+    value=_servers,
     what="an address of NATS",
     hint=f"write tls://HOST:PORT or {LOCAL_WORKERS}; user and password go into a file, see the README",
     metavar=f"URL|{LOCAL_WORKERS}",

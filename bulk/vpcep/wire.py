@@ -168,7 +168,7 @@ class Wire:
         try:
             async with asyncio.timeout(limits.total_s):
                 connection = await self.connect(route, limits)
-                if self.clock.boottime() > send_by:
+                if not self.clock.boottime() <= send_by:  # which a time that is no number never is
                     connection.release()
                     return _late(self._ms_since(began))
                 has_left = True

@@ -6,8 +6,10 @@ import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from math import inf, nan
 from pathlib import Path
 from socket import SO_LINGER, SOL_SOCKET
+from typing import Any
 
 import aiohttp
 import pytest
@@ -243,6 +245,52 @@ async def test_what_is_on_its_way_when_the_wire_is_closed_is_closed_with_it() ->
         SENDER.flights_to(wire, url, 1000).send(PUT, {}, told.append, group.create_task)
         await has_come.wait()
     assert told == []
+
+
+async def send_by(wire: Wire, url: str, send_by: float) -> Answer | Lost:
+    """Send one request, not after this moment."""
+    route = wire.route(parse_endpoint(url))
+    return await wire.exchange(PUT, route, {"Host": "here"}, body_bytes_max=1000, send_by=send_by)
+
+
+async def test_nothing_leaves_after_its_time_and_the_connection_stays_usable() -> None:
+    """Not one byte; at its last moment it leaves. Without a number as its time it never does."""
+    async with serving(saying(OK)) as (server, url), opened() as wire:
+        for seconds, leaves in (
+            (1.0, True),
+            (1.999, False),
+            (-inf, False),
+            (nan, False),
+            (5.0, True),
+            (inf, True),
+        ):
+            wire.clock.seconds = 0.0 if seconds == 1.0 else 1.0  # type: ignore[attr-defined]
+            got = await send_by(wire, url, seconds)
+            if leaves:
+                assert isinstance(got, Answer)
+            else:
+                assert isinstance(got, Lost)
+                assert (got.code, got.sent, got.hopeless) == (NoReply.LATE, False, False)
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
+async def test_what_became_late_while_it_connected_does_not_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is looked at once there is a connection, which the next request finds."""
+    async with serving(saying(OK)) as (server, url), opened() as wire:
+        clock, connect = wire.clock, wire.connect
+
+        async def slowly(*args: Any) -> Any:
+            connection = await connect(*args)
+            clock.seconds += 4  # type: ignore[attr-defined]
+            return connection
+
+        with monkeypatch.context() as patch:
+            patch.setattr(wire, "connect", slowly)
+            got = await send_by(wire, url, clock.boottime() + 3)
+        assert isinstance(got, Lost)
+        assert (got.code, server.requests) == (NoReply.LATE, [])
+        assert isinstance(await send_by(wire, url, clock.boottime() + 3), Answer)
+    assert (len(server.requests), server.connections) == (1, 1)
 
 
 async def test_late_reply_is_never_taken_for_that_of_the_next_request() -> None:

@@ -11,6 +11,7 @@ from bulk.jobfile.columns import COLUMNS
 from bulk.model import Format, Issue, Target
 from bulk.operations.windows import Calendar, Daily, Dated, Opening, Window, read_blackout, read_window
 from bulk.settings import (
+    SEND_WITHIN_S,
     SETTINGS,
     Duration,
     FleetSettings,
@@ -335,7 +336,74 @@ def test_an_endpoint_is_an_origin_or_the_simulator(endpoint: str, origin: str) -
     assert job_of(endpoint=endpoint).where.endpoint == origin
 
 
+@pytest.mark.parametrize(
+    "via",
+    [
+        "",
+        "local",
+        "nats://127.0.0.1",
+        "nats://127.0.0.1:4222,nats://nats-b:1,nats://[::1]:65535",
+        "tls://nats.example.com,tls://nats.example.com:4222",
+    ],
+)
+def test_a_way_through_workers_is_one_nats_or_local(via: str) -> None:
+    """Several servers of one NATS have one scheme: all are encrypted, or none has to be."""
+    assert job_of(via=via).where.via == via
+
+
+@pytest.mark.parametrize("via", ["nats://a:0", "tls://a:65536", "nats://b,nats://a:0,nats://c", "nats://a\n"])
+def test_a_port_that_is_none_is_no_address_of_nats(via: str) -> None:
+    """Each server of a list has one of its own."""
+    issue = SETTINGS["via"].form.read(via)
+    assert isinstance(issue, Issue)
+    assert "is not an address of NATS" in issue.message
+
+
+@pytest.mark.parametrize("has_used_workers", [False, True])
+@pytest.mark.parametrize("via", ["", "local", "tls://nats.example.com"])
+def test_what_may_leave_later_takes_effect_later(via: str, has_used_workers: bool) -> None:  # noqa: FBT001 - a case
+    """A request may leave a worker some time after its turn, also one of an earlier session."""
+    job, more_s = job_of(via=via, settle_s="2.5"), SEND_WITHIN_S if via else 0.0
+    waited_s = SEND_WITHIN_S if via or has_used_workers else 0.0
+    assert job.settle_s(has_used_workers=has_used_workers) == 2.5 + waited_s
+    assert job.spare_s(pages=1) == 60 + 2.5 + more_s + 0.1 + 10
+    assert job_of(via=via, spare="7s").spare_s(pages=1) == 7
+
+
 BAD_SETTINGS = [
+    *(
+        ("via", f'"{via}"', "is not an address of NATS; write tls://HOST:PORT or local; user and password go")
+        for via in (
+            "nats.example.com",
+            "Local",
+            "nats://",
+            "ws://nats.example.com",
+            "NATS://nats.example.com",
+            "https://nats.example.com",
+            "nats://a/b",
+            "nats://a?b",
+            "nats://a#b",
+            "nats://a:b",
+            "nats://a,",
+            "nats://a, nats://b",
+            "nats://a,tls://b",
+            "tls://a,nats://b",
+            "nats://a,local",
+            " nats://a",
+            "nats://[::1",
+            "nats://::1",
+        )
+    ),
+    *(
+        ("via", f'"{via}"', '"[redacted]@nats:4222" is not an address of NATS')
+        for via in (
+            "nats://ann:hidden@nats:4222",
+            "tls://token@nats:4222",
+            "nats://a,nats://ann:h@b@nats:4222",
+        )
+    ),
+    ("via", "7", "7 is not an address of NATS"),
+    ("via", "[]", "is not an address of NATS"),
     ("rate", '"20"', "20/s, 100/m, 5/h or auto"),
     ("rate", '"0/s"', "is not a rate"),
     ("rate", "20", "is not a rate"),

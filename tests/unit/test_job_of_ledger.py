@@ -5,10 +5,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from bulk.app.jobs import job_of_ledger
+from bulk.app.ledgers import settle_s
 from bulk.app.sources import ApiAddress
 from bulk.errors import UsageError
 from bulk.ledger.progress import Progress
-from bulk.settings import Guards, Job, WhereSettings, settings_json
+from bulk.settings import SEND_WITHIN_S, Guards, Job, WhereSettings, settings_json
 
 PLANNED = Job(rows="services.csv", where=WhereSettings(region="cn-north-4"))
 SIMULATED = ApiAddress(url="simulator", seed="seed.jsonl", fleet="fleet.jsonl")
@@ -64,3 +65,27 @@ def test_a_member_of_the_endpoint_that_a_later_version_adds_is_passed_over() -> 
     ledger = ledger_of(SIMULATED)
     ledger.run["options"]["endpoint"]["account"] = "a"
     assert job_of_ledger(ledger, {})[1] == SIMULATED
+
+
+THROUGH = replace(PLANNED, where=replace(PLANNED.where, via="tls://nats.example.com"))
+
+
+@pytest.mark.parametrize(
+    ("sessions", "job", "waits"),
+    [
+        ((), PLANNED, False),
+        ((PLANNED, PLANNED), PLANNED, False),
+        ((), THROUGH, True),
+        ((THROUGH,), PLANNED, True),
+        ((THROUGH, PLANNED, PLANNED), PLANNED, True),
+        ((PLANNED, THROUGH, PLANNED), PLANNED, True),
+        ((THROUGH, THROUGH), THROUGH, True),
+    ],
+)
+def test_a_run_that_ever_went_through_workers_waits_longer_for_a_lost_request(
+    sessions: tuple[Job, ...],
+    job: Job,
+    waits: bool,  # noqa: FBT001 - a case
+) -> None:
+    """One of an earlier session may still lie at a worker that was frozen; it is waited for once."""
+    assert settle_s(job, ledger_of(ApiAddress(), *sessions)) == 2 + (SEND_WITHIN_S if waits else 0)

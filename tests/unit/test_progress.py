@@ -286,6 +286,15 @@ def test_only_the_last_sessions_and_ends_stay_in_memory() -> None:
     assert [one["settings"] for one in progress.sessions[-2:]] == [{"ticket": ""}, {"rate": "1/s"}]
 
 
+@pytest.mark.parametrize("via", ["tls://nats.example.com", "", None])
+def test_which_way_a_session_went_stays_known(via: str | None) -> None:
+    """A request of it may still lie with a worker, whatever way the later ones go; none says nothing."""
+    way = {} if via is None else {"via": via}
+    story = planned()
+    story.tell(replace(session_record(), settings={"rate": "1/s"} | way), end_record(), session_record())
+    assert story.progress.sessions[-2]["settings"] == {"ticket": ""} | (way if via else {})
+
+
 @pytest.mark.parametrize("row", [0, 2, 10**9])
 def test_it_is_known_which_rows_are_planned(row: int) -> None:
     """Also of numbers for which there is no place."""

@@ -6,17 +6,19 @@ from typing import Any
 
 import pytest
 
-from bulk.ledger.records import Purpose
+from bulk.ledger.records import Attempt, AttemptResult, Purpose
 from bulk.ledger.row_life import NOT_BEGUN
-from bulk.model import Abort, Change, Done, Hold, Listed, Missing, ModifyBody, Reply, ServiceId
+from bulk.model import Abort, Change, Done, Hold, Listed, Missing, ModifyBody, Reply, Retry, ServiceId
 from bulk.run.board import Board
 from bulk.run.budget import Budget
 from bulk.run.drift import against_plan
 from bulk.run.interfaces import Limits
 from bulk.run.looks import Looks
-from bulk.run.row import Suspicion, Work, checked, looked_again, read_back, taken_up
+from bulk.run.row import Suspicion, Work, answered, checked, looked_again, read_back, taken_up
 from bulk.run.stages import Place
-from tests.fakes import FixedDice
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.signed_channel import LATE
+from tests.fakes import CROWDED, FixedDice
 from tests.values import change, ports
 
 LIMITS = Limits(workers=1)
@@ -43,6 +45,31 @@ def test_a_key_refused_at_a_look_leaves_the_row_and_ends_its_key() -> None:
     turn = looked_again(work_on(change(1)), NO_KEY, frozenset())
     assert turn.to is Place.LEFT
     assert "APIGW.0301" in turn.refused_key
+
+
+@pytest.mark.parametrize(
+    ("retry", "is_silent", "result"),
+    [
+        (Retry(reply=Reply(http=503)), False, AttemptResult.RETRY),
+        (Retry(reply=Reply(code=NoReply.CONNECT_FAILED)), True, AttemptResult.UNREACHED),
+        (Retry(reply=Reply(http=401), counts=False), False, AttemptResult.RENEWED),
+        (Retry(reply=Reply(code=NoReply.WORKER_LATE), counts=False), False, AttemptResult.NOT_SENT),
+        (Retry(reply=Reply(code=NoReply.WORKER_LATE), counts=False), True, AttemptResult.UNREACHED),
+        (Retry(reply=Reply(code=NoReply.NO_WORKER), counts=False), False, AttemptResult.NOT_SENT),
+        (LATE, False, AttemptResult.NOT_SENT),
+        (CROWDED, True, AttemptResult.NOT_SENT),
+    ],
+)
+def test_a_put_that_goes_once_more_is_on_record_as_what_it_was(
+    retry: Retry,
+    is_silent: bool,  # noqa: FBT001 - a case
+    result: AttemptResult,
+) -> None:
+    """Only what the API answered to an expired token was renewed; what has not left was not sent."""
+    work = work_on(change(1))
+    turn = answered(work, retry, LIMITS, FixedDice(), is_silent=is_silent, is_key_accepted=True)
+    assert [record.verdict for record in turn.records if isinstance(record, Attempt)] == [result]
+    assert not turn.in_doubt
 
 
 def test_a_key_refused_at_the_last_look_keeps_the_outcome() -> None:
