@@ -1,9 +1,10 @@
 """The client against the simulator, which is an independent reading of API.md."""
 
 import asyncio
+import secrets
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -37,6 +38,7 @@ from bulk.vpcep.client import Client, ReadClient, connect
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
+from bulk.vpcep.iam import Project
 from bulk.vpcep.identity import PATIENCE_S, TRIES, Credential, LoginPatience, open_credential
 from bulk.vpcep.keys import KeyPair, Token
 from bulk.vpcep.logins import Agency
@@ -44,7 +46,14 @@ from bulk.vpcep.regions import parse_endpoint
 from bulk.vpcep.requests import REPLY_BYTES_MAX, Timeouts
 from bulk.vpcep.signed_channel import LATE, LATE_S, SignedChannel
 from bulk.vpcep.wire import Wire, open_wire
+from bulk.workers.far_channel import FarChannel, opened
+from bulk.workers.link import open_link
+from bulk.workers.nats_login import NatsLogin
+from bulk.workers.places import open_workplaces
+from bulk.workers.serving import Api, WorkerServer
+from bulk.workers.subjects import Place
 from tests.fakes import FakeClock, FixedDice
+from tests.nats_servers import nats_server
 from tests.values import change
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
@@ -67,6 +76,10 @@ class Clock:
     def __init__(self) -> None:
         self.wall = 1_768_465_800.0
 
+    async def sleep(self, wait_s: float) -> None:
+        """Wait, by another clock."""
+        await asyncio.sleep(wait_s)
+
     def now(self) -> float:
         """Return the wall clock."""
         return self.wall
@@ -88,6 +101,9 @@ class Reach:
         self.clock = clock
         self._wire = wire
         self._home = home
+        self.stack = AsyncExitStack()
+        self.direct: dict[Client, Client] = {}
+        """By a client that goes through a worker, the one that the worker has."""
         self.waits = FakeClock()
         self.patience = LoginPatience(
             monotonic=self.waits.monotonic, sleep=self.waits.sleep, roll=FixedDice().random
@@ -103,7 +119,7 @@ class Reach:
         regions: Collection[str] = (),
     ) -> Client:
         """Return a client with the credentials of this environment."""
-        return await connect(
+        client = await connect(
             Client,
             target=Target(region=region, project_id=project_id),
             wire=self._wire,
@@ -114,6 +130,37 @@ class Reach:
             approve=lambda *_: None,
             regions=regions,
         )
+        return await self._through_a_worker(client) if Way.nats else client
+
+    async def _through_a_worker(self, client: Client) -> Client:
+        """Return a client whose requests a worker with another client signs and sends."""
+        place, enter = Place(client.region, secrets.token_hex(8)), self.stack.enter_async_context
+        target = Target(profile=place.profile, region=place.region, project_id=client.project_id)
+
+        async def client_of(_: Target, __: Collection[str]) -> tuple[Target, ReadClient]:
+            return target, client
+
+        async def projects_of(_: Target) -> tuple[Project, ...]:
+            return await client.projects()
+
+        api = Api(client_of=client_of, projects_of=projects_of)
+        beside, link = [
+            await enter(open_link(Way.nats, NatsLogin(), {}, is_run=is_run, note=print))
+            for is_run in (False, True)
+        ]
+        await WorkerServer(beside, api, self.clock, print).serve(place)
+        workplace = await (await enter(open_workplaces(link, self.clock, print))).of(place)
+        known = await opened(workplace, target, (), writes=True)
+        channel = FarChannel(workplace, known, self.clock, self._wire.timeouts)
+        far = Client(channel, project_id=client.project_id, region=client.region, owner=known.owner)
+        self.direct[far] = client
+        return far
+
+    def credential_of(self, client: Client) -> Credential:
+        """Return what a client's requests are signed with."""
+        channel = self.direct.get(client, client).channel
+        assert isinstance(channel, SignedChannel)
+        return channel._credential
 
     def hides(self, secret: str) -> bool:
         """Return whether an answer that repeats a text would be cleaned of it."""
@@ -134,26 +181,29 @@ async def connections(home: Path, **given: Any) -> AsyncIterator[Reach]:
         Simulator(**{"fleet": FLEET, "clock": clock.now, **given}) as simulator,
         open_wire(clock=clock, env={}, timeouts=Timeouts(read_s=5.0)) as wire,
     ):
-        yield Reach(simulator, wire, clock, home)
+        reach = Reach(simulator, wire, clock, home)
+        async with reach.stack:
+            yield reach
 
 
 class Way:
-    """How a PUT is sent: by a call that returns its verdict, or by one that calls back."""
+    """How a PUT is sent: by a call that returns its verdict, by one that calls back, or through a worker."""
 
     flies = False
+    nats = ""
 
 
-@pytest.fixture(autouse=True, params=[False, True], ids=["task", "flight"])
-def way(request: pytest.FixtureRequest) -> None:
-    """Let whatever is asked of a PUT in a task be asked of one on a kept connection as well."""
-    Way.flies = request.param
+@pytest.fixture(scope="module")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a nats-server."""
+    with nats_server(tmp_path_factory.mktemp("nats")) as url:
+        yield url
 
 
-def credential_of(client: ReadClient) -> Credential:
-    """Return what a client's requests are signed with."""
-    channel = client.channel
-    assert isinstance(channel, SignedChannel)
-    return channel._credential
+@pytest.fixture(autouse=True, params=["task", "flight", "worker"])
+def way(request: pytest.FixtureRequest, nats: str) -> None:
+    """Let whatever is asked of a PUT in a task be asked of one on a kept connection, and through a worker."""
+    Way.flies, Way.nats = request.param != "task", nats if request.param == "worker" else ""
 
 
 async def put(client: Client) -> PutVerdict:
@@ -178,7 +228,7 @@ async def test_a_reply_that_is_plainly_as_asked_is_not_taken_apart(tmp_path: Pat
         found = await client.show(ID)
         assert isinstance(found, Done)
         verdicts = [await fly(client, found.state) for _ in range(3)]
-        assert [type(verdict) for verdict in verdicts] == [AsAsked] * 3
+        assert [type(verdict) for verdict in verdicts] == [Done if Way.nats else AsAsked] * 3
         assert all(verdict.reply.request_id for verdict in verdicts)
         moved = replace(found.state, description="as it was")
         assert isinstance(await fly(client, moved), Done)
@@ -261,10 +311,11 @@ async def test_a_refused_key_is_used_no_more_however_the_refusal_is_worded(
 ) -> None:
     """The status 401 says so whatever the code; a code that means the key says so at any status."""
     body = orjson.dumps({"error_code": code, "error_msg": "no"})
-    async with connections(tmp_path) as place, answering(http, body) as url:
-        client = await place.client(endpoint=url)
-        verdicts = [await client.list_page(offset=0, limit=1000)]
-    verdicts += [await client.list_page(offset=0, limit=1000)]  # nobody is there to answer it
+    async with connections(tmp_path) as place:
+        async with answering(http, body) as url:
+            client = await place.client(endpoint=url)
+            verdicts = [await client.list_page(offset=0, limit=1000)]
+        verdicts += [await client.list_page(offset=0, limit=1000)]  # nobody is there to answer it
     assert all(isinstance(verdict, Abort) and verdict.reply.http == http for verdict in verdicts)
 
 
@@ -417,14 +468,14 @@ async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -
     """Its look, its window and the brake are minutes old then; it costs the row nothing. A read may go."""
     async with connections(tmp_path, switches=Switches(token_life_s=100.0)) as place:
         client = await place.client(USER)
-        renew = credential_of(client)._renew
+        renew = place.credential_of(client)._renew
         assert renew
 
         async def slowly() -> Any:
             place.clock.wall += LATE_S + 1
             return await renew()
 
-        credential_of(client)._renew = slowly
+        place.credential_of(client)._renew = slowly
         place.clock.wall += 81.0
         assert await client.modify(ID, CONTENT) == LATE
         assert place.simulator.applied == []
