@@ -23,7 +23,7 @@ from bulk.operations.unit_files import ScheduledJob, Scheduler, UnitFile, files_
 from bulk.operations.windows import Calendar, Window, read_zone
 from bulk.plan.openings import window_issues
 from bulk.settings import SIMULATOR, Job, flag_of, values_of
-from bulk.settings.forms import shown
+from bulk.settings.forms import LOCAL_WORKERS, shown
 from bulk.settings.zone import MachineZone, local_zone
 from bulk.vpcep.regions import must_be_named, parse_endpoint
 
@@ -221,9 +221,17 @@ def _must_be_plain(words: Iterable[str], scheduler: Scheduler) -> None:
 
 
 def _variables(job: Job) -> dict[str, None]:
-    """Return the variables, each once, that hold the URLs and secrets of those who are notified."""
-    named = (name for _, table in job.notify for name in (table.url_env, table.secret_env))
-    return dict.fromkeys(filter(None, named))
+    """Return the variables of a job, each once: URLs and secrets of who is notified, a login to NATS."""
+    named = [name for _, table in job.notify for name in (table.url_env, table.secret_env)]
+    return dict.fromkeys(filter(None, [*named, _NATS if _has_workers(job) else ""]))
+
+
+_NATS = "BULK_NATS_CREDENTIALS"
+
+
+def _has_workers(job: Job) -> bool:
+    """Return whether the requests of a job go to workers elsewhere."""
+    return job.where.via not in {"", LOCAL_WORKERS}
 
 
 def _not_in_volume(found: FoundJob, job: Job) -> Iterator[str]:
@@ -250,6 +258,11 @@ def _notes(scheduler: Scheduler, found: FoundJob, job: Job, triggers: Triggers) 
         yield "nobody is notified where a person is needed: job.toml has no [notify.NAME]"
     if variables := _variables(job):
         yield f"give the job these variables, whose values are secret: {', '.join(variables)}"
+    if _has_workers(job):
+        yield (
+            f"{_NATS} names a file, which the job must be able to read; the credentials of the cloud are "
+            "those of the workers, and may be empty here"
+        )
     if scheduler is Scheduler.KUBERNETES:
         for named in _not_in_volume(found, job):
             yield f"{shown(named)} is not in the folder of the job: mount it as well"

@@ -254,3 +254,16 @@ def test_jobs_of_any_name_have_units_of_their_own(stage: Stage) -> None:
     assert len(set(names)) == len(names)
     assert "# --- bulk-night-ly.yaml" in names
     assert all(each.isascii() for each in names)
+
+
+def test_a_job_whose_requests_go_to_workers_is_to_have_the_credentials_of_nats(stage: Stage) -> None:
+    """Their file is named by a variable, as at a terminal; those of the cloud are elsewhere."""
+    stage.file("job/services.csv", wide([1]))
+    stage.file("job/job.toml", 'rows = "services.csv"\nwindow = "02:00-04:00 UTC"\n')
+    for kind in KINDS:
+        for via, has_file in (("tls://nats.example.com:4222", True), ("local", False)):
+            ended = stage.bulk("schedule", str(stage.folder / "job"), "--for", kind, "--via", via)
+            assert ended.code == ExitCode.OK, ended.err
+            assert ("names a file, which the job must be able to read" in ended.err) is has_file
+            assert ("BULK_NATS_CREDENTIALS" in ended.out) is has_file
+            assert via in ended.out
