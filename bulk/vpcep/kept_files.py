@@ -75,7 +75,8 @@ def token_in(path: str) -> str:
 def exposure(path: Path, found: os.stat_result, what: str) -> str:
     """Return a warning where others may read a file of secrets; raise where they may write to it.
 
-    Who writes to it says whose keys are used, and where they go. A pipe has no such rights.
+    Who writes to it says whose keys are used, and where they go. A pipe has no such rights. A file of root is
+    read through its group by who is not root, as in a pod.
     """
     only_owner = f"chmod 600 {shlex.quote(str(path))}"
     if found.st_uid not in {0, os.geteuid()}:
@@ -86,5 +87,5 @@ def exposure(path: Path, found: os.stat_result, what: str) -> str:
         return ""
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise CredentialsError(f"others may write to {what} {path}", hint=only_owner)
-    others_read = found.st_mode & (stat.S_IRGRP | stat.S_IROTH)
-    return f"others may read {what} {path}: {only_owner}" if others_read else ""
+    others = stat.S_IROTH | (stat.S_IRGRP if found.st_uid == os.geteuid() else 0)
+    return f"others may read {what} {path}: {only_owner}" if found.st_mode & others else ""

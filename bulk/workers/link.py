@@ -5,6 +5,7 @@ none is ever published twice.
 """
 
 import asyncio
+import logging
 import re
 import secrets
 import ssl
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
 CONNECT_S = 10.0
-"""How long a run waits for its first connection; a worker waits for ever."""
+"""How long a run waits for its first connection; a worker says then that it has none, and waits for ever."""
 _TRY_S, _PAUSE_S = 3, 1
 _NO_TLS = "the server offers no TLS, and its address begins with tls:"
 _NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
@@ -47,6 +48,10 @@ _NOT_PUBLISHED = (
 """What nats-py raises before anything has left; whatever else it raises leaves that open."""
 PAYLOAD_MIN = 128 * 1024
 """Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
+
+
+# nats-py makes its TLS streams in a way that asyncio warns of at the end of each one.
+logging.getLogger("asyncio").addFilter(lambda record: "eof_received" not in record.msg)
 
 
 class NoAnswer(Enum):
@@ -111,11 +116,9 @@ class Link:
                 reconnected_cb=self._reconnected,
             )
         )
-        await asyncio.wait(
-            {connecting, self._is_login_refused},
-            timeout=CONNECT_S if is_run else None,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        if not await self._ends_within(CONNECT_S, connecting) and not is_run:
+            self._note(f"NATS at {self.url} cannot be used yet: {self._why_not()}; it is tried until it can")
+            await self._ends_within(None, connecting)
         connecting.cancel()
         try:
             await connecting
@@ -133,6 +136,12 @@ class Link:
                 f"NATS at {self.url} takes messages of {self._client.max_payload} bytes only",
                 hint=f"set its max_payload to {PAYLOAD_MIN} or more",
             )
+
+    async def _ends_within(self, wait_s: float | None, connecting: "asyncio.Future[None]") -> bool:
+        """Return whether it is known in time that there is a connection, or can be none."""
+        ends = {connecting, self._is_login_refused}
+        done, _ = await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        return bool(done)
 
     def _credentials(self, login: NatsLogin) -> dict[str, Any]:
         """Return the arguments with which nats-py logs in.

@@ -9,6 +9,7 @@ import pytest
 
 from bulk.errors import CredentialsError
 from bulk.vpcep.credentials import find_credentials
+from bulk.vpcep.kept_files import exposure
 from bulk.vpcep.keys import KeyPair, Token
 from bulk.vpcep.logins import Agency, Password
 
@@ -208,6 +209,19 @@ def file_of_mode(tmp_path: Path, mode: int) -> dict[str, str]:
     path.write_text("[basic]\nak = A\nsk = hidden\n")
     path.chmod(mode)
     return {"HUAWEICLOUD_SDK_CREDENTIALS_FILE": str(path)}
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "said"),
+    [(0o640, 1000, "others"), (0o640, 0, ""), (0o644, 0, "others"), (0o604, 0, "others"), (0o600, 1000, "")],
+)
+def test_a_file_of_root_may_be_read_by_its_group(
+    mode: int, owner: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not root reads it in no other way: a Secret in a pod is such a file."""
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    found = os.stat_result((stat.S_IFREG | mode, 1, 1, 1, owner, 1000, 9, 0, 0, 0))
+    assert exposure(Path("/nats/run.toml"), found, "the file").partition(" ")[0] == said
 
 
 @pytest.mark.parametrize("mode", [0o602, 0o620, 0o622, 0o666, 0o777])
