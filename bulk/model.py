@@ -184,6 +184,8 @@ class Owner(NamedTuple):
     """The project's name."""
     iam: str = ""
     """The host of IAM, where the credentials or the project make a run ask it."""
+    worker: str = ""
+    """The host of the worker that signs and sends for us; empty where requests leave from here."""
 
 
 class RequestKind(StrEnum):

@@ -26,6 +26,7 @@ from bulk.app.overruling import stops_after, user
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
+from bulk.app.through_workers import where_asked
 from bulk.app.wave_plans import planned_waves
 from bulk.errors import BulkError, CredentialsError, ExitCode, LedgerFailed, Refused
 from bulk.ledger.decisions import decided
@@ -184,8 +185,7 @@ async def work_on(
     """Show the plan, ask, and work on it until it is done or something stops it."""
     progress, ended = ledger.progress, partial(_ended, ledger, job)
     judge = _judge(job, ledger, connections, environment)
-    begins_per_s = connections.writes_per_s
-    if not await _is_agreed(ledger, job, start, environment, operator, begins_per_s=begins_per_s):
+    if not await _is_agreed(ledger, connections, job, start, environment, operator):
         return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
     shift = shift_for(job, environment, waits=start.waits, pages=progress.pages)
     clients, brake = await _clients(progress, connections), Brake()
@@ -217,16 +217,16 @@ async def work_on(
 
 async def _is_agreed(
     ledger: LedgerFile,
+    connections: Connections[Client],
     job: Job,
     start: Start,
     environment: Environment,
     operator: Operator,
-    *,
-    begins_per_s: float | None,
 ) -> bool:
     """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
     progress = ledger.progress
-    waves = planned_waves(job.guards, ledger)
+    where, waves = await where_asked(progress, job, connections), planned_waves(job.guards, ledger)
+    begins_per_s = connections.writes_per_s
     ahead = forecast(progress, job, environment.local_time, ahead=waves, begins_per_s=begins_per_s)
     is_resumed = bool(progress.sessions)
     shown = plan_report(
@@ -236,7 +236,7 @@ async def _is_agreed(
         gathered=start.gathered,
         left_only=is_resumed,
     )
-    plan = replace(shown, asked_ticket=job.ticket)
+    plan = replace(shown, asked_ticket=job.ticket, asked_where=where)
     operator.show_plan(plan)
     if ahead.findings:
         raise Refused("; ".join(ahead.findings), hint="nothing was sent")

@@ -47,11 +47,12 @@ class WayThroughWorkers:
             )
         workplace = await self._workplaces.of(Place(target.region, target.profile))
         found = await opened(workplace, target, tuple(sorted(regions)), writes=issubclass(kind, Client))
+        worker = await workplace.taken()
         return kind(
             FarChannel(workplace, found, self._clock, self._timeouts),
             project_id=found.target.project_id,
             region=found.target.region,
-            owner=found.owner,
+            owner=found.owner._replace(worker=worker.hello.host if worker else ""),
             edition=edition_of(found.cloud) if found.cloud else None,
         )
 

@@ -41,6 +41,8 @@ def head_json(report: Report) -> Json:
         "decisions": [{"at": json["at"], **record_json(decision_of(json))} for json in progress.decisions],
         "waves": [wave._asdict() for wave in report.waves],
         "judge": report.judge or None,
+        "via": report.where.via or None,
+        "workers": report.where.workers,
         "estimate": report.estimate and {**asdict(report.estimate), "fits": report.estimate.fits},
     }
 

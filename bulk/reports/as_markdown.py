@@ -82,7 +82,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"# {escaped(headline(report))}\n\n"
     yield f"- Digest: `{report.progress.digest}`\n"
     where = report.where
-    hosts = "; ".join(filter(None, (where.hosts_text, where.account)))
+    hosts = "; ".join(where.facts)
     yield f"- Where: {escaped(hosts)}; {escaped(where.place(report.places)) if report.places else 'no row'}\n"
     yield f"- Planned: {escaped(report.planned_text)}\n"
     for label, words, _ in facts_of(report):

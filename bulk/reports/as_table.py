@@ -58,6 +58,8 @@ def _head(report: Report, width: int) -> Iterator[Line]:
     yield from labelled("Where", hosts, width)
     projects = where.projects(places, "service")  # of a plan without rows there is one sentence and no head
     yield from labelled("", limited(projects[:PROJECTS_SHOWN], len(projects)), width)
+    if where.via:
+        yield from labelled("Through", where.through, width)
     if not report.is_new:
         yield from labelled("Planned", report.planned_text, width)
 

@@ -88,6 +88,8 @@ class Report:
     """Whether it is about what is left of a run that goes on."""
     asked_ticket: str | None = None
     """The ticket of a session that has not begun; None where that is the ticket on record."""
+    asked_where: Where | None = None
+    """Where a session that has not begun is about to send; None where that is what is on record."""
     commands: Commands = Commands()
     zone: tzinfo = UTC
     """The zone of whoever reads it."""
@@ -125,7 +127,7 @@ class Report:
     @property
     def where(self) -> Where:
         """Return where it happens."""
-        return where_of(self.progress)
+        return self.asked_where or where_of(self.progress)
 
     @property
     def judge(self) -> str:

@@ -153,6 +153,7 @@ class RunStatus:
     run_id: str | None = None
     ticket: str | None = None
     digest: str | None = None
+    via: str | None = None
     rolled_back_by: str | None = None
     planned_at: str | None = None
     began_at: str | None = None
@@ -319,6 +320,7 @@ def _facts(progress: Progress, summaries: Sequence[SessionSummary]) -> Json:
         "run_id": run.get("run_id"),
         "ticket": progress.ticket or None,
         "digest": progress.digest or None,
+        "via": where_of(progress).via or None,
         "planned_at": progress.planned_at or None,
         "began_at": summaries[0].began_at if summaries else None,
         "ended_at": summaries[-1].ended_at or None if summaries else None,

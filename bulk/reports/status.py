@@ -124,7 +124,7 @@ def _words(known: Decided, zone: tzinfo) -> Iterator[Line]:
 def _where(progress: Progress) -> Iterator[Line]:
     where = where_of(progress)
     if where.every_host:
-        words = ", ".join(filter(None, (where.hosts_text, where.account)))
+        words = ", ".join(where.facts)
         yield text(printable(f"  at {words}"), Style.FAINT)
     if ticket := progress.ticket:
         yield text(printable(f"  ticket {ticket}"), Style.FAINT)

@@ -272,7 +272,7 @@ def _who(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[str]:
         yield f"planned {moment(status.planned_at, zone)}"
     if status.ticket:
         yield status.ticket
-    yield ", ".join(filter(None, (where.hosts_text, where.account)))
+    yield ", ".join(where.facts)
     if status.digest:
         yield f"digest {short_digest(status.digest)}"
 

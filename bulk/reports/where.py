@@ -1,12 +1,13 @@
 """Where a plan does what it does: the hosts that are asked, the account, the projects by name."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import owners_of, target_of
 from bulk.model import Owner, Target
 from bulk.settings import SIMULATOR
+from bulk.settings.forms import LOCAL_WORKERS
 from bulk.text import counted, figure
 from bulk.vpcep.editions import operator_of
 
@@ -21,6 +22,10 @@ class Where:
 
     hosts: Mapping[Target, str]
     owners: Mapping[Target, Owner]
+    via: str = ""
+    """NATS, over which workers get the requests; empty where they leave from here."""
+    workers: tuple[str, ...] = ()
+    """The hosts of the workers that a plan was made through, or that are about to be asked."""
 
     @property
     def is_simulator(self) -> bool:
@@ -44,6 +49,25 @@ class Where:
         if self.is_simulator:
             return "the bundled simulator"
         return _enumerated([host_text(host) for host in self.every_host], "host")
+
+    @property
+    def through(self) -> str:
+        """Return who signs and sends the requests, and over what; empty where they leave from here."""
+        if not self.via:
+            return ""
+        if self.via == LOCAL_WORKERS:
+            return f"a worker on this machine (via = {LOCAL_WORKERS})"
+        over = f"over {self.via}"
+        if not self.workers:
+            return f"workers {over}"
+        noun = "the worker" if len(self.workers) == 1 else "workers"
+        return f"{noun} on {_enumerated(list(self.workers), 'host')}, {over}"
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """Return the hosts, the account and who sends the requests, as far as known."""
+        through = f"through {self.through}" if self.via else ""
+        return tuple(filter(None, (self.hosts_text, self.account, through)))
 
     def project(self, target: Target) -> str:
         """Return the name of a target's project, or its id where the name is not known."""
@@ -91,8 +115,9 @@ class Where:
         """Return what a person is asked before the first PUT: how many, where, for what, who judges it."""
         verb = "Go on with" if goes_on else "Change"
         account = f", {self.account}" if self.account and not self.is_simulator else ""
+        through = f", through {self.through}" if self.via else ""
         at = "on" if self.is_simulator else "at"
-        place = f"{self.place(targets)} {at} {self.hosts_text}{account}"
+        place = f"{self.place(targets)} {at} {self.hosts_text}{account}{through}"
         what = f"{verb} {counted(changes, 'service')} in {place}{f', ticket {ticket}' if ticket else ''}?"
         if consumers:
             what += f" {counted(consumers, 'consumer')} {'loses' if consumers == 1 else 'lose'} a port."
@@ -100,11 +125,22 @@ class Where:
 
 
 def where_of(progress: Progress) -> Where:
-    """Return where a ledger's plan does what it does, as far as the ledger says."""
+    """Return where a ledger's plan does what it does, as far as the ledger says.
+
+    Workers come and go while it is done: once a session has begun, its notes name them.
+    """
     listed = progress.run.get("targets", ())
     targets = [target_of(json) for json in listed]
     hosts = {target: json.get("host", "") for target, json in zip(targets, listed, strict=True)}
-    return Where(hosts=hosts, owners=owners_of(progress.run, progress.planned or {}))
+    owners, sessions = owners_of(progress.run, progress.planned or {}), progress.sessions
+    settings = sessions[-1]["settings"] if sessions else progress.run.get("options", {})
+    workers = () if sessions else workers_of(owners.values())
+    return Where(hosts=hosts, owners=owners, via=settings.get("via", ""), workers=workers)
+
+
+def workers_of(owners: Iterable[Owner]) -> tuple[str, ...]:
+    """Return the hosts of the workers of owners, each once."""
+    return tuple(dict.fromkeys(owner.worker for owner in owners if owner.worker))
 
 
 def host_text(host: str) -> str:

@@ -1,11 +1,14 @@
 """Where a plan does what it does, in words."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bulk.model import Owner, Target
+from bulk.reports.as_table import lines
 from bulk.reports.where import Where, where_of
+from bulk.reports.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,6 +89,45 @@ def test_projects_come_with_their_counts_and_region() -> None:
     ]
     unknown = Target(region="r", project_id="")
     assert Where(hosts={}, owners={}).project(unknown) == "the project of the region"
+
+
+@pytest.mark.parametrize(
+    ("via", "workers", "words"),
+    [
+        ("", (), ""),
+        ("local", ("vm",), "a worker on this machine (via = local)"),
+        ("tls://n:4222", (), "workers over tls://n:4222"),
+        ("tls://n:4222", ("a",), "the worker on a, over tls://n:4222"),
+        ("tls://n:4222", ("a", "b"), "workers on a and b, over tls://n:4222"),
+        ("tls://n:4222", ("a", "b", "c", "d"), "workers on 4 hosts, over tls://n:4222"),
+    ],
+)
+def test_who_sends_the_requests_is_named_where_it_is_not_this_machine(
+    via: str, workers: tuple[str, ...], words: str
+) -> None:
+    """In the question before the first PUT as well."""
+    through = replace(where(NORTH), via=via, workers=workers)
+    assert through.through == words
+    assert through.facts == ((HOST, f"through {words}") if via else (HOST,))
+    asked = through.question({NORTH: 2}, 2, consumers=0, goes_on=False)
+    assert asked == f"Change 2 services in cn-north-4 at {HOST}{f', through {words}' if via else ''}?"
+
+
+def test_a_ledger_names_the_workers_of_its_plan_until_a_session_begins(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """From then on its notes do, since they come and go."""
+    written.planned(change(1, "1:1/TCP", "2:2/TCP"))
+    assert written.progress.planned is not None
+    written.progress.planned["owners"] = [{"worker": "bastion-1"}]
+    written.progress.run["options"]["via"] = "tls://n:4222"
+    assert where_of(written.progress).through == "the worker on bastion-1, over tls://n:4222"
+    told = "\n".join(map(plain, lines(written.report())))
+    assert "  Through    the worker on bastion-1, over tls://n:4222\n" in told
+    written.session()
+    assert where_of(written.progress).through == ""
+    written.progress.sessions[-1]["settings"]["via"] = "tls://m:4222"
+    assert where_of(written.progress).through == "workers over tls://m:4222"
 
 
 def test_a_ledger_says_where_it_was_planned_for(written: "Written", change: "Callable[..., Change]") -> None:
