@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 API = (ROOT / "bulk" / "vpcep" / "API.md").read_text(encoding="utf-8")
+JOBS = (ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
 
 
 class Code(NamedTuple):
@@ -33,6 +34,12 @@ def section(text: str, heading: str) -> str:
     found = re.search(rf"^#+ {re.escape(heading)}\b.*?\n(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]
+
+
+def file_block(file: str) -> str:
+    """Return the fenced block of jobs/README.md that is this file."""
+    [text] = re.findall(rf"^```\w+ {re.escape(file)}\n(.*?)^```$", JOBS, re.MULTILINE | re.DOTALL)
+    return str(text)
 
 
 def codes() -> list[Code]:

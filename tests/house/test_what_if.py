@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from tests.documents import ROOT, section
+from tests.documents import JOBS, ROOT, section
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-JOBS = (ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
 SCENARIOS, UNIT = "tests/scenarios/test_command_", "tests/unit/test_"
 PROPERTY, INTEGRATION = "tests/property/test_", "tests/integration/test_"
 ANSWERS: dict[str, tuple[str, ...]] = {

@@ -172,11 +172,15 @@ def test_the_readme_is_read_in_one_sitting() -> None:
 
 
 def test_the_first_screen_is_the_two_commands_that_ci_knows() -> None:
-    """The first installs and runs the demo; the second is the last line of `.ci/run`, quietly."""
+    """The first installs and runs the demo; the second is the last line of `.ci/run`, quietly.
+
+    The page for who changes the code names the tests by the same command.
+    """
     first, second = [block.text.strip() for block in blocks() if "pip install" in block.text]
     assert first == "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/bulk apply jobs/demo --yes"
     ci = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
     assert second == ci.replace(" --quiet", "")
+    assert f"`{second.rpartition('&& ')[2]}`" in HOUSE
     assert README.index(second) < README.index("\n## ")
 
 

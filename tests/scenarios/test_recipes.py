@@ -14,17 +14,11 @@ import pytest
 
 from bulk.errors import ExitCode
 from bulk.operations.unit_files import AGAIN, ASKED, NO_FAILURE, PERSON
+from tests.documents import JOBS, file_block
 from tests.scenarios.stage import Stage
 
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "jobs" / "README.md").read_text(encoding="utf-8")
-
-
-def recipe(file: str) -> str:
-    """Return the fenced block of the page that is this file."""
-    [text] = re.findall(rf"^```\w+ {re.escape(file)}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    return str(text)
 
 
 @pytest.fixture
@@ -66,7 +60,7 @@ def shell(script: str, folder: Path, **env: str) -> int:
 
 def test_the_steps_of_gitlab_run(clone: Path) -> None:
     """The codes that it tries again, and those that it allows, are those of the table."""
-    job = yaml.safe_load(recipe("gitlab-ci.yml"))["bulk-nightly"]
+    job = yaml.safe_load(file_block("gitlab-ci.yml"))["bulk-nightly"]
     assert (job["retry"]["exit_codes"], job["allow_failure"]["exit_codes"]) == ([5, 11], [8, 10])
     for line in (*job["script"], *job["after_script"]):
         assert shell(line, clone) == ExitCode.OK, line
@@ -75,7 +69,7 @@ def test_the_steps_of_gitlab_run(clone: Path) -> None:
 
 def test_the_steps_of_github_run(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What may be tried again is, a few times; what is no failure is none."""
-    [apply, report] = yaml.safe_load(recipe("github-workflow.yml"))["jobs"]["apply"]["steps"][1:]
+    [apply, report] = yaml.safe_load(file_block("github-workflow.yml"))["jobs"]["apply"]["steps"][1:]
     summary = clone / "summary"
     assert shell(apply["run"], clone) == ExitCode.OK
     assert shell(report["run"], clone, GITHUB_STEP_SUMMARY=str(summary)) == ExitCode.OK
@@ -137,14 +131,14 @@ def airflow_tasks(
     sdk.dag, sdk.task = lambda **_: lambda of: of, task  # type: ignore[attr-defined]
     for module in (airflow, exceptions, sdk):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    text = recipe("airflow_nightly.py").replace('"/srv/bulk"', repr(str(clone)))
+    text = file_block("airflow_nightly.py").replace('"/srv/bulk"', repr(str(clone)))
     exec(compile(text, "airflow_nightly.py", "exec"), {})  # noqa: S102 - our own page
     return found, Fatal
 
 
 def test_the_steps_of_jenkins_run(clone: Path) -> None:
     """Its braces and quotes close; the codes in it are those of the table."""
-    text = recipe("Jenkinsfile")
+    text = file_block("Jenkinsfile")
     for left, right in ("{}", "()", "[]"):
         assert text.count(left) == text.count(right)
     assert "code in [5, 11]" in text
@@ -157,7 +151,7 @@ def test_the_steps_of_jenkins_run(clone: Path) -> None:
 
 def test_what_an_exit_code_asks_of_a_scheduler_is_said_of_every_one() -> None:
     """Each stands in one row of the table, by which the files of `bulk schedule` go too."""
-    _, _, rest = PAGE.partition("\n| Exit code | The scheduler |\n|---|---|\n")
+    _, _, rest = JOBS.partition("\n| Exit code | The scheduler |\n|---|---|\n")
     rows = [line.split("|")[1:3] for line in rest.partition("\n\n")[0].splitlines()]
     told = {
         tuple(map(int, codes.split(","))): words.strip().split(":")[0].split(";")[0] for codes, words in rows
