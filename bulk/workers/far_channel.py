@@ -94,6 +94,8 @@ class FarChannel:
         if isinstance(relayed, Lost) and relayed.code is NoReply.LATE:
             message = f"it reached worker {worker.name} too late, and has not left"
             return Retry(reply=Reply(code=NoReply.WORKER_LATE, message=message, ms=ms), counts=not writes)
+        if isinstance(relayed, Lost) and relayed.code is NoReply.NO_WORKER:
+            return self._nobody(relayed.message, began)
         if isinstance(relayed, Answer | Lost):
             return replace(relayed, ms=ms)
         if relayed is None:

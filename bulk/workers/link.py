@@ -188,8 +188,8 @@ class Link:
         self._served.append(await self._client.subscribe(subject, cb=take))
 
     async def stop_serving(self) -> None:
-        """Take nothing new; what has been taken in is still handed over."""
-        for subscription in self._served:
+        """Take nothing new, of what was served last first; what has been taken in is still handed over."""
+        for subscription in reversed(self._served):
             with suppress(errors.Error):
                 await subscription.drain()  # type: ignore[no-untyped-call]
 

@@ -25,6 +25,8 @@ NEW_S, AGAIN_S = 8.0, 0.5
 """How long after a reconnection a worker may still lack its own, and how often it is looked for meanwhile."""
 SILENT_BEATS = 2
 """Questions in a row without an answer after which another worker is looked for."""
+LAST_ANSWERS_S = 3.0
+"""How long a worker whose subjects are gone may still answer: it drains, or has lost its connection."""
 
 
 class WorkplaceClock(WireClock, Protocol):
@@ -68,7 +70,8 @@ class Workplace:
         self._worker: TakenWorker | None = None
         self._suspects: set[str] = set()
         """Workers that were silent: they are asked where no other one is there."""
-        self._looking = asyncio.Lock()
+        self._looking, self._looks = asyncio.Lock(), 0
+        """Only one of those who need a worker looks for it; how often that was done."""
         self._absent_since: float | None = None
         """Since when, by the boot clock, there is no worker, or no way to it."""
 
@@ -96,8 +99,10 @@ class Workplace:
         self._absent_since = None if is_there else since
 
     async def _looked_for(self) -> TakenWorker | None:
+        looks = self._looks
         async with self._looking:
-            if self._worker is None:
+            if self._worker is None and self._looks == looks:  # nobody has looked since this one waits
+                self._looks += 1
                 self._worker = await self._found()
                 if self._worker and self._suspects:
                     self._note(self.chosen)
@@ -153,19 +158,22 @@ class Workplace:
         got = await self._link.ask(subject, question, wait_s, given_up=worker.is_gone)
         while got is NoAnswer.NOBODY and self._is_new and self._clock.boottime() < began + SEND_WITHIN_S:
             await self._clock.sleep(AGAIN_S)
-            got = await self._link.ask(subject, question, wait_s)
-        while got is NoAnswer.CUT and ask.relay and writes:
-            got = await self._asked_again(ask.relay.key, worker, ends_at - self._clock.boottime())
+            got = await self._link.ask(subject, question, wait_s, given_up=worker.is_gone)
+        if got is NoAnswer.CUT and ask.relay and writes:
+            got = await self._asked_again(ask.relay.key, worker, ends_at)
         return self._understood(got, worker)
 
-    async def _asked_again(self, key: str, worker: TakenWorker, wait_s: float) -> bytes | NoAnswer:
+    async def _asked_again(self, key: str, worker: TakenWorker, ends_at: float) -> bytes | NoAnswer:
         """Return the answer to a question that was asked before the connection was made anew."""
         subject, again = self.place.read(worker.hello.worker), packed(Ask(again=key))
-        while (got := await self._link.ask(subject, again, wait_s)) is NoAnswer.NOBODY:
+        while (wait_s := ends_at - self._clock.boottime()) > 0 and not worker.is_gone.done():
+            got = await self._link.ask(subject, again, wait_s, given_up=worker.is_gone)
+            if got not in {NoAnswer.NOBODY, NoAnswer.CUT}:
+                return got
             if self._link.is_up and not self._is_new:
-                return NoAnswer.SILENCE  # it may have taken it, and is gone
+                break
             await self._clock.sleep(AGAIN_S)
-        return got
+        return NoAnswer.SILENCE  # it may have taken it
 
     @property
     def _is_new(self) -> bool:
@@ -188,7 +196,7 @@ class Workplace:
     def _lose(self, worker: TakenWorker, *, is_gone: bool) -> None:
         """Look for another worker from here on."""
         if is_gone:
-            worker.give_up()
+            asyncio.get_running_loop().call_later(LAST_ANSWERS_S, worker.give_up)
         if self._worker is worker:
             self._worker = None
             self._learn(is_there=False)
