@@ -70,6 +70,7 @@ class FarChannel:
         relay = Relay(
             key=secrets.token_hex(16),
             target=self._target,
+            host=self.host,
             request=request,
             send_by=min(send_by, began + SEND_WITHIN_S) + worker.offset_s,
             body_bytes_max=body_bytes_max,

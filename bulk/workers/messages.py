@@ -83,6 +83,8 @@ class Relay:
     key: str
     """By it the worker knows the question again."""
     target: Target
+    host: str
+    """The host of the API that the run has: another worker of the place may know another one."""
     request: Request
     send_by: BootTime
     body_bytes_max: int

@@ -70,6 +70,9 @@ class Tally:
         )
 
 
+_ALIKE = "give all workers of one place the same endpoint"
+
+
 class WorkerServer:
     """Serves places until it is drained; each question is answered in a task of its own."""
 
@@ -182,6 +185,9 @@ class WorkerServer:
         """Send one request, where this worker takes it, and return what came back."""
         _must_be_of(place, ask.target)
         _, client = await self._api.client_of(ask.target, ())
+        if client.host != ask.host:
+            message = f"{place} is at {client.host} for this worker, and at {ask.host} for the run"
+            return self._failed("Refused", message, _ALIKE)
         if why := refusal_of(ask.request, client.project_id, may_write=writes):
             return self._failed("Refused", f"{ask.request.method} {ask.request.path[:200]}: {why}", "")
         self.tally.sent += 1
