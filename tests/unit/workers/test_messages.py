@@ -36,7 +36,9 @@ from bulk.workers.messages import (
 
 TARGET = Target("prod", "cn-north-4", "6e9dfd51d1124e8d8498dce894923a0d")
 PUT = Request(method="PUT", path="/v1/p/vpc-endpoint-services/x", body=b'{"ports":[]}\xff')
-RELAY = Relay(key="k", target=TARGET, request=PUT, send_by=12.5, body_bytes_max=1024, timeouts=Timeouts())
+RELAY = Relay(
+    key="k", target=TARGET, host="vpcep", request=PUT, send_by=12.5, body_bytes_max=1024, timeouts=Timeouts()
+)
 ANSWER = Answer(http=200, headers={"X-Request-Id": "r"}, body=b"{}\0\xff", ms=7, now=1.5)
 LOST = Lost(code=NoReply.TIMEOUT, message="no answer", ms=3, sent=True)
 RETRY = Retry(reply=Reply(http=401, code="APIGW.0301"), counts=False)
