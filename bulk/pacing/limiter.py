@@ -7,8 +7,8 @@ server answers; and it can be closed.
 
 The schedule is a virtual clock (GCRA, ITU-T I.371): each grant moves it on by one interval, and a timer that
 fires late (an event loop is some 1 ms late) finds several grants due, so that the long-run rate is kept.
-Lateness beyond `CREDIT_S` is forgotten, and two windows are counted exactly besides, so that neither an
-idle time, a change of rate nor a suspended process ever releases a burst.
+Lateness beyond `CREDIT_S` is forgotten, all of it where the rate changes, and two windows are counted exactly
+besides, so that neither an idle time, a change of rate nor a suspended process ever releases a burst.
 """
 
 from asyncio import Future, get_running_loop
@@ -135,7 +135,10 @@ class Limiter(Throttler):
             before.cap_per_s,
         ):
             self._changed(after)
-        if held or after.rate_per_s != before.rate_per_s:
+        if is_new := after.rate_per_s != before.rate_per_s:
+            # The windows hold back at first what is slower now, which is no lateness to be made up for.
+            self._last = max(self._last, max(self._paced_at(), now) - self._interval_s())
+        if held or is_new:
             self._disarm()
             self._serve()
 
@@ -158,6 +161,9 @@ class Limiter(Throttler):
             self._timer = None
 
     def _next_at(self) -> float:
+        return max(self._paced_at(), self.pacing.held_until_s)
+
+    def _paced_at(self) -> float:
         rate_per_s = self.pacing.rate_per_s
         period_s = max(PERIOD_S, 1 / rate_per_s)
         # The schedule may catch up after a late timer; the two counted windows bound what leaves at once.
@@ -165,7 +171,6 @@ class Limiter(Throttler):
             self._last + self._interval_s(),
             self._grants_ago(ceil(rate_per_s * period_s)) + period_s,
             self._grants_ago(int(rate_per_s * SLICE_S) + 1) + SLICE_S,
-            self.pacing.held_until_s,
         )
 
     def _interval_s(self) -> float:

@@ -5,6 +5,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -254,6 +255,22 @@ async def test_a_rate_that_grows_lets_those_who_wait_go_sooner() -> None:
         assert line.limiter.rate_per_s == 20.0
         await line.pass_time(INTERVAL_S / 2)
         assert list(line.grants) == [0, 1]
+
+
+@pytest.mark.parametrize("rate", [21.0, 19.0, 12.0, 3.0])
+async def test_after_a_rate_that_sinks_no_two_are_closer_than_it_asks(rate: float) -> None:
+    """What the new rate keeps from leaving at first, as too much left before, never leaves in a hurry.
+
+    A bucket without burst at 20/s would refuse every other one of those that leave as before at 22/s.
+    """
+    async with queue(fixed(22.0)) as line:
+        await line.join(100)
+        await line.pass_time(1.5)
+        line.limiter.cap(rate)
+        await line.pass_time(2.5)
+        grants = [at for at in line.grants.values() if at is not None and at > 1.5]
+        assert len(grants) >= rate
+        assert min(after - at for at, after in pairwise(grants)) >= 1 / rate
 
 
 async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
