@@ -175,7 +175,7 @@ def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
         ground_per_s=state.rate_per_s,
         below_per_s=state.rate_per_s,
         growth=GROWTH_TRIED,
-        owed=min(OWED_AFTER_CUT / trial.share, state.owed),
+        owed=OWED_AFTER_CUT / trial.share if state.owed * trial.share > OWED_AFTER_CUT else state.owed,
     )
 
 

@@ -166,6 +166,17 @@ def test_much_less_of_a_slower_rate_was_a_limit_though_some_is_still_refused() -
     assert after.rate_per_s < 32.0
 
 
+def test_a_trial_of_which_no_share_was_refused_ends_as_any_other() -> None:
+    """What called for it was a wait: as much is owed after it as before."""
+    before = Trial(rate_per_s=100.0, growth=0.1, share=0.0, answers=60, refused=30)
+    trying = fixed(100.0)._replace(rate_per_s=93.0, cycle_at=0.0, owed=7.0, trial=before)
+    after = answered(trying, "." * 119, since=10.0)
+    assert after.trial is not None
+    ended = answered(after, ".", since=12.0)
+    assert ended.trial is None
+    assert ended.owed == pytest.approx(after.owed, abs=0.1)
+
+
 def test_what_may_be_noise_is_tried_once_the_doubling_has_stopped() -> None:
     """The sender goes no faster: what is refused now is not answered by the next doubling any more."""
     state = answered(auto(), "..x." * 30, since=0.0, every_s=0.2)
