@@ -14,7 +14,7 @@ from typing import Protocol
 from bulk.clock import Timer
 from bulk.model import Limit, Reply, Throttled
 from bulk.pacing import Pacing
-from bulk.pacing.limiter import Limiter
+from bulk.pacing.limiter import CREDIT_S, Limiter
 
 REFUSAL = Reply(http=429, code="APIGW.0308")
 
@@ -254,6 +254,8 @@ class Path:
     """How fast the sender could go at most."""
     in_flight: float = inf
     """How many requests may be on their way at a time."""
+    late_s: float = 0.0
+    """How late timers ring at most, which the limiter makes up for; where it is 0, nothing has to be."""
 
 
 def run(
@@ -272,8 +274,9 @@ def run(
     other = next(others, inf)
     answers: list[Answer] = []
     replies: list[tuple[float, int, float, Throttled | None]] = []
+    late_s, credit_s = 0.0, CREDIT_S if path.late_s else 0.0
     while clock.time_s < seconds:
-        due = max(limiter._next_at(), limiter._last + 1 / path.demand_per_s, clock.time_s)
+        due = max(limiter._next_at() + late_s, limiter._last + 1 / path.demand_per_s, clock.time_s)
         if replies and (replies[0][0] <= due or len(replies) >= path.in_flight):
             clock.time_s, _, granted_at, refusal = heappop(replies)
             if refusal is None:
@@ -282,7 +285,8 @@ def run(
                 limiter.refused(granted_at, refusal)
             continue
         clock.time_s = due
-        limiter._grant(due, scheduled_s=due)
+        limiter._grant(due, scheduled_s=due - credit_s)
+        late_s = path.late_s and dice.random() * path.late_s
         arrives = due + (path.latency_s + dice.random() * path.jitter_s) / 2
         while other <= arrives:
             server.admit(other)
