@@ -27,5 +27,11 @@ def profiles(incomplete: str) -> list[str]:  # noqa: ARG001 - Typer leaves out w
         return []
 
 
+def places(incomplete: str) -> list[str]:
+    """Return the known regions; behind one and a slash the sections of the credentials file."""
+    region, slash, _ = incomplete.partition("/")
+    return [f"{region}/{profile}" for profile in profiles("")] if slash else regions("")
+
+
 OF_SETTINGS = {"region": regions, "profile": profiles}
 """What is offered for the flag of a setting."""

@@ -9,7 +9,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "plan": (
         ("bulk plan move.csv", "what would change, and who loses a port"),
-        ("bulk plan move.csv --all", "each row on a line of its own"),
+        ("bulk plan move.csv --via local", "by a worker; elsewhere: tls://HOST:4222"),
         ("bulk plan move.csv --output html > plan.html", "the page to sign"),
         ("bulk plan move.csv --out move.plan", "saved, to be approved and applied"),
         ("bulk plan move.plan", "what moved since it was saved"),

@@ -269,6 +269,7 @@ Served = Annotated[
         group=Group.WHERE,
         metavar="REGION[/PROFILE]",
         variable="BULK_WORKER_SERVE",
+        autocompletion=completion.places,
         help="What is served: a region, with the credentials of a profile; may be repeated. Without it: each "
         "profile, in the region of `--region`, or of the credentials.",
         show_default=False,

@@ -210,6 +210,7 @@ def offered(words: str, shell: str, home: Path) -> str:
         ("bulk plan --region cn-north-4", "cn-north-4"),
         ("bulk export --region cn-east-3,ap-southeast-1", "cn-east-3,ap-southeast-1"),
         ("bulk apply --profile pr", "prod"),
+        ("bulk worker --serve cn-north-4/p", "cn-north-4/prod"),
     ],
 )
 def test_shells_are_offered_the_values_of_a_flag(words: str, value: str, shell: str, tmp_path: Path) -> None:
