@@ -1,10 +1,13 @@
 """The section on workers of jobs/README.md: its files as they stand, tried on real servers."""
 
+import asyncio
+import os
 import re
 import shutil
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -25,6 +28,7 @@ from bulk.workers.nats_login import nats_login
 from tests.documents import JOBS, file_block
 from tests.nats_servers import PROGRAM, nats_server
 from tests.scenarios.stage import WAIT_S, Stage, wide
+from tests.simulator_caller import service_id
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -104,7 +108,8 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
 
 @contextmanager
 def _servers(folder: Path) -> Iterator[tuple[str, str]]:
-    users = file_block("nats.conf").replace("users: [\n", f"users: [\n{file_block('leaf-user.conf')}")
+    more = f'{file_block("leaf-user.conf")}{{ user: all, password: a, permissions: {{ subscribe: ">" }} }}\n'
+    users = file_block("nats.conf").replace("users: [\n", f"users: [\n{more}")
     with nats_server(folder / "hub", served(hashed(users) + file_block("hub.conf"), folder)) as hub:
         log = (folder / "hub" / "nats.log").read_text()
         [port] = re.findall(r"Listening for leafnode connections on \S+:(\d+)", log)
@@ -203,6 +208,56 @@ def test_who_has_no_right_to_write_plans_and_ends_before_the_first_put(
         applied = stage.apply("move.plan")
         assert (applied.code, len(stage.applied)) == (ExitCode.OK, 3), applied.err
     assert not caplog.text
+
+
+def test_nothing_that_signs_is_on_the_wire(
+    network: Network, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever hears everything hears requests, replies and the end of the key, and nothing to sign with."""
+    stage.file("job/move.csv", wide([1, 2, 3]))
+    secret, key = (os.environ[f"HUAWEICLOUD_SDK_{name}"] for name in ("SK", "AK"))
+    with worker_of(stage, monkeypatch, network, "--endpoint", stage.aside.simulator.url):
+        monkeypatch.delenv("BULK_ENDPOINT")
+        monkeypatch.setenv("BULK_NATS_CREDENTIALS", str(network.folder / "run.toml"))
+        with overheard(network) as heard:
+            applied = stage.apply("job/move.csv", "--via", network.hub)
+        assert (applied.code, len(stage.applied)) == (ExitCode.OK, 3), applied.err
+    whole = b"\n".join(heard)
+    assert key[-4:].encode() in whole
+    for service in (1, 2, 3):
+        assert service_id(service).encode() in whole
+    for word in (secret, key, "Authorization", "Signature", "X-Sdk-Date", "X-Auth-Token"):
+        assert word.lower().encode() not in whole.lower()
+
+
+@contextmanager
+def overheard(network: Network) -> Iterator[list[bytes]]:
+    """Yield what is said on any subject while the block runs, by somebody on a loop in another thread."""
+    heard: list[bytes] = []
+    ready, over = threading.Event(), asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def listen() -> None:
+        async with network.client("all") as (client, _):
+
+            async def hear(message: Any) -> None:
+                heard.append(message.data)
+
+            await client.subscribe(">", cb=hear)
+            await client.flush()
+            ready.set()
+            await over.wait()
+            await client.drain()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(listen()))
+    thread.start()
+    try:
+        assert ready.wait(WAIT_S)
+        yield heard
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(WAIT_S)
+        loop.close()
 
 
 @contextmanager
