@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from bulk.app.environment import Environment
 from bulk.app.fleets import open_fleets
@@ -65,7 +66,11 @@ async def _serve(server: WorkerServer, places: Sequence[Place], environment: Env
             await server.serve(place)
         served = ", ".join(map(str, places))
         environment.notify(f"worker {server.name} serves {served}, at {server.link.url}")
-        await stop.wait()
+        ends: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), server.link.ended}
+        _, left = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each in left:
+            each.cancel()
+        server.link.must_not_have_ended()
         environment.notify("nothing new is taken; what was taken is still answered")
         await server.drain()
     environment.notify(f"worker {server.name}: {server.tally}")

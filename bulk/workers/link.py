@@ -5,6 +5,7 @@ none is ever published twice.
 """
 
 import asyncio
+import base64
 import logging
 import re
 import secrets
@@ -12,11 +13,13 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import Enum
+from functools import partial
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
+import nkeys
 from nats import errors
-from nats.aio.client import DEFAULT_PENDING_SIZE, Client, RawCredentials
+from nats.aio.client import DEFAULT_PENDING_SIZE, Client
 from nats.aio.msg import Msg
 
 from bulk.errors import CannotRun
@@ -67,6 +70,8 @@ class NoAnswer(Enum):
     """NATS does not let this user publish there."""
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
 Note: TypeAlias = Callable[[str], object]
 """Gets what becomes of NATS and of the workers, in words."""
 
@@ -74,12 +79,13 @@ Note: TypeAlias = Callable[[str], object]
 class Link:
     """One connection to NATS."""
 
-    def __init__(self, client: Client, url: str, inbox: str, note: Note) -> None:
+    def __init__(self, client: Client, url: str, login: NatsLogin, note: Note) -> None:
         self._client = client
         self.url = url
         self._note = note
-        self._must_be_tls = url.startswith("tls:")
-        self._inbox = f"{inbox}.{secrets.token_hex(8)}"
+        self._login = login
+        self._must_be_tls = url.startswith("tls:") or bool(login.ca or login.certificate)
+        self._inbox = f"{login.inbox}.{secrets.token_hex(8)}"
         self._waiting: dict[str, tuple[str, Callable[[Msg | NoAnswer], None]]] = {}
         """By the last part of the inbox: the subject asked on, and who gets what comes."""
         self._refused: list[str] = []
@@ -87,7 +93,10 @@ class Link:
         self._served: list[Subscription] = []
         self.last_error: Exception | None = None
         loop = asyncio.get_running_loop()
-        self._is_login_refused: asyncio.Future[None] = loop.create_future()
+        self._refusal: asyncio.Future[Exception] = loop.create_future()
+        """Why NATS does not take our login, once it has said so."""
+        self.ended: asyncio.Future[None] = loop.create_future()
+        """Done once NATS has ended the connection and none is made any more, as of a login that expired."""
         self._made_anew: asyncio.Future[None] = loop.create_future()
         """Done once the connection that there is now, or was the last, has been followed by another."""
         self.up_since = -inf
@@ -98,24 +107,27 @@ class Link:
         """Return whether there is a connection, and it is encrypted where it must be."""
         return bool(self._client.is_connected) and not (self._must_be_tls and not _is_tls(self._client))
 
-    async def connect(self, login: NatsLogin, env: Mapping[str, str], *, is_run: bool) -> None:
+    def options(self, env: Mapping[str, str], *, is_run: bool) -> dict[str, Any]:
+        """Return the arguments of a connection; raises CannotRun where certificates cannot be used."""
+        return {
+            "servers": self.url.split(","),
+            "error_cb": self.learn,
+            "connect_timeout": _TRY_S,
+            "reconnect_time_wait": _PAUSE_S,
+            "max_reconnect_attempts": -1,
+            "ping_interval": _PING_S,
+            "inbox_prefix": self._inbox,
+            "tls": _trust(self._login, env) if self._must_be_tls else None,
+            "pending_size": 0 if is_run else DEFAULT_PENDING_SIZE,
+            "disconnected_cb": self._disconnected,
+            "reconnected_cb": self._reconnected,
+            "closed_cb": self._closed,
+            **self._credentials(),
+        }
+
+    async def connect(self, options: Mapping[str, Any], *, is_run: bool) -> None:
         """Connect, a worker whenever it can; raises CannotRun where a run cannot, or the login is refused."""
-        connecting = asyncio.ensure_future(
-            self._client.connect(
-                servers=self.url.split(","),
-                error_cb=self.learn,
-                connect_timeout=_TRY_S,
-                reconnect_time_wait=_PAUSE_S,
-                max_reconnect_attempts=-1,
-                ping_interval=_PING_S,
-                inbox_prefix=self._inbox,
-                tls=_trust(login, env) if self._must_be_tls or login.ca or login.certificate else None,
-                pending_size=0 if is_run else DEFAULT_PENDING_SIZE,
-                **self._credentials(login),
-                disconnected_cb=self._disconnected,
-                reconnected_cb=self._reconnected,
-            )
-        )
+        connecting = asyncio.ensure_future(self._client.connect(**options))
         if not await self._ends_within(CONNECT_S, connecting) and not is_run:
             self._note(f"NATS at {self.url} cannot be used yet: {self._why_not()}; it is tried until it can")
             await self._ends_within(None, connecting)
@@ -139,38 +151,52 @@ class Link:
 
     async def _ends_within(self, wait_s: float | None, connecting: "asyncio.Future[None]") -> bool:
         """Return whether it is known in time that there is a connection, or can be none."""
-        ends = {connecting, self._is_login_refused}
+        ends: set[asyncio.Future[Any]] = {connecting, self._refusal}
         done, _ = await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
 
-    def _credentials(self, login: NatsLogin) -> dict[str, Any]:
+    def _credentials(self) -> dict[str, Any]:
         """Return the arguments with which nats-py logs in.
 
-        A secret is given only where the way is as it must be: nats-py goes on in the clear where the server
-        of a `tls:` address offers no TLS.
+        Nothing is given, or signed, where the way is not as it must be: nats-py goes on in the clear where
+        the server of a `tls:` address offers no TLS.
         """
 
-        def given(secret: str) -> Callable[[], str]:
-            def checked() -> str:
+        def guarded(give: Callable[P, T]) -> Callable[P, T]:
+            def given(*args: P.args, **kwargs: P.kwargs) -> T:
                 if self._must_be_tls and not _is_tls(self._client):
                     raise errors.Error(_NO_TLS)
-                return secret
+                return give(*args, **kwargs)
 
-            return checked
+            return given
 
-        if login.creds:
-            return {"user_credentials": RawCredentials(login.creds)}
+        login = self._login
+        if login.jwt:
+            return {"user_jwt_cb": guarded(login.jwt.encode), "signature_cb": guarded(_signer(login.seed))}
         names = ("user", "password", "token")
-        return {name: given(getattr(login, name)) for name in names if getattr(login, name)}
+        return {name: guarded(partial(getattr, login, name)) for name in names if getattr(login, name)}
 
     def _why_not(self) -> str:
         if self._client.is_connected:
             return _NO_TLS
-        return str(self.last_error or "no answer").removeprefix("nats: ") or type(self.last_error).__name__
+        error = self._refusal.result() if self._refusal.done() else self.last_error or self._client.last_error
+        return str(error or "no answer").removeprefix("nats: ") or type(error).__name__
 
     async def _disconnected(self) -> None:
         if not self._client.is_closed:
             self._note(f"the connection to NATS at {self.url} is gone")
+
+    def must_not_have_ended(self) -> None:
+        """Raise CannotRun where NATS has ended the connection, and none is made any more."""
+        if self._client.is_closed:
+            raise CannotRun(
+                f"NATS at {self.url} has ended the connection: {self._why_not()}",
+                hint=f"check the file that {VARIABLE} names, and run the same command again",
+            )
+
+    async def _closed(self) -> None:
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     async def _reconnected(self) -> None:
         loop = asyncio.get_running_loop()
@@ -184,8 +210,16 @@ class Link:
         await self.must_be_served()
 
     async def serve(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
-        """Let a function take what comes on a subject; also after the connection was made anew."""
-        self._served.append(await self._client.subscribe(subject, cb=take))
+        """Let a function take what comes on a subject; also after the connection was made anew.
+
+        What comes in the clear is not taken, where it must be encrypted: anybody may have sent it.
+        """
+
+        async def checked(message: Msg) -> None:
+            if not self._must_be_tls or _is_tls(self._client):
+                await take(message)
+
+        self._served.append(await self._client.subscribe(subject, cb=checked))
 
     async def stop_serving(self) -> None:
         """Take nothing new, of what was served last first; what has been taken in is still handed over."""
@@ -196,7 +230,8 @@ class Link:
     async def must_be_served(self) -> None:
         """Raise CannotRun where NATS has refused a subscription."""
         try:
-            await self._client.flush()
+            for _ in range(2):  # the first question of nats-py may overtake what it was to come after
+                await self._client.flush()
         except errors.Error as error:
             self.last_error = error
             raise CannotRun(
@@ -303,8 +338,8 @@ class Link:
     async def learn(self, error: Exception) -> None:
         """Learn of an error of the connection; those of rights are answers to what was asked."""
         self.last_error = error
-        if not self._is_login_refused.done() and _NOT_US.search(str(error)):
-            self._is_login_refused.set_result(None)
+        if not self._refusal.done() and _NOT_US.search(str(error)):
+            self._refusal.set_result(error)
         if (found := _REFUSED.search(str(error))) is None:
             return
         kind, subject = found[1].lower(), found[2].lower()  # nats-py has made its letters small
@@ -328,15 +363,24 @@ def _is_tls(client: Client) -> bool:
     return bool(client._server_info.get("tls_required"))  # noqa: SLF001 - it has no public name
 
 
+def _signer(seed: str) -> Callable[[str], bytes]:
+    """Return what signs as the user of a .creds file."""
+    pair = nkeys.from_seed(bytearray(seed.encode()))
+    return lambda nonce: base64.b64encode(pair.sign(nonce.encode()))
+
+
 def _trust(login: NatsLogin, env: Mapping[str, str]) -> ssl.SSLContext:
+    files = login.ca or env.get("SSL_CERT_FILE") or None
     try:
-        context = ssl.create_default_context(cafile=login.ca or env.get("SSL_CERT_FILE") or None)
+        context = ssl.create_default_context(cafile=files)
         if login.certificate:
-            context.load_cert_chain(login.certificate, login.key)
+            files = f"{login.certificate} with {login.key}"
+            context.load_cert_chain(login.certificate, login.key, password=lambda: "")  # nobody is asked
     except OSError as error:
+        why = str(error) if isinstance(error, ssl.SSLError) else error.strerror
         raise CannotRun(
-            f"the certificates for NATS cannot be read: {error}",
-            hint=f"correct ca, certificate and key in the file that {VARIABLE} names",
+            f"{files} cannot be used as certificates for NATS: {why}",
+            hint=f"correct ca, certificate and key (without a passphrase) in the file that {VARIABLE} names",
         ) from None
     return context
 
@@ -351,9 +395,10 @@ async def open_link(
     publishes nothing later; a worker waits until it is connected, and what it answers may wait as well.
     """
     client = Client()
-    link = Link(client, url, login.inbox, note)
+    link = Link(client, url, login, note)
+    options = link.options(env, is_run=is_run)
     try:
-        await link.connect(login, env, is_run=is_run)
+        await link.connect(options, is_run=is_run)
         if is_run:
             await link.listen()
         yield link

@@ -18,14 +18,18 @@ SECRET = "S3CRET-hidden"
 SEED = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY"
 
 
-def creds(name: Any = "run", seed: str = SEED) -> str:
-    """Return a .creds file as `nsc` writes it."""
+def jwt(name: Any = "run") -> str:
+    """Return the JWT of a user."""
     header, claims = ({"typ": "JWT"}, {"name": name, "sub": "U"})
     parts = (base64.urlsafe_b64encode(orjson.dumps(each)).decode().rstrip("=") for each in (header, claims))
-    jwt = ".".join([*parts, "c2lnbmF0dXJl"])
+    return ".".join([*parts, "c2lnbmF0dXJl"])
+
+
+def creds(name: Any = "run") -> str:
+    """Return a .creds file as `nsc` writes it."""
     return (
-        f"-----BEGIN NATS USER JWT-----\n{jwt}\n------END NATS USER JWT------\n\n"
-        f"-----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+        f"-----BEGIN NATS USER JWT-----\n{jwt(name)}\n------END NATS USER JWT------\n\n"
+        f"-----BEGIN USER NKEY SEED-----\n{SEED}\n------END USER NKEY SEED------\n"
     )
 
 
@@ -83,16 +87,21 @@ def test_paths_begin_at_the_folder_of_the_file_or_at_home(tmp_path: Path) -> Non
     text = 'creds = "run.creds"\nca = "~/ca.pem"\ncertificate = "../c.pem"\nkey = "/k.pem"\n'
     found = login(kept(tmp_path / "in/nats.toml", text), tmp_path / "home")
     assert found == NatsLogin(
-        creds=creds(), ca=f"{tmp_path}/home/ca.pem", certificate=f"{tmp_path}/in/../c.pem", key="/k.pem"
+        jwt=jwt(),
+        seed=SEED,
+        ca=f"{tmp_path}/home/ca.pem",
+        certificate=f"{tmp_path}/in/../c.pem",
+        key="/k.pem",
     )
     kept(tmp_path / "home/nats.toml", 'creds = "~/run.creds"')
-    assert login("~/nats.toml", tmp_path / "home").creds == creds("other")
+    assert login("~/nats.toml", tmp_path / "home").jwt == jwt("other")
 
 
 def test_a_creds_file_may_be_named_itself(tmp_path: Path) -> None:
     """As other programs of NATS take it."""
-    found = login(kept(tmp_path / "run.creds", creds()))
-    assert (found.creds, found.inbox) == (creds(), "_INBOX.run")
+    for text in (creds(), creds().replace("\n", "\r\n"), f"# ours\n\n{creds()}"):
+        found = login(kept(tmp_path / "run.creds", text))
+        assert (found.jwt, found.seed, found.inbox) == (jwt(), SEED, "_INBOX.run")
 
 
 @pytest.mark.parametrize(
@@ -102,17 +111,17 @@ def test_a_creds_file_may_be_named_itself(tmp_path: Path) -> None:
         (NatsLogin(user="Run_1-x", password="p"), "_INBOX.Run_1-x"),
         (NatsLogin(token="t"), "_INBOX"),
         (NatsLogin(), "_INBOX"),
-        (NatsLogin(creds=creds("run")), "_INBOX.run"),
+        (NatsLogin(jwt=jwt("run")), "_INBOX.run"),
         *(
             (NatsLogin(user=name, password="p"), "_INBOX")
             for name in ("a.b", "*", ">", "a b", "a\r\nPUB x", "ü", "x" * 65)
         ),
-        *((NatsLogin(creds=creds(name)), "_INBOX") for name in ("a.>", "", None, 7, {"a": 1}, "x" * 65)),
-        (NatsLogin(creds="-----BEGIN NATS USER JWT-----\na.!.c\n"), "_INBOX"),
-        (NatsLogin(creds="-----BEGIN NATS USER JWT-----\na.A.c\n"), "_INBOX"),
-        (NatsLogin(creds="-----BEGIN NATS USER JWT-----\na.e30.c\n"), "_INBOX"),
-        (NatsLogin(creds="-----BEGIN NATS USER JWT-----\na.W10.c\n"), "_INBOX"),
-        (NatsLogin(creds="nothing"), "_INBOX"),
+        *((NatsLogin(jwt=jwt(name)), "_INBOX") for name in ("a.>", "", None, 7, {"a": 1}, "x" * 65)),
+        (NatsLogin(jwt="a.!.c"), "_INBOX"),
+        (NatsLogin(jwt="a.A.c"), "_INBOX"),
+        (NatsLogin(jwt="a.e30.c"), "_INBOX"),
+        (NatsLogin(jwt="a.W10.c"), "_INBOX"),
+        (NatsLogin(jwt="nothing"), "_INBOX"),
     ],
 )
 def test_answers_come_to_an_inbox_of_the_users_own(given: NatsLogin, inbox: str) -> None:
@@ -147,6 +156,8 @@ def test_answers_come_to_an_inbox_of_the_users_own(given: NatsLogin, inbox: str)
         f"token = {'[' * 50_000} # {SECRET}",
         f"-----BEGIN NATS USER JWT-----\n{SECRET}\n",
         f"-----BEGIN USER NKEY SEED-----\n{SECRET}\n",
+        f"-----BEGIN NATS USER JWT-----\na.b.c\n-----BEGIN USER NKEY SEED-----\n{SECRET}\n",
+        f"-----BEGIN NATS USER JWT-----\na.b.c\n-----BEGIN USER NKEY SEED-----\nSA{SEED[2:]}\n# {SECRET}",
         f"[default]\nak = {SECRET}\n",
     ],
 )
@@ -213,7 +224,7 @@ def test_a_pipe_is_read_as_a_file_is_and_keeps_its_content(tmp_path: Path) -> No
 
 def test_a_login_shows_nothing_secret() -> None:
     """Neither as text nor in a traceback."""
-    given = NatsLogin(user="run", password=SECRET, token=SECRET, creds=SECRET)
+    given = NatsLogin(user="run", password=SECRET, token=SECRET, jwt=SECRET, seed=SECRET)
     assert SECRET not in f"{given} {given!r}"
     assert "run" in repr(given)
 
