@@ -113,15 +113,20 @@ class WorkerServer:
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, place: Place, message: Msg, *, writes: bool) -> None:
-        try:
-            got = await self._done(place, _ask_in(message), writes=writes)
-        except BulkError as error:
-            got = self._failed(type(error).__name__, error.message, error.hint)
-        except Exception as error:  # noqa: BLE001 - a bug must not end what serves others
-            got = self._failed("Exception", f"a bug in bulk: {type(error).__name__}: {error}", "report it")
+        got = await self._ended(self._done(place, message, writes=writes))
         await self.link.answer(message, packed(replace(got, clock_s=self._clock.boottime())))
 
-    async def _done(self, place: Place, ask: Ask, *, writes: bool) -> Answered:
+    async def _ended(self, doing: Awaitable[Answered]) -> Answered:
+        """Return the answer to a question, whatever comes of it."""
+        try:
+            return await doing
+        except BulkError as error:
+            return self._failed(type(error).__name__, error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - a bug must not end what serves others
+            return self._failed("Exception", f"a bug in bulk: {type(error).__name__}: {error}", "report it")
+
+    async def _done(self, place: Place, message: Msg, *, writes: bool) -> Answered:
+        ask = _ask_in(message)
         if ask.relay:
             return await (self._once if writes else self._relayed)(place, ask.relay)
         if ask.again:
@@ -158,10 +163,7 @@ class WorkerServer:
         if known := self._puts.get(ask.key):
             return await asyncio.shield(known)
         answer = self._puts[ask.key] = asyncio.get_running_loop().create_future()
-        try:
-            got = await self._relayed(place, ask, writes=True)
-        except BulkError as error:
-            got = self._failed(type(error).__name__, error.message, error.hint)
+        got = await self._ended(self._relayed(place, ask, writes=True))
         answer.set_result(got)
         self._forget()
         return got
