@@ -14,5 +14,5 @@ def needing_nats() -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise CannotRun(
             f"workers are reached with {error.name}, which is not installed",
-            hint="pip install 'vpcep-bulk[workers]'",
+            hint="install the extra `workers`: pip install '.[workers]' in the clone of bulk",
         ) from None

@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import orjson
@@ -55,6 +57,32 @@ def test_a_worker_that_sends_to_another_host_than_the_plan_is_for_is_refused(
     assert (
         f"the worker on {socket.gethostname()} sends to 127.0.0.1:9, and the plan was made for" in refused.err
     )
+
+
+@pytest.mark.parametrize(
+    "words", [["plan", "move.csv", "--via", "local"], ["worker", "--connect", "nats://n:4222"]]
+)
+def test_without_the_extra_it_is_said_what_to_install(words: list[str], stage: Stage) -> None:
+    """Whoever does without workers does without what they need."""
+    stage.file("move.csv", wide([1]))
+    without = "import sys; sys.modules['nats'] = None; from bulk.cli.main import main; sys.exit(main())"
+    ended = subprocess.run(
+        [sys.executable, "-c", without, *words], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == ExitCode.CANNOT_RUN
+    assert "workers are reached with nats, which is not installed" in ended.stderr
+    assert "pip install '.[workers]' in the clone" in ended.stderr
+
+
+def test_where_no_nats_server_is_installed_it_is_said_what_to_do(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only `local` starts one."""
+    stage.file("move.csv", wide([1]))
+    monkeypatch.setattr("bulk.workers.local._PROGRAM", "nats-server-of-nobody")
+    ended = stage.bulk("plan", "move.csv", "--via", "local")
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert "install nats-server-of-nobody, or name a NATS that is there" in ended.err
 
 
 async def test_a_worker_that_cannot_reach_nats_says_so_and_goes_on(
