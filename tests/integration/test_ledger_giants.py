@@ -15,7 +15,7 @@ from bulk.model import ROWS_MAX, TARGETS_MAX
 from tests.forging import forged
 from tests.values import change, planned, run_record, service_id, session_record
 
-MEMORY_BYTES_MAX = 200 * 2**20
+MEMORY_BYTES_MAX = 240 * 2**20
 AT = "2026-01-15T08:30:00.000Z"
 
 
