@@ -114,6 +114,10 @@ ANSWERS: dict[str, tuple[str, ...]] = {
         f"{SCENARIOS}push_back.py::test_a_wait_that_the_api_asks_for_is_kept_and_costs_no_try",
         f"{SCENARIOS}push_back.py::test_a_put_that_is_to_wait_for_years_stops_the_run_and_says_until_when",
     ),
+    "a worker, its host or NATS dies": (
+        f"{INTEGRATION}workers.py::test_another_worker_takes_over",
+        f"{INTEGRATION}workers.py::test_the_same_put_is_not_sent_twice_and_one_that_was_given_up_not_at_all",
+    ),
     "a policy denies one service": (
         f"{UNIT}run_limits.py::test_a_service_that_a_policy_denies_fails_alone",
         f"{UNIT}run_limits.py::test_a_key_that_may_change_nothing_stops_at_the_third_403",
