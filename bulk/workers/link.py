@@ -49,6 +49,10 @@ _NOT_PUBLISHED = (
     errors.OutboundBufferLimitError,
 )
 """What nats-py raises before anything has left; whatever else it raises leaves that open."""
+_BROKEN = (errors.Error, OSError, RuntimeError)
+"""What it raises where the connection is gone; the last is what uvloop has for that."""
+CLOSE_S = 5.0
+"""How long the last bytes may take to leave."""
 PAYLOAD_MIN = 128 * 1024
 """Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
 
@@ -74,6 +78,15 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Note: TypeAlias = Callable[[str], object]
 """Gets what becomes of NATS and of the workers, in words."""
+
+
+class _Client(Client):
+    """nats-py's client, which does not wait until a connection that is gone has taken what is left for it."""
+
+    async def _attempt_reconnect(self) -> None:
+        if writer := getattr(self._transport, "_io_writer", None):
+            writer.transport.abort()
+        await super()._attempt_reconnect()
 
 
 class Link:
@@ -131,6 +144,8 @@ class Link:
         if not await self._ends_within(CONNECT_S, connecting) and not is_run:
             self._note(f"NATS at {self.url} cannot be used yet: {self._why_not()}; it is tried until it can")
             await self._ends_within(None, connecting)
+        if not is_run and connecting.done() and (self._client.is_connecting or self._client.is_reconnecting):
+            await self._is_made_anew(None)
         connecting.cancel()
         try:
             await connecting
@@ -155,6 +170,11 @@ class Link:
         done, _ = await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         return bool(done)
 
+    async def _is_made_anew(self, wait_s: float | None) -> bool:
+        """Return whether there may be a connection again, in time or later; not where a login is refused."""
+        await self._ends_within(wait_s, self._made_anew)
+        return not (self._refusal.done() or self._client.is_closed)
+
     def _credentials(self) -> dict[str, Any]:
         """Return the arguments with which nats-py logs in.
 
@@ -177,7 +197,7 @@ class Link:
         return {name: guarded(partial(getattr, login, name)) for name in names if getattr(login, name)}
 
     def _why_not(self) -> str:
-        if self._client.is_connected:
+        if self._client.is_connected and not self.is_up:
             return _NO_TLS
         error = self._refusal.result() if self._refusal.done() else self.last_error or self._client.last_error
         return str(error or "no answer").removeprefix("nats: ") or type(error).__name__
@@ -207,7 +227,7 @@ class Link:
     async def listen(self) -> None:
         """Subscribe to the inbox; raises CannotRun where that is not allowed."""
         await self.serve(f"{self._inbox}.*", self._came)
-        await self.must_be_served()
+        await self.must_be_served(is_run=True)
 
     async def serve(self, subject: str, take: Callable[[Msg], Awaitable[None]]) -> None:
         """Let a function take what comes on a subject; also after the connection was made anew.
@@ -219,36 +239,44 @@ class Link:
             if not self._must_be_tls or _is_tls(self._client):
                 await take(message)
 
-        self._served.append(await self._client.subscribe(subject, cb=checked))
+        try:
+            self._served.append(await self._client.subscribe(subject, cb=checked))
+        except _BROKEN as error:
+            raise self._gone(error) from None
 
     async def stop_serving(self) -> None:
         """Take nothing new, of what was served last first; what has been taken in is still handed over."""
         for subscription in reversed(self._served):
-            with suppress(errors.Error):
+            with suppress(*_BROKEN):
                 await subscription.drain()  # type: ignore[no-untyped-call]
 
-    async def must_be_served(self) -> None:
-        """Raise CannotRun where NATS has refused a subscription."""
-        try:
-            for _ in range(2):  # the first question of nats-py may overtake what it was to come after
+    async def must_be_served(self, *, is_run: bool = False) -> None:
+        """Raise CannotRun where NATS has refused a subscription; a worker waits until NATS has them all."""
+        flushes = 2  # the first question of nats-py may overtake what it was to come after
+        while flushes:
+            try:
                 await self._client.flush()
-        except errors.Error as error:
-            self.last_error = error
-            raise CannotRun(
-                f"NATS at {self.url} is gone: {self._why_not()}", hint="run the same command again"
-            ) from None
+                flushes -= 1
+            except _BROKEN as error:
+                if is_run or not await self._is_made_anew(_PAUSE_S):
+                    raise self._gone(error) from None
         if self._refused:
             raise CannotRun(
                 f"NATS does not let this user subscribe to {self._refused[0]}",
                 hint=f"check the rights of the user that {VARIABLE} names",
             )
 
+    def _gone(self, error: Exception) -> CannotRun:
+        self.last_error = error
+        message = f"NATS at {self.url} is gone: {self._why_not()}"
+        return CannotRun(message, hint="run the same command again")
+
     async def answer(self, message: Msg, data: bytes) -> None:
         """Answer a message; where the connection is gone meanwhile, once it is there again."""
         try:
             for frame in frames(data, self._client.max_payload):
                 await self._client.publish(message.reply, frame)
-        except (errors.Error, Unreadable) as error:
+        except (*_BROKEN, Unreadable) as error:
             self._note(f"an answer was lost: {error}")
 
     async def ask(
@@ -326,7 +354,7 @@ class Link:
         (frame,) = frames(data, self._client.max_payload)
         try:
             await self._client.publish(subject, frame, reply=reply)
-        except errors.Error as error:
+        except _BROKEN as error:
             return not isinstance(error, _NOT_PUBLISHED)
         return True
 
@@ -394,7 +422,7 @@ async def open_link(
     `note` gets, in words, that the connection is gone or there again. A run has an inbox for answers, and
     publishes nothing later; a worker waits until it is connected, and what it answers may wait as well.
     """
-    client = Client()
+    client = _Client()
     link = Link(client, url, login, note)
     options = link.options(env, is_run=is_run)
     try:
@@ -403,4 +431,12 @@ async def open_link(
             await link.listen()
         yield link
     finally:
-        await client.close()
+        await _close(client)
+
+
+async def _close(client: Client) -> None:
+    """Close a connection; what nats-py makes of one that is gone ends nothing else, nor does it last."""
+    closing = asyncio.ensure_future(client.close())
+    closing.add_done_callback(lambda closed: closed.cancelled() or closed.exception())
+    await asyncio.wait({closing}, timeout=CLOSE_S)
+    closing.cancel()
