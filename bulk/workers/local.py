@@ -1,6 +1,7 @@
 """A nats-server of one's own on loopback, for practice and tests; it ends when this process does."""
 
 import asyncio
+import os
 import secrets
 import shutil
 import sys
@@ -31,7 +32,8 @@ authorization {{ token: {token} }}
 @asynccontextmanager
 async def run_nats_server(clock: WorkplaceClock) -> AsyncIterator[tuple[str, NatsLogin]]:
     """Run a nats-server on a free loopback port; yield its address and how to log in. Raises CannotRun."""
-    program = shutil.which(_PROGRAM) or shutil.which(_PROGRAM, path=str(Path(sys.executable).parent))
+    beside = f"{Path(sys.executable).parent}{os.pathsep}/usr/sbin"  # where pip and Debian install it
+    program = shutil.which(_PROGRAM) or shutil.which(_PROGRAM, path=beside)
     if program is None:
         raise CannotRun(
             f"{_PROGRAM} is not installed, which `via = local` starts",
