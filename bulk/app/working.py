@@ -36,7 +36,7 @@ async def work(url: str, served: Sequence[str], flags: Flags, environment: Envir
             "the bundled simulator is started by a job",
             hint="start `bulk simulator`, and name it: --endpoint http://127.0.0.1:PORT",
         )
-    places = tuple(_places(served, settings.where.region, environment))
+    places = tuple(dict.fromkeys(_places(served, settings.where.region, environment)))
     login = nats_login(environment.env, environment.home)
     if login.warning:
         environment.notify(login.warning)
