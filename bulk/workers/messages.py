@@ -109,17 +109,21 @@ class Failure:
 
 
 @value
-class Ask:
-    """One question to one worker; none at all asks whether it is there and may be asked.
+class Again:
+    """Asks what became of a PUT whose answer may be lost; one that has not come is refused from then on."""
 
-    `again` is the key of a PUT that was asked for, whose answer may be lost: it is answered once more, and
-    one that has not come is refused from then on.
-    """
+    key: str
+    send_by: BootTime
+
+
+@value
+class Ask:
+    """One question to one worker; none at all asks whether it is there and may be asked."""
 
     open: OpenProject | None = None
     projects: ListProjects | None = None
     relay: Relay | None = None
-    again: str = ""
+    again: Again | None = None
 
 
 @value

@@ -13,7 +13,7 @@ from bulk.run.patience import raising_the_first
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
-from bulk.workers.messages import Answered, Ask, Hello, Unreadable, packed, unpacked
+from bulk.workers.messages import Again, Answered, Ask, Hello, Relay, Unreadable, packed, unpacked
 from bulk.workers.nats_login import VARIABLE
 from bulk.workers.subjects import Place
 
@@ -160,12 +160,13 @@ class Workplace:
             await self._clock.sleep(AGAIN_S)
             got = await self._link.ask(subject, question, wait_s, given_up=worker.is_gone)
         if got is NoAnswer.CUT and ask.relay and writes:
-            got = await self._asked_again(ask.relay.key, worker, ends_at)
+            got = await self._asked_again(ask.relay, worker, ends_at)
         return self._understood(got, worker)
 
-    async def _asked_again(self, key: str, worker: TakenWorker, ends_at: float) -> bytes | NoAnswer:
+    async def _asked_again(self, asked: Relay, worker: TakenWorker, ends_at: float) -> bytes | NoAnswer:
         """Return the answer to a question that was asked before the connection was made anew."""
-        subject, again = self.place.read(worker.hello.worker), packed(Ask(again=key))
+        subject = self.place.read(worker.hello.worker)
+        again = packed(Ask(again=Again(key=asked.key, send_by=asked.send_by)))
         while (wait_s := ends_at - self._clock.boottime()) > 0 and not worker.is_gone.done():
             got = await self._link.ask(subject, again, wait_s, given_up=worker.is_gone)
             if got not in {NoAnswer.NOBODY, NoAnswer.CUT}:

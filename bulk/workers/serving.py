@@ -7,6 +7,8 @@ import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
+from math import inf
 
 from nats.aio.msg import Msg
 
@@ -21,6 +23,7 @@ from bulk.vpcep.requests import LIST_BYTES_MAX
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link
 from bulk.workers.messages import (
+    Again,
     Answered,
     Ask,
     Failure,
@@ -39,7 +42,7 @@ from bulk.workers.routes import refusal_of
 from bulk.workers.subjects import Place
 
 KEPT = 1_000
-"""How many answers to PUTs a worker keeps, for runs that lost their connection; a rate of 200/s takes 5 s."""
+"""How many answers to PUTs a worker keeps at least, for runs that lost their connection."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +90,10 @@ class WorkerServer:
         self._refused = refused
         """Gets the reason why something was not done that was asked for."""
         self._tasks = set[asyncio.Task[None]]()
-        self._puts: dict[str, asyncio.Future[Answered]] = {}
-        """The answers to the last PUTs, by their keys; also to those that have not come, and shall not go."""
+        self._puts: dict[str, tuple[float, asyncio.Future[Answered]]] = {}
+        """By what they may leave, and the answers, of the last PUTs; also of those that shall not go."""
+        self._forgotten = -inf
+        """A PUT that was to leave by then, and is not known, may have been sent and forgotten."""
 
     async def serve(self, place: Place) -> None:
         """Subscribe to the subjects of a place; raises CannotRun where NATS does not allow that."""
@@ -130,7 +135,7 @@ class WorkerServer:
         if ask.relay:
             return await (self._once if writes else self._relayed)(place, ask.relay)
         if ask.again:
-            return await asyncio.shield(self._puts.get(ask.again) or self._never_came(ask.again))
+            return await self._known(ask.again)
         if ask.open:
             return await self._opened(place, ask.open)
         if ask.projects:
@@ -160,28 +165,35 @@ class WorkerServer:
 
     async def _once(self, place: Place, ask: Relay) -> Answered:
         """Send a PUT, unless it has been asked for before; return the answer to it."""
-        if known := self._puts.get(ask.key):
-            return await asyncio.shield(known)
-        answer = self._puts[ask.key] = asyncio.get_running_loop().create_future()
+        if ask.key in self._puts:
+            return await asyncio.shield(self._puts[ask.key][1])
+        answer = self._keep(ask.key, ask.send_by)
         got = await self._ended(self._relayed(place, ask, writes=True))
         answer.set_result(got)
-        self._forget()
         return got
 
-    def _never_came(self, key: str) -> "asyncio.Future[Answered]":
-        """Return the answer to a PUT that has not come; when it does, it is not sent."""
+    async def _known(self, ask: Again) -> Answered:
+        """Return the answer to a PUT; one that has not come is not sent when it does."""
+        if ask.key in self._puts:
+            return await asyncio.shield(self._puts[ask.key][1])
+        if ask.send_by <= self._forgotten:
+            message = "what became of the request is not known any more"
+            return answered(Lost(code=NoReply.WORKER_SILENT, message=message, ms=0, sent=True))
         message = "the request never came to the worker"
-        lost = Lost(code=NoReply.NO_WORKER, message=message, ms=0, sent=False)
-        answer = self._puts[key] = asyncio.get_running_loop().create_future()
-        answer.set_result(answered(lost))
-        self._forget()
-        return answer
+        got = answered(Lost(code=NoReply.NO_WORKER, message=message, ms=0, sent=False))
+        self._keep(ask.key, ask.send_by).set_result(got)
+        return got
 
-    def _forget(self) -> None:
-        """Keep the last answers alone; what is not answered yet is kept."""
-        for key in list(self._puts)[:-KEPT]:
-            if self._puts[key].done():
-                del self._puts[key]
+    def _keep(self, key: str, send_by: float) -> "asyncio.Future[Answered]":
+        """Return a place for the answer to a PUT; what may still come, or is not answered, is kept."""
+        now, answer = self._clock.boottime(), asyncio.get_running_loop().create_future()
+        self._puts[key] = send_by, answer
+        for old in list(islice(self._puts, max(len(self._puts) - KEPT, 0))):
+            its_send_by, its_answer = self._puts[old]
+            if its_send_by < now and its_answer.done():
+                del self._puts[old]
+                self._forgotten = max(self._forgotten, its_send_by)
+        return answer
 
     async def _relayed(self, place: Place, ask: Relay, *, writes: bool = False) -> Answered:
         """Send one request, where this worker takes it, and return what came back."""

@@ -30,7 +30,7 @@ from bulk.vpcep.replies import Lost
 from bulk.vpcep.requests import Request, Timeouts, list_services, modify_service, services_path, show_service
 from bulk.workers.far_channel import FarChannel
 from bulk.workers.link import Link, NoAnswer, open_link
-from bulk.workers.messages import Answered, Ask, Failure, Hello, OpenProject, Relay, packed, unpacked
+from bulk.workers.messages import Again, Answered, Ask, Failure, Hello, OpenProject, Relay, packed, unpacked
 from bulk.workers.nats_login import VARIABLE, NatsLogin
 from bulk.workers.serving import WorkerServer
 from bulk.workers.subjects import Place
@@ -274,10 +274,11 @@ async def test_what_a_workers_own_login_lacks_is_said_with_its_name(nats: str, t
 LIST = list_services(services_path(PROJECT), offset=0, limit=10)
 SHOW = show_service(services_path(PROJECT), ID)
 PUT = modify_service(services_path(PROJECT), ID, CONTENT)
+FAR = 1e12
 FOR_EVER: dict[str, Any] = {
     "target": TARGET,
     "request": PUT,
-    "send_by": 1e12,
+    "send_by": FAR,
     "body_bytes_max": 10_000,
     "timeouts": Timeouts(),
 }
@@ -366,14 +367,41 @@ async def test_the_same_put_is_not_sent_twice_and_one_that_was_given_up_not_at_a
             return Ask(relay=relay)
 
         first, second = [unpacked(Answered, await asked(link, write, put("k"))) for _ in range(2)]
-        again = unpacked(Answered, await asked(link, read, Ask(again="k")))
+        again = unpacked(Answered, await asked(link, read, Ask(again=Again(key="k", send_by=FAR))))
         assert first.answer
         assert first.answer == second.answer == again.answer
-        for question, subject in ((Ask(again="never"), read), (put("never"), write)):
+        for question, subject in ((Ask(again=Again(key="never", send_by=FAR)), read), (put("never"), write)):
             got = unpacked(Answered, await asked(link, subject, question)).relayed
             assert isinstance(got, Lost)
             assert not got.sent
         assert (place.puts, worker.tally.sent) == (1, 1)
+
+
+async def test_of_a_put_whose_answer_was_forgotten_no_worker_says_that_it_never_came(
+    nats: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been sent, and is in doubt; what may still leave is never forgotten."""
+    monkeypatch.setattr("bulk.workers.serving.KEPT", 2)
+    async with rig(nats, tmp_path) as place:
+        theirs = OtherClock()
+        worker, link = await place.worker(clock=theirs), await place.link()
+        client, ends_at = await place.client(), theirs.boottime() + SEND_WITHIN_S
+        write, read = Place(REGION).write(worker.name), Place(REGION).read(worker.name)
+
+        async def became(key: str, send_by: float) -> Any:
+            question = Ask(again=Again(key=key, send_by=send_by))
+            return unpacked(Answered, await asked(link, read, question)).relayed
+
+        relay = Relay(**FOR_EVER | {"key": "k", "host": client.host, "send_by": ends_at})
+        answer = unpacked(Answered, await asked(link, write, Ask(relay=relay))).relayed
+        assert [(await became(key, ends_at)).sent for key in "abc"] == [False] * 3
+        assert await became("k", ends_at) == answer
+        theirs.ahead_s += SEND_WITHIN_S + 1.0
+        assert not (await became("d", theirs.boottime())).sent
+        known = await became("k", ends_at)
+        assert isinstance(known, Lost)
+        assert (known.code, known.sent) == (NoReply.WORKER_SILENT, True)
+        assert not (await became("e", theirs.boottime())).sent
 
 
 @pytest.mark.parametrize("ahead_s", [600.0, -600.0, 1e8, -1e6])

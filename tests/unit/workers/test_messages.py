@@ -18,6 +18,7 @@ from bulk.workers import messages
 from bulk.workers.messages import (
     FRAMES_MAX,
     LONG_BYTES,
+    Again,
     Answered,
     Ask,
     Failure,
@@ -54,7 +55,7 @@ MESSAGES: list[Hello | Ask | Answered] = [
     Ask(open=OpenProject(target=TARGET, regions=("cn-north-4", "cn-east-3"))),
     Ask(projects=ListProjects(target=TARGET, every=True)),
     Ask(relay=RELAY),
-    Ask(again="k"),
+    Ask(again=Again(key="k", send_by=1.0)),
     Answered(clock_s=1.0),
     Answered(clock_s=1.0, opened=OPENED),
     Answered(clock_s=1.0, projects=(Project(id="i", name="cn-north-4_x", domain_id="d"),)),
