@@ -81,12 +81,17 @@ Note: TypeAlias = Callable[[str], object]
 
 
 class _Client(Client):
-    """nats-py's client, which does not wait until a connection that is gone has taken what is left for it."""
+    """nats-py's client, which waits for nothing that nobody takes any more, and goes on reading."""
 
     async def _attempt_reconnect(self) -> None:
         if writer := getattr(self._transport, "_io_writer", None):
             writer.transport.abort()
         await super()._attempt_reconnect()
+
+    async def _process_pong(self) -> None:
+        if self._pongs and self._pongs[0].done():  # whoever waited for it has given up
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
 
 
 class Link:
