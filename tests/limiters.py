@@ -14,9 +14,11 @@ from typing import Protocol
 from bulk.clock import Timer
 from bulk.model import Limit, Reply, Throttled
 from bulk.pacing import Pacing
-from bulk.pacing.limiter import CREDIT_S, Limiter
+from bulk.pacing.limiter import Limiter
 
 REFUSAL = Reply(http=429, code="APIGW.0308")
+LATER = 200
+"""Of so many late timers one is very late."""
 
 
 class Server(Protocol):
@@ -255,7 +257,7 @@ class Path:
     in_flight: float = inf
     """How many requests may be on their way at a time."""
     late_s: float = 0.0
-    """How late timers ring at most, which the limiter makes up for; where it is 0, nothing has to be."""
+    """How late timers ring at most, but for one in `LATER`, which is ten times as late; 0: none is late."""
 
 
 def run(
@@ -274,7 +276,7 @@ def run(
     other = next(others, inf)
     answers: list[Answer] = []
     replies: list[tuple[float, int, float, Throttled | None]] = []
-    late_s, credit_s = 0.0, CREDIT_S if path.late_s else 0.0
+    late_s = 0.0
     while clock.time_s < seconds:
         due = max(limiter._next_at() + late_s, limiter._last + 1 / path.demand_per_s, clock.time_s)
         if replies and (replies[0][0] <= due or len(replies) >= path.in_flight):
@@ -285,8 +287,8 @@ def run(
                 limiter.refused(granted_at, refusal)
             continue
         clock.time_s = due
-        limiter._grant(due, scheduled_s=due - credit_s)
-        late_s = path.late_s and dice.random() * path.late_s
+        limiter._grant(due, scheduled_s=due - limiter._credit_s() if path.late_s else due)
+        late_s = path.late_s and path.late_s * (10 if dice.random() < 1 / LATER else dice.random())
         arrives = due + (path.latency_s + dice.random() * path.jitter_s) / 2
         while other <= arrives:
             server.admit(other)

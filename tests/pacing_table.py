@@ -73,7 +73,7 @@ class Times:
 
 VIRTUAL = Times()
 REAL = Times(
-    slow_s=120, fast_s=50, noise_s=22, slow_noise_s=120, window_s_max=30,
+    fast_s=50, noise_s=22, slow_noise_s=120, window_s_max=30,
     windows_s=lambda window_s: 50 if window_s == 1 else 120,
     change_s=(20, 36, 56), beside_s=(11, 20, 34), onset_s=(6, 16, 26), halved_s=(14, 28), earlier_s=13,
     ceiling_s=28,
@@ -136,7 +136,7 @@ def neighbour(per_s: float, *, since: float, until: float, seed: int) -> Iterato
 
 
 LATE_S = 0.002
-"""How late the timers of an event loop ring at most: it counts whole milliseconds."""
+"""How late most timers of an event loop ring at most: it counts whole milliseconds."""
 
 
 def far(latency_s: float, seed: int, *, in_flight: float = inf, late_s: float = 0.0) -> Path:

@@ -7,7 +7,7 @@ server answers; and it can be closed.
 
 The schedule is a virtual clock (GCRA, ITU-T I.371): each grant moves it on by one interval, and a timer that
 fires late (an event loop is some 1 ms late) finds several grants due, so that the long-run rate is kept.
-Lateness beyond `CREDIT_S` is forgotten, all of it where the rate changes, and two windows are counted exactly
+Lateness beyond a credit is forgotten, all of it where the rate changes, and two windows are counted exactly
 besides, so that neither an idle time, a change of rate nor a suspended process ever releases a burst.
 """
 
@@ -25,8 +25,9 @@ from bulk.pacing import Accepted, Capped, Event, Pacing, Paused, Throttling, rea
 
 PACE = 0.992
 """Share of the rate that the schedule aims at: what is left absorbs 8 ms of jitter in each second."""
-CREDIT_S = 0.05
-"""Lateness that is made up for; a longer stall is forgotten."""
+CREDIT_S, CREDIT_PER_S = 0.05, 200.0
+"""Lateness that is made up for from this rate on; a longer stall is forgotten. Slower rates have less of it,
+5 ms at 20/s: it is little there, and a limit without burst refuses what leaves too close to the last one."""
 PERIOD_S, SLICE_S = 1.0, 0.1
 """The windows that are counted. A rate below one a second has a longer period: that of one request."""
 TOGETHER_S = 0.005
@@ -153,7 +154,7 @@ class Limiter(Throttler):
             if (wait_s := self._next_at() - now) > 0:
                 self._timer = self._clock.call_later(max(wait_s, TIMER_S_MIN), self._serve)
                 return
-            self._waiters.popleft().set_result(self._grant(now, scheduled_s=now - CREDIT_S))
+            self._waiters.popleft().set_result(self._grant(now, scheduled_s=now - self._credit_s()))
 
     def _disarm(self) -> None:
         if self._timer is not None:
@@ -175,6 +176,9 @@ class Limiter(Throttler):
 
     def _interval_s(self) -> float:
         return max(1 / (self.pacing.rate_per_s * PACE), self.pacing.spacing_s)
+
+    def _credit_s(self) -> float:
+        return CREDIT_S * min(1.0, self.pacing.rate_per_s / CREDIT_PER_S)
 
     def _grants_ago(self, count: int) -> float:
         return self._grants[-count] if len(self._grants) >= count else -inf

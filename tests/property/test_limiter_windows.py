@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.pacing import fixed
-from bulk.pacing.limiter import CREDIT_S, Limiter
+from bulk.pacing.limiter import Limiter
 from tests.limiters import StillClock
 
 SECONDS = 30.0
@@ -27,7 +27,7 @@ def granted(limiter: Limiter, clock: StillClock, looks: Iterable[float]) -> list
     for wait_s in looks:
         clock.time_s += wait_s
         while limiter._next_at() <= clock.time_s:
-            grants.append(limiter._grant(clock.time_s, scheduled_s=clock.time_s - CREDIT_S))
+            grants.append(limiter._grant(clock.time_s, scheduled_s=clock.time_s - limiter._credit_s()))
     return grants
 
 

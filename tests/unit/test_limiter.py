@@ -125,6 +125,20 @@ async def test_a_late_timer_costs_no_grants() -> None:
         assert 0.99 * 2000 <= len(line.grants) <= 2000
 
 
+async def test_at_a_slow_rate_what_is_late_is_not_made_up_for_in_a_hurry() -> None:
+    """After a timer that is 20 ms late at 20/s the next request is at most a tenth of an interval early."""
+    async with queue(fixed(20.0)) as line:
+        await line.join(100)
+        line.clock.late_s = 0.02
+        await line.pass_time(0.08)
+        line.clock.late_s = 0.0
+        await line.pass_time(2.0)
+        grants = [at for at in line.grants.values() if at is not None]
+        assert grants[1] == pytest.approx(0.05 / PACE + 0.02, abs=0.0011)
+        assert min(after - at for at, after in pairwise(grants)) >= 0.9 * 0.05
+        assert len(grants) >= 40
+
+
 async def test_a_suspended_process_releases_no_burst() -> None:
     """After a minute's sleep at 20/s two may go, not the twelve hundred that the minute had."""
     async with queue(fixed(20.0)) as line:
