@@ -28,14 +28,17 @@ class Limited:
         self._other = next(self._others, inf)
         self._dice = Random(SEED)
         self._began_at: float | None = None
+        self._at = 0.0
         self._answers: list[tuple[float, bool]] = []
 
     async def modify(self, _: web.Request) -> web.Response:
         """Answer a PUT, as its limiter has it when it arrives."""
-        await asyncio.sleep(self._way_s())
-        now = asyncio.get_running_loop().time()
-        self._began_at = self._began_at or now
-        at = now - self._began_at
+        way_s = self._way_s()
+        arrives_at = asyncio.get_running_loop().time() + way_s
+        await asyncio.sleep(way_s)
+        self._began_at = self._began_at or arrives_at
+        # The timer may be late, which is no part of the path; who overtook it did so.
+        at = self._at = max(self._at, arrives_at - self._began_at)
         while self._other <= at:
             self._run.server.admit(self._other)
             self._other = next(self._others, inf)

@@ -49,6 +49,12 @@ def environment(home: Path) -> dict[str, str]:
     return kept | keys | {"HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "PYTHONPATH": str(ROOT)}
 
 
+def starved_s(pid: int) -> float:
+    """Return how long a process was ready to run and got no core; 0 where nobody counts that."""
+    counts = Path(f"/proc/{pid}/schedstat")
+    return int(counts.read_text().split()[1]) / 1e9 if counts.exists() else 0.0
+
+
 def python(*argv: str) -> list[str]:
     """Return the command that runs a module with this interpreter."""
     return [sys.executable, "-m", *argv]
@@ -122,6 +128,7 @@ class Server:
     """A server of the benchmarks, at work."""
 
     url: str
+    pid: int
 
     def reset(self) -> None:
         """Take the fleet back to the start, and count from nothing."""
@@ -146,7 +153,7 @@ def serving(argv: Sequence[str], *, home: Path, env: Mapping[str, str] | None = 
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        yield Server(url=process.stdout.readline().decode().strip())
+        yield Server(url=process.stdout.readline().decode().strip(), pid=process.pid)
     finally:
         process.stdin.close()
         try:

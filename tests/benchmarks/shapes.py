@@ -1,17 +1,19 @@
 """Each limit that the pace must keep to, on a real server, beside botocore's adaptive mode.
 
 The cases and bars of `tests/pacing_table.py` with the product's own limiter, real sockets and the real clock,
-in about 25 minutes: groups of cases at a time, first ours, then botocore on a server just like it. Windows of
-a minute are half as long, which their names say. A bar is that of the table, for one run; the ratio is that
-of what was accepted a second in the whole run, search included. botocore always searches, also where a
+in about half an hour: groups of cases at a time, first ours, then botocore on a server just like it. Windows
+of a minute are half as long, which their names say. A bar is that of the table, for one run; the ratio is
+that of what was accepted a second in the whole run, search included. botocore always searches, also where a
 rate is set and nothing limits it.
 
-What a busy machine takes away shows in the rows of noise at a fixed rate, which no limit holds back.
+`starved` is the share of the time of ours in which sender or server was ready to run and got no core: what a
+busy machine takes away. More than some hundredths of it disturb what is measured.
 """
 
 import asyncio
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,7 +28,7 @@ from bulk.pacing.limiter import Limiter
 from tests.benchmarks.bars import Bar, Row, show
 from tests.benchmarks.fleet import BODY
 from tests.benchmarks.limit_server import SEED
-from tests.benchmarks.measure import ROOT, python, serving, start
+from tests.benchmarks.measure import ROOT, python, serving, start, starved_s
 from tests.limiters import Answer
 from tests.pacing_table import REAL, Case, cases, refused
 
@@ -102,14 +104,17 @@ def measured(group: list[Case], home: Path) -> Iterator[Row]:
     names = [case.name for case in group]
     with serving(python("tests.benchmarks.limit_server", *names), home=home) as server:
         urls = orjson.loads(server.url)
+        pids = (os.getpid(), server.pid)
+        before, began = sum(map(starved_s, pids)), time.monotonic()
         ours = asyncio.run(_send_all(group, [mine for mine, _ in urls]))
+        starved = (sum(map(starved_s, pids)) - before) / (time.monotonic() - began)
         _run_botocore(group, [theirs for _, theirs in urls], home)
         theirs = asyncio.run(_answers([theirs for _, theirs in urls]))
     for case, mine, other in zip(group, ours, theirs, strict=True):
-        yield _row(case, mine, other)
+        yield _row(case, mine, other, starved)
 
 
-def _row(case: Case, ours: list[Answer], theirs: list[Answer]) -> Row:
+def _row(case: Case, ours: list[Answer], theirs: list[Answer], starved: float) -> Row:
     figures = [figure for figure in case.judge(ours) if figure.name != "rate"]
     ours_per_s, theirs_per_s = _accepted_per_s(ours), _accepted_per_s(theirs)
     return Row(
@@ -122,6 +127,7 @@ def _row(case: Case, ours: list[Answer], theirs: list[Answer]) -> Row:
             "botocore_per_s": theirs_per_s,
             "botocore_refused": refused(theirs),
             "ratio": ours_per_s / theirs_per_s,
+            "starved": starved,
         },
         bars=tuple(Bar(figure=figure.name, at_least=figure.least, at_most=figure.most) for figure in figures),
     )
