@@ -19,7 +19,7 @@ from bulk.workers.far_channel import FarChannel, opened, projects
 from bulk.workers.link import open_link
 from bulk.workers.local import run_nats_server
 from bulk.workers.nats_login import NatsLogin, nats_login
-from bulk.workers.places import Workplaces, open_workplaces
+from bulk.workers.places import Workplace, Workplaces, open_workplaces
 from bulk.workers.serving import Api, WorkerServer
 from bulk.workers.subjects import Place
 
@@ -40,12 +40,7 @@ class WayThroughWorkers:
         Raises what the worker's login raises, CannotRun where no worker answers or NATS forbids to ask it,
         and Refused where all that answer are of another version.
         """
-        if not target.region:
-            raise UsageError(
-                "no region is named for rows that name none, and a worker is found by it",
-                hint="add --region or a column `region`",
-            )
-        workplace = await self._workplaces.of(Place(target.region, target.profile))
+        workplace = await self._workplace(target)
         found = await opened(workplace, target, tuple(sorted(regions)), writes=issubclass(kind, Client))
         worker = await workplace.taken()
         return kind(
@@ -62,8 +57,14 @@ class WayThroughWorkers:
 
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of the credentials that the worker of a target has."""
-        workplace = await self._workplaces.of(Place(target.region, target.profile))
-        return await projects(workplace, target, every=True)
+        return await projects(await self._workplace(target), target, every=True)
+
+    async def _workplace(self, target: Target) -> Workplace:
+        if not target.region:
+            raise UsageError(
+                "no region is named, and a worker is found by it", hint="add --region, or a column `region`"
+            )
+        return await self._workplaces.of(Place(target.region, target.profile))
 
 
 @asynccontextmanager

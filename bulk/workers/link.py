@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONNECT_S = 10.0
 """How long a run waits for its first connection; a worker says then that it has none, and waits for ever."""
 _TRY_S, _PAUSE_S = 3, 1
-_NO_TLS = "the server offers no TLS, and its address begins with tls:"
+_NO_TLS = "the server offers no TLS, which its address or the login asks for"
 _NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
 """What an error says after which another try is of no use."""
 _PING_S = 5

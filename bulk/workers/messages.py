@@ -35,13 +35,17 @@ class Unreadable(BulkError):
     """A message that is none."""
 
 
+Name: TypeAlias = Annotated[str, Meta(max_length=200, pattern=r"\A[^\s\x00-\x1f\x7f]+\Z")]
+"""A name that fits into a subject, and into a line."""
+
+
 @value
 class Hello:
     """Who a worker is."""
 
-    worker: str
-    host: str
-    version: str
+    worker: Name
+    host: Name
+    version: Name
     clock_s: BootTime
     """Its boot clock as it writes this."""
 
@@ -186,7 +190,7 @@ def _plain(form: bytes, data: bytes) -> bytes:
         raise Unreadable("this is no message")
     inflate = zlib.decompressobj()
     plain = inflate.decompress(data, MESSAGE_BYTES_MAX)
-    if inflate.unconsumed_tail or inflate.unused_data or not inflate.eof:
+    if inflate.unused_data or not inflate.eof:
         raise Unreadable(f"the message has more than {MESSAGE_BYTES_MAX} bytes, or was cut")
     return plain
 

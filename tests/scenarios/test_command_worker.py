@@ -283,6 +283,18 @@ def test_an_address_of_the_api_beside_a_way_through_workers_is_wrong_usage(stage
     assert "the address of the API is a setting of the workers" in got.err
 
 
+def test_where_no_region_is_named_no_worker_is_looked_for(
+    stage: Stage, nats: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker is found by it, for all projects as for one."""
+    for name in ("BULK_REGION", "BULK_ENDPOINT"):
+        monkeypatch.delenv(name)
+    job = stage.job(wide([1]))
+    for words in (("plan", job), ("export",), ("export", "--all-projects")):
+        got = stage.bulk(*words, "--via", nats)
+        assert (got.code, "no region is named" in got.err) == (ExitCode.USAGE, True), got.err
+
+
 @pytest.mark.parametrize(
     "words", [("worker", "--connect", "nats://127.0.0.1:1"), ("plan", "JOB", "--via", "local")]
 )

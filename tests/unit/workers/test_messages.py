@@ -162,6 +162,14 @@ def test_a_request_that_would_take_for_ever_is_unreadable(name: str, seconds: fl
         unpacked(Ask, b"\0" + encode(forged))
 
 
+@pytest.mark.parametrize("member", ["worker", "host", "version"])
+@pytest.mark.parametrize("name", ["", "x" * 201, "a b", "a\n", "a\nrow 1 is applied", "\x1b[2J"])
+def test_a_worker_has_names_that_fit_into_a_subject(member: str, name: str) -> None:
+    """NATS ends a connection over a longer line; one with a line break could say anything to a person."""
+    with pytest.raises(Unreadable):
+        unpacked(Hello, packed(replace(HELLO, **{member: name})))
+
+
 @pytest.mark.parametrize(
     "forged",
     [
