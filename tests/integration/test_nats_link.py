@@ -61,7 +61,7 @@ OPERATOR, ACCOUNT, USER = (
     Keys(prefix) for prefix in (nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER)
 )
 _UNLIMITED = dict.fromkeys(("subs", "conn", "leaf", "imports", "exports", "data", "payload"), -1)
-_OPERATED = f"""
+OPERATED = f"""
 operator: {OPERATOR.signed(OPERATOR.public, "O", "operator")}
 resolver: MEMORY
 resolver_preload: {{
@@ -108,7 +108,7 @@ def serving(tmp_path_factory: pytest.TempPathFactory, own: Path) -> Iterator[Cal
         "open": "",
         "users": USERS,
         "token": f"authorization {{ token: {SECRET} }}",
-        "creds": _OPERATED,
+        "creds": OPERATED,
         "tls": f"{USERS}\ntls {{ {tls} }}",
         "mutual": f'tls {{ {tls}, ca_file: "{own}/ca.pem", verify: true }}',
         "small": "max_payload: 65536",

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import ExitCode
+from tests.integration.test_nats_link import OPERATED, by_creds
+from tests.integration.test_workers import USERS
 from tests.nats_servers import nats_server
 from tests.scenarios.stage import WAIT_S, Ended, Stage, until, wide
 from tests.scenarios.test_command_secrets import nowhere
@@ -146,6 +148,30 @@ def test_nobody_who_hears_everything_learns_what_signs(
         assert word.lower() not in recorder.heard.lower()
 
 
+def test_who_may_not_write_plans_and_ends_with_1_before_the_first_put(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The right is one of NATS, whatever the command is; of the run nothing is on record that would go on."""
+    for user in ("worker", "planner"):
+        (tmp_path / f"{user}.toml").write_text(f'user = "{user}"\npassword = "p"\n')
+        (tmp_path / f"{user}.toml").chmod(0o600)
+    with nats_server(tmp_path / "nats", USERS) as nats:
+        monkeypatch.setenv("BULK_NATS_CREDENTIALS", str(tmp_path / "worker.toml"))
+        with working(stage, "--connect", nats, "--serve", "cn-north-4"):
+            monkeypatch.setenv("BULK_NATS_CREDENTIALS", str(tmp_path / "planner.toml"))
+            without_credentials(monkeypatch)
+            job, via = stage.job(wide([1, 2])), ("--via", nats)
+            assert stage.bulk("plan", job, *via, "--out", "p").code == ExitCode.OK
+            for words in ((job,), ("p",)):
+                got = stage.apply(*words, *via)
+                assert got.code == ExitCode.CANNOT_RUN
+                assert re.search(
+                    r"NATS does not let this user publish to bulk\.1\.cn-north-4\.\S+\.write", got.err
+                )
+                assert "check the rights of the user that BULK_NATS_CREDENTIALS names" in got.err
+    assert (stage.applied, stage.ledgers) == ([], [])
+
+
 def test_a_run_through_a_worker_of_its_own_is_as_one_without(stage: Stage) -> None:
     """Plan, apply, rollback and export do the same, and say the same rows."""
     job, via = stage.job(wide([1, 2, 3])), ("--via", "local")
@@ -276,6 +302,25 @@ def test_without_serve_every_profile_is_served(stage: Stage, nats: str, tmp_path
         assert ended(worker).code == ExitCode.OK
 
 
+def test_a_worker_whose_login_has_expired_ends_with_1(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever starts it anew gives it another login; else it would stay, and nobody could reach it."""
+    file = tmp_path / "worker.creds"
+    monkeypatch.setenv("BULK_NATS_CREDENTIALS", str(file))
+    with nats_server(tmp_path / "nats", OPERATED) as nats:
+        login = by_creds(expires_in_s=3)
+        file.write_text(
+            f"-----BEGIN NATS USER JWT-----\n{login.jwt}\n------END NATS USER JWT------\n\n"
+            f"-----BEGIN USER NKEY SEED-----\n{login.seed}\n------END USER NKEY SEED------\n"
+        )
+        file.chmod(0o600)
+        got = stage.bulk("worker", "--connect", nats, "--serve", "cn-north-4")
+    assert got.code == ExitCode.CANNOT_RUN
+    assert re.search(r"has ended the connection: .*[Ee]xpired", got.err), got.err
+    assert login.seed not in got.err
+
+
 def test_an_address_of_the_api_beside_a_way_through_workers_is_wrong_usage(stage: Stage, nats: str) -> None:
     """Given as flag or variable: it would have no effect."""
     got = stage.bulk("plan", stage.job(wide([1])), "--via", nats)
@@ -301,7 +346,7 @@ def test_where_no_region_is_named_no_worker_is_looked_for(
 def test_without_the_library_it_is_said_how_to_install_it(
     words: tuple[str, ...], stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No other verb needs it."""
+    """With the name of the extra."""
     stage.file("hidden/nats.py", "raise ModuleNotFoundError(\"No module named 'nats'\", name='nats')\n")
     monkeypatch.setenv("PYTHONPATH", str(stage.folder / "hidden"))
     job = stage.job(wide([1]))
@@ -309,6 +354,15 @@ def test_without_the_library_it_is_said_how_to_install_it(
     assert got.code == ExitCode.CANNOT_RUN
     assert "workers are reached with nats, which is not installed" in got.err
     assert "[workers]'" in got.err
+
+
+def test_without_the_library_all_else_works(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an extra, which a run that sends from here never asks for."""
+    stage.file("hidden/nats.py", "raise ModuleNotFoundError(\"No module named 'nats'\", name='nats')\n")
+    stage.file("hidden/nkeys.py", "raise ModuleNotFoundError(\"No module named 'nkeys'\", name='nkeys')\n")
+    monkeypatch.setenv("PYTHONPATH", str(stage.folder / "hidden"))
+    got = stage.run_child("apply", stage.job(wide([1])), "--yes")
+    assert got.code == ExitCode.OK, got.err
 
 
 def test_without_the_server_it_is_said_what_to_install(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
