@@ -28,6 +28,7 @@ from bulk.run.looks import ListPage
 from bulk.run.renewal import AHEAD_S, ROWS_AHEAD_MAX, Renewal
 from bulk.run.row import Work
 from bulk.run.stages import IN_DOUBT, Place, Stop
+from bulk.vpcep.codes import advice_for
 
 SILENT_MIN = 3
 """Attempts in a row that must have found nobody before the API counts as gone, or two a row that is busy."""
@@ -266,8 +267,10 @@ class Lane:
             self._silent += 1
             silent_s = max(now - self._silent_since, verdict.absent_s)
             if silent_s >= SILENCE_S and (self.is_silent or verdict.absent_s >= SILENCE_S):
-                message = f"the API could not be reached for {silent_s:.0f} s: {reply.code}, {reply.message}"
-                return Stop(BrakeReason.UNREACHED, message)
+                why = f"{reply.code}, {reply.message}; {advice_for(reply.code, None)}"
+                return Stop(
+                    BrakeReason.UNREACHED, f"the API could not be reached for {silent_s:.0f} s: {why}"
+                )
         return None
 
     def _push_back(self, verdict: PutVerdict, now: float) -> Stop | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bulk.cli import options
+from bulk.cli import options, output
 from bulk.cli.verbs.shared import environment
-from bulk.errors import ExitCode
+from bulk.errors import ExitCode, Interrupted
 
 
 @options.takes("endpoint", "region")
@@ -20,5 +20,9 @@ def worker(connect: options.Connect = "", served: options.Served = None, **flags
     with needing_nats():
         from bulk.app.working import work
     flags["region"] = flags["region"] or ""
-    running.run(work(connect, served or [], flags, environment(flags, can_ask=False)))
+    try:
+        running.run(work(connect, served or [], flags, environment(flags, can_ask=False)))
+    except Interrupted as signal:  # before it served anything, or a second one
+        output.notify("the worker ended at once; a run that waits for it finds out what became of its PUT")
+        return signal.exit_code
     return ExitCode.OK
