@@ -273,6 +273,8 @@ class Rig:
             program.send(signal.SIGCONT)
         if self.nats is None or self.nats.returncode is not None:
             await self.start_nats()
+        else:
+            self.nats.send_signal(signal.SIGCONT)
         if not any(worker.is_alive for worker in self.workers):
             await self.worker()
 

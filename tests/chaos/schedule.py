@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from bulk.errors import ExitCode
 from bulk.settings import SEND_WITHIN_S
@@ -24,6 +25,7 @@ KILLED, TOO_EARLY = -signal.SIGKILL, -signal.SIGTERM
 ENDED_BY = {KILLED: signal.SIGKILL, TOO_EARLY: signal.SIGTERM, ExitCode.TERMINATED: signal.SIGTERM}
 NOBODY_THERE = ("no worker serves", "cannot be used", "is gone")
 FAST_S = 600.0
+TROUBLES = {"throttle_429": 0.03, "reset": 0.03, "reset_after": 0.03, "error_504_0013_after": 0.03}
 
 
 @dataclass(kw_only=True)
@@ -88,7 +90,8 @@ class Chaos:
     # What happens
 
     def _worker(self) -> Program | None:
-        living = [worker for worker in self.rig.workers if worker.is_alive]
+        workers = self.rig.workers  # a second TERM would end a worker at once
+        living = [each for each in workers if each.is_alive and signal.SIGTERM not in each.signals]
         return self.dice.choice(living) if living else None
 
     @property
@@ -144,6 +147,13 @@ class Chaos:
         await asyncio.sleep(self.dice.choice((0.2, 1.0, 4.0, 8.0)))
         if self.rig.nats and self.rig.nats.returncode is not None:
             await self.rig.start_nats()
+
+    async def _happens_nats_frozen(self) -> None:
+        if (nats := self.rig.nats) and nats.returncode is None:
+            nats.send_signal(signal.SIGSTOP)
+            await asyncio.sleep(self.dice.choice((1.0, 4.0, 8.0, 20.0)))
+            if nats.returncode is None:
+                nats.send_signal(signal.SIGCONT)
 
     async def _frozen(self, program: Program | None) -> None:
         if program:
@@ -216,11 +226,13 @@ class Chaos:
         return self.rig.sessions[number - 1].ahead_s
 
 
-async def played(seed: int, folder: Path, *, rows: int = 40, latency_s: float = 0.2) -> Chaos:
-    """Play one seed to its end and return what came of it."""
+async def played(seed: int, folder: Path, *, rows: int, latency_s: float) -> Chaos:
+    """Play one seed to its end and return what came of it; with every other one the API has troubles."""
     dice = random.Random(seed)
-    switches = Switches(latency_s=0.05, jitter_s=0.2)
-    async with rig(folder, rows=rows, latency_s=latency_s, switches=switches) as made:
+    api: dict[str, Any] = {"switches": Switches(latency_s=0.05, jitter_s=0.2)}
+    if seed % 2:
+        api["faults"] = {"seed": seed, "rates": TROUBLES, "for": "writes"}
+    async with rig(folder, rows=rows, latency_s=latency_s, **api) as made:
         chaos = Chaos(seed=seed, rig=made, dice=dice)
         await chaos.play()
         return chaos
