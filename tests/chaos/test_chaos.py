@@ -26,7 +26,7 @@ async def must_hold(seeds: Iterable[int], folder: Path, *, rows: int, latency_s:
 
 async def test_every_service_is_sent_one_put_whatever_dies_or_freezes(tmp_path: Path) -> None:
     """A few seeds: one PUT takes effect for each service, in its time, and the run ends with 0."""
-    await must_hold((7, 14), tmp_path, rows=20, latency_s=0.02)
+    await must_hold((8, 9, 12), tmp_path, rows=20, latency_s=0.02)
 
 
 @pytest.mark.slow
