@@ -16,18 +16,10 @@ def capped(state: Pacing, most_per_s: float, now: float) -> Pacing:
     rate_per_s = state.trial.rate_per_s if state.trial else state.rate_per_s
     is_held_by_it = state.before_cap_per_s > 0 and rate_per_s >= state.cap_per_s
     wanted_per_s = state.before_cap_per_s if is_held_by_it else rate_per_s
-    return state._replace(
+    # A climb, or a trial, that was under way has been about another rate.
+    return state.settled(now)._replace(
         rate_per_s=min(wanted_per_s, cap_per_s),
         cap_per_s=cap_per_s,
         before_cap_per_s=wanted_per_s if cap_per_s < state.given_per_s else 0.0,
-        # A climb, or a trial, that was under way has been about another rate.
-        trial=None,
-        ground_per_s=0.0,
-        below_per_s=0.0,
-        excess=0.0,
-        answers=0,
-        refused=0,
-        round_at=now,
-        round_answers=0,
         cut_at=state.cut_at if state.is_shut else max(state.cut_at, now),
     )

@@ -9,6 +9,7 @@ rate, the next doubling tells more than a trial: a limit then refuses half or mo
 
 from math import ceil, log, sqrt
 
+from bulk.model import Why
 from bulk.pacing.states import RAMP, Pacing, Trial
 
 TOLERANCE = 0.025
@@ -36,6 +37,11 @@ SPREAD = 2.0
 NOISE_MAX = 0.35
 """The most that is believed to be noise. As long as the rate is doubled, so much is no reason to stop."""
 FORGOTTEN_S, FORGOTTEN_ANSWERS = 30.0, 2000
+GROWTH_TRIED = 0.03
+"""Growth after a trial: the limit is known roughly, or the rate was not to blame."""
+OWED_AFTER_CUT = 0.5
+"""The most refusals that have to be made good after a trial, over the share that it began with: the deeper a
+cut, the less is known."""
 
 
 def allowance(state: Pacing) -> float:
@@ -51,13 +57,8 @@ def is_doubling(state: Pacing) -> bool:
 
 
 def counted(state: Pacing, *, is_refused: bool) -> Pacing:
-    """Return the state that has counted an answer; a shut window says nothing to a trial."""
-    if state.trial:
-        is_heard = not state.is_shut
-        return state._replace(
-            answers=state.answers + is_heard, refused=state.refused + (is_heard and is_refused)
-        )
-    if not state.excess:  # the first refusal of a stretch only marks its beginning
+    """Return the state that has counted an answer."""
+    if not (state.trial or state.excess):  # the first refusal of a stretch only marks its beginning
         return state._replace(excess=1.0, answers=0, refused=0) if is_refused else state
     return state._replace(
         excess=max(0.0, state.excess + is_refused - allowance(state)),
@@ -66,15 +67,11 @@ def counted(state: Pacing, *, is_refused: bool) -> Pacing:
     )
 
 
-def is_measured(state: Pacing) -> bool:
-    """Return whether the share of the present stretch is known well enough for a trial."""
-    return state.answers >= (ANSWERS_MIN / 2 if state.ground_per_s else ANSWERS_MIN)
-
-
-def is_suspicious(state: Pacing) -> bool:
-    """Return whether there are more refusals than noise and tolerance explain."""
+def is_too_much(state: Pacing) -> bool:
+    """Return whether there are more refusals than noise and tolerance explain, of a share that is known."""
+    is_measured = state.answers >= (ANSWERS_MIN / 2 if state.ground_per_s else ANSWERS_MIN)
     patience = PATIENCE_WITH_NOISE * state.noise + PATIENCE
-    return state.excess > patience + PATIENCE * is_doubling(state)
+    return is_measured and state.excess > patience + PATIENCE * is_doubling(state)
 
 
 def is_run(state: Pacing) -> bool:
@@ -84,41 +81,57 @@ def is_run(state: Pacing) -> bool:
     return state.refusals >= ceil(log(UNLIKELY) / log(noise))
 
 
-def share(state: Pacing) -> float:
-    """Return the share that was refused in the present stretch."""
+def share(state: Pacing | Trial) -> float:
+    """Return the share that was refused in the present stretch, or before a trial."""
     return state.refused / max(1, state.answers)
 
 
-def begin(state: Pacing, share: float, now: float) -> Pacing:
+def limit_per_s(state: Pacing | Trial, noise: float = 0.0) -> float:
+    """Return the limit that refuses this share, besides the noise."""
+    return state.rate_per_s * (1 - share(state)) / (1 - noise)
+
+
+def begin(state: Pacing, now: float) -> Pacing:
     """Return the state that tries a slower rate, of which a limit that refuses this share refuses nothing."""
-    return state._replace(
-        rate_per_s=DEPTH * state.rate_per_s * (1 - share),
-        trial=Trial(state.rate_per_s, state.growth, share, state.answers, state.refused),
-        answers=0,
-        refused=0,
+    return state.settled(now)._replace(
+        rate_per_s=DEPTH * limit_per_s(state),
+        below_per_s=state.below_per_s,
+        trial=Trial(state.rate_per_s, state.growth, state.answers, state.refused),
         cut_at=now + STALL_S,
     )
 
 
-def is_over(state: Pacing, trial: Trial) -> bool:
+def tried(state: Pacing, trial: Trial, now: float) -> Pacing:
+    """Return the state after an answer to a trial, which may have been its last."""
+    if not _is_over(state, trial):
+        return state
+    noise_until_s = now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s)
+    after = state.settled(now)._replace(noise=share(state), noise_until_s=noise_until_s)
+    if not _was_too_fast(after, trial):
+        return after._replace(
+            rate_per_s=trial.rate_per_s,
+            growth=max(trial.growth, GROWTH_TRIED),
+            owed=0.0,
+            noise=(state.refused + trial.refused) / (state.answers + trial.answers),
+        )
+    if after.noise > TOLERANCE + state.noise:
+        return begin(state._replace(growth=trial.growth), now)
+    return after._replace(
+        rate_per_s=max(state.rate_per_s, min(trial.rate_per_s, limit_per_s(trial, after.noise))),
+        limit=None if state.why is Why.FOUND else state.limit,
+        ground_per_s=state.rate_per_s,
+        below_per_s=state.rate_per_s,
+        growth=GROWTH_TRIED,
+        owed=OWED_AFTER_CUT / share(trial) if state.owed * share(trial) > OWED_AFTER_CUT else state.owed,
+    )
+
+
+def _is_over(state: Pacing, trial: Trial) -> bool:
     """Return whether a trial has its answers: enough for a share, or none refused where some should be."""
-    return state.answers >= ANSWERS or (not state.refused and state.answers * trial.share >= EXPECTED)
+    return state.answers >= ANSWERS or (not state.refused and state.answers * share(trial) >= EXPECTED)
 
 
-def was_too_fast(after: Pacing, trial: Trial) -> bool:
+def _was_too_fast(after: Pacing, trial: Trial) -> bool:
     """Return whether the noise that is known after a trial does not explain what was refused before."""
     excess = 1 + trial.refused - trial.answers * allowance(after)
     return after.noise > NOISE_MAX or excess > PATIENCE + SPREAD * sqrt(after.noise * trial.answers)
-
-
-def learned(state: Pacing, trial: Trial, now: float) -> Pacing:
-    """Return the state that knows the noise after a trial."""
-    return state._replace(
-        trial=None,
-        excess=0.0,
-        below_per_s=0.0,
-        noise=share(state),
-        noise_until_s=now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s),
-        round_at=now,
-        round_answers=0,
-    )

@@ -51,14 +51,9 @@ def shut(state: Pacing, event: Throttling, now: float) -> Pacing:
     A limit that the refusal states is taken over where it can be true.
     """
     if (limit := event.throttled.limit) and _may_be(limit, state, now):
-        state = state._replace(
-            rate_per_s=min(state.rate_per_s, limit.per_s),
-            limit=limit,
-            why=Why.STATED,
-            growth=GROWTH_MIN,
-            ground_per_s=0.0,
-            excess=0.0,
-            trial=None,
+        rate_per_s = min(state.rate_per_s, limit.per_s)
+        state = state.settled(now)._replace(
+            rate_per_s=rate_per_s, limit=limit, why=Why.STATED, growth=GROWTH_MIN
         )
     wait_s = event.throttled.retry_after_s
     until_s = now + (wait_s or 0.0)
@@ -81,65 +76,69 @@ def _may_be(limit: Limit, state: Pacing, now: float) -> bool:
 
 def lifted(state: Pacing) -> Pacing:
     """Return the state that is open again: a request granted after the refused ones was accepted."""
-    return state._replace(is_shut=False, refusals=0, pushed_back_until_s=-inf, spacing_s=0.0)
+    return state._replace(refusals=0, pushed_back_until_s=-inf, spacing_s=0.0)
 
 
-def reopened(state: Pacing, granted_at: float) -> tuple[Pacing, float | None]:
-    """Return the state after an accepted probe, and the rate to continue at; None keeps that of the state.
+def reopened(state: Pacing, granted_at: float) -> Pacing:
+    """Return the state after a probe that was accepted.
 
-    A rate is returned where it was shut so briefly that the limit is a rate: what the whole cycle, shut
-    time included, amounts to. After an outage the state is as it was before, and so it is where nobody
-    probed for a while, as in a run that was paused or asleep: that says nothing of the server.
+    Where it was shut so briefly that the limit is a rate, what the shut time kept from leaving is as good as
+    refused. After an outage the state is as it was before, and so it is where nobody probed for a while, as
+    in a run that was paused or asleep: that says nothing of the server.
     """
     fresh = lifted(state)._replace(
-        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0
+        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0, excess=0.0
     )
     if granted_at > state.held_until_s + LATE_S + 1 / state.rate_per_s:
-        return fresh._replace(excess=0.0, owed=0.0), None
+        return fresh._replace(owed=0.0)
     known, shut_s = state.window, granted_at - state.shut_at
     if known and state.cycle_accepted < EARLY * known.requests and shut_s > LONG * known.window_s:
         began_at = state.cycle_at - known.window_s  # the window before had not ended yet
         state = state._replace(cycle_at=began_at, cycle_accepted=known.requests)
-    span_s = granted_at - state.cycle_at
     was_asked = state.refusals <= TRUST
-    is_searching = state.growth == RAMP and state.below_per_s > 0
-    is_new = state.limit is None and (was_asked or is_searching)
-    seen = _seen(state, granted_at, since=state.shut_at if is_new else state.cycle_at)
+    seen, is_believed = _seen(state, granted_at, was_asked=was_asked)
     fresh = fresh._replace(suspected=seen)
-    steady = fresh._replace(excess=0.0, ground_per_s=0.0, growth=GROWTH_MIN, trial=None)
-    rate_per_s = state.trial.rate_per_s if state.trial else state.rate_per_s
-    if seen and (is_new or _are_alike(seen, state.suspected)):
+    if seen and is_believed:
         owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / seen.requests, state.owed)
-        rate_per_s = min(rate_per_s, seen.per_s)
-        return steady._replace(limit=seen, why=Why.FOUND, rate_per_s=rate_per_s, owed=owed), None
-    is_brief = shut_s < SHORT * span_s and span_s > WHOLE_S
+        known, fresh = seen, fresh._replace(why=Why.FOUND, owed=owed)
     if known:
-        if state.why is Why.FOUND and state.refused_at > state.cycle_at + known.window_s:  # it is longer
-            known = _window(state, known.window_s, span_s) or known
-        before_per_s = min(state.ground_per_s or rate_per_s, inf if is_brief else known.per_s)
-        return steady._replace(limit=known, rate_per_s=before_per_s), None
-    if is_brief and shut_s < SHORT_S:
-        return fresh._replace(excess=0.0), None
-    if shut_s < SHORT_S or was_asked:  # what the server's wait kept from leaving is as good as refused
-        fresh = fresh._replace(excess=fresh.excess + shut_s * state.rate_per_s * was_asked)
-        return fresh, min(state.rate_per_s, max(state.cycle_accepted / span_s, state.rate_per_s / 2))
-    return fresh._replace(excess=0.0, owed=0.0), None
+        rate_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
+        fresh = fresh.settled(granted_at)._replace(limit=known, growth=GROWTH_MIN)
+        return fresh._replace(rate_per_s=min(rate_per_s, known.per_s))
+    if shut_s >= SHORT_S and not was_asked:
+        return fresh._replace(owed=0.0)
+    span_s = granted_at - state.cycle_at
+    if (state.trial and not was_asked) or (shut_s < min(SHORT_S, SHORT * span_s) and span_s > WHOLE_S):
+        return fresh
+    taken = state.cycle_accepted
+    kept = shut_s * state.rate_per_s if was_asked else span_s * state.rate_per_s - taken
+    held = round(max(0.0, min(taken, kept)))
+    return fresh._replace(excess=state.excess + held * was_asked, answers=taken + held, refused=held)
 
 
-def _seen(state: Pacing, opened_at: float, *, since: float) -> Limit | None:
-    """Return the window that this shut spell would be, which cannot have ended before the last refusal.
+def _seen(state: Pacing, opened_at: float, *, was_asked: bool) -> tuple[Limit | None, bool]:
+    """Return the window that this shut spell would be, and whether to believe in it.
 
+    It cannot have ended before the last refusal: a known one that goes on refusing after its end is longer.
     Where a window may count what it refuses, that is one of its length after it shut, not after it began.
     """
-    span_s, shut_s = opened_at - state.cycle_at, opened_at - state.shut_at
-    least_s = max(state.shut_at - state.cycle_at, state.refused_at - since)
-    return _window(state, least_s, span_s) if shut_s > LONG * span_s else None
-
-
-def _window(state: Pacing, least_s: float, most_s: float) -> Limit | None:
-    window_s = _roundest(least_s, most_s + WINDOW_MARGIN_S)  # it opened a little before it was seen to
-    is_one = window_s > 0 and state.cycle_accepted >= FEW
-    return Limit(requests=state.cycle_accepted, window_s=window_s) if is_one else None
+    known, span_s = state.window, opened_at - state.cycle_at
+    is_searching = state.growth == RAMP and state.below_per_s > 0
+    is_new = state.limit is None and (was_asked or is_searching)
+    known_s = known.window_s if known and state.why is Why.FOUND else inf
+    is_longer = state.refused_at > state.cycle_at + known_s
+    if is_longer:
+        least_s = known_s
+    elif opened_at - state.shut_at > LONG * span_s:
+        since = state.shut_at if is_new else state.cycle_at
+        least_s = max(state.shut_at - state.cycle_at, state.refused_at - since)
+    else:
+        return None, False
+    window_s = _roundest(least_s, span_s + WINDOW_MARGIN_S)  # it opened a little before it was seen to
+    if not window_s or state.cycle_accepted < FEW:
+        return None, False
+    seen = Limit(requests=state.cycle_accepted, window_s=window_s)
+    return seen, is_longer or is_new or _are_alike(seen, state.suspected)
 
 
 def _are_alike(seen: Limit, before: Limit | None) -> bool:

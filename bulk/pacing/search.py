@@ -26,7 +26,6 @@ from bulk.pacing.states import (
     Accepted,
     Pacing,
     Throttling,
-    Trial,
 )
 
 RATE_PER_S_MAX = 100_000.0
@@ -36,9 +35,8 @@ ECHO = 0.25
 """Share of the round trip by which a request may overtake another."""
 EARNED = 0.02
 """Share of refusals that acceptances make good, beyond the noise."""
-OWED_MAX, OWED_AFTER_CUT = 14.0, 0.5
-"""The most refusals that have to be made good before the next climb, and after a trial over the share that it
-began with: the deeper a cut, the less is known."""
+OWED_MAX = 14.0
+"""The most refusals that have to be made good before the next climb."""
 
 ROUND_S, RAMP_ROUND_S, ROUND_REQUESTS, ROUND_TRIPS = 0.5, 1.0, 10, 4
 """Least length of a round, so that its end has seen what its beginning caused."""
@@ -50,8 +48,6 @@ GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a climb becomes, and its own growth a round."""
 DISPROVED = 1.1
 """Share of a found window that is accepted only where it was none."""
-GROWTH_TRIED = 0.03
-"""Growth after a trial: the limit is known roughly, or the rate was not to blame."""
 
 
 def auto(learned: Limit | None = None) -> Pacing:
@@ -70,11 +66,13 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     granted_at = event.granted_at
     if granted_at <= state.cut_at:
         state = state._replace(cycle_accepted=state.cycle_accepted + (granted_at >= state.cycle_at))
-        is_open = state.is_shut and granted_at > state.shut_at + ECHO * (now - granted_at)
+        if not state.is_shut:
+            return state
         state = _heard(state, is_refused=False)
-        return lifted(state) if is_open else state
+        return lifted(state) if granted_at > state.shut_at + ECHO * (now - granted_at) else state
     if state.is_shut:
-        return _reopened(state, granted_at, now)
+        state = reopened(state, granted_at)
+        return _too_fast(_cut(state, granted_at, now), now) if noise.is_too_much(state) else state
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
         cycle_accepted=state.cycle_accepted + event.count,
@@ -84,9 +82,9 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     )
     state = noise.counted(state, is_refused=False)
     if state.trial:
-        return _tried(state, state.trial, now)
-    if noise.is_suspicious(state) and noise.is_measured(state):
-        return _too_fast(_cut(state, granted_at, now), noise.share(state), now)
+        return noise.tried(state, state.trial, now)
+    if noise.is_too_much(state):
+        return _too_fast(_cut(state, granted_at, now), now)
     if now > state.noise_until_s:
         state = state._replace(noise=0.0, noise_until_s=inf)
     return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
@@ -97,7 +95,7 @@ def refused(state: Pacing, event: Throttling, now: float) -> Pacing:
     granted_at = event.granted_at
     state = state._replace(owed=max(state.owed, min(OWED_MAX, state.owed + 1)))
     if granted_at <= state.cut_at:
-        return _heard(state, is_refused=True)
+        return _heard(state, is_refused=True) if state.is_shut else state
     state = _begun(state, granted_at)
     state = state._replace(
         round_answers=state.round_answers + 1,
@@ -105,17 +103,15 @@ def refused(state: Pacing, event: Throttling, now: float) -> Pacing:
         shut_at=state.shut_at if state.refusals else granted_at,
     )
     has_to_wait = event.throttled.retry_after_s is not None and not state.noise
-    state = state._replace(is_shut=state.is_shut or has_to_wait or noise.is_run(state))
-    state = noise.counted(state, is_refused=True)
-    if state.is_shut:
-        return shut(_cut(state, granted_at, now), event, now)
-    state = state._replace(stated=event.throttled.limit or state.stated)
-    return _tried(state, state.trial, now) if state.trial else state
+    if state.is_shut or has_to_wait or noise.is_run(state):
+        return shut(_cut(_heard(state, is_refused=True), granted_at, now), event, now)
+    state = noise.counted(state._replace(stated=event.throttled.limit or state.stated), is_refused=True)
+    return noise.tried(state, state.trial, now) if state.trial else state
 
 
 def _heard(state: Pacing, *, is_refused: bool) -> Pacing:
-    """Return the state that has counted an answer to the present rate: shutting did not change it."""
-    return noise.counted(state, is_refused=is_refused) if state.is_shut else state
+    """Return the state that has counted an answer from when it shut, which says nothing to a trial."""
+    return state if state.trial else noise.counted(state, is_refused=is_refused)
 
 
 def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
@@ -123,68 +119,26 @@ def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
     return state._replace(cut_at=now + ECHO * (now - granted_at))
 
 
-def _too_fast(state: Pacing, share: float, now: float) -> Pacing:
+def _too_fast(state: Pacing, now: float) -> Pacing:
     """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
     if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
         return state._replace(pushed_back_until_s=now + PAUSE * known.window_s, excess=0.0)
-    limit_per_s = (1 - share) * state.rate_per_s / (1 - state.noise)
-    fresh = state._replace(
-        excess=0.0,
-        ground_per_s=0.0,
-        growth=GROWTH_MIN,
-        round_at=state.cut_at,
-        round_answers=0,
-    )
+    limit_per_s, ground_per_s, before = noise.limit_per_s(state, state.noise), state.ground_per_s, state.limit
     if state.stated and limit_per_s < BELIEVED * state.stated.per_s:
-        fresh = fresh._replace(limit=state.stated, why=Why.STATED)
+        state = state._replace(limit=state.stated, why=Why.STATED)
     elif state.why is not Why.STATED and state.window is None:
-        fresh = fresh._replace(limit=None, why=Why.FOUND)
-    most_per_s = fresh.limit.per_s if fresh.limit and fresh.is_stated else inf
-    if most_per_s < state.rate_per_s and (fresh.limit != state.limit or not state.ground_per_s):
+        state = state._replace(limit=None, why=Why.FOUND)
+    most_per_s = state.limit.per_s if state.limit and state.is_stated else inf
+    fresh = state.settled(state.cut_at)._replace(growth=GROWTH_MIN)
+    if most_per_s < state.rate_per_s and (state.limit != before or not ground_per_s):
         return fresh._replace(rate_per_s=most_per_s)
-    if not state.ground_per_s:
-        return noise.begin(fresh._replace(growth=state.growth), share, now)
-    is_first = state.below_per_s > state.ground_per_s
+    if not ground_per_s:
+        return noise.begin(state, now)
     return fresh._replace(
-        rate_per_s=max(state.ground_per_s, min(most_per_s, max(limit_per_s, state.below_per_s))),
-        ground_per_s=state.ground_per_s if is_first else 0.0,
-        below_per_s=state.ground_per_s,
+        rate_per_s=max(ground_per_s, min(most_per_s, max(limit_per_s, state.below_per_s))),
+        ground_per_s=ground_per_s if state.below_per_s > ground_per_s else 0.0,
+        below_per_s=ground_per_s,
     )
-
-
-def _tried(state: Pacing, trial: Trial, now: float) -> Pacing:
-    """Return the state after an answer to a trial, which may have been its last."""
-    if not noise.is_over(state, trial):
-        return state
-    share = noise.share(state)
-    after = noise.learned(state, trial, now)
-    if not noise.was_too_fast(after, trial):
-        return after._replace(
-            rate_per_s=trial.rate_per_s,
-            growth=max(trial.growth, GROWTH_TRIED),
-            owed=0.0,
-            noise=(state.refused + trial.refused) / (state.answers + trial.answers),
-        )
-    if share > noise.TOLERANCE + state.noise:
-        return noise.begin(state._replace(growth=trial.growth), share, now)
-    rate_per_s = (1 - trial.share) * trial.rate_per_s / (1 - after.noise)
-    rate_per_s = max(state.rate_per_s, min(trial.rate_per_s, rate_per_s))
-    return after._replace(
-        rate_per_s=rate_per_s,
-        limit=None if state.why is Why.FOUND else state.limit,
-        ground_per_s=state.rate_per_s,
-        below_per_s=state.rate_per_s,
-        growth=GROWTH_TRIED,
-        owed=OWED_AFTER_CUT / trial.share if state.owed * trial.share > OWED_AFTER_CUT else state.owed,
-    )
-
-
-def _reopened(state: Pacing, granted_at: float, now: float) -> Pacing:
-    """Return the state in which requests are accepted again; if soon, they only left too fast."""
-    fresh, accepted_per_s = reopened(state, granted_at)
-    if accepted_per_s is None or not noise.is_suspicious(fresh):
-        return fresh
-    return _too_fast(_cut(fresh, granted_at, now), 1 - accepted_per_s / state.rate_per_s, now)
 
 
 def _begun(state: Pacing, granted_at: float) -> Pacing:
@@ -218,8 +172,8 @@ def _earned(state: Pacing) -> float:
 
 def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
     requests_s = min(ROUND_S_MAX, ROUND_REQUESTS / state.rate_per_s)
-    least_s = max(ROUND_S, requests_s, ROUND_TRIPS * (now - granted_at))
-    return granted_at - state.round_at >= (max(RAMP_ROUND_S, least_s) if state.growth == RAMP else least_s)
+    least_s = RAMP_ROUND_S if state.growth == RAMP else ROUND_S
+    return granted_at - state.round_at >= max(least_s, requests_s, ROUND_TRIPS * (now - granted_at))
 
 
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
@@ -230,29 +184,24 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
         return state._replace(below_per_s=0.0)
     if state.owed >= 1 and not noise.is_doubling(state):
         return state
-    rate_per_s = min(
-        RATE_PER_S_MAX,
-        state.cap_per_s,
-        _ceiling_per_s(state),
-        state.rate_per_s * (1 + state.growth),
-    )
-    if rate_per_s == state.rate_per_s == state.cap_per_s:
+    if state.rate_per_s == state.cap_per_s:
         return state._replace(ground_per_s=0.0)  # it got there: the climb is over
+    most_per_s = min(RATE_PER_S_MAX, state.cap_per_s, _ceiling_per_s(state))
+    rate_per_s = min(most_per_s, state.rate_per_s * (1 + state.growth))
     faster = state._replace(rate_per_s=rate_per_s, below_per_s=state.rate_per_s, excess=0.0)
     if state.growth == RAMP:
-        arrived = state.limit is not None and rate_per_s <= state.rate_per_s
-        return faster._replace(growth=GROWTH_MIN if arrived else RAMP)
+        has_arrived = state.limit is not None and rate_per_s <= state.rate_per_s
+        return faster._replace(growth=GROWTH_MIN, limit=None) if has_arrived else faster
     is_new = state.growth <= GROWTH_MIN or not state.ground_per_s
     return faster._replace(
         growth=min(GROWTH_CAP, state.growth * GROWTH_FACTOR),
         ground_per_s=state.rate_per_s if is_new else state.ground_per_s,
-        limit=None if state.why is Why.LEARNED else state.limit,
     )
 
 
 def _ceiling_per_s(state: Pacing) -> float:
     """Return how fast a climb may become: up to a learned limit, or a little over a known window."""
-    if state.why is Why.LEARNED and state.limit and state.growth == RAMP:
+    if state.why is Why.LEARNED and state.limit:
         return max(state.rate_per_s, state.limit.per_s)
     if (known := state.window) is None:
         return inf

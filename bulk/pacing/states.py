@@ -20,7 +20,6 @@ class Trial(NamedTuple):
 
     rate_per_s: float
     growth: float
-    share: float
     answers: int
     refused: int
 
@@ -72,8 +71,6 @@ class Pacing(NamedTuple):
 
     refusals: int = 0
     """Refusals in a row, echoes not counted; the first of them was granted at `shut_at`."""
-    is_shut: bool = False
-    """Whether nothing is accepted any more, as far as is known."""
     cut_at: float = -inf
     """Requests granted until then knew nothing of the latest cut."""
     shut_at: float = -inf
@@ -82,7 +79,12 @@ class Pacing(NamedTuple):
     suspected: Limit | None = None
     """The window that the latest shut spell would be, if another one is like it."""
     spacing_s: float = 0.0
-    """Least time between two requests, whatever the rate: probes leave one by one."""
+    """Least time between two requests while nothing is accepted, since probes leave one by one; else 0."""
+
+    @property
+    def is_shut(self) -> bool:
+        """Return whether nothing is accepted any more, as far as is known."""
+        return self.spacing_s > 0
 
     @property
     def window(self) -> Limit | None:
@@ -103,6 +105,13 @@ class Pacing(NamedTuple):
     def held_until_s(self) -> float:
         """Return when the next request may leave, as far as that is the server's wish."""
         return max(self.pushed_back_until_s, self.paused_until_s)
+
+    def settled(self, at: float) -> "Pacing":
+        """Return the state that tries neither more nor less, and counts answers anew from then on."""
+        return self._replace(
+            trial=None, ground_per_s=0.0, below_per_s=0.0, excess=0.0, answers=0, refused=0, round_at=at,
+            round_answers=0,
+        )  # fmt: skip
 
 
 @value

@@ -290,7 +290,7 @@ async def test_after_a_rate_that_sinks_no_two_are_closer_than_it_asks(rate: floa
 async def test_an_opening_lets_those_who_wait_go_at_once() -> None:
     """Who waited for the answer to a probe need not wait out the time between probes."""
     shut = Pacing(
-        rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2, is_shut=True,
+        rate_per_s=200.0, growth=0.01, spacing_s=5.0, refusals=2,
         cut_at=-1.0, shut_at=-1.0, cycle_at=-100.0,
         pushed_back_until_s=0.0,
     )  # fmt: skip

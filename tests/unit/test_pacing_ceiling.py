@@ -52,7 +52,7 @@ def test_a_search_comes_back_to_what_it_had_found() -> None:
 
 def test_a_trial_under_way_ends_with_the_rate_before_it() -> None:
     """What it would have found was about another rate."""
-    trial = Pacing(rate_per_s=30.0, trial=Trial(rate_per_s=40.0, growth=0.1, share=0.1, answers=0, refused=0))
+    trial = Pacing(rate_per_s=30.0, trial=Trial(rate_per_s=40.0, growth=0.1, answers=0, refused=0))
     state = capped(trial, 10.0)
     assert state.trial is None
     assert capped(state, inf).rate_per_s == 40.0
@@ -73,7 +73,7 @@ def test_a_request_that_left_before_it_says_nothing_of_the_rate_under_it() -> No
         state = step(state, Throttling(granted_at=9.9 + number / 100, throttled=REFUSED), 10.1)
     assert state.rate_per_s == 5.0
     assert not state.is_shut
-    shut = Pacing(rate_per_s=10.0, is_shut=True, cut_at=3.0)
+    shut = Pacing(rate_per_s=10.0, spacing_s=0.1, cut_at=3.0)
     assert capped(shut, 5.0, now=10.0).cut_at == 3.0
 
 

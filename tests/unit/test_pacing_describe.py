@@ -34,7 +34,7 @@ def test_a_search_believes_what_it_found_was_told_or_had_learned() -> None:
 
 def test_a_trial_changes_no_belief() -> None:
     """While a slower rate is tried, what was believed of the faster one stands."""
-    trial = Trial(rate_per_s=200.0, growth=RAMP, share=0.1, answers=20, refused=2)
+    trial = Trial(rate_per_s=200.0, growth=RAMP, answers=20, refused=2)
     assert believed(fixed(200.0)._replace(rate_per_s=160.0, trial=trial)) == believed(fixed(200.0))
     assert believed(auto()._replace(rate_per_s=160.0, trial=trial)) is None
 

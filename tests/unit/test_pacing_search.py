@@ -159,7 +159,7 @@ def test_the_rate_that_a_person_set_ends_the_doubling() -> None:
 
 def test_much_less_of_a_slower_rate_was_a_limit_though_some_is_still_refused() -> None:
     """Most of 200/s was refused and a third of a slower rate is: no noise differs so much."""
-    before = Trial(rate_per_s=200.0, growth=RAMP, share=0.83, answers=35, refused=29)
+    before = Trial(rate_per_s=200.0, growth=RAMP, answers=35, refused=29)
     trying = fixed(32.0)._replace(trial=before)
     after = answered(trying, "x.." * 40, since=2.0)
     assert after.noise == 0.0
@@ -167,14 +167,13 @@ def test_much_less_of_a_slower_rate_was_a_limit_though_some_is_still_refused() -
 
 
 def test_a_trial_of_which_no_share_was_refused_ends_as_any_other() -> None:
-    """What called for it was a wait: as much is owed after it as before."""
-    before = Trial(rate_per_s=100.0, growth=0.1, share=0.0, answers=60, refused=30)
-    trying = fixed(100.0)._replace(rate_per_s=93.0, cycle_at=0.0, owed=7.0, trial=before)
-    after = answered(trying, "." * 119, since=10.0)
+    """What called for it was a wait, and much noise is known: a little more of it is no limit to go by."""
+    before = Trial(rate_per_s=100.0, growth=0.1, answers=60, refused=0)
+    trying = fixed(100.0)._replace(rate_per_s=93.0, cycle_at=0.0, noise=0.34, trial=before)
+    after = answered(trying, "x.." * 34 + "x." * 8 + "x", since=10.0)
     assert after.trial is not None
     ended = answered(after, ".", since=12.0)
-    assert ended.trial is None
-    assert ended.owed == pytest.approx(after.owed, abs=0.1)
+    assert (ended.trial, ended.rate_per_s) == (None, 93.0 / 0.93)
 
 
 def test_what_may_be_noise_is_tried_once_the_doubling_has_stopped() -> None:
@@ -370,6 +369,13 @@ def test_a_known_window_that_shuts_late_ends_the_climb() -> None:
     state = BELIEVING._replace(rate_per_s=11.0, ground_per_s=9.9, cycle_accepted=600)
     opened = told(told(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
     assert (opened.rate_per_s, opened.limit) == (9.9, KNOWN)
+
+
+def test_a_known_window_that_shuts_is_used_as_fast_as_it_allows() -> None:
+    """10.5/s was where the climb began, and ten a second is all that it takes."""
+    state = BELIEVING._replace(rate_per_s=11.0, ground_per_s=10.5, cycle_accepted=600)
+    opened = told(told(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
+    assert (opened.rate_per_s, opened.limit) == (10.0, KNOWN)
 
 
 def test_a_known_window_is_probed_when_it_opens() -> None:
