@@ -19,6 +19,7 @@ from bulk.workers import link as link_file
 from bulk.workers.link import Link, NoAnswer, open_link
 from bulk.workers.messages import frames
 from bulk.workers.nats_login import NatsLogin
+from tests.chaos.rig import until
 from tests.nats_servers import nats_server
 
 SECRET = "S3CRET-hidden"
@@ -247,6 +248,19 @@ async def test_tls_with_a_ca_of_ones_own(serving: Callable[[str], str], own: Pat
         assert one.is_up
         assert other.is_up
         assert third.is_up
+
+
+async def test_a_connection_that_is_gone_is_made_anew_by_tls_as_well(
+    serving: Callable[[str], str], own: Path
+) -> None:
+    """Whatever was left for it, and what is subscribed stays so."""
+    url = serving("tls").replace("nats:", "tls:")
+    login = NatsLogin(user="run", password=SECRET, ca=f"{own}/ca.pem")
+    async with linked(url, login) as run:
+        before = run.up_since
+        await run._client._process_op_err(OSError("it answers no pings"))
+        await until(lambda: run.up_since > before and run.is_up, 10)
+        assert await run.ask("bulk.1.A.%2E.hello", b"x", 5.0) is NoAnswer.NOBODY
 
 
 async def test_a_server_that_is_not_trusted_is_named_so(
