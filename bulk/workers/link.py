@@ -69,7 +69,7 @@ class NoAnswer(Enum):
     SILENCE = "silence"
     """It may have been delivered."""
     CUT = "cut"
-    """It may have been delivered, and the connection was made anew meanwhile: its answer may be lost."""
+    """It may have been delivered, and its answer be lost: by a new connection, or a right that is gone."""
     FORBIDDEN = "forbidden"
     """NATS does not let this user publish there."""
 
@@ -108,6 +108,8 @@ class Link:
         """By the last part of the inbox: the subject asked on, and who gets what comes."""
         self._refused: list[str] = []
         """What NATS does not let this user subscribe to."""
+        self._forbidden = set[str]()
+        """Where NATS did not let this user publish since the connection was made, in small letters."""
         self._served: list[Subscription] = []
         self.last_error: Exception | None = None
         loop = asyncio.get_running_loop()
@@ -227,6 +229,7 @@ class Link:
         loop = asyncio.get_running_loop()
         self._made_anew.set_result(None)
         self._made_anew, self.up_since = loop.create_future(), loop.time()
+        self._forbidden.clear()
         self._note(f"NATS at {self.url} is there again")
 
     async def listen(self) -> None:
@@ -305,6 +308,8 @@ class Link:
             if whole is not None:
                 answered.set_result(whole)
 
+        if subject.lower() in self._forbidden:
+            return NoAnswer.FORBIDDEN
         async with self._asking(subject, data, take) as is_asked:
             if not is_asked:
                 return NoAnswer.NOBODY
@@ -381,9 +386,11 @@ class Link:
             self._refused.append(next(served, subject))
             return
         asking = [take for asked, take in self._waiting.values() if asked.lower() == subject]
-        for take in asking:
-            take(NoAnswer.FORBIDDEN)
-        if not asking:
+        for take in asking:  # of several, who asked before the right was taken away may have been heard
+            take(NoAnswer.FORBIDDEN if len(asking) == 1 else NoAnswer.CUT)
+        if asking:
+            self._forbidden.add(subject)
+        else:
             self._note(f"NATS does not let this user publish to {subject}")
 
 

@@ -228,6 +228,16 @@ async def test_rights_that_a_run_lacks_are_named(serving: Callable[[str], str]) 
         assert await run.ask("bulk.1.A.%2E.hello", b"x", 5.0) is NoAnswer.NOBODY
 
 
+async def test_which_of_several_questions_was_refused_is_not_known(serving: Callable[[str], str]) -> None:
+    """The right may have been taken away between them; from then on none is asked."""
+    async with linked(serving("users"), NatsLogin(user="mute", password=SECRET)) as mute:
+        question = "bulk.1.x.y.w.write", frames(b"x", 100)[0], 5.0
+        assert await asyncio.gather(*(mute.ask(*question) for _ in range(3))) == [NoAnswer.CUT] * 3
+        sent = mute._client.stats["out_msgs"]
+        assert await mute.ask(*question) is NoAnswer.FORBIDDEN
+        assert mute._client.stats["out_msgs"] == sent
+
+
 async def test_messages_that_are_too_small_for_a_question_are_refused(serving: Callable[[str], str]) -> None:
     """With the setting that says so; at the least that is needed everything fits."""
     error = await refused(serving("small"), NatsLogin())
