@@ -220,8 +220,9 @@ class Workplace:
             subject = self.place.read(worker.hello.worker)
             got = await self._link.ask(subject, packed(Ask()), BEAT_S)
             silent = silent + 1 if got is NoAnswer.SILENCE else 0
-            if got is not NoAnswer.SILENCE or silent == SILENT_BEATS:
+            if got is not NoAnswer.SILENCE or silent >= SILENT_BEATS:
                 self._understood(got, worker)
+            silent = silent if self._worker is worker else 0  # the next one has been asked nothing yet
 
 
 class Workplaces:

@@ -1,0 +1,59 @@
+"""Which worker a run asks, and when it looks for another one: with a connection that is none."""
+
+import asyncio
+from math import inf
+from typing import Any
+
+from bulk import __version__
+from bulk.clock import SystemClock
+from bulk.workers.link import NoAnswer
+from bulk.workers.messages import Hello, packed
+from bulk.workers.places import SILENT_BEATS, Workplace
+from bulk.workers.subjects import Place
+
+
+class SilentLink:
+    """A connection, made anew a moment ago, to workers that say who they are, and nothing more."""
+
+    is_up = True
+
+    def __init__(self) -> None:
+        self.up_since, self.asked = asyncio.get_running_loop().time(), list[str]()
+
+    async def ask_all(self, _: str, __: bytes, ___: float, is_enough: Any) -> list[bytes]:
+        """Have two workers say who they are."""
+        for name in ("a", "b"):
+            if is_enough(packed(Hello(worker=name, host="h", version=__version__, clock_s=1.0))):
+                break
+        return [b""]
+
+    async def ask(self, subject: str, *_: Any, **__: Any) -> NoAnswer:
+        """Get no answer; the connection is new for some questions."""
+        self.asked.append(subject.split(".")[-2])
+        self.up_since = self.up_since if len(self.asked) < SILENT_BEATS + 2 else -inf
+        return NoAnswer.SILENCE
+
+
+class QuickClock(SystemClock):
+    """A clock by which nobody waits."""
+
+    async def sleep(self, wait_s: float) -> None:  # noqa: ARG002
+        """Return at once."""
+        await asyncio.sleep(0)
+
+
+async def test_a_worker_that_falls_silent_is_given_up_also_right_after_a_reconnection() -> None:
+    """Then it has some seconds more; the next one has as many questions as it had."""
+    link, said = SilentLink(), list[str]()
+    place = Workplace(Place("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
+    async with asyncio.timeout(5):
+        assert await place.taken()
+        beating = asyncio.ensure_future(place.beat())
+        while not said:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert await place.taken()
+        while len(said) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        beating.cancel()
+    assert link.asked == ["a"] * (SILENT_BEATS + 2) + ["b"] * SILENT_BEATS
+    assert said[0] == "r: worker a on h does not answer"
