@@ -6,9 +6,9 @@ A run and its workers are of one version, which the hello makes sure of, so the 
 import zlib
 from dataclasses import replace
 from struct import Struct
-from typing import Annotated, TypeAlias, TypeVar, assert_never
+from typing import Annotated, Any, TypeAlias, TypeVar, assert_never
 
-from msgspec import Meta, MsgspecError
+from msgspec import Meta, MsgspecError, to_builtins
 from msgspec.msgpack import Decoder, Encoder
 from multidict import CIMultiDict
 
@@ -170,9 +170,24 @@ _encode = Encoder().encode
 
 
 def packed(message: Hello | Ask | Answered) -> bytes:
-    """Return a message as bytes."""
-    plain = _encode(message)
+    """Return a message as bytes; what is no UTF-8 in a text, as in a header of a reply, comes as `?`."""
+    try:
+        plain = _encode(message)
+    except UnicodeEncodeError:
+        plain = _encode(_as_utf8(to_builtins(message, builtin_types=(bytes,))))
     return _COMPRESSED + zlib.compress(plain, 1) if len(plain) > LONG_BYTES else _PLAIN + plain
+
+
+def _as_utf8(found: Any) -> Any:
+    match found:
+        case str():
+            return found.encode(errors="replace").decode()
+        case dict():
+            return {_as_utf8(name): _as_utf8(each) for name, each in found.items()}
+        case list() | tuple():
+            return [_as_utf8(each) for each in found]
+        case _:
+            return found
 
 
 def unpacked(kind: type[T], data: bytes) -> T:

@@ -164,12 +164,12 @@ class Workplace:
         return self._understood(got, worker)
 
     async def _asked_again(self, asked: Relay, worker: TakenWorker, ends_at: float) -> bytes | NoAnswer:
-        """Return the answer to a question that was asked before the connection was made anew."""
+        """Return the answer to a PUT, once more, where it may have been lost on the way."""
         subject = self.place.read(worker.hello.worker)
         again = packed(Ask(again=Again(key=asked.key, send_by=asked.send_by)))
         while (wait_s := ends_at - self._clock.boottime()) > 0 and not worker.is_gone.done():
             got = await self._link.ask(subject, again, wait_s, given_up=worker.is_gone)
-            if got not in {NoAnswer.NOBODY, NoAnswer.CUT}:
+            if not isinstance(got, NoAnswer):
                 return got
             if self._link.is_up and not self._is_new:
                 break

@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from bulk import __version__
 from bulk.errors import BulkError
 from bulk.model import Target
+from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.client import ReadClient
 from bulk.vpcep.codes import NoReply
 from bulk.vpcep.iam import Project
@@ -187,10 +188,12 @@ class WorkerServer:
     def _keep(self, key: str, send_by: float) -> "asyncio.Future[Answered]":
         """Return a place for the answer to a PUT; what may still come, or is not answered, is kept."""
         now, answer = self._clock.boottime(), asyncio.get_running_loop().create_future()
-        self._puts[key] = send_by, answer
+        self._puts[key] = min(send_by, now + SEND_WITHIN_S), answer  # no run asks for a later time
         for old in list(islice(self._puts, max(len(self._puts) - KEPT, 0))):
             its_send_by, its_answer = self._puts[old]
-            if its_send_by < now and its_answer.done():
+            if its_send_by >= now:
+                break
+            if its_answer.done():
                 del self._puts[old]
                 self._forgotten = max(self._forgotten, its_send_by)
         return answer

@@ -253,6 +253,21 @@ async def test_a_right_to_write_that_is_gone_ends_what_is_at_work(nats: str, tmp
     assert worker.tally.sent == 0
 
 
+async def test_puts_that_were_asked_for_when_the_right_was_taken_away_are_accounted_for(
+    nats: str, tmp_path: Path
+) -> None:
+    """NATS does not say which one it refused: the worker knows what has come, and the next one ends it."""
+    async with rig(nats, tmp_path) as place:
+        await place.worker()
+        client = await place.client(kind=ReadClient, user="planner")
+        far = Client(client.channel, project_id=PROJECT, region=REGION)
+        for verdict in await asyncio.gather(*(far.modify(ID, CONTENT) for _ in range(3))):
+            assert isinstance(verdict, Retry)
+            assert "never came" in verdict.reply.message
+        assert isinstance(await far.modify(ID, CONTENT), Abort)
+        assert place.puts == 0
+
+
 async def test_who_may_not_ask_for_a_region_is_told_which_subject(nats: str, tmp_path: Path) -> None:
     """The right is one to publish, and its name is the subject."""
     async with rig(nats, tmp_path) as place:
@@ -402,6 +417,10 @@ async def test_of_a_put_whose_answer_was_forgotten_no_worker_says_that_it_never_
         assert isinstance(known, Lost)
         assert (known.code, known.sent) == (NoReply.WORKER_SILENT, True)
         assert not (await became("e", theirs.boottime())).sent
+        for number in range(20):  # a time that no run asks for keeps nothing for ever
+            await became(f"f{number}", FAR)
+            theirs.ahead_s += SEND_WITHIN_S
+        assert len(worker._puts) <= 4
 
 
 @pytest.mark.parametrize("ahead_s", [600.0, -600.0, 1e8, -1e6])

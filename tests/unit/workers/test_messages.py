@@ -82,6 +82,20 @@ def test_what_came_back_of_a_request_is_carried_as_it_is(relayed: Any) -> None:
         assert got.headers["x-request-id"] == "r"
 
 
+@pytest.mark.parametrize(
+    ("relayed", "expected"),
+    [
+        (replace(ANSWER, headers={"Server": "caf\udce9"}), replace(ANSWER, headers={"Server": "caf?"})),
+        (replace(ANSWER, headers={"\udce9": "a"}), replace(ANSWER, headers={"?": "a"})),
+        (replace(LOST, message="no \udce9, \ud800"), replace(LOST, message="no ?, ?")),
+        (replace(ABORT, hint="\udce9"), replace(ABORT, hint="?")),
+    ],
+)
+def test_text_that_is_no_utf8_is_carried_without_what_is_none(relayed: Any, expected: Any) -> None:
+    """As a server in between writes it into a header; else the run would never get the answer."""
+    assert unpacked(Answered, packed(answered(relayed))).relayed == expected
+
+
 def test_an_answer_that_carries_nothing_relayed_says_so() -> None:
     """Such as that a worker is there."""
     assert Answered(clock_s=1.0, failure=FAILURE).relayed is None

@@ -6,8 +6,10 @@ from typing import Any
 
 from bulk import __version__
 from bulk.clock import SystemClock
+from bulk.model import Target
+from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.link import NoAnswer
-from bulk.workers.messages import Hello, packed
+from bulk.workers.messages import Ask, Hello, Relay, packed
 from bulk.workers.places import SILENT_BEATS, Workplace
 from bulk.workers.subjects import Place
 
@@ -57,3 +59,32 @@ async def test_a_worker_that_falls_silent_is_given_up_also_right_after_a_reconne
         beating.cancel()
     assert link.asked == ["a"] * (SILENT_BEATS + 2) + ["b"] * SILENT_BEATS
     assert said[0] == "r: worker a on h does not answer"
+
+
+class CutLink(SilentLink):
+    """A connection that was cut, and after which nothing may be asked any more."""
+
+    async def ask(self, *_: Any, **__: Any) -> NoAnswer:
+        """Let only the first question pass."""
+        self.up_since = -inf
+        self.asked.append("")
+        return NoAnswer.CUT if len(self.asked) == 1 else NoAnswer.FORBIDDEN
+
+
+async def test_a_put_that_may_have_left_is_no_refused_one_where_nobody_may_ask_for_its_answer() -> None:
+    """It stays in doubt, whatever right is gone."""
+    link = CutLink()
+    place = Workplace(Place("r"), link, QuickClock(), print)  # type: ignore[arg-type]
+    worker = await place.taken()
+    assert worker
+    relay = Relay(
+        key="k",
+        target=Target(region="r", project_id="p"),
+        host="h",
+        request=Request(method="PUT", path="/"),
+        send_by=3.0,
+        body_bytes_max=9,
+        timeouts=Timeouts(),
+    )
+    assert await place.ask(Ask(relay=relay), 5.0, worker, writes=True) is NoAnswer.SILENCE
+    assert len(link.asked) == 2
