@@ -36,7 +36,7 @@ async def open_fleets(
     if via not in {"", LOCAL_WORKERS} and endpoint.url:
         raise UsageError(
             f"the address of the API is a setting of the workers, and {endpoint.url} is named here as well",
-            hint="leave out --endpoint, and give it to `bulk worker`; or leave out --via",
+            hint="leave out --endpoint, or `endpoint`, and give it to `bulk worker`; or leave out --via",
         )
     timeouts = Timeouts(
         connect_s=pace.connect_timeout_s, read_s=pace.read_timeout_s, total_s=pace.total_timeout_s

@@ -96,10 +96,7 @@ class AttemptResult(StrEnum):
             case AttemptResult.UNREACHED:  # the row is not to blame
                 return AttemptFacts("the API could not be reached by any row; to be sent again", Hold.BACKOFF)
             case AttemptResult.NOT_SENT:
-                return AttemptFacts(
-                    "it did not leave: the run was stopped, the look too old, it had to wait too long, or "
-                    "this machine had no room for one more connection; to be sent"
-                )
+                return AttemptFacts("it did not leave; to be sent")
             case AttemptResult.ABORT:
                 return AttemptFacts("the API would answer this to every row; the run stops")
             case AttemptResult.DENIED:

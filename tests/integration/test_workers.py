@@ -23,7 +23,7 @@ from bulk.errors import CannotRun, CredentialsError, ExitCode, Refused, UsageErr
 from bulk.model import Abort, Done, ModifyBody, Page, Retry, ServiceId, Target
 from bulk.puts import put_of
 from bulk.settings import SEND_WITHIN_S, FleetSettings, WhereSettings
-from bulk.simulator import Simulator
+from bulk.simulator import Simulator, Switches
 from bulk.vpcep.client import Client, ReadClient
 from bulk.vpcep.codes import NoReply
 from bulk.vpcep.replies import Lost
@@ -421,6 +421,18 @@ async def test_of_a_put_whose_answer_was_forgotten_no_worker_says_that_it_never_
             await became(f"f{number}", FAR)
             theirs.ahead_s += SEND_WITHIN_S
         assert len(worker._puts) <= 4
+
+
+async def test_the_answer_to_a_put_is_not_lost_with_the_connection(nats: str, tmp_path: Path) -> None:
+    """It comes to one that is gone, and is asked for on the next; the PUT is sent once, and not in doubt."""
+    async with rig(nats, tmp_path, switches=Switches(latency_s=0.5)) as place:
+        worker, client = await place.worker(), await place.client()
+        sending = asyncio.create_task(client.modify(ID, CONTENT))
+        while not worker.tally.sent:  # noqa: ASYNC110 - until the worker has taken it
+            await asyncio.sleep(0)
+        await channel_of(client)._workplace._link._client.force_reconnect()
+        assert isinstance(await sending, Done)
+        assert (place.puts, worker.tally.sent) == (1, 1)
 
 
 @pytest.mark.parametrize("ahead_s", [600.0, -600.0, 1e8, -1e6])
