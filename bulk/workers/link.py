@@ -35,6 +35,18 @@ _TRY_S, _PAUSE_S = 3, 1
 _NO_TLS = "the server offers no TLS, which its address or the login asks for"
 _NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
 """What an error says after which another try is of no use."""
+_FILE = f"the file that {VARIABLE} names"
+_ADVICE = (
+    ("not valid for", "write into the address a name that its certificate has"),
+    ("issuer|self.signed", f"write the CA of its certificate as `ca` into {_FILE}"),
+    ("verify failed", "look at the dates of its certificate, and at the clock of this machine"),
+    (
+        "alert (certificate required|bad certificate|unknown ca)",
+        f"look at `certificate` and `key` in {_FILE}: it wants one of its CA",
+    ),
+    (_NOT_US.pattern, f"look at user and password, token or creds in {_FILE}: NATS does not know them"),
+)
+"""What to do about an error, by what it says; the first that fits."""
 _PING_S = 5
 """How often the server is asked whether it is there; twice without an answer ends a connection."""
 _NOBODY = "503"
@@ -55,6 +67,11 @@ CLOSE_S = 5.0
 """How long the last bytes may take to leave."""
 PAYLOAD_MIN = 128 * 1024
 """Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
+
+
+def _advice(why: str) -> str:
+    fitting = (advice for said, advice in _ADVICE if re.search(said, why, re.IGNORECASE))
+    return next(fitting, f"check that it is up, the address, and {_FILE}")
 
 
 # nats-py makes its TLS streams in a way that asyncio warns of at the end of each one.
@@ -163,7 +180,7 @@ class Link:
         if not self.is_up:
             raise CannotRun(
                 f"NATS at {self.url} cannot be used: {self._why_not()}",
-                hint=f"check that it is up, the address, and the file that {VARIABLE} names",
+                hint=_advice(self._why_not()),
             )
         if self._client.max_payload < PAYLOAD_MIN:
             raise CannotRun(

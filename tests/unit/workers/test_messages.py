@@ -101,6 +101,12 @@ def test_an_answer_that_carries_nothing_relayed_says_so() -> None:
     assert Answered(clock_s=1.0, failure=FAILURE).relayed is None
 
 
+def test_a_hello_of_a_version_that_says_more_is_read() -> None:
+    """So a run can name the version that it cannot ask."""
+    said = decode(packed(HELLO)[1:]) | {"places": ["cn-north-4"]}
+    assert unpacked(Hello, b"\0" + encode(said)) == HELLO
+
+
 @given(st.binary(max_size=200), st.integers(0, 2))
 def test_bytes_that_are_no_message_are_unreadable(data: bytes, form: int) -> None:
     """Nothing else is raised, whatever they are, and what is read is a message."""
