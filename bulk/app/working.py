@@ -50,7 +50,7 @@ async def work(url: str, served: Sequence[str], flags: Flags, environment: Envir
 
 
 def _must_be_nats(url: str) -> None:
-    hint = "write tls://HOST:PORT; user and password go into a file, see the README"
+    hint = "write tls://HOST:PORT; user and password go into the file that BULK_NATS_CREDENTIALS names"
     if url == LOCAL_WORKERS:
         raise UsageError(f"--connect {url} would serve nobody: runs start it themselves", hint=hint)
     if not url:

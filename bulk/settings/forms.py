@@ -199,7 +199,10 @@ VIA = SettingForm(
     ),
     value=_servers,
     what="an address of NATS",
-    hint=f"write tls://HOST:PORT or {LOCAL_WORKERS}; user and password go into a file, see the README",
+    hint=(
+        f"write tls://HOST:PORT or {LOCAL_WORKERS}; "
+        "user and password go into the file that BULK_NATS_CREDENTIALS names"
+    ),
     metavar=f"URL|{LOCAL_WORKERS}",
 )
 FORMAT = SettingForm(

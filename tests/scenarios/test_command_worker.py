@@ -199,7 +199,11 @@ BAD = [
     ((), "no NATS is named", "add --connect"),
     (("--connect", "local"), "would serve nobody", "tls://HOST:PORT"),
     (("--connect", "nats.example.com"), "is not an address of NATS", "tls://HOST:PORT"),
-    (("--connect", "tls://ann:hidden@nats:1"), '"[redacted]@nats:1" is not an address', "go into a file"),
+    (
+        ("--connect", "tls://ann:hidden@nats:1"),
+        '"[redacted]@nats:1" is not an address',
+        "go into the file that BULK_NATS_CREDENTIALS names",
+    ),
     (("--serve", "north"), "--serve 'north' is not REGION", "cn-north-4"),
     (("--serve", "/prod"), "--serve '/prod' is not REGION", "cn-north-4/prod"),
     (("--serve", "cn-north-4/a/b"), "is not REGION or REGION/PROFILE", "prod"),
