@@ -7,10 +7,11 @@ from typing import Any
 from bulk import __version__
 from bulk.clock import SystemClock
 from bulk.model import Target
+from bulk.run.lane import SILENCE_S
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.link import NoAnswer
-from bulk.workers.messages import Ask, Hello, Relay, packed
-from bulk.workers.places import SILENT_BEATS, Workplace
+from bulk.workers.messages import Answered, Ask, Hello, Relay, packed
+from bulk.workers.places import BEAT_S, SILENT_BEATS, Workplace
 from bulk.workers.subjects import Place
 
 
@@ -88,3 +89,52 @@ async def test_a_put_that_may_have_left_is_no_refused_one_where_nobody_may_ask_f
     )
     assert await place.ask(Ask(relay=relay), 5.0, worker, writes=True) is NoAnswer.SILENCE
     assert len(link.asked) == 2
+
+
+class NobodyLink(SilentLink):
+    """A connection, made anew a moment ago, to a worker that has not its own again for two questions."""
+
+    async def ask(self, *_: Any, **__: Any) -> Any:
+        """Find nobody, and then the worker."""
+        self.asked.append("")
+        return NoAnswer.NOBODY if len(self.asked) < 3 else packed(Answered(clock_s=1.0))
+
+
+async def test_right_after_a_reconnection_a_worker_that_is_not_there_is_asked_again() -> None:
+    """What was not delivered has not left; it is the same question, and the worker is not lost over it."""
+    link, said = NobodyLink(), list[str]()
+    place = Workplace(Place("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
+    worker = await place.taken()
+    assert worker
+    assert await place.ask(Ask(), 5.0, worker, writes=True) == Answered(clock_s=1.0)
+    assert (await place.taken(), said) == (worker, [])
+
+
+class SteppedClock(SystemClock):
+    """A clock that goes on where it is waited by, and else stands."""
+
+    at_s = 0.0
+
+    def boottime(self) -> float:
+        """Return the time waited for."""
+        return self.at_s
+
+    async def sleep(self, wait_s: float) -> None:
+        """Return later, at once."""
+        self.at_s += wait_s
+        await asyncio.sleep(0)
+
+
+async def test_nobody_waits_for_a_worker_to_which_there_is_no_way_for_long() -> None:
+    """What it may have sent is in doubt then; before that NATS may be back with the answer."""
+    link, clock = SilentLink(), SteppedClock()
+    place = Workplace(Place("r"), link, clock, print)  # type: ignore[arg-type]
+    worker = await place.taken()
+    assert worker
+    link.is_up = False
+    async with asyncio.timeout(5):
+        beating = asyncio.ensure_future(place.beat())
+        await worker.is_gone
+        beating.cancel()
+    assert SILENCE_S <= clock.at_s < SILENCE_S + 3 * BEAT_S
+    assert link.asked == []

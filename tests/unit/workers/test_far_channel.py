@@ -1,0 +1,130 @@
+"""What it means for a request that a worker answered so, or did not: whether it may have left, above all."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bulk import __version__
+from bulk.clock import SystemClock
+from bulk.errors import Refused
+from bulk.model import Abort, Owner, Reply, Retry, Target
+from bulk.run.lane import SILENCE_S
+from bulk.vpcep.codes import NoReply
+from bulk.vpcep.replies import Answer, Lost, Relayed
+from bulk.vpcep.requests import Request, Timeouts
+from bulk.workers.far_channel import FarChannel
+from bulk.workers.link import NoAnswer
+from bulk.workers.messages import Answered, Failure, Hello, Opened
+from bulk.workers.places import TakenWorker
+from bulk.workers.subjects import Place
+
+PUT, GET = (Request(method=method, path="/v1") for method in ("PUT", "GET"))
+
+
+class OneWorker:
+    """A place whose worker answers so; None where there is none."""
+
+    place = Place("cn-north-4")
+
+    def __init__(self, got: Any, absent_s: float = 0.0) -> None:
+        self.got, self.absent_s = got, absent_s
+
+    async def taken(self, _: float) -> TakenWorker | None:
+        """Return the worker."""
+        if isinstance(self.got, Refused):
+            raise self.got
+        hello = Hello(worker="w", host="bastion", version=__version__, clock_s=1.0)
+        gone = asyncio.get_running_loop().create_future()
+        return self.got and TakenWorker(hello=hello, offset_s=0.0, round_trip_s=0.0, is_gone=gone)
+
+    async def ask(self, *_: Any, **__: Any) -> Any:
+        """Answer."""
+        return self.got
+
+
+async def became(got: Any, request: Request = PUT, absent_s: float = 0.0) -> Relayed:
+    """Return what a request became of which this was heard."""
+    target = Target(region="cn-north-4", project_id="p")
+    opened = Opened(target=target, host="vpcep", account="a", owner=Owner(), cloud="")
+    workplace: Any = OneWorker(got, absent_s)
+    return await FarChannel(workplace, opened, SystemClock(), Timeouts()).relay(request, 9)
+
+
+def lost(code: NoReply, *, sent: bool) -> Answered:
+    """Return the answer of a worker that got none."""
+    return Answered(lost=Lost(code=code, message="why", ms=0, sent=sent))
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        NoAnswer.SILENCE,
+        NoAnswer.CUT,
+        Answered(),
+        lost(NoReply.TIMEOUT, sent=True),
+        lost(NoReply.WORKER_SILENT, sent=True),
+    ],
+)
+async def test_what_may_have_left_is_lost_and_nothing_else(got: Any) -> None:
+    """Its service is read before it goes again."""
+    became_of = await became(got)
+    assert isinstance(became_of, Lost)
+    assert became_of.sent
+
+
+def failed(kind: str) -> Answered:
+    """Return the answer of a worker that could not send."""
+    return Answered(failure=Failure(kind=kind, message="why", hint="do"))
+
+
+@pytest.mark.parametrize(
+    "got",
+    [
+        None,
+        Refused("why"),
+        NoAnswer.NOBODY,
+        failed("CannotRun"),
+        lost(NoReply.NO_WORKER, sent=False),
+    ],
+)
+@pytest.mark.parametrize("absent_s", [0.0, SILENCE_S - 1, SILENCE_S])
+async def test_without_a_worker_nothing_has_left_and_no_row_is_to_blame_for_a_while(
+    got: Any, absent_s: float
+) -> None:
+    """Nobody there, another version, its subject gone, no log-in for now, or it never came."""
+    retry = await became(got, absent_s=absent_s)
+    assert isinstance(retry, Retry)
+    assert retry.reply.message.startswith("cn-north-4: ")
+    assert (retry.reply.code, retry.counts) == (NoReply.NO_WORKER, absent_s >= SILENCE_S)
+    assert retry.absent_s == absent_s
+
+
+@pytest.mark.parametrize("request_", [PUT, GET])
+async def test_what_came_too_late_has_not_left(request_: Request) -> None:
+    """A row is not to blame; a read is worth a few more alone."""
+    retry = await became(lost(NoReply.LATE, sent=False), request_)
+    assert isinstance(retry, Retry)
+    assert (retry.reply.code, retry.counts) == (NoReply.WORKER_LATE, request_ is GET)
+
+
+@pytest.mark.parametrize("kind", ["Refused", "CredentialsError", "UsageError", "Exception"])
+async def test_what_a_worker_refuses_ends_the_lane_with_what_to_do_there(kind: str) -> None:
+    """The next request would be refused as well."""
+    abort = await became(failed(kind))
+    assert isinstance(abort, Abort)
+    assert (abort.reply.message, abort.hint) == ("worker w on bastion: why", "on bastion: do")
+
+
+async def test_what_came_back_is_passed_on() -> None:
+    """An answer with the time of the whole way; advice is for the worker's host."""
+    answer = await became(Answered(answer=Answer(http=200, headers={}, body=b"{}", ms=10**9, now=1.0)))
+    assert isinstance(answer, Answer)
+    assert answer.ms < 10**9
+    retry = Retry(reply=Reply(http=401), counts=False)
+    assert await became(Answered(retry=retry)) == retry
+    abort = await became(Answered(abort=Abort(reply=Reply(http=403), hint="ask")))
+    assert abort == Abort(reply=Reply(http=403), hint="on bastion: ask")
+    forbidden = await became(NoAnswer.FORBIDDEN)
+    assert isinstance(forbidden, Abort)
+    assert forbidden.reply.code == "nats_rights"
