@@ -287,9 +287,9 @@ async def _begin(
     records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
     for record in records:
         ledger.append(record)
+    await ledger.commit(_session(ledger, job, start.given, clients, opening))
     for worker in connections.way.workers() if connections.way else ():
         ledger.append(Note(about="worker", message=worker))
-    await ledger.commit(_session(ledger, job, start.given, clients, opening))
     if start.is_first:
         await ledger.publish()
 

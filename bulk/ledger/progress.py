@@ -222,7 +222,9 @@ class Progress:
         """Return the seconds that sessions have been at work, without the pauses between them."""
         if not self.sessions:
             return 0.0
-        return self.earlier_s + moment_s(self.last_at) - moment_s(self.sessions[-1]["at"])
+        session, end = self.sessions[-1], self.ends[-1] if self.ends else None
+        until = end["at"] if end and end["n"] > session["n"] else self.last_at  # behind an end nobody works
+        return self.earlier_s + moment_s(until) - moment_s(session["at"])
 
     @property
     def accepted(self) -> set[Target]:

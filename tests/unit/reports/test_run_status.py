@@ -230,6 +230,18 @@ def test_what_an_earlier_session_waited_for_is_forgotten(begun: "Written") -> No
     assert standing(begun, alive=True).holds == ()
 
 
+def test_the_pauses_between_sessions_are_no_work(begun: "Written") -> None:
+    """What the next session writes before it begins does not make the last one longer."""
+    begun.end(BrakeReason.INTERRUPTED)
+    worked_s = begun.progress.work_s
+    begun.put(Note(about="settings", message="m"), after_s=3600.0)
+    assert begun.progress.work_s == worked_s
+    begun.session()
+    assert begun.progress.work_s == worked_s
+    begun.put(Note(about="look", message="m"), after_s=5.0)
+    assert begun.progress.work_s == worked_s + 5.0
+
+
 def test_a_pause_is_a_hold_from_its_first_moment(begun: "Written") -> None:
     """Also before its note; it is named once, and no end of the run is foreseen."""
     begun.put(PAUSE)
