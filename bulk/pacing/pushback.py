@@ -40,6 +40,9 @@ EARLY, SPENT = 0.1, 0.9
 clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
+BRIEF_S, FEW_OF_IT = 4.0, 1 / 3
+"""A found window as brief as this may have been the burst of a bucket, and it was, where it takes no more than
+this share of its requests."""
 LATE_S = 1.0
 """How late a probe may leave, beyond what the rate explains, and still tell when it was open again."""
 
@@ -82,9 +85,9 @@ def lifted(state: Pacing) -> Pacing:
 def reopened(state: Pacing, granted_at: float) -> Pacing:
     """Return the state after a probe that was accepted.
 
-    Where it was shut so briefly that the limit is a rate, what the shut time kept from leaving is as good as
-    refused. After an outage the state is as it was before, and so it is where nobody probed for a while, as
-    in a run that was paused or asleep: that says nothing of the server.
+    Where it was shut so briefly that the limit is a rate, or longer than it was open before, what the shut
+    time kept from leaving is as good as refused. After an outage the state is as it was before, and so it is
+    where nobody probed for a while, as in a run that was paused or asleep: that says nothing of the server.
     """
     fresh = lifted(state)._replace(
         cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0, excess=0.0
@@ -101,19 +104,36 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
     if seen and is_believed:
         owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / seen.requests, state.owed)
         known, fresh = seen, fresh._replace(why=Why.FOUND, owed=owed)
+    elif _was_none(state):
+        known, fresh = None, fresh._replace(limit=None)
     if known:
         rate_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
         fresh = fresh.settled(granted_at)._replace(limit=known, growth=GROWTH_MIN)
         return fresh._replace(rate_per_s=min(rate_per_s, known.per_s))
-    if shut_s >= SHORT_S and not was_asked:
-        return fresh._replace(owed=0.0)
     span_s = granted_at - state.cycle_at
+    is_rate = was_asked or 2 * shut_s > span_s
+    if shut_s >= SHORT_S and not is_rate:
+        return fresh._replace(owed=0.0)
     if (state.trial and not was_asked) or (shut_s < min(SHORT_S, SHORT * span_s) and span_s > WHOLE_S):
         return fresh
     taken = state.cycle_accepted
     kept = shut_s * state.rate_per_s if was_asked else span_s * state.rate_per_s - taken
     held = round(max(0.0, min(taken, kept)))
-    return fresh._replace(excess=state.excess + held * was_asked, answers=taken + held, refused=held)
+    answers, refused = (state.answers, state.refused) if state.excess else (0, 0)
+    return fresh._replace(
+        excess=state.excess + held * is_rate, answers=answers + taken + held, refused=refused + held
+    )
+
+
+def _was_none(state: Pacing) -> bool:
+    """Return whether the window that was found is none after all."""
+    known = state.window
+    return (
+        known is not None
+        and state.why is Why.FOUND
+        and known.window_s < BRIEF_S
+        and state.cycle_accepted < FEW_OF_IT * known.requests
+    )
 
 
 def _seen(state: Pacing, opened_at: float, *, was_asked: bool) -> tuple[Limit | None, bool]:

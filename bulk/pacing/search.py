@@ -69,7 +69,10 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         if not state.is_shut:
             return state
         state = _heard(state, is_refused=False)
-        return lifted(state) if granted_at > state.shut_at + ECHO * (now - granted_at) else state
+        if granted_at <= state.shut_at + ECHO * (now - granted_at):
+            return state
+        state = lifted(state)
+        return _too_fast(state, now) if noise.is_too_much(state) and not state.trial else state
     if state.is_shut:
         state = reopened(state, granted_at)
         return _too_fast(_cut(state, granted_at, now), now) if noise.is_too_much(state) else state
@@ -182,7 +185,7 @@ def _next_round(state: Pacing, granted_at: float) -> Pacing:
     state = state._replace(round_at=granted_at, round_answers=0)
     if not used:
         return state._replace(below_per_s=0.0)
-    if state.owed >= 1 and not noise.is_doubling(state):
+    if state.owed >= 1 and not (noise.is_doubling(state) and state.excess < noise.PATIENCE):
         return state
     if state.rate_per_s == state.cap_per_s:
         return state._replace(ground_per_s=0.0)  # it got there: the climb is over
