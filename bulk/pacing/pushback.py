@@ -41,7 +41,7 @@ clear why nothing is accepted any more."""
 FEW = 5
 """Acceptances that make a cycle worth calling a window."""
 BRIEF_S, FEW_OF_IT = 4.0, 1 / 3
-"""A found window as brief as this may have been the burst of a bucket, and it was, where it takes no more than
+"""A found window as brief as this may have been the burst of a bucket; it was, where it takes no more than
 this share of its requests."""
 LATE_S = 1.0
 """How late a probe may leave, beyond what the rate explains, and still tell when it was open again."""
