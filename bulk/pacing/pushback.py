@@ -110,7 +110,12 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
         rate_per_s = state.trial.rate_per_s if state.trial else state.ground_per_s or state.rate_per_s
         fresh = fresh.settled(granted_at)._replace(limit=known, growth=GROWTH_MIN)
         return fresh._replace(rate_per_s=min(rate_per_s, known.per_s))
-    span_s = granted_at - state.cycle_at
+    return _as_rate(state, fresh, granted_at, was_asked=was_asked)
+
+
+def _as_rate(state: Pacing, fresh: Pacing, granted_at: float, *, was_asked: bool) -> Pacing:
+    """Return the `fresh` state of a server without a window: as before an outage, or with what was held."""
+    shut_s, span_s = granted_at - state.shut_at, granted_at - state.cycle_at
     is_rate = was_asked or 2 * shut_s > span_s
     if shut_s >= SHORT_S and not is_rate:
         return fresh._replace(owed=0.0)

@@ -22,7 +22,6 @@ from tests.contract.test_http_client import (
     Reach,
     answering,
     connections,
-    credential_of,
 )
 
 ACCOUNT = domain_id()
@@ -136,12 +135,12 @@ async def test_a_key_is_exchanged_before_it_ends(tmp_path: Path, way: str) -> No
     """At 80 % of its life no request is refused for it."""
     async with connections(tmp_path) as place:
         client = await place.client(with_sts(place, ways(tmp_path, place)[way][0]))
-        secret = credential_of(client).current(place.clock.now())
+        secret = place.credential_of(client).current(place.clock.now())
         assert isinstance(secret, KeyPair)
         assert secret.expires_at
         place.clock.wall += 0.81 * (secret.expires_at - place.clock.now())
         assert isinstance(await client.show(ID), Done)
-        assert credential_of(client).current(place.clock.now()) not in {secret, None}
+        assert place.credential_of(client).current(place.clock.now()) not in {secret, None}
         assert place.simulator.stats["refusals"] == {}
 
 
@@ -285,7 +284,7 @@ async def test_the_keys_of_an_exchange_and_the_token_are_in_no_answer_from_then_
     async with connections(tmp_path, clock=time.time) as place:
         place.clock.wall = time.time()
         client = await place.client(with_sts(place, oidc(tmp_path)))
-        secret = credential_of(client).current(0.0)
+        secret = place.credential_of(client).current(0.0)
         assert isinstance(secret, KeyPair)
         assert all(place.hides(text) for text in (*secret.confidential, IDENTITY.id_token))
 

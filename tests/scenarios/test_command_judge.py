@@ -7,13 +7,13 @@ import orjson
 import pytest
 
 from bulk.errors import ExitCode
+from tests.documents import file_block
 from tests.scenarios.stage import Stage, fleet_lines, until, wide
 from tests.scenarios.test_command_despite import stop_in
-from tests.scenarios.test_recipes import recipe
 from tests.simulator_caller import service_id
 
 pytestmark = pytest.mark.parametrize("stage", [{"fleet": fleet_lines(6)}], indirect=True)
-PROBE = recipe("probe.py")
+PROBE = file_block("probe.py")
 
 
 def judged(stage: Stage, text: str, **settings: object) -> str:

