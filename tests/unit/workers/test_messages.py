@@ -251,3 +251,11 @@ def test_parts_of_anything_are_unreadable_or_gathered(parts: list[bytes]) -> Non
         except Unreadable:
             continue
     assert len(gathered._parts) <= FRAMES_MAX
+
+
+def test_a_name_in_a_list_that_is_no_utf8_is_carried_as_well() -> None:
+    """Such as that of a project among others."""
+    named = Project(id="a", name="caf\udce9", domain_id="d")
+    sent = Answered(projects=(named, replace(named, id="b")))
+    got = unpacked(Answered, packed(sent)).projects
+    assert got == tuple(replace(project, name="caf?") for project in sent.projects or ())
