@@ -96,7 +96,8 @@ async def test_users_of_an_operator_have_the_rights_of_the_page(tmp_path: Path) 
         await worker.publish(WRITE, b"")
         await run.subscribe(WRITE)
         for client in (worker, run):
-            await client.flush()
+            for _ in range(2):  # the first question of nats-py may overtake what it was to come after
+                await client.flush()
             await client.close()
     assert sorted(each.partition(" to ")[0] for each in refusals) == [
         "nats: permissions violation for publish",
