@@ -167,6 +167,7 @@ async def test_an_answer_of_the_most_parts_comes_through_both_servers(network: N
         for subject in (HELLO, other):
             await worker.subscribe(subject, cb=answer)
         await worker.flush()
+        await worker.flush()
         inbox = await run.subscribe("_INBOX.run.answer")
         while (first := await _asked(run, HELLO, inbox)) != b"part":  # the leaf has not passed it on yet
             assert first == b""

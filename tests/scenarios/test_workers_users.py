@@ -87,6 +87,7 @@ async def test_users_of_an_operator_have_the_rights_of_the_page(tmp_path: Path) 
         for subject in (HELLO, READ, WRITE):
             await worker.subscribe(subject, cb=answer)
         await worker.flush()
+        await worker.flush()  # see below
         inbox = await run.subscribe("_INBOX.run.answer")
         for subject in (HELLO, READ, WRITE):
             await run.publish(subject, b"", reply="_INBOX.run.answer")
