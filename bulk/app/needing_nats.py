@@ -1,4 +1,4 @@
-"""What needs NATS is an extra; whoever has not installed it is told how."""
+"""The extra `workers`: the error of a command that needs it where it is not installed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -21,10 +21,9 @@ import orjson
 
 from bulk.errors import CannotRun, UsageError
 from bulk.files.new_file import new_binary, new_folder, open_own
-from bulk.rehearsal.children import bare
+from bulk.rehearsal.children import STOP_S, bare, ended_with_stdin
 
 _START_S = 20.0
-_STOP_S = 5.0
 _WRONG_USAGE = 2
 """The simulator's exit code for a flag that it cannot use."""
 
@@ -66,7 +65,7 @@ async def run_simulator(
         try:
             yield RunningSimulator(url=await _url(child, said), ak=ak, sk=sk)
         finally:
-            await _stop(child)
+            await ended_with_stdin(child)
 
 
 def _sow(seed: Path, fleet: Path) -> None:
@@ -90,7 +89,7 @@ async def _url(child: asyncio.subprocess.Process, said: IO[bytes]) -> str:
         first = await asyncio.wait_for(child.stdout.readline(), _START_S) if child.stdout else b""
     if not first.startswith(b"http://"):
         with suppress(TimeoutError):
-            await asyncio.wait_for(child.wait(), _STOP_S)
+            await asyncio.wait_for(child.wait(), STOP_S)
         said.seek(0)
         why = said.read().decode(errors="replace").strip()
         if child.returncode == _WRONG_USAGE:
@@ -100,13 +99,3 @@ async def _url(child: asyncio.subprocess.Process, said: IO[bytes]) -> str:
             hint="another run may hold its fleet file: wait for it, or see `bulk simulator --help`",
         )
     return first.decode().strip()
-
-
-async def _stop(child: asyncio.subprocess.Process) -> None:
-    if child.stdin:
-        child.stdin.close()
-    try:
-        await asyncio.wait_for(child.wait(), _STOP_S)
-    except TimeoutError:
-        child.kill()
-        await child.wait()

@@ -14,11 +14,11 @@ import orjson
 
 from bulk.errors import CannotRun
 from bulk.files.new_file import new_binary
-from bulk.rehearsal.children import bare
+from bulk.rehearsal.children import bare, ended_with_stdin
 from bulk.workers.nats_login import NatsLogin
 from bulk.workers.places import WorkplaceClock
 
-_START_S, _LOOK_S, _STOP_S = 10.0, 0.02, 5.0
+_START_S, _LOOK_S = 10.0, 0.02
 _PROGRAM = "nats-server"
 _WITH_STDIN = '"$0" --config "$1" & server=$!; cat >/dev/null; kill $server; wait $server'
 """Ends the server when standard input does, which is when we do, even by kill -9."""
@@ -54,7 +54,7 @@ async def run_nats_server(clock: WorkplaceClock) -> AsyncIterator[tuple[str, Nat
         try:
             yield await _url(Path(folder), clock), NatsLogin(token=token)
         finally:
-            await _stop(child)
+            await ended_with_stdin(child)
 
 
 async def _url(folder: Path, clock: WorkplaceClock) -> str:
@@ -66,13 +66,3 @@ async def _url(folder: Path, clock: WorkplaceClock) -> str:
                         return str(orjson.loads(ports.read_bytes())["nats"][0])
                 await clock.sleep(_LOOK_S)
     raise CannotRun(f"{_PROGRAM} did not start", hint=f"run `{_PROGRAM} --version`, and see what it says")
-
-
-async def _stop(child: asyncio.subprocess.Process) -> None:
-    if child.stdin:
-        child.stdin.close()
-    try:
-        await asyncio.wait_for(child.wait(), _STOP_S)
-    except TimeoutError:
-        child.kill()
-        await child.wait()

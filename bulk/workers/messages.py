@@ -114,7 +114,7 @@ class Failure:
 
 @value
 class Again:
-    """Asks what became of a PUT whose answer may be lost; one that has not come is refused from then on."""
+    """Asks for the answer to a PUT once more; a PUT that has not come is refused from then on."""
 
     key: str
     send_by: BootTime

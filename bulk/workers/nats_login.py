@@ -1,4 +1,4 @@
-"""With what NATS is told who we are: a file that a variable names, never an address or an argument."""
+"""The login to NATS, from a file that a variable names; never from an address or an argument."""
 
 import base64
 import re

@@ -178,7 +178,7 @@ class WorkerServer:
         if ask.key in self._puts:
             return await asyncio.shield(self._puts[ask.key][1])
         if ask.send_by <= self._forgotten:
-            message = "what became of the request is not known any more"
+            message = "the answer to the request is no longer kept"
             return answered(Lost(code=NoReply.WORKER_SILENT, message=message, ms=0, sent=True))
         message = "the request never came to the worker"
         got = answered(Lost(code=NoReply.NO_WORKER, message=message, ms=0, sent=False))

@@ -23,6 +23,8 @@ def worker(connect: options.Connect = "", served: options.Served = None, **flags
     try:
         running.run(work(connect, served or [], flags, environment(flags, can_ask=False)))
     except Interrupted as signal:  # before it served anything, or a second one
-        output.notify("the worker ended at once; a run that waits for it finds out what became of its PUT")
+        output.notify(
+            "the worker ended at once; a run that waits for it reads its services to settle its PUTs"
+        )
         return signal.exit_code
     return ExitCode.OK
