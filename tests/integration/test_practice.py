@@ -102,7 +102,7 @@ async def test_a_server_that_does_not_stop_by_itself_is_stopped(
     seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Leaving never hangs."""
-    monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.children.STOP_S", 0.1)
     async with run_simulator(seed, tmp_path / "fleet.jsonl"):
         server = server_of(tmp_path)
         os.kill(server, signal.SIGSTOP)
@@ -115,7 +115,8 @@ async def test_a_server_that_says_nothing_is_not_waited_for_for_ever(
 ) -> None:
     """It is told that there was no answer."""
     monkeypatch.setattr("bulk.rehearsal.simulator_process._START_S", 0.1)
-    monkeypatch.setattr("bulk.rehearsal.simulator_process._STOP_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.simulator_process.STOP_S", 0.1)
+    monkeypatch.setattr("bulk.rehearsal.children.STOP_S", 0.1)
     monkeypatch.setattr("bulk.rehearsal.simulator_process.sys.executable", _mute(tmp_path))
     with pytest.raises(CannotRun, match="the simulator did not start: no answer"):
         async with run_simulator(seed, tmp_path / "fleet.jsonl"):
