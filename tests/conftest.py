@@ -1,6 +1,7 @@
 """What holds for every test: derandomised property tests, and the coverage that the suite must reach."""
 
 import io
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,10 @@ settings.register_profile(
     "house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    # Under nohup: the commands that tests start would ignore the signal as well, as they should for a user.
+    signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 UNMEASURED = (
     "test_the_simulation_notices_a_planted_mistake",

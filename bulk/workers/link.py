@@ -44,6 +44,10 @@ _ADVICE = (
         "alert (certificate required|bad certificate|unknown ca)",
         f"look at `certificate` and `key` in {_FILE}: it wants one of its CA",
     ),
+    (
+        "broken pipe|reset by peer",  # a server that wants a certificate may be gone before its alert is read
+        f"check the address; it may want TLS, or a `certificate` and `key` in {_FILE}",
+    ),
     (_NOT_US.pattern, f"look at user and password, token or creds in {_FILE}: NATS does not know them"),
 )
 """What to do about an error, by what it says; the first that fits."""

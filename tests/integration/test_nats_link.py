@@ -304,7 +304,7 @@ async def test_no_client_certificate_is_no_connection(
     monkeypatch.setattr(link_file, "CONNECT_S", 1.0)
     error = await refused(serving("mutual"), NatsLogin(ca=f"{own}/ca.pem"))
     assert "cannot be used: " in error.message
-    assert "look at `certificate` and `key` in the file that BULK_NATS_CREDENTIALS names" in error.hint
+    assert "`certificate` and `key` in the file that BULK_NATS_CREDENTIALS names" in error.hint
 
 
 @pytest.mark.parametrize(
