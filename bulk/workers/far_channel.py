@@ -145,32 +145,36 @@ async def opened(workplace: Workplace, target: Target, regions: tuple[str, ...],
     Raises what the worker's own login raised, and CannotRun where none answers or NATS forbids it.
     """
     ask = Ask(open=OpenProject(target=target, regions=regions))
-    got, worker = await _asked(workplace, ask)
-    answer = await workplace.ask(Ask(), OPEN_S, worker, writes=True) if writes else got
-    if answer is NoAnswer.FORBIDDEN:
-        raise forbidden(workplace.place.write(worker.hello.worker))
-    if isinstance(answer, NoAnswer) or got.opened is None:
+    got = await _asked(workplace, ask, writes=writes)
+    if got.opened is None:
         raise _no_worker(workplace)
     return got.opened
 
 
 async def projects(workplace: Workplace, target: Target, *, every: bool) -> tuple[Project, ...]:
     """Return the projects that a worker's credentials see: the names at hand, or `every` one or an error."""
-    got, _ = await _asked(workplace, Ask(projects=ListProjects(target=target, every=every)))
+    got = await _asked(workplace, Ask(projects=ListProjects(target=target, every=every)))
     return got.projects or ()
 
 
-async def _asked(workplace: Workplace, ask: Ask) -> tuple[Answered, TakenWorker]:
-    """Ask until a worker answers, a few times; raises what the worker raised."""
+async def _asked(workplace: Workplace, ask: Ask, *, writes: bool = False) -> Answered:
+    """Ask until a worker answers, a few times, and with `writes` lets us ask for PUTs as well.
+
+    Raises what the worker raised, and CannotRun where none answers or NATS forbids it.
+    """
     for _ in range(_TRIES):
-        worker = await workplace.taken()
-        got = await workplace.ask(ask, OPEN_S, worker) if worker else NoAnswer.NOBODY
-        if worker and got is NoAnswer.FORBIDDEN:
-            raise forbidden(workplace.place.read(worker.hello.worker))
-        if worker and isinstance(got, Answered):
-            if got.failure:
-                raise _raised(got.failure, worker)
-            return got, worker
+        if (worker := await workplace.awaited()) is None:
+            break
+        got = await workplace.ask(ask, OPEN_S, worker)
+        if isinstance(got, Answered) and got.failure:
+            raise _raised(got.failure, worker)
+        may_write = not isinstance(got, NoAnswer) and writes
+        answer = await workplace.ask(Ask(), OPEN_S, worker, writes=True) if may_write else got
+        if answer is NoAnswer.FORBIDDEN:
+            place, name = workplace.place, worker.hello.worker
+            raise forbidden(place.write(name) if may_write else place.read(name))
+        if isinstance(got, Answered) and isinstance(answer, Answered):
+            return got
     raise _no_worker(workplace)
 
 

@@ -142,6 +142,13 @@ class Link:
         """Done once the connection that there is now, or was the last, has been followed by another."""
         self.up_since = -inf
         """When the connection was made anew, by the loop's clock."""
+        self._changed_at = loop.time()
+        """When there was a connection, or was none any more, for the last time, by the loop's clock."""
+
+    @property
+    def unchanged_s(self) -> float:
+        """Return for how long the connection has been there, or gone."""
+        return asyncio.get_running_loop().time() - self._changed_at
 
     @property
     def is_up(self) -> bool:
@@ -191,6 +198,7 @@ class Link:
                 f"NATS at {self.url} takes messages of {self._client.max_payload} bytes only",
                 hint=f"set its max_payload to {PAYLOAD_MIN} or more",
             )
+        self._changed_at = asyncio.get_running_loop().time()
 
     async def _ends_within(self, wait_s: float | None, connecting: "asyncio.Future[None]") -> bool:
         """Return whether it is known in time that there is a connection, or can be none."""
@@ -231,6 +239,7 @@ class Link:
         return str(error or "no answer").removeprefix("nats: ") or type(error).__name__
 
     async def _disconnected(self) -> None:
+        self._changed_at = asyncio.get_running_loop().time()
         if not self._client.is_closed:
             self._note(f"the connection to NATS at {self.url} is gone")
 
@@ -249,7 +258,8 @@ class Link:
     async def _reconnected(self) -> None:
         loop = asyncio.get_running_loop()
         self._made_anew.set_result(None)
-        self._made_anew, self.up_since = loop.create_future(), loop.time()
+        self._made_anew = loop.create_future()
+        self.up_since = self._changed_at = loop.time()
         self._forbidden.clear()
         self._note(f"NATS at {self.url} is there again")
 

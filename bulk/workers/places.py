@@ -89,6 +89,18 @@ class Workplace:
                 return None
             await self._clock.sleep(AGAIN_S)
 
+    async def awaited(self) -> TakenWorker | None:
+        """Return the worker to ask, if any, as `taken` does; one that may only just begin is waited for.
+
+        As long as a run waits in its middle: it may have begun in the second in which NATS came back.
+        """
+        if worker := await self.taken():
+            return worker
+        wait_s = max(SILENCE_S - self._link.unchanged_s, 0.0)
+        if wait_s:
+            self._note(f"{self.place}: no worker answers; one is waited for, for {wait_s:.0f} s")
+        return await self.taken(wait_s)
+
     @property
     def absent_s(self) -> float:
         """Return for how long there has been no worker, or no way to it."""

@@ -186,9 +186,10 @@ async def test_a_target_without_a_region_finds_no_worker(nats: str, tmp_path: Pa
 
 
 async def test_where_nobody_serves_a_place_it_is_said_with_the_command_that_does(
-    nats: str, tmp_path: Path
+    nats: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another profile of a region is another place."""
+    """Another profile of a region is another place; it is waited for in vain first."""
+    monkeypatch.setattr("bulk.workers.places.SILENCE_S", 1.0)
     async with rig(nats, tmp_path) as place:
         await place.worker()
         with pytest.raises(CannotRun, match="no worker serves cn-north-4/prod") as caught:

@@ -7,18 +7,20 @@ import pytest
 
 from bulk import __version__
 from bulk.clock import SystemClock
-from bulk.errors import Refused
+from bulk.errors import CannotRun, Refused
 from bulk.model import Abort, Owner, Reply, Retry, Target
 from bulk.run.lane import SILENCE_S
 from bulk.vpcep.codes import NoReply
 from bulk.vpcep.replies import Answer, Lost, Relayed
 from bulk.vpcep.requests import Request, Timeouts
-from bulk.workers.far_channel import FarChannel
+from bulk.workers.far_channel import FarChannel, opened
 from bulk.workers.link import NoAnswer
 from bulk.workers.messages import Answered, Failure, Hello, Opened
 from bulk.workers.places import TakenWorker
 from bulk.workers.subjects import Place
 
+TARGET = Target(region="cn-north-4", project_id="p")
+OPENED = Opened(target=TARGET, host="vpcep", account="a", owner=Owner(), cloud="")
 PUT, GET = (Request(method=method, path="/v1") for method in ("PUT", "GET"))
 
 
@@ -45,10 +47,8 @@ class OneWorker:
 
 async def became(got: Any, request: Request = PUT, absent_s: float = 0.0) -> Relayed:
     """Return what a request became of which this was heard."""
-    target = Target(region="cn-north-4", project_id="p")
-    opened = Opened(target=target, host="vpcep", account="a", owner=Owner(), cloud="")
     workplace: Any = OneWorker(got, absent_s)
-    return await FarChannel(workplace, opened, SystemClock(), Timeouts()).relay(request, 9)
+    return await FarChannel(workplace, OPENED, SystemClock(), Timeouts()).relay(request, 9)
 
 
 def lost(code: NoReply, *, sent: bool) -> Answered:
@@ -128,3 +128,31 @@ async def test_what_came_back_is_passed_on() -> None:
     forbidden = await became(NoAnswer.FORBIDDEN)
     assert isinstance(forbidden, Abort)
     assert forbidden.reply.code == "nats_rights"
+
+
+class BlinkingPlace(OneWorker):
+    """A place whose worker answers questions to read or to write only after so many of these."""
+
+    def __init__(self, unanswered: dict[bool, int]) -> None:
+        super().__init__(Answered(opened=OPENED))
+        self.unanswered = unanswered
+
+    async def awaited(self) -> TakenWorker | None:
+        """Return the worker."""
+        return await self.taken(0.0)
+
+    async def ask(self, *_: Any, writes: bool = False) -> Any:
+        """Answer, or not."""
+        self.unanswered[writes] -= 1
+        return self.got if self.unanswered[writes] < 0 else NoAnswer.CUT
+
+
+@pytest.mark.parametrize("writes", [False, True])
+async def test_a_first_question_that_gets_lost_is_asked_again(*, writes: bool) -> None:
+    """Whether it is the one to read or to write: NATS may begin anew between the two; not for ever."""
+    for lost_ones in ({False: 2, True: 0}, {False: 0, True: 2}):
+        place: Any = BlinkingPlace(lost_ones)
+        assert await opened(place, TARGET, (), writes=writes) == OPENED
+    place = BlinkingPlace({False: 0, True: 3} if writes else {False: 3, True: 0})
+    with pytest.raises(CannotRun, match="no worker serves cn-north-4"):
+        await opened(place, TARGET, (), writes=writes)

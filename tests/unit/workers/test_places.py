@@ -19,6 +19,7 @@ class SilentLink:
     """A connection, made anew a moment ago, to workers that say who they are, and nothing more."""
 
     is_up = True
+    unchanged_s = 0.0
 
     def __init__(self) -> None:
         self.up_since, self.asked = asyncio.get_running_loop().time(), list[str]()
@@ -138,3 +139,37 @@ async def test_nobody_waits_for_a_worker_to_which_there_is_no_way_for_long() -> 
         beating.cancel()
     assert SILENCE_S <= clock.at_s < SILENCE_S + 3 * BEAT_S
     assert link.asked == []
+
+
+class LateLink(SilentLink):
+    """A connection on which a worker says who it is once it has been asked for so often."""
+
+    def __init__(self, looks: float) -> None:
+        super().__init__()
+        self.looks = looks
+
+    async def ask_all(self, *args: Any) -> Any:
+        """Find nobody, and then a worker."""
+        self.looks -= 1
+        return NoAnswer.NOBODY if self.looks >= 0 else await super().ask_all(*args)
+
+
+async def test_a_run_that_begins_before_its_worker_waits_for_it_and_says_so() -> None:
+    """As in the second in which NATS is there again: the worker has its own connection a little later."""
+    clock, said = SteppedClock(), list[str]()
+    place = Workplace(Place("r"), LateLink(10), clock, said.append)  # type: ignore[arg-type]
+    assert await place.awaited()
+    assert clock.at_s < SILENCE_S
+    assert said == ["r: no worker answers; one is waited for, for 30 s"]
+
+
+async def test_a_run_waits_for_its_first_worker_as_long_as_for_another_one() -> None:
+    """From the making of its connection on, whichever place it asks for; then none is there."""
+    link, clock, said = LateLink(inf), SteppedClock(), list[str]()
+    place = Workplace(Place("r"), link, clock, said.append)  # type: ignore[arg-type]
+    link.unchanged_s = 10.0
+    assert await place.awaited() is None
+    assert SILENCE_S - 10 <= clock.at_s < SILENCE_S - 9
+    link.unchanged_s, clock.at_s = SILENCE_S + 1, 0.0
+    assert await place.awaited() is None
+    assert (clock.at_s, len(said)) == (0.0, 1)
