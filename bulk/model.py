@@ -751,6 +751,7 @@ class Hold(StrEnum):
     JUDGE = "judge"  # the ruling on a wave
     WINDOW = "window"  # the opening of the window
     KEY = "key"  # whether the key may change anything, which other PUTs of it show
+    WORKER = "worker"  # nobody is there who signs and sends from elsewhere
 
     @property
     def words(self) -> str:
@@ -782,6 +783,8 @@ class Hold(StrEnum):
                 return "the opening of the window"
             case Hold.KEY:
                 return "a PUT of the same key that is accepted"
+            case Hold.WORKER:
+                return "a worker"
             case _:
                 assert_never(self)
 

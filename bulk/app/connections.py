@@ -60,6 +60,10 @@ class Way(Protocol):
         """Return, in words, which workers are asked."""
         ...
 
+    def missed(self) -> str:
+        """Return, in words, where a worker is waited for; empty where none is."""
+        ...
+
 
 class Connections(Generic[C]):
     """The client of each target, made when it is first asked for; `C` states whether it can write."""

@@ -118,7 +118,7 @@ def run_to_roll_back(
             takes_back={
                 "ledger": str(path.resolve()),
                 "run_id": progress.run["run_id"],
-                "puts": progress.sent,
+                "puts": progress.sent + progress.never_left,
             },
             release=release,
             path=path,

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from functools import partial
+from itertools import chain
 from math import inf
 from pathlib import Path
 from signal import SIGINT, Signals
@@ -390,7 +391,7 @@ async def _run_watched(
         brake=brake,
         now=now,
         paces=connections.paces,
-        row_holds=lambda: attendant.holds(),  # noqa: PLW0108 - which comes below
+        row_holds=lambda: chain(_worker_holds(connections), attendant.holds()),  # which comes below
         lanes={target: client.lane for target, client in context.clients.items()},
     )
     attendant = Attendant(
@@ -411,6 +412,12 @@ async def _run_watched(
         if waiting and waiting.left_s > 0:
             operator.notify(f"window: {waiting.text()}; nothing is sent before")
         await _run(first, context, attendant, onlookers, ledger)
+
+
+def _worker_holds(connections: Connections[Client]) -> Iterator[Wait]:
+    """Yield that rows wait for a worker, where a run through workers lacks one."""
+    if connections.way and (missed := connections.way.missed()):
+        yield Wait(hold=Hold.WORKER, detail=missed)
 
 
 def _at_work(

@@ -63,7 +63,7 @@ def _must_be_as_planned(ledger: LedgerFile, taken: Json, rollback: Progress) -> 
 
     Once the rollback has begun, nobody goes on with the run.
     """
-    puts = ledger.progress.sent - taken["puts"]
+    puts = ledger.progress.sent + ledger.progress.never_left - taken["puts"]
     if ledger.progress.run["run_id"] != taken["run_id"]:
         raise CannotRun(f"{ledger.path} is another run's ledger")
     if puts > 0 and not rollback.begun:

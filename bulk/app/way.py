@@ -55,6 +55,10 @@ class WayThroughWorkers:
         """Return, in words, which workers are asked."""
         return self._workplaces.chosen()
 
+    def missed(self) -> str:
+        """Return, in words, where a worker is waited for; empty where none is."""
+        return self._workplaces.missed()
+
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of the credentials that the worker of a target has."""
         return await projects(await self._workplace(target), target, every=True)

@@ -14,6 +14,7 @@ from bulk.ledger.row_life import (
     Stage,
     after_attempt,
     after_intent,
+    never_left,
 )
 from bulk.model import ROWS_MAX, TARGETS_MAX, RequestKind
 
@@ -142,6 +143,9 @@ def _attempt(progress: Progress, record: Json, _: int) -> None:
         raise _illegal(record, f"answers row {row}, for which no PUT was in flight")
     known = progress.open[row] = after_attempt(progress.open[row], result, record.get("hold_s", 0.0))
     progress.refusals += result is AttemptResult.THROTTLED
+    if never_left(record):
+        progress.sent -= 1
+        progress.never_left += 1
     if result is AttemptResult.PARKED:
         progress.accepting.add(progress.target_of[row - 1])
     if result is not AttemptResult.DOUBT:

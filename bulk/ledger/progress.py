@@ -74,7 +74,9 @@ class Progress:
     refusals: int = 0
     """Replies by which the API throttled a request."""
     sent: int = 0
-    """PUTs sent (intents written)."""
+    """PUTs that have left, or may have: of each an intent, and no word that it did not leave."""
+    never_left: int = 0
+    """Intents whose PUTs surely did not leave."""
     tally: list[int] = field(default_factory=lambda: [0] * len(Stage))
     """Planned rows by stage."""
     order: "array[int]" = field(default_factory=partial(array, "I"))

@@ -23,7 +23,7 @@ from dataclasses import replace
 from enum import IntEnum
 from typing import assert_never
 
-from bulk.ledger.records import AttemptResult, Purpose
+from bulk.ledger.records import AttemptResult, Json, Purpose
 from bulk.model import Outcome, value
 
 
@@ -129,6 +129,12 @@ def after_intent(known: OpenRow, attempt: int, purpose: Purpose) -> OpenRow:
 
 
 _NEVER_LEFT = frozenset({AttemptResult.NOT_SENT, AttemptResult.UNREACHED})
+_LEFT_IF_ANSWERED = frozenset({*_NEVER_LEFT, AttemptResult.RETRY, AttemptResult.ABORT})
+
+
+def never_left(attempt: Json) -> bool:
+    """Return whether an `attempt` record says that the PUT of its intent surely did not leave."""
+    return attempt["http"] is None and attempt["verdict"] in _LEFT_IF_ANSWERED
 
 
 def after_attempt(known: OpenRow, result: AttemptResult, hold_s: float = 0.0) -> OpenRow:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from bulk.ledger.chain import moment_s
 from bulk.ledger.records import AttemptResult, Json
+from bulk.ledger.row_life import never_left
 from bulk.rehearsal.findings import Measurement
 from bulk.reports.timeline import Timeline
 
@@ -20,6 +21,7 @@ def measured(records: Iterable[Json], stats: Json, *, rate_per_s: float | None) 
     for record in records:
         timeline.step(record)
         now_s = moment_s(record["at"])
+        sent -= record["type"] == "attempt" and never_left(record)
         match record:
             case {"type": "intent", "row": row}:
                 sent += 1

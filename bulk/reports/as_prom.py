@@ -55,7 +55,7 @@ def samples(run: RunStatus, *, succeeded_at: float | None = None) -> Iterator[Fa
         name="bulk_state", help="1 for the state of the run.", labels=("job", "state"), values=states
     )
     for name, words, count in (
-        ("bulk_puts", "PUTs sent.", run.puts_sent),
+        ("bulk_puts", "PUTs that have left or may have.", run.puts_sent),
         ("bulk_throttled", "Requests that the API throttled.", run.refusals),
     ):
         yield Family(name=name, help=words, labels=("job",), values={job: float(count)}, is_counter=True)

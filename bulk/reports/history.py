@@ -5,6 +5,7 @@ from datetime import UTC, tzinfo
 
 from bulk.ledger.chain import moment_s
 from bulk.ledger.records import AttemptResult, DecisionKind, Json, Ruling, change_of, pace_of
+from bulk.ledger.row_life import never_left
 from bulk.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.pacing.describe import wait_text
 from bulk.reports.as_table import row_line
@@ -46,6 +47,8 @@ class _Teller:
         self._advice = advice
         self._zone = zone
         self._asked = False
+        self._unsent = 0
+        """Intents whose PUTs did not leave."""
         self._waits: list[Wait] = []
         self._pace = ""
         self._last_s: float | None = None
@@ -108,6 +111,7 @@ class _Teller:
     def _answered(self, record: Json) -> Line:
         result, hold_s = AttemptResult(record["verdict"]), record["hold_s"]
         self._asked = result is AttemptResult.DOUBT
+        self._unsent += never_left(record)
         if waits_for := record.get("hold", result.facts.hold):  # format 2 did not say
             self._waits.append(Wait(hold=Hold(waits_for)))
         hold = f"; the server asks to wait {duration(hold_s)}" if hold_s else ""
@@ -118,7 +122,8 @@ class _Teller:
         self._asked = False
         self._awaits_ruling = self.outcome in _SENT
         row = row_of(self.change, self.outcome, record)
-        sent = f" after {counted(row.attempts, 'PUT')}" if row.attempts else ""
+        puts = row.attempts - self._unsent
+        sent = f" after {counted(puts, 'PUT')}" if puts > 0 else ""
         parts = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
         parts += [f'found {moved.field} "{moved.after}", expected "{moved.before}"' for moved in row.moved]
         parts += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from bulk.ledger.chain import moment_s
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import AttemptResult, Json, PaceRecord, pace_of
-from bulk.ledger.row_life import OUTCOME_OF, Stage
+from bulk.ledger.row_life import OUTCOME_OF, Stage, never_left
 from bulk.model import LaneName, Outcome, RequestKind, Sigil
 
 SECONDS = 60
@@ -36,6 +36,8 @@ class Recent:
     def __init__(self) -> None:
         self._seconds: dict[int, Counter[tuple[int, bool]]] = {}
         """For each second since 1970: how many by number of the target, and whether they were throttled."""
+        self._in_flight: dict[int, int] = {}
+        """The second in which the PUT of a row left that has no answer yet."""
         self._paces: dict[LaneName, list[tuple[int, PaceRecord]]] = {}
         self._wrong: dict[int, None] = {}
         self.doubts: dict[int, str] = {}
@@ -55,7 +57,7 @@ class Recent:
         match record["type"]:
             case "intent":
                 self.doubts.pop(record["row"], None)
-                self._count(progress, record, throttled=False)
+                self._in_flight[record["row"]] = self._count(progress, record, throttled=False)
             case "attempt":
                 self._attempt(progress, record)
             case "outcome":
@@ -88,25 +90,31 @@ class Recent:
         first, paces = int(now) - SECONDS + 1, self._paces.get(lane, [])
         return tuple((max(0, second - first), pace) for second, pace in paces)
 
-    def _count(self, progress: Progress, record: Json, *, throttled: bool) -> None:
+    def _count(self, progress: Progress, record: Json, *, throttled: bool) -> int:
+        """Count a record in its second, and return that."""
         second = int(moment_s(record["at"]))
         if second not in self._seconds:
             self._seconds[second] = Counter()
             for old in [each for each in self._seconds if each <= second - SECONDS]:
                 del self._seconds[old]
         self._seconds[second][progress.target_of[record["row"] - 1], throttled] += 1
+        return second
 
     def _attempt(self, progress: Progress, record: Json) -> None:
-        verdict = record["verdict"]
+        row, verdict = record["row"], record["verdict"]
+        second = self._in_flight.pop(row, -1)
+        if never_left(record) and second in self._seconds:
+            self._seconds[second][progress.target_of[row - 1], False] -= 1
         if verdict == AttemptResult.DOUBT:
-            self.doubts[record["row"]] = record["at"]
+            self.doubts[row] = record["at"]
         else:
-            self.doubts.pop(record["row"], None)
+            self.doubts.pop(row, None)
         if verdict == AttemptResult.THROTTLED:
             self._count(progress, record, throttled=True)
 
     def _outcome(self, record: Json) -> None:
         row = record["row"]
+        self._in_flight.pop(row, None)
         self.doubts.pop(row, None)
         self._wrong.pop(row, None)
         if Outcome(record["outcome"]).facts.sigil is Sigil.WRONG:

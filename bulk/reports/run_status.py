@@ -33,7 +33,9 @@ SESSIONS_SHOWN = 100
 DECISIONS_SHOWN = 100
 _WITHOUT_END = frozenset({Hold.OPERATOR, Hold.JUDGE})
 """Holds of the whole run that last until somebody says a word."""
-_FIRST = (Hold.OPERATOR, Hold.JUDGE, Hold.WINDOW, Hold.SOAK, Hold.PUSH_BACK, Hold.BUDGET, Hold.KEY)
+_FIRST = (
+    Hold.OPERATOR, Hold.JUDGE, Hold.WINDOW, Hold.SOAK, Hold.WORKER, Hold.PUSH_BACK, Hold.BUDGET, Hold.KEY
+)  # fmt: skip
 """Holds in the order in which a person wants to know of them; those of single rows come last."""
 
 

@@ -240,6 +240,7 @@ _WAITS = {
     Hold.JUDGE: "the judge to rule on a wave",
     Hold.WINDOW: "the window to open",
     Hold.KEY: "the first change that this key may make",
+    Hold.WORKER: "a worker, which signs and sends from another host",
 }
 """What is waited for, for somebody who does not know the tool."""
 

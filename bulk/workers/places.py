@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from math import inf
 from typing import NoReturn, Protocol
 
 from bulk import __version__
@@ -74,6 +75,8 @@ class Workplace:
         """Only one of those who need a worker looks for it; how often that was done."""
         self._absent_since: float | None = None
         """Since when, by the boot clock, there is no worker, or no way to it."""
+        self._missed_at = -inf
+        """When one was last looked for in vain, by the boot clock."""
 
     async def taken(self, within_s: float = 0.0) -> TakenWorker | None:
         """Return the worker to ask, if any; raise Refused where all that answer are of another version.
@@ -85,7 +88,8 @@ class Workplace:
             if self._link.is_up and (worker := await self._looked_for()):
                 return worker
             self._learn(is_there=False)
-            if self._clock.boottime() >= ends_at:
+            self._missed_at = self._clock.boottime()
+            if self._missed_at >= ends_at:
                 return None
             await self._clock.sleep(AGAIN_S)
 
@@ -105,6 +109,12 @@ class Workplace:
     def absent_s(self) -> float:
         """Return for how long there has been no worker, or no way to it."""
         return 0.0 if self._absent_since is None else self._clock.boottime() - self._absent_since
+
+    @property
+    def is_missed(self) -> bool:
+        """Return whether there is no worker, or no way to it, and somebody looked for it lately."""
+        is_there = self._worker is not None and self._link.is_up
+        return not is_there and self._clock.boottime() - self._missed_at < SILENCE_S
 
     def _learn(self, *, is_there: bool) -> None:
         since = self._clock.boottime() if self._absent_since is None else self._absent_since
@@ -269,6 +279,11 @@ class Workplaces:
     def chosen(self) -> list[str]:
         """Return, in words, which workers are asked."""
         return [workplace.chosen for workplace in self._found.values() if workplace.chosen]
+
+    def missed(self) -> str:
+        """Return, in words, the places of which a worker is waited for; empty where none is."""
+        missed = ", ".join(str(each.place) for each in self._found.values() if each.is_missed)
+        return f"{missed} (NATS is gone)" if missed and not self._link.is_up else missed
 
     def close(self) -> None:
         """Ask no worker any more whether it is there."""

@@ -102,6 +102,8 @@ async def test_a_long_loss_of_nats_ends_the_session_and_the_next_ends_the_run(tm
     async with rig(tmp_path, rows=40, switches=SLOW) as made:
         session = await nats_gone(made, 60.0)
         assert await session.ended(1.0) == ExitCode.STOPPED_EARLY, session.said
+        held = [note["held"] for note in made.records("note") if note.get("held")]
+        assert ("worker", "cn-north-4 (NATS is gone)") in [(each["hold"], each["detail"]) for each in held]
         await must_have_ended(made, await made.session())
 
 

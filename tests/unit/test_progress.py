@@ -429,6 +429,26 @@ def test_puts_refusals_and_failures_by_code_are_counted() -> None:
     assert dict(story.progress.codes) == {"EndPoint.0001": 1}
 
 
+UNSENT_RESULTS = {
+    AttemptResult.NOT_SENT,
+    AttemptResult.UNREACHED,
+    AttemptResult.RETRY,
+    AttemptResult.ABORT,
+}
+"""What a PUT that got no reply means that did not even leave."""
+
+
+@pytest.mark.parametrize("result", AttemptResult)
+def test_only_what_may_have_left_counts_as_sent(result: AttemptResult) -> None:
+    """An intent counts from the beginning; no longer once it is known that its PUT did not leave."""
+    story = planned()
+    assert story.tell(INTENT).sent == 1
+    may_have_left = result in {*AttemptResult} - UNSENT_RESULTS
+    assert story.tell(ANSWERS[result]).sent == may_have_left
+    answered = planned().tell(INTENT, replace(ANSWERS[result], reply=Reply(http=503)))
+    assert answered.sent == 1
+
+
 def test_what_no_reply_shows_is_known_by_row_until_the_outcome_is_replaced() -> None:
     """A row that the last look found otherwise has other trouble."""
     story = planned(2)

@@ -190,6 +190,17 @@ class TestMeasured:
         assert run.latency
         assert run.latency.replies == 2
 
+    def test_a_put_that_did_not_leave_was_not_sent(self) -> None:
+        """Its intent is on record all the same."""
+        run = self.of(
+            told(0, "session"),
+            told(1, "intent", row=1, attempt=1),
+            told(1.5, "attempt", row=1, attempt=1, verdict="not_sent", **reply(http=None)),
+            told(2, "intent", row=1, attempt=2),
+            told(3, "outcome", row=1, outcome="applied", **reply()),
+        )
+        assert (run.puts, run.sent) == (1, 1)
+
     def test_the_gap_of_a_parked_row_ends_with_its_outcome(self) -> None:
         """A parked row is two PUTs; the time between them is not its worker's."""
         run = self.of(

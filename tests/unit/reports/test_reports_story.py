@@ -81,7 +81,7 @@ def test_a_story_tells_every_wait_with_its_reason(
         "+1.0 s  PUT 2 is sent after waiting for the server's push-back; its turn (10/s)",
         "+1.0 s  connect_failed refused: surely not applied; to be sent again",
         "+1.0 s  PUT 3 is sent after waiting for the backoff after a failed attempt; its turn (10/s)",
-        "+1.0 s  + applied after 3 PUTs; 200 (9 ms, request r)",
+        "+1.0 s  + applied after 2 PUTs; 200 (9 ms, request r)",
     ]
 
 

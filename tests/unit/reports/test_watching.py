@@ -160,6 +160,19 @@ def test_what_some_rows_wait_for_is_no_headline_while_others_are_sent(run: "Writ
     assert seen(run, status_of(run, hold=hold(Hold.WINDOW))).state == "waiting"
 
 
+def test_a_run_whose_puts_do_not_leave_is_not_sending(run: "Written") -> None:
+    """It writes intents, and waits for who would send them."""
+    for number in range(1, 6):
+        verdict = AttemptResult.NOT_SENT if number % 2 else AttemptResult.UNREACHED
+        gone = Attempt(row=2, attempt=number, verdict=verdict, reply=Reply(code="no_worker"))
+        run.put(Intent(row=2, attempt=number), gone)
+    held = hold(Hold.WORKER, text="rows wait for a worker: cn-north-4")
+    view = seen(run, status_of(run, hold=held))
+    assert sum(view.lanes[0].sent) == 1
+    assert view.reason == "Waiting for a worker, which signs and sends from another host"
+    assert view.explained == "rows wait for a worker: cn-north-4"
+
+
 def test_at_the_limit_of_the_api_it_is_no_error(run: "Written") -> None:
     """The limit stands in the headline where it was not the person who gave it."""
     run.paced(1.98, Limit(requests=60, window_s=60.0, policy="user"), why=Why.STATED)

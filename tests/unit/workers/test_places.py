@@ -11,7 +11,7 @@ from bulk.run.lane import SILENCE_S
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.link import NoAnswer
 from bulk.workers.messages import Answered, Ask, Hello, Relay, packed
-from bulk.workers.places import BEAT_S, SILENT_BEATS, Workplace
+from bulk.workers.places import BEAT_S, SILENT_BEATS, Workplace, open_workplaces
 from bulk.workers.subjects import Place
 
 
@@ -173,3 +173,23 @@ async def test_a_run_waits_for_its_first_worker_as_long_as_for_another_one() -> 
     link.unchanged_s, clock.at_s = SILENCE_S + 1, 0.0
     assert await place.awaited() is None
     assert (clock.at_s, len(said)) == (0.0, 1)
+
+
+async def test_a_worker_is_missed_while_somebody_looks_for_it_in_vain() -> None:
+    """Which places lack one is said, and that it is NATS; not of a place that nobody needs any more."""
+    link, clock = LateLink(2), SteppedClock()
+    async with open_workplaces(link, clock, print) as places:  # type: ignore[arg-type]
+        place = await places.of(Place("r"))
+        assert places.missed() == ""
+        assert await place.taken() is None
+        assert places.missed() == "r"
+        link.is_up = False
+        assert await place.taken() is None
+        assert places.missed() == "r (NATS is gone)"
+        clock.at_s += SILENCE_S
+        assert places.missed() == ""
+        link.is_up = True
+        assert await place.taken() is None
+        assert places.missed() == "r"
+        assert await place.taken()
+        assert places.missed() == ""
