@@ -16,7 +16,7 @@ from bulk.pacing.limiter import Limiter
 from bulk.settings import SIMULATOR
 from bulk.vpcep import regions
 from bulk.vpcep.addresses import Addresses, needs_a_word
-from bulk.vpcep.client import ReadClient, connect, list_projects
+from bulk.vpcep.client import ReadClient, connect, list_projects, must_be_usable
 from bulk.vpcep.first_contact import Contact, first_contact
 from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
@@ -139,6 +139,10 @@ class Connections(Generic[C]):
         if self.way:
             return await self.way.projects(target)
         return await list_projects(**self._opening(target))
+
+    async def must_be_usable(self, target: Target) -> None:
+        """Raise what `client_of` would of credentials that are not there, or may not be used so."""
+        await must_be_usable(**self._opening(target))
 
     def _opening(self, target: Target) -> dict[str, Any]:
         """Return the arguments with which `connect` opens the credentials of a target."""

@@ -200,7 +200,7 @@ def _credentials(found: Found) -> Finding:
         ("region", found.region),
     )
     beside = "".join(f", {name} {text}" for name, text in more if text)
-    is_last = isinstance(_base(found), Agency)
+    is_last = isinstance(found.base, Agency)
     place = "of which this server may have one: no other place has credentials"
     return Finding(
         topic="credentials",
@@ -215,11 +215,7 @@ def _kind(found: Found) -> str:
     """Return what the credentials are, without any of them."""
     source = found.source
     assumes = f" that assumes agency {source.role.agency}" if isinstance(source, AssumedRole) else ""
-    return f"{_kind_of(_base(found))}{assumes}"
-
-
-def _base(found: Found) -> KeyPair | Token | Login:
-    return found.source.base if isinstance(found.source, AssumedRole) else found.source
+    return f"{_kind_of(found.base)}{assumes}"
 
 
 def _kind_of(source: KeyPair | Token | Login) -> str:

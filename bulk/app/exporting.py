@@ -130,9 +130,6 @@ class _Exporter:
     async def export(self, targets: Sequence[Target]) -> None:
         """Write the rows of each project; raise the reason where none can be listed."""
         self._connections.foresee(targets)
-        if self._wanted.bom and self._wanted.layout is not Layout.JSONL:
-            self._write(BYTE_ORDER_MARK)
-        self._write(head(self._wanted.layout))
         await in_turn(self._list, targets, self._take)
         if not self.exported.projects:
             raise next(iter(self.exported.unread.values()))
@@ -159,10 +156,18 @@ class _Exporter:
             return
         target_client, live = listed
         name, rows_before = await self._name(target_client), self.exported.rows
+        if not self.exported.projects:
+            self._begin()
         with live:
             for state in filter(self._wanted.selection.takes, live):
                 self._write_row(state, target_client.target)
         self.exported.projects[name] = self.exported.rows - rows_before
+
+    def _begin(self) -> None:
+        """Write what comes before the rows, now that there are some: a failed export leaves nothing."""
+        if self._wanted.bom and self._wanted.layout is not Layout.JSONL:
+            self._write(BYTE_ORDER_MARK)
+        self._write(head(self._wanted.layout))
 
     async def _name(self, target_client: TargetClient[ReadClient]) -> str:
         """Return the name of a project; learn which others its region has, unless all were asked for."""

@@ -1,24 +1,25 @@
 """`bulk worker`: this machine signs and sends what runs elsewhere ask for."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from bulk.app.connections import Connections
 from bulk.app.environment import Environment
 from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
 from bulk.app.way import api_of
-from bulk.errors import CredentialsError, JobInvalid, UsageError
-from bulk.model import Issue
+from bulk.errors import BulkError, CredentialsError, JobInvalid, UsageError
+from bulk.model import Issue, Target
 from bulk.settings import SETTINGS, SIMULATOR, FleetSettings, read_settings
 from bulk.settings.forms import LOCAL_WORKERS
 from bulk.vpcep.client import Client
 from bulk.vpcep.credentials import find_credentials, profiles_of
 from bulk.workers.link import open_link
 from bulk.workers.nats_login import nats_login
-from bulk.workers.serving import WorkerServer
+from bulk.workers.serving import WorkerServer, at_a_worker
 from bulk.workers.subjects import Place
 
 
@@ -41,12 +42,11 @@ async def work(url: str, served: Sequence[str], flags: Flags, environment: Envir
     if login.warning:
         environment.notify(login.warning)
     address = ApiAddress(url=settings.where.endpoint)
-    async with (
-        open_fleets(Client, settings, address, environment) as connections,
-        open_link(url, login, environment.env, is_run=False, note=environment.notify) as link,
-    ):
-        server = WorkerServer(link, api_of(connections), environment.clock, environment.notify)
-        await _serve(server, places, environment)
+    async with open_fleets(Client, settings, address, environment) as connections:
+        usable = await _usable(places, connections, environment.notify, are_named=bool(served))
+        async with open_link(url, login, environment.env, is_run=False, note=environment.notify) as link:
+            server = WorkerServer(link, api_of(connections), environment.clock, environment.notify)
+            await _serve(server, usable, environment)
 
 
 def _must_be_nats(url: str) -> None:
@@ -76,6 +76,30 @@ async def _serve(server: WorkerServer, places: Sequence[Place], environment: Env
     environment.notify(f"worker {server.name}: {server.tally}")
 
 
+async def _usable(
+    places: Sequence[Place],
+    connections: Connections[Client],
+    notify: Callable[[str], object],
+    *,
+    are_named: bool,
+) -> list[Place]:
+    """Return the places that have credentials; raise why not, of one that was named, or where none has."""
+    usable, errors = list[Place](), list[CredentialsError]()
+    for place in places:
+        try:
+            await connections.must_be_usable(Target(place.region, "", place.profile))
+            usable.append(place)
+        except BulkError as error:
+            error.hint = at_a_worker(error.hint)
+            if are_named or not isinstance(error, CredentialsError):
+                raise
+            errors.append(error)
+            notify(f"{place} is not served: {error.message}")
+    if not usable:
+        raise errors[0]
+    return usable
+
+
 def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Place]:
     """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
     for text in served:
@@ -84,22 +108,19 @@ def _places(served: Sequence[str], region: str, environment: Environment) -> Ite
             if isinstance(issue := SETTINGS[name].form.read(value), Issue) or not place.region:
                 hint = issue.hint if isinstance(issue, Issue) else "write cn-north-4 or cn-north-4/prod"
                 raise UsageError(f"--serve {text!r} is not REGION or REGION/PROFILE", hint=hint)
-        _found_region(place.profile, environment)
         yield place
     if served:
         return
     found = dict.fromkeys(["", *profiles_of(env=environment.env, home=environment.home)])
-    regions = {profile: region or _found_region(profile, environment, must_be=False) for profile in found}
+    regions = {profile: region or _found_region(profile, environment) for profile in found}
     if not any(regions.values()):
         raise UsageError("no region is named to serve", hint="add --serve cn-north-4, or set BULK_REGION")
     yield from (Place(its_region, profile) for profile, its_region in regions.items() if its_region)
 
 
-def _found_region(profile: str, environment: Environment, *, must_be: bool = True) -> str:
-    """Return the region of the credentials of a profile; raises CredentialsError where there are none."""
+def _found_region(profile: str, environment: Environment) -> str:
+    """Return the region of the credentials of a profile; empty where they have none, or cannot be used."""
     try:
         return find_credentials(env=environment.env, home=environment.home, profile=profile).region
     except CredentialsError:
-        if must_be:
-            raise
         return ""

@@ -30,7 +30,8 @@ from bulk.vpcep.identity import (
     open_credential,
 )
 from bulk.vpcep.keys import KeyPair
-from bulk.vpcep.logins import AssumedRole, IdentityProvider, OidcAgency, Password
+from bulk.vpcep.logins import Agency, AssumedRole, IdentityProvider, OidcAgency, Password
+from bulk.vpcep.regions import Endpoint
 from bulk.vpcep.replies import Answer, Lost, listed, shown
 from bulk.vpcep.requests import (
     LIST_BYTES_MAX,
@@ -146,18 +147,13 @@ async def connect(
     credentials' project is. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError
     without usable credentials, CannotRun where IAM cannot be reached.
     """
-    found, where, region = _placed(target, env, home, endpoint)
-    if not region or where.api is None:
-        raise UsageError(
-            "no region is known for rows that name none",
-            hint="add --region or a column `region`, or set HW_REGION_NAME",
-        )
+    found, where, api, region = _to_be_used(target, env, home, endpoint)
     servers, unplaced = _servers(target, found, where, region, regions)
     approve(where, found)
     credential, project = await _login(found, servers, wire, patience, unplaced=unplaced)
     project_id = project.id if project else servers.project_id
     client = kind(
-        SignedChannel(wire, where, where.api, credential, project_id=project_id),
+        SignedChannel(wire, where, api, credential, project_id=project_id),
         project_id=project_id,
         region=region,
         owner=_owner(found, where),
@@ -165,6 +161,42 @@ async def connect(
     )
     client.owner = client.owner_of(project)
     return client
+
+
+async def must_be_usable(
+    *,
+    target: Target,
+    wire: Wire,
+    env: Mapping[str, str],
+    home: Path,
+    patience: LoginPatience,
+    approve: Approve,
+    endpoint: str = "",
+) -> None:
+    """Raise what `connect` would before anybody is asked for a login.
+
+    The agency of this server is asked for its keys all the same: else nobody knows whether there is one.
+    """
+    found, where, _, region = _to_be_used(target, env, home, endpoint)
+    approve(where, found)
+    if isinstance(found.base, Agency):
+        servers = Servers(iam=where.iam, region=region)
+        await open_credential(
+            replace(found, source=found.base), wire=wire, servers=servers, patience=patience
+        )
+
+
+def _to_be_used(
+    target: Target, env: Mapping[str, str], home: Path, endpoint: str
+) -> tuple[Found, Addresses, Endpoint, str]:
+    """Return the credentials of a target, whom they may be sent to, its API, and its region or theirs."""
+    found, where, region = _placed(target, env, home, endpoint)
+    if not region or where.api is None:
+        raise UsageError(
+            "no region is known for rows that name none",
+            hint="add --region or a column `region`, or set HW_REGION_NAME",
+        )
+    return found, where, where.api, region
 
 
 def _placed(
@@ -219,7 +251,7 @@ async def list_projects(
     Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
     """
     found, where, region = _placed(target, env, home, endpoint)
-    if not region and isinstance(_base(found), Password):
+    if not region and isinstance(found.base, Password):
         raise UsageError("a user's password lists the projects through a region", hint="add --region")
     approve(where, found)
     servers = Servers(iam=where.iam, sts=where.sts, region=region)
@@ -261,14 +293,9 @@ def _project_name(found: Found, region: str, *, is_one_of_several: bool) -> str:
     )
 
 
-def _base(found: Found) -> object:
-    """Return what was found, or what assumes an agency."""
-    return found.source.base if isinstance(found.source, AssumedRole) else found.source
-
-
 def _owner(found: Found, where: Addresses) -> Owner:
     """Return as whom a client works, as far as its credentials say; of a key its last characters."""
-    base, role = _base(found), found.source.role if isinstance(found.source, AssumedRole) else None
+    base, role = found.base, found.source.role if isinstance(found.source, AssumedRole) else None
     asks_iam = isinstance(base, Password | IdentityProvider) or (role is not None and not role.domain_id)
     asks_sts = isinstance(base, OidcAgency) or (role is not None and role.domain_id != "")
     asked = [one.authority for one in (asks_iam and where.iam, asks_sts and where.sts) if one]

@@ -7,8 +7,8 @@ from hashlib import blake2b
 
 from bulk.errors import CredentialsError
 from bulk.model import value
-from bulk.vpcep.keys import KeyPair
-from bulk.vpcep.logins import AssumedRole, Role, Source
+from bulk.vpcep.keys import KeyPair, Secret
+from bulk.vpcep.logins import AssumedRole, Login, Role, Source
 
 # Whatever is not printable ASCII, and of that blanks and quotes.
 _IN_NO_KEY = re.compile(r"""[^!-~]|["'`]""")
@@ -47,6 +47,11 @@ class Found:
     """Whether a profile named them: then no variable adds to them."""
     is_implicit: bool = False
     """Whether nobody named the place, in which they are looked for where no variable is set."""
+
+    @property
+    def base(self) -> Secret | Login:
+        """Return what was found, or what assumes an agency."""
+        return self.source.base if isinstance(self.source, AssumedRole) else self.source
 
 
 def keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:

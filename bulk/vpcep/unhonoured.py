@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from bulk.errors import CredentialsError
 from bulk.vpcep.found import Found
 from bulk.vpcep.from_variables import OIDC, POD, ROLE
-from bulk.vpcep.logins import Agency, AssumedRole
+from bulk.vpcep.logins import Agency
 
 NAMES: tuple[str, ...] = ("OS_AGENCY_NAME", "OS_AGENCY_DOMAIN_NAME", "OS_DELEGATED_PROJECT")
 PREFIXES: tuple[str, ...] = ("HUAWEICLOUD_OIDC_", "HW_ASSUME_ROLE_")
@@ -40,8 +40,7 @@ def refuse_unhonoured(env: Mapping[str, str], found: Found) -> None:
 def unhonoured(env: Mapping[str, str], found: Found) -> Iterator[str]:
     """Yield the variables that are set, may mean another account, and are not honoured."""
     names, prefixes = NAMES, PREFIXES
-    base = found.source.base if isinstance(found.source, AssumedRole) else found.source
-    if isinstance(base, Agency):
+    if isinstance(found.base, Agency):
         names, prefixes = names + LAST_NAMES, prefixes + LAST_PREFIXES
     for name, value in env.items():
         if value.strip() and name not in HONOURED and (name in names or name.startswith(prefixes)):

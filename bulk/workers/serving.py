@@ -14,7 +14,7 @@ from nats.aio.msg import Msg
 
 from bulk import __version__
 from bulk.errors import BulkError
-from bulk.model import Target
+from bulk.model import Abort, Target
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.client import ReadClient
 from bulk.vpcep.codes import NoReply
@@ -74,6 +74,8 @@ class Tally:
         )
 
 
+_FLAGS = {"--profile": "--serve REGION/PROFILE", "--project-id": "the run's --project-id"}
+"""What stands for the flags of a run that a worker has not."""
 _ALIKE = "give all workers of one place the same endpoint"
 
 
@@ -221,12 +223,20 @@ class WorkerServer:
         if isinstance(got, Lost) and got.code is NoReply.LATE:
             self.tally.sent -= 1
             self.tally.late += 1
-        return answered(got)
+        return answered(replace(got, hint=at_a_worker(got.hint)) if isinstance(got, Abort) else got)
 
     def _failed(self, kind: str, message: str, hint: str) -> Answered:
+        hint = at_a_worker(hint)
         self.tally.refused += 1
-        self._refused(message)
+        self._refused("; ".join(filter(None, (message, hint))))
         return Answered(failure=Failure(kind=kind, message=message, hint=hint))
+
+
+def at_a_worker(hint: str) -> str:
+    """Return advice as it is for somebody at a worker, whose command lacks some flags of a run."""
+    for flag, there in _FLAGS.items():
+        hint = hint.replace(flag, there)
+    return hint
 
 
 def _ask_in(message: Msg) -> Ask:

@@ -287,6 +287,17 @@ async def test_what_a_workers_own_login_lacks_is_said_with_its_name(nats: str, t
     assert worker.host in f"{caught.value.message} {caught.value.hint}"
 
 
+async def test_advice_of_a_worker_names_what_it_has(nats: str, tmp_path: Path) -> None:
+    """A profile is one that it serves; the project is named where the run is."""
+    async with rig(nats, tmp_path) as place:
+        keys = {"HUAWEICLOUD_SDK_AK": "a", "HUAWEICLOUD_SDK_SK": "s", "HW_ASSUME_ROLE_X": "x"}
+        await place.worker(env=keys)
+        with pytest.raises(CredentialsError) as caught:
+            await place.client()
+        assert caught.value.hint.endswith("or name the credentials with --serve REGION/PROFILE")
+        assert "; begin the command with `env -u HW_ASSUME_ROLE_X`" in place.said[-1]
+
+
 LIST = list_services(services_path(PROJECT), offset=0, limit=10)
 SHOW = show_service(services_path(PROJECT), ID)
 PUT = modify_service(services_path(PROJECT), ID, CONTENT)

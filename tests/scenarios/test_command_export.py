@@ -257,6 +257,16 @@ def test_an_export_of_which_nothing_can_be_listed_leaves_no_file(stage: Stage) -
     assert not Path("all.csv").exists()
 
 
+@pytest.mark.parametrize("words", [(), ("--bom",), ("--all-projects",), ("--format", "wide")])
+def test_an_export_that_fails_before_its_first_page_prints_nothing(
+    stage: Stage, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header alone is a fleet without services, to whoever reads the pipe."""
+    monkeypatch.setenv("HUAWEICLOUD_SDK_SK", "wrong")
+    exported = stage.bulk("export", *words)
+    assert (exported.code, exported.out) == (ExitCode.CANNOT_RUN, "")
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "words"),
     [

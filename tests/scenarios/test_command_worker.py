@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 
 from bulk.errors import ExitCode
+from bulk.vpcep import exchanges
+from bulk.vpcep.regions import parse_endpoint
+from bulk.vpcep.requests import Timeouts
 from tests.integration.test_nats_link import OPERATED, by_creds
 from tests.integration.test_workers import USERS
 from tests.nats_servers import nats_server
@@ -237,6 +240,57 @@ def test_a_worker_without_a_region_or_its_profile_has_nothing_to_serve(
     monkeypatch.delenv("BULK_REGION")
     got = stage.bulk(*to)
     assert (got.code, "no region is named to serve" in got.err) == (ExitCode.USAGE, True)
+
+
+@pytest.fixture
+def keyless(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ...]]:
+    """Take all credentials away; return how a worker is started that NATS does not let in."""
+    without_credentials(monkeypatch)
+    monkeypatch.setenv("BULK_ENDPOINT", stage.aside.simulator.url)
+    monkeypatch.setattr("bulk.vpcep.exchanges.METADATA_TIMEOUTS", Timeouts(total_s=0.2))
+    with nats_server(tmp_path / "nats", 'authorization { token: "other" }') as nats:
+        yield "worker", "--connect", nats
+
+
+def test_a_worker_without_credentials_says_so_before_it_serves_anything(
+    stage: Stage, keyless: tuple[str, ...]
+) -> None:
+    """With advice that is for a worker; whether it was asked to serve the place or found it itself."""
+    for words in ((), ("--serve", "cn-north-4")):
+        got = stage.bulk(*keyless, *words)
+        assert got.code == ExitCode.CANNOT_RUN
+        assert "bulk: no credentials found in " in got.err
+        assert "name a profile with --serve REGION/PROFILE" in got.err
+        assert ("cn-north-4 is not served: " in got.err) is not words
+        assert "uthori" not in got.err
+
+
+def test_of_the_places_that_a_worker_finds_itself_those_with_credentials_are_served(
+    stage: Stage, keyless: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A section that cannot be used is named; one that was asked for ends the command."""
+    file = tmp_path / "home/.huaweicloud/credentials"
+    file.parent.mkdir(parents=True)
+    file.write_text("[prod]\nak = a\nsk = s\n[half]\nak = b\n")
+    file.chmod(0o600)
+    got = stage.bulk(*keyless)
+    assert (got.code, "uthori" in got.err) == (ExitCode.CANNOT_RUN, True)  # NATS was asked
+    assert "cn-north-4 is not served: no credentials found" in got.err
+    assert "cn-north-4/half is not served: " in got.err
+    assert "cn-north-4/prod is not served" not in got.err
+    got = stage.bulk(*keyless, "--serve", "cn-north-4/prod", "--serve", "cn-north-4/half")
+    assert (got.code, "uthori" in got.err) == (ExitCode.CANNOT_RUN, False)
+
+
+def test_the_agency_of_its_server_is_credentials_of_a_worker(
+    stage: Stage, keyless: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which the metadata service says, and is asked for at the start."""
+    here, direct = parse_endpoint(stage.aside.simulator.url), exchanges._direct
+    monkeypatch.setattr(exchanges, "_direct", lambda _: direct(here))
+    got = stage.bulk(*keyless, "--serve", "cn-north-4")
+    assert (got.code, "uthori" in got.err) == (ExitCode.CANNOT_RUN, True)
+    assert "no credentials" not in got.err
 
 
 @pytest.mark.parametrize("words", [("worker", "--connect", "NATS"), ("plan", "JOB", "--via", "NATS")])
