@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -271,6 +272,27 @@ def worker_of(stage: Stage, monkeypatch: pytest.MonkeyPatch, network: Network, *
         yield
         worker.terminate()
         assert worker.wait(WAIT_S) == ExitCode.OK
+
+
+def test_the_script_that_tries_workers_at_home_runs_as_it_stands(tmp_path: Path) -> None:
+    """In an empty folder, without any setting; but for its ports, which may be taken here."""
+    script = file_block("try-workers.sh")
+    for port in ("4222", "8080"):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            script = script.replace(port, str(free.getsockname()[1]))
+    (tmp_path / "bulk").write_text(f'#!/bin/sh\nexec {sys.executable} -P -m bulk "$@"\n')
+    (tmp_path / "bulk").chmod(0o755)
+    (tmp_path / "home").mkdir()
+    env = {"HOME": str(tmp_path / "home"), "PATH": f"{tmp_path}:{PROGRAM.parent}:/usr/bin:/bin"}
+    said = subprocess.run(
+        ["/bin/bash", "-c", script], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=WAIT_S,
+        check=False,
+    )  # fmt: skip
+    assert said.returncode == 0, said.stderr
+    assert "fleet is finished: all 5 services are as asked." in said.stdout
+    assert "Through    the worker on " in said.stdout
+    assert "0 not sent as they came too late, 0 refused" in said.stderr
 
 
 def test_the_file_of_nats_credentials_is_one(tmp_path: Path) -> None:
