@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 from bulk.errors import CredentialsError
 from bulk.vpcep import from_koocli, from_openstack, from_sdk_file, from_variables
-from bulk.vpcep.found import Found, assuming, role_in, text
+from bulk.vpcep.found import Found, assuming, only_one, role_in, text
 
 _PREFIXES = ("HUAWEICLOUD_", "HW_", "OS_", "HC_CONTAINER_")
 
@@ -159,5 +159,6 @@ def _completed(found: Found, env: Mapping[str, str]) -> Found:
     for name, value in env.items():
         if value in used:
             text(value, name, "the environment")
+    only_one(env, *from_variables.ROLE[1:3])
     role = role_in(env, from_variables.ROLE, from_variables.place_of(from_variables.ROLE[0]))
     return assuming(found, role)

@@ -121,6 +121,30 @@ def all_or_none(
         )
 
 
+def one_of(given: Mapping[str, str], *names: str) -> str:
+    """Return what variables of one meaning are set to; empty where none is.
+
+    Raises CredentialsError where they are set to different things: another account or project may be meant.
+    """
+    if len({given[name] for name in names if name in given}) > 1:
+        raise _meaning_two(given, names, "differ")
+    return next((given[name] for name in names if name in given), "")
+
+
+def only_one(given: Mapping[str, str], *names: str) -> None:
+    """Raise CredentialsError where more than one of the names is set, whose values cannot be compared."""
+    if sum(name in given for name in names) > 1:
+        raise _meaning_two(given, names, "are both set")
+
+
+def _meaning_two(given: Mapping[str, str], names: tuple[str, ...], why: str) -> CredentialsError:
+    named = [name for name in names if name in given]
+    return CredentialsError(
+        f"{' and '.join(named)} {why}, and may mean two",
+        hint=f"begin the command with {' or '.join(f'`env -u {name}`' for name in named)}",
+    )
+
+
 def sendable(given: str, name: str, place: str) -> str:
     """Return a text that can be a key or a token; raises for others, since bad signatures lock a key."""
     if found := _IN_NO_KEY.search(given):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bulk.errors import CredentialsError
-from bulk.vpcep.found import Found, all_or_none, digest, keys, sendable, text
+from bulk.vpcep.found import Found, all_or_none, digest, keys, one_of, sendable, text
 from bulk.vpcep.from_variables import place_of, token_in
 from bulk.vpcep.kept_files import kept, path_of, unreadable
 from bulk.vpcep.keys import Token
@@ -60,6 +60,7 @@ def named_cloud(env: Mapping[str, str], home: Path) -> Found | None:
 
 def token(env: Mapping[str, str]) -> Found | None:
     """Return the token that a variable holds."""
+    one_of(env, *TOKENS)
     return _at_iam(next(filter(None, (token_in(env, name) for name in TOKENS)), None), env)
 
 
@@ -72,6 +73,8 @@ def password(env: Mapping[str, str]) -> Found | None:
     """Return the user's password of the variables."""
     if not any(name in env for name in USER[:3]):
         return None
+    one_of(env, "OS_USER_DOMAIN_NAME", "OS_DOMAIN_NAME")
+    one_of(env, "OS_USER_DOMAIN_ID", "OS_DOMAIN_ID")
     members = {name: env[name] for name in USER if name in env}
     return _at_iam(_password(members, place_of(USER[0]), lambda name: f"OS_{name.upper()}"), env)
 
@@ -88,8 +91,8 @@ def _at_iam(found: Found | None, env: Mapping[str, str]) -> Found | None:
     return replace(
         found,
         iam_endpoint=env["OS_AUTH_URL"],
-        project_id=env.get("OS_PROJECT_ID") or env.get("OS_TENANT_ID", ""),
-        project_name=env.get("OS_PROJECT_NAME") or env.get("OS_TENANT_NAME", ""),
+        project_id=one_of(env, "OS_PROJECT_ID", "OS_TENANT_ID"),
+        project_name=one_of(env, "OS_PROJECT_NAME", "OS_TENANT_NAME"),
         region=env.get("OS_REGION_NAME", ""),
     )
 

@@ -8,8 +8,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bulk.errors import CredentialsError
-from bulk.vpcep.found import ROLE_S_USUAL, Found, all_or_none, digest, keys, seconds, sendable, text
+from bulk.vpcep.found import (
+    ROLE_S_USUAL,
+    Found,
+    all_or_none,
+    digest,
+    keys,
+    one_of,
+    only_one,
+    seconds,
+    sendable,
+    text,
+)
 from bulk.vpcep.keys import Token
 from bulk.vpcep.logins import Agency, IdentityProvider, OidcAgency, Password, PodIdentity
 
@@ -33,7 +43,6 @@ ROLE = (
     "HW_ASSUME_ROLE_DOMAIN_ID",
     "HW_ASSUME_ROLE_DURATION",
 )
-_ACCOUNTS = ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", "HW_DOMAIN_NAME")
 SESSION_NAME = "oidc-sts-session"
 """What the official SDK calls a session of an OIDC agency that nobody names."""
 
@@ -124,12 +133,8 @@ def password(given: Mapping[str, str]) -> Found | None:
         return None
     place = place_of(user_id if user_id in given and user not in given else user)
     account = domain_id if domain_id in given and domain not in given else domain
-    for one, other in ((user, user_id), (domain, domain_id)):
-        if one in given and other in given:
-            raise CredentialsError(
-                f"{one} and {other} are both set, and may mean two; a password is sent for one only",
-                hint=f"begin the command with `env -u {other}`",
-            )
+    only_one(given, user, user_id)
+    only_one(given, domain, domain_id)
     all_or_none(given, (user_id, secret) if user_id in given else (user, secret, account), place)
     read = {name: text(given.get(name, ""), name, place) for name in (user, user_id, secret, account)}
     if user_id in given:
@@ -165,11 +170,11 @@ def agency(given: Mapping[str, str], place: str) -> Found:
 
 
 def _project_in(given: Mapping[str, str]) -> str:
-    return given.get("HUAWEICLOUD_SDK_PROJECT_ID") or given.get("HW_PROJECT_ID", "")
+    return one_of(given, "HUAWEICLOUD_SDK_PROJECT_ID", "HW_PROJECT_ID")
 
 
 def _account_in(given: Mapping[str, str]) -> str:
-    return next((given[name] for name in _ACCOUNTS if name in given), "")
+    return one_of(given, "HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID") or given.get("HW_DOMAIN_NAME", "")
 
 
 def _with_account(found: Found | None, given: Mapping[str, str]) -> Found | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from bulk.errors import UsageError
 from bulk.vpcep.editions import EDITIONS, EUROPE, HUAWEI_CLOUD, Edition, edition_of, home_of, operator_of
+from bulk.vpcep.found import one_of
 
 _NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 """A host name (RFC 1123); others stand in the URL as Punycode."""
@@ -66,11 +67,19 @@ def address_in(env: Mapping[str, str], region: str) -> str:
 def iam_named(*, override: str = "", env: Mapping[str, str] = _NOTHING) -> Endpoint | None:
     """Return the address of IAM that a person named; None where they named none.
 
-    `override` (from a credentials file) goes first, then `HUAWEICLOUD_SDK_IAM_ENDPOINT`, then
-    `HW_AUTH_URL`; the `/v3` at its end is dropped.
+    `override` (from a credentials file) goes first, then the variables of the official SDK and of Terraform;
+    the `/v3` at its end is dropped. Raises CredentialsError where these variables name two.
     """
-    given = override or env.get("HUAWEICLOUD_SDK_IAM_ENDPOINT") or env.get("HW_AUTH_URL", "")
-    return parse_endpoint(given.strip().rstrip("/").removesuffix("/v3")) if given else None
+    own, *named = (_without_version(each) for each in (override, *(env.get(name, "") for name in _IAM)))
+    given = own or one_of({name: each for name, each in zip(_IAM, named, strict=True) if each}, *_IAM)
+    return parse_endpoint(given) if given else None
+
+
+_IAM = ("HUAWEICLOUD_SDK_IAM_ENDPOINT", "HW_AUTH_URL")
+
+
+def _without_version(address: str) -> str:
+    return address.strip().rstrip("/").removesuffix("/v3")
 
 
 def guessed(address: str, api: Endpoint | None) -> Endpoint | None:

@@ -294,13 +294,45 @@ def test_a_user_and_their_account_may_be_named_by_id(
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("HW_USER_NAME", "HW_USER_ID"), ("HW_DOMAIN_NAME", "HW_DOMAIN_ID")]
+    ("one", "other", "beside"),
+    [
+        ("HW_USER_NAME", "HW_USER_ID", USER),
+        ("HW_DOMAIN_NAME", "HW_DOMAIN_ID", USER),
+        ("HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID", SDK | ROLE),
+    ],
 )
-def test_two_names_of_a_user_or_account_are_refused(tmp_path: Path, one: str, other: str) -> None:
-    """They may be two, and the password is of one."""
+def test_two_variables_of_one_fact_that_cannot_be_compared_are_refused(
+    tmp_path: Path, one: str, other: str, beside: dict[str, str]
+) -> None:
+    """They may mean two users or accounts; nobody knows which one is meant."""
     with pytest.raises(CredentialsError, match=f"^{one} and {other} are both set") as raised:
-        find(USER | {other: "x"}, tmp_path)
-    assert f"`env -u {other}`" in raised.value.hint
+        find({one: "x"} | beside | {other: beside.get(other, "x")}, tmp_path)
+    assert f"`env -u {one}` or `env -u {other}`" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "beside"),
+    [
+        ("HUAWEICLOUD_SDK_PROJECT_ID", "HW_PROJECT_ID", SDK),
+        ("HUAWEICLOUD_SDK_PROJECT_ID", "HW_PROJECT_ID", {}),
+        ("HUAWEICLOUD_SDK_DOMAIN_ID", "HW_DOMAIN_ID", SDK),
+        ("OS_TOKEN", "OS_AUTH_TOKEN", AUTH),
+        ("OS_PROJECT_ID", "OS_TENANT_ID", OS_TOKEN),
+        ("OS_PROJECT_NAME", "OS_TENANT_NAME", OS_KEYS),
+        ("OS_USER_DOMAIN_NAME", "OS_DOMAIN_NAME", OS_USER),
+        ("OS_USER_DOMAIN_ID", "OS_DOMAIN_ID", OS_USER),
+    ],
+)
+def test_two_spellings_of_one_variable_have_to_agree(
+    tmp_path: Path, one: str, other: str, beside: dict[str, str]
+) -> None:
+    """Where they differ, another account or project may be meant; neither is passed over, or shown."""
+    same = {one: "MIK", other: "MIK"}
+    assert find(beside | same, tmp_path) == find(beside | {one: "MIK"}, tmp_path)
+    with pytest.raises(CredentialsError, match=f"^{one} and {other} differ, and may mean two$") as raised:
+        find(beside | same | {other: "MIL"}, tmp_path)
+    assert f"`env -u {one}` or `env -u {other}`" in raised.value.hint
+    assert "MIL" not in f"{raised.value} {raised.value.hint}"
 
 
 # Region, project, agency
@@ -327,7 +359,8 @@ def test_what_was_found_assumes_the_agency_that_variables_name(tmp_path: Path) -
         assert found.source == AssumedRole(base=find(env, tmp_path).source, role=role)  # type: ignore[arg-type]
         assert (found.account, found.domain) == ("acme", "acme")
         assert found.place.endswith("as agency ops of acme")
-    by_id = find(SDK | ROLE | {"HW_ASSUME_ROLE_DOMAIN_ID": "d7", "HW_ASSUME_ROLE_DURATION": "900"}, tmp_path)
+    named = {"HW_ASSUME_ROLE_AGENCY_NAME": "ops", "HW_ASSUME_ROLE_DOMAIN_ID": "d7"}
+    by_id = find(SDK | named | {"HW_ASSUME_ROLE_DURATION": "900"}, tmp_path)
     assert isinstance(by_id.source, AssumedRole)
     assert by_id.source.role == Role(agency="ops", domain_id="d7", duration_s=900)
     assert by_id.source.confidential == ("SK1",)
@@ -409,7 +442,7 @@ def test_the_variables_of_openstack_name_their_iam_project_and_region(tmp_path: 
     assert find(by_id, tmp_path).source == Password(user_id="u7", password="p")
     in_domain = {**OS_USER, "OS_USER_DOMAIN_ID": "d7"}
     assert find(in_domain, tmp_path).source == Password(user="ann", password="hidden", domain_id="d7")
-    assert find({**OS_TOKEN, "OS_AUTH_TOKEN": "x"}, tmp_path).source == Token(value="MIJ")
+    assert find({**AUTH, "OS_AUTH_TOKEN": "MIJ"}, tmp_path).source == Token(value="MIJ")
 
 
 def test_an_entry_of_clouds_yaml_is_found_as_openstack_does(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bulk.errors import UsageError
+from bulk.errors import CredentialsError, UsageError
 from bulk.model import Issue
 from bulk.settings.forms import ENDPOINT
 from bulk.vpcep.editions import EDITIONS, EUROPE, HUAWEI_CLOUD
@@ -31,13 +31,15 @@ def test_override_goes_before_the_environment_and_that_before_the_table() -> Non
     assert str(endpoint_for("zz", override="https://a.example")) == "https://a.example"
 
 
-def test_the_iam_that_is_named_goes_by_file_then_sdk_then_terraform() -> None:
+def test_the_iam_that_is_named_is_that_of_the_file_else_that_on_which_the_variables_agree() -> None:
     """Terraform's address ends with the version, which is not part of ours."""
     env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": "https://sdk.example", "HW_AUTH_URL": "https://tf.example/v3/"}
     assert str(iam_named(override="https://file.example", env=env)) == "https://file.example"
-    assert str(iam_named(env=env)) == "https://sdk.example"
+    assert str(iam_named(env=env | {"HW_AUTH_URL": "https://sdk.example/v3"})) == "https://sdk.example"
     assert str(iam_named(env={"HW_AUTH_URL": env["HW_AUTH_URL"]})) == "https://tf.example"
-    assert iam_named(env={}) is None
+    assert iam_named(env={}) is iam_named(env={"HW_AUTH_URL": " "}) is None
+    with pytest.raises(CredentialsError, match=r"^HUAWEICLOUD_SDK_IAM_ENDPOINT and HW_AUTH_URL differ"):
+        iam_named(env=env)
 
 
 @pytest.mark.parametrize("region", sorted(EDITIONS[HUAWEI_CLOUD].regions | EDITIONS[EUROPE].regions))
