@@ -28,6 +28,19 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def duration(length_s: float) -> str:
+    """Return a length of time as a person writes it: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 05 min`."""
+    if length_s < 10:  # noqa: PLR2004 - below ten seconds tenths matter
+        return f"{length_s:.1f} s"
+    minutes, seconds = divmod(round(length_s), 60)
+    hours, minutes_left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_left:02} min" if minutes_left else f"{hours} h"
+    if minutes:
+        return f"{minutes} min {seconds:02} s" if seconds else f"{minutes} min"
+    return f"{seconds} s"
+
+
 def listed(noun: str, numbers: Sequence[int]) -> str:
     """Return `row 3`, `rows 3, 7`, or the first ten and how many there are besides."""
     shown = ", ".join(map(str, numbers[:_LISTED_MAX]))

@@ -43,9 +43,9 @@ from bulk.reports.notice import (
 )
 from bulk.reports.remarks import reasons_of
 from bulk.reports.run_status import run_status
-from bulk.reports.words import duration, tallied
+from bulk.reports.words import tallied
 from bulk.settings import Job
-from bulk.text import moment
+from bulk.text import duration, moment
 
 if TYPE_CHECKING:
     from bulk.plan.waves import WaveStanding

@@ -15,9 +15,9 @@ from bulk.ledger.records import Decision, Held, Note, record_json
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
 from bulk.pacing.describe import detail_text, wait_text
-from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.waves import Waves
+from bulk.text import duration
 
 EVERY_S = 1.0
 HOLD_S, AGAIN_S = 5.0, 30.0

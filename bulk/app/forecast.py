@@ -16,8 +16,9 @@ from bulk.plan.estimate import Estimate, Load, estimate_of
 from bulk.plan.guards import failures_max, findings
 from bulk.plan.openings import next_shift
 from bulk.reports.where import where_of
-from bulk.reports.words import about, duration
+from bulk.reports.words import about
 from bulk.settings import CAUTIOUS_RATE, Job
+from bulk.text import duration
 
 WORKERS_MAX = 64
 """Requests in flight at most where the job sets none."""
@@ -70,7 +71,7 @@ def forecast(
         begins_at = moment_s(estimate.opens_at) if estimate.opens_at else now().timestamp()
         ends_at = (timestamp(begins_at + ends_s) if ends_s else "" for ends_s in estimate.wave_ends_s)
         estimate = replace(estimate, wave_ends_at=tuple(ends_at))
-    unfit = [] if estimate.fits or not job.when.must_fit else [_unfit(estimate)]
+    unfit = [] if estimate.fits or not job.when.must_fit else [_unfit(estimate, job)]
     return Forecast(
         changes=footprint.changes,
         refused=footprint.refused,
@@ -79,12 +80,13 @@ def forecast(
     )
 
 
-def _unfit(estimate: Estimate) -> str:
+def _unfit(estimate: Estimate, job: Job) -> str:
     """Return why a run must not begin that has to fit its window."""
     open_s = max(0.0, (estimate.window_s or 0.0) - estimate.spare_s)
+    soak = " a shorter soak," if job.guards.soak else ""
     return (
         f"the run takes about {about(estimate.duration_s)}, its window lets it send for {duration(open_s)}, "
-        "and it must fit (must_fit); name fewer services with --limit, or a longer window"
+        f"and it must fit (must_fit); name fewer services with --limit,{soak} or a longer window"
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bulk.app.judge_file import judge_issue, judge_must_be_usable
+from bulk.app.judge_file import judge_must_be_usable
 from bulk.app.sources import ApiAddress, JobRuns, PlanSource, UnreadSource
 from bulk.errors import BulkError, CannotRun, JobInvalid, UsageError
 from bulk.jobfile import LineCount, ReadRows, Survey, read_all, read_ids, read_rows, survey
@@ -30,8 +30,17 @@ from bulk.model import (
 )
 from bulk.plan import Live, plan_target
 from bulk.plan.guards import guard_issues
-from bulk.plan.openings import next_shift, window_issues
-from bulk.settings import SIMULATOR, Job, SimulatorSettings, read_job, read_settings, read_usable, usable
+from bulk.plan.openings import next_shift, window_must_be_usable
+from bulk.settings import (
+    SIMULATOR,
+    Job,
+    SimulatorSettings,
+    located,
+    read_job,
+    read_settings,
+    read_usable,
+    usable,
+)
 from bulk.text import counted
 
 REASONS_MAX = 10
@@ -90,8 +99,8 @@ def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset())
     cannot be used. What is wrong with rows is in the rows.
     """
     found = find_job(argument)
-    job = _settings(found, flags)
-    judge_must_be_usable(job, found.folder)
+    with _locating(found, flags):
+        job = _usable(found, flags)
     with open_rows(job.rows, folder=found.folder) as file:
         return _read_job(found, job, file, flags, only)
 
@@ -109,27 +118,37 @@ def unread_job(
     Raises what `open_job` does.
     """
     found = find_job(argument)
-    job = _settings(found, flags)
-    judge_must_be_usable(job, found.folder)
+    with _locating(found, flags):
+        job = _usable(found, flags)
 
-    def read() -> JobFileSource:
-        source = _read_job(found, job, file, flags, only)
-        on_read(source)
-        return source
+        def read() -> JobFileSource:
+            source = _read_job(found, job, file, flags, only)
+            on_read(source)
+            return source
 
-    with open_rows(job.rows, folder=found.folder) as file:
-        _format(job)
-        yield UnreadSource(
-            endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
-            runs=_runs_of(found, job.name),
-            job=job,
-            given=given_in(flags),
-            only=tuple(sorted(only)),
-            origin=JobFileSource.origin,
-            way_out=JobFileSource.way_out,
-            digest=file.sha256,
-            read=read,
-        )
+        with open_rows(job.rows, folder=found.folder) as file:
+            _format(job)
+            yield UnreadSource(
+                endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
+                runs=_runs_of(found, job.name),
+                job=job,
+                given=given_in(flags),
+                only=tuple(sorted(only)),
+                origin=JobFileSource.origin,
+                way_out=JobFileSource.way_out,
+                digest=file.sha256,
+                read=read,
+            )
+
+
+@contextmanager
+def _locating(found: FoundJob, flags: Flags) -> Iterator[None]:
+    """Give what the block finds wrong with settings its place: the flag, or line and column in job.toml."""
+    try:
+        yield
+    except JobInvalid as invalid:
+        issues = located(invalid.issues, found.toml, name=found.toml_name, flags=flags)
+        raise JobInvalid(issues) from invalid
 
 
 def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: frozenset[str]) -> JobFileSource:
@@ -165,7 +184,8 @@ def job_meant(argument: str, flags: Flags) -> tuple[FoundJob, Job]:
     Raises UsageError where the argument means no job, and JobInvalid for settings that cannot be used.
     """
     found = find_job(argument)
-    return found, _settings(found, flags)
+    with _locating(found, flags):
+        return found, _usable(found, flags)
 
 
 def given_in(flags: Flags) -> frozenset[str]:
@@ -180,20 +200,17 @@ def _format(job: Job) -> Format:
 def runs_of(argument: str) -> list[JobRuns]:
     """Return where the runs of a job are found; raises UsageError where the argument means no job.
 
-    A job file that the `job.toml` beside it names is that job's, too.
+    A job file that the `job.toml` beside it names is that job's, too. What is wrong with a job.toml hides no
+    run, as long as it says the job's name.
     """
     found = find_job(argument)
     beside = found.folder / JOB_TOML
-    with suppress(JobInvalid):
-        if found.rows and beside.is_file():
-            by_toml = find_job(str(beside))
-            job = _settings(by_toml, {})
-            return [
-                _runs_of(found, found.name),
-                *([_runs_of(by_toml, job.name)] if job.rows == found.rows else []),
-            ]
-        return [_runs_of(found, _settings(found, {}).name)]
-    return [_runs_of(found, found.name)]
+    if found.rows and beside.is_file():
+        by_toml = find_job(str(beside))
+        job = read_usable(by_toml.toml, default_name=by_toml.name, flags={})
+        others = [_runs_of(by_toml, job.name)] if job.rows == found.rows else []
+        return [_runs_of(found, found.name), *others]
+    return [_runs_of(found, read_usable(found.toml, default_name=found.name, flags={}).name)]
 
 
 def _runs_of(found: FoundJob, job: str) -> JobRuns:
@@ -208,15 +225,11 @@ def survey_job(argument: str, flags: Flags, local_time: Callable[[], datetime]) 
     """
     found = find_job(argument)
     try:
-        job = _settings(found, flags)
-        if issues := window_issues(job):
-            return Survey.of_issues(issues)
-        next_shift(job, local_time)
+        with _locating(found, flags):
+            job = _usable(found, flags)
+            next_shift(job, local_time)
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
-    judge = judge_issue(job.guards.judge, found.folder)
-    if judge:
-        return Survey.of_issues((judge,))
     with open_rows(job.rows, folder=found.folder) as file:
         return survey(file.lines(), name=file.name, format=_format(job), names_waves=job.guards.names_waves)
 
@@ -274,6 +287,14 @@ def _settings(found: FoundJob, flags: Flags) -> Job:
     if not isinstance(job, Job):
         raise JobInvalid(job)
     guards_must_be_usable(job)
+    return job
+
+
+def _usable(found: FoundJob, flags: Flags) -> Job:
+    """Return the settings of a job whose window and judge can be used as well."""
+    job = _settings(found, flags)
+    window_must_be_usable(job)
+    judge_must_be_usable(job, found.folder)
     return job
 
 

@@ -27,7 +27,7 @@ def judge_issue(judge: JudgeSetting | None, folder: Path | None) -> Issue | None
     if judge is None or judge.url:
         return None
     message, hint = _objection(judge, folder) if folder else ("the folder of the job is not known", _HINT)
-    return Issue(place="judge", field="", message=message, hint=hint) if message else None
+    return Issue(place="settings", field="judge", message=message, hint=hint) if message else None
 
 
 def judge_path(judge: JudgeSetting, folder: Path) -> Path:

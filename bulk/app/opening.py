@@ -16,11 +16,10 @@ from bulk.ledger.records import Decision, DecisionKind, Held, Note, record_json
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
 from bulk.plan.openings import Shift, next_shift
-from bulk.reports.words import duration
 from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
 from bulk.settings import Job
-from bulk.text import weekday_moment
+from bulk.text import duration, weekday_moment
 
 
 def shift_for(job: Job, environment: Environment, *, waits: bool = False, pages: int = 1) -> Shift | None:

@@ -14,14 +14,13 @@ from bulk.app.environment import Environment
 from bulk.app.finding import is_ledger
 from bulk.app.jobs import Flags, job_meant
 from bulk.app.overruling import user
-from bulk.errors import JobInvalid, UsageError
+from bulk.errors import UsageError
 from bulk.files.new_file import new_file
 from bulk.jobfile.files import STDIN, FoundJob
 from bulk.model import value
 from bulk.operations.triggers import Triggers, for_cron, for_kubernetes, for_systemd, has_opening
 from bulk.operations.unit_files import ScheduledJob, Scheduler, UnitFile, files_for
 from bulk.operations.windows import Calendar, Window, read_zone
-from bulk.plan.openings import window_issues
 from bulk.settings import SIMULATOR, Job, flag_of, values_of
 from bulk.settings.forms import LOCAL_WORKERS, shown
 from bulk.settings.zone import MachineZone, local_zone
@@ -115,8 +114,6 @@ def _job_with_window(argument: str, flags: Flags) -> tuple[FoundJob, Job, Window
             f"{argument} is no job that can be run again and again", hint="name a job file, or its folder"
         )
     found, job = job_meant(argument, flags)
-    if issues := window_issues(job):
-        raise JobInvalid(issues)
     window = job.when.window
     if window is None or not has_opening(window):
         raise UsageError(

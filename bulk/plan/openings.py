@@ -8,6 +8,7 @@ from bulk.errors import JobInvalid
 from bulk.model import Issue
 from bulk.operations.windows import Calendar, Opening
 from bulk.settings import Job
+from bulk.text import duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +55,15 @@ def next_shift(job: Job, local_time: Callable[[], datetime], *, pages: int = 1) 
     return None
 
 
-def window_issues(job: Job) -> tuple[Issue, ...]:
-    """Return what is wrong with a window at any time: that it is not longer than its spare."""
+def window_must_be_usable(job: Job) -> None:
+    """Raise JobInvalid for a window that is never longer than its spare."""
     window, spare_s = job.when.window, job.spare_s(pages=1)
-    return (_too_short(window.length_s, spare_s),) if window and window.length_s <= spare_s else ()
+    if window and window.length_s <= spare_s:
+        raise JobInvalid((_too_short(window.length_s, spare_s),))
 
 
 def _too_short(length_s: float, spare_s: float) -> Issue:
-    message = f"the last {spare_s:g} s are for finishing, and the window is open for {length_s:g} s at most"
+    last, longest = duration(spare_s), duration(length_s)
+    message = f"the last {last} are for finishing, and the window is open for {longest} at most"
     hint = 'write a longer window, or a shorter time, such as spare = "30s"'
     return Issue(place="settings", field="spare", message=message, hint=hint)

@@ -7,8 +7,8 @@ from bulk.ledger.records import Json
 from bulk.model import Change
 from bulk.plan import Estimate
 from bulk.rehearsal.findings import Prediction, Rehearsal, TriedPromise
-from bulk.reports.words import Line, Span, Style, as_text, duration, tallied, text
-from bulk.text import counted, figure, printable
+from bulk.reports.words import Line, Span, Style, as_text, tallied, text
+from bulk.text import counted, duration, figure, printable
 
 _WINDOW = ("window", "zone", "opens_at", "closes_at", "window_s", "spare_s")
 _VERDICT = {
@@ -70,7 +70,7 @@ def as_json(rehearsal: Rehearsal) -> Json:
         "rows": {outcome.value: count for outcome, count in rehearsal.counts.items()},
         "gaps": [_gap_json(rehearsal, change) for change in rehearsal.parked],
         "checks": [
-            {"name": check.name, "held": check.held, "told": check.detail} for check in rehearsal.checks
+            {"name": check.name, "held": check.held, "detail": check.detail} for check in rehearsal.checks
         ],
         "exit_code": int(rehearsal.exit_code),
     }

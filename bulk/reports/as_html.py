@@ -32,8 +32,8 @@ from bulk.reports.remarks import remark
 from bulk.reports.report import Report, session_summaries
 from bulk.reports.report_row import TEXTS, Contrast, Row
 from bulk.reports.totals import Tally
-from bulk.reports.words import as_text, duration, style_of
-from bulk.text import counted, figure, harmless, moment
+from bulk.reports.words import as_text, style_of
+from bulk.text import counted, duration, figure, harmless, moment
 
 NOTES_SHOWN = 100
 """The last notes of the ledger that the page lists."""

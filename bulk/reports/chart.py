@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from bulk.reports.timeline import Timeline
-from bulk.reports.words import duration
+from bulk.text import duration
 
 WIDTH, HEIGHT = 1000.0, 100.0
 MINUTE_S = 60

@@ -14,13 +14,12 @@ from bulk.reports.words import (
     Span,
     Style,
     about,
-    duration,
     parked_text,
     tallied,
     throttled,
     wrapped,
 )
-from bulk.text import counted, figure, listed, moment, printable, weekday_moment
+from bulk.text import counted, duration, figure, listed, moment, printable, weekday_moment
 
 DIGEST_SHOWN = 16
 """Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""

@@ -11,8 +11,8 @@ from bulk.pacing.describe import wait_text
 from bulk.reports.as_table import row_line
 from bulk.reports.remarks import end_text, pace_text, remark
 from bulk.reports.report_row import Row, row_of
-from bulk.reports.words import Line, Span, Style, duration, style_of, text
-from bulk.text import counted, moment, printable
+from bulk.reports.words import Line, Span, Style, style_of, text
+from bulk.text import counted, duration, moment, printable
 from bulk.vpcep.codes import decoding
 
 

@@ -6,7 +6,7 @@ work on the ledger; of nothing else. jobs/README.md has the table of its members
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import inf
@@ -24,8 +24,9 @@ from bulk.plan.guards import failures_max
 from bulk.plan.waves import WaveStanding
 from bulk.reports.report import SessionSummary, session_summaries
 from bulk.reports.where import Where, where_of
-from bulk.reports.words import duration, tallied
+from bulk.reports.words import tallied
 from bulk.settings import CAUTIOUS_RATE, Job
+from bulk.text import duration
 
 SILENT_S = 45.0
 """How long a run at work may write nothing before its estimates are no longer believed."""
@@ -231,6 +232,21 @@ def run_status(
         lanes=lanes,
         **_decisions(progress, known),
     )
+
+
+def within(standing: RunStatus, age_s: float) -> RunStatus:
+    """Return where a run stands for who asks of the last seconds alone: as no run, where none worked in them.
+
+    A start that failed before it recorded anything leaves the former run as the latest one. What a person has
+    to lift stays, since the next start ends with it as well.
+    """
+    earliest_s = moment_s(standing.at) - age_s
+    worked_at = standing.ended_at or standing.last_at
+    needs_a_word = standing.exit_code in {ExitCode.SAFETY_LIMIT, ExitCode.REFUSED}
+    if standing.state is State.RUNNING or needs_a_word or (worked_at and earliest_s <= moment_s(worked_at)):
+        return standing
+    reason = f"no run was at work in the last {duration(age_s)}; before, {standing.reason}"
+    return replace(standing, exit_code=ExitCode.STOPPED_EARLY, reason=reason)
 
 
 def state_of_run(progress: Progress, *, alive: bool) -> State:

@@ -22,8 +22,8 @@ from bulk.reports.report_row import Row
 from bulk.reports.run_status import SILENT_S, HoldStatus, LaneStatus, RunStatus, State, lanes_of
 from bulk.reports.stopped import ways_on
 from bulk.reports.where import where_of
-from bulk.reports.words import about, duration
-from bulk.text import counted, figure, moment, per_second
+from bulk.reports.words import about
+from bulk.text import counted, duration, figure, moment, per_second
 
 SENDING_OVER_S = 5
 """A run that has sent something in so many seconds is sending, whatever some of its rows wait for."""

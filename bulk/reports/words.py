@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
 from bulk.model import Action, Outcome, Sigil
-from bulk.text import figure, listed
+from bulk.text import duration, figure, listed
 
 
 class Style(StrEnum):
@@ -121,19 +121,6 @@ def parked_text(rows: Sequence[int]) -> str:
 def tallied(counts: Mapping[Outcome, int] | Mapping[Action, int]) -> str:
     """Return `250 applied, 3 failed`: what there is none of is left out."""
     return ", ".join(f"{figure(count)} {result.facts.phrase}" for result, count in counts.items() if count)
-
-
-def duration(length_s: float) -> str:
-    """Return a length of time as a person writes it: `0.4 s`, `26 s`, `4 min 10 s`, `2 h 05 min`."""
-    if length_s < 10:  # noqa: PLR2004 - below ten seconds tenths matter
-        return f"{length_s:.1f} s"
-    minutes, seconds = divmod(round(length_s), 60)
-    hours, minutes_left = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes_left:02} min" if minutes_left else f"{hours} h"
-    if minutes:
-        return f"{minutes} min {seconds:02} s" if seconds else f"{minutes} min"
-    return f"{seconds} s"
 
 
 def about(length_s: float) -> str:

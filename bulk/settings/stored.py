@@ -23,6 +23,8 @@ Keys: TypeAlias = tuple[str, ...]
 # Where a value stands or is missing, and what is wrong with it, as an issue without its place.
 Misfit: TypeAlias = tuple[Keys, Issue]
 
+PLACE = "settings"
+"""The place of an issue of settings as long as nobody knows where they were written."""
 _DEPTH_MAX = 3  # of the keys that lead to a value
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$")
 _TABLE = re.compile(r"\s*\[+\s*([A-Za-z0-9_.-]+)\s*\]")
@@ -50,6 +52,23 @@ def read_job(raw: bytes, *, name: str, default_name: str = "job", flags: Mapping
         return (replace(issue, place=f"{name}:{row}:{column}"),)
     positions = _positions(text)
     return read_settings(Job, stored, flags=flags, place=lambda keys: f"{name}:{_position(keys, positions)}")
+
+
+def located(issues: Issues, raw: bytes, *, name: str, flags: Mapping[str, Any]) -> Issues:
+    """Return issues of usable settings with the place of each: its flag, or its key in `job.toml`.
+
+    Where neither has the setting, as of a default that another one contradicts, an issue stays as it is; so
+    does one that has a place.
+    """
+    positions = _positions(raw.decode(errors="replace").removeprefix(BYTE_ORDER_MARK))
+    return tuple(_located(each, positions, name, flags) if each.place == PLACE else each for each in issues)
+
+
+def _located(issue: Issue, positions: Mapping[Keys, str], name: str, flags: Mapping[str, Any]) -> Issue:
+    if flags.get(issue.field) is not None:
+        return replace(issue, place=flag_of(issue.field), field="")
+    position = positions.get((issue.field,))
+    return replace(issue, place=f"{name}:{position}") if position else issue
 
 
 def read_usable(raw: bytes, *, default_name: str, flags: Mapping[str, Any]) -> Job:
@@ -80,7 +99,7 @@ def read_settings(
     stored: Mapping[str, Any],
     *,
     flags: Mapping[str, Any],
-    place: Callable[[Keys], str] = lambda _: "settings",
+    place: Callable[[Keys], str] = lambda _: PLACE,
 ) -> S | Issues:
     """Return a dataclass of settings as stored values and flags make it, or every issue of both.
 
@@ -175,7 +194,7 @@ def _positions(text: str) -> dict[Keys, str]:
     """Return the line and column of each key, and of the first of each table, that has a line of its own."""
     table: Keys = ()
     found_at: dict[Keys, str] = {}
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if found := _TABLE.match(line):
             table = keys = _parts(found[1])
         elif found := _KEY.match(line):

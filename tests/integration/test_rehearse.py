@@ -87,8 +87,8 @@ def test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched(
         ("kill and resume", True),
         ("rollback", True),
     ]
-    assert told["checks"][1]["told"].startswith("killed at PUT 4 of 7 with ")
-    assert told["checks"][2]["told"] == "6 services of 6 as in the snapshot, field by field"
+    assert told["checks"][1]["detail"].startswith("killed at PUT 4 of 7 with ")
+    assert told["checks"][2]["detail"] == "6 services of 6 as in the snapshot, field by field"
     assert told["rows"]["applied"] == 6
     assert told["rehearsed"]["puts"] == 7
     assert told["rehearsed"]["faults"] == {"reset": 1}

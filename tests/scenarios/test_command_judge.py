@@ -86,10 +86,16 @@ def test_a_judge_that_must_not_be_run_is_an_issue_of_the_job(stage: Stage) -> No
     job = judged(stage, "#!/bin/sh\nexit 1\n")
     stage.apply(job)
     (stage.folder / "probe.py").chmod(0o777)
-    for words in (("check", job), ("plan", job), ("apply", job, "--yes", "--new-run", "--despite", "0:x")):
+    window = ("--window", "02:00-04:00", "--for", "cron")
+    for words in (
+        ("check", job),
+        ("plan", job),
+        ("schedule", job, *window),
+        ("apply", job, "--yes", "--new-run", "--despite", "0:x"),
+    ):
         refused = stage.bulk(*words)
         assert refused.code == ExitCode.INVALID, words
-        assert "./probe.py may be written by others; chmod go-w" in refused.said
+        assert "job.toml:5:1: judge: ./probe.py may be written by others; chmod go-w" in refused.said
     assert stage.applied == []
 
 

@@ -150,6 +150,22 @@ def test_waiting_for_no_window_is_refused(stage: Stage) -> None:
     assert counted(stage) == 0
 
 
+def test_an_issue_of_settings_that_were_given_as_flags_names_the_flag(stage: Stage) -> None:
+    """As its place; that of a default which another setting contradicts is no line of any file."""
+    job = stage.job(wide([1]), waves="column")
+    for ended in (stage.bulk("plan", job, "--canary", "3"), stage.apply(job, "--canary", "3")):
+        assert ended.said.startswith("--canary: it would renumber the waves")
+    job = stage.job(wide([1]))
+    short = ("--window", "03:00-03:01")
+    for ended in (
+        stage.bulk("check", job, *short),
+        stage.bulk("plan", job, *short),
+        stage.apply(job, *short),
+    ):
+        assert "settings: spare: the last " in ended.said
+        assert " and the window is open for 1 min at most" in ended.said
+
+
 def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
     """The plan says so, with 7, and nothing is sent; without the word it is said and no more."""
     window, _ = in_(-10, length_s=100.0)
@@ -158,6 +174,9 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
     for ended in (stage.bulk("plan", job, "--rate", "1/s"), stage.apply(job, "--rate", "1/s")):
         assert ended.code == ExitCode.REFUSED
         assert re.search(r"the run takes about .*, its window lets it send for .*must_fit", ended.err)
+        assert "; name fewer services with --limit, or a longer window" in ended.err
+    job = stage.job(wide(range(1, 11)), must_fit=True, **settings, waves=[1], soak="1m")
+    assert "with --limit, a shorter soak, or a longer window" in stage.bulk("plan", job).err
     assert stage.applied == []
     planned = stage.bulk("plan", stage.job(wide(range(1, 11)), **settings), "--rate", "1/s")
     assert planned.code == ExitCode.OK
@@ -167,14 +186,17 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"window": "Sat 01:00-05:00", "spare": "4h"}, "spare: the last 14400 s are for finishing"),
+        ({"window": "Sat 01:00-05:00", "spare": "4h"}, "job.toml:5:1: spare: the last 4 h are for finishing"),
         (
             {"window": "2999-01-02T01:00Z..2999-01-02T05:00Z", "blackout": "2999-01-02"},
             "blackout: it leaves nothing of the window",
         ),
-        ({"must_fit": True}, "must_fit: it does nothing without a window"),
-        ({"soak": "2m"}, "soak: it does nothing without waves"),
-        ({"canary": 3, "waves": "column"}, "canary: it would renumber the waves that the rows name"),
+        ({"must_fit": True}, "job.toml:4:1: must_fit: it does nothing without a window"),
+        ({"soak": "2m"}, "job.toml:4:1: soak: it does nothing without waves"),
+        (
+            {"canary": 3, "waves": "column"},
+            "job.toml:4:1: canary: it would renumber the waves that the rows name",
+        ),
         ({"window": "01:00-05:00 Asia/Shanghi"}, "did you mean Asia/Shanghai?"),
         ({"window": "Satrday 01:00-05:00"}, "did you mean Sat?"),
     ],
@@ -196,9 +218,9 @@ def test_a_spare_longer_than_its_window_is_found_offline(stage: Stage) -> None:
     for settings, said in (
         (
             {"window": "Sat,Sun 01:00-05:00; 2026-12-01T01:00Z..2026-12-01T02:00Z", "spare": "4h"},
-            "the last 14400 s",
+            "job.toml:5:1: spare: the last 4 h are for finishing",
         ),
-        ({"window": "03:00-03:01"}, "the window is open for 60 s at most"),
+        ({"window": "03:00-03:01"}, "the window is open for 1 min at most"),
     ):
         ended = stage.bulk("check", stage.job(wide([1]), **settings))
         assert ended.code == ExitCode.INVALID

@@ -2,6 +2,7 @@
 
 import re
 import time as time_module
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from typing import Any
 
@@ -24,6 +25,7 @@ from bulk.settings import (
     WhenSettings,
     WhereSettings,
     job_schema,
+    located,
     read_job,
     read_settings,
     settings_json,
@@ -517,6 +519,33 @@ def test_a_key_of_a_table_has_its_own_place() -> None:
     assert issue.startswith("job.toml:2:1: fleet: unknown key")
     (issue,) = issues_of('rows = "x"\n"rat" = 1\n')
     assert issue.startswith("job.toml:2:2: rat: unknown key")
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\u2029", "\r\n#"])
+def test_a_line_ends_where_toml_has_it(odd: str) -> None:
+    """Not at what else Python calls the end of a line, which editors do not count."""
+    (issue,) = issues_of(f'# notes{odd}more\nrows = "x"\nrate = 1\n')
+    assert issue.startswith(f"job.toml:{3 + odd.count('#')}:1: rate: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "flags", "place"),
+    [
+        (b'rows = "x"\n soak = "1m"\n', {}, "job.toml:2:2: soak: "),
+        (b'rows = "x"\nsoak = "1m"\n', {"soak": "2m"}, "--soak: "),
+        (b'rows = "x"\n', {}, "settings: soak: "),
+        (b"\xff", {}, "settings: soak: "),
+    ],
+)
+def test_what_is_found_later_has_the_place_where_the_setting_was_written(
+    written: bytes, flags: dict[str, str], place: str
+) -> None:
+    """A flag, a line, or neither for a default; what has a place keeps it."""
+    issue = Issue(place="settings", field="soak", message="m", hint="h")
+    elsewhere = replace(issue, place="x.csv:1:1")
+    found, kept = located((issue, elsewhere), written, name="job.toml", flags=flags)
+    assert f"{found.place}: {f'{found.field}: ' if found.field else ''}" == place
+    assert kept == elsewhere
 
 
 @pytest.mark.parametrize("written", ["[ simulators ]\n", "[simulators.more]\n", "[[ simulators ]]\n"])

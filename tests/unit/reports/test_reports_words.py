@@ -9,8 +9,8 @@ import pytest
 
 from bulk.model import Action, Issue, Outcome
 from bulk.reports import issues
-from bulk.reports.words import Style, as_text, duration, plain, style_of, text
-from bulk.text import counted, moment, printable
+from bulk.reports.words import Style, as_text, plain, style_of, text
+from bulk.text import counted, duration, moment, printable
 
 ISSUE = Issue(place="a.csv:18:5", field="client_port", message="70000 is no port", hint="write 1 to 65535")
 
