@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from bulk.app.jobs import endpoint_named, runs_of
+from bulk.app.jobs import endpoint_named, runs_of, settings_of_job
 from bulk.app.sources import JobRuns
 from bulk.errors import JobInvalid, LedgerDamaged, NoRun, UsageError
 from bulk.jobfile.files import LEDGER_SUFFIX, RUNS, is_job_file
@@ -77,7 +77,7 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
 
     A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Where an
     open run of a job is not the latest one by its stamp, it comes first, then what else may be meant. Raises
-    UsageError where there is none.
+    UsageError where there is none, and JobInvalid where the settings of that job cannot be used either.
     """
     path = Path(argument)
     if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
@@ -92,6 +92,8 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
         paths = (Path().glob(f"{up}{RUNS}/*{LEDGER_SUFFIX}") for up in _ABOVE)
         ledgers, found = _latest_first(chain.from_iterable(paths), now), FoundRuns()
     if not ledgers:
+        if argument:
+            settings_of_job(argument, {})  # raises where it may have another name than was looked for
         raise (NoRun if argument else UsageError)(
             f"found no run of {argument or 'any job below this folder'}",
             hint="begin one with `bulk apply`; "

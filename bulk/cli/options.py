@@ -452,6 +452,16 @@ Check = Annotated[
         "where the same `bulk apply` goes on or begins, else as the run ended.",
     ),
 ]
+Since = Annotated[
+    str | None,
+    flag(
+        "--since",
+        group=Group.OUTPUT,
+        metavar="TIME",
+        help="With --check: 5 also where no run was at work in this time, such as 20h, as after a start that "
+        "failed before it recorded anything.",
+    ),
+]
 JobToSchedule = Annotated[
     str, Argument(metavar="JOB", help="A job: a .csv or .jsonl file, a job.toml, or a folder that holds one.")
 ]

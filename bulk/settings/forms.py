@@ -25,7 +25,7 @@ N = TypeVar("N", int, float)
 SIMULATOR = "simulator"  # the endpoint that means the bundled one
 SHOWN_CHARS_MAX = 60
 SOAK_S_MAX = 86_400
-_PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600}
+_PERIODS_S = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _JSON_TYPES: Mapping[type, str] = {
     int: "integer",
     float: "number",
@@ -325,6 +325,14 @@ SOAK = SettingForm(
     what="a length of time of at most a day",
     hint="write 30s, 2m or 1h",
     metavar="TIME",
+)
+
+
+AGE = SettingForm(
+    pattern=r"\s*([1-9][0-9]{0,4})\s*(s|min|m|h|d)\s*",
+    value=lambda found: Duration(seconds=int(found[1]) * _PERIODS_S[found[2]]),
+    what="a length of time",
+    hint="write 90m, 20h or 8d",
 )
 
 

@@ -32,6 +32,52 @@ def test_each_state_of_a_run_has_its_exit_code(stage: Stage) -> None:
     assert (status["exit_code"], status["budget"]["used"], status["budget"]["limit"]) == (6, 1, 0)
 
 
+@pytest.mark.parametrize("mistake", ["rate = 20", "concurency = 3", '[notify.ops]\nform = "fax"'])
+def test_a_mistake_in_the_job_hides_none_of_its_runs(mistake: str, stage: Stage) -> None:
+    """Whoever edits a job while its run is at work can still look at it, and tell it to pause."""
+    job = stage.job(wide([1]), name="night")
+    stage.apply(job)
+    toml = stage.folder / "job.toml"
+    stage.file("job.toml", f"{toml.read_text()}{mistake}\n")
+    assert stage.bulk("check", job).code == ExitCode.INVALID
+    for verb in ("status", "report", "audit", "runs", "tell"):
+        assert stage.bulk(verb, job).code == ExitCode.OK, verb
+    assert stage.bulk("status", job, "--check").code == ExitCode.OK
+
+
+def test_a_job_whose_name_cannot_be_read_has_not_simply_no_run(stage: Stage) -> None:
+    """Its run may have the name that cannot be read; a scheduler hears what `apply` would end with."""
+    job = stage.job(wide([1]), name="night")
+    stage.apply(job)
+    toml = stage.folder / "job.toml"
+    stage.file("job.toml", f"{toml.read_text()}strict = \n")
+    ended = stage.bulk("status", job, "--check")
+    assert (ended.code, "job.toml:4:10: " in ended.err) == (ExitCode.INVALID, True)
+
+
+def test_a_start_that_recorded_nothing_is_seen_by_its_age(stage: Stage) -> None:
+    """Last night's run is none of tonight, but for a stop that a person has to lift."""
+    job = stage.job(wide([1]))
+    assert stage.apply(job).code == stage.bulk("status", job, "--check", "--since", "1h").code == ExitCode.OK
+
+    def last_night(record: Json) -> Json:
+        return {"at": record["at"].replace("20", "19", 1)}
+
+    old = stage.forged(str(stage.ledger), last_night)
+    assert stage.bulk("status", old, "--check").code == ExitCode.OK
+    ended = stage.bulk("status", old, "--check", "--since", "8d")
+    assert (ended.code, "no run was at work in the last 192 h; before, it finished" in ended.err) == (5, True)
+    status = orjson.loads(stage.bulk("status", old, "--check", "--since", "8d", "--output", "json").out)
+    assert (status["state"], status["exit_code"]) == ("finished", ExitCode.STOPPED_EARLY)
+    for words in (("--since", "8d"), ("--check", "--since", ""), ("--check", "--since", "soon")):
+        assert stage.bulk("status", old, *words).code == ExitCode.USAGE
+    stage.order(faults={"rules": [REJECTED]})
+    stopped = stage.job(wide([2]), max_failures=0)
+    assert stage.apply(stopped).code == ExitCode.SAFETY_LIMIT
+    stopped = stage.forged(str(stage.ledger), last_night)
+    assert stage.bulk("status", stopped, "--check", "--since", "1h").code == ExitCode.SAFETY_LIMIT
+
+
 def test_a_run_that_is_killed_is_busy_before_and_resumable_after(stage: Stage) -> None:
     """Nobody was there to write down its end; a run that waits says for what and until when."""
     stage.order(limits=["token:1/s"])

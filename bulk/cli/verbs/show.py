@@ -9,25 +9,32 @@ from bulk.cli import options, output
 from bulk.cli.command import place_of
 from bulk.cli.verbs.shared import ReportForm, ReportOutput, ledger_of, local_time, show_report
 from bulk.errors import ExitCode, NoRun, UsageError
+from bulk.model import Issue
+from bulk.settings.forms import AGE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bulk.app.ledgers import RunState
     from bulk.ledger.file import LedgerReader
     from bulk.model import Outcome
     from bulk.plan import Estimate
     from bulk.plan.waves import Wave
+    from bulk.reports.run_status import RunStatus
 
 
 def status(
     run: options.Run = "",
     check: options.Check = False,
+    since: options.Since = None,
     output_form: options.StatusOutput = options.StatusForm.TABLE,
 ) -> int:
     """Show where a run stands, from its ledger alone: live, dead or finished."""
-    from bulk.app import jobs, ledgers
+    from bulk.app import ledgers
     from bulk.clock import SystemClock
-    from bulk.reports import as_prom
-    from bulk.reports import status as status_report
+    from bulk.reports import as_prom, run_status
 
+    age_s = _age_s(since, check=check)
     try:
         path = ledger_of(run)
     except NoRun as error:
@@ -36,25 +43,55 @@ def status(
         return _no_run(error, output_form)
     found = ledgers.status(path)
     now = datetime.fromtimestamp(SystemClock().now(), output.zone())  # also where `TZ` names no zone
-    standing = ledgers.run_status_of(path, found, now)
-    progress, alive, rollback = found.progress, found.alive, str(found.rolled_back_by or "")
+    latest = ledgers.run_status_of(path, found, now)
+    standing = latest if age_s is None else run_status.within(latest, age_s)
     match output_form:
         case options.StatusForm.JSON:
             output.write_json(ledgers.status_json(path, standing, by_summary=found.by_summary))
         case options.StatusForm.PROM:
             output.write([as_prom.render(as_prom.samples(standing)).decode()])
         case options.StatusForm.TABLE:
-            flag = jobs.endpoint_of_ledger(progress).flag
-            ledger = shlex.quote(str(path))
-            by = shlex.quote(rollback) if rollback else ""
-            facts = {"ledger": ledger, "flag": flag, "rolled_back_by": by}
-            zone = output.zone()
-            output.show(status_report.lines(progress, alive=alive, **facts, zone=zone, standing=standing))
-            if found.by_summary:
-                output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
+            _show_status(path, found, standing)
+            if standing is not latest:
+                output.notify(standing.reason)
         case _:
             assert_never(output_form)
     return standing.exit_code if check else ExitCode.OK
+
+
+def _show_status(path: "Path", found: "RunState", standing: "RunStatus") -> None:
+    """Show where a run stands, for people."""
+    from bulk.app import jobs
+    from bulk.reports import status as status_report
+
+    ledger, by = shlex.quote(str(path)), found.rolled_back_by
+    output.show(
+        status_report.lines(
+            found.progress,
+            alive=found.alive,
+            ledger=ledger,
+            flag=jobs.endpoint_of_ledger(found.progress).flag,
+            rolled_back_by=shlex.quote(str(by)) if by else "",
+            zone=output.zone(),
+            standing=standing,
+        )
+    )
+    if found.by_summary:
+        output.notify(f"from the summary beside the ledger; `bulk audit {ledger}` reads every line")
+
+
+def _age_s(since: str | None, *, check: bool) -> float | None:
+    """Read the value of `--since`, in seconds; None where it is not given."""
+    if since is None:
+        return None
+    if not check:
+        raise UsageError(
+            f"{place_of(since, '--since')} means nothing without --check", hint="add --check, or leave it out"
+        )
+    age = AGE.read(since)
+    if isinstance(age, Issue):
+        raise UsageError(f"{place_of(since, '--since')} {age.message}", hint=age.hint)
+    return age.seconds
 
 
 def _no_run(error: NoRun, output_form: options.StatusForm) -> ExitCode:

@@ -26,7 +26,7 @@ from bulk.ledger.records import (
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, Hold, LaneName, Limit, Outcome, Reply, RequestKind, Target, Why
 from bulk.plan.waves import WaveStanding
-from bulk.reports.run_status import SILENT_S, RunStatus, State, lanes_of, run_status
+from bulk.reports.run_status import SILENT_S, RunStatus, State, lanes_of, run_status, within
 from bulk.settings import Job, read_settings
 
 if TYPE_CHECKING:
@@ -92,6 +92,18 @@ def test_an_empty_ledger_can_never_be_applied() -> None:
     assert (status.state, status.exit_code) == (State.INCOMPLETE, ExitCode.CANNOT_RUN)
     assert status.reason == "the plan was never finished"
     assert orjson.loads(orjson.dumps(status.json()))["state"] == "incomplete"
+
+
+def test_a_run_of_another_night_is_none_of_this_one(written: "Written", change: MakeChange) -> None:
+    """One at work is, however long ago it wrote; so is one that was at work in the time asked of."""
+    plan = written.planned(change(1, "80:80/TCP", "81:81/TCP"))
+    dead = standing(plan.session(), after_s=7_200.0)
+    assert within(dead, 7_300.0) is dead
+    assert within(dead, 3_600.0).reason == f"no run was at work in the last 1 h; before, {dead.reason}"
+    alive = standing(written, alive=True, after_s=7_200.0)
+    assert within(alive, 3_600.0) is alive
+    empty = run_status(Progress(), None, now=datetime.now(UTC), alive=False)
+    assert within(empty, 3_600.0).exit_code == ExitCode.STOPPED_EARLY
 
 
 def test_a_plan_that_was_never_applied_is_begun_by_the_same_command(
