@@ -34,6 +34,13 @@ SEARCH_S = 10.0
 SEEDS = range(1, 6)
 WORST = 0.9
 
+SLOW_S, FAST_S = 300, 90
+"""How long a limit of up to 20 a second is tried, and a faster one."""
+NOISE_S, SLOW_NOISE_S = 60, 200
+"""How long noise lasts, and that on up to 20 requests a second."""
+WINDOWS_S = {1: 60, 5: 200, 60: 480}
+"""How long a window is tried, by its length."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
@@ -47,37 +54,6 @@ class Figure:
     def keeps(self, share: float = 1.0) -> bool:
         """Return whether it is within this share of its bar."""
         return self.least * share <= self.value <= self.most / share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
-    """How long the cases take: in virtual time, or on a real server, where each second is one."""
-
-    slow_s: float = 300
-    """Of a limit of up to 20 a second."""
-    fast_s: float = 90
-    noise_s: float = 60
-    slow_noise_s: float = 200
-    window_s_max: int = 60
-    """A longer window is as much shorter as need be, and so are its requests."""
-    windows_s: Callable[[int], float] = lambda window_s: {1: 60, 5: 200}.get(window_s, 480)
-    change_s: tuple[float, float, float] = (40, 80, 110)
-    """When a limit changes, changes back, and the end; `beside_s` is the same of a neighbour."""
-    beside_s: tuple[float, float, float] = (30, 90, 120)
-    onset_s: tuple[float, float, float] = (20, 50, 80)
-    halved_s: tuple[float, float] = (40, 80)
-    earlier_s: float = 0
-    """How much earlier outages begin, and how much closer they are."""
-    ceiling_s: float = 60
-
-
-VIRTUAL = Times()
-REAL = Times(
-    fast_s=50, noise_s=22, slow_noise_s=120, window_s_max=30,
-    windows_s=lambda window_s: 50 if window_s == 1 else 120,
-    change_s=(20, 36, 56), beside_s=(11, 20, 34), onset_s=(6, 16, 26), halved_s=(14, 28), earlier_s=13,
-    ceiling_s=28,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,29 +120,29 @@ def far(latency_s: float, seed: int, *, in_flight: float = inf, late_s: float = 
     return Path(latency_s=latency_s, jitter_s=latency_s / 5, seed=seed, in_flight=in_flight, late_s=late_s)
 
 
-def limits(times: Times) -> Iterator[Case]:
+def limits() -> Iterator[Case]:
     """Return the clean limits, and the same with noise."""
     for rate, burst in ((5, 5), (20, 20), (200, 20), (5, 1), (20, 1)):
         for told in (False, True):
             for latency_s in (0.005, 0.05, 0.5):
                 if burst > 1 or latency_s < 0.5:
-                    yield _bucket(times, rate, burst, latency_s, told=told)
+                    yield _bucket(rate, burst, latency_s, told=told)
         for share in (0.02, 0.06):
-            yield _bucket(times, rate, burst, 0.05, told=False, share=share)
+            yield _bucket(rate, burst, 0.05, told=False, share=share)
     for requests, window_s in ((5, 5), (25, 5), (100, 1), (60, 60), (1200, 60), (2000, 60)):
         for kind in (Window, Sliding):
             for told in ("hidden", "stated", "when"):
-                yield _window(times, kind, requests, window_s, told)
+                yield _window(kind, requests, window_s, told)
             for share in (0.02, 0.06):
-                yield _window(times, kind, requests, window_s, "hidden", share=share)
+                yield _window(kind, requests, window_s, "hidden", share=share)
     for requests, window_s in ((25, 5), (60, 60), (1200, 60)):
-        yield _window(times, Sliding, requests, window_s, "counts")
+        yield _window(Sliding, requests, window_s, "counts")
     for requests, service_s in ((5, (0.1, 0.1)), (5, (0.05, 0.2)), (20, (0.1, 0.1)), (20, (0.05, 0.2))):
         yield _in_flight(requests, service_s)
 
 
-def _bucket(times: Times, rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0) -> Case:
-    seconds = times.slow_s if rate <= 20 else times.fast_s
+def _bucket(rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0) -> Case:
+    seconds = SLOW_S if rate <= 20 else FAST_S
     bare = burst == 1
     use = min(0.88 if bare else 0.97, {0.0: 1.0, 0.02: 0.93, 0.06: 0.88}[share])
     most = share + 0.04 if share else 0.05 if bare else 0.015 if told else 0.03
@@ -186,11 +162,9 @@ def _bucket(times: Times, rate: int, burst: int, latency_s: float, *, told: bool
 
 
 def _window(
-    times: Times, kind: type[Window | Sliding], requests: int, window_s: int, told: str, share: float = 0.0
+    kind: type[Window | Sliding], requests: int, window_s: int, told: str, share: float = 0.0
 ) -> Case:
-    scale = max(1.0, window_s / times.window_s_max)
-    requests, window_s = round(requests / scale), round(window_s / scale)
-    rate_per_s, seconds = requests / window_s, times.windows_s(window_s)
+    rate_per_s, seconds = requests / window_s, WINDOWS_S[window_s]
     use = 0.9 if told == "counts" else {0.0: 0.97, 0.02: 0.93, 0.06: 0.88}[share]
     most = share + 0.04 if share else {"counts": 0.05, "stated": 0.015}.get(told, 0.03)
     since = max(SEARCH_S, window_s)
@@ -201,9 +175,8 @@ def _window(
             return Window(requests=steady(requests), window_s=window_s, began_s=None, **says)
         return Sliding(requests=steady(requests), window_s=window_s, counts_refusals=told == "counts", **says)
 
-    scaled = f", 1/{scale:g} as long" if scale > 1 else ""
     return Case(
-        name=f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}{scaled}",
+        name=f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}",
         rate_per_s=rate_per_s,
         run=lambda seed: Run(
             pacing=auto(), server=_noisy(server(), share, seed), seconds=seconds, path=far(0.05, seed)
@@ -229,17 +202,17 @@ def _in_flight(requests: int, service_s: tuple[float, float]) -> Case:
     )
 
 
-def changes(times: Times) -> Iterator[Case]:
+def changes() -> Iterator[Case]:
     """Return limits that change, and a neighbour who comes and goes."""
     for told in (False, True):
         for latency_s in (0.005, 0.05):
-            yield _change(times, latency_s, told=told, share=0.0)
-        yield _neighbour(times, told=told)
-    yield _change(times, 0.05, told=False, share=0.02)
+            yield _change(latency_s, told=told, share=0.0)
+        yield _neighbour(told=told)
+    yield _change(0.05, told=False, share=0.02)
 
 
-def _change(times: Times, latency_s: float, *, told: bool, share: float) -> Case:
-    halved, doubled, end = times.change_s
+def _change(latency_s: float, *, told: bool, share: float) -> Case:
+    halved, doubled, end = 40, 80, 110
     allowed = (200 * (halved - SEARCH_S) + 100 * (doubled - halved) + 200 * (end - doubled)) / (
         end - SEARCH_S
     )
@@ -271,8 +244,8 @@ def _change(times: Times, latency_s: float, *, told: bool, share: float) -> Case
     )
 
 
-def _neighbour(times: Times, *, told: bool) -> Case:
-    began, ended, end = times.beside_s
+def _neighbour(*, told: bool) -> Case:
+    began, ended, end = 30, 90, 120
     return Case(
         name=f"a neighbour takes half of 200/s{', stated' * told}",
         rate_per_s=200,
@@ -295,21 +268,21 @@ NOISE = {0.005: 0.95, 0.02: 0.93, 0.06: 0.9, 0.2: 0.8}
 """Least goodput over what the noise lets pass."""
 
 
-def noise(times: Times) -> Iterator[Case]:
+def noise() -> Iterator[Case]:
     """Return servers without a limit that refuse at random."""
     for rate in (5, 20, 200, 500, 2000):
         for share in NOISE:
-            yield _fixed(times, rate, share, 0.03)
+            yield _fixed(rate, share, 0.03)
     for latency_s in (0.005, 0.5):
-        yield _fixed(times, 200, 0.06, latency_s)
+        yield _fixed(200, 0.06, latency_s)
     for share in NOISE:
         for in_flight in (8, 50):
             yield _climb(share, in_flight)
-    yield _onset(times)
+    yield _onset()
 
 
-def _fixed(times: Times, rate: float, share: float, latency_s: float) -> Case:
-    seconds = {5: times.slow_noise_s, 20: times.slow_noise_s, 2000: 10}.get(int(rate), times.noise_s)
+def _fixed(rate: float, share: float, latency_s: float) -> Case:
+    seconds = {5: SLOW_NOISE_S, 20: SLOW_NOISE_S, 2000: 10}.get(int(rate), NOISE_S)
     return Case(
         name=f"noise {share:.1%}, {rate}/s, {latency_s * 1000:g} ms",
         rate_per_s=rate,
@@ -332,7 +305,7 @@ def _climb(share: float, in_flight: int) -> Case:
     def reached(answers: list[Answer]) -> float:
         times = [a.at for a in answers]
         first = 0
-        for last, at in enumerate(times):
+        for last, at in enumerate():
             while times[first] < at - 1:
                 first += 1
             if last - first >= 0.9 * full:
@@ -360,8 +333,8 @@ def _climb(share: float, in_flight: int) -> Case:
     )
 
 
-def _onset(times: Times) -> Case:
-    began, ended, end = times.onset_s
+def _onset() -> Case:
+    began, ended, end = 20, 50, 80
     return Case(
         name="noise 6.0%, for a while, 200/s",
         rate_per_s=200,
@@ -378,25 +351,23 @@ def _onset(times: Times) -> Case:
     )
 
 
-def outages(times: Times) -> Iterator[Case]:
+def outages() -> Iterator[Case]:
     """Return servers that refuse everything for a time, and then nothing."""
     for rate in (20, 200):
         for spans in ([(20, 21)], [(20, 21), (30, 31)], [(20, 25)], [(20, 25), (40, 45)]):
-            yield _outage(times, rate, spans)
-    yield _outage(times, 200, [(20, 23), (40, 43)])
-    yield _outage(times, 200, [(20, 25), (40, 45)], share=0.02)
-    yield _outage(times, None, [(20, 25), (40, 45)])
+            yield _outage(rate, spans)
+    yield _outage(200, [(20, 23), (40, 43)])
+    yield _outage(200, [(20, 25), (40, 45)], share=0.02)
+    yield _outage(None, [(20, 25), (40, 45)])
 
 
-def _outage(times: Times, rate: float | None, spans: list[tuple[int, int]], share: float = 0.0) -> Case:
+def _outage(rate: float | None, spans: list[tuple[int, int]], share: float = 0.0) -> Case:
     full = rate or 50 / 0.033
-    early = [(1 + number / 3) * times.earlier_s for number in range(len(spans))]
-    moved = [(began - less, ended - less) for (began, ended), less in zip(spans, early, strict=True)]
-    end = moved[-1][1] + 10
-    steps = [(0.0, share), *(step for began, ended in moved for step in ((began, 1.0), (ended, share)))]
+    end = spans[-1][1] + 10
+    steps = [(0.0, share), *(step for began, ended in spans for step in ((began, 1.0), (ended, share)))]
 
     def judge(answers: list[Answer]) -> list[Figure]:
-        back = max(_back_s(answers, 0.9 * full * (1 - share), ended) for _, ended in moved)
+        back = max(_back_s(answers, 0.9 * full * (1 - share), ended) for _, ended in spans)
         return [Figure(name="back_s", value=back, most=2.0)]
 
     lengths = " and ".join(f"{began} to {ended}" for began, ended in spans)
@@ -422,16 +393,16 @@ def _back_s(answers: list[Answer], least_per_s: float, since: float) -> float:
     )
 
 
-def ceilings(times: Times) -> Iterator[Case]:
+def ceilings() -> Iterator[Case]:
     """Return limits below the rate that a person set."""
     for limit in (190, 150, 100, 20):
         for share in (0.0, 0.02, 0.06):
-            yield _ceiling(times, limit, share)
-    yield _halved_under_noise(times)
+            yield _ceiling(limit, share)
+    yield _halved_under_noise()
 
 
-def _ceiling(times: Times, limit: int, share: float) -> Case:
-    seconds = times.ceiling_s
+def _ceiling(limit: int, share: float) -> Case:
+    seconds = 60
     allowed = min(limit, 200 * (1 - share))
     return Case(
         name=f"200/s set, bucket {limit}/s{_with(share)}",
@@ -449,8 +420,8 @@ def _ceiling(times: Times, limit: int, share: float) -> Case:
     )
 
 
-def _halved_under_noise(times: Times) -> Case:
-    halved, end = times.halved_s
+def _halved_under_noise() -> Case:
+    halved, end = 40, 80
 
     def judge(answers: list[Answer]) -> list[Figure]:
         slower = next((a.at - halved for a in answers if a.at >= halved and a.rate_per_s < 115), inf)
@@ -493,9 +464,9 @@ def _figures(
     ]
 
 
-def cases(times: Times = VIRTUAL) -> list[Case]:
+def cases() -> list[Case]:
     """Return all of them."""
-    return [*limits(times), *changes(times), *noise(times), *outages(times), *ceilings(times)]
+    return [*limits(), *changes(), *noise(), *outages(), *ceilings()]
 
 
 def kept(seeds: list[list[Figure]]) -> list[tuple[Figure, Figure, bool]]:

@@ -1,10 +1,9 @@
 """Each limit that the pace must keep to, on a real server, beside botocore's adaptive mode.
 
 The cases and bars of `tests/pacing_table.py` with the product's own limiter, real sockets and the real clock,
-in about half an hour: groups of cases at a time, first ours, then botocore on a server just like it. Windows
-of a minute are half as long, which their names say. A bar is that of the table, for one run; the ratio is
-that of what was accepted a second in the whole run, search included. botocore always searches, also where a
-rate is set and nothing limits it.
+for as long as in virtual time, in about an hour: groups of cases at a time, first ours, then botocore on a
+server just like it. A bar is that of the table, for one run; the ratio is that of what was accepted a second
+in the whole run, search included. botocore always searches, also where a rate is set and nothing limits it.
 
 `starved` is the share of the time of ours in which sender or server was ready to run and got no core: what a
 busy machine takes away. More than some hundredths of it disturb what is measured.
@@ -30,7 +29,7 @@ from tests.benchmarks.fleet import BODY
 from tests.benchmarks.limit_server import SEED
 from tests.benchmarks.measure import ROOT, python, serving, start, starved_s
 from tests.limiters import Answer
-from tests.pacing_table import REAL, Case, cases, refused
+from tests.pacing_table import Case, cases, refused
 
 TOGETHER_PER_S, TOGETHER = 700.0, 64
 """Requests a second and cases at most in a group, so that neither server nor sender is ever short of time."""
@@ -141,7 +140,7 @@ def _accepted_per_s(answers: list[Answer]) -> float:
 def main(word: str = "") -> int:
     """Measure every case that the pace must keep to, or those with the word in their name."""
     rows = list[Row]()
-    musts = [case for case in cases(REAL) if not case.is_goal and word in case.name]
+    musts = [case for case in cases() if not case.is_goal and word in case.name]
     with TemporaryDirectory() as home:
         for group in grouped(musts):
             for row in measured(group, Path(home)):
