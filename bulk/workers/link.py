@@ -55,6 +55,8 @@ _PING_S = 5
 """How often the server is asked whether it is there; twice without an answer ends a connection."""
 _NOBODY = "503"
 """The status with which the server says that nobody has subscribed to a subject."""
+PROMISE = b""
+"""In place of an answer: it is still to come, though nothing new is taken."""
 _REFUSED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 
 
@@ -313,7 +315,7 @@ class Link:
     async def answer(self, message: Msg, data: bytes) -> None:
         """Answer a message; where the connection is gone meanwhile, once it is there again."""
         try:
-            for frame in frames(data, self._client.max_payload):
+            for frame in frames(data, self._client.max_payload) if data else (PROMISE,):
                 await self._client.publish(message.reply, frame)
         except (*_BROKEN, Unreadable) as error:
             self._note(f"an answer was lost: {error}")
@@ -325,18 +327,23 @@ class Link:
         wait_s: float,
         given_up: "asyncio.Future[None] | None" = None,
     ) -> bytes | NoAnswer:
-        """Ask whoever serves a subject, and return the answer; none comes any more once it is `given_up`."""
+        """Ask whoever serves a subject, and return the answer.
+
+        None comes any more once it is `given_up`, but for one that has been promised.
+        """
         answered: asyncio.Future[bytes | NoAnswer] = asyncio.get_running_loop().create_future()
-        parts, made_anew = Frames(), self._made_anew
+        parts, made_anew, is_promised = Frames(), self._made_anew, False
 
         def take(came: Msg | NoAnswer) -> None:
-            if answered.done():
+            nonlocal is_promised
+            if isinstance(came, Msg) and came.data == PROMISE:
+                is_promised = True
                 return
             try:
                 whole = came if isinstance(came, NoAnswer) else parts.add(came.data)
             except Unreadable:
                 return
-            if whole is not None:
+            if whole is not None and not answered.done():
                 answered.set_result(whole)
 
         if subject.lower() in self._forbidden:
@@ -344,8 +351,12 @@ class Link:
         async with self._asking(subject, data, take) as is_asked:
             if not is_asked:
                 return NoAnswer.NOBODY
-            ends: set[asyncio.Future[Any]] = {answered, made_anew, *([given_up] if given_up else [])}
-            await asyncio.wait(ends, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+            ends: set[asyncio.Future[Any]] = {answered, made_anew}
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await _first_of({*ends, *([given_up] if given_up else [])})
+                    if is_promised:
+                        await _first_of(ends)
             if answered.done():
                 return answered.result()
             return NoAnswer.CUT if made_anew.done() else NoAnswer.SILENCE
@@ -423,6 +434,10 @@ class Link:
             self._forbidden.add(subject)
         else:
             self._note(f"NATS does not let this user publish to {subject}")
+
+
+async def _first_of(ends: "set[asyncio.Future[Any]]") -> None:
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
 
 
 def _nothing(_: Msg | NoAnswer) -> None:

@@ -22,7 +22,7 @@ from bulk.vpcep.iam import Project
 from bulk.vpcep.replies import Lost
 from bulk.vpcep.requests import LIST_BYTES_MAX
 from bulk.vpcep.wire import WireClock
-from bulk.workers.link import Link
+from bulk.workers.link import PROMISE, Link
 from bulk.workers.messages import (
     Again,
     Answered,
@@ -92,7 +92,8 @@ class WorkerServer:
         self._clock = clock
         self._refused = refused
         """Gets the reason why something was not done that was asked for."""
-        self._tasks = set[asyncio.Task[None]]()
+        self._tasks: dict[asyncio.Task[None], Msg | None] = {}
+        """What is being answered, and the question where it is one to write."""
         self._puts: dict[str, tuple[float, asyncio.Future[Answered]]] = {}
         """By what they may leave, and the answers, of the last PUTs; also of those that shall not go."""
         self._forgotten = -inf
@@ -106,8 +107,10 @@ class WorkerServer:
         await self.link.must_be_served()
 
     async def drain(self) -> None:
-        """Take nothing new, and answer all that was taken."""
+        """Take nothing new, and answer all that was taken; nobody takes us for gone who waits for a PUT."""
         await self.link.stop_serving()
+        for message in filter(None, tuple(self._tasks.values())):
+            await self.link.answer(message, PROMISE)
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -117,8 +120,8 @@ class WorkerServer:
 
     async def _take(self, place: Place, message: Msg, *, writes: bool) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(place, message, writes=writes))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = message if writes else None
+        task.add_done_callback(self._tasks.pop)
 
     async def _answer(self, place: Place, message: Msg, *, writes: bool) -> None:
         got = await self._ended(self._done(place, message, writes=writes))

@@ -298,6 +298,26 @@ async def test_advice_of_a_worker_names_what_it_has(nats: str, tmp_path: Path) -
         assert "; begin the command with `env -u HW_ASSUME_ROLE_X`" in place.said[-1]
 
 
+async def test_a_put_of_a_worker_that_drains_is_waited_for_as_any_other(
+    nats: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes nothing new, and the run asks another one; what it has taken becomes no doubt."""
+    monkeypatch.setattr("bulk.workers.places.LAST_ANSWERS_S", 0.05)
+    async with rig(nats, tmp_path, switches=Switches(latency_s=0.6)) as place:
+        first, client = await place.worker(), await place.client()
+        second = await place.worker()
+        slow = asyncio.ensure_future(client.modify(ID, CONTENT))
+        while not first.tally.sent:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        drained = asyncio.ensure_future(first.drain())
+        await asyncio.sleep(0.1)
+        assert isinstance(await client.show(ID), Retry)
+        assert isinstance(await client.show(ID), Done)
+        assert isinstance(await slow, Done)
+        await drained
+        assert (first.tally.sent, second.tally.sent) == (1, 1)
+
+
 LIST = list_services(services_path(PROJECT), offset=0, limit=10)
 SHOW = show_service(services_path(PROJECT), ID)
 PUT = modify_service(services_path(PROJECT), ID, CONTENT)
