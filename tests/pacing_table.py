@@ -305,7 +305,7 @@ def _climb(share: float, in_flight: int) -> Case:
     def reached(answers: list[Answer]) -> float:
         times = [a.at for a in answers]
         first = 0
-        for last, at in enumerate():
+        for last, at in enumerate(times):
             while times[first] < at - 1:
                 first += 1
             if last - first >= 0.9 * full:
