@@ -277,8 +277,8 @@ async def read_page(
                 hint="somebody else may use up the limit of this account; run the same command again later",
             )
         case Reject(reply=reply) | Retry(reply=reply):
-            is_local = isinstance(answer, Retry) and answer.is_local
-            check = advice_for(reply.code, None) if is_local else "check region, project and network"
+            has_not_left = isinstance(answer, Retry) and (answer.is_local or answer.absent_s)
+            check = advice_for(reply.code, None) if has_not_left else "check region, project and network"
             raise FleetUnreadable(
                 f"{target}: the services could not be listed: {_as_text(reply)}",
                 hint=f"{check}, then run the same command again",

@@ -66,7 +66,7 @@ class FarChannel:
         except BulkError as error:
             return self._nobody(error.message, began)
         if worker is None:
-            return self._nobody("no worker answers", began)
+            return self._nobody(self._workplace.lacks, began)
         relay = Relay(
             key=secrets.token_hex(16),
             target=self._target,

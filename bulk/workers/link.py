@@ -35,8 +35,11 @@ _TRY_S, _PAUSE_S = 3, 1
 _NO_TLS = "the server offers no TLS, which its address or the login asks for"
 _NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
 """What an error says after which another try is of no use."""
+PAYLOAD_MIN = 128 * 1024
+"""Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
 _FILE = f"the file that {VARIABLE} names"
 _ADVICE = (
+    ("messages of", f"set its max_payload to {PAYLOAD_MIN} or more"),
     ("not valid for", "write into the address a name that its certificate has"),
     ("issuer|self.signed", f"write the CA of its certificate as `ca` into {_FILE}"),
     ("verify failed", "look at the dates of its certificate, and at the clock of this machine"),
@@ -71,8 +74,6 @@ _BROKEN = (errors.Error, OSError, RuntimeError)
 """What it raises where the connection is gone; the last is what uvloop has for that."""
 CLOSE_S = 5.0
 """How long the last bytes may take to leave."""
-PAYLOAD_MIN = 128 * 1024
-"""Every question fits into a message of so many bytes; NATS takes a megabyte, unless it is set otherwise."""
 
 
 def _advice(why: str) -> str:
@@ -154,8 +155,8 @@ class Link:
 
     @property
     def is_up(self) -> bool:
-        """Return whether there is a connection, and it is encrypted where it must be."""
-        return bool(self._client.is_connected) and not (self._must_be_tls and not _is_tls(self._client))
+        """Return whether there is a connection that questions fit into, encrypted where it must be."""
+        return bool(self._client.is_connected) and not _amiss(self._client, must_be_tls=self._must_be_tls)
 
     def options(self, env: Mapping[str, str], *, is_run: bool) -> dict[str, Any]:
         """Return the arguments of a connection; raises CannotRun where certificates cannot be used."""
@@ -179,7 +180,7 @@ class Link:
         """Connect, a worker whenever it can; raises CannotRun where a run cannot, or the login is refused."""
         connecting = asyncio.ensure_future(self._client.connect(**options))
         if not await self._ends_within(CONNECT_S, connecting) and not is_run:
-            self._note(f"NATS at {self.url} cannot be used yet: {self._why_not()}; it is tried until it can")
+            self._note(f"NATS at {self.url} cannot be used yet: {self.why_not()}; it is tried until it can")
             await self._ends_within(None, connecting)
         if not is_run and connecting.done() and (self._client.is_connecting or self._client.is_reconnecting):
             await self._is_made_anew(None)
@@ -192,13 +193,8 @@ class Link:
             self.last_error = error
         if not self.is_up:
             raise CannotRun(
-                f"NATS at {self.url} cannot be used: {self._why_not()}",
-                hint=_advice(self._why_not()),
-            )
-        if self._client.max_payload < PAYLOAD_MIN:
-            raise CannotRun(
-                f"NATS at {self.url} takes messages of {self._client.max_payload} bytes only",
-                hint=f"set its max_payload to {PAYLOAD_MIN} or more",
+                f"NATS at {self.url} cannot be used: {self.why_not()}",
+                hint=_advice(self.why_not()),
             )
         self._changed_at = asyncio.get_running_loop().time()
 
@@ -234,9 +230,10 @@ class Link:
         names = ("user", "password", "token")
         return {name: guarded(partial(getattr, login, name)) for name in names if getattr(login, name)}
 
-    def _why_not(self) -> str:
-        if self._client.is_connected and not self.is_up:
-            return _NO_TLS
+    def why_not(self) -> str:
+        """Return why there is no connection, or none that may be used."""
+        if self._client.is_connected and (amiss := _amiss(self._client, must_be_tls=self._must_be_tls)):
+            return amiss
         error = self._refusal.result() if self._refusal.done() else self.last_error or self._client.last_error
         return str(error or "no answer").removeprefix("nats: ") or type(error).__name__
 
@@ -249,7 +246,7 @@ class Link:
         """Raise CannotRun where NATS has ended the connection, and none is made any more."""
         if self._client.is_closed:
             raise CannotRun(
-                f"NATS at {self.url} has ended the connection: {self._why_not()}",
+                f"NATS at {self.url} has ended the connection: {self.why_not()}",
                 hint=f"check the file that {VARIABLE} names, and run the same command again",
             )
 
@@ -263,7 +260,8 @@ class Link:
         self._made_anew = loop.create_future()
         self.up_since = self._changed_at = loop.time()
         self._forbidden.clear()
-        self._note(f"NATS at {self.url} is there again")
+        amiss = _amiss(self._client, must_be_tls=self._must_be_tls)
+        self._note(f"NATS at {self.url} is there again{amiss and f', but cannot be used: {amiss}'}")
 
     async def listen(self) -> None:
         """Subscribe to the inbox; raises CannotRun where that is not allowed."""
@@ -309,7 +307,7 @@ class Link:
 
     def _gone(self, error: Exception) -> CannotRun:
         self.last_error = error
-        message = f"NATS at {self.url} is gone: {self._why_not()}"
+        message = f"NATS at {self.url} is gone: {self.why_not()}"
         return CannotRun(message, hint="run the same command again")
 
     async def answer(self, message: Msg, data: bytes) -> None:
@@ -442,6 +440,14 @@ async def _first_of(ends: "set[asyncio.Future[Any]]") -> None:
 
 def _nothing(_: Msg | NoAnswer) -> None:
     """Take an answer that came too late for whoever asked."""
+
+
+def _amiss(client: Client, *, must_be_tls: bool) -> str:
+    """Return why the server of a connection cannot be used; it may be another one of several."""
+    if must_be_tls and not _is_tls(client):
+        return _NO_TLS
+    payload_max = client.max_payload
+    return f"it takes messages of {payload_max} bytes only" if payload_max < PAYLOAD_MIN else ""
 
 
 def _is_tls(client: Client) -> bool:

@@ -106,6 +106,12 @@ class Workplace:
         return await self.taken(wait_s)
 
     @property
+    def lacks(self) -> str:
+        """Return, in words, what is missing where there is no worker to ask."""
+        is_up, url = self._link.is_up, self._link.url
+        return "no worker answers" if is_up else f"NATS at {url} cannot be used: {self._link.why_not()}"
+
+    @property
     def absent_s(self) -> float:
         """Return for how long there has been no worker, or no way to it."""
         return 0.0 if self._absent_since is None else self._clock.boottime() - self._absent_since
@@ -283,7 +289,7 @@ class Workplaces:
     def missed(self) -> str:
         """Return, in words, the places of which a worker is waited for; empty where none is."""
         missed = ", ".join(str(each.place) for each in self._found.values() if each.is_missed)
-        return f"{missed} (NATS is gone)" if missed and not self._link.is_up else missed
+        return f"{missed} (NATS: {self._link.why_not()})" if missed and not self._link.is_up else missed
 
     def close(self) -> None:
         """Ask no worker any more whether it is there."""

@@ -248,6 +248,22 @@ async def test_messages_that_are_too_small_for_a_question_are_refused(serving: C
         assert await is_answered(run, worker)
 
 
+async def test_a_smaller_server_in_place_of_the_first_is_as_none(tmp_path: Path) -> None:
+    """As where several are named: nothing is asked there, and why is said."""
+    said: list[str] = []
+    with nats_server(tmp_path) as url:
+        port = int(url.rpartition(":")[2])
+        opening = open_link(url, NatsLogin(), {}, is_run=True, note=said.append)
+        link = await opening.__aenter__()
+    with nats_server(tmp_path, "max_payload: 1024", port=port):
+        async with asyncio.timeout(20):
+            while len(said) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        assert "is there again, but cannot be used: it takes messages of 1024 bytes only" in said[-1]
+        assert (link.is_up, await link.ask("bulk.1.x", b"x" * 5000, 5.0)) == (False, NoAnswer.NOBODY)
+        await opening.__aexit__(None, None, None)
+
+
 async def test_tls_with_a_ca_of_ones_own(serving: Callable[[str], str], own: Path) -> None:
     """Named in the login file or by the environment; without it the server is not trusted."""
     url = serving("tls").replace("nats:", "tls:")

@@ -376,6 +376,15 @@ async def test_a_read_that_this_machine_has_no_room_for_is_given_up_after_a_minu
     assert CROWDED_MAX_S < reading.clock.elapsed_s < 2 * CROWDED_MAX_S
 
 
+async def test_a_read_for_which_no_worker_is_there_says_what_to_start() -> None:
+    """Region and project have nothing to do with it."""
+    reading = Reading(fleet(1))
+    reading.fleet.lists = [Retry(reply=Reply(code="no_worker"), absent_s=30.0)] * READ_TRIES
+    with pytest.raises(FleetUnreadable, match="no_worker") as caught:
+        await reading.list()
+    assert caught.value.hint.startswith("start `bulk worker`")
+
+
 async def test_a_renewed_token_costs_a_read_no_try() -> None:
     """The reader is not to blame for the age of a token."""
     reading = Reading(fleet(1))

@@ -27,7 +27,7 @@ PUT, GET = (Request(method=method, path="/v1") for method in ("PUT", "GET"))
 class OneWorker:
     """A place whose worker answers so; None where there is none."""
 
-    place = Place("cn-north-4")
+    place, lacks = Place("cn-north-4"), "no worker answers"
 
     def __init__(self, got: Any, absent_s: float = 0.0) -> None:
         self.got, self.absent_s = got, absent_s

@@ -18,11 +18,15 @@ from bulk.workers.subjects import Place
 class SilentLink:
     """A connection, made anew a moment ago, to workers that say who they are, and nothing more."""
 
-    is_up = True
+    is_up, url = True, "nats://nats.example.com"
     unchanged_s = 0.0
 
     def __init__(self) -> None:
         self.up_since, self.asked = asyncio.get_running_loop().time(), list[str]()
+
+    def why_not(self) -> str:
+        """Return why it is not there."""
+        return "it is gone"
 
     async def ask_all(self, _: str, __: bytes, ___: float, is_enough: Any) -> list[bytes]:
         """Have two workers say who they are."""
@@ -182,10 +186,11 @@ async def test_a_worker_is_missed_while_somebody_looks_for_it_in_vain() -> None:
         place = await places.of(Place("r"))
         assert places.missed() == ""
         assert await place.taken() is None
-        assert places.missed() == "r"
+        assert (places.missed(), place.lacks) == ("r", "no worker answers")
         link.is_up = False
         assert await place.taken() is None
-        assert places.missed() == "r (NATS is gone)"
+        assert places.missed() == "r (NATS: it is gone)"
+        assert place.lacks == "NATS at nats://nats.example.com cannot be used: it is gone"
         clock.at_s += SILENCE_S
         assert places.missed() == ""
         link.is_up = True
