@@ -17,7 +17,7 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.ends import LedgerEnds, ends_of, head_of
 from bulk.ledger.file import fold, kept_at_rest, state
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Json
+from bulk.ledger.records import LINE_BYTES_MAX, Json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +81,8 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
     """
     path = Path(argument)
     if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
+        if not is_ledger(argument) and not _looks_like_one(path):
+            raise UsageError(f"{path} is not a ledger", hint="name a ledger file (`runs/….ledger.jsonl`)")
         return (path,)
     if argument:
         jobs = runs_of(argument)
@@ -144,6 +146,16 @@ def is_ledger(argument: str) -> bool:
 
 
 _FIRST = b'{"n":0,"at":'
+
+
+def _looks_like_one(path: Path) -> bool:
+    """Return whether a file looks like a ledger: its first line has a `sum`, or the file is empty."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(LINE_BYTES_MAX)
+    except OSError:
+        return True  # reading it then raises the error that explains why
+    return not first or b',"sum":"' in first
 
 
 def own_endpoint(argument: str) -> str:

@@ -31,6 +31,7 @@ _WAY_OUT = {
     "creating": "wait until it is available, then plan again",
     "deleting": "take the row out of the job",
     "failed": "repair or replace it, then plan again",
+    "unreadable": "report it to the cloud's support, or take the row out of the job",
 }
 
 

@@ -101,7 +101,10 @@ class Row:
         if self.unconfirmed:
             return f"no reply shows {' and '.join(self.unconfirmed)}: look whether it is as asked"
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
-        return self.reply.message or ("" if is_as_asked else self.warning)
+        if is_as_asked:
+            return self.reply.message
+        bare = f"http {self.reply.http} without code and message" if self.reply.http and not self.code else ""
+        return self.reply.message or bare or self.warning
 
     @property
     def warning(self) -> str:

@@ -62,14 +62,16 @@ def service(json: Any) -> ServiceState:
 def listed_service(json: Any) -> ServiceState:
     """Return one entry of the list; one with an id that is otherwise not understood is `UNREADABLE`.
 
-    One odd service must not hide all others of the project. Raises ValueError without an id.
+    One odd service must not hide all others of the project; what is odd is its `error`. Raises ValueError
+    without an id.
     """
     try:
         return service(json)
-    except ValueError:
+    except ValueError as error:
         if not isinstance(json, dict):
             raise
-        return ServiceState(id=_service_id(json), ports=(), status=UNREADABLE)
+        why = clean(str(error), MESSAGE_CHARS_MAX)
+        return ServiceState(id=_service_id(json), ports=(), status=UNREADABLE, error=why)
 
 
 def _service_id(json: dict[str, Any]) -> ServiceId:

@@ -108,11 +108,11 @@ def test_a_ledger_that_lost_a_line_is_told_by_promise_and_line(stage: Stage) -> 
 
 @pytest.mark.parametrize("content", ["service_id,ports\n", '{"service_id": "x"}\n', "nonsense"])
 def test_a_file_that_is_no_ledger_is_called_so(content: str, stage: Stage) -> None:
-    """A mistyped name is no broken promise."""
+    """By every verb that takes a RUN: a mistyped name is no broken promise, nor a damaged ledger."""
     path = stage.file("other.txt", content)
-    ended = stage.bulk("audit", path)
-    assert ended.code == ExitCode.USAGE
-    assert f"{path} is not a ledger" in ended.err
+    for verb in ("audit", "status", "report", "rollback", "watch", "tell", "why"):
+        ended = stage.bulk(verb, path, *(["web-1"] if verb == "why" else []))
+        assert (ended.code, f"{path} is not a ledger" in ended.err) == (ExitCode.USAGE, True), verb
 
 
 def test_a_torn_last_line_is_passed_over_and_told(stage: Stage) -> None:

@@ -198,6 +198,10 @@ def test_an_unknown_service_is_refused_with_the_target_named() -> None:
             {"status": "failed", "error": "EndPoint.4009 no port"},
             "status is failed (EndPoint.4009 no port), only available services change; repair",
         ),
+        (
+            {"status": "unreadable", "error": "port 0 is not from 1 to 65535"},
+            "status is unreadable (port 0 is not from 1 to 65535), only available services change; report it",
+        ),
         ({"status": "deleting"}, "status is deleting"),
         ({"status": "frozen"}, "status is frozen"),
     ],

@@ -153,6 +153,10 @@ def test_listed_service_that_cannot_be_read_is_kept_as_unreadable() -> None:
     """One odd service hides no other, and nothing will be sent to it."""
     state = listed_service(a_port(protocol="ICMP"))
     assert (state.id, state.status, state.ports) == (ID, UNREADABLE, ())
+    assert state.standing == "unreadable (protocol 'ICMP' is neither TCP nor UDP)"
+    odd = listed_service(a_port(protocol="\x1b[31m" + "x" * 10_000))
+    assert len(odd.error or "") < 1_000
+    assert (odd.error or "").isprintable()
 
 
 def test_listed_service_in_order_is_the_same_as_a_single_one() -> None:

@@ -52,6 +52,21 @@ def test_a_story_has_the_encoded_reason_of_a_denial_and_how_to_decode_it(
     assert row_json(row)["encoded_authorization_message"] == "HY0L+/="
 
 
+def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """What stands between the API and here may answer with nothing else; where there is a word, it counts."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2, 3))).session()
+    bare, worded, right = Reply(http=413), Reply(http=413, code="X.1"), Reply(http=200)
+    ends = ((Outcome.FAILED, bare), (Outcome.FAILED, worded), (Outcome.APPLIED, right))
+    for row, (outcome, reply) in enumerate(ends, 1):
+        written.put(
+            Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=outcome, reply=reply, attempts=1)
+        )
+    written.end()
+    assert [row.why for row in written.report().rows] == ["http 413 without code and message", "", ""]
+
+
 def test_a_story_tells_every_wait_with_its_reason(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
