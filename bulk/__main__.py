@@ -27,16 +27,24 @@ def main() -> int:
 
 
 def _heed_signals() -> None:
-    """End at TERM and HUP from here on; the first process of a container would not hear of them else."""
+    """End at TERM and HUP from here on; the first process of a container would not hear of them else.
+
+    USR1, by which a run shows where it stands, ends nothing, neither before the run begins nor while its
+    result is shown; a child has its default again, which it would not have if it were ignored.
+    """
     import signal  # noqa: PLC0415 - see above
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number, action in ((signal.SIGTERM, _ended), (signal.SIGHUP, _ended), (signal.SIGUSR1, _kept)):
         if signal.getsignal(number) == signal.SIG_DFL:  # nohup has HUP ignored
-            signal.signal(number, _ended)
+            signal.signal(number, action)
 
 
 def _ended(*_: object) -> None:
     raise SystemExit(143)
+
+
+def _kept(*_: object) -> None:
+    """Go on."""
 
 
 if __name__ == "__main__":

@@ -121,6 +121,9 @@ def _explained(error: Exception, words: Sequence[str]) -> int:
         case BulkError():
             output.complain(error.message, error.hint)
             return error.exit_code
+        case FileNotFoundError(filename=None):  # of `os.getcwd` alone
+            output.complain("the folder that this command was begun in is gone", "change to one that exists")
+            return ExitCode.CANNOT_RUN
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             is_full = error.errno in {errno.ENOSPC, errno.EDQUOT}

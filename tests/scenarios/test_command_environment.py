@@ -329,3 +329,19 @@ def test_another_system_is_refused_in_one_line() -> None:
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == "bulk: runs on Linux and macOS; on Windows, run it in WSL\n"
+
+
+def test_a_folder_that_is_gone_is_named_as_what_is_wrong(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A deployment replaced it while a shell was in it."""
+    job = stage.job(wide([1]))
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert stage.bulk("check", job).code == ExitCode.OK
+    for words in (("check", f"../{stage.folder.name}"), ("apply", job, "--yes")):
+        ended = stage.bulk(*words)
+        assert ended.code == ExitCode.CANNOT_RUN
+        assert "the folder that this command was begun in is gone" in ended.err

@@ -302,6 +302,28 @@ def test_an_int_while_it_loads_ends_it_quietly() -> None:
     assert (ended.returncode, ended.stderr) == (ExitCode.INTERRUPTED, "")
 
 
+_ASKED_WHILE_LOADING = """
+import os, signal, subprocess, sys, types
+
+def command():
+    os.kill(os.getpid(), signal.SIGUSR1)
+    kills_itself = "import os, signal; os.kill(os.getpid(), signal.SIGUSR1)"
+    return -subprocess.run([sys.executable, "-c", kills_itself]).returncode
+
+sys.modules["bulk.cli.main"] = types.SimpleNamespace(main=command)
+from bulk.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_usr1_ends_nothing_while_it_loads_or_ends() -> None:
+    """Nor is it ignored in a child, such as a judge that waits for it."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _ASKED_WHILE_LOADING], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (signal.SIGUSR1, "")
+
+
 @pytest.mark.parametrize("quiet", [(), ("--quiet",)])
 def test_usr1_shows_where_the_run_stands_and_ends_nothing(stage: Stage, quiet: tuple[str, ...]) -> None:
     """However often it comes, and whatever else is to be shown."""
