@@ -260,6 +260,57 @@ class Path:
     """How late timers ring at most, but for one in `LATER`, which is ten times as late; 0: none is late."""
 
 
+class Travelling:
+    """Requests on their way to the server and back; they and their answers may overtake each other."""
+
+    def __init__(self, server: Server, path: Path, neighbour: Iterable[float], dice: Random) -> None:
+        self.answers: list[Answer] = []
+        self.next_at = inf
+        """When the next of them arrives, or is back."""
+        self._server, self._path, self._dice = server, path, dice
+        self._others = iter(neighbour)
+        self._other = next(self._others, inf)
+        self._sent = 0
+        self._ways: list[tuple[float, int, float, float, Throttled | None]] = []
+        """When each ends, its number (negative on the way back), its grant, the rate then, the refusal."""
+
+    def is_full(self) -> bool:
+        """Return whether no more may be on their way."""
+        return len(self._ways) >= self._path.in_flight
+
+    def send(self, now: float, rate_per_s: float) -> None:
+        """Let one more leave."""
+        self._sent += 1
+        self._go(now, self._sent, now, rate_per_s, None)
+
+    def go_on(self, limiter: Limiter) -> None:
+        """Let the next of them arrive, or tell the limiter what came of it."""
+        now, number, granted_at, rate_per_s, refusal = heappop(self._ways)
+        if number > 0:
+            self._arrive(now, number, granted_at, rate_per_s)
+            return
+        self.next_at = self._ways[0][0] if self._ways else inf
+        if refusal is None:
+            limiter.accepted(granted_at)
+        else:
+            limiter.refused(granted_at, refusal)
+
+    def _arrive(self, now: float, number: int, granted_at: float, rate_per_s: float) -> None:
+        while self._other <= now:
+            self._server.admit(self._other)
+            self._other = next(self._others, inf)
+        taken = self._server.admit(now)
+        self.answers.append(Answer(at=now, taken=taken, rate_per_s=rate_per_s))
+        self._go(now, -number, granted_at, rate_per_s, None if taken else self._server.refusal(now))
+
+    def _go(
+        self, now: float, number: int, granted_at: float, rate_per_s: float, refusal: Throttled | None
+    ) -> None:
+        way_s = (self._path.latency_s + self._dice.random() * self._path.jitter_s) / 2
+        heappush(self._ways, (now + way_s, number, granted_at, rate_per_s, refusal))
+        self.next_at = self._ways[0][0]
+
+
 def run(
     pacing: Pacing,
     server: Server,
@@ -272,32 +323,19 @@ def run(
     dice = Random(path.seed)
     clock = StillClock()
     limiter = Limiter(pacing, clock=clock)
-    others = iter(neighbour)
-    other = next(others, inf)
-    answers: list[Answer] = []
-    replies: list[tuple[float, int, float, Throttled | None]] = []
+    travelling = Travelling(server, path, neighbour, dice)
     late_s = 0.0
     while clock.time_s < seconds:
         due = max(limiter._next_at() + late_s, limiter._last + 1 / path.demand_per_s, clock.time_s)
-        if replies and (replies[0][0] <= due or len(replies) >= path.in_flight):
-            clock.time_s, _, granted_at, refusal = heappop(replies)
-            if refusal is None:
-                limiter.accepted(granted_at)
-            else:
-                limiter.refused(granted_at, refusal)
+        if travelling.next_at <= due or travelling.is_full():
+            clock.time_s = travelling.next_at
+            travelling.go_on(limiter)
             continue
         clock.time_s = due
         limiter._grant(due, scheduled_s=due - limiter._credit_s() if path.late_s else due)
         late_s = path.late_s and path.late_s * (10 if dice.random() < 1 / LATER else dice.random())
-        arrives = due + (path.latency_s + dice.random() * path.jitter_s) / 2
-        while other <= arrives:
-            server.admit(other)
-            other = next(others, inf)
-        taken = server.admit(arrives)
-        answers.append(Answer(at=arrives, taken=taken, rate_per_s=limiter.pacing.rate_per_s))
-        back = arrives + (path.latency_s + dice.random() * path.jitter_s) / 2
-        heappush(replies, (back, len(answers), due, None if taken else server.refusal(arrives)))
-    return answers, limiter.pacing
+        travelling.send(due, limiter.pacing.rate_per_s)
+    return travelling.answers, limiter.pacing
 
 
 def steady(value: float) -> Callable[[float], float]:

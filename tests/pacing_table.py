@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 from multiprocessing import Pool
 from random import Random
@@ -137,27 +138,34 @@ def limits() -> Iterator[Case]:
                 yield _window(kind, requests, window_s, "hidden", share=share)
     for requests, window_s in ((25, 5), (60, 60), (1200, 60)):
         yield _window(Sliding, requests, window_s, "counts")
+    for rate, burst in ((5, 5), (20, 20), (200, 20)):
+        for told in (False, True):
+            yield _bucket(rate, burst, 0.05, told=told, jitter_s=0.2)
     for requests, service_s in ((5, (0.1, 0.1)), (5, (0.05, 0.2)), (20, (0.1, 0.1)), (20, (0.05, 0.2))):
         yield _in_flight(requests, service_s)
 
 
-def _bucket(rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0) -> Case:
+def _bucket(
+    rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0, jitter_s: float = 0.0
+) -> Case:
     seconds = SLOW_S if rate <= 20 else FAST_S
     bare = burst == 1
     use = min(0.88 if bare else 0.97, {0.0: 1.0, 0.02: 0.93, 0.06: 0.88}[share])
     most = share + 0.04 if share else 0.05 if bare else 0.015 if told else 0.03
+    path = partial(Path, latency_s=latency_s, jitter_s=jitter_s) if jitter_s else partial(far, latency_s)
+    way = f"{latency_s * 1000:g}{f' and up to {jitter_s * 1000:g}' if jitter_s else ''} ms"
     return Case(
-        name=f"bucket {rate}/s burst {burst}, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}",
+        name=f"bucket {rate}/s burst {burst}, {way}{', stated' * told}{_with(share)}",
         rate_per_s=rate,
         run=lambda seed: Run(
             pacing=auto(),
             server=_noisy(Bucket(rate=steady(rate), burst=burst, states=told), share, seed),
             seconds=seconds,
             # Where nothing is saved up, two requests that are closer than the rate asks cost a refusal.
-            path=far(latency_s, seed, late_s=LATE_S if bare else 0.0),
+            path=path(seed=seed, late_s=LATE_S if bare else 0.0),
         ),
         judge=lambda answers: _figures(answers, rate, share, use, most, since=SEARCH_S, until=seconds),
-        is_goal=share > 0,
+        is_goal=share > 0 or (jitter_s > 0 and rate < 20),
     )
 
 

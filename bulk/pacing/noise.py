@@ -32,6 +32,8 @@ ANSWERS_MIN = 20
 """Answers before a trial that tell what it is compared with."""
 EXPECTED = 5.0
 """Refusals that should have come if the rate was not to blame: none of them ends a trial sooner."""
+DISPROVED = 1.5
+"""Refusals by known noise that should have come in a trial: if fewer, that none came says nothing of it."""
 SPREAD = 2.0
 """Standard deviations by which the same noise may have refused more before a trial than in it."""
 NOISE_MAX = 0.35
@@ -67,9 +69,13 @@ def counted(state: Pacing, *, is_refused: bool) -> Pacing:
     )
 
 
-def is_too_much(state: Pacing) -> bool:
-    """Return whether there are more refusals than noise and tolerance explain, of a share that is known."""
-    is_measured = state.answers >= (ANSWERS_MIN / 2 if state.ground_per_s else ANSWERS_MIN)
+def is_too_much(state: Pacing, trip_s: float) -> bool:
+    """Return whether there are more refusals than noise and tolerance explain, of a share that is known.
+
+    A stretch that is shorter than a round trip tells none: what left evenly may have arrived in a bunch.
+    """
+    least = ANSWERS_MIN / 2 if state.ground_per_s else ANSWERS_MIN
+    is_measured = state.answers >= max(least, trip_s * state.rate_per_s)
     patience = PATIENCE_WITH_NOISE * state.noise + PATIENCE
     return is_measured and state.excess > patience + PATIENCE * is_doubling(state)
 
@@ -106,7 +112,9 @@ def tried(state: Pacing, trial: Trial, now: float) -> Pacing:
     if not _is_over(state, trial):
         return state
     noise_until_s = now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s)
-    after = state.settled(now)._replace(noise=share(state), noise_until_s=noise_until_s)
+    is_measured = state.refused or state.answers * state.noise >= DISPROVED
+    known = share(state) if is_measured else state.noise
+    after = state.settled(now)._replace(noise=known, noise_until_s=noise_until_s)
     if not _was_too_fast(after, trial):
         return after._replace(
             rate_per_s=trial.rate_per_s,

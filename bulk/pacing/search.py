@@ -72,10 +72,16 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         if granted_at <= state.shut_at + ECHO * (now - granted_at):
             return state
         state = lifted(state)
-        return _too_fast(state, now) if noise.is_too_much(state) and not state.trial else state
+        return (
+            _too_fast(state, now) if noise.is_too_much(state, now - granted_at) and not state.trial else state
+        )
     if state.is_shut:
         state = reopened(state, granted_at)
-        return _too_fast(_cut(state, granted_at, now), now) if noise.is_too_much(state) else state
+        return (
+            _too_fast(_cut(state, granted_at, now), now)
+            if noise.is_too_much(state, now - granted_at)
+            else state
+        )
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
         cycle_accepted=state.cycle_accepted + event.count,
@@ -86,7 +92,7 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     state = noise.counted(state, is_refused=False)
     if state.trial:
         return noise.tried(state, state.trial, now)
-    if noise.is_too_much(state):
+    if noise.is_too_much(state, now - granted_at):
         return _too_fast(_cut(state, granted_at, now), now)
     if now > state.noise_until_s:
         state = state._replace(noise=0.0, noise_until_s=inf)

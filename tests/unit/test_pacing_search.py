@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk.model import Limit, Reply, Throttled, Why
-from bulk.pacing import Accepted, Event, Pacing, Throttling, auto, fixed, step
+from bulk.pacing import Accepted, Event, Pacing, Throttling, auto, fixed, noise, step
 from bulk.pacing.states import RAMP, Trial
 
 REPLY = Reply(http=400, code="EndPoint.0022")
@@ -576,3 +576,18 @@ def test_a_time_in_which_nobody_probed_says_nothing_of_the_server(
         state = told(state, Accepted(granted_at=since))
         assert not state.is_shut
         assert (state.limit, state.suspected, state.rate_per_s) == (None, None, rate_per_s)
+
+
+def test_a_stretch_shorter_than_a_round_trip_tells_no_share() -> None:
+    """What left evenly may have arrived in a bunch: the same refusals are too many where the way is short."""
+    state = Pacing(rate_per_s=200.0, excess=5.0, answers=30, refused=6)
+    assert noise.is_too_much(state, 0.1)
+    assert not noise.is_too_much(state, 0.2)
+
+
+@pytest.mark.parametrize(("answers", "kept"), [(20, 0.05), (40, 0.0)])
+def test_known_noise_is_forgotten_only_where_a_trial_would_have_seen_it(answers: int, kept: float) -> None:
+    """Nothing refused of 20 is no news where one is expected; nothing of 40 is."""
+    trial = Trial(rate_per_s=200.0, growth=0.1, answers=40, refused=20)
+    state = Pacing(rate_per_s=100.0, noise=0.05, trial=trial, answers=answers)
+    assert noise.tried(state, trial, 1.0).noise == kept
