@@ -201,9 +201,11 @@ def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True, params=["task", "flight", "worker"])
-def way(request: pytest.FixtureRequest, nats: str) -> None:
+def way(request: pytest.FixtureRequest, nats: str) -> Iterator[None]:
     """Let whatever is asked of a PUT in a task be asked of one on a kept connection, and through a worker."""
     Way.flies, Way.nats = request.param != "task", nats if request.param == "worker" else ""
+    yield
+    Way.flies, Way.nats = False, ""  # others use this client as well
 
 
 async def put(client: Client) -> PutVerdict:
