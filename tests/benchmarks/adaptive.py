@@ -1,7 +1,7 @@
 """botocore's adaptive retry mode as a client of this API, and the pace beside it.
 
 `python -m tests.benchmarks.adaptive` runs each limit that the pace must keep to on a real server, the pace
-and botocore in turn, in about an hour, and prints a table (`tests/benchmarks/shapes.py`); a word takes
+and botocore in turn, in about 40 minutes, and prints a table (`tests/benchmarks/shapes.py`); a word takes
 those that have it in their name. `python -m tests.benchmarks.adaptive URL ROWS SECONDS` is botocore alone: it
 ends after so many seconds, done or not.
 

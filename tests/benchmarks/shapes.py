@@ -1,7 +1,7 @@
 """Each limit that the pace must keep to, on a real server, beside botocore's adaptive mode.
 
 The cases and bars of `tests/pacing_table.py` with the product's own limiter, real sockets and the real clock,
-for as long as in virtual time, in about an hour: groups of cases at a time, first ours, then botocore on a
+for as long as in virtual time, in about 40 minutes: groups of cases at a time, first ours, then botocore on a
 server just like it. A bar is that of the table, for one run; the ratio is that of what was accepted a second
 in the whole run, search included. botocore always searches, also where a rate is set and nothing limits it.
 
@@ -31,7 +31,7 @@ from tests.benchmarks.measure import ROOT, python, serving, start, starved_s
 from tests.limiters import Answer
 from tests.pacing_table import Case, cases, refused
 
-TOGETHER_PER_S, TOGETHER = 700.0, 64
+TOGETHER_PER_S, TOGETHER = 1000.0, 64
 """Requests a second and cases at most in a group, so that neither server nor sender is ever short of time."""
 
 
