@@ -71,17 +71,9 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         state = _heard(state, is_refused=False)
         if granted_at <= state.shut_at + ECHO * (now - granted_at):
             return state
-        state = lifted(state)
-        return (
-            _too_fast(state, now) if noise.is_too_much(state, now - granted_at) and not state.trial else state
-        )
+        return _judged(lifted(state), granted_at, now)
     if state.is_shut:
-        state = reopened(state, granted_at)
-        return (
-            _too_fast(_cut(state, granted_at, now), now)
-            if noise.is_too_much(state, now - granted_at)
-            else state
-        )
+        return _judged(reopened(state, granted_at), granted_at, now)
     state = _rolled(_begun(state, granted_at), granted_at)
     state = state._replace(
         cycle_accepted=state.cycle_accepted + event.count,
@@ -92,8 +84,8 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
     state = noise.counted(state, is_refused=False)
     if state.trial:
         return noise.tried(state, state.trial, now)
-    if noise.is_too_much(state, now - granted_at):
-        return _too_fast(_cut(state, granted_at, now), now)
+    if (slower := _judged(state, granted_at, now)) is not state:
+        return slower
     if now > state.noise_until_s:
         state = state._replace(noise=0.0, noise_until_s=inf)
     return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
@@ -121,6 +113,13 @@ def refused(state: Pacing, event: Throttling, now: float) -> Pacing:
 def _heard(state: Pacing, *, is_refused: bool) -> Pacing:
     """Return the state that has counted an answer from when it shut, which says nothing to a trial."""
     return state if state.trial else noise.counted(state, is_refused=is_refused)
+
+
+def _judged(state: Pacing, granted_at: float, now: float) -> Pacing:
+    """Return the state, slower where more is refused than noise and tolerance explain."""
+    if state.trial or not noise.is_too_much(state, now - granted_at):
+        return state
+    return _too_fast(_cut(state, granted_at, now), now)
 
 
 def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
