@@ -187,7 +187,10 @@ def _window(
         name=f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}",
         rate_per_s=rate_per_s,
         run=lambda seed: Run(
-            pacing=auto(), server=_noisy(server(), share, seed), seconds=seconds, path=far(0.05, seed)
+            pacing=auto(),
+            server=_noisy(server(), share, seed),
+            seconds=seconds,
+            path=far(0.05, seed, late_s=LATE_S),
         ),
         judge=lambda answers: _figures(answers, rate_per_s, share, use, most, since=since, until=seconds),
         is_goal=share > 0,

@@ -9,7 +9,6 @@ rate, the next doubling tells more than a trial: a limit then refuses half or mo
 
 from math import ceil, log, sqrt
 
-from bulk.model import Why
 from bulk.pacing.states import RAMP, Pacing, Trial
 
 TOLERANCE = 0.025
@@ -126,7 +125,6 @@ def tried(state: Pacing, trial: Trial, now: float) -> Pacing:
         return begin(state._replace(growth=trial.growth), now)
     return after._replace(
         rate_per_s=max(state.rate_per_s, min(trial.rate_per_s, limit_per_s(trial, after.noise))),
-        limit=None if state.why is Why.FOUND else state.limit,
         ground_per_s=state.rate_per_s,
         below_per_s=state.rate_per_s,
         growth=GROWTH_TRIED,

@@ -100,7 +100,7 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
         state = state._replace(cycle_at=began_at, cycle_accepted=known.requests)
     was_asked = state.refusals <= TRUST
     seen, is_believed = _seen(state, granted_at, was_asked=was_asked)
-    fresh = fresh._replace(suspected=seen)
+    fresh = fresh._replace(suspected=seen or state.suspected)
     if seen and is_believed:
         owed = min(OWED_FOR_WINDOW, OWED_FOR_REQUESTS / seen.requests, state.owed)
         known, fresh = seen, fresh._replace(why=Why.FOUND, owed=owed)

@@ -186,10 +186,10 @@ def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
 
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
     """Start a round, faster than the last one if that one used its rate and the past is made good."""
-    used = state.round_answers >= USED * state.rate_per_s * (granted_at - state.round_at)
+    took_per_s = state.round_answers / (granted_at - state.round_at)
     state = state._replace(round_at=granted_at, round_answers=0)
-    if not used:
-        return state._replace(below_per_s=0.0)
+    if took_per_s < USED * state.rate_per_s:
+        return state if took_per_s > state.below_per_s else state._replace(below_per_s=0.0)
     if state.owed >= 1 and not (noise.is_doubling(state) and state.excess < noise.PATIENCE):
         return state
     if state.rate_per_s == state.cap_per_s:

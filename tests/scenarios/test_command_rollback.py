@@ -399,8 +399,8 @@ def test_a_service_that_a_run_left_parked_gets_back_what_it_had(stage: Stage) ->
 
 
 def test_a_ledger_that_is_none_cannot_be_taken_back(stage: Stage) -> None:
-    """Exit 1 for a file of something else, 2 for none at all, 2 where nothing was applied."""
-    assert stage.bulk("rollback", stage.file("x", "hello\n")).code == ExitCode.CANNOT_RUN
+    """Exit 2 for a file of something else, for none at all, and where nothing was applied."""
+    assert stage.bulk("rollback", stage.file("x", "hello\n")).code == ExitCode.USAGE
     assert stage.bulk("rollback", "nowhere").code == ExitCode.USAGE
     assert stage.bulk("rollback", "nowhere", "--apply", "--yes").code == ExitCode.USAGE
     stage.bulk("plan", stage.job(wide([1])), "--out", "p")

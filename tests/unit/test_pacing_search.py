@@ -432,12 +432,14 @@ def test_a_window_that_has_only_just_begun_pauses_without_a_cut() -> None:
     assert paused.pushed_back_until_s > 63.0
 
 
-def test_a_limit_within_a_found_window_ends_the_belief_in_it() -> None:
-    """It refused a third of a rate that it should allow, and nothing of a slower one: it is another limit."""
-    state = answered(BELIEVING._replace(cycle_accepted=300), "x.." * 7, since=90.0)
+@pytest.mark.parametrize("why", [Why.FOUND, Why.STATED])
+def test_a_limit_within_a_known_window_slows_the_rate_and_the_window_stays(why: Why) -> None:
+    """A third was refused, and nothing of a slower rate: what a sliding window took before may do that."""
+    state = answered(BELIEVING._replace(cycle_accepted=300, why=why), "x.." * 7, since=90.0)
     assert (state.limit, state.trial is None) == (KNOWN, False)
-    assert answered(state, "." * 120, since=92.0).limit is None
-    assert answered(state._replace(why=Why.STATED), "." * 120, since=92.0).limit == KNOWN
+    after = answered(state, "." * 120, since=92.0)
+    assert (after.limit, after.trial) == (KNOWN, None)
+    assert after.rate_per_s < 0.75 * BELIEVING.rate_per_s
 
 
 def test_a_climb_ends_a_window_at_most_ten_seconds_early() -> None:
