@@ -23,7 +23,7 @@ def job(window: str, *, blackout: str, spare_s: int) -> Job:
 
 
 def test_an_opening_that_a_blackout_leaves_too_short_is_passed_over() -> None:
-    """Two of its four hours are left on the 27th, where three are for finishing: it is the next that counts."""
+    """Two of its four hours are left on the 27th, and three are for finishing: it is the next that counts."""
     found = next_shift(
         job("22:00-02:00 UTC", blackout="2026-11-28", spare_s=3 * 3600), lambda: EVE + timedelta(hours=12)
     )
