@@ -124,42 +124,42 @@ def far(latency_s: float, seed: int, *, in_flight: float = inf, late_s: float = 
 def limits() -> Iterator[Case]:
     """Return the clean limits, and the same with noise."""
     for rate, burst in ((5, 5), (20, 20), (200, 20), (5, 1), (20, 1)):
-        for told in (False, True):
+        for stated in (False, True):
             for latency_s in (0.005, 0.05, 0.5):
                 if burst > 1 or latency_s < 0.5:
-                    yield _bucket(rate, burst, latency_s, told=told)
+                    yield _bucket(rate, burst, latency_s, stated=stated)
         for share in (0.02, 0.06):
-            yield _bucket(rate, burst, 0.05, told=False, share=share)
+            yield _bucket(rate, burst, 0.05, stated=False, share=share)
     for requests, window_s in ((5, 5), (25, 5), (100, 1), (60, 60), (1200, 60), (2000, 60)):
         for kind in (Window, Sliding):
-            for told in ("hidden", "stated", "when"):
-                yield _window(kind, requests, window_s, told)
+            for refusal in ("hidden", "stated", "when"):
+                yield _window(kind, requests, window_s, refusal)
             for share in (0.02, 0.06):
                 yield _window(kind, requests, window_s, "hidden", share=share)
     for requests, window_s in ((25, 5), (60, 60), (1200, 60)):
         yield _window(Sliding, requests, window_s, "counts")
     for rate, burst in ((5, 5), (20, 20), (200, 20)):
-        for told in (False, True):
-            yield _bucket(rate, burst, 0.05, told=told, jitter_s=0.2)
+        for stated in (False, True):
+            yield _bucket(rate, burst, 0.05, stated=stated, jitter_s=0.2)
     for requests, service_s in ((5, (0.1, 0.1)), (5, (0.05, 0.2)), (20, (0.1, 0.1)), (20, (0.05, 0.2))):
         yield _in_flight(requests, service_s)
 
 
 def _bucket(
-    rate: int, burst: int, latency_s: float, *, told: bool, share: float = 0.0, jitter_s: float = 0.0
+    rate: int, burst: int, latency_s: float, *, stated: bool, share: float = 0.0, jitter_s: float = 0.0
 ) -> Case:
     seconds = SLOW_S if rate <= 20 else FAST_S
     bare = burst == 1
     use = min(0.88 if bare else 0.97, {0.0: 1.0, 0.02: 0.93, 0.06: 0.88}[share])
-    most = share + 0.04 if share else 0.05 if bare else 0.015 if told else 0.03
+    most = share + 0.04 if share else 0.05 if bare else 0.015 if stated else 0.03
     path = partial(Path, latency_s=latency_s, jitter_s=jitter_s) if jitter_s else partial(far, latency_s)
     way = f"{latency_s * 1000:g}{f' and up to {jitter_s * 1000:g}' if jitter_s else ''} ms"
     return Case(
-        name=f"bucket {rate}/s burst {burst}, {way}{', stated' * told}{_with(share)}",
+        name=f"bucket {rate}/s burst {burst}, {way}{', stated' * stated}{_with(share)}",
         rate_per_s=rate,
         run=lambda seed: Run(
             pacing=auto(),
-            server=_noisy(Bucket(rate=steady(rate), burst=burst, states=told), share, seed),
+            server=_noisy(Bucket(rate=steady(rate), burst=burst, states=stated), share, seed),
             seconds=seconds,
             # Where nothing is saved up, two requests that are closer than the rate asks cost a refusal.
             path=path(seed=seed, late_s=LATE_S if bare else 0.0),
@@ -170,21 +170,23 @@ def _bucket(
 
 
 def _window(
-    kind: type[Window | Sliding], requests: int, window_s: int, told: str, share: float = 0.0
+    kind: type[Window | Sliding], requests: int, window_s: int, refusal: str, share: float = 0.0
 ) -> Case:
     rate_per_s, seconds = requests / window_s, WINDOWS_S[window_s]
-    use = 0.9 if told == "counts" else {0.0: 0.97, 0.02: 0.93, 0.06: 0.88}[share]
-    most = share + 0.04 if share else {"counts": 0.05, "stated": 0.015}.get(told, 0.03)
+    use = 0.9 if refusal == "counts" else {0.0: 0.97, 0.02: 0.93, 0.06: 0.88}[share]
+    most = share + 0.04 if share else {"counts": 0.05, "stated": 0.015}.get(refusal, 0.03)
     since = max(SEARCH_S, window_s)
 
     def server() -> Server:
-        says = {"states": told == "stated", "tells_when": told == "when"}
+        says = {"states": refusal == "stated", "tells_when": refusal == "when"}
         if kind is Window:
             return Window(requests=steady(requests), window_s=window_s, began_s=None, **says)
-        return Sliding(requests=steady(requests), window_s=window_s, counts_refusals=told == "counts", **says)
+        return Sliding(
+            requests=steady(requests), window_s=window_s, counts_refusals=refusal == "counts", **says
+        )
 
     return Case(
-        name=f"{kind.__name__.lower()} {requests}/{window_s} s, {told}{_with(share)}",
+        name=f"{kind.__name__.lower()} {requests}/{window_s} s, {refusal}{_with(share)}",
         rate_per_s=rate_per_s,
         run=lambda seed: Run(
             pacing=auto(),
@@ -215,14 +217,14 @@ def _in_flight(requests: int, service_s: tuple[float, float]) -> Case:
 
 def changes() -> Iterator[Case]:
     """Return limits that change, and a neighbour who comes and goes."""
-    for told in (False, True):
+    for stated in (False, True):
         for latency_s in (0.005, 0.05):
-            yield _change(latency_s, told=told, share=0.0)
-        yield _neighbour(told=told)
-    yield _change(0.05, told=False, share=0.02)
+            yield _change(latency_s, stated=stated, share=0.0)
+        yield _neighbour(stated=stated)
+    yield _change(0.05, stated=False, share=0.02)
 
 
-def _change(latency_s: float, *, told: bool, share: float) -> Case:
+def _change(latency_s: float, *, stated: bool, share: float) -> Case:
     halved, doubled, end = 40, 80, 110
     allowed = (200 * (halved - SEARCH_S) + 100 * (doubled - halved) + 200 * (end - doubled)) / (
         end - SEARCH_S
@@ -238,12 +240,12 @@ def _change(latency_s: float, *, told: bool, share: float) -> Case:
         ]
 
     return Case(
-        name=f"bucket 200, 100, 200/s, {latency_s * 1000:g} ms{', stated' * told}{_with(share)}",
+        name=f"bucket 200, 100, 200/s, {latency_s * 1000:g} ms{', stated' * stated}{_with(share)}",
         rate_per_s=200,
         run=lambda seed: Run(
             pacing=auto(),
             server=_noisy(
-                Bucket(rate=stepped((0, 200), (halved, 100), (doubled, 200)), burst=20, states=told),
+                Bucket(rate=stepped((0, 200), (halved, 100), (doubled, 200)), burst=20, states=stated),
                 share,
                 seed,
             ),
@@ -255,14 +257,14 @@ def _change(latency_s: float, *, told: bool, share: float) -> Case:
     )
 
 
-def _neighbour(*, told: bool) -> Case:
+def _neighbour(*, stated: bool) -> Case:
     began, ended, end = 30, 90, 120
     return Case(
-        name=f"a neighbour takes half of 200/s{', stated' * told}",
+        name=f"a neighbour takes half of 200/s{', stated' * stated}",
         rate_per_s=200,
         run=lambda seed: Run(
             pacing=auto(),
-            server=Bucket(rate=steady(200), burst=20, states=told),
+            server=Bucket(rate=steady(200), burst=20, states=stated),
             seconds=end,
             path=far(0.02, seed),
             neighbour=neighbour(100, since=began, until=ended, seed=seed),

@@ -143,7 +143,7 @@ def unread_job(
 
 @contextmanager
 def _locating(found: FoundJob, flags: Flags) -> Iterator[None]:
-    """Give what the block finds wrong with settings its place: the flag, or line and column in job.toml."""
+    """Raise what the block finds wrong with its place: the flag, or line and column in job.toml."""
     try:
         yield
     except JobInvalid as invalid:

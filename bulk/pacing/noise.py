@@ -31,7 +31,7 @@ ANSWERS_MIN = 20
 """Answers before a trial that tell what it is compared with."""
 EXPECTED = 5.0
 """Refusals that should have come if the rate was not to blame: none of them ends a trial sooner."""
-DISPROVED = 1.5
+EXPECTED_NOISE = 1.5
 """Refusals by known noise that should have come in a trial: if fewer, that none came says nothing of it."""
 SPREAD = 2.0
 """Standard deviations by which the same noise may have refused more before a trial than in it."""
@@ -111,7 +111,7 @@ def tried(state: Pacing, trial: Trial, now: float) -> Pacing:
     if not _is_over(state, trial):
         return state
     noise_until_s = now + max(FORGOTTEN_S, FORGOTTEN_ANSWERS / trial.rate_per_s)
-    is_measured = state.refused or state.answers * state.noise >= DISPROVED
+    is_measured = state.refused or state.answers * state.noise >= EXPECTED_NOISE
     known = share(state) if is_measured else state.noise
     after = state.settled(now)._replace(noise=known, noise_until_s=noise_until_s)
     if not _was_too_fast(after, trial):

@@ -16,7 +16,7 @@ BELIEVED = 2.0
 TRUST = 2
 """Refusals in a row up to which `Retry-After` is taken at its word."""
 PROBE_S_MIN, PROBE_SPACING_S_MIN = 0.05, 0.1
-PATIENCE, PAUSE = 1 / 3, 0.05
+BACKOFF, PAUSE = 1 / 3, 0.05
 """How long to wait for the next probe: as a share of the time shut, and of a known window at least."""
 ROUND_UNITS_S = (3600.0, 600.0, 60.0, 30.0, 10.0, 5.0, 1.0)
 """Whole numbers of these are the times to probe at, and the lengths of windows, the first of them above all:
@@ -177,7 +177,7 @@ def _are_alike(seen: Limit, before: Limit | None) -> bool:
 def _probe_at(state: Pacing, now: float) -> float:
     """Return when to probe next: when a known window opens, if that is soon or certain, else ever later."""
     known = state.window
-    wait_s = max(PAUSE * known.window_s if known else PROBE_S_MIN, (now - state.shut_at) * PATIENCE)
+    wait_s = max(PAUSE * known.window_s if known else PROBE_S_MIN, (now - state.shut_at) * BACKOFF)
     began_at = state.cycle_at + WINDOW_MARGIN_S
     if known and now < state.cycle_at + known.window_s:
         is_spent = state.cycle_accepted > SPENT * known.requests

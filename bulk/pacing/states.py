@@ -77,7 +77,7 @@ class Pacing(NamedTuple):
     refused_at: float = -inf
     """When the last of the refusals in a row was granted."""
     suspected: Limit | None = None
-    """The window that the latest shut spell would be, if another one is like it."""
+    """The window that the last shut spell of some length would be, if another one is like it."""
     spacing_s: float = 0.0
     """Least time between two requests while nothing is accepted, since probes leave one by one; else 0."""
 

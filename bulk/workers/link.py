@@ -156,7 +156,7 @@ class Link:
     @property
     def is_up(self) -> bool:
         """Return whether there is a connection that questions fit into, encrypted where it must be."""
-        return bool(self._client.is_connected) and not _amiss(self._client, must_be_tls=self._must_be_tls)
+        return bool(self._client.is_connected) and not _unusable(self._client, must_be_tls=self._must_be_tls)
 
     def options(self, env: Mapping[str, str], *, is_run: bool) -> dict[str, Any]:
         """Return the arguments of a connection; raises CannotRun where certificates cannot be used."""
@@ -232,8 +232,8 @@ class Link:
 
     def why_not(self) -> str:
         """Return why there is no connection, or none that may be used."""
-        if self._client.is_connected and (amiss := _amiss(self._client, must_be_tls=self._must_be_tls)):
-            return amiss
+        if self._client.is_connected and (unusable := _unusable(self._client, must_be_tls=self._must_be_tls)):
+            return unusable
         error = self._refusal.result() if self._refusal.done() else self.last_error or self._client.last_error
         return str(error or "no answer").removeprefix("nats: ") or type(error).__name__
 
@@ -260,8 +260,8 @@ class Link:
         self._made_anew = loop.create_future()
         self.up_since = self._changed_at = loop.time()
         self._forbidden.clear()
-        amiss = _amiss(self._client, must_be_tls=self._must_be_tls)
-        self._note(f"NATS at {self.url} is there again{amiss and f', but cannot be used: {amiss}'}")
+        unusable = _unusable(self._client, must_be_tls=self._must_be_tls)
+        self._note(f"NATS at {self.url} is there again{unusable and f', but cannot be used: {unusable}'}")
 
     async def listen(self) -> None:
         """Subscribe to the inbox; raises CannotRun where that is not allowed."""
@@ -442,7 +442,7 @@ def _nothing(_: Msg | NoAnswer) -> None:
     """Take an answer that came too late for whoever asked."""
 
 
-def _amiss(client: Client, *, must_be_tls: bool) -> str:
+def _unusable(client: Client, *, must_be_tls: bool) -> str:
     """Return why the server of a connection cannot be used; it may be another one of several."""
     if must_be_tls and not _is_tls(client):
         return _NO_TLS

@@ -81,21 +81,21 @@ def test_a_plan_with_a_swap_is_rehearsed_and_nothing_of_it_is_touched(
     capsys.readouterr()
     faults = '{"rules": [{"kind": "reset", "after": true, "method": "PUT", "nth": 2}]}'
     assert main(["rehearse", str(plan), "--faults", faults, "--rate", "5/s", "--output", "json", "-q"]) == 0
-    told = orjson.loads(capsys.readouterr().out)
-    assert [(check["name"], check["held"]) for check in told["checks"]] == [
+    rehearsed = orjson.loads(capsys.readouterr().out)
+    assert [(check["name"], check["held"]) for check in rehearsed["checks"]] == [
         ("run", True),
         ("kill and resume", True),
         ("rollback", True),
     ]
-    assert told["checks"][1]["detail"].startswith("killed at PUT 4 of 7 with ")
-    assert told["checks"][2]["detail"] == "6 services of 6 as in the snapshot, field by field"
-    assert told["rows"]["applied"] == 6
-    assert told["rehearsed"]["puts"] == 7
-    assert told["rehearsed"]["faults"] == {"reset": 1}
-    predicted = told["predicted"]
+    assert rehearsed["checks"][1]["detail"].startswith("killed at PUT 4 of 7 with ")
+    assert rehearsed["checks"][2]["detail"] == "6 services of 6 as in the snapshot, field by field"
+    assert rehearsed["rows"]["applied"] == 6
+    assert rehearsed["rehearsed"]["puts"] == 7
+    assert rehearsed["rehearsed"]["faults"] == {"reset": 1}
+    predicted = rehearsed["predicted"]
     assert 6 / 5 < predicted["at_least_s"] < predicted["expected_s"] < predicted["at_most_s"]
-    assert [gap["out_of_service"] for gap in told["gaps"]] == [["1001:1/TCP"]]
-    assert 0 < told["gaps"][0]["expected_s"] < told["gaps"][0]["at_most_s"]
+    assert [gap["out_of_service"] for gap in rehearsed["gaps"]] == [["1001:1/TCP"]]
+    assert 0 < rehearsed["gaps"][0]["expected_s"] < rehearsed["gaps"][0]["at_most_s"]
     assert plan.read_bytes() == ledger
     assert (folder / "runs" / "fleet.jsonl").read_bytes() == fleet
 
@@ -106,11 +106,11 @@ def test_waves_are_played_and_their_soak_is_reckoned_with(
     """An hour of soak takes no time, is in the prediction, and does not fit a window of half an hour."""
     folder = job(tmp_path / "waves", settings=f'{PARKING}waves = "1"\nsoak = "1h"\n')
     assert main(["rehearse", str(folder), "--rate", "5/s", "--output", "json", "-q"]) == 0
-    told = orjson.loads(capsys.readouterr().out)
-    first, second = told["waves"]
+    rehearsed = orjson.loads(capsys.readouterr().out)
+    first, second = rehearsed["waves"]
     assert first["expected_end_s"] < 60
     assert second["expected_end_s"] > 3600
-    assert (told["predicted"]["soaked_s"], told["window"]["fits"]) == (3600, False)
+    assert (rehearsed["predicted"]["soaked_s"], rehearsed["window"]["fits"]) == (3600, False)
 
 
 def test_the_plan_on_the_stage_is_one_that_would_be_approved(tmp_path: Path) -> None:
