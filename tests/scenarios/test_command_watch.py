@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -16,6 +17,7 @@ from bulk.app.environment import system
 from bulk.app.watching import Watch
 from bulk.errors import ExitCode
 from tests.scenarios.stage import WAIT_S, Stage, fleet_lines, until, wide
+from tests.unit.test_forecast import StoppedClock
 
 pytestmark = pytest.mark.parametrize("stage", [{"fleet": fleet_lines(40)}], indirect=True)
 
@@ -158,7 +160,8 @@ def test_a_run_that_died_names_its_rows_in_doubt_and_a_command_that_nobody_heard
 def test_a_ledger_that_is_gone_is_said_and_shown_as_it_was(stage: Stage) -> None:
     """Also where the view needs its lines, as for waves; it goes on once the file is back."""
     stage.apply(stage.job(wide(range(1, 4)), canary=1))
-    watch, ledger = Watch(stage.ledger, system()), stage.ledger
+    clock = StoppedClock(datetime.now(UTC).isoformat())  # a view moves with each second
+    watch, ledger = Watch(stage.ledger, replace(system(), clock=clock)), stage.ledger
     before = watch.look()
     away = ledger.rename(ledger.with_name("away"))
     gone = watch.look()
