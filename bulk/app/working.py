@@ -64,6 +64,7 @@ async def _serve(server: WorkerServer, places: Sequence[Place], environment: Env
     with stop_signals(lambda _: stop.set()):
         for place in places:
             await server.serve(place)
+        await server.greet_anywhere()
         served = ", ".join(map(str, places))
         environment.notify(f"worker {server.name} serves {served}, at {server.link.url}")
         ends: set[asyncio.Future[Any]] = {asyncio.ensure_future(stop.wait()), server.link.ended}
@@ -103,7 +104,9 @@ async def _usable(
 def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Place]:
     """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
     for text in served:
-        place = Place(*text.partition("/")[::2])
+        place = Place(
+            *str(text).partition("/")[::2]
+        )  # that of a variable knows its name, which no message holds
         for name, value in place._asdict().items():
             if isinstance(issue := SETTINGS[name].form.read(value), Issue) or not place.region:
                 hint = issue.hint if isinstance(issue, Issue) else "write cn-north-4 or cn-north-4/prod"

@@ -38,8 +38,8 @@ from bulk.run.turns import Turns
 from bulk.run.waves import Waves
 
 CROWDED = (
-    "this machine has no room for more connections: {}; fewer requests are in flight from here on; "
-    "to have more, raise the limit of open files (ulimit -n) and run the same command again"
+    "there is no room for more connections ({}); fewer requests are in flight from here on; "
+    "to have more, raise the limit of open files (ulimit -n) where they leave, and run the same command again"
 )
 
 

@@ -143,11 +143,11 @@ _CLASS_ADVICE = MappingProxyType(
 
 _NO_REPLY_ADVICE: Mapping[str, str] = MappingProxyType(
     {
-        NoReply.LOCAL_LIMIT: "raise this machine's limit of open files (ulimit -n), or lower -j",
+        NoReply.LOCAL_LIMIT: "raise the limit of open files (ulimit -n) where requests leave, or lower -j",
         NoReply.CONNECT_FAILED: "check the network, the endpoint's address and HTTPS_PROXY",
         NoReply.CONNECT_TIMEOUT: "check the network, the firewall and HTTPS_PROXY",
         NoReply.DNS_FAILED: "check the region, the endpoint's name and the resolver",
-        NoReply.TLS_FAILED: "check the endpoint's address and what stands between it and this machine",
+        NoReply.TLS_FAILED: "check the endpoint's address and what stands before it",
         NoReply.CERTIFICATE_REFUSED: "check the endpoint's name and this machine's clock; "
         "for a private authority set SSL_CERT_FILE",
         NoReply.PROXY_REFUSED: "check HTTPS_PROXY, the proxy's user name and password, and NO_PROXY",

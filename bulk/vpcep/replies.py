@@ -67,6 +67,8 @@ class Answer:
     ms: int
     now: float
     """Wall clock when the reply was complete, seconds since 1970."""
+    where: str = ""
+    """The host of the worker that sent the request; empty where it left from here."""
 
 
 @value
@@ -80,11 +82,13 @@ class Lost:
     """Whether the request may have reached the server."""
     hopeless: bool = False
     """Whether every other request would fare the same: a refused certificate, an unusable address."""
+    where: str = ""
+    """The host of the worker that was to send the request; empty where it was to leave from here."""
 
     @property
     def reply(self) -> Reply:
         """Return the facts in the words of the ledger."""
-        return Reply(code=self.code, message=self.message, ms=self.ms)
+        return Reply(code=self.code, message=on_host(self.message, self.where), ms=self.ms)
 
 
 Relayed: TypeAlias = Answer | Lost | Retry | Abort
@@ -92,6 +96,11 @@ Relayed: TypeAlias = Answer | Lost | Retry | Abort
 
 A verdict where the request has not left, or where the API refused the secret: a retry if that has been
 renewed since."""
+
+
+def on_host(text: str, where: str) -> str:
+    """Return a text as a person reads it who is elsewhere: its machine, network and clock are a worker's."""
+    return f"on {where}: {text}" if where and text else text
 
 
 def modified(got: Answer | Lost, service_id: ServiceId) -> Verdict:
@@ -245,7 +254,7 @@ def refusal_reply(got: Answer) -> Reply:
 
 def _lost(lost: Lost) -> Abort | Retry | Doubt:
     if lost.hopeless:
-        return Abort(reply=lost.reply, hint=advice_for(lost.code, None))
+        return Abort(reply=lost.reply, hint=on_host(advice_for(lost.code, None), lost.where))
     if lost.sent:
         return Doubt(reply=lost.reply)
     return Retry(reply=lost.reply, is_local=lost.code is NoReply.LOCAL_LIMIT)
@@ -260,11 +269,11 @@ def _hint(reply: Reply, got: Answer) -> str:
     if reply.encoded_authorization_message:
         advice = f"{advice}; {decoding(reply.encoded_authorization_message)}"
     server = server_clock(got.headers)
-    if server is None or abs(server - got.now) < CLOCK_SKEW_MAX_S:
-        return advice
-    off_min = round(abs(server - got.now) / 60)
-    side = "behind" if server > got.now else "ahead of"
-    return f"set this machine's clock: it is {off_min} min {side} the server's; then {advice}"
+    if server is not None and abs(server - got.now) >= CLOCK_SKEW_MAX_S:
+        off_min = round(abs(server - got.now) / 60)
+        side = "behind" if server > got.now else "ahead of"
+        advice = f"set this machine's clock: it is {off_min} min {side} the server's; then {advice}"
+    return on_host(advice, got.where)
 
 
 def _unreadable(got: Answer, why: str) -> Reply:

@@ -13,7 +13,7 @@ from bulk.vpcep.channel import Tell, became_of
 from bulk.vpcep.codes import NoReply
 from bulk.vpcep.flights import Spawn
 from bulk.vpcep.iam import Project
-from bulk.vpcep.replies import Answer, Lost, Relayed
+from bulk.vpcep.replies import Answer, Lost, Relayed, on_host
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import NoAnswer
@@ -98,10 +98,14 @@ class FarChannel:
         if isinstance(relayed, Lost) and relayed.code is NoReply.NO_WORKER:
             return self._nobody(relayed.message, began)
         if isinstance(relayed, Answer | Lost):
-            return replace(relayed, ms=ms)
+            return replace(relayed, ms=ms, where=worker.hello.host)
         if relayed is None:
             return self._silent(f"worker {worker.name} says nothing", began)
-        return replace(relayed, hint=_there(relayed.hint, worker)) if isinstance(relayed, Abort) else relayed
+        return (
+            replace(relayed, hint=on_host(relayed.hint, worker.hello.host))
+            if isinstance(relayed, Abort)
+            else relayed
+        )
 
     def _failed(self, failure: Failure, worker: TakenWorker, began: float) -> Retry | Abort:
         """Return what it means that a worker could not send a request: none has left."""
@@ -109,7 +113,7 @@ class FarChannel:
         if _KINDS.get(failure.kind) is CannotRun:  # such as an IAM that is out of reach
             return self._nobody(message, began)
         reply = Reply(code="worker_refused", message=message, ms=self._ms_since(began))
-        return Abort(reply=reply, hint=_there(failure.hint, worker))
+        return Abort(reply=reply, hint=on_host(failure.hint, worker.hello.host))
 
     def _nobody(self, message: str, began: float) -> Retry:
         """Return a retry of a request that has not left; it counts once nobody has been there for long."""
@@ -142,12 +146,19 @@ class FarChannel:
 async def opened(workplace: Workplace, target: Target, regions: tuple[str, ...], *, writes: bool) -> Opened:
     """Return what a worker knows of a target; with `writes` after it let us ask for PUTs.
 
-    Raises what the worker's own login raised, and CannotRun where none answers or NATS forbids it.
+    Raises what the worker's own login raised, CannotRun where none answers or NATS forbids it, and Refused
+    where it answers for another target.
     """
     ask = Ask(open=OpenProject(target=target, regions=regions))
     got = await _asked(workplace, ask, writes=writes)
     if got.opened is None:
         raise _no_worker(workplace)
+    found = got.opened.target
+    if found != target._replace(project_id=target.project_id or found.project_id):
+        raise Refused(
+            f"the worker of {workplace.place} answers for {found}, and {target} was asked for",
+            hint="stop that worker, or correct it; nothing was sent",
+        )
     return got.opened
 
 
@@ -179,19 +190,15 @@ async def _asked(workplace: Workplace, ask: Ask, *, writes: bool = False) -> Ans
 
 
 def _no_worker(workplace: Workplace) -> CannotRun:
-    place = workplace.place
+    place, others = workplace.place, ", ".join(workplace.elsewhere)
+    start = f"start one where it can be reached: bulk worker --connect URL --serve {place}"
     return CannotRun(
-        f"no worker serves {place}",
-        hint=f"start one where it can be reached: bulk worker --connect URL --serve {place}",
+        f"no worker serves {place}" + (f"; others serve {others}" if others else ""),
+        hint=f"correct region and profile, or {start}" if others else start,
     )
 
 
 def _raised(failure: Failure, worker: TakenWorker) -> BulkError:
     """Return the error of a worker as one of ours, of the same kind where it may be raised here."""
     kind = _KINDS.get(failure.kind, CannotRun)
-    return kind(f"worker {worker.name}: {failure.message}", hint=_there(failure.hint, worker))
-
-
-def _there(hint: str, worker: TakenWorker) -> str:
-    """Return what to do as a person reads it who is elsewhere: keys, clock and network are the worker's."""
-    return f"on {worker.hello.host}: {hint}" if hint else ""
+    return kind(f"worker {worker.name}: {failure.message}", hint=on_host(failure.hint, worker.hello.host))

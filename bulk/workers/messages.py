@@ -48,6 +48,8 @@ class Hello:
     version: Name
     clock_s: BootTime
     """Its boot clock as it writes this."""
+    places: tuple[Name, ...] = ()
+    """What it serves."""
 
 
 @value

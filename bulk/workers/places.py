@@ -16,10 +16,12 @@ from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
 from bulk.workers.messages import Again, Answered, Ask, Hello, Relay, Unreadable, packed, unpacked
 from bulk.workers.nats_login import VARIABLE
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import ANYWHERE, Place
 
 HELLO_S = 2.0
 """How long the first worker is waited for."""
+ANYWHERE_S = 1.0
+"""How long workers of other places are waited for, to name what is served where this place is not."""
 BEAT_S = 2.0
 """How often the worker of a place is asked whether it is there."""
 NEW_S, AGAIN_S = 8.0, 0.5
@@ -77,6 +79,8 @@ class Workplace:
         """Since when, by the boot clock, there is no worker, or no way to it."""
         self._missed_at = -inf
         """When one was last looked for in vain, by the boot clock."""
+        self.elsewhere: tuple[str, ...] = ()
+        """Other places that workers serve, as far as they said so when there was none here."""
 
     async def taken(self, within_s: float = 0.0) -> TakenWorker | None:
         """Return the worker to ask, if any; raise Refused where all that answer are of another version.
@@ -101,9 +105,22 @@ class Workplace:
         if worker := await self.taken():
             return worker
         wait_s = max(SILENCE_S - self._link.unchanged_s, 0.0)
+        await self._look_elsewhere()
         if wait_s:
-            self._note(f"{self.place}: no worker answers; one is waited for, for {wait_s:.0f} s")
+            others = f" (others serve {', '.join(self.elsewhere)})" if self.elsewhere else ""
+            self._note(f"{self.place}: no worker answers{others}; one is waited for, for {wait_s:.0f} s")
         return await self.taken(wait_s)
+
+    async def _look_elsewhere(self) -> None:
+        """Learn which places are served: a region may be misspelt, or a profile be forgotten."""
+        served = set[str]()
+
+        def is_enough(data: bytes) -> bool:
+            served.update(hello.places if (hello := _hello(data)) else ())
+            return False
+
+        await self._link.ask_all(ANYWHERE.hello, packed(Ask()), ANYWHERE_S, is_enough)
+        self.elsewhere = tuple(sorted(served - {str(self.place)}))
 
     @property
     def lacks(self) -> str:

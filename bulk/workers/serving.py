@@ -40,7 +40,7 @@ from bulk.workers.messages import (
     unpacked,
 )
 from bulk.workers.routes import refusal_of
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import ANYWHERE, Place
 
 KEPT = 1_000
 """How many answers to PUTs a worker keeps at least, for runs that lost their connection."""
@@ -88,6 +88,7 @@ class WorkerServer:
         """What stands for this process in subjects; no other one ever has it."""
         self.tally = Tally()
         self.link = link
+        self._places: tuple[Place, ...] = ()
         self._api = api
         self._clock = clock
         self._refused = refused
@@ -105,6 +106,11 @@ class WorkerServer:
         await self.link.serve(place.write(self.name), partial(self._take, place, writes=True))
         await self.link.serve(place.hello, self._greet)  # the last: who hears it may ask at once
         await self.link.must_be_served()
+        self._places += (place,)
+
+    async def greet_anywhere(self) -> None:
+        """Have runs that find no worker learn which places are served, as far as NATS allows it."""
+        await self.link.serve(ANYWHERE.hello, self._greet)
 
     async def drain(self) -> None:
         """Take nothing new, and answer all that was taken; nobody takes us for gone who waits for a PUT."""
@@ -115,7 +121,13 @@ class WorkerServer:
             await asyncio.wait(self._tasks)
 
     async def _greet(self, message: Msg) -> None:
-        hello = Hello(worker=self.name, host=self.host, version=__version__, clock_s=self._clock.boottime())
+        hello = Hello(
+            worker=self.name,
+            host=self.host,
+            version=__version__,
+            clock_s=self._clock.boottime(),
+            places=tuple(map(str, self._places)),
+        )
         await self.link.answer(message, packed(hello))
 
     async def _take(self, place: Place, message: Msg, *, writes: bool) -> None:

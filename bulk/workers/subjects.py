@@ -1,6 +1,7 @@
 """The subjects of NATS: who may publish where is who may ask for what.
 
 bulk.1.<region>.<profile>.hello              every worker of the two answers
+bulk.1.%.%.hello                             every worker of any place answers, with the places that it serves
 bulk.1.<region>.<profile>.<worker>.read      one worker: that it is there, and GETs
 bulk.1.<region>.<profile>.<worker>.write     one worker: PUTs
 """
@@ -43,6 +44,10 @@ class Place(NamedTuple):
     @property
     def _base(self) -> str:
         return f"bulk.{FORMAT}.{token(self.region)}.{token(self.profile)}"
+
+
+ANYWHERE = Place("")
+"""The place of no region, where every worker can be greeted, and none asked."""
 
 
 def token(name: str) -> str:

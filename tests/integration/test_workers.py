@@ -50,6 +50,7 @@ authorization {
     { user: run, password: p, permissions: { publish: "bulk.1.>", subscribe: "_INBOX.run.>" } }
     { user: planner, password: p, permissions: {
         publish: ["bulk.1.*.*.hello", "bulk.1.*.*.*.read"], subscribe: "_INBOX.planner.>" } }
+    { user: eastern, password: p, permissions: { subscribe: "bulk.1.cn-east-3.>", publish: "_INBOX.>" } }
     { user: stranger, password: p, permissions: {
         publish: "bulk.1.cn-east-3.>", subscribe: "_INBOX.stranger.>" } }
   ]
@@ -87,7 +88,11 @@ class Rig:
         return Environment(env=env, home=self.folder, clock=clock, dice=SystemDice(), notify=self.said.append)
 
     async def worker(
-        self, *places: Place, clock: SystemClock | None = None, env: dict[str, str] | None = None
+        self,
+        *places: Place,
+        clock: SystemClock | None = None,
+        env: dict[str, str] | None = None,
+        user: str = "worker",
     ) -> WorkerServer:
         """Begin to serve these places, with the keys of the simulator."""
         identity, clock = self.simulator.identity, clock or SystemClock()
@@ -96,10 +101,11 @@ class Rig:
         address = ApiAddress(url=self.simulator.url)
         at_work = self._environment(own, clock)
         connections = await self.enter(open_fleets(Client, FleetSettings(), address, at_work))
-        link = await self.link("worker", is_run=False)
+        link = await self.link(user, is_run=False)
         server = WorkerServer(link, api_of(connections), clock, self.said.append)
         for place in places or (Place(REGION),):
             await server.serve(place)
+        await server.greet_anywhere()
         return server
 
     async def link(self, user: str = "run", *, is_run: bool = True) -> Link:
@@ -275,6 +281,25 @@ async def test_who_may_not_ask_for_a_region_is_told_which_subject(nats: str, tmp
         await place.worker()
         with pytest.raises(CannotRun, match=r"publish to bulk\.1\.cn-north-4\.%\.hello"):
             await place.client(user="stranger")
+
+
+async def test_a_run_that_finds_no_worker_learns_what_is_served(
+    nats: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As far as NATS lets workers and runs say so: those with rights to one region work as before."""
+    monkeypatch.setattr("bulk.workers.places.SILENCE_S", 0.0)
+    nowhere = TARGET._replace(region="cn-nroth-4")
+    async with rig(nats, tmp_path) as place:
+        await place.worker(Place("cn-east-3"), user="eastern")
+        with pytest.raises(CannotRun, match=r"^no worker serves cn-nroth-4$"):
+            await place.client(nowhere)
+        await place.worker(Place(REGION), Place(REGION, "prod"))
+        served = "others serve cn-north-4, cn-north-4/prod$"
+        for user, kind in (("run", Client), ("planner", ReadClient)):
+            with pytest.raises(CannotRun, match=served):
+                await place.client(nowhere, user=user, kind=kind)
+        with pytest.raises(CannotRun, match=r"^no worker serves cn-east-3/prod$"):
+            await place.client(nowhere._replace(region="cn-east-3", profile="prod"), user="stranger")
 
 
 async def test_what_a_workers_own_login_lacks_is_said_with_its_name(nats: str, tmp_path: Path) -> None:

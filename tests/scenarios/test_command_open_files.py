@@ -34,7 +34,7 @@ def test_a_run_with_too_many_requests_for_its_open_files_ends_as_asked(stage: St
     assert len(stage.applied) == ROWS
     verdicts = {attempt["verdict"] for attempt in stage.records("attempt")}
     assert verdicts == {"not_sent"}
-    assert ended.err.count("this machine has no room for more connections") == 1
+    assert ended.err.count("there is no room for more connections") == 1
     assert len(stage.records("note")) == 1
 
 

@@ -936,7 +936,7 @@ async def test_what_there_is_no_room_for_costs_no_try_and_is_said_once(tmp_path:
     assert session.outcomes == [APPLIED] * 20
     assert {attempt["verdict"] for attempt in session.told(2, "attempt")} == {"not_sent"}
     [note] = [r["message"] for _, r in records(session.ledger.path) if r["type"] == "note"]
-    assert "this machine has no room for more connections: Too many open files" in note
+    assert "there is no room for more connections (Too many open files)" in note
     assert "ulimit -n" in note
 
 

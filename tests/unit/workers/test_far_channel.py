@@ -1,6 +1,7 @@
 """What it means for a request that a worker answered so, or did not: whether it may have left, above all."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,10 @@ import pytest
 from bulk import __version__
 from bulk.clock import SystemClock
 from bulk.errors import CannotRun, Refused
-from bulk.model import Abort, Owner, Reply, Retry, Target
+from bulk.model import Abort, Owner, Reply, Retry, ServiceId, Target
 from bulk.run.lane import SILENCE_S
 from bulk.vpcep.codes import NoReply
-from bulk.vpcep.replies import Answer, Lost, Relayed
+from bulk.vpcep.replies import Answer, Lost, Relayed, modified
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.far_channel import FarChannel, opened
 from bulk.workers.link import NoAnswer
@@ -21,6 +22,7 @@ from bulk.workers.subjects import Place
 
 TARGET = Target(region="cn-north-4", project_id="p")
 OPENED = Opened(target=TARGET, host="vpcep", account="a", owner=Owner(), cloud="")
+SERVICE = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed88")
 PUT, GET = (Request(method=method, path="/v1") for method in ("PUT", "GET"))
 
 
@@ -28,6 +30,7 @@ class OneWorker:
     """A place whose worker answers so; None where there is none."""
 
     place, lacks = Place("cn-north-4"), "no worker answers"
+    elsewhere: tuple[str, ...] = ()
 
     def __init__(self, got: Any, absent_s: float = 0.0) -> None:
         self.got, self.absent_s = got, absent_s
@@ -130,11 +133,50 @@ async def test_what_came_back_is_passed_on() -> None:
     assert forbidden.reply.code == "nats_rights"
 
 
+@pytest.mark.parametrize(
+    ("code", "hopeless"),
+    [(NoReply.LOCAL_LIMIT, False), (NoReply.CONNECT_FAILED, False), (NoReply.CERTIFICATE_REFUSED, True)],
+)
+async def test_what_a_worker_cannot_reach_names_its_host(code: NoReply, *, hopeless: bool) -> None:
+    """It is that machine which lacks open files, a way or a certificate, and not the one of the run."""
+    lost_there = Lost(code=code, message="why", ms=0, sent=False, hopeless=hopeless)
+    got = await became(Answered(lost=lost_there))
+    assert isinstance(got, Lost)
+    verdict = modified(got, SERVICE)
+    assert isinstance(verdict, Abort | Retry)
+    assert verdict.reply.message == "on bastion: why"
+    assert isinstance(verdict, Retry) or verdict.hint.startswith("on bastion: check")
+
+
+async def test_the_clock_that_is_wrong_is_that_of_the_worker() -> None:
+    """Which has signed, and whose clock the answer was compared with."""
+    date = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    body = b'{"error_code":"APIGW.0301","error_msg":"no"}'
+    got = await became(Answered(answer=Answer(http=401, headers=date, body=body, ms=1, now=0.0)))
+    assert isinstance(got, Answer)
+    verdict = modified(got, SERVICE)
+    assert isinstance(verdict, Abort)
+    assert verdict.hint.startswith("on bastion: set this machine's clock")
+
+
+@pytest.mark.parametrize("other", [{"project_id": "q"}, {"region": "cn-east-3"}, {"profile": "dev"}])
+async def test_a_worker_that_answers_for_another_target_is_refused(other: dict[str, str]) -> None:
+    """What is planned for one project is never sent to another; one that is not named is the worker's."""
+    found = replace(OPENED, target=TARGET._replace(**other))
+    place: Any = BlinkingPlace({False: 0, True: 0}, found)
+    with pytest.raises(
+        Refused, match=r"the worker of cn-north-4 answers for .*, and cn-north-4/p was asked for"
+    ):
+        await opened(place, TARGET, (), writes=True)
+    anything = TARGET._replace(project_id="")
+    assert await opened(BlinkingPlace({False: 0, True: 0}), anything, (), writes=True) == OPENED  # type: ignore[arg-type]
+
+
 class BlinkingPlace(OneWorker):
     """A place whose worker answers questions to read or to write only after so many of these."""
 
-    def __init__(self, unanswered: dict[bool, int]) -> None:
-        super().__init__(Answered(opened=OPENED))
+    def __init__(self, unanswered: dict[bool, int], found: Opened = OPENED) -> None:
+        super().__init__(Answered(opened=found))
         self.unanswered = unanswered
 
     async def awaited(self) -> TakenWorker | None:

@@ -48,7 +48,7 @@ OPENED = Opened(
     target=TARGET, host="vpcep.cn-north-4.myhuaweicloud.com", account="d", owner=Owner(key="1234"), cloud=""
 )
 FAILURE = Failure(kind="CannotRun", message="no", hint="")
-HELLO = Hello(worker="w", host="h", version="0.2.0", clock_s=1.0)
+HELLO = Hello(worker="w", host="h", version="0.2.0", clock_s=1.0, places=("cn-north-4/prod",))
 MESSAGES: list[Hello | Ask | Answered] = [
     HELLO,
     Ask(),
@@ -103,7 +103,7 @@ def test_an_answer_that_carries_nothing_relayed_says_so() -> None:
 
 def test_a_hello_of_a_version_that_says_more_is_read() -> None:
     """So a run can name the version that it cannot ask."""
-    said = decode(packed(HELLO)[1:]) | {"places": ["cn-north-4"]}
+    said = decode(packed(HELLO)[1:]) | {"load": 7}
     assert unpacked(Hello, b"\0" + encode(said)) == HELLO
 
 

@@ -4,11 +4,15 @@ import asyncio
 from math import inf
 from typing import Any
 
+import pytest
+
 from bulk import __version__
 from bulk.clock import SystemClock
+from bulk.errors import CannotRun
 from bulk.model import Target
 from bulk.run.lane import SILENCE_S
 from bulk.vpcep.requests import Request, Timeouts
+from bulk.workers.far_channel import opened
 from bulk.workers.link import NoAnswer
 from bulk.workers.messages import Answered, Ask, Hello, Relay, packed
 from bulk.workers.places import BEAT_S, SILENT_BEATS, Workplace, open_workplaces
@@ -165,6 +169,31 @@ async def test_a_run_that_begins_before_its_worker_waits_for_it_and_says_so() ->
     assert await place.awaited()
     assert clock.at_s < SILENCE_S
     assert said == ["r: no worker answers; one is waited for, for 30 s"]
+
+
+class ElsewhereLink(SilentLink):
+    """A connection to workers of other places, which say what they serve."""
+
+    async def ask_all(self, subject: str, _: bytes, __: float, is_enough: Any) -> Any:
+        """Find nobody at a place, and three workers anywhere, of which one does not say what it serves."""
+        if subject != "bulk.1.%.%.hello":
+            return NoAnswer.NOBODY
+        for places in (("cn-north-4", "cn-east-3/prod"), ("cn-north-4",), ()):
+            hello = Hello(worker="a", host="h", version=__version__, clock_s=1.0, places=places)
+            assert not is_enough(packed(hello))
+        return [b""] * 3
+
+
+async def test_where_no_worker_answers_the_places_are_named_that_are_served() -> None:
+    """So a misspelt region, or a profile that was left out, shows at once and not when the wait is over."""
+    said = list[str]()
+    place = Workplace(Place("cn-nroth-4"), ElsewhereLink(), SteppedClock(), said.append)  # type: ignore[arg-type]
+    with pytest.raises(CannotRun) as caught:
+        await opened(place, Target(region="cn-nroth-4", project_id=""), (), writes=False)
+    others = "others serve cn-east-3/prod, cn-north-4"
+    assert said == [f"cn-nroth-4: no worker answers ({others}); one is waited for, for 30 s"]
+    assert caught.value.message == f"no worker serves cn-nroth-4; {others}"
+    assert "correct region and profile" in caught.value.hint
 
 
 async def test_a_run_waits_for_its_first_worker_as_long_as_for_another_one() -> None:
