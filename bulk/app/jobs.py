@@ -16,7 +16,6 @@ from bulk.ledger.ends import head_of, last_session
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, settings_of_run
 from bulk.model import (
-    ROWS_MAX,
     Action,
     Change,
     Format,
@@ -163,13 +162,11 @@ def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: fro
             names_waves=job.guards.names_waves,
         )
     )
-    if rows.updates.last_row > ROWS_MAX:
-        raise UsageError(f"{job.rows}: more than {ROWS_MAX:,} rows", hint="split it into several jobs")
     return JobFileSource(
         job=job,
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
         runs=_runs_of(found, job.name),
-        sha256=file.sha256(),
+        sha256="" if rows.file_issues and not file.surely_ends else file.sha256(),
         given=given_in(flags),
         only=tuple(sorted(only)),
         rows=_only(rows, only),
@@ -242,7 +239,6 @@ def read_ids_of(path: str, *, place: str) -> frozenset[str]:
     try:
         with open_rows(path, folder=Path()) as file:
             ids, issues = read_ids(file.lines(), name=file.name)
-            file.sha256()
     except (CannotRun, UsageError) as error:
         what = error.message.removeprefix(f"{path}: ")
         raise UsageError(f"{place}: {what}", hint="name a text file with one id per line") from error

@@ -41,6 +41,8 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 _NAME_BYTES_MAX = 190
 """A file's name has 255, and that of a ledger its start and endings besides."""
 _BUFFER_BYTES = 262_144
+_JOB_BYTES_MAX = 2**36
+"""More than all rows of the largest job, of 200 mappings each."""
 _SHOWN_FILES_MAX = 5
 _SAY_FORMAT = "add --format csv or --format jsonl"
 
@@ -167,11 +169,23 @@ class RowsFile:
                 yield line
             self._must_be_as_it_was()
 
+    @property
+    def surely_ends(self) -> bool:
+        """Return whether this is a file on a disk; a pipe or a device may go on without end."""
+        return self._version is not None
+
     def sha256(self) -> str:
-        """Return the hex digest of the whole file, reading what is left of it; raises as `lines` does."""
+        """Return the hex digest of the whole file, reading what is left of it.
+
+        Raises as `lines` does, and UsageError for more than any job can have.
+        """
+        left_bytes = _JOB_BYTES_MAX
         with _foreign_errors(self.name):
             while content := self._file.read(_BUFFER_BYTES):
                 self._digest.update(content)
+                left_bytes -= len(content)
+                if left_bytes < 0:
+                    raise UsageError(f"{self.name}: does not end within 64 GiB", hint="check what writes it")
             self._must_be_as_it_was()
         return self._digest.hexdigest()
 

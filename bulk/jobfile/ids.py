@@ -6,9 +6,9 @@ from itertools import chain
 from bulk.jobfile.csv_text import AnyRecord, BrokenRecord, CsvRecords, cell_starts, places_of_starts
 from bulk.jobfile.drafts import issue_at
 from bulk.jobfile.header import DELIMITERS, other_delimiter, split_names
-from bulk.jobfile.text_lines import Fault, LineCount, text_lines
+from bulk.jobfile.text_lines import TOO_MANY_ROWS, Fault, LineCount, text_lines
 from bulk.jobfile.values import Problem, Wrong, error_value, stripped, uuid
-from bulk.model import Issue
+from bulk.model import ROWS_MAX, Issue
 
 
 def read_ids(lines: Iterable[bytes], *, name: str) -> tuple[frozenset[str], tuple[Issue, ...]]:
@@ -17,17 +17,23 @@ def read_ids(lines: Iterable[bytes], *, name: str) -> tuple[frozenset[str], tupl
     Below a header with the column `service_id` that column counts, without one every cell: nothing that a
     person wrote is passed over.
     """
-    text = text_lines(lines, LineCount())
+    count = LineCount()
+    text = text_lines(lines, count)
     if isinstance(text, Problem):
         return frozenset(), (issue_at(name, 1, 1, "", text),)
     ids: set[str] = set()
     issues: list[Issue] = []
-    for line, column, cell in _cells(CsvRecords(text, LineCount())):
+    for number, (line, column, cell) in enumerate(_cells(CsvRecords(text, count))):
+        if number == ROWS_MAX:
+            count.stop = TOO_MANY_ROWS
+            break
         found = Wrong((cell.problem,)) if isinstance(cell, Fault) else error_value(cell) or uuid(cell)
         if isinstance(found, Wrong):
             issues += [issue_at(name, line, column, "", problem) for problem in found.problems]
         else:
             ids.add(found)
+    if count.stop:
+        issues.append(issue_at(name, count.read, 1, "", count.stop))
     return frozenset(ids), tuple(issues)
 
 

@@ -13,10 +13,10 @@ from bulk.jobfile.duplicates import Conflicts
 from bulk.jobfile.header import read_header
 from bulk.jobfile.jsonl import json_drafts
 from bulk.jobfile.row_rules import kind_of, row_problems
-from bulk.jobfile.text_lines import LineCount, NumberedLine, text_lines
+from bulk.jobfile.text_lines import TOO_MANY_ROWS, LineCount, NumberedLine, text_lines
 from bulk.jobfile.values import Problem
 from bulk.jobfile.wave_numbers import WaveNumbers
-from bulk.model import Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
+from bulk.model import ROWS_MAX, Format, InvalidRow, Issue, ModifyBody, ServiceUpdate, Target, known_target
 
 Row: TypeAlias = ServiceUpdate | InvalidRow | Issue
 """What reading yields; an Issue concerns the file as a whole, and no row of it may be used."""
@@ -51,7 +51,8 @@ def read_rows(
     port wanted twice on one port_id): an InvalidRow with the number of a row that was given
     before, perhaps as a ServiceUpdate. The later word holds; `read_all` settles that.
 
-    Nothing is raised, whatever the bytes; memory grows only by what `duplicates` keeps.
+    Nothing is raised, whatever the bytes; memory grows only by what `duplicates` keeps. What never ends is
+    read up to ROWS_MAX rows, or to the limits of `text_lines`: that it goes on is an issue of the file.
     """
     for judged in judge(lines, name, format, count or LineCount(), names_waves=names_waves):
         yield _row(judged, name, default) if isinstance(judged, Draft) else judged
@@ -73,12 +74,17 @@ def judge(
             is_readable = False
             yield draft
             continue
+        if row == ROWS_MAX:
+            count.stop = TOO_MANY_ROWS
+            break
         row += 1
         draft.row = row
         _apply_rules(draft, name)
         conflicts.watch(draft)
         waves.watch(draft)
         yield draft
+    if count.stop:
+        yield issue_at(name, count.read, 1, "", count.stop)
     if is_readable and not row:
         yield issue_at(name, 1, 1, "", _NO_ROWS)
     yield from waves.gaps()

@@ -6,10 +6,14 @@ from itertools import chain
 from typing import TypeAlias
 
 from bulk.jobfile.values import BLANKS, Problem
+from bulk.model import ROWS_MAX
 from bulk.text import counted
 
 LINE_BYTES_MAX = 1_048_576
 """Longest line taken, its end included: a row of 200 mappings needs 15 KB."""
+
+SKIPPED_BYTES_MAX = 64 * LINE_BYTES_MAX
+"""How far the end of a longer line is looked for, to go on behind it; a pipe or a device may have none."""
 
 LINES_MAX = 2**28 - 1
 """Most lines taken: what `duplicates` can note the place of."""
@@ -54,6 +58,13 @@ class LineCount:
     header: int = 0
     comments: int = 0
     blank: int = 0
+    stop: Problem | None = None
+    """Why nothing is read behind the last of these lines, though the file goes on."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the numbers by their names."""
+        return {"read": self.read, "header": self.header, "comments": self.comments, "blank": self.blank}
 
     def skips(self, line: str | Fault) -> bool:
         """Return whether a line is blank or a comment (`#` and a blank), and count it if it is."""
@@ -100,21 +111,25 @@ def _not_text(start: bytes) -> Problem | None:
 def numbered(pieces: Iterable[bytes], count: LineCount) -> Iterator[NumberedLine]:
     """Return (number from 1, text with its end) of each line, and count them.
 
-    `pieces` are lines with their ends. A line longer than LINE_BYTES_MAX may come in several pieces.
+    `pieces` are lines with their ends. A line longer than LINE_BYTES_MAX may come in several pieces. Where
+    the file is not read to its end the count has the reason.
     """
-    number, overlong = 0, False
+    number, skipped_bytes = 0, 0
     for piece in pieces:
-        if overlong:
-            overlong = not piece.endswith(b"\n")
+        if skipped_bytes:
+            skipped_bytes = 0 if piece.endswith(b"\n") else skipped_bytes + len(piece)
+            if skipped_bytes > SKIPPED_BYTES_MAX:
+                count.stop = _ENDLESS
+                return
             continue
+        if number == LINES_MAX:
+            count.stop = _TOO_MANY
+            return
         number += 1
         count.read = number
         if len(piece) > LINE_BYTES_MAX:
-            overlong = not piece.endswith(b"\n")
+            skipped_bytes = 0 if piece.endswith(b"\n") else len(piece)
             yield number, _TOO_LONG
-        elif number > LINES_MAX:
-            yield number, _TOO_MANY
-            return
         else:
             yield number, _text(piece.removeprefix(_BOM) if number == 1 else piece)
 
@@ -139,4 +154,9 @@ _TOO_LONG = Fault(
     column=1,
     problem=Problem(message="the line is longer than 1 MiB", hint="check for a missing line end or quote"),
 )
-_TOO_MANY = Fault(column=1, problem=Problem(message=f"more than {LINES_MAX} lines", hint="split the file"))
+_ENDLESS = Problem(
+    message=f"the line has no end within {SKIPPED_BYTES_MAX // LINE_BYTES_MAX} MiB; reading stopped there",
+    hint="check what writes it: this is no job file",
+)
+_TOO_MANY = Problem(message=f"more than {LINES_MAX:,} lines", hint="split the file")
+TOO_MANY_ROWS = Problem(message=f"more than {ROWS_MAX:,} rows", hint="split the file into several jobs")

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
@@ -54,6 +55,26 @@ def test_no_row_of_a_pipe_is_lost(way: str, stage: Stage) -> None:
     assert "1 of 10 services is not as asked" in applied.stdout, applied
     assert len(stage.applied) == ROWS
     assert len(stage.ledgers) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"y\n", 'stdin:1:1: unknown column "y"'),
+        (b"x" * 65_536, "stdin:1:1: the line is longer than 1 MiB"),
+        (b"\0" * 65_536, "stdin:1:1: the file begins with NUL bytes"),
+    ],
+)
+def test_input_that_never_ends_is_refused(content: bytes, message: str, stage: Stage) -> None:
+    """As of a program that ends no line, or of a device: whoever writes it sees that nobody reads on."""
+    with stage.child("plan", "-", "--format", "csv", stdin=subprocess.PIPE) as planning:
+        assert planning.stdin
+        with suppress(BrokenPipeError):
+            while True:
+                os.write(planning.stdin.fileno(), content)
+        assert planning.stderr
+        assert message in planning.stderr.read()
+        assert planning.wait(WAIT_S) == ExitCode.INVALID
 
 
 def test_a_pipe_is_rehearsed_whole(stage: Stage) -> None:

@@ -3,10 +3,12 @@
 import io
 import time
 from collections.abc import Iterator
+from itertools import count, repeat
+from types import ModuleType
 
 import pytest
 
-from bulk.jobfile import Format, Row, read_all, read_ids, read_rows, rows_read, survey
+from bulk.jobfile import Format, Row, ids, read_all, read_ids, read_rows, reading, rows_read, survey
 from bulk.jobfile import duplicates as repeats
 from bulk.jobfile import text_lines as lines
 from bulk.jobfile.memo import Memo
@@ -217,13 +219,49 @@ def test_a_warning_counts_its_rows_and_makes_none_invalid() -> None:
     assert (found.rows, found.issues) == (2, ())
 
 
-def test_too_many_lines_end_the_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond what a place can hold, the file is refused instead of misread."""
-    monkeypatch.setattr(lines, "LINES_MAX", 2)
-    first, second = rows_of(f"{A},1:2", f"{B},1:2", f"{NIC},1:2")
-    assert isinstance(first, ServiceUpdate)
-    assert isinstance(second, InvalidRow)
-    assert second.issues[0].hint == "split the file"
+@pytest.mark.parametrize("limit", [(lines, "LINES_MAX", 3), (reading, "ROWS_MAX", 2)])
+def test_what_has_too_many_lines_or_rows_is_refused_as_a_whole(
+    limit: tuple[ModuleType, str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No row of it is used, as if the file ended there; what is behind these lines is never asked for."""
+    monkeypatch.setattr(*limit)
+    asked = 0
+
+    def source() -> Iterator[bytes]:
+        nonlocal asked
+        for number in count():
+            asked += 1
+            yield b"service_id,ports\n" if number == 0 else f"{A[:-3]}{number:03},1:{number}\n".encode()
+
+    found = read_all(read_rows(source(), name="s.csv", format=Format.CSV, default=DEFAULT))
+    assert len(found.updates) == 2
+    assert [(issue.place, issue.message[:10]) for issue in found.file_issues] == [
+        (f"s.csv:{asked - (limit[0] is lines)}:1", "more than ")
+    ]
+    assert asked == 4
+
+
+def test_a_file_of_exactly_as_many_lines_and_rows_as_may_be_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what goes on behind them is refused."""
+    monkeypatch.setattr(lines, "LINES_MAX", 3)
+    monkeypatch.setattr(reading, "ROWS_MAX", 2)
+    assert all(isinstance(row, ServiceUpdate) for row in rows_of(f"{A},1:2", f"{B},1:2"))
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_line_without_end_is_not_read_without_end(format_: Format) -> None:
+    """As of a device, or of a program that never ends its line: the file is refused as a whole."""
+    asked = 0
+
+    def source() -> Iterator[bytes]:
+        nonlocal asked
+        while True:
+            asked += 1
+            yield b"x" * (lines.LINE_BYTES_MAX + 1)
+
+    found = read_all(read_rows(source(), name="s", format=format_, default=DEFAULT))
+    assert found.file_issues[-1].place == "s:1:1"
+    assert asked <= 65
 
 
 def test_an_overlong_line_may_come_in_pieces() -> None:
@@ -233,6 +271,17 @@ def test_an_overlong_line_may_come_in_pieces() -> None:
     assert isinstance(first, InvalidRow)
     assert isinstance(second, ServiceUpdate)
     assert second.place == "s.csv:3"
+
+
+@pytest.mark.parametrize("piece", [b"x" * (lines.LINE_BYTES_MAX + 1), b"x,x\n", f"{A}\n".encode()])
+def test_a_file_of_ids_without_end_is_not_read_without_end(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it goes on: it is an issue behind what was read, so that nothing is planned."""
+    monkeypatch.setattr(ids, "ROWS_MAX", 10)
+    _, issues = read_ids(repeat(piece), name="ids.txt")
+    assert any(word in issues[-1].message for word in ("more than", "no end within"))
+    assert len(issues) <= 11
 
 
 def test_rows_come_as_they_are_read() -> None:

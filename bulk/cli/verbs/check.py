@@ -1,6 +1,5 @@
 """`bulk check`."""
 
-from dataclasses import asdict
 from typing import Any
 
 from bulk.cli import options, output
@@ -33,7 +32,7 @@ def check(
     notified = _tested(job, flags) if notify and not found.issues else {}
     if output_form is options.PlainForm.JSON:
         report = issues_report.as_json(found.issues, rows=found.rows, warnings=found.warnings)
-        more = {"issues_omitted": found.issues_omitted, "lines": asdict(found.lines)}
+        more = {"issues_omitted": found.issues_omitted, "lines": found.lines.counts}
         tested = [{"to": name, "taken": not why, "why": why} for name, why in notified.items()]
         output.write_json({**report, **more, **({"notify": tested} if notify else {})})
     else:
