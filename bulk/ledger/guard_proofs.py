@@ -24,7 +24,7 @@ from bulk.ledger.records import (
     Ruling,
     settings_of_run,
 )
-from bulk.ledger.row_life import Stage
+from bulk.ledger.row_life import SENT, Stage
 from bulk.ledger.run_waves import wave_plan
 from bulk.ledger.stated_opening import opening_json
 from bulk.model import Action, Change, Outcome
@@ -35,7 +35,6 @@ from bulk.plan.waves import WaveFacts, WavePlan, assigned
 from bulk.settings import Job, read_settings
 from bulk.text import counted
 
-_SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
 """Outcomes that a row has only after a PUT."""
 _NO_GUARD = frozenset(
     {DecisionKind.PAUSE, DecisionKind.UNPAUSE, DecisionKind.RATE, DecisionKind.DECLINED, DecisionKind.LEAVE}
@@ -311,12 +310,12 @@ class _WaveGuard(_Guard):
     def _is_sent(self, row: int) -> bool:
         outcome = self._progress.outcome(row)
         is_open = outcome in {Outcome.NOT_ATTEMPTED, Outcome.IN_DOUBT}
-        return self._progress.action(row) is Action.UPDATE and (is_open or outcome in _SENT)
+        return self._progress.action(row) is Action.UPDATE and (is_open or outcome in SENT)
 
     def other(self, record: Json) -> Iterator[str]:
         """Object to a wave that passes by itself while rows of it have not ended as asked."""
         if record["type"] == "outcome" and self._of is None:
-            self._unsent += record["outcome"] not in _SENT
+            self._unsent += record["outcome"] not in SENT
         is_go = record["type"] == "decision" and record.get("ruling") == Ruling.GO
         if not is_go or record["what"] != DecisionKind.WAVE:
             return

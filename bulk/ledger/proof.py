@@ -16,7 +16,7 @@ from bulk.ledger.guard_proofs import GuardProofs, Ties
 from bulk.ledger.progress import Progress
 from bulk.ledger.promises import Promise
 from bulk.ledger.records import FORMAT, DecisionKind, Json, change_of
-from bulk.ledger.row_life import NOT_IN_FLIGHT, Stage
+from bulk.ledger.row_life import MAY_END_AGAIN, NOT_IN_FLIGHT, Stage
 from bulk.model import Action
 from bulk.plan.footprint import Footprint
 from bulk.text import counted
@@ -45,7 +45,6 @@ class Proof:
 # Looked up once: an audit takes a million steps.
 _UNPLANNED, _UPDATE = Stage.UNPLANNED, Action.UPDATE.value
 _GUARDED = frozenset({"session", "attempt", "outcome", "note", "decision"})
-_MAY_END_AGAIN = frozenset({Stage.APPLIED, Stage.FAILED})
 
 
 class Audit:
@@ -130,7 +129,7 @@ class Audit:
         """Take the step, then yield each promise that it breaks nevertheless."""
         opened = self.progress.open.get(record.get("row", 0))
         sent = opened.attempts if opened else 0
-        had_ended = self._stage_of(record) in _MAY_END_AGAIN
+        had_ended = self._stage_of(record) in MAY_END_AGAIN
         is_barred = (
             self._is_paused and record["type"] == "intent" and not self._ties.must_finish(record["row"])
         )

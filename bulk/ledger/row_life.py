@@ -72,6 +72,8 @@ STAGE_OF = {outcome: Stage[outcome.name] for outcome in Outcome if _follows(outc
 """The stage of each outcome that is written."""
 OUTCOME_OF = {stage: outcome for outcome, stage in STAGE_OF.items()}
 """The outcome of each stage at which a row has ended."""
+SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that a row of an `update` has only after a PUT."""
 _OPEN_MOVES = {
     Stage.UNPLANNED: {Stage.WAITING},
     Stage.WAITING: {Stage.IN_FLIGHT},
@@ -88,6 +90,8 @@ def _may_follow(before: Stage, stage: Stage) -> bool:
 
 MAY_FOLLOW = tuple(bytes(_may_follow(before, stage) for stage in Stage) for before in Stage)
 """At [stage][next stage]: 1 where a row may take this step."""
+MAY_END_AGAIN = frozenset(stage for stage in OUTCOME_OF if any(MAY_FOLLOW[stage]))
+"""Stages whose outcome the last look may change: an applied row, and a failed one whose PUT took effect."""
 
 
 @value

@@ -11,6 +11,8 @@ from typing import NamedTuple, assert_never
 from bulk.errors import ExitCode
 from bulk.model import Outcome
 
+FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
+"""Outcomes that count against `max_failures`."""
 FORMER_WAVE = "canary"
 """What `wave` was called while there was one wave: such ledgers are read."""
 
@@ -115,5 +117,14 @@ def exit_code(reasons: Iterable[BrakeReason], counts: Mapping[Outcome, int]) -> 
         return ExitCode.IN_DOUBT
     if counts[Outcome.NOT_ATTEMPTED]:
         return ExitCode.STOPPED_EARLY
-    is_as_asked = all(outcome.facts.as_asked or not rows for outcome, rows in counts.items())
-    return ExitCode.OK if is_as_asked else ExitCode.SOME_FAILED
+    return ExitCode.SOME_FAILED if not_as_asked(counts) else ExitCode.OK
+
+
+def failures(counts: Mapping[Outcome, int]) -> int:
+    """Return how many rows count against `max_failures`."""
+    return sum(counts[outcome] for outcome in FAILURES)
+
+
+def not_as_asked(counts: Mapping[Outcome, int]) -> dict[Outcome, int]:
+    """Return, of the outcomes that rows have, those that are not what the rows ask for, with their counts."""
+    return {outcome: rows for outcome, rows in counts.items() if rows and not outcome.facts.as_asked}

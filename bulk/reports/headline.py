@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bulk.ledger.records import DecidedBy, Ruling
+from bulk.ledger.stops import not_as_asked
 from bulk.model import Action, Outcome
 from bulk.plan import Estimate
 from bulk.reports.remarks import decision_text
@@ -92,16 +93,13 @@ def _begun(report: Report) -> str:
 
 def _ended(report: Report) -> str:
     outcomes = report.totals.outcomes or {}
-    rows = report.totals.rows
-    as_asked = sum(count for outcome, count in outcomes.items() if outcome.facts.as_asked)
+    rows, wrong = report.totals.rows, not_as_asked(outcomes)
+    left, of = sum(wrong.values()), counted(rows, "service")
     if report.progress.finished and not outcomes.get(Outcome.IN_DOUBT):
-        if as_asked == rows:
-            every = "the service is" if rows == 1 else f"all {counted(rows, 'service')} are"
-            return f"is finished: {every} as asked."
-        left, of = rows - as_asked, counted(rows, "service")
+        if not wrong:
+            return f"is finished: {'the service is' if rows == 1 else f'all {of} are'} as asked."
         return f"is finished; {figure(left)} of {of} {'is' if left == 1 else 'are'} not as asked."
-    others = tallied({outcome: n for outcome, n in outcomes.items() if not outcome.facts.as_asked})
-    return f"stands at {figure(as_asked)} of {counted(rows, 'service')} as asked; {others}."
+    return f"stands at {figure(sum(outcomes.values()) - left)} of {of} as asked; {tallied(wrong)}."
 
 
 def question(report: Report, changes: int) -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, tzinfo
 
 from bulk.ledger.chain import moment_s
 from bulk.ledger.records import AttemptResult, DecisionKind, Json, Ruling, change_of, pace_of
-from bulk.ledger.row_life import never_left
+from bulk.ledger.row_life import SENT, never_left
 from bulk.model import Change, Hold, Outcome, RequestKind, Wait
 from bulk.pacing.describe import wait_text
 from bulk.reports.as_table import row_line
@@ -32,10 +32,6 @@ def story(
             yield teller.stamped(record, line)
     if teller and not teller.outcome:
         yield teller.open_end()
-
-
-_SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
-"""Outcomes that a row has only behind a PUT."""
 
 
 class _Teller:
@@ -120,7 +116,7 @@ class _Teller:
     def _concluded(self, record: Json) -> Line:
         self.outcome = Outcome(record["outcome"])
         self._asked = False
-        self._awaits_ruling = self.outcome in _SENT
+        self._awaits_ruling = self.outcome in SENT
         row = row_of(self.change, self.outcome, record)
         puts = row.attempts - self._unsent
         sent = f" after {counted(puts, 'PUT')}" if puts > 0 else ""

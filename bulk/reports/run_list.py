@@ -11,7 +11,7 @@ from bulk.jobfile.values import as_cell
 from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json
-from bulk.ledger.stops import BrakeReason, exit_code
+from bulk.ledger.stops import BrakeReason, exit_code, not_as_asked
 from bulk.model import Outcome, value
 from bulk.reports.as_csv import Echo
 from bulk.reports.remarks import reasons_of
@@ -119,7 +119,7 @@ def _sums(of: Mapping[Outcome, int]) -> Json:
     return {
         "rows": sum(of.values()),
         "applied": of[Outcome.APPLIED],
-        "not_as_asked": sum(rows for outcome, rows in of.items() if not outcome.facts.as_asked),
+        "not_as_asked": sum(not_as_asked(of).values()),
     }
 
 

@@ -17,8 +17,8 @@ from bulk.ledger.chain import moment_s, timestamp
 from bulk.ledger.decisions import Decided, StandingWord, decided
 from bulk.ledger.progress import Progress, pace_key
 from bulk.ledger.records import DecisionKind, Json, decision_of, pace_of, record_json, target_of
-from bulk.ledger.stops import BrakeReason, exit_code
-from bulk.model import Action, Hold, LaneName, Outcome, Owner, RequestKind, Target, value
+from bulk.ledger.stops import BrakeReason, exit_code, failures, not_as_asked
+from bulk.model import Action, Hold, LaneName, Owner, RequestKind, Target, value
 from bulk.pacing.describe import limit_text
 from bulk.plan.guards import failures_max
 from bulk.plan.waves import WaveStanding
@@ -315,8 +315,7 @@ def _reason(
         case State.STOPPED:
             return session_summaries(progress)[-1].why
         case State.FINISHED:
-            wrong = {each: rows for each, rows in progress.counts().items() if not each.facts.as_asked}
-            return f"it finished; {tallied(wrong) or 'every row is as asked'}"
+            return f"it finished; {tallied(not_as_asked(progress.counts())) or 'every row is as asked'}"
         case _:
             assert_never(state)
 
@@ -457,8 +456,7 @@ def _budget(progress: Progress, job: Job | None) -> BudgetStatus | None:
     limit = failures_max(job.guards, progress.footprint.changes) if job else None
     if job is None or limit is None:
         return None
-    counts = progress.counts()
-    used = counts[Outcome.FAILED] + counts[Outcome.CONFLICT]
+    used = failures(progress.counts())
     return BudgetStatus(
         limit=limit, written=str(job.guards.max_failures), used=used, left=max(0, limit - used)
     )

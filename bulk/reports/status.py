@@ -6,6 +6,7 @@ from typing import Any
 
 from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.progress import Progress
+from bulk.ledger.stops import not_as_asked
 from bulk.model import Outcome
 from bulk.reports.remarks import remark
 from bulk.reports.report import session_summaries
@@ -153,7 +154,7 @@ def _planned(progress: Progress, state: State, zone: tzinfo) -> str:
 
 
 def _as_asked(progress: Progress) -> str:
-    wrong = sum(rows for outcome, rows in progress.counts().items() if not outcome.facts.as_asked)
+    wrong = sum(not_as_asked(progress.counts()).values())
     rows = counted(progress.rows, "service")
     if wrong:
         return f"{figure(wrong)} of {rows} {'is' if wrong == 1 else 'are'} not as asked"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from bulk.ledger.decisions import StandingStop, decided
 from bulk.ledger.progress import Progress
-from bulk.ledger.stops import BrakeReason
+from bulk.ledger.stops import BrakeReason, failures
 from bulk.model import Outcome, Sigil
 
 
@@ -16,9 +16,11 @@ def flags_for(stops: Sequence[StandingStop]) -> str:
 def failures_to_allow(stops: Sequence[StandingStop], progress: Progress) -> int | None:
     """Return how many failures have to be allowed to lift these stops; None where none is about failures."""
     limits = [stop.failures_max for stop in stops if stop.cause is BrakeReason.FAILURE_LIMIT]
-    counts = progress.counts()
-    failed = counts[Outcome.FAILED] + counts[Outcome.CONFLICT]
-    return max(failed, *(-1 if most is None else most + 1 for most in limits)) if limits else None
+    return (
+        max(failures(progress.counts()), *(-1 if most is None else most + 1 for most in limits))
+        if limits
+        else None
+    )
 
 
 def wrong_outcomes(progress: Progress) -> tuple[Outcome, ...]:

@@ -1,15 +1,13 @@
 """How many rows may still fail: a PUT begins only while those that failed, or may have, are few enough."""
 
 from bulk.ledger.records import OutcomeRecord
-from bulk.ledger.row_life import Stage
-from bulk.ledger.stops import BrakeReason
+from bulk.ledger.row_life import STAGE_OF
+from bulk.ledger.stops import FAILURES, BrakeReason, failures
 from bulk.model import Hold, Outcome, Wait
 from bulk.run.board import Board
 from bulk.run.stages import Place, Stop
 from bulk.text import counted, listed
 
-FAILURES = frozenset({Outcome.FAILED, Outcome.CONFLICT})
-"""Outcomes that count against the budget."""
 OPENING = 10
 """Number of first PUTs that stop a run without a limit of failures, if all fail with one code."""
 
@@ -32,8 +30,8 @@ class Budget:
         """Count what earlier sessions left; return why the run must stop, if too many failed in them."""
         progress = self._board.progress
         counts = progress.counts()
-        if any(counts[outcome] for outcome in FAILURES):
-            failed = {Stage.FAILED, Stage.CONFLICT}
+        if failures(counts):
+            failed = {STAGE_OF[outcome] for outcome in FAILURES}
             self._failed = {row for row in progress.order if progress.stage(row) in failed}
         codes = [code for code, rows in progress.codes.items() if rows]
         is_decided = counts[Outcome.APPLIED] or counts[Outcome.CONFLICT] or self._board.parked

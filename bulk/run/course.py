@@ -25,7 +25,7 @@ from bulk.run.gates import Gates
 from bulk.run.interfaces import Dice, Limits, PlanReader
 from bulk.run.lane import Lane
 from bulk.run.row import Turn, denied
-from bulk.run.stages import IN_DOUBT, IN_FLIGHT, Cap, Look, Place, Probe, Show, Stop, WaitFor
+from bulk.run.stages import CHECKED, IN_DOUBT, IN_FLIGHT, Cap, Look, Place, Probe, Show, Stop, WaitFor
 from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
@@ -34,7 +34,6 @@ _BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 """Places of a row that has nothing under way which could have changed its service."""
 _ID_DIGITS = 6
 """Hexadecimal digits by which a person names a stop; nobody can know them before it."""
-_CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
 _WAITS = frozenset({Place.SETTLING, Place.RESTING, Place.SUSPECT})
 """Places that a row leaves when its wait comes due."""
 
@@ -310,7 +309,7 @@ class Course:
         self.gates.is_drained = True
         place = self.board.place
         for lane in self._numbered:
-            for row in [row for row in lane.rows if place(row) in _CHECKED]:
+            for row in [row for row in lane.rows if place(row) in CHECKED]:
                 is_as_asked = self.board.progress.outcome(row).facts.as_asked
                 self.board.move(row, Place.DONE if is_as_asked else Place.ENDED)
         for row in [row for row in self.board.works if place(row) < Place.LEFT]:

@@ -4,8 +4,8 @@ from collections.abc import MutableSequence
 
 from bulk.ledger.progress import ACTION_NUMBERS
 from bulk.ledger.records import target_of
-from bulk.ledger.row_life import NOT_BEGUN
-from bulk.model import Action, LaneName, Outcome, Target
+from bulk.ledger.row_life import NOT_BEGUN, SENT
+from bulk.model import Action, LaneName, Target
 from bulk.plan.waves import WaveFacts, WavePlan, assigned
 from bulk.run.course import Course
 from bulk.run.drift import Drift
@@ -14,8 +14,6 @@ from bulk.run.row import Turn, looked_at, refused
 from bulk.run.stages import Place
 from bulk.run.waves import Waves
 
-_SENT = frozenset({Outcome.APPLIED, Outcome.FAILED, Outcome.CONFLICT})
-"""Outcomes that a row has only after a PUT."""
 _REFUSE = ACTION_NUMBERS[Action.REFUSE]
 
 
@@ -114,7 +112,7 @@ class FirstLook:
         if self._progress.action(row) is not Action.UPDATE:
             return False
         has_ended = self._board.place(row) > Place.LEFT
-        return self._progress.outcome(row) in _SENT if has_ended else self._may_end(row)
+        return self._progress.outcome(row) in SENT if has_ended else self._may_end(row)
 
     def _may_end(self, row: int) -> bool:
         return self._board.place(row) <= Place.LEFT

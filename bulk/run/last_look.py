@@ -1,13 +1,10 @@
 """The look at every service that was sent, at the end of a lane: what it means for its rows."""
 
-from bulk.ledger.row_life import Stage
+from bulk.ledger.row_life import MAY_END_AGAIN
 from bulk.model import LaneName, ServiceState, ShowVerdict
 from bulk.run.course import Course
 from bulk.run.row import Suspicion, Turn, checked
 from bulk.run.stages import Place
-
-_SENT = frozenset({Stage.APPLIED, Stage.FAILED})
-"""A failed row as well: its PUT may have taken effect all the same."""
 
 
 class LastLook:
@@ -21,7 +18,7 @@ class LastLook:
     def sent(self, key: LaneName) -> list[int]:
         """Return the rows of a lane that the last look is to confirm."""
         stage = self._board.progress.stage
-        return [row for row in self._course.lanes[key].rows if stage(row) in _SENT]
+        return [row for row in self._course.lanes[key].rows if stage(row) in MAY_END_AGAIN]
 
     def suspect(self, row: int, listed: ServiceState | None) -> None:
         """Learn that the last list shows a service otherwise than its row ended; None: it is not there."""

@@ -204,7 +204,9 @@ IN_DOUBT = frozenset({Place.SETTLING, Place.READING, Place.PROVING})
 """Places of a row whose PUT was answered, or not, in a way that does not prove what became of it."""
 AT_RISK = IN_FLIGHT | IN_DOUBT | {Place.DENIED}
 """Places of a row that may still fail, or be in conflict, without being sent once more."""
-BUSY = IN_FLIGHT | IN_DOUBT | {Place.LOOKING, Place.RESTING, Place.SUSPECT, Place.CHECKING}
+CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
+"""Places of a row that has ended and is read once more, since the last list disagrees."""
+BUSY = IN_FLIGHT | IN_DOUBT | CHECKED | {Place.LOOKING, Place.RESTING}
 """Places that are left by themselves: something is under way, or a wait comes due."""
 
 

@@ -8,10 +8,9 @@ from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, LaneName, Wait
 from bulk.run.board import Board
 from bulk.run.lane import Lane
-from bulk.run.stages import Judge, Place, Stop, WaitFor
+from bulk.run.stages import CHECKED, Judge, Place, Stop, WaitFor
 from bulk.text import counted, listed
 
-_CHECKED = frozenset({Place.SUSPECT, Place.CHECKING})
 BEFORE_ALL = 0
 """The wave without rows that is judged before the first PUT."""
 ASK_AGAIN_S = 15.0
@@ -134,7 +133,7 @@ class WaveGate:
         place, wave = self._board.place, f"wave {self.number}"
         rows = [row for row in range(1, len(self._of)) if self._of[row] == self.number != BEFORE_ALL]
         undone = [row for row in rows if place(row) is not Place.DONE]
-        if any(place(row) in _CHECKED for row in undone):
+        if any(place(row) in CHECKED for row in undone):
             return None
         for lane in self._lanes.values():  # no fault of the rows: the others of the wave have finished
             if lane.cut and any(self._board.lane_number(row) == lane.number for row in undone):
