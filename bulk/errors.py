@@ -101,6 +101,14 @@ class LedgerFailed(CannotRun):
 class LedgerDamaged(CannotRun):
     """A line of the ledger is missing, edited or out of order."""
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
+    ) -> None:
+        super().__init__(message, hint=hint)
+
 
 class Stopped(BulkError):
     """A limit or a person stopped the run, until a person says otherwise."""

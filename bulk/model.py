@@ -76,6 +76,9 @@ class Protocol(StrEnum):
     UDP = "UDP"
 
 
+PROTOCOLS = frozenset(Protocol)
+
+
 class Format(StrEnum):
     """How a job file is written; in CSV the header decides between the long and the wide layout."""
 

@@ -93,14 +93,14 @@ def weekday_moment(at: str, zone: tzinfo, *, year: int, seconds: bool = False) -
     """
     form = "%H:%M:%S" if seconds else "%H:%M"
     utc, local = _utc_and_local(at, zone)
-    day = f"{_DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
+    day = f"{DAYS[local.weekday()]} {local.day} {_MONTHS[local.month - 1]}"
     day += f" {local.year}" if local.year != year else ""
     if not local.utcoffset():
         return f"{day} {utc:{form}} UTC"
-    utc_day = f"{_DAYS[utc.weekday()]} " if utc.date() != local.date() else ""
+    utc_day = f"{DAYS[utc.weekday()]} " if utc.date() != local.date() else ""
     return f"{day} {local:{form} %Z} ({utc_day}{utc:{form}} UTC)"
 
 
 # Not those of strftime, which are in the language of the machine.
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

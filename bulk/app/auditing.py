@@ -141,8 +141,5 @@ def _shallow(path: Path, record: Json) -> Json:
     try:
         orjson.dumps(record)
     except orjson.JSONEncodeError as error:
-        raise LedgerDamaged(
-            f"{path}: line {record['n'] + 1} is nested too deeply",
-            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
-        ) from error
+        raise LedgerDamaged(f"{path}: line {record['n'] + 1} is nested too deeply") from error
     return record

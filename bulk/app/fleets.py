@@ -48,9 +48,8 @@ async def open_fleets(
             practice = await stack.enter_async_context(
                 run_simulator(Path(endpoint.seed), Path(endpoint.fleet))
             )
-            url, keys = practice.url, {"AK": practice.ak, "SK": practice.sk, "IAM_ENDPOINT": practice.url}
-            own = {f"HUAWEICLOUD_SDK_{name}": value for name, value in keys.items()}
-            environment = replace(environment, env=bare(environment.env) | own)
+            url = practice.url
+            environment = replace(environment, env=bare(environment.env) | practice.variables)
         wire = await stack.enter_async_context(
             open_wire(clock=environment.clock, env=environment.env, timeouts=timeouts)
         )

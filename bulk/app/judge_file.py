@@ -6,10 +6,10 @@ import stat
 from pathlib import Path
 
 from bulk.errors import JobInvalid
+from bulk.files.new_file import others_may_write
 from bulk.model import Issue
 from bulk.settings import Job, JudgeSetting
 
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _HINT = 'name an executable file in the folder of job.toml, such as judge = "./probe.sh"'
 
 
@@ -49,7 +49,7 @@ def _objection(judge: JudgeSetting, folder: Path) -> tuple[str, str]:
         return f"{name} is a link out of the job's folder", _HINT
     if not stat.S_ISREG(found.st_mode):
         return f"{name} is not a file", _HINT
-    if found.st_mode & _OTHERS_WRITE:
+    if others_may_write(found):
         return f"{name} may be written by others", f"chmod go-w {shlex.quote(str(path))}"
     if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
         return (

@@ -14,15 +14,16 @@ from bulk.app.environment import Environment
 from bulk.app.finding import run_meant
 from bulk.app.ledgers import run_status_of, status
 from bulk.errors import BulkError, ExitCode
+from bulk.files.new_file import SAFELY
 from bulk.ledger.chain import timestamp
 from bulk.reports.as_prom import SUCCESS, missing, render, samples
 from bulk.reports.run_status import RunStatus, State
 from bulk.settings import Job
+from bulk.vpcep.kept_files import path_of
 
 EVERY_S = 15.0
 """How often the file is written while a run is at work: as often as Prometheus usually asks."""
 _MODE = 0o644
-_SAFELY = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def is_available() -> bool:
@@ -52,8 +53,7 @@ class MetricsFile:
     """The file in which a job has its metrics."""
 
     def __init__(self, job: Job, environment: Environment) -> None:
-        named = job.metrics
-        self._path = environment.home / named[2:] if named.startswith("~/") else Path(named)
+        self._path = path_of(job.metrics, environment.home)
         self._notify = environment.notify
         self._succeeded_at = _succeeded_at(self._path, job.name)
         self._has_failed = False
@@ -71,7 +71,7 @@ class MetricsFile:
 def _replace(path: Path, content: bytes) -> None:
     """Put a file in the place of another one, as a whole; raises OSError."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFELY, _MODE)
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, _MODE)
     try:
         with os.fdopen(fd, "wb") as file:
             os.fchmod(fd, _MODE)  # whatever the umask: the collector is another user

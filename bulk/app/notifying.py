@@ -6,7 +6,6 @@ import secrets
 from asyncio import TaskGroup
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 from bulk.app.courier import Couriers, Parcel, deliver
@@ -25,7 +24,7 @@ from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
 from bulk.vpcep.identity import LoginPatience, open_credential
-from bulk.vpcep.kept_files import exposure
+from bulk.vpcep.kept_files import exposure, path_of
 from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.unhonoured import refuse_unhonoured
 from bulk.vpcep.wire import open_wire
@@ -237,7 +236,7 @@ class Notifier:
 
     def _content(self, named: str) -> str:
         """Return what stands in a file; raise UsageError where it cannot be read, or others may write it."""
-        path = self._environment.home / named[2:] if named.startswith("~/") else Path(named)
+        path = path_of(named, self._environment.home)
         try:
             with path.open("rb") as file:
                 if warning := exposure(path, os.fstat(file.fileno()), "the file"):

@@ -111,11 +111,5 @@ def _copy(plan: Path, copy: Path, job: Job, url: str) -> None:
 
 def _alone(environment: Environment, practice: RunningSimulator, home: Path) -> Environment:
     """Return an environment that leads to the simulator only and has a home folder of its own."""
-    env = bare(environment.env) | {
-        "HOME": str(home),
-        "XDG_STATE_HOME": str(home),
-        "HUAWEICLOUD_SDK_AK": practice.ak,
-        "HUAWEICLOUD_SDK_SK": practice.sk,
-        "HUAWEICLOUD_SDK_IAM_ENDPOINT": practice.url,
-    }
+    env = bare(environment.env) | {"HOME": str(home), "XDG_STATE_HOME": str(home)} | practice.variables
     return replace(environment, env=env, home=home, announcer=None)

@@ -22,8 +22,8 @@ PARTIAL = ".partial"
 _MODE = 0o600
 _FOLDER_MODE = 0o755
 """Others never add files beside ours, whatever the umask."""
-_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""A link is not followed, and a pipe that nobody reads is not waited for."""
+SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Flags of `open`: a link is not followed, and a pipe that nobody reads is not waited for."""
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a folder"),
@@ -77,7 +77,7 @@ def new_partial(path: Path) -> int:
     partial = partial_of(path)
     while True:
         with suppress(FileExistsError):
-            fd = os.open(partial, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | _SAFELY, _MODE)
+            fd = os.open(partial, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | SAFELY, _MODE)
             if _is_locked(fd, partial) and is_file(partial, os.fstat(fd)):
                 return fd
             os.close(fd)  # another process took it for one that was left behind, and took it away
@@ -96,7 +96,7 @@ def open_own(path: Path, flags: int, *, hint: str = WAY_OUT) -> int:
     with suppress(FileNotFoundError):
         _must_be_own(path, path.lstat(), hint)
     try:
-        fd = os.open(path, flags | _SAFELY, _MODE)
+        fd = os.open(path, flags | SAFELY, _MODE)
     except OSError as error:
         if error.errno == errno.ELOOP:
             _must_be_own(path, path.lstat(), hint)
@@ -114,6 +114,11 @@ def new_folder(path: Path) -> None:
     if not path.is_dir():
         new_folder(path.parent)
         path.mkdir(_FOLDER_MODE, exist_ok=True)
+
+
+def others_may_write(found: os.stat_result) -> bool:
+    """Return whether the mode of a file lets its group or anybody write to it."""
+    return bool(found.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def is_file(path: Path, wanted: os.stat_result) -> bool:

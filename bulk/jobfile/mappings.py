@@ -12,7 +12,7 @@ import orjson
 
 from bulk.jobfile.memo import Memo
 from bulk.jobfile.values import BLANKS, Problem, Wrong, shown, wrong
-from bulk.model import MAPPINGS_MAX, PORT_MAX, PortMapping, Ports, Protocol, port_mapping
+from bulk.model import MAPPINGS_MAX, PORT_MAX, PROTOCOLS, PortMapping, Ports, Protocol, port_mapping
 
 PORT_HINT = f"write a whole number from 1 to {PORT_MAX}"
 MAPPING_HINT = "write client:server/protocol, such as 8081:22/TCP"
@@ -25,13 +25,12 @@ _SEPARATORS = re.compile(f"[{_SEPARATOR_CHARS}]+")
 _MAPPING = re.compile(r"([1-9][0-9]{0,4}):([1-9][0-9]{0,4})(?:/([A-Za-z]{3}))?")
 _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _PROTOCOL_CHARS = 3
-_PROTOCOLS = frozenset(Protocol)
 
 
 def _mapping_of_three(three: tuple[int, int, str]) -> PortMapping | None:
     client_port, server_port, protocol = three
     known = protocol.upper()
-    if known in _PROTOCOLS and 1 <= client_port <= PORT_MAX and 1 <= server_port <= PORT_MAX:
+    if known in PROTOCOLS and 1 <= client_port <= PORT_MAX and 1 <= server_port <= PORT_MAX:
         return port_mapping(client_port, server_port, known)
     return None
 
@@ -95,7 +94,7 @@ def _cells_wrong(client_port: str, server_port: str, protocol: str) -> Wrong:
         for part, cell in (("client_port", client_port), ("server_port", server_port))
         if not (_PORT.fullmatch(cell) and int(cell) <= PORT_MAX)
     ]
-    if protocol.upper() not in _PROTOCOLS:
+    if protocol.upper() not in PROTOCOLS:
         problems.append(Problem(message=_protocol_message(protocol), hint=PROTOCOL_HINT, part="protocol"))
     return Wrong(tuple(problems))
 
@@ -136,7 +135,7 @@ def _object_problems(entry: dict[str, Any]) -> Iterable[Problem]:
         elif type(port := entry[name]) is not int or not 1 <= port <= PORT_MAX:
             yield Problem(message=_port_message(port), hint=f"{PORT_HINT}, without quotes", part=f".{name}")
     protocol = entry.get("protocol", "TCP")
-    if type(protocol) is not str or protocol.upper() not in _PROTOCOLS:
+    if type(protocol) is not str or protocol.upper() not in PROTOCOLS:
         yield Problem(message=_protocol_message(protocol), hint=PROTOCOL_HINT, part=".protocol")
     for name in entry.keys() - {"client_port", "server_port", "protocol"}:
         yield Problem(message=f"unknown field {shown(name)}", hint=OBJECT_HINT)

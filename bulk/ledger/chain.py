@@ -112,7 +112,4 @@ class Chain:
         return line
 
     def _damaged(self, what: str) -> LedgerDamaged:
-        return LedgerDamaged(
-            f"line {self.n + 1} {what}",
-            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
-        )
+        return LedgerDamaged(f"line {self.n + 1} {what}")

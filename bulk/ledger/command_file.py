@@ -13,14 +13,13 @@ from pathlib import Path
 import orjson
 
 from bulk.errors import Refused
-from bulk.files.new_file import open_own
+from bulk.files.new_file import SAFELY, open_own, others_may_write
 from bulk.ledger.commands import FILE_BYTES_MAX, Command, NotACommand, command_of, line_of
 from bulk.ledger.records import Decision, decision_of
 
 SUFFIX = ".commands.jsonl"
 FAULTS_MAX = 20
 """Lines that are no commands and are named by one reader; what else there is of these is passed over."""
-_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def beside(ledger: Path) -> Path:
@@ -57,7 +56,7 @@ class CommandReader:
         is_same = self._read is not None and self._read[:2] == (found.st_dev, found.st_ino)
         if not is_same or found.st_size < self._offset:
             self._offset = self._lines = 0
-        with os.fdopen(os.open(self._path, os.O_RDONLY | _SAFELY), "rb") as file:
+        with os.fdopen(os.open(self._path, os.O_RDONLY | SAFELY), "rb") as file:
             if not os.path.samestat(os.fstat(file.fileno()), found):
                 return  # another one took its place: the next time
             file.seek(self._offset)
@@ -80,7 +79,7 @@ class CommandReader:
             return "is not a file"
         if found.st_uid != self._owner:
             return f"belongs to another user (uid {found.st_uid}) than the ledger"
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if others_may_write(found):
             return "may be written by others"
         if found.st_size > FILE_BYTES_MAX:
             return f"is longer than {FILE_BYTES_MAX:,} bytes"
@@ -110,7 +109,7 @@ def add(ledger: Path, command: Command) -> None:
     try:
         flock(fd, LOCK_EX)
         found = os.fstat(fd)
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        if others_may_write(found):
             raise Refused(f"{path} may be written by others; nothing was written", hint=f"chmod 600 {path}")
         if found.st_size + len(line) + 1 > FILE_BYTES_MAX:
             raise Refused(

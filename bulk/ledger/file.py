@@ -255,10 +255,7 @@ class LedgerReader:
         return json
 
     def _damaged(self, what: str) -> LedgerDamaged:
-        return LedgerDamaged(
-            f"{self.path}: {what}",
-            hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
-        )
+        return LedgerDamaged(f"{self.path}: {what}")
 
 
 class LedgerFile(LedgerReader):

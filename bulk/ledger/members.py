@@ -455,10 +455,7 @@ _READABLE = " and ".join(map(str, READABLE))
 
 
 def _damaged(json: Json, fault: str) -> LedgerDamaged:
-    return LedgerDamaged(
-        f"line {json['n'] + 1} is not a record of this format: {fault}",
-        hint="the ledger was edited or damaged and is not used; restore it from a copy, or plan anew",
-    )
+    return LedgerDamaged(f"line {json['n'] + 1} is not a record of this format: {fault}")
 
 
 def _kept(kind: str, json: Json) -> Json:

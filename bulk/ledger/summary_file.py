@@ -8,7 +8,6 @@ The file is a line with the SHA-256 of all behind it, a line of JSON, and the ar
 
 import os
 import socket
-import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,7 +20,7 @@ import orjson
 
 from bulk import __version__
 from bulk.errors import BulkError
-from bulk.files.new_file import new_partial, open_own, partial_of
+from bulk.files.new_file import new_partial, open_own, others_may_write, partial_of
 from bulk.ledger.chain import Chain
 from bulk.ledger.ends import TAIL_BYTES, head_of
 from bulk.ledger.progress import Progress
@@ -36,7 +35,6 @@ ROOM_BYTES_MIN = 268_435_456
 """On a disk with less room nothing is written but the ledger; a summary has at most 70 MB and some texts."""
 _READ_BYTES = 1_048_576
 _HEX = 64
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _THREADS = 2
 
 
@@ -103,7 +101,7 @@ def load(ledger: Path, *, every_byte: bool) -> tuple[Progress, Chain, Segments] 
     """
     try:
         with os.fdopen(open_own(path_of(ledger), os.O_RDONLY), "rb") as file, ledger.open("rb") as lines:
-            if os.fstat(file.fileno()).st_mode & _OTHERS_WRITE:
+            if others_may_write(os.fstat(file.fileno())):
                 return None
             header, arrays = _content(file.read())
             segments = _fitting(header, lines.fileno(), every_byte=every_byte)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from bulk.operations.windows import DAYS, Calendar, Daily, Dated, Window, first_moment
+from bulk.operations.windows import Calendar, Daily, Dated, Window, first_moment
+from bulk.text import DAYS
 
 LEAD_MIN = 5
 """How long before an opening a job is started that waits for it."""

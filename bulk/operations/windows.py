@@ -22,13 +22,12 @@ from itertools import chain, groupby
 from math import inf
 from typing import TypeAlias, TypeVar
 
-from bulk.text import printable
+from bulk.text import DAYS, printable
 
 T = TypeVar("T")
 
 HORIZON = timedelta(days=731)
 """How far ahead an opening is looked for; a window without one within two years is a mistake."""
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = timedelta(days=1)
 _FULL_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _DAILY = re.compile(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
 PAGE_SERVICES = 1_000
-"""Services in one page of the list (API.md, section 1.3)."""
+"""Services in one page of the list: the API's largest `limit` (API.md, section 1.3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

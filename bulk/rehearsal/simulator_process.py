@@ -36,6 +36,15 @@ class RunningSimulator:
     ak: str
     sk: str = field(repr=False)
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables by which `bulk` and the official SDK find its keys and its IAM."""
+        return {
+            "HUAWEICLOUD_SDK_AK": self.ak,
+            "HUAWEICLOUD_SDK_SK": self.sk,
+            "HUAWEICLOUD_SDK_IAM_ENDPOINT": self.url,
+        }
+
     async def stats(self) -> dict[str, Any]:
         """Return what the simulator has counted: requests by operation, refusals by code, duplicates."""
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/_simulator/stats") as reply:

@@ -31,12 +31,11 @@ from bulk.model import (
     Throttled,
 )
 from bulk.pacing.backoff import backoff_s
+from bulk.plan.estimate import PAGE_SERVICES
 from bulk.run.interfaces import Clock, Dice, FleetReader, Pace
 from bulk.text import counted
 from bulk.vpcep.codes import advice_for
 
-PAGE_SERVICES = 1000
-"""The API's largest `limit` (API.md, section 1.3)."""
 READ_TRIES = 6
 CROWDED_MAX_S, CROWDED_WAITS = 60.0, 3
 """How long a read waits for room for its connection, and how far its backoff goes."""

@@ -10,12 +10,12 @@ from typing import Any
 from bulk.errors import CredentialsError, FleetUnreadable, PushedBack
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Change, Done, LaneName, Listed, Missing, Reply, ShowVerdict, Target
+from bulk.plan.estimate import PAGE_SERVICES
 from bulk.run.interfaces import LaneClient, Ledger
 from bulk.run.listing import compare, not_as_ended
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
 from bulk.run.patience import (
-    PAGE_SERVICES,
     Patience,
     at_once,
     by_target,

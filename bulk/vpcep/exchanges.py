@@ -16,7 +16,14 @@ from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.logins import Agency, IdentityProvider, Login, OidcAgency, Password, PodIdentity, Role
 from bulk.vpcep.regions import METADATA, Endpoint, parse_address
 from bulk.vpcep.replies import Answer, Lost
-from bulk.vpcep.requests import METADATA_TOKEN, METADATA_TOKEN_LIFE_S, SECURITY_KEY, Request, Timeouts
+from bulk.vpcep.requests import (
+    METADATA_TOKEN,
+    METADATA_TOKEN_LIFE_S,
+    REPLY_BYTES_MAX,
+    SECURITY_KEY,
+    Request,
+    Timeouts,
+)
 from bulk.vpcep.wire import Route, Wire
 
 METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
@@ -24,8 +31,6 @@ METADATA_TIMEOUTS = Timeouts(connect_s=3.0, read_s=3.0, total_s=3.0)
 
 POD_TIMEOUTS = Timeouts(connect_s=5.0, read_s=5.0, total_s=10.0)
 """Those of the official SDK."""
-
-IDENTITY_BYTES_MAX = 1024 * 1024
 
 Renewal: TypeAlias = Callable[[], Awaitable[Secret | Retry | Abort]]
 
@@ -148,7 +153,7 @@ async def _ask(
         request,
         route,
         head | headers,
-        body_bytes_max=IDENTITY_BYTES_MAX,
+        body_bytes_max=REPLY_BYTES_MAX,
         timeouts=timeouts,
         gives_secret=True,
     )

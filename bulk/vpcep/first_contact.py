@@ -8,10 +8,8 @@ from bulk.vpcep.aiohttp_inside import tls_of
 from bulk.vpcep.refusals import server_clock
 from bulk.vpcep.regions import Endpoint
 from bulk.vpcep.replies import Answer, Lost
-from bulk.vpcep.requests import VERSIONS
+from bulk.vpcep.requests import REPLY_BYTES_MAX, VERSIONS
 from bulk.vpcep.wire import LOSSES, Wire
-
-BYTES_MAX = 1024 * 1024
 
 
 @value
@@ -45,7 +43,7 @@ async def first_contact(wire: Wire, endpoint: Endpoint) -> Contact | Lost:
         return wire.lost(error, began, {}, has_left=False)
     version, certificate = tls_of(connection)
     connection.close()
-    got = await wire.exchange(VERSIONS, route, {"Host": endpoint.authority}, body_bytes_max=BYTES_MAX)
+    got = await wire.exchange(VERSIONS, route, {"Host": endpoint.authority}, body_bytes_max=REPLY_BYTES_MAX)
     if isinstance(got, Lost):
         return got
     names = dict(pair for part in certificate.get("issuer", ()) for pair in part)

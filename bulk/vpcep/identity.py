@@ -11,12 +11,12 @@ from bulk.model import Abort, Reply, Retry
 from bulk.pacing.backoff import backoff_s
 from bulk.vpcep import iam
 from bulk.vpcep.codes import NoReply, advice_for, refuses_key
-from bulk.vpcep.exchanges import IDENTITY_BYTES_MAX, Renewal, Servers, named, renewal_of, role_key
+from bulk.vpcep.exchanges import Renewal, Servers, named, renewal_of, role_key
 from bulk.vpcep.found import Found
 from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.logins import Agency, AssumedRole
 from bulk.vpcep.regions import Endpoint
-from bulk.vpcep.requests import list_projects
+from bulk.vpcep.requests import REPLY_BYTES_MAX, list_projects
 from bulk.vpcep.wire import Wire
 
 RENEWED_AFTER = 0.8
@@ -288,7 +288,7 @@ async def _projects(
             request,
             wire.route(iam_endpoint),
             stamp.headers(request, wire.clock.now()),
-            body_bytes_max=IDENTITY_BYTES_MAX,
+            body_bytes_max=REPLY_BYTES_MAX,
         )
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bulk.errors import CredentialsError
+from bulk.files.new_file import others_may_write
 
 BYTES_MAX = 1024 * 1024
 
@@ -85,7 +86,7 @@ def exposure(path: Path, found: os.stat_result, what: str) -> str:
         )
     if not stat.S_ISREG(found.st_mode):
         return ""
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if others_may_write(found):
         raise CredentialsError(f"others may write to {what} {path}", hint=only_owner)
     others = stat.S_IROTH | (stat.S_IRGRP if found.st_uid == os.geteuid() else 0)
     return f"others may read {what} {path}: {only_owner}" if found.st_mode & others else ""

@@ -12,6 +12,7 @@ LIST_BYTES_MAX = 16 * 1024 * 1024
 """A page of 1,000 services with 200 mappings each has about 13 MB."""
 
 REPLY_BYTES_MAX = 1024 * 1024
+"""Any other reply: one service, a token, the projects of an account."""
 
 
 @value

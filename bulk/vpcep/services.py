@@ -13,9 +13,9 @@ import orjson
 from bulk.model import (
     COUNT_MAX,
     PORT_MAX,
+    PROTOCOLS,
     PortMapping,
     Ports,
-    Protocol,
     ServiceId,
     ServiceState,
     port_mapping,
@@ -26,7 +26,6 @@ UNREADABLE = "unreadable"
 """The `status` of an entry of the list that cannot be understood, so that nothing is sent to it."""
 
 _DIGITS_MAX = len(str(COUNT_MAX))
-_PROTOCOLS = frozenset(Protocol)
 _ERRORS_SHOWN = 4
 
 
@@ -116,7 +115,7 @@ KNOWN_BYTES_MAX = 4_096
 def _mapping(client_port: Any, server_port: Any, protocol: Any) -> PortMapping:
     """Return the mapping; a fleet has few different ones, so that each is understood once."""
     name = "TCP" if protocol is None else str(protocol).upper()
-    if name not in _PROTOCOLS:
+    if name not in PROTOCOLS:
         raise ValueError(f"protocol {name!r} is neither TCP nor UDP")
     return port_mapping(_port(client_port), _port(server_port), name)
 

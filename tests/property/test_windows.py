@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk.operations.windows import DAYS, Calendar, Opening, first_moment, read_blackout, read_window
+from bulk.operations.windows import Calendar, Opening, first_moment, read_blackout, read_window
 from bulk.settings.zone import MachineZone
+from bulk.text import DAYS
 
 ZONES = (
     "Europe/Berlin",

@@ -21,10 +21,10 @@ from bulk.model import (
     ServiceState,
     Throttled,
 )
+from bulk.plan.estimate import PAGE_SERVICES
 from bulk.run.patience import (
     CROWDED_MAX_S,
     GROWTH_MAX,
-    PAGE_SERVICES,
     PAGES_AT_ONCE,
     PAGES_MAX,
     PAGES_MORE,

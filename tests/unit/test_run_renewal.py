@@ -24,9 +24,10 @@ from bulk.model import (
 )
 from bulk.pacing import fixed
 from bulk.pacing.limiter import Limiter
+from bulk.plan.estimate import PAGE_SERVICES
 from bulk.run.brake import Brake
 from bulk.run.interfaces import LaneClient, LaneName, Limits
-from bulk.run.patience import PAGE_SERVICES, Patience
+from bulk.run.patience import Patience
 from bulk.run.pump import Pump, RunContext
 from tests.fakes import NO, FakeFleet, FixedDice, planned_ledger
 from tests.values import PROJECT, change, service_id, state
