@@ -190,6 +190,10 @@ class Owner(NamedTuple):
     worker: str = ""
     """The host of the worker that signs and sends for us; empty where requests leave from here."""
 
+    def name(self, profile: str) -> str:
+        """Return what tells it from other owners: its account, the end of its key, or the `profile`."""
+        return self.account or self.key or profile
+
 
 class RequestKind(StrEnum):
     """The kinds of request that the API counts apart."""

@@ -8,10 +8,9 @@ from bulk.app.approving import ledger_must_be_approved
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment
 from bulk.app.fleets import open_fleets
-from bulk.app.forecast import Forecast, forecast
+from bulk.app.forecast import Forecast, forecast_of
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import plan_of, plan_report, reading
-from bulk.app.wave_plans import planned_waves
 from bulk.ledger.file import LedgerReader, OnRecord
 from bulk.model import Action, Listed, ServiceState, Target
 from bulk.reports.report import Report
@@ -44,15 +43,8 @@ async def plan_ledger(
                 on_record(record, reader.change)
         async with open_fleets(ReadClient, job, endpoint, environment) as connections:
             moved = await _moved(reader, connections, environment)
-            waves = planned_waves(job.guards, reader)
-            ahead = forecast(
-                reader.progress,
-                job,
-                environment.local_time,
-                ahead=waves,
-                begins_per_s=connections.writes_per_s,
-            )
-            shown(plan_report(reader, estimate=ahead.estimate, waves=waves.waves, moved=moved))
+            ahead = forecast_of(reader, job, environment.local_time, begins_per_s=connections.writes_per_s)
+            shown(plan_report(reader, estimate=ahead.estimate, waves=ahead.waves.waves, moved=moved))
             approved, _ = job_of_ledger(reader.progress, flags, at_first=True)
             await ledger_must_be_approved(reader, expect_digest, approved, connections)
             return ahead

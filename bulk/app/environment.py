@@ -1,11 +1,13 @@
 """What a command finds around it; arguments everywhere, so that tests bring their own."""
 
+import getpass
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypedDict
 
 from bulk.clock import SystemClock, SystemDice
 from bulk.ledger.file import LedgerFile
@@ -87,6 +89,26 @@ class Environment:
     def local_time(self) -> datetime:
         """Return the time now, with the machine's zone; raises UsageError where `TZ` names none."""
         return datetime.fromtimestamp(self.clock.now(), local_zone(self.env))
+
+
+class Author(TypedDict):
+    """Who runs this process, and on which host, as the records of a ledger name them."""
+
+    user: str
+    host: str
+
+
+def author() -> Author:
+    """Return who runs this process."""
+    return Author(user=user(), host=socket.gethostname())
+
+
+def user() -> str:
+    """Return the name of who runs this process."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return str(os.getuid())
 
 
 def _home() -> Path:

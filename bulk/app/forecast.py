@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
-from typing import Any, TypeAlias
+from typing import Any
 
-from bulk.app.wave_plans import WavesAhead
+from bulk.app.wave_plans import WavesAhead, planned_waves
 from bulk.ledger.chain import moment_s, timestamp
+from bulk.ledger.file import LedgerReader
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import target_of
-from bulk.model import Action, Target
+from bulk.model import Action, LaneName, Target
 from bulk.plan.estimate import Estimate, Load, estimate_of
 from bulk.plan.guards import failures_max, findings
 from bulk.plan.openings import next_shift
@@ -25,8 +26,6 @@ WORKERS_MAX = 64
 _LATENCY_S = 0.1
 """Duration of a request that is assumed where none was measured."""
 NO_WAVES = WavesAhead()
-_Lane: TypeAlias = tuple[str, ...]
-"""Host, region and owner of a lane."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +37,15 @@ class Forecast:
     findings: tuple[str, ...]
     """The limits that it exceeds, each with what allows it."""
     estimate: Estimate
+    waves: WavesAhead
+
+
+def forecast_of(
+    reader: LedgerReader, job: Job, now: Callable[[], datetime], *, begins_per_s: float | None = None
+) -> Forecast:
+    """Return what the plan in a ledger comes to, in the waves that the job asks for; see `forecast`."""
+    ahead = planned_waves(job.guards, reader)
+    return forecast(reader.progress, job, now, ahead=ahead, begins_per_s=begins_per_s)
 
 
 def forecast(
@@ -77,6 +85,7 @@ def forecast(
         refused=footprint.refused,
         findings=(*map(str, findings(footprint, job.guards)), *unfit),
         estimate=estimate,
+        waves=ahead,
     )
 
 
@@ -114,7 +123,7 @@ def _zone_of(now: datetime) -> str:
     return f"UTC{offset[:3]}:{offset[3:5]} ({now:%Z})"
 
 
-def _lanes(progress: Progress) -> tuple[dict[_Lane, Load], dict[Target, _Lane]]:
+def _lanes(progress: Progress) -> tuple[dict[LaneName, Load], dict[Target, LaneName]]:
     """Return what each lane of a run has still to send, which shares one rate limit, and that of each target.
 
     A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
@@ -127,13 +136,11 @@ def _lanes(progress: Progress) -> tuple[dict[_Lane, Load], dict[Target, _Lane]]:
     targets = map(target_of, progress.run["targets"])
     pages = dict(zip(targets, listed, strict=False))
     where = where_of(progress)
-    puts: Counter[_Lane] = Counter()
-    lists: Counter[_Lane] = Counter()
-    lane_of: dict[Target, _Lane] = {}
+    puts: Counter[LaneName] = Counter()
+    lists: Counter[LaneName] = Counter()
+    lane_of: dict[Target, LaneName] = {}
     for target in looked_at:
-        owner = where.owners.get(target)
-        whose = (owner.account or owner.key) if owner else ""
-        lane = lane_of[target] = (where.hosts.get(target, ""), target.region, whose or target.profile)
+        lane = lane_of[target] = where.lane(target)
         puts[lane] += changes.get(target, 0)
         lists[lane] += pages.get(target, 1) * (2 if target in changes else 1)
     if puts:
@@ -142,13 +149,13 @@ def _lanes(progress: Progress) -> tuple[dict[_Lane, Load], dict[Target, _Lane]]:
 
 
 def _waves(
-    progress: Progress, ahead: WavesAhead, lane_of: Mapping[Target, _Lane], lanes: Sequence[_Lane]
+    progress: Progress, ahead: WavesAhead, lane_of: Mapping[Target, LaneName], lanes: Sequence[LaneName]
 ) -> list[list[int]]:
     """Return the rows that each wave has left, by lane."""
     if not ahead.waves:
         return []
     rows = Counter((ahead.of[row], progress.target(row)) for row in progress.rows_left(Action.UPDATE))
-    left: Counter[tuple[int, _Lane]] = Counter()
+    left: Counter[tuple[int, LaneName]] = Counter()
     for (wave, target), number in rows.items():
         left[wave, lane_of[target]] += number
     waves = [[left[wave.number, lane] for lane in lanes] for wave in ahead.waves]

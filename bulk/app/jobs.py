@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from bulk.app.judge_file import judge_must_be_usable
-from bulk.app.sources import ApiAddress, JobRuns, PlanSource, UnreadSource
+from bulk.app.sources import ApiAddress, JobRuns, RowsSource, UnreadSource
 from bulk.errors import BulkError, CannotRun, JobInvalid, UsageError
 from bulk.jobfile import LineCount, ReadRows, Survey, read_all, read_ids, read_rows, survey
 from bulk.jobfile.files import JOB_TOML, RUNS, FoundJob, RowsFile, find_job, format_of, open_rows
@@ -22,12 +22,10 @@ from bulk.model import (
     InvalidRow,
     Issue,
     ModifyBody,
-    PlannedChange,
     ServiceId,
     ServiceUpdate,
     Target,
 )
-from bulk.plan import Live, plan_target
 from bulk.plan.guards import guard_issues
 from bulk.plan.openings import next_shift, window_must_be_usable
 from bulk.settings import (
@@ -51,7 +49,7 @@ Flags = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JobFileSource(PlanSource[ServiceUpdate]):
+class JobFileSource(RowsSource):
     """A job with all its rows read; nothing is known of the fleet yet."""
 
     rows: ReadRows
@@ -60,17 +58,12 @@ class JobFileSource(PlanSource[ServiceUpdate]):
     """Rows of the file, also those that the plan is not limited to."""
 
     origin: ClassVar[str] = "the job file"
-    way_out: ClassVar[str] = ", or leave it as it is with --new-run"
 
     def usable_rows(self) -> Mapping[Target, Collection[ServiceUpdate]]:
         """Return the valid rows; raise JobInvalid where there are others, unless the job skips them."""
         if self.rows.file_issues or (self.rows.invalid and not self.job.skip_invalid):
             raise JobInvalid(self.rows.issues)
         return self.rows.updates.by_target
-
-    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[PlannedChange]:
-        """Return what each row asks of its live service, each change behind those that it waits for."""
-        return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
 
     def targets(self) -> Iterator[tuple[int, Target]]:
         """Return the target of each row, whose project may still have to be looked up, with its number."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,7 @@ import aiohttp
 import orjson
 
 from bulk.app.judge_file import judge_issue, judge_path
+from bulk.app.telling import tell_command
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.records import Json, Ruling
 from bulk.model import ports_json
@@ -64,7 +64,7 @@ class Judge:
 
     def go_command(self, wave: int) -> str:
         """Return the command by which a person lets the run go on after a wave."""
-        return shlex.join(["bulk", "tell", str(self._ledger.path), "go", str(wave)])
+        return tell_command(self._ledger.path, "go", str(wave))
 
     async def ask(self, wave: int, rows: Sequence[int]) -> tuple[Ruling, str]:
         """Return the ruling on a wave of these rows, all of which are as asked, and its last words."""

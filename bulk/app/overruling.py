@@ -1,15 +1,12 @@
 """A person's word about a run that was stopped: go on despite the stop, or leave the run for another."""
 
-import getpass
-import os
-import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from pathlib import Path
 from typing import NamedTuple
 
-from bulk.app.environment import Environment
+from bulk.app.environment import Environment, author
 from bulk.errors import CannotRun, LedgerFailed, Refused, Stopped, UsageError
 from bulk.ledger.decisions import StandingStop, decided
 from bulk.ledger.file import LedgerFile
@@ -27,14 +24,6 @@ class Despite(NamedTuple):
 
     id: str
     reason: str
-
-
-def user() -> str:
-    """Return the name of who runs this process."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return str(os.getuid())
 
 
 def lifting(progress: Progress, job: Job, despite: Sequence[Despite], zone: tzinfo) -> tuple[Decision, ...]:
@@ -158,8 +147,7 @@ def _decision(what: DecisionKind, despite: Despite, most: int | None) -> Decisio
         by=DecidedBy.OPERATOR,
         what=what,
         reason=despite.reason,
-        user=user(),
-        host=socket.gethostname(),
+        **author(),
         id=despite.id,
         failures_max=most,
     )

@@ -1,7 +1,6 @@
 """Making a plan: every fleet listed once, every change of a source written to a ledger."""
 
 import secrets
-import socket
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -15,13 +14,11 @@ from typing import TypeVar
 from bulk import __version__
 from bulk.app.approving import must_be_approved
 from bulk.app.connections import Connections
-from bulk.app.environment import Environment
+from bulk.app.environment import Environment, author
 from bulk.app.fleets import open_fleets
-from bulk.app.forecast import Forecast, forecast
+from bulk.app.forecast import Forecast, forecast_of
 from bulk.app.ledgers import plan_report
-from bulk.app.overruling import user
 from bulk.app.sources import PlanSource, R
-from bulk.app.wave_plans import planned_waves
 from bulk.ledger.digest import PlanDigest, covered, planned_terms
 from bulk.ledger.file import LedgerFile, OnRecord
 from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
@@ -60,20 +57,10 @@ async def plan_from(
     next_shift(source.job, environment.local_time)  # raises before anything is read where no window is usable
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
-        async with new_plan(ReadClient, source, path, environment, on_record) as (
-            ledger,
-            connections,
-            gathered,
-        ):
-            waves = planned_waves(source.job.guards, ledger)
-            ahead = forecast(
-                ledger.progress,
-                source.job,
-                environment.local_time,
-                ahead=waves,
-                begins_per_s=connections.writes_per_s,
-            )
-            shown(plan_report(ledger, estimate=ahead.estimate, waves=waves.waves, gathered=gathered))
+        async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, clients, gathered):
+            local_time, begins_per_s = environment.local_time, clients.writes_per_s
+            ahead = forecast_of(ledger, source.job, local_time, begins_per_s=begins_per_s)
+            shown(plan_report(ledger, estimate=ahead.estimate, waves=ahead.waves.waves, gathered=gathered))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()
@@ -147,8 +134,7 @@ def _run_of(source: PlanSource[R], targets: list[Json]) -> Run:
         file=source.runs.file,
         options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},
         targets=targets,
-        user=user(),
-        host=socket.gethostname(),
+        **author(),
         takes_back=source.takes_back,
     )
 

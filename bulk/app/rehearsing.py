@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 
 from bulk.app.crashing import crash
 from bulk.app.environment import Environment
-from bulk.app.forecast import WORKERS_MAX, forecast
+from bulk.app.forecast import WORKERS_MAX, forecast_of
 from bulk.app.jobs import Flags, job_of_ledger
 from bulk.app.ledgers import reading
 from bulk.app.rehearsal_context import (
@@ -38,7 +38,6 @@ from bulk.app.rehearsal_context import (
 )
 from bulk.app.sandbox import staged
 from bulk.app.session import Operator
-from bulk.app.wave_plans import planned_waves
 from bulk.errors import ExitCode
 from bulk.ledger.file import OnRecord, fold, records
 from bulk.model import Outcome
@@ -92,17 +91,17 @@ def _rehearsal(
     limited: bool,
 ) -> Rehearsal:
     """Return what was found, with what it predicts for the real run."""
-    progress, ahead = context.reader.progress, planned_waves(context.job.guards, context.reader)
-    estimate = forecast(progress, context.job, context.environment.local_time, ahead=ahead).estimate
+    progress = context.reader.progress
+    ahead = forecast_of(context.reader, context.job, context.environment.local_time)
     return Rehearsal(
         job=progress.run["job"],
         digest=progress.digest,
         counts=counts,
         trial=trial,
         limited=limited,
-        prediction=_predicted(context, trial, ahead.of),
-        waves=ahead.waves,
-        window=estimate if estimate.window else None,
+        prediction=_predicted(context, trial, ahead.waves.of),
+        waves=ahead.waves.waves,
+        window=ahead.estimate if ahead.estimate.window else None,
         parked=tuple(change for change in context.updates() if change.parking),
         checks=tuple(checks),
     )

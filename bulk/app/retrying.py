@@ -8,35 +8,29 @@ from typing import ClassVar
 
 from bulk.app.jobs import Flags, endpoint_of_ledger, given_in, guards_must_be_usable, job_of_ledger
 from bulk.app.ledgers import reading
-from bulk.app.sources import JobRuns, PlanSource
+from bulk.app.sources import JobRuns, RowsSource
 from bulk.errors import Refused, UsageError
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerReader
 from bulk.ledger.records import FORMAT
-from bulk.model import Outcome, PlannedChange, ServiceUpdate, Target
-from bulk.plan import Live, plan_target
+from bulk.model import Outcome, ServiceUpdate, Target
 
 RETRIED = frozenset({Outcome.FAILED, Outcome.DRIFTED, Outcome.CONFLICT, Outcome.BLOCKED})
 """How rows ended that are tried again; what a plan refused needs another row, or another service."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetrySource(PlanSource[ServiceUpdate]):
+class RetrySource(RowsSource):
     """What rows of a finished run asked for, to be compared with the live fleet anew."""
 
     updates: tuple[ServiceUpdate, ...]
 
     origin: ClassVar[str] = "the run to retry"
-    way_out: ClassVar[str] = ", or leave it as it is with --new-run"
 
     def usable_rows(self) -> Mapping[Target, Collection[ServiceUpdate]]:
         """Return the rows by target, in the order of the run's plan."""
         targets = dict.fromkeys(update.target for update in self.updates)
         return {target: [row for row in self.updates if row.target == target] for target in targets}
-
-    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[PlannedChange]:
-        """Return what each row asks of its live service, each change behind those that it waits for."""
-        return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
 
 
 def rows_to_retry(path: Path, flags: Flags, *, only: frozenset[str]) -> RetrySource:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import assert_never
 
 from bulk import __version__
-from bulk.app.environment import Environment
+from bulk.app.environment import Environment, user
 from bulk.app.finding import is_ledger
 from bulk.app.jobs import Flags, job_meant
-from bulk.app.overruling import user
 from bulk.errors import UsageError
 from bulk.files.new_file import new_file
 from bulk.jobfile.files import STDIN, FoundJob

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,18 +16,18 @@ from typing import Protocol
 
 from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
-from bulk.app.environment import Environment, RunAtWork
-from bulk.app.forecast import WORKERS_MAX, forecast
+from bulk.app.environment import Environment, RunAtWork, author
+from bulk.app.forecast import WORKERS_MAX, forecast_of
 from bulk.app.judge_file import judge_must_be_usable
 from bulk.app.judging import Judge
 from bulk.app.ledgers import plan_report, settle_s
 from bulk.app.opening import Waiting, hours_of, shift_for
-from bulk.app.overruling import stops_after, user
+from bulk.app.overruling import stops_after
 from bulk.app.retrying import RETRIED
 from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
+from bulk.app.telling import tell_command
 from bulk.app.through_workers import where_asked
-from bulk.app.wave_plans import planned_waves
 from bulk.errors import BulkError, CredentialsError, ExitCode, LedgerFailed, Refused
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerFile
@@ -92,14 +91,20 @@ class Watched:
         """Return how fast the writes may go now, lane by lane."""
         return (pace.rate_per_s for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
 
+    def changes_by_lane(self, *, left: bool) -> Counter[LaneName]:
+        """Return the number of changes of each lane: of all, or of those that have not ended."""
+        counts = Counter[LaneName]()
+        for target, rows in self.progress.rows_by_target({Action.UPDATE}, left=left).items():
+            if lane := self.lanes.get(target):
+                counts[lane] += rows
+        return counts
+
     def left_s(self) -> float:
         """Return how long the changes that have not ended take at the rates of now, in the slowest lane."""
-        left = Counter[LaneName]()
-        for target, rows in self.progress.rows_by_target({Action.UPDATE}, left=True).items():
-            left[self.lanes[target]] += rows
         writes = {
             budget.lane: pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES
         }
+        left = self.changes_by_lane(left=True)
         return max((rows / writes[lane].rate_per_s for lane, rows in left.items()), default=0.0)
 
     def noises(self) -> Iterator[float]:
@@ -208,8 +213,8 @@ async def work_on(
         judge=judge,
     )
     if pause := decided(progress.decisions).pause:
-        tell = shlex.join(["bulk", "tell", str(ledger.path), "unpause"])
-        operator.notify(f"paused by {pause.who}: nothing begins before `{tell}`")
+        unpause = tell_command(ledger.path, "unpause")
+        operator.notify(f"paused by {pause.who}: nothing begins before `{unpause}`")
     await _run_watched(context, waiting, ledger, connections, environment, operator, job)
     connections.keep_limits()
     operator.show_result(plan_report(ledger), ledger.path)
@@ -226,14 +231,13 @@ async def _is_agreed(
 ) -> bool:
     """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
     progress = ledger.progress
-    where, waves = await where_asked(progress, job, connections), planned_waves(job.guards, ledger)
-    begins_per_s = connections.writes_per_s
-    ahead = forecast(progress, job, environment.local_time, ahead=waves, begins_per_s=begins_per_s)
+    where = await where_asked(progress, job, connections)
+    ahead = forecast_of(ledger, job, environment.local_time, begins_per_s=connections.writes_per_s)
     is_resumed = bool(progress.sessions)
     shown = plan_report(
         ledger,
         estimate=ahead.estimate,
-        waves=waves.waves,
+        waves=ahead.waves.waves,
         gathered=start.gathered,
         left_only=is_resumed,
     )
@@ -360,9 +364,8 @@ def _session(
     opening: Json | None,
 ) -> Session:
     return Session(
-        host=socket.gethostname(),
+        **author(),
         pid=os.getpid(),
-        user=user(),
         settings=settings_json(job),
         flags=sorted(given),
         opening=opening,

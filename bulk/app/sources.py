@@ -17,7 +17,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 from bulk.jobfile.files import JOB_TOML
 from bulk.ledger.records import Json
 from bulk.model import Change, PlannedChange, ServiceUpdate, Target
-from bulk.plan import Live
+from bulk.plan import Live, plan_target
 from bulk.settings import SIMULATOR, Job
 from bulk.vpcep.regions import must_be_named, parse_endpoint
 
@@ -151,6 +151,17 @@ class PlanSource(ABC, Generic[R]):
             digest=lambda: self.sha256,
             read=lambda: self,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsSource(PlanSource[ServiceUpdate]):
+    """A source whose rows say what is wanted of each service, which is then compared with the live one."""
+
+    way_out: ClassVar[str] = ", or leave it as it is with --new-run"
+
+    def changes(self, target: Target, rows: Collection[ServiceUpdate], live: Live) -> Iterator[PlannedChange]:
+        """Return what each row asks of its live service, each change behind those that it waits for."""
+        return plan_target(target, rows, live, allow_parking=self.job.allow_parking)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,12 @@ Whoever goes on with that run later, by whatever command, has to know: it would 
 """
 
 import shlex
-import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from bulk.app.environment import Environment
-from bulk.app.overruling import put_on_record, user
+from bulk.app.environment import Environment, author
+from bulk.app.overruling import put_on_record
 from bulk.errors import CannotRun, LedgerFailed, Refused, UsageError
 from bulk.ledger.decisions import decided
 from bulk.ledger.ends import head_of
@@ -81,8 +80,7 @@ def _decision(rollback: LedgerFile) -> Decision:
         by=DecidedBy.OPERATOR,
         what=DecisionKind.ROLLED_BACK,
         reason="all of it" if is_whole else f"{counted(rollback.progress.rows, 'service')} of it",
-        user=user(),
-        host=socket.gethostname(),
+        **author(),
         id=run["run_id"],
         ledger=str(rollback.path.resolve()),
     )

@@ -2,16 +2,14 @@
 
 import re
 import shlex
-import socket
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
-from bulk.app.environment import Environment
+from bulk.app.environment import Environment, author
 from bulk.app.finding import rollback_of
 from bulk.app.jobs import job_of_ledger
-from bulk.app.overruling import user
 from bulk.errors import ExitCode, Refused, UsageError
 from bulk.ledger.command_file import Answers, add, beside, waiting
 from bulk.ledger.commands import (
@@ -28,10 +26,10 @@ from bulk.ledger.file import is_live, state
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, DecisionKind
 from bulk.ledger.run_waves import unsure_ruling
+from bulk.reports.remarks import pause_text, rate_text, stop_text
 from bulk.reports.report import session_summaries
 from bulk.settings.forms import RATE
 from bulk.settings.quantities import Rate
-from bulk.text import moment
 
 ANSWER_S, LOOK_S = 10.0, 0.1
 """How long the answer is waited for, and how often it is looked for."""
@@ -60,6 +58,11 @@ class Asked:
     wave: int | None = None
 
 
+def tell_command(ledger: Path, *words: str) -> str:
+    """Return the command that says these words to the run of a ledger, as a shell takes it."""
+    return shlex.join(["bulk", "tell", str(ledger), *words])
+
+
 def asked(words: tuple[str, ...]) -> Asked:
     """Return what these words ask; raise UsageError where they are no command."""
     match words:
@@ -79,15 +82,15 @@ def in_force(path: Path, environment: Environment) -> Iterator[str]:
     progress, _ = state(path, every_byte=False)
     known, zone = decided(progress.decisions), environment.zone
     if known.pause:
-        yield f"paused by {known.pause.who} at {moment(known.pause.at, zone)}"
+        yield pause_text(known.pause, zone)
     if known.rate:
-        yield f"at most {known.rate_per_s:g}/s by {known.rate.who} at {moment(known.rate.at, zone)}"
+        yield rate_text(known.rate, zone)
     for stop in known.stops:
-        yield f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
+        yield stop_text(stop, zone)
     unsure = unsure_ruling(progress) if _is_at_work(path, progress) else None
     if unsure:
         words = f" ({unsure.reason})" if unsure.reason else ""
-        go = shlex.join(["bulk", "tell", str(path), "go", str(unsure.wave)])
+        go = tell_command(path, "go", str(unsure.wave))
         yield f"the judge is unsure of wave {unsure.wave}{words}; to let the run go on: {go}"
     if not (known.pause or known.rate or known.stops or unsure):
         yield "nothing is in force but the settings of the job"
@@ -106,8 +109,7 @@ async def tell(path: Path, asks: Asked, because: str, environment: Environment) 
         id=_new_id(known.ids | {each.id for each in waiting(path)}, environment.dice.random()),
         what=asks.what,
         session=progress.begun + (not is_at_work),
-        user=user(),
-        host=socket.gethostname(),
+        **author(),
         reason=because,
         rate_per_s=asks.rate_per_s,
         wave=asks.wave,

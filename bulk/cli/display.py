@@ -18,7 +18,7 @@ from bulk.app.signals import shown_at_usr1
 from bulk.cli import output
 from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress, changes_ended
-from bulk.model import Action, LaneName, Outcome, Sigil
+from bulk.model import LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
 from bulk.reports.words import about
 from bulk.text import counted, figure, per_second, printable
@@ -81,7 +81,7 @@ class Lanes:
         self._watched = watched
         self._counted_at = -inf
         self._lines: list[str] = []
-        changes, left = self._counts(left=False), self._counts(left=True)
+        changes, left = watched.changes_by_lane(left=False), watched.changes_by_lane(left=True)
         names = _lane_names(watched, changes)
         self._lanes = (
             {
@@ -102,7 +102,7 @@ class Lanes:
         """Return a line for each lane, those at work first."""
         now, every_s = self._watched.now(), _COUNTED_EVERY_S * self._watched.progress.rows
         if self._lanes and now - self._counted_at >= every_s:
-            self._counted_at, left = now, self._counts(left=True)
+            self._counted_at, left = now, self._watched.changes_by_lane(left=True)
             lines = {lane: each.line(left[lane], self._width) for lane, each in self._lanes.items()}
             at_work = sorted(lines, key=lambda lane: not self._lanes[lane].left)
             self._lines = [lines[lane] for lane in at_work[:LANES_SHOWN]]
@@ -113,14 +113,6 @@ class Lanes:
     def __bool__(self) -> bool:
         """Return whether there are several."""
         return bool(self._lanes)
-
-    def _counts(self, *, left: bool) -> Counter[LaneName]:
-        """Return the number of changes by lane: of all, or of those that have not ended."""
-        counts = Counter[LaneName]()
-        for target, rows in self._watched.progress.rows_by_target({Action.UPDATE}, left=left).items():
-            if lane := self._watched.lanes.get(target):
-                counts[lane] += rows
-        return counts
 
 
 def _lane_names(watched: Watched, lanes: Iterable[LaneName]) -> dict[LaneName, str]:

@@ -2,7 +2,7 @@
 
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Decision, DecisionKind, Ruling, decision_of, owners_of
-from bulk.model import Action, Target
+from bulk.model import Action, Owner, Target
 from bulk.plan.guards import waves_in_figures
 from bulk.plan.waves import WavePlan
 from bulk.settings import Guards, WavesBy
@@ -51,5 +51,5 @@ def _name(by: WavesBy | None, target: Target, progress: Progress) -> str:
     """Return what the wave of a target is called."""
     if by is WavesBy.REGION:
         return target.region
-    owner = owners_of(progress.run, progress.planned or {}).get(target)
-    return ((owner.account or owner.key) if owner else "") or target.profile or "unknown"
+    owner = owners_of(progress.run, progress.planned or {}).get(target, Owner())
+    return owner.name(target.profile) or "unknown"

@@ -1,13 +1,15 @@
 """What a ledger holds for a person to read, each in one line: notes, changes of pace, decisions, stops."""
 
 from collections.abc import Iterable
+from datetime import tzinfo
 
+from bulk.ledger.decisions import StandingStop, StandingWord
 from bulk.ledger.records import DecisionKind, Json, PaceRecord, decision_of, pace_of
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Outcome, Wait
 from bulk.pacing.describe import limit_text, noise_text, wait_text
 from bulk.reports.words import tallied
-from bulk.text import counted
+from bulk.text import counted, moment
 
 
 def remark(record: Json) -> str:
@@ -55,6 +57,21 @@ def end_text(end: Json) -> str:
 def reasons_text(reasons: Iterable[BrakeReason]) -> str:
     """Return why a session stopped."""
     return "; ".join(reason.facts.words for reason in reasons)
+
+
+def stop_text(stop: StandingStop, zone: tzinfo) -> str:
+    """Return `stopped by limit: 4 services failed, … (2026-01-15 09:30:00 UTC, stop 4f0c12)`."""
+    return f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
+
+
+def pause_text(pause: StandingWord, zone: tzinfo) -> str:
+    """Return `paused by ann on bastion1 (bridge call) at 2026-01-15 09:30:00 UTC`."""
+    return f"paused by {pause.who} at {moment(pause.at, zone)}"
+
+
+def rate_text(rate: StandingWord, zone: tzinfo) -> str:
+    """Return `at most 5/s by ann on bastion1 at 2026-01-15 09:30:00 UTC`."""
+    return f"at most {rate.rate_per_s:g}/s by {rate.who} at {moment(rate.at, zone)}"
 
 
 def _lane_text(pace: PaceRecord) -> str:

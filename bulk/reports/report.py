@@ -41,6 +41,11 @@ class SessionSummary:
     why: str = ""
     """Why it stopped, in words; empty while it works, and where it died."""
 
+    @property
+    def process(self) -> str:
+        """Return `process 4711 of ann on bastion1`."""
+        return f"process {self.pid} of {self.user} on {self.host}"
+
 
 LOOKED_AT_MAX = 10_000
 """Rows that are read to group them; of more the first ones are, and those that need a person before them."""

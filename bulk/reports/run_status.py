@@ -18,12 +18,12 @@ from bulk.ledger.decisions import Decided, StandingWord, decided
 from bulk.ledger.progress import Progress, pace_key
 from bulk.ledger.records import DecisionKind, Json, decision_of, pace_of, record_json, target_of
 from bulk.ledger.stops import BrakeReason, exit_code, failures, not_as_asked
-from bulk.model import Action, Hold, LaneName, Owner, RequestKind, Target, value
+from bulk.model import Action, Hold, LaneName, RequestKind, Target, value
 from bulk.pacing.describe import limit_text
 from bulk.plan.guards import failures_max
 from bulk.plan.waves import WaveStanding
 from bulk.reports.report import SessionSummary, session_summaries
-from bulk.reports.where import Where, where_of
+from bulk.reports.where import where_of
 from bulk.reports.words import tallied
 from bulk.settings import CAUTIOUS_RATE, Job
 from bulk.text import duration
@@ -311,7 +311,7 @@ def _reason(
             return "no session has begun"
         case State.DIED:
             last = session_summaries(progress)[-1]
-            return f"process {last.pid} of {last.user} on {last.host} died"
+            return f"{last.process} died"
         case State.STOPPED:
             return session_summaries(progress)[-1].why
         case State.FINISHED:
@@ -510,13 +510,7 @@ def lanes_of(progress: Progress) -> dict[Target, LaneName]:
             for target, lane in zip(targets, known, strict=True)
         }
     where = where_of(progress)
-    return {target: _planned_lane(target, where) for target in targets}
-
-
-def _planned_lane(target: Target, where: Where) -> LaneName:
-    owner = where.owners.get(target, Owner())
-    account = owner.account or owner.key or target.profile
-    return LaneName(host=where.hosts[target], region=target.region, account=account)
+    return {target: where.lane(target) for target in targets}
 
 
 def _by_lane(rows: Mapping[Target, int], of_target: Mapping[Target, LaneName]) -> Counter[LaneName]:

@@ -8,7 +8,7 @@ from bulk.ledger.decisions import Decided, decided
 from bulk.ledger.progress import Progress
 from bulk.ledger.stops import not_as_asked
 from bulk.model import Outcome
-from bulk.reports.remarks import remark
+from bulk.reports.remarks import pause_text, rate_text, remark, stop_text
 from bulk.reports.report import session_summaries
 from bulk.reports.run_status import RunStatus, State, state_of_run
 from bulk.reports.stopped import ways_on
@@ -109,17 +109,15 @@ def _at_work(standing: RunStatus, zone: tzinfo) -> Iterator[Line]:
 def _stops(known: Decided, zone: tzinfo) -> Iterator[Line]:
     """Return a line for each stop that stands."""
     for stop in known.stops:
-        said = f"{stop.whole} ({moment(stop.at, zone)}, stop {stop.id})"
-        yield text(printable(said), Style.BAD)
+        yield text(printable(stop_text(stop, zone)), Style.BAD)
 
 
 def _words(known: Decided, zone: tzinfo) -> Iterator[Line]:
     """Yield the pause and the rate that a person has in force."""
     if known.pause:
-        yield text(printable(f"paused by {known.pause.who} at {moment(known.pause.at, zone)}"), Style.BAD)
+        yield text(printable(pause_text(known.pause, zone)), Style.BAD)
     if known.rate:
-        at = moment(known.rate.at, zone)
-        yield text(printable(f"at most {known.rate_per_s:g}/s by {known.rate.who} at {at}"), Style.STRONG)
+        yield text(printable(rate_text(known.rate, zone)), Style.STRONG)
 
 
 def _where(progress: Progress) -> Iterator[Line]:
@@ -135,7 +133,7 @@ def _since(progress: Progress, state: State, zone: tzinfo) -> str:
     if not progress.sessions:
         return _planned(progress, state, zone)
     last = session_summaries(progress)[-1]
-    who = f", process {last.pid} of {last.user} on {last.host} since {moment(last.began_at, zone)}"
+    who = f", {last.process} since {moment(last.began_at, zone)}"
     match state:
         case State.STOPPED:
             return f" at {moment(last.ended_at, zone)}: {last.why}"

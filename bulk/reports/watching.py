@@ -187,9 +187,7 @@ def _headline(status: RunStatus, zone: tzinfo, *, is_sending: bool) -> Headline:
     match status.state:
         case State.RUNNING if _is_silent(status):
             last = status.sessions[-1] if status.sessions else None
-            whom = (
-                f"look at process {last.pid} of {last.user} on {last.host}" if last else "look at its process"
-            )
+            whom = f"look at {last.process if last else 'its process'}"
             words = f"The run holds its ledger and writes nothing: {whom}. What is shown is as old as that."
             silent = f" for {duration(int(status.silent_s or 0))}"
             return Headline("no word", "bad", "No word from the run", silent, words)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import owners_of, target_of
-from bulk.model import Owner, Target
+from bulk.model import LaneName, Owner, Target
 from bulk.settings import SIMULATOR
 from bulk.settings.forms import LOCAL_WORKERS
 from bulk.text import counted, figure
@@ -68,6 +68,11 @@ class Where:
         """Return the hosts, the account and who sends the requests, as far as known."""
         through = f"through {self.through}" if self.via else ""
         return tuple(filter(None, (self.hosts_text, self.account, through)))
+
+    def lane(self, target: Target) -> LaneName:
+        """Return the lane of a target, as far as the plan shows it: a session may know the account better."""
+        account = self.owners.get(target, Owner()).name(target.profile)
+        return LaneName(host=self.hosts.get(target, ""), region=target.region, account=account)
 
     def project(self, target: Target) -> str:
         """Return the name of a target's project, or its id where the name is not known."""

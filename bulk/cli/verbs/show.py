@@ -146,13 +146,12 @@ def report(
 
 def plan_ahead(reader: "LedgerReader") -> "tuple[Estimate, tuple[Wave, ...]]":
     """Return how long a saved plan takes from now on, and its waves."""
-    from bulk.app.forecast import forecast
+    from bulk.app.forecast import forecast_of
     from bulk.app.jobs import job_of_ledger
-    from bulk.app.wave_plans import planned_waves
 
     job, _ = job_of_ledger(reader.progress, {})
-    ahead = planned_waves(job.guards, reader)
-    return forecast(reader.progress, job, local_time, ahead=ahead).estimate, ahead.waves
+    ahead = forecast_of(reader, job, local_time)
+    return ahead.estimate, ahead.waves.waves
 
 
 def outcomes_of(only: str | None) -> "frozenset[Outcome]":
