@@ -167,10 +167,6 @@ class FakeJudge:
                 self.cancelled += 1
         return ruling or Ruling.UNSURE, "probe"
 
-    def go_command(self, wave: int) -> str:
-        """Return the command by which a person says go."""
-        return f"bulk tell RUN go {wave}"
-
 
 async def judged(folder: Path, *rulings: Ruling | None, **settings: Any) -> tuple[Session, FakeJudge]:
     """Return a session over five rows in waves of two and two, and its judge."""

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 EVERY_S = 1.0
 HOLD_S, PERSON_HOLD_S = 60.0, 600.0
 """How long a run waits for something before that is announced, and before somebody must act."""
+_TOLD = frozenset({Hold.OPERATOR, Hold.JUDGE})
+"""What a person may end by a word to the run: `bulk tell` shows what is in force or awaited."""
 _NO_NEWS = frozenset({Hold.SOAK, Hold.JUDGE})
 """Whoever plans a soak knows of it, and a judge that is unsure is announced by itself."""
 FIT_EVERY_S, UNFIT_TIMES = 30.0, 3
@@ -300,7 +302,7 @@ class Onlooker:
                 due.add(Event.PERSON)
             if new := due - announced:
                 self._held[key] = since, announced | new
-                command = "bulk tell {}" if key[1] is Hold.OPERATOR else "bulk status {}"
+                command = "bulk tell {}" if key[1] in _TOLD else "bulk status {}"
                 words = f"{present[key]}, for {duration(now - since)}"
                 self._announcer.tell(new, words, self._announcer.counts(), command=command)
 

@@ -15,6 +15,7 @@ from bulk.ledger.records import Decision, Held, Note, record_json
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, Wait
 from bulk.pacing.describe import detail_text, wait_text
+from bulk.reports.words import about
 from bulk.run.brake import Brake
 from bulk.run.waves import Waves
 from bulk.text import duration
@@ -32,7 +33,6 @@ UNSURE_S_MAX = 1800.0
 class _Holding:
     """Something that is waited for since then (monotonic s), and when that was noted last."""
 
-    words: str
     wait: Wait
     since: float
     noted_at: float = -inf
@@ -53,17 +53,18 @@ class Holds:
         for key in self._held.keys() - present.keys():
             held = self._held.pop(key)
             if held.noted_at > -inf:
-                words = f"no longer: {held.words} (it took {duration(now - held.since)})"
+                waited = f"{key[0]} waited for {wait_text(replace(held.wait, left_s=0.0))}"
+                words = f"over after {about(now - held.since)}: {waited}"
                 yield self._note(words, key[0], held, now, is_over=True)
         for (who, hold, row), wait in present.items():
             words = f"{who} wait for {wait_text(wait)}"
-            held = self._held.setdefault((who, hold, row), _Holding(words, wait, now))
+            held = self._held.setdefault((who, hold, row), _Holding(wait, now))
             if hold is Hold.JUDGE and wait.detail != held.wait.detail:  # perhaps a person is waited for now
-                held.words, held.noted_at = words, -inf
+                held.noted_at = -inf
             held.wait = wait
             if now - held.since >= HOLD_S and now - held.noted_at >= AGAIN_S:
                 held.noted_at = now
-                yield self._note(f"{words}, for {duration(now - held.since)}", who, held, now)
+                yield self._note(f"{words} (for {about(now - held.since)} so far)", who, held, now)
 
     def _note(self, words: str, who: str, held: _Holding, now: float, *, is_over: bool = False) -> Note:
         wait, wall = held.wait, self._wall()

@@ -14,7 +14,6 @@ import aiohttp
 import orjson
 
 from bulk.app.judge_file import judge_issue, judge_path
-from bulk.app.telling import tell_command
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.records import Json, Ruling
 from bulk.model import ports_json
@@ -61,10 +60,6 @@ class Judge:
         self._env = env
         self._hide = hide
         self._proxy = _proxy(setting.url, env) if setting.url else None
-
-    def go_command(self, wave: int) -> str:
-        """Return the command by which a person lets the run go on after a wave."""
-        return tell_command(self._ledger.path, "go", str(wave))
 
     async def ask(self, wave: int, rows: Sequence[int]) -> tuple[Ruling, str]:
         """Return the ruling on a wave of these rows, all of which are as asked, and its last words."""

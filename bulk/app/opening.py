@@ -111,7 +111,7 @@ class Waiting:
         """Have what a person says written down; a stop ends the wait, and of two the first one counts."""
         if word.what == DecisionKind.STOP and BrakeReason.OPERATOR not in self._brake.reasons:
             word = replace(word, cause=BrakeReason.OPERATOR)
-            self._brake.pull(BrakeReason.OPERATOR, f"stopped by {word_of(word).who}")
+            self._brake.pull(BrakeReason.OPERATOR, f"by {word_of(word).who}")
         self._said.append({"at": timestamp(self._environment.clock.now()), **record_json(word)})
         self._ledger.append(word)
         self.flush_soon()
@@ -130,7 +130,8 @@ class Waiting:
                 noted_at = clock.monotonic()
                 until = timestamp(self._shift.opening.opens_at)
                 held = Held(hold=Hold.WINDOW, who="rows", since=since, until=until)
-                await self._ledger.commit(Note(about="window", message=self.text(), held=held))
+                message = f"{self.text()}; nothing is sent before"
+                await self._ledger.commit(Note(about="window", message=message, held=held))
             each_second()
             if self._has_news:
                 self._has_news = False

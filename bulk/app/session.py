@@ -70,6 +70,8 @@ class Watched:
     """Why rows wait right now, but for the pace."""
     lanes: Mapping[Target, LaneName] = field(default_factory=dict)
     """The lane of each target."""
+    run: str = ""
+    """The run, as a shell has it."""
 
     def of(self, lane: LaneName | None) -> "Watched":
         """Return the same run with the paces of one lane alone, or of none."""
@@ -396,6 +398,7 @@ async def _run_watched(
         paces=connections.paces,
         row_holds=lambda: chain(_worker_holds(connections), attendant.holds()),  # which comes below
         lanes={target: client.lane for target, client in context.clients.items()},
+        run=shlex.quote(str(ledger.path)),
     )
     attendant = Attendant(
         first,
@@ -412,8 +415,6 @@ async def _run_watched(
         at_work = _at_work(watched, attendant, context.hours, waiting, environment)
         onlookers.append(environment.announcer.onlooker(at_work))
     with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
-        if waiting and waiting.left_s > 0:
-            operator.notify(f"window: {waiting.text()}; nothing is sent before")
         await _run(first, context, attendant, onlookers, ledger)
 
 

@@ -89,9 +89,10 @@ def in_force(path: Path, environment: Environment) -> Iterator[str]:
         yield stop_text(stop, zone)
     unsure = unsure_ruling(progress) if _is_at_work(path, progress) else None
     if unsure:
-        words = f" ({unsure.reason})" if unsure.reason else ""
-        go = tell_command(path, "go", str(unsure.wave))
-        yield f"the judge is unsure of wave {unsure.wave}{words}; to let the run go on: {go}"
+        ruling, _ = unsure
+        words = f" ({ruling.reason})" if ruling.reason else ""
+        go = tell_command(path, "go", str(ruling.wave))
+        yield f"the judge is unsure of wave {ruling.wave}{words}; to let the run go on: {go}"
     if not (known.pause or known.rate or known.stops or unsure):
         yield "nothing is in force but the settings of the job"
     for command in waiting(path):
@@ -123,7 +124,7 @@ async def tell(path: Path, asks: Asked, because: str, environment: Environment) 
     if not is_at_work and not may_wait(command, known, own_per_s=own_per_s):
         raise Refused(
             f"no session is at work on {path}, so nobody would hear {command.words!r}; nothing was written",
-            hint=f"it sends nothing now; `{address.apply_command(path)}` begins a session, which hears it",
+            hint=f"nothing is sent now; begin a session with `{address.apply_command(path)}`, then repeat it",
         )
     answers = Answers(path)
     add(path, command)

@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from math import inf
 
 from rich.console import Console, Group
@@ -20,9 +21,11 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress, changes_ended
 from bulk.model import LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
-from bulk.reports.words import about
+from bulk.reports.stopped import words_awaited
+from bulk.reports.words import about, command_lines
 from bulk.text import counted, figure, per_second, printable
 
+_GOES_ON = "to let it go on:"
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
 _RATE_OVER_S = 10.0
@@ -137,6 +140,11 @@ class Display:
         self._speed = Speed(watched.now(), changes_ended(watched.progress))
         self._lanes = Lanes(watched)
 
+    def commands(self) -> list[str]:
+        """Return the commands by which a person lets the run go on, where it waits for a person's word."""
+        watched = self._watched
+        return [f"bulk tell {watched.run} {word}" for word in words_awaited(watched.progress)]
+
     def lines(self) -> list[str]:
         """Return the lines as of now."""
         watched = self._watched
@@ -182,7 +190,9 @@ def _not_applied(progress: Progress) -> Iterator[str]:
 
 def _write_lines(display: Display) -> None:
     line, *lanes = display.lines()
-    output.aside("progress", line, *lanes, message=line, lanes=[lane.strip() for lane in lanes])
+    commands = display.commands()
+    lines = (line, *lanes, *(f"{_GOES_ON} {command}" for command in commands))
+    output.aside("progress", *lines, message=line, lanes=[lane.strip() for lane in lanes], commands=commands)
 
 
 @contextmanager
@@ -215,7 +225,10 @@ def _bar(watched: Watched, display: Display) -> Iterator[None]:
         )
         line, *lanes = display.lines()
         table.add_row(bar, Text(line))
-        return Group(table, *map(Text, lanes))
+        commands = chain.from_iterable(
+            (_GOES_ON, *command_lines(command, console.width)) for command in display.commands()
+        )
+        return Group(table, *map(Text, (*lanes, *commands)))
 
     console = Console(file=sys.stderr)
     live = Live(

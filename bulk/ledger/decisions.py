@@ -33,13 +33,13 @@ class StandingStop:
 
     @property
     def why(self) -> str:
-        """Return why the run stopped: `4 services failed, …`, or `stopped by ann on bastion1 (no go)`."""
-        return f"stopped by {self.who}" if self.who else self.reason
+        """Return why the run stopped: `4 services failed, …`, or `by ann on bastion1 (no go)`."""
+        return f"by {self.who}" if self.who else self.reason
 
     @property
     def whole(self) -> str:
         """Return the same with who decided, whoever that was: `stopped by limit: 4 services failed, …`."""
-        return self.why if self.who else f"stopped by {self.by}: {self.reason}"
+        return f"stopped {self.why}" if self.who else f"stopped by {self.by}: {self.reason}"
 
 
 @value

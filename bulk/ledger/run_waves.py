@@ -33,8 +33,8 @@ def wave_plan(guards: Guards, progress: Progress) -> WavePlan | None:
     )
 
 
-def unsure_ruling(progress: Progress) -> Decision | None:
-    """Return the ruling of a judge that is unsure, by which its wave waits; None where none does.
+def unsure_ruling(progress: Progress) -> tuple[Decision, str] | None:
+    """Return the ruling of a judge that is unsure, by which its wave waits, and when (UTC); None for none.
 
     In each session the judge is asked anew, and nothing waits any more once a wave passed or the run stopped.
     """
@@ -43,7 +43,7 @@ def unsure_ruling(progress: Progress) -> Decision | None:
         if record["n"] < since or record["what"] == DecisionKind.STOP:
             return None
         if record["what"] == DecisionKind.WAVE:
-            return decision_of(record) if record["ruling"] == Ruling.UNSURE else None
+            return (decision_of(record), record["at"]) if record["ruling"] == Ruling.UNSURE else None
     return None
 
 

@@ -17,6 +17,7 @@ from bulk.ledger.chain import moment_s, timestamp
 from bulk.ledger.decisions import Decided, StandingWord, decided
 from bulk.ledger.progress import Progress, pace_key
 from bulk.ledger.records import DecisionKind, Json, decision_of, pace_of, record_json, target_of
+from bulk.ledger.run_waves import unsure_ruling
 from bulk.ledger.stops import BrakeReason, exit_code, failures, not_as_asked
 from bulk.model import Action, Hold, LaneName, RequestKind, Target, value
 from bulk.pacing.describe import limit_text
@@ -366,7 +367,10 @@ def _waited_for(holds: Collection[HoldStatus]) -> Json:
 
 
 def _holds(progress: Progress, known: Decided, soak: HoldStatus | None, at_s: float) -> Iterator[HoldStatus]:
-    """Yield what this session has noted that it waits for, and has not noted the end of; a soak at once."""
+    """Yield what this session has noted that it waits for, and has not noted the end of.
+
+    A pause, an unsure judge and a soak count at once: they are noted only seconds later.
+    """
     since = progress.sessions[-1]["n"]
     held: dict[tuple[str, str, int | None], Json] = {}
     for note in progress.notes:
@@ -378,8 +382,12 @@ def _holds(progress: Progress, known: Decided, soak: HoldStatus | None, at_s: fl
     for (who, hold, row), noted in held.items():
         yield _hold(Hold(hold), who, noted, row, at_s)
     if known.pause and not any(hold == Hold.OPERATOR for _, hold, _ in held):
-        said = {"since": known.pause.at, "until": "", "detail": f"paused by {known.pause.who}"}
+        said = {"since": known.pause.at, "detail": f"paused by {known.pause.who}"}
         yield _hold(Hold.OPERATOR, "rows", said, None, at_s)
+    if (unsure := unsure_ruling(progress)) and not any(hold == Hold.JUDGE for _, hold, _ in held):
+        ruling, at = unsure
+        detail = f"unsure about wave {ruling.wave}{f' ({ruling.reason})' if ruling.reason else ''}"
+        yield _hold(Hold.JUDGE, "rows", {"since": at, "detail": detail}, None, at_s)
     if soak and not any(hold == Hold.SOAK for _, hold, _ in held):
         yield soak
 

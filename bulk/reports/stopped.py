@@ -1,11 +1,20 @@
-"""What a person can do about a run that a limit, or a person, stopped for good."""
+"""What a person can do about a run that waits for a word, or that a limit or a person stopped for good."""
 
 from collections.abc import Iterator, Sequence
 
 from bulk.ledger.decisions import StandingStop, decided
 from bulk.ledger.progress import Progress
+from bulk.ledger.run_waves import unsure_ruling
 from bulk.ledger.stops import BrakeReason, failures
 from bulk.model import Outcome, Sigil
+
+
+def words_awaited(progress: Progress) -> Iterator[str]:
+    """Yield what to `bulk tell` a run at work so that it goes on, where it waits for a person's word."""
+    if unsure := unsure_ruling(progress):
+        yield f"go {unsure[0].wave}"
+    if decided(progress.decisions).pause:
+        yield "unpause"
 
 
 def flags_for(stops: Sequence[StandingStop]) -> str:

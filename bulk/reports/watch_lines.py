@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 
 from bulk.reports.watching import LaneView, View
-from bulk.reports.words import Line, Span, Style, text, wrapped
+from bulk.reports.words import Line, Span, Style, command_lines, text, wrapped
 from bulk.text import counted, figure, printable
 
 WIDE = 110
@@ -94,7 +94,7 @@ def _progress(view: View, width: int) -> Iterator[Line]:
     parts = [Span(f"  {words}", _STYLES[tone]) for tone, words in view.counts]
     yield tuple(parts)
     if when := ", ".join(filter(None, (view.ends, view.window_more))):
-        yield text(f"  {when}")
+        yield from wrapped(text(f"  {when}"), width, hang=2)
     yield text()
 
 
@@ -154,7 +154,7 @@ def _limits(view: View, width: int, *, is_low: bool) -> Iterator[Line]:
         words = f"  budget   {view.budget}  "
         lines.append((Span(words), *_meter(view.budget_bar, max(5, min(30, width - len(words) - 2)))))
     if view.window and not is_low:
-        lines.append(text(f"  window   {printable(view.window)}"))
+        lines += wrapped(text(f"  window   {printable(view.window)}"), width, hang=11)
     if lines:
         yield text()
         yield from lines
@@ -182,13 +182,17 @@ def _decisions(view: View) -> Iterator[Line]:
 
 
 def _commands(view: View, width: int) -> Iterator[Line]:
-    """Return the commands; as many on one line as fit, but none in two parts."""
+    """Return the commands, as many on one line as fit; one that is too long has lines of its own."""
     line = ""
     for what, command in view.commands:
         words = f"{what}: {command}"
         if line and len(line) + len(words) + 4 > width:
             yield text(line)
             line = ""
+        if len(words) > width:
+            yield text(f"{what}:")
+            yield from map(text, command_lines(command, width))
+            continue
         line += f"{'    ' if line else ''}{words}"
     if line and len(line) + len(view.leaving) + 4 > width:
         yield text(line)

@@ -5,13 +5,14 @@ rows that need a person, and the commands that a person may want next.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import tzinfo
 from typing import NamedTuple, assert_never
 
 from bulk.ledger.chain import moment_s
+from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress, changes_ended
-from bulk.ledger.records import Decision, DecisionKind, Json, Ruling, decision_of
+from bulk.ledger.records import DecisionKind, Json, Ruling, decision_of
 from bulk.ledger.run_waves import unsure_ruling
 from bulk.model import Hold, LaneName, Outcome, Sigil, value
 from bulk.pacing.describe import noise_text
@@ -20,7 +21,7 @@ from bulk.reports.recent import SECONDS, Recent
 from bulk.reports.remarks import decision_text
 from bulk.reports.report_row import Row
 from bulk.reports.run_status import SILENT_S, HoldStatus, LaneStatus, RunStatus, State, lanes_of
-from bulk.reports.stopped import ways_on
+from bulk.reports.stopped import ways_on, words_awaited
 from bulk.reports.where import where_of
 from bulk.reports.words import about
 from bulk.text import counted, duration, figure, moment, per_second
@@ -139,7 +140,7 @@ def view_of(
     answered. As a shell has them, `run` names the run to `tell`, and `ledger` its ledger with its flag.
     """
     lanes = tuple(_lanes(status, progress, recent))
-    top = _headline(status, zone, is_sending=any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes))
+    top = _headline(status, progress, lanes, zone)
     return View(
         job=str(status.job),
         state=top.state,
@@ -151,7 +152,7 @@ def view_of(
         **_figures(status, progress, recent, zone),
         trouble=trouble,
         lanes=lanes,
-        rows_title=_rows_title(status, recent),
+        rows_title=_rows_title(status, progress, recent),
         rows=tuple(_row(each, zone) for each in rows),
         advice=tuple(_advice(status, advice)),
         **_kept_to(status, progress, zone),
@@ -183,7 +184,8 @@ class Headline(NamedTuple):
     explained: str = ""
 
 
-def _headline(status: RunStatus, zone: tzinfo, *, is_sending: bool) -> Headline:
+def _headline(status: RunStatus, progress: Progress, lanes: Sequence[LaneView], zone: tzinfo) -> Headline:
+    is_sending = any(sum(lane.sent[-SENDING_OVER_S:]) for lane in lanes)
     match status.state:
         case State.RUNNING if _is_silent(status):
             last = status.sessions[-1] if status.sessions else None
@@ -192,7 +194,7 @@ def _headline(status: RunStatus, zone: tzinfo, *, is_sending: bool) -> Headline:
             silent = f" for {duration(int(status.silent_s or 0))}"
             return Headline("no word", "bad", "No word from the run", silent, words)
         case State.RUNNING if status.hold and (status.hold.hold in _OF_ALL or not is_sending):
-            return _held(status.hold, status, zone)
+            return _held(status.hold, status, _awaited_go(status, progress), zone)
         case State.RUNNING if not status.sessions or status.ended_at:
             return Headline("opened", "", "Not begun yet", explained=status.reason)
         case State.RUNNING:
@@ -211,6 +213,14 @@ def _headline(status: RunStatus, zone: tzinfo, *, is_sending: bool) -> Headline:
             return Headline(status.state.value, "bad", f"Stopped: {status.reason}")
         case _:
             assert_never(status.state)
+
+
+def _awaited_go(status: RunStatus, progress: Progress) -> str:
+    """Return which go of a person would let a run at work go on, as its judge is unsure; empty for none."""
+    if status.state is not State.RUNNING or (unsure := unsure_ruling(progress)) is None:
+        return ""
+    wave = unsure[0].wave
+    return f"a go {f'after wave {wave}' if wave else 'before the first PUT'}"
 
 
 def _sending(status: RunStatus) -> Headline:
@@ -243,11 +253,14 @@ _WAITS = {
 """What is waited for, for somebody who does not know the tool."""
 
 
-def _held(hold: HoldStatus, status: RunStatus, zone: tzinfo) -> Headline:
+def _held(hold: HoldStatus, status: RunStatus, go: str, zone: tzinfo) -> Headline:
+    if hold.hold is Hold.JUDGE and go:
+        return Headline("waiting", "bad", f"Waiting for {go}: the judge is unsure", "", hold.text)
     if hold.hold is Hold.OPERATOR:
         by = status.pause["by"] if status.pause else "a person"
         why = status.pause["reason"] if status.pause else ""
-        return Headline("paused", "change", f"Paused by {by}", explained=why or hold.text)
+        length = f", for {about(hold.held_s)}"
+        return Headline("paused", "change", f"Paused by {by}", length, why or hold.text)
     more = ""
     if hold.until and hold.left_s is not None:
         left = f"in {about(hold.left_s)}" if hold.left_s > 0 else "now"
@@ -377,8 +390,9 @@ def _clock(at: str, zone: tzinfo) -> str:
 # What needs a person
 
 
-def _rows_title(status: RunStatus, recent: Recent) -> str:
-    wrong = [
+def _rows_title(status: RunStatus, progress: Progress, recent: Recent) -> str:
+    wrong = [go] if (go := _awaited_go(status, progress)) else []
+    wrong += [
         f"{figure(rows)} {each.facts.phrase}"
         for each in Outcome
         if (rows := status.outcomes[each]) and each.facts.sigil is Sigil.WRONG
@@ -421,34 +435,53 @@ def _kept_to(status: RunStatus, progress: Progress, zone: tzinfo) -> Json:
 
 
 def _waves(status: RunStatus, progress: Progress, zone: tzinfo) -> Iterator[WaveView]:
-    """Yield the waves that were judged, each with the last ruling on it, and the one under way or last."""
+    """Yield the waves that were judged or let pass, and the one under way or last."""
     if (under_way := status.wave) is None:
         return
-    rulings: dict[int, tuple[Decision, str]] = {}
-    for record in progress.decisions:
-        decision = decision_of(record)
-        if decision.what == DecisionKind.WAVE and decision.wave is not None:
-            rulings[decision.wave] = decision, _clock(record["at"], zone)
-    for number, (decision, at) in rulings.items():
-        is_go = decision.ruling is Ruling.GO
-        yield WaveView(
-            tone="good" if is_go else "bad",
-            sigil="+" if is_go else "!",
-            name=str(number) if number else "0, before the first PUT",
-            more=f"{'passed' if is_go else decision.ruling} {at}: {decision.reason}",
-        )
-    if under_way.number in rulings and rulings[under_way.number][0].ruling is Ruling.GO:
+    known = decided(progress.decisions)
+    yield from _judged(progress, known.passed, zone)
+    if under_way.number in known.passed:
         return
     rows = f"{figure(under_way.rows - under_way.left)} of {counted(under_way.rows, 'service')}"
     soaks = f", soaks until {_clock(under_way.soak_ends_at, zone)}" if under_way.soak_ends_at else ""
     name = f", {under_way.name}" if under_way.name else ""
-    is_done = status.state is State.FINISHED  # nobody rules on the last wave
+    sigil = Sigil.DONE if status.state is State.FINISHED else Sigil.TO_CHANGE  # nobody rules on the last one
+    if any(stop.wave == under_way.number for stop in known.stops):
+        sigil = Sigil.WRONG
     yield WaveView(
-        tone="good" if is_done else "change",
-        sigil=str(Sigil.DONE if is_done else Sigil.TO_CHANGE),
+        tone="change" if sigil is Sigil.TO_CHANGE else _TONES[sigil],
+        sigil=str(sigil),
         name=f"{under_way.number} of {under_way.of}{name}",
         more=f"{rows}{soaks}",
     )
+
+
+_LIFTED = "passed, since a person lifted its stop"
+
+
+def _judged(progress: Progress, passed: Collection[int], zone: tzinfo) -> Iterator[WaveView]:
+    """Yield the waves on which there is a ruling, each with the last one, and those whose stop was lifted."""
+    views = {
+        number: WaveView(
+            tone="bad",
+            sigil=str(Sigil.WRONG),
+            name=str(number),
+            more=_LIFTED,
+        )
+        for number in passed
+    }
+    for record in progress.decisions:
+        decision = decision_of(record)
+        if decision.what == DecisionKind.WAVE and decision.wave is not None:
+            is_go = decision.ruling is Ruling.GO
+            what = "passed" if decision.wave in passed else decision.ruling
+            views[decision.wave] = WaveView(
+                tone="good" if is_go else "bad",
+                sigil=str(Sigil.DONE if is_go else Sigil.WRONG),
+                name=str(decision.wave) if decision.wave else "0, before the first PUT",
+                more=f"{what} {_clock(record['at'], zone)}: {decision.reason}",
+            )
+    yield from (views[number] for number in sorted(views))
 
 
 def _budget(status: RunStatus) -> Json:
@@ -491,10 +524,8 @@ def _decisions(progress: Progress, zone: tzinfo) -> Iterator[tuple[str, str]]:
 def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> Iterator[tuple[str, str]]:
     """Yield what a person may want next, and the command for it."""
     if status.state is State.RUNNING:
-        if unsure := unsure_ruling(progress):
-            yield "go", f"bulk tell {run} go {unsure.wave}"
-        word = "unpause" if status.pause else "pause"
-        yield word, f"bulk tell {run} {word}"
+        said = [*words_awaited(progress), *(() if status.pause else ("pause",))]
+        yield from ((each.partition(" ")[0], f"bulk tell {run} {each}") for each in said)
         yield "stop", f"bulk tell {run} stop"
         return
     if not status.rolled_back_by and status.state is not State.FINISHED:

@@ -78,6 +78,19 @@ def wrapped(line: Line, width: int, *, hang: int) -> Iterator[Line]:
     yield _joined(part)
 
 
+def command_lines(command: str, width: int) -> Iterator[str]:
+    """Return a command as lines that fit and can be typed as they are: all but the last end with a backslash.
+
+    One with quotes stays whole, since a blank within them is no place for the end of a line.
+    """
+    if len(command) <= width or "'" in command:
+        yield command
+        return
+    *lines, last = map(plain, wrapped(text(command), width - 2, hang=2))
+    yield from (f"{line} \\" for line in lines)
+    yield last
+
+
 def _joined(spans: Iterable[Span]) -> Line:
     """Return spans with neighbours of one style in one."""
     groups = groupby(spans, key=lambda span: span.style)

@@ -208,7 +208,7 @@ class Course:
             self.board.ask(Cap(self.gates.most_per_s))
         if is_stop:
             self.gates.stop_ids.add(word.id)
-            self._halt(Stop(BrakeReason.OPERATOR, f"stopped by {word_of(word).who}"))
+            self._halt(Stop(BrakeReason.OPERATOR, f"by {word_of(word).who}"))
 
     def begin(self) -> None:
         """Take over what earlier decisions left in force: their stops stop the run now, a rate is kept."""

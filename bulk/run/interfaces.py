@@ -144,10 +144,6 @@ class WaveJudge(Protocol):
         """
         ...
 
-    def go_command(self, wave: int) -> str:
-        """Return the command by which a person lets a run go on after a wave."""
-        ...
-
 
 class Clock(Protocol):
     """Time, as an argument."""

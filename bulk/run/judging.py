@@ -59,11 +59,11 @@ class Judging:
                 question.cancel()
 
     def described(self, wait: Wait) -> Wait:
-        """Return why rows wait for the judge: since when it is asked, and what a person may do."""
+        """Return why rows wait for the judge: since when it is asked, and whether it is a person's turn."""
         if wait.hold is not Hold.JUDGE or self._judge is None:
             return wait
         wave = self._machine.waves.awaits_go
         if wave is None:
             return replace(wait, lasts_s=self._clock.monotonic() - self._asked_at)
-        again = "" if self._machine.waves.is_held else "is asked again, or "
-        return replace(wait, detail=f"{wait.detail}, {again}waits for {self._judge.go_command(wave)}")
+        then = "a person has to say go" if self._machine.waves.is_held else "is asked again"
+        return replace(wait, detail=f"{wait.detail}, {then}")

@@ -99,7 +99,7 @@ def test_a_stop_that_comes_while_a_run_waits_ends_it_with_6(stage: Stage) -> Non
         assert (told.code, told.out) == (ExitCode.OK, "in force: stop\n")
         _, err = process.communicate(timeout=WAIT_S)
     assert (process.returncode, counted(stage)) == (ExitCode.SAFETY_LIMIT, before)
-    assert re.search(r"stopped by \S+ on \S+ \(no go\)", err)
+    assert re.search(r"stopped: by \S+ on \S+ \(no go\)", err)
     assert re.search(r"stopped by \S+ on \S+ \(no go\)", stage.bulk("status", str(stage.ledger)).out)
     assert stage.apply(job, "--wait", "--window", window).code == ExitCode.SAFETY_LIMIT
     assert stage.bulk("audit", str(stage.ledger)).code == ExitCode.OK

@@ -38,8 +38,8 @@ def test_a_hold_is_noted_after_5_s_then_every_30_s_and_when_it_is_over() -> None
         noted += [(now, note.message) for note in holds.notes(iter([BUDGET]), now)]
     noted += [(70.0, note.message) for note in holds.notes(iter([]), 70.0)]
     assert [now for now, _ in noted] == [HOLD_S, HOLD_S + AGAIN_S, HOLD_S + 2 * AGAIN_S, 70.0]
-    assert noted[0][1].startswith("rows wait for the failure budget: at most 2 in flight, for 5")
-    assert noted[-1][1].startswith("no longer: rows wait for the failure budget")
+    assert noted[0][1].startswith("rows wait for the failure budget: at most 2 in flight (for 5 s so far)")
+    assert noted[-1][1] == "over after 1 min 10 s: rows waited for the failure budget: at most 2 in flight"
 
 
 def test_the_note_of_a_hold_says_as_data_since_when_and_until_when() -> None:
@@ -47,6 +47,10 @@ def test_the_note_of_a_hold_says_as_data_since_when_and_until_when() -> None:
     holds, soak = Holds(lambda: WALL), Wait(hold=Hold.SOAK, detail="wave 1", left_s=60.0)
     notes = [note for now in (100.0, 110.0) for note in holds.notes(iter([("rows", soak)]), now)]
     notes += holds.notes(iter([]), 130.0)
+    assert [note.message for note in notes] == [
+        "rows wait for the time between a wave and the next one: wave 1, 60 s left (for 10 s so far)",
+        "over after 30 s: rows waited for the time between a wave and the next one: wave 1",
+    ]
     known = {"hold": Hold.SOAK, "who": "rows", "detail": "wave 1", "until": "2026-01-15T08:31:00.000Z"}
     assert [note.held for note in notes] == [
         Held(**known, since="2026-01-15T08:29:50.000Z"),
@@ -62,8 +66,8 @@ def test_what_is_waited_for_of_a_judge_is_noted_as_soon_as_it_changes() -> None:
         wait = Wait(hold=Hold.JUDGE, detail=detail, lasts_s=now % 12)
         noted += [(now, note.message) for note in holds.notes(iter([("rows", wait)]), now)]
     assert noted == [
-        (5.0, "rows wait for the judge: asked about wave 1, for 5.0 s"),
-        (12.0, "rows wait for the judge: unsure about wave 1, for 12 s"),
+        (5.0, "rows wait for the judge: asked about wave 1 (for 5 s so far)"),
+        (12.0, "rows wait for the judge: unsure about wave 1 (for 12 s so far)"),
     ]
 
 

@@ -131,7 +131,7 @@ async def test_a_person_says_go_in_place_of_an_unsure_judge(tmp_path: Path) -> N
     assert (await session.run()).outcomes == [APPLIED] * 5
     assert rulings(session)[:2] == [("judge", 0, "unsure"), ("operator", 0, "go")]
     assert [wave for wave, _ in judge.asked] == [0, 1, 2]
-    assert "the judge: unsure about wave 1 (probe), waits for bulk tell RUN go 1" in said
+    assert "the judge: unsure about wave 1 (probe), a person has to say go" in said
 
 
 async def test_a_question_ends_as_soon_as_nobody_waits_for_its_answer(tmp_path: Path) -> None:

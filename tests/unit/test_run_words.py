@@ -96,7 +96,7 @@ async def test_a_stop_ends_the_run_until_a_person_lifts_it(tmp_path: Path) -> No
     await session.run()
     assert session.outcomes == [APPLIED, LEFT, LEFT]
     assert session.brake.reasons == (BrakeReason.OPERATOR,)
-    assert session.brake.message == "stopped by ann on bastion1 (bridge call)"
+    assert session.brake.message == "by ann on bastion1 (bridge call)"
     causes = {json["id"]: json.get("cause") for json in fold(session.ledger.path).decisions}
     assert causes == {"c7f4": "operator", "c7f6": None}
     session = again(session, brake=(brake := Brake()))

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import from_regex, integers, lists
 
+from bulk.app.session import Watched
+from bulk.cli.display import Display
 from bulk.ledger.chain import moment_s
 from bulk.ledger.records import (
     Attempt,
@@ -32,9 +36,11 @@ from bulk.reports.run_status import (
     WindowStatus,
     run_status,
 )
+from bulk.reports.status import lines
 from bulk.reports.watch_lines import LANES_SHOWN, plain_line, screen
 from bulk.reports.watching import SeenRow, View, view_of
-from bulk.reports.words import plain
+from bulk.reports.words import command_lines, plain
+from bulk.run.brake import Brake
 
 if TYPE_CHECKING:
     from tests.unit.reports.conftest import Written
@@ -145,12 +151,53 @@ def test_the_reason_for_waiting_is_the_headline_with_its_end_where_it_has_one(
 
 def test_a_pause_names_who_and_why(run: "Written") -> None:
     """Also where the ledger says no more than that there is one."""
-    pause = {"by": "ann on bastion1", "at": AT, "reason": "bridge call"}
-    view = waiting(run, hold(Hold.OPERATOR), pause=pause)
+    said = {"reason": "bridge call", "user": "ann", "host": "bastion1"}
+    run.put(Decision(by=DecidedBy.OPERATOR, what=DecisionKind.PAUSE, **said))
+    view = waiting(run, hold(Hold.OPERATOR))
     assert (view.state, view.reason, view.explained) == ("paused", "Paused by ann on bastion1", "bridge call")
     assert view.commands[0] == ("unpause", "bulk tell job unpause")
-    view = waiting(run, hold(Hold.OPERATOR))
+    view = waiting(run, hold(Hold.OPERATOR), pause=None)
     assert (view.reason, view.explained) == ("Paused by a person", "rows wait")
+    assert view.reason_more == ", for 9 s"
+
+
+def test_whoever_looks_sees_that_a_person_is_waited_for_and_the_command_that_lets_the_run_go_on(
+    run: "Written",
+) -> None:
+    """The status, its JSON, the screen and the terminal of the run, from the first moment on."""
+    pause = Decision(by=DecidedBy.OPERATOR, what=DecisionKind.PAUSE, reason="call", user="ann", host="h")
+    for decision, what, word in (
+        (wave(1, Ruling.UNSURE), "unsure about wave 1 (probe 1)", "go 1"),
+        (wave(2, Ruling.UNSURE), "unsure about wave 2 (probe 2)", "go 2"),
+        (pause, "paused by ann on h (call)", "unpause"),
+    ):
+        run.put(decision)
+        status = status_of(run)
+        assert what in status.reason
+        command = f"bulk tell L {word}"
+        screen_commands = [command for _, command in seen(run, status, run="L").commands]
+        shown = [plain(line) for line in lines(run.progress, alive=True, ledger="L", standing=status)]
+        watched = Watched(
+            progress=run.progress,
+            brake=Brake(),
+            now=lambda: 0.0,
+            paces={},
+            row_holds=lambda: iter(()),
+            run="L",
+        )
+        assert command in screen_commands
+        assert f"to let it go on: {command}" in shown
+        assert command in Display(watched).commands()
+    run.put(wave(2, Ruling.GO), replace(pause, what=DecisionKind.UNPAUSE))
+    assert status_of(run).reason == "sending"
+    assert not any("let it go on" in plain(line) for line in lines(run.progress, alive=True, ledger="L"))
+
+
+def test_a_go_before_all_waves_is_one_before_the_first_put(run: "Written") -> None:
+    """The judge is asked before anything is sent, too."""
+    run.put(replace(wave(0, Ruling.UNSURE), reason=""))
+    assert status_of(run).reason == "rows wait for the judge: unsure about wave 0"
+    assert seen(run).rows_title == "Needs a person: a go before the first PUT"
 
 
 def test_what_some_rows_wait_for_is_no_headline_while_others_are_sent(run: "Written") -> None:
@@ -401,9 +448,9 @@ def test_waves_show_what_was_ruled_and_how_far_the_one_under_way_has_come(run: "
     run.put(wave(2, Ruling.UNSURE), wave(2, Ruling.GO), wave(0, Ruling.GO))
     judged = seen(run, status_of(run, wave=under_way)).waves
     assert [(each.sigil, each.name) for each in judged] == [
+        ("+", "0, before the first PUT"),
         ("+", "1"),
         ("+", "2"),
-        ("+", "0, before the first PUT"),
     ]
     run.put(wave(3, Ruling.GO))
     last = WaveStatus(number=3, of=3, name="", rows=20, left=0, soak_ends_at=None)
@@ -509,7 +556,8 @@ def test_a_person_may_let_a_wave_go_of_which_the_judge_is_unsure(run: "Written")
     run.put(Decision(by=DecidedBy.OPERATOR, what=DecisionKind.PAUSE, reason="", user="ann", host="h"))
     run.put(wave(1, Ruling.UNSURE))
     view = waiting(run, held)
-    assert view.reason == "Waiting for the judge to rule on a wave"
+    assert (view.reason, view.tone) == ("Waiting for a go after wave 1: the judge is unsure", "bad")
+    assert view.rows_title == "Needs a person: a go after wave 1"
     assert view.commands[0] == ("go", "bulk tell job go 1")
     assert seen(run).commands[0][0] == "go", "as soon as it is unsure, although the hold is not noted yet"
     run.put(wave(1, Ruling.GO))
@@ -532,6 +580,19 @@ def test_of_a_run_that_was_stopped_the_commands_that_lift_the_stop_are_shown(run
     commands = dict(seen(run, status_of(run, alive=False)).commands)
     assert commands["to go on despite it"] == ("bulk apply L --despite a1b2c3:REASON --max-failures 1")
     assert commands["to take back what was applied"] == "bulk rollback L"
+
+
+def test_a_wave_that_was_stopped_is_bad_and_stays_on_view_once_its_stop_is_lifted(run: "Written") -> None:
+    """No wave is missing between two others."""
+    stop = replace(STOPPED, cause=BrakeReason.WAVE, failures_max=None, wave=2)
+    run.put(wave(1, Ruling.GO)).put(stop)
+    second = WaveStatus(number=2, of=3, name="", rows=20, left=0, soak_ends_at=None)
+    assert [each.sigil for each in seen(run, status_of(run, wave=second)).waves] == ["+", "!"]
+    lifted = replace(STOPPED, by=DecidedBy.OPERATOR, what=DecisionKind.DESPITE, cause=None, failures_max=None)
+    run.put(lifted)
+    waves = seen(run, status_of(run, wave=replace(second, number=3))).waves
+    assert [(each.sigil, each.name) for each in waves] == [("+", "1"), ("!", "2"), ("~", "3 of 3")]
+    assert waves[1].more == "passed, since a person lifted its stop"
 
 
 # On a terminal
@@ -604,6 +665,38 @@ def test_only_of_a_run_at_work_a_terminal_says_that_it_goes_on(run: "Written") -
     bare = drawn(replace(finished, commands=()))
     assert "Ctrl-C" not in "\n".join(bare)
     assert bare[-1].strip()
+
+
+@given(words=lists(from_regex(r"[!-&(-\[\]-~]{1,30}", fullmatch=True), min_size=1), width=integers(40, 120))
+def test_a_command_is_typed_as_it_is_shown_however_narrow_the_terminal(words: list[str], width: int) -> None:
+    """A line of it is no wider, and ends with a backslash where the command goes on."""
+    shown = [*command_lines(" ".join(words), width)]
+    assert all(len(line) <= width for line in shown)
+    assert all(line.endswith(" \\") for line in shown[:-1])
+    assert " ".join(line.removesuffix("\\").strip() for line in shown).split() == words
+
+
+def test_a_command_with_quotes_is_one_line() -> None:
+    """A blank within them is no place for the end of a line."""
+    command = f"bulk tell '{'a ' * 50}' pause"
+    assert [*command_lines(command, 40)] == [command]
+
+
+def test_nothing_that_a_person_needs_is_cut_on_80_columns(run: "Written") -> None:
+    """Commands, whether the rest fits, and the times of the window."""
+    ledger = "runs/tls-move-20261127T001053.408Z.ledger.jsonl"
+    run.failed(2, "x").put(STOPPED).end(BrakeReason.FAILURE_LIMIT)
+    view = seen(run, status_of(run, alive=False), run=ledger, ledger=ledger)
+    typed = " ".join("\n".join(drawn(view)).replace("\\\n", "").split())
+    assert f" bulk apply {ledger} --despite a1b2c3:REASON --max-failures 1 " in typed
+    assert f" bulk rollback {ledger} " in typed
+    ends, fits = "ends about 08:13:03 CST (00:13:03 UTC)", "the window closes in 2 h 17 min: the rest fits"
+    window = "07:00-10:30 Asia/Shanghai: open until 2026-11-27 10:30 CST (02:30 UTC)"
+    words = " ".join(
+        " ".join(drawn(replace(view, ends=ends, window_more=fits, window=window), 80, 40)).split()
+    )
+    assert f"{ends}, {fits}" in words
+    assert window in words
 
 
 def test_why_it_waits_is_never_cut(run: "Written") -> None:
