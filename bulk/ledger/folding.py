@@ -150,6 +150,7 @@ def _attempt(progress: Progress, record: Json, _: int) -> None:
         progress.accepting.add(progress.target_of[row - 1])
     if result is not AttemptResult.DOUBT:
         _move(progress, record, _PARKED if known.parked else _ANSWERED)
+    progress.worked_at = record["at"]
 
 
 def _outcome(progress: Progress, record: Json, offset: int) -> None:
@@ -162,6 +163,7 @@ def _outcome(progress: Progress, record: Json, offset: int) -> None:
     if _move(progress, record, ended) == _FAILED:
         _count_code(progress, record, -1)  # what replaces a failure repeats its code
     progress.outcome_at[row - 1] = offset
+    progress.worked_at = record["at"]
     progress.open.pop(row, None)
     progress.unconfirmed.pop(row, None)
     if fields := record.get("unconfirmed"):
@@ -218,6 +220,7 @@ def _session(progress: Progress, record: Json, _: int) -> None:
         sessions[-1] = {**sessions[-1], "settings": kept, "flags": [], "lanes": []}
     else:
         progress.first_settings = record["settings"]
+    progress.worked_at = record["at"]
     progress.begun += 1
     progress.paces.clear()
     sessions.append(record)
@@ -233,6 +236,7 @@ def _pace(progress: Progress, record: Json, offset: int) -> None:
     key = pace_key(record["lane"], record["kind"])
     if key in progress.paces or len(progress.paces) < _PACES_MAX:
         progress.paces[key] = record
+    progress.worked_at = record["at"]
     _note(progress, record, offset)
 
 
@@ -243,6 +247,7 @@ def _decision(progress: Progress, record: Json, _: int) -> None:
 
 
 def _end(progress: Progress, record: Json, _: int) -> None:
+    progress.worked_at = record["at"]
     progress.ends.append(record)
     del progress.ends[:-SESSIONS_MAX]
 

@@ -61,6 +61,8 @@ class Progress:
     """The last `pace` of this session for each lane and kind of request, by `pace_key`."""
     decisions: list[Json] = field(default_factory=list)
     last_at: str = ""
+    worked_at: str = ""
+    """When the last session began, a request of it was answered, its pace changed, or it ended."""
     earlier_s: float = 0.0
     """Seconds that the sessions before the last one were at work."""
     targets: list[Target] = field(default_factory=list)
@@ -221,12 +223,14 @@ class Progress:
 
     @property
     def work_s(self) -> float:
-        """Return the seconds that sessions have been at work, without the pauses between them."""
+        """Return the seconds that sessions have been at work, without the pauses between them.
+
+        Notes and decisions do not count: they are also written where nobody is at work. Nor does a clock that
+        was set back.
+        """
         if not self.sessions:
             return 0.0
-        session, end = self.sessions[-1], self.ends[-1] if self.ends else None
-        until = end["at"] if end and end["n"] > session["n"] else self.last_at  # behind an end nobody works
-        return self.earlier_s + moment_s(until) - moment_s(session["at"])
+        return self.earlier_s + max(0.0, moment_s(self.worked_at) - moment_s(self.sessions[-1]["at"]))
 
     @property
     def accepted(self) -> set[Target]:

@@ -70,14 +70,12 @@ class _Teller:
         }
 
     def stamped(self, record: Json, line: Line) -> Line:
-        """Return the line with its time and the time since the line before in front."""
+        """Return the line behind its time and the time since the line before, which may be below zero."""
         now_s = moment_s(record["at"])
         passed_s = now_s - (now_s if self._last_s is None else self._last_s)
         self._last_s = now_s
-        return (
-            Span(f"{moment(record['at'], self._zone)}  {'+' + duration(passed_s):>12}  ", Style.FAINT),
-            *line,
-        )
+        passed = ("-" if passed_s < 0 else "+") + duration(abs(passed_s))
+        return (Span(f"{moment(record['at'], self._zone)}  {passed:>12}  ", Style.FAINT), *line)
 
     def open_end(self) -> Line:
         """Return the state of a row without an outcome."""

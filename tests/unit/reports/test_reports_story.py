@@ -1,5 +1,6 @@
 """One service's story, its issues' listing, and the timeline of a run."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -97,6 +98,17 @@ def test_a_story_tells_every_wait_with_its_reason(
         "+1.0 s  connect_failed refused: surely not applied; to be sent again",
         "+1.0 s  PUT 3 is sent after waiting for the backoff after a failed attempt; its turn (10/s)",
         "+1.0 s  + applied after 2 PUTs; 200 (9 ms, request r)",
+    ]
+
+
+def test_a_story_shows_a_clock_that_was_set_back(written: "Written", change: "Callable[..., Change]") -> None:
+    """As time that went back, so that nobody takes the order of its lines for a mistake."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
+    written.now -= timedelta(minutes=10)
+    written.session()
+    assert told(written, 1)[2:4] == [
+        "+2.0 s  a session began: process 123 of ops on bastion",
+        "-9 min 59 s  a session began: process 123 of ops on bastion",
     ]
 
 

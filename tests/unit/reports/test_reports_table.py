@@ -369,7 +369,7 @@ def test_after_the_run_only_what_needs_a_person_is_shown_and_the_totals(
         "1, not yet looked at again; 1 already right, 1 failed, 1 drifted"
     )
     assert labelled(told, "Mappings") == "1 added, 1 removed, 0 kept"
-    assert labelled(told, "Took") == "11 s, 4 PUTs, never throttled"
+    assert labelled(told, "Took") == "10 s, 4 PUTs, never throttled"
 
 
 def test_a_finished_run_says_whether_all_is_as_asked(

@@ -45,6 +45,7 @@ STOP = Decision(
 )
 PERSON: dict[str, Any] = {"by": DecidedBy.OPERATOR, "reason": "call", "user": "ann", "host": "b1"}
 PAUSE = Decision(**PERSON, what=DecisionKind.PAUSE, id="p1")
+LEAVE = Decision(**PERSON, what=DecisionKind.LEAVE, id="l1")
 
 
 def job_with(**settings: Any) -> Job:
@@ -242,16 +243,32 @@ def test_what_an_earlier_session_waited_for_is_forgotten(begun: "Written") -> No
     assert standing(begun, alive=True).holds == ()
 
 
-def test_the_pauses_between_sessions_are_no_work(begun: "Written") -> None:
-    """What the next session writes before it begins does not make the last one longer."""
-    begun.end(BrakeReason.INTERRUPTED)
+@pytest.mark.parametrize("has_ended", [True, False], ids=["ended", "killed"])
+@pytest.mark.parametrize("after_s", [3600.0, -3600.0], ids=["an hour later", "clock set back by an hour"])
+def test_the_pauses_between_sessions_are_no_work(
+    begun: "Written", after_s: float, *, has_ended: bool
+) -> None:
+    """What is written between two sessions makes none longer, also where the first one was killed."""
+    begun.applied(1)
+    if has_ended:
+        begun.end(BrakeReason.INTERRUPTED)
     worked_s = begun.progress.work_s
-    begun.put(Note(about="settings", message="m"), after_s=3600.0)
-    assert begun.progress.work_s == worked_s
+    begun.put(Note(about="settings", message="m"), LEAVE, after_s=after_s)
+    assert begun.progress.work_s == worked_s > 0.0
     begun.session()
     assert begun.progress.work_s == worked_s
-    begun.put(Note(about="look", message="m"), after_s=5.0)
-    assert begun.progress.work_s == worked_s + 5.0
+    begun.applied(2)
+    assert begun.progress.work_s > worked_s
+
+
+def test_a_clock_that_is_set_back_makes_no_run_shorter(begun: "Written") -> None:
+    """The sessions before the one in whose midst it happens keep their length."""
+    begun.end(BrakeReason.INTERRUPTED)
+    worked_s = begun.progress.work_s
+    begun.session()
+    begun.now -= timedelta(hours=1)
+    begun.applied(1)
+    assert begun.progress.work_s == worked_s
 
 
 def test_a_pause_is_a_hold_from_its_first_moment(begun: "Written") -> None:
