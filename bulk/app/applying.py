@@ -88,7 +88,7 @@ async def _begin(
         async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
             must_be_approved(plan.progress.digest, expect_digest)
             on_yes = partial(_put_on_record, plan, left, source, environment, operator)
-            start = replace(start, gathered=gathered, on_yes=on_yes)
+            start = replace(start, gathered=gathered, moved=whole.moved, on_yes=on_yes)
             return await work_on(plan, connections, source.job, start, environment, operator)
 
 

@@ -171,7 +171,7 @@ def plan_report(
         waves=waves,
         timeline=timeline,
         is_new=gathered is not None,
-        gathered=gathered,
+        gathered=None if moved else gathered,
         moved=moved,
         is_resumed=left_only,
     )

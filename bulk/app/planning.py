@@ -60,7 +60,8 @@ async def plan_from(
         async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, clients, gathered):
             local_time, begins_per_s = environment.local_time, clients.writes_per_s
             ahead = forecast_of(ledger, source.job, local_time, begins_per_s=begins_per_s)
-            shown(plan_report(ledger, estimate=ahead.estimate, waves=ahead.waves.waves, gathered=gathered))
+            waves, moved = ahead.waves.waves, source.moved
+            shown(plan_report(ledger, estimate=ahead.estimate, waves=waves, gathered=gathered, moved=moved))
             must_be_approved(ledger.progress.digest, expect_digest)
             if out:
                 await ledger.publish()

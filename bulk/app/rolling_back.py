@@ -19,6 +19,7 @@ from bulk.ledger.records import Left, Purpose
 from bulk.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
 from bulk.plan import Live, ordered
 from bulk.plan.inverse import inverse, with_side_effects
+from bulk.run.drift import drift
 from bulk.settings import Guards, WhenSettings, settings_of
 
 _TAKEN_BACK = {Outcome.APPLIED, Outcome.IN_DOUBT}
@@ -79,6 +80,7 @@ class RollbackSource(PlanSource[Change]):
         if noticed:
             rows = [with_side_effects(row, live.get(row.service_id), noticed) for row in rows]
         rows = [_unless_it_is_so(row, live.get(row.service_id)) for row in rows]
+        self.moved.update((row.row, live.get(row.service_id)) for row in rows if _has_moved(row, live))
         return ordered(rows, live, allow_parking=self.job.allow_parking)
 
 
@@ -86,6 +88,13 @@ def _unless_it_is_so(inverted: Change, live: ServiceState | None) -> Change:
     """Return an inverse that is not sent where the service is as before the run."""
     is_so = live is not None and live.confirms(inverted.body) and inverted.action is Action.UPDATE
     return replace(inverted, action=Action.KEEP, before=live) if is_so else inverted
+
+
+def _has_moved(inverted: Change, live: Live) -> bool:
+    """Return whether a service is not what the run left, so that its inverse will not be sent."""
+    service = live.get(inverted.service_id)
+    is_meant = inverted.action is Action.UPDATE
+    return is_meant and (service is None or drift(inverted, service, is_parked=False) is not None)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ from bulk.ledger.records import Decision, End, Json, Note, PaceRecord, Session, 
 from bulk.ledger.run_waves import wave_plan
 from bulk.ledger.stated_opening import opening_json
 from bulk.ledger.stops import BrakeReason, exit_code
-from bulk.model import Action, Hold, LaneName, Outcome, RequestKind, Target, Wait
+from bulk.model import Action, Hold, LaneName, Outcome, RequestKind, ServiceState, Target, Wait
 from bulk.pacing import Pacing, believed, reason
 from bulk.pacing.learned_limits import LimitOwner
 from bulk.pacing.limiter import Limiter
@@ -168,7 +168,7 @@ class Start:
     * given: the settings that a person gave to this session or to an earlier one besides the job's
     * is_first: whether the plan was made for it, and its ledger gets its name now
     * waits: whether it waits for the opening of the window
-    * gathered: what was gathered while the plan was made
+    * gathered, moved: what was gathered while the plan was made, and the rows whose service had moved before
     * decisions, notes: records to write once the answer is yes
     * on_yes: called once the answer is yes, before the session begins
     """
@@ -177,6 +177,7 @@ class Start:
     is_first: bool = False
     waits: bool = False
     gathered: Overview | None = None
+    moved: Mapping[int, ServiceState | None] = field(default_factory=dict)
     decisions: Sequence[Decision] = ()
     notes: Sequence[Note] = ()
     on_yes: Callable[[], Awaitable[None]] | None = None
@@ -241,6 +242,7 @@ async def _is_agreed(
         estimate=ahead.estimate,
         waves=ahead.waves.waves,
         gathered=start.gathered,
+        moved=start.moved,
         left_only=is_resumed,
     )
     plan = replace(shown, asked_ticket=job.ticket, asked_where=where)
@@ -251,7 +253,7 @@ async def _is_agreed(
     if changes:
         shift_for(job, environment, waits=start.waits, pages=progress.pages)
     await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
-    return not changes or operator.confirms(question(plan, changes))
+    return not changes or operator.confirms(question(plan, changes - len(start.moved)))
 
 
 def _judge(

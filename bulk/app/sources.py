@@ -9,14 +9,14 @@ have not been read: it is all that it takes to find its open run and to go on wi
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from bulk.jobfile.files import JOB_TOML
 from bulk.ledger.records import Json
-from bulk.model import Change, PlannedChange, ServiceUpdate, Target
+from bulk.model import Change, PlannedChange, ServiceState, ServiceUpdate, Target
 from bulk.plan import Live, plan_target
 from bulk.settings import SIMULATOR, Job
 from bulk.vpcep.regions import must_be_named, parse_endpoint
@@ -89,6 +89,8 @@ class PlanSource(ABC, Generic[R]):
     * only: the service ids that the plan is limited to, sorted; empty where it is not limited
     * settle_s: seconds to wait before the fleet is read, because a PUT may still take effect
     * takes_back: the run that is taken back, as `Run.takes_back` has it
+    * moved: changes, by their row, whose service is not what they start from, with what it is; None for gone.
+      They are known once the plan is made
     * release: lets go of what was held while the source was read, once a session begins on its plan
 
     And for messages: `origin` is what `sha256` is the digest of, and `way_out` is what can be done, besides
@@ -103,6 +105,7 @@ class PlanSource(ABC, Generic[R]):
     only: tuple[str, ...] = ()
     settle_s: float = 0.0
     takes_back: Json | None = None
+    moved: dict[int, ServiceState | None] = field(default_factory=dict)
     release: Callable[[], None] = lambda: None
 
     origin: ClassVar[str]

@@ -37,8 +37,9 @@ def headline(report: Report) -> str:
         return f"{job} {_ended(report)}"
     if report.moved:
         still = totals.rows - len(report.moved)
+        since = "run" if report.progress.run.get("takes_back") else "plan"
         return (
-            f"{figure(len(report.moved))} of {counted(totals.rows, 'service')} moved since the plan; "
+            f"{figure(len(report.moved))} of {counted(totals.rows, 'service')} moved since the {since}; "
             f"{figure(still)} {'is' if still == 1 else 'are'} as planned. Nothing has been sent."
         )
     changes, refused = totals.actions[Action.UPDATE], totals.actions[Action.REFUSE]

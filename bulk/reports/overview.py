@@ -161,9 +161,16 @@ class Overview:
             yield row
 
     def add(self, *some: Row, times: int = 1) -> None:
-        """Take in a row of a plan or of a run, or so many that are like it: `some` of all these."""
+        """Take in a row of a plan or of a run, or so many that are like it: `some` of all these.
+
+        What drifted was to be changed, and is not sent: it is in no group of changes.
+        """
         row = some[0]
-        place = self._change(row.change, times, [each.change for each in some])
+        if row.outcome is Outcome.DRIFTED:
+            place = self._place(row.change.target, times)
+            place.changes += times
+        else:
+            place = self._change(row.change, times, [each.change for each in some])
         if row.wrong:
             self._trouble(some, times)
             place.wrong += times
@@ -200,11 +207,16 @@ class Overview:
         """Return what needs a person, the most frequent first."""
         return sorted(self._troubles.values(), key=lambda trouble: -trouble.count)
 
-    def _change(self, change: Change, times: int, some: Sequence[PlannedChange]) -> TargetGroup:
-        place = self.places.get(change.target)
+    def _place(self, target: Target, times: int) -> TargetGroup:
+        """Return the group of a target, with so many more rows."""
+        place = self.places.get(target)
         if place is None:
-            place = self.places[change.target] = TargetGroup(target=change.target)
+            place = self.places[target] = TargetGroup(target=target)
         place.rows += times
+        return place
+
+    def _change(self, change: Change, times: int, some: Sequence[PlannedChange]) -> TargetGroup:
+        place = self._place(change.target, times)
         if change.action is not _UPDATE or change.before is None:
             return place
         place.changes += times

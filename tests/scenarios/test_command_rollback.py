@@ -38,12 +38,25 @@ def test_applied_and_taken_back_is_as_it_was(stage: Stage) -> None:
     assert [path.name.startswith("job-rollback-") for path in stage.ledgers] == [False, True]
 
 
-def test_what_somebody_changed_since_is_left_alone(stage: Stage) -> None:
-    """It ends as drifted, exit 4; the others are taken back."""
-    stage.apply(stage.job(wide([1, 2])))
-    run = stage.ledger
-    stage.order(services=[{"id": service_id(1), "ports": [mapping(5, 5)]}])
-    assert stage.bulk("rollback", str(run), "--apply", "--yes").code == ExitCode.SOME_FAILED
+def test_what_somebody_changed_since_is_left_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan and question say so before; it ends as drifted, exit 4; the others are taken back."""
+    stage.apply(stage.job(wide([1, 2, 3, 4])))
+    run = str(stage.ledger)
+    stage.order(
+        services=[{"id": service_id(1), "ports": [mapping(5, 5)]}, {"id": service_id(4), "deleted": True}]
+    )
+    shown = stage.bulk("rollback", run).out
+    assert shown.startswith("2 of 4 services moved since the run; 2 are as planned.")
+    assert 'found ports "5:5/TCP", expected "80:8001/TCP 8443:9001/TCP"' in " ".join(shown.split())
+    assert [line.split()[2:4] for line in shown.splitlines() if line.startswith("~")] == [
+        ["-8443:9003/TCP", "+443:9003/TCP"],
+        ["-8443:9002/TCP", "+443:9002/TCP"],
+    ]
+    monkeypatch.setattr(sys, "stdin", Typed("yes\n"))
+    ended = stage.bulk("rollback", run, "--apply")
+    assert ended.code == ExitCode.SOME_FAILED
+    assert "2 of 4 services moved since the run" in ended.out
+    assert "Change 2 services in" in ended.said
     assert (stage.ports(1), stage.ports(2)) == ([(5, 5)], [(80, 8002), (443, 9002)])
 
 
