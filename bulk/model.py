@@ -595,6 +595,11 @@ class Change:
         return self.update.row
 
     @property
+    def place(self) -> str:
+        """Return where the row stands in its file."""
+        return self.update.place
+
+    @property
     def service_id(self) -> ServiceId:
         """Return the service to change."""
         return self.update.service_id

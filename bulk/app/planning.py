@@ -2,8 +2,8 @@
 
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict
 from itertools import chain
 from operator import attrgetter
@@ -19,6 +19,7 @@ from bulk.app.fleets import open_fleets
 from bulk.app.forecast import Forecast, forecast_of
 from bulk.app.ledgers import plan_report
 from bulk.app.sources import PlanSource, R
+from bulk.errors import BulkError
 from bulk.ledger.digest import PlanDigest, covered, planned_terms
 from bulk.ledger.file import LedgerFile, OnRecord
 from bulk.ledger.records import Alike, Json, Planned, Record, Run, record_json, target_json
@@ -31,6 +32,7 @@ from bulk.reports.overview import NAMED_MAX, Overview
 from bulk.reports.report import Report
 from bulk.run.patience import in_turn, list_services
 from bulk.settings import settings_json
+from bulk.text import counted
 from bulk.vpcep.client import ReadClient
 from bulk.vpcep.edition_limits import beyond_limits
 
@@ -112,7 +114,9 @@ async def _write(
 
     async def ask(target: Target) -> Snapshot:
         target_client, live = await connections.client_of(target), Snapshot()
-        await list_services(target, target_client.client, target_client.reads, environment.patience, live.add)
+        client, reads = target_client.client, target_client.reads
+        with _naming_rows(by_target, target):
+            await list_services(target, client, reads, environment.patience, live.add)
         return live
 
     async def use(target: Target, live: Snapshot) -> None:
@@ -149,11 +153,26 @@ async def _by_target(
     """
     found: dict[Target, list[Collection[R]]] = defaultdict(list)
     for target, its_rows in rows.items():
-        found[(await connections.client_of(target)).target].append(its_rows)
+        with _naming_rows(rows, target):
+            found[(await connections.client_of(target)).target].append(its_rows)
     return {
         target: parts[0] if len(parts) == 1 else sorted(chain(*parts), key=attrgetter("row"))
         for target, parts in found.items()
     }
+
+
+@contextmanager
+def _naming_rows(by_target: Mapping[Target, Collection[R]], target: Target) -> Iterator[None]:
+    """Name, in what is raised, the rows of the target that is in the way, where there are several targets."""
+    try:
+        yield
+    except BulkError as error:
+        if len(by_target) > 1:
+            its_rows = by_target[target]
+            more = len(its_rows) - 1
+            besides = f" and {counted(more, 'more row')}" if more else ""
+            error.message += f" ({next(iter(its_rows)).place}{besides})"
+        raise
 
 
 class _PlanWriter:

@@ -99,3 +99,25 @@ def test_a_wrong_password_is_tried_once_for_a_saved_plan(
     monkeypatch.setenv("HW_USER_PASSWORD", "wrong")
     assert stage.bulk("plan", str(stage.folder / "saved")).code == ExitCode.CANNOT_RUN
     assert answers(stage)["401"] == 1
+
+
+@EIGHT_REGIONS
+@pytest.mark.parametrize(
+    ("named", "instead", "places"),
+    [
+        ("ap-southeast-1,,", "ap-southeast-l,,", "services.csv:7"),
+        (f"cn-north-1,{REGIONS['cn-north-1']},", f"cn-north-1,{'c' * 32},", "services.csv:3"),
+        ("cn-east-3,,", "cn-north-1x,,", "services.csv:4 and 1 more row"),
+    ],
+)
+def test_of_several_targets_the_rows_of_the_one_that_cannot_be_planned_are_named(
+    named: str, instead: str, places: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A region without a project, a project that may not be listed, one bad value in two rows."""
+    monkeypatch.delenv("BULK_PROJECT_ID")
+    job = rows(names_projects=REGIONS["cn-north-1"] in named)
+    if "more" in places:
+        job += job.splitlines()[3].replace(service_id(3), service_id(103)) + "\n"
+    ended = stage.bulk("plan", stage.job(job.replace(named, instead)))
+    assert ended.code == ExitCode.CANNOT_RUN
+    assert f"/{places})\n" in ended.err
