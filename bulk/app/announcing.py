@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from bulk.app.environment import Environment, RunAtWork
 from bulk.app.jobs import Flags, settings_of_job, usable_job
+from bulk.app.lacking import has_metrics
 from bulk.app.ledgers import RunState, run_status_of, status_json
 from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
-from bulk.app.metrics import MetricsFile, is_available, of_failure
+from bulk.app.metrics import MetricsFile, of_failure
 from bulk.app.notifying import Message, Notifier
 from bulk.app.outbox import outbox_of
 from bulk.app.session import NOT_CONFIRMED, Ending
@@ -178,7 +179,7 @@ class Announcer:
         with self.harmless():
             if self._job is None:
                 self._job, self._folder = usable_job(self._argument, self._flags)
-            if self._job.metrics and is_available():
+            if self._job.metrics and has_metrics():
                 metrics = self._metrics or MetricsFile(self._job, self._environment)
                 metrics.write(of_failure(self._job, self._argument, code, message, self._environment))
             if code in NEEDS_PERSON:

@@ -12,8 +12,8 @@ from bulk.app.environment import Environment
 from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
 from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags
+from bulk.app.lacking import lacking, must_have_metrics
 from bulk.app.ledgers import must_name_its_targets
-from bulk.app.metrics import must_be_available
 from bulk.app.opening import shift_for
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
@@ -25,6 +25,7 @@ from bulk.jobfile.files import ledger_path
 from bulk.ledger.file import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.ledger.progress import Progress
 from bulk.pacing.learned_limits import state_folder
+from bulk.settings import Job
 from bulk.vpcep.client import Client
 
 
@@ -82,7 +83,7 @@ async def _begin(
     expect_digest: str,
 ) -> Ending:
     """Plan a source into a new ledger, show the plan, ask, and run it."""
-    must_be_available(source.job)
+    _must_not_lack(source.job, environment, operator)
     whole, path = source.whole, ledger or ledger_path(source.runs.folder, source.name, environment.utc())
     with _alone(whole.sha256, whole.endpoint, environment):
         async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
@@ -90,6 +91,13 @@ async def _begin(
             on_yes = partial(_put_on_record, plan, left, source, environment, operator)
             start = replace(start, gathered=gathered, moved=whole.moved, on_yes=on_yes)
             return await work_on(plan, connections, source.job, start, environment, operator)
+
+
+def _must_not_lack(job: Job, environment: Environment, operator: Operator) -> None:
+    """Raise UsageError where this machine lacks what a job cannot do without; name what else it lacks."""
+    must_have_metrics(job)
+    for words in lacking(job, environment.env):
+        operator.notify(words)
 
 
 def _others_left(
@@ -194,7 +202,7 @@ async def apply_ledger(
             return ended
         if session.refusal:
             raise session.refusal
-        must_be_available(session.job)
+        _must_not_lack(session.job, environment, operator)
         shift_for(session.job, environment, waits=waits)
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")

@@ -7,7 +7,6 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 
 from bulk.app.environment import Environment
@@ -16,7 +15,7 @@ from bulk.app.ledgers import run_status_of, status
 from bulk.errors import BulkError, ExitCode
 from bulk.files.new_file import SAFELY
 from bulk.ledger.chain import timestamp
-from bulk.reports.as_prom import SUCCESS, missing, render, samples
+from bulk.reports.as_prom import SUCCESS, render, samples
 from bulk.reports.run_status import RunStatus, State
 from bulk.settings import Job
 from bulk.vpcep.kept_files import path_of
@@ -24,17 +23,6 @@ from bulk.vpcep.kept_files import path_of
 EVERY_S = 15.0
 """How often the file is written while a run is at work: as often as Prometheus usually asks."""
 _MODE = 0o644
-
-
-def is_available() -> bool:
-    """Return whether what writes metrics is installed."""
-    return find_spec("prometheus_client") is not None
-
-
-def must_be_available(job: Job) -> None:
-    """Raise UsageError where a job wants metrics, and what writes them is not installed."""
-    if job.metrics and not is_available():
-        raise missing()
 
 
 def of_failure(job: Job, argument: str, code: ExitCode, reason: str, environment: Environment) -> RunStatus:

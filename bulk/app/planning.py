@@ -17,6 +17,7 @@ from bulk.app.connections import Connections
 from bulk.app.environment import Environment, author
 from bulk.app.fleets import open_fleets
 from bulk.app.forecast import Forecast, forecast_of
+from bulk.app.lacking import lacking
 from bulk.app.ledgers import plan_report
 from bulk.app.sources import PlanSource, R
 from bulk.errors import BulkError
@@ -57,6 +58,8 @@ async def plan_from(
     but not saved, and Refused is raised.
     """
     next_shift(source.job, environment.local_time)  # raises before anything is read where no window is usable
+    for words in lacking(source.job, environment.env):
+        environment.notify(words)
     with TemporaryDirectory(prefix="bulk-") as folder:
         path = out or Path(folder) / "plan"
         async with new_plan(ReadClient, source, path, environment, on_record) as (ledger, clients, gathered):

@@ -56,10 +56,10 @@ async def _draw(watch: Watch) -> None:
 
 async def serve(watch: Watch, address: "Address", names: tuple[str, ...]) -> None:
     """Serve the page of a run until a signal comes."""
-    from bulk.app import metrics
+    from bulk.app.lacking import has_metrics
     from bulk.app.watch_server import Published, serving
 
-    published = Published(names, has_metrics=metrics.is_available())
+    published = Published(names, has_metrics=has_metrics())
     published.show(watch.look())
     async with serving(published.server, address) as at:
         output.notify("served to this machine alone, until Ctrl-C; the run goes on whatever happens here")

@@ -98,7 +98,7 @@ def test_without_the_extra_nothing_is_sent(stage: Stage, path: Path, monkeypatch
     job = stage.job(wide([1]), metrics=str(path))
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "bulk.app.metrics.find_spec", lambda name: None if name == "prometheus_client" else found(name)
+        "bulk.app.lacking.find_spec", lambda name: None if name == "prometheus_client" else found(name)
     )
     ended = stage.apply(job)
     assert ended.code == ExitCode.USAGE

@@ -331,3 +331,18 @@ def test_the_bundled_simulator_has_ended_before_a_message_could_leave(
     job = job_with(stage, topic(), wide([1]), endpoint="simulator")
     ended = stage.bulk("check", job, "--notify")
     assert "cloud: the bundled simulator has no SMN" in ended.out
+
+
+def test_what_this_machine_lacks_is_named_as_the_job_is_checked_planned_and_begun(
+    stage: Stage, bots: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only when the first message is due, at night; what is there is not named."""
+    job = job_with(stage, bots("http://127.0.0.1:9", "wecom", "json", on='["person"]'), wide([1]))
+    for variable in ("BULK_NOTIFY_WECOM", "BULK_NOTIFY_WECOM_SECRET", "BULK_NOTIFY_JSON_SECRET"):
+        monkeypatch.delenv(variable)
+    for verb in ("check", "plan"):
+        seen = stage.bulk(verb, job)
+        assert "wecom would not be notified from here: BULK_NOTIFY_WECOM is not set" in seen.err
+        assert (seen.code, "json" in seen.err) == (ExitCode.OK, False)
+    begun = stage.apply(job)
+    assert (begun.code, "BULK_NOTIFY_WECOM is not set" in begun.err) == (ExitCode.OK, True)

@@ -1,5 +1,6 @@
 """`bulk check`."""
 
+import os
 from typing import Any
 
 from bulk.cli import options, output
@@ -20,7 +21,8 @@ def check(
 
     With --notify a test message is sent to all whom the job notifies.
     """
-    from bulk.app.jobs import survey_job
+    from bulk.app.jobs import settings_of_job, survey_job
+    from bulk.app.lacking import lacking
     from bulk.reports import issues as issues_report
 
     if schema:
@@ -43,6 +45,9 @@ def check(
     notify_read(found.lines, rows=found.rows)
     if found.issues:
         return ExitCode.INVALID
+    if not notify:
+        for words in lacking(settings_of_job(job, flags), os.environ):
+            output.notify(words)
     return ExitCode.CANNOT_RUN if any(notified.values()) else ExitCode.OK
 
 
