@@ -15,9 +15,14 @@ _PR_SET_DUMPABLE = 4
 
 
 def bare(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that any program needs to run; no key, password or address is among them."""
+    """Return the variables that any program needs to run; no key, password or address is among them.
+
+    Nor is the encoding in which a person wants to read this command: what a child says is read here.
+    """
     return {
-        name: value for name, value in env.items() if name in _NEEDED or name.startswith(_NEEDED_PREFIXES)
+        name: value
+        for name, value in env.items()
+        if (name in _NEEDED or name.startswith(_NEEDED_PREFIXES)) and name != "PYTHONIOENCODING"
     }
 
 

@@ -61,6 +61,16 @@ async def test_it_begins_with_the_seed_and_keeps_its_own_fleet(seed: Path, tmp_p
     assert is_gone(practice.url)
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+async def test_it_is_understood_whatever_encoding_the_command_shows_its_result_in(
+    encoding: str, seed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is meant for who reads the command; the server says its address to the command alone."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    async with run_simulator(seed, tmp_path / "fleet.jsonl") as practice:
+        assert services(practice.url) == [service_id(1)]
+
+
 async def test_each_run_gets_a_key_of_its_own_that_is_not_shown(seed: Path, tmp_path: Path) -> None:
     """Nor does the environment hand it on to other children."""
     keys = set()
