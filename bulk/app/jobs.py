@@ -84,15 +84,20 @@ def _refused(row: InvalidRow, target: Target) -> Change:
     return Change(update=update, target=target, action=Action.REFUSE, body=update.body, reason=reason)
 
 
-def open_job(argument: str, flags: Flags, *, only: frozenset[str] = frozenset()) -> JobFileSource:
+def open_job(
+    argument: str,
+    flags: Flags,
+    local_time: Callable[[], datetime],
+    *,
+    only: frozenset[str] = frozenset(),
+) -> JobFileSource:
     """Read a job whole; `only` keeps the rows of these service ids.
 
-    Raises UsageError where the argument means no job, and JobInvalid for a job.toml or flags that
-    cannot be used. What is wrong with rows is in the rows.
+    `local_time` returns the time with the machine's zone. Raises UsageError where the argument means no job,
+    and JobInvalid for a job.toml or flags that cannot be used. What is wrong with rows is in the rows.
     """
     found = find_job(argument)
-    with _locating(found, flags):
-        job = _usable(found, flags)
+    job = _opening(found, flags, local_time)
     with open_rows(job.rows, folder=found.folder) as file:
         return _read_job(found, job, file, flags, only)
 
@@ -215,9 +220,7 @@ def survey_job(argument: str, flags: Flags, local_time: Callable[[], datetime]) 
     """
     found = find_job(argument)
     try:
-        with _locating(found, flags):
-            job = _usable(found, flags)
-            next_shift(job, local_time)
+        job = _opening(found, flags, local_time)
     except JobInvalid as invalid:
         return Survey.of_issues(invalid.issues)
     with open_rows(job.rows, folder=found.folder) as file:
@@ -275,7 +278,16 @@ def _settings(found: FoundJob, flags: Flags) -> Job:
     job = read_job(found.toml, name=found.toml_name or "job.toml", default_name=found.name, flags=given)
     if not isinstance(job, Job):
         raise JobInvalid(job)
-    guards_must_be_usable(job)
+    with _locating(found, flags):
+        guards_must_be_usable(job)
+    return job
+
+
+def _opening(found: FoundJob, flags: Flags, local_time: Callable[[], datetime]) -> Job:
+    """Return the settings of a job whose judge can be used, and whose window is not always shut."""
+    with _locating(found, flags):
+        job = _usable(found, flags)
+        next_shift(job, local_time)
     return job
 
 

@@ -85,11 +85,11 @@ async def _plan_run_and_take_back(projects: list[Project], folder: Path) -> None
     plan, back = folder / "run.plan", folder / "back.plan"
     rows = [row for project in projects for row in project.rows()]
     (folder / "rows.csv").write_text("\n".join(["project_id,service_id,ports", *rows]))
-    opened = open_job(str(folder / "rows.csv"), FLAGS)
     fleet = [service for project in projects for service in project.fleet()]
     places = {f"cn-north-4_{project.number}": project.id for project in projects}
     async with Simulator(fleet=fleet, projects=places) as simulator:
         environment = leading_to(simulator, folder)
+        opened = open_job(str(folder / "rows.csv"), FLAGS, environment.local_time)
         fresh = await plan_from(opened, environment=environment, out=plan, shown=passed_over)
         saved = await plan_ledger(plan, {}, environment=environment, shown=passed_over)
         assert saved.estimate == fresh.estimate

@@ -114,7 +114,7 @@ async def _plan_apply_and_roll_back_twice(world: World, folder: Path) -> None:
             assert ended.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
             return ahead.changes > 0
 
-        job = open_job(str(folder / "rows.csv"), FLAGS)
+        job = open_job(str(folder / "rows.csv"), FLAGS, environment.local_time)
         plan, back, again = folder / "plan", folder / "back", folder / "again"
         changed = await applied(job, plan, _targets(update.target for update in job.rows.updates))
         for run, rollback in ((plan, back), (back, again)):

@@ -189,7 +189,7 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
         ({"window": "Sat 01:00-05:00", "spare": "4h"}, "job.toml:5:1: spare: the last 4 h are for finishing"),
         (
             {"window": "2999-01-02T01:00Z..2999-01-02T05:00Z", "blackout": "2999-01-02"},
-            "blackout: it leaves nothing of the window",
+            "job.toml:5:1: blackout: it leaves nothing of the window",
         ),
         ({"must_fit": True}, "job.toml:4:1: must_fit: it does nothing without a window"),
         ({"soak": "2m"}, "job.toml:4:1: soak: it does nothing without waves"),
@@ -204,13 +204,20 @@ def test_a_run_that_has_to_fit_and_does_not_is_refused(stage: Stage) -> None:
 def test_a_window_that_cannot_be_used_is_refused(
     settings: dict[str, object], said: str, stage: Stage
 ) -> None:
-    """With 3, before anything is read; `check` finds it offline."""
+    """With 3 and its place, before anything is read; `check` finds it offline."""
     job = stage.job(wide([1]), **settings)
-    for ended in (stage.bulk("check", job), stage.bulk("plan", job), stage.apply(job)):
+    verbs = (stage.bulk(verb, job) for verb in ("check", "plan", "rehearse"))
+    for ended in (*verbs, stage.apply(job)):
         assert ended.code == ExitCode.INVALID
         assert said in ended.said
     assert counted(stage) == 0
     assert stage.ledgers == []
+
+
+def test_what_a_verb_without_rows_finds_wrong_with_a_job_has_its_place(stage: Stage) -> None:
+    """Such as the status of a job that has no run yet."""
+    ended = stage.bulk("status", stage.job(wide([1]), must_fit=True))
+    assert (ended.code, "job.toml:4:1: must_fit: it does nothing" in ended.err) == (ExitCode.INVALID, True)
 
 
 def test_a_spare_longer_than_its_window_is_found_offline(stage: Stage) -> None:

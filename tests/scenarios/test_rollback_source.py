@@ -48,7 +48,12 @@ async def applied(folder: Path, *ports: str) -> AsyncIterator[tuple[Path, Simula
     run = folder / "run"
     async with Simulator(fleet=fleet, projects={"cn-north-4": PROJECT}) as simulator:
         environment = leading_to(simulator, folder)
-        await plan_from(open_job(str(folder), {}), environment=environment, out=run, shown=passed_over)
+        await plan_from(
+            open_job(str(folder), {}, environment.local_time),
+            environment=environment,
+            out=run,
+            shown=passed_over,
+        )
         await apply_ledger(run, {}, environment=environment, operator=Yes(), on_record=passed_over)
         yield run, simulator, environment
 

@@ -159,7 +159,7 @@ def open_job(job: str, flags: Mapping[str, Any], *, limit: str | None, quiet: bo
     """Read a job, and say on stderr what was read unless `quiet`."""
     from bulk.app import jobs
 
-    source = jobs.open_job(job, flags, only=ids_of(limit))
+    source = jobs.open_job(job, flags, local_time, only=ids_of(limit))
     _notify_source(source, quiet=quiet)
     return source
 
