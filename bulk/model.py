@@ -718,6 +718,16 @@ class Reply:
     encoded_authorization_message: str = ""
     """Why a policy denied the request, for the cloud alone to decode (API.md, section 3.1)."""
 
+    @property
+    def cause(self) -> str:
+        """Return what failed rows are counted by; see `cause_of`."""
+        return cause_of(self.code, self.http)
+
+
+def cause_of(code: str, http: int | None) -> str:
+    """Return the code of a refusal or, where it has none, its HTTP status: `EndPoint.2004`, `http 413`."""
+    return code or (f"http {http}" if http else "no code")
+
 
 @value
 class Limit:

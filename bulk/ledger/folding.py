@@ -16,7 +16,7 @@ from bulk.ledger.row_life import (
     after_intent,
     never_left,
 )
-from bulk.model import ROWS_MAX, TARGETS_MAX, RequestKind
+from bulk.model import ROWS_MAX, TARGETS_MAX, RequestKind, cause_of
 
 CODES_MAX = 1000
 """Error codes counted one by one."""
@@ -175,8 +175,8 @@ def _outcome(progress: Progress, record: Json, offset: int) -> None:
 
 
 def _count_code(progress: Progress, record: Json, rows: int) -> None:
-    """Count failed rows by their code; beyond `CODES_MAX` codes, all new ones count as one."""
-    code, codes = record["code"], progress.codes
+    """Count failed rows by their cause; beyond `CODES_MAX` of them, all new ones count as one."""
+    code, codes = cause_of(record["code"], record["http"]), progress.codes
     codes[code if code in codes or len(codes) < CODES_MAX else OTHER_CODES] += rows
 
 

@@ -103,7 +103,7 @@ class Row:
         is_as_asked = self.outcome is not None and self.outcome.facts.as_asked
         if is_as_asked:
             return self.reply.message
-        bare = f"http {self.reply.http} without code and message" if self.reply.http and not self.code else ""
+        bare = f"{self.reply.cause} without code and message" if self.reply.http and not self.code else ""
         return self.reply.message or bare or self.warning
 
     @property

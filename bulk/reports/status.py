@@ -185,7 +185,7 @@ def _counts(progress: Progress, state: State) -> Iterator[Line]:
 
 def _codes(progress: Progress) -> Iterator[Line]:
     for code, rows in progress.codes.most_common():
-        yield text(printable(f"! {code or 'no code'}: {counted(rows, 'row')}"), Style.BAD)
+        yield text(printable(f"! {code}: {counted(rows, 'row')}"), Style.BAD)
 
 
 def _last_word(progress: Progress, state: State, zone: tzinfo) -> Iterator[Line]:

@@ -64,7 +64,7 @@ class Tally:
         self._actions[change.action] += times
         self._outcomes[row.outcome] += times
         if row.outcome is Outcome.FAILED:
-            self._codes[row.reply.code] += times
+            self._codes[row.reply.cause] += times
         self._unconfirmed.update(dict.fromkeys(row.unconfirmed, times))
         if change.action is Action.UPDATE:
             kinds = {"added": change.added, "removed": change.removed, "kept": change.kept}

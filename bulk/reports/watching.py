@@ -418,7 +418,7 @@ def _row(seen: SeenRow, zone: tzinfo) -> RowView:
 
 def _advice(status: RunStatus, advice: Callable[[str], str]) -> Iterator[str]:
     for code, rows in Counter(status.codes).most_common(CODES_SHOWN):
-        yield f"{code or 'no code'}, {counted(rows, 'row')}: {advice(code)}"
+        yield f"{code}, {counted(rows, 'row')}: {advice(code)}"
 
 
 # What it keeps to

@@ -24,7 +24,7 @@ class Budget:
         self._failed: set[int] = set()
         self._is_opening = failures_max is None
         self._code: str | None = None
-        """The code with which every row of the opening failed."""
+        """The cause for which every row of the opening failed."""
 
     def begin(self) -> Stop | None:
         """Count what earlier sessions left; return why the run must stop, if too many failed in them."""
@@ -47,8 +47,8 @@ class Budget:
                 self._is_opening = False
             return None
         self._failed.add(row)
-        self._code = record.reply.code if self._code is None else self._code
-        if record.outcome is Outcome.CONFLICT or record.reply.code != self._code:
+        self._code = record.reply.cause if self._code is None else self._code
+        if record.outcome is Outcome.CONFLICT or record.reply.cause != self._code:
             self._is_opening = False
         return self._objection()
 
@@ -61,7 +61,7 @@ class Budget:
         if self._most is not None and failed > self._most:
             message = f"{counted(failed, 'service')} failed, {self._allows}"
         elif self._is_opening and failed >= OPENING:
-            message = f"the first {failed} PUTs all failed: {self._code or 'without a code'}"
+            message = f"the first {failed} PUTs all failed: {self._code}"
         else:
             return None
         return Stop(BrakeReason.FAILURE_LIMIT, message)

@@ -127,7 +127,7 @@ class Course:
         lane, reply = self.lane(row), verdict.reply
         match self.gates.denials.deny(lane.key.account):
             case Denial.KEY_MAY_NOTHING:
-                why = f"{reply.code or reply.http}: {reply.message}; {verdict.hint}"
+                why = f"{reply.cause}: {reply.message}; {verdict.hint}"
                 self.cut(lane.key, Stop(BrakeReason.ABORTED, f"every PUT was denied: {why}"))
             case Denial.ASK:
                 self.board.ask(Probe(self.board.target(row)))
@@ -148,7 +148,7 @@ class Course:
                 not self.gates.pause and not any(self.board.busy) and self.gates.holds(lane, lane.queue.head)
             ):
                 reply = self.board.works[row].reply
-                why = f"row {row} was denied ({reply.code or reply.http}: {reply.message})"
+                why = f"row {row} was denied ({reply.cause}: {reply.message})"
                 message = f"{why}, and no other may go that could show whether the key may change anything"
                 self.cut(lane.key, Stop(BrakeReason.ABORTED, message))
 

@@ -463,7 +463,7 @@ def read_back(
         case Abort(hint=hint):
             return Turn(Place.LEFT, refused_key=_refused(found.reply, hint), in_doubt=True)
         case Reject() | Retry() | Throttled():
-            message = f"cannot be read, stays in doubt: {found.reply.code} {found.reply.message}"
+            message = f"cannot be read, stays in doubt: {found.reply.cause} {found.reply.message}"
             return Turn(Place.LEFT, (Note(about="doubt", message=message, row=work.row),), in_doubt=True)
         case _:
             assert_never(found)
@@ -614,7 +614,7 @@ def _contradiction(found: ShowVerdict, live: ServiceState | None, other: tuple[s
     if isinstance(found, Missing):
         return "the last look did not find the service any more"
     if live is None:
-        why = f"{found.reply.code} {found.reply.message}".strip()
+        why = f"{found.reply.cause} {found.reply.message}".strip()
         return f"the last list shows it otherwise, and it could not be read: {why}"
     status = "" if live.is_sound else f": status {live.standing}"
     return f"the last look shows another {', '.join(other)} than the run left{status}"
@@ -662,4 +662,4 @@ def _ended(
 
 
 def _refused(reply: Reply, hint: str) -> str:
-    return f"{reply.code or f'http {reply.http}'}{reply.message and f': {reply.message}'}; {hint}"
+    return f"{reply.cause}{reply.message and f': {reply.message}'}; {hint}"

@@ -179,6 +179,19 @@ async def test_a_wrong_job_fails_ten_times_and_not_a_thousand_times(tmp_path: Pa
     assert (await again(session, brake=Brake()).run()).outcomes.count(FAILED) == OPENING
 
 
+async def test_a_refusal_without_a_code_is_known_by_its_status(tmp_path: Path) -> None:
+    """As of something between here and the API: another status is another way to fail."""
+    answers: dict[int, list[Answer]] = {
+        row: [lambda *_: Reject(reply=Reply(http=413))] for row in range(1, 31)
+    }
+    session = await ran(tmp_path, rows(*answers), dict(answers), workers=1)
+    assert session.brake.message == "the first 10 PUTs all failed: http 413"
+    assert session.ledger.progress.codes == {"http 413": OPENING}
+    others: list[Answer] = [lambda *_: Reject(reply=Reply(http=426))]
+    differing = await ran(tmp_path / "differing", rows(*answers), answers | {4: others}, workers=1)
+    assert (differing.outcomes, differing.brake.reasons) == ([FAILED] * 30, ())
+
+
 @pytest.mark.parametrize("row", [1, 5, 10])
 async def test_one_accepted_put_opens_the_run(tmp_path: Path, row: int) -> None:
     """From there on the job is not wrong as a whole."""

@@ -65,7 +65,9 @@ def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
             Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=outcome, reply=reply, attempts=1)
         )
     written.end()
-    assert [row.why for row in written.report().rows] == ["http 413 without code and message", "", ""]
+    report = written.report()
+    assert [row.why for row in report.rows] == ["http 413 without code and message", "", ""]
+    assert report.progress.codes == {"http 413": 1, "X.1": 1} == report.totals.codes
 
 
 def test_a_story_tells_every_wait_with_its_reason(

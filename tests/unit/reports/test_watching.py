@@ -391,7 +391,6 @@ def test_the_newest_rows_that_need_a_person_come_first_with_advice(run: "Written
     assert (doubt.tone, doubt.sigil) == ("change", "?")
     assert "is read" in doubt.why
     assert view.advice == ("EndPoint.3044, 1 row: about EndPoint.3044",)
-    assert seen(run, status_of(run, codes={"": 2})).advice == ("no code, 2 rows: about ",)
 
 
 def test_a_row_that_is_well_after_all_needs_nobody_and_only_the_last_are_kept(
