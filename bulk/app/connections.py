@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from bulk.app.environment import Environment
 from bulk.errors import UnnamedHost
@@ -16,7 +16,7 @@ from bulk.pacing.limiter import Limiter
 from bulk.settings import SIMULATOR
 from bulk.vpcep import regions
 from bulk.vpcep.addresses import Addresses, needs_a_word
-from bulk.vpcep.client import ReadClient, connect, list_projects, must_be_usable
+from bulk.vpcep.client import Access, ReadClient, connect, list_projects, must_be_usable
 from bulk.vpcep.first_contact import Contact, first_contact
 from bulk.vpcep.found import Found
 from bulk.vpcep.iam import Project
@@ -83,12 +83,17 @@ class Connections(Generic[C]):
         """The way through workers; None where requests are signed and sent from here."""
         self.note = environment.notify
         """Called when NATS or a worker is gone, or there again."""
-        self._wire = wire
         self._environment = environment
-        self.url = url
-        """The address of the API that stands in for those of the regions; empty for these."""
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice
+        self._access = Access(
+            wire=wire,
+            env=environment.env,
+            home=environment.home,
+            patience=_patience(environment),
+            approve=self._approve,
+            endpoint=url,
+        )
         self._remarks: set[str] = set()
         """Warnings that were given."""
         self._approved: set[tuple[regions.Endpoint, str]] = set()
@@ -102,6 +107,11 @@ class Connections(Generic[C]):
         self.notify: Callable[[LimitOwner, Pacing], None] = _ignored
         """Called when the hold of a pace, or its belief in the server's limit, has changed."""
 
+    @property
+    def url(self) -> str:
+        """Return the address of the API that stands in for those of the regions; empty for these."""
+        return self._access.endpoint
+
     def foresee(self, targets: Iterable[Target]) -> None:
         """Learn which targets belong to one job, before the client of the first one is made."""
         for target in targets:
@@ -114,7 +124,7 @@ class Connections(Generic[C]):
             if self.way:
                 client = await self.way.connect(self._kind, target, regions)
             else:
-                client = await connect(self._kind, **self._opening(target), regions=regions)
+                client = await connect(self._kind, self._keyed(target), self._access, regions)
             resolved = target._replace(region=client.region, project_id=client.project_id)
             host = SIMULATOR if self._is_practice else client.host
             lane = LaneName(host=host, region=client.region, account=client.account)
@@ -132,33 +142,21 @@ class Connections(Generic[C]):
 
     def hide(self, text: str) -> str:
         """Return a text from outside without what it repeats of the secrets in force."""
-        return self._wire.echoes.hide_in_text(text, is_refusal=True)
+        return self._access.wire.echoes.hide_in_text(text, is_refusal=True)
 
     async def projects(self, target: Target) -> tuple[Project, ...]:
         """Return all projects of a target's credentials; raises CredentialsError, UsageError, CannotRun."""
         if self.way:
             return await self.way.projects(target)
-        return await list_projects(**self._opening(target))
+        return await list_projects(self._keyed(target), self._access)
 
     async def must_be_usable(self, target: Target) -> None:
         """Raise what `client_of` would of credentials that are not there, or may not be used so."""
-        await must_be_usable(**self._opening(target))
+        await must_be_usable(self._keyed(target), self._access)
 
-    def _opening(self, target: Target) -> dict[str, Any]:
-        """Return the arguments with which `connect` opens the credentials of a target."""
-        return {
-            "target": target._replace(profile="") if self._is_practice else target,
-            "wire": self._wire,
-            "env": self._environment.env,
-            "home": self._environment.home,
-            "patience": LoginPatience(
-                monotonic=self._environment.clock.monotonic,
-                sleep=self._environment.clock.sleep,
-                roll=self._environment.dice.random,
-            ),
-            "endpoint": self.url,
-            "approve": self._approve,
-        }
+    def _keyed(self, target: Target) -> Target:
+        """Return a target with the profile of its credentials: a simulator has keys of its own."""
+        return target._replace(profile="") if self._is_practice else target
 
     def _approve(self, where: Addresses, found: Found) -> None:
         """Pass on what is to be known of credentials and host; raise UnnamedHost where they may not go there.
@@ -182,7 +180,7 @@ class Connections(Generic[C]):
 
     async def first_contact(self, endpoint: regions.Endpoint) -> Contact | Lost:
         """Return what a server shows before it gets any credentials; raises what `Wire.route` raises."""
-        return await first_contact(self._wire, endpoint)
+        return await first_contact(self._access.wire, endpoint)
 
     @property
     def variables(self) -> Mapping[str, str]:
@@ -242,6 +240,11 @@ class Connections(Generic[C]):
                     self._learned.write(budget, limit, self._environment.clock.now())
                 case _:
                     pass
+
+
+def _patience(environment: Environment) -> LoginPatience:
+    clock = environment.clock
+    return LoginPatience(monotonic=clock.monotonic, sleep=clock.sleep, roll=environment.dice.random)
 
 
 def _practice(where: Addresses, found: Found) -> str:

@@ -6,10 +6,9 @@ Two types, so that what must not write is given one that cannot: `ReadClient` li
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from bulk.errors import CredentialsError, UsageError
 from bulk.model import Abort, ListVerdict, Owner, Retry, ServiceId, ShowVerdict, Target, Verdict
@@ -110,10 +109,6 @@ class ReadClient:
         return await self.channel.ask_identity(request, of_sts=of_sts)
 
 
-Approve: TypeAlias = Callable[[Addresses, Found], object]
-"""Is asked before any server gets the credentials; it raises where one of them may not."""
-
-
 class Client(ReadClient):
     """Reads and changes the services of one project."""
 
@@ -127,33 +122,43 @@ class Client(ReadClient):
         return await became_of(modify_service(self._path, service_id, content), service_id, self.channel)
 
 
-async def connect(
-    kind: type[C],
-    *,
-    target: Target,
-    wire: Wire,
-    env: Mapping[str, str],
-    home: Path,
-    patience: LoginPatience,
-    approve: Approve,
-    endpoint: str = "",
-    regions: Collection[str] = (),
-) -> C:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a command gets to the API, whatever the target.
+
+    * env, home: where credentials are looked for
+    * patience: how long and how often a login is tried again
+    * approve: is called before any server gets the credentials; it raises where one of them may not
+    * endpoint: the address of the API that stands in for those of the regions; empty for these
+    """
+
+    wire: Wire
+    env: Mapping[str, str]
+    home: Path
+    patience: LoginPatience
+    approve: Callable[[Addresses, Found], object]
+    endpoint: str = ""
+
+    async def login(self, found: Found, servers: Servers) -> Credential:
+        """Return what these credentials are exchanged for; raises what `open_credential` raises."""
+        return await open_credential(found, wire=self.wire, servers=servers, patience=self.patience)
+
+
+async def connect(kind: type[C], target: Target, access: Access, regions: Collection[str] = ()) -> C:
     """Return a client for a target: credentials found, project looked up, nothing of the fleet read yet.
 
-    `endpoint` stands in for the region's own; `approve` raises where the credentials may not be sent to
-    the endpoint. `regions` are those of all targets of the same credentials, with an empty text for targets
-    that name none, which are in that of the credentials; where they are several, IAM says of which one the
-    credentials' project is. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError
-    without usable credentials, CannotRun where IAM cannot be reached.
+    `regions` are those of all targets of the same credentials, with an empty text for targets that name none,
+    which are in that of the credentials; where they are several, IAM says of which one the credentials'
+    project is. Raises UsageError for an unknown region or an unsafe endpoint, CredentialsError without usable
+    credentials, CannotRun where IAM cannot be reached.
     """
-    found, where, api, region = _to_be_used(target, env, home, endpoint)
+    found, where, api, region = _to_be_used(target, access)
     servers, unplaced = _servers(target, found, where, region, regions)
-    approve(where, found)
-    credential, project = await _login(found, servers, wire, patience, unplaced=unplaced)
+    access.approve(where, found)
+    credential, project = await _login(found, servers, access, unplaced=unplaced)
     project_id = project.id if project else servers.project_id
     client = kind(
-        SignedChannel(wire, where, api, credential, project_id=project_id),
+        SignedChannel(access.wire, where, api, credential, project_id=project_id),
         project_id=project_id,
         region=region,
         owner=_owner(found, where),
@@ -163,34 +168,20 @@ async def connect(
     return client
 
 
-async def must_be_usable(
-    *,
-    target: Target,
-    wire: Wire,
-    env: Mapping[str, str],
-    home: Path,
-    patience: LoginPatience,
-    approve: Approve,
-    endpoint: str = "",
-) -> None:
+async def must_be_usable(target: Target, access: Access) -> None:
     """Raise what `connect` would before anybody is asked for a login.
 
     The agency of this server is asked for its keys all the same: else nobody knows whether there is one.
     """
-    found, where, _, region = _to_be_used(target, env, home, endpoint)
-    approve(where, found)
+    found, where, _, region = _to_be_used(target, access)
+    access.approve(where, found)
     if isinstance(found.base, Agency):
-        servers = Servers(iam=where.iam, region=region)
-        await open_credential(
-            replace(found, source=found.base), wire=wire, servers=servers, patience=patience
-        )
+        await access.login(replace(found, source=found.base), Servers(iam=where.iam, region=region))
 
 
-def _to_be_used(
-    target: Target, env: Mapping[str, str], home: Path, endpoint: str
-) -> tuple[Found, Addresses, Endpoint, str]:
+def _to_be_used(target: Target, access: Access) -> tuple[Found, Addresses, Endpoint, str]:
     """Return the credentials of a target, whom they may be sent to, its API, and its region or theirs."""
-    found, where, region = _placed(target, env, home, endpoint)
+    found, where, region = _placed(target, access)
     if not region or where.api is None:
         raise UsageError(
             "no region is known for rows that name none",
@@ -199,64 +190,51 @@ def _to_be_used(
     return found, where, where.api, region
 
 
-def _placed(
-    target: Target, env: Mapping[str, str], home: Path, endpoint: str
-) -> tuple[Found, Addresses, str]:
+def _placed(target: Target, access: Access) -> tuple[Found, Addresses, str]:
     """Return the credentials of a target, whom they may be sent to, and its region or theirs.
 
     Raises what `connect` raises where no credentials, no addresses or other variables are there.
     """
-    found = find_credentials(env=env, home=home, profile=target.profile)
+    found = find_credentials(env=access.env, home=access.home, profile=target.profile)
     region = target.region or found.region
-    where = addresses_of(found, region=region, endpoint=endpoint, env=env)
+    where = addresses_of(found, region=region, endpoint=access.endpoint, env=access.env)
     if not target.profile:
-        refuse_unhonoured(env, found)
+        refuse_unhonoured(access.env, found)
     return found, where, region
 
 
 async def _login(
-    found: Found, servers: Servers, wire: Wire, patience: LoginPatience, *, unplaced: str
+    found: Found, servers: Servers, access: Access, *, unplaced: str
 ) -> tuple[Credential, Project | None]:
     """Return a credential for the project that is meant, and this project where IAM had to be asked."""
-    login = partial(open_credential, found, wire=wire, patience=patience)
-    credential = await login(servers=servers)
+    credential = await access.login(found, servers)
     if servers.project_id:
         return credential, None
     project = await find_project(
         credential,
-        wire=wire,
+        wire=access.wire,
         iam_endpoint=servers.iam,
         region=servers.region,
-        patience=patience,
+        patience=access.patience,
         unplaced=unplaced,
         name=servers.project_name,
     )
     if project.id == unplaced:  # a token is for one project, and the first one was for that of the region
-        credential = await login(servers=replace(servers, project_id=project.id))
+        credential = await access.login(found, replace(servers, project_id=project.id))
     return credential, project
 
 
-async def list_projects(
-    *,
-    target: Target,
-    wire: Wire,
-    env: Mapping[str, str],
-    home: Path,
-    patience: LoginPatience,
-    approve: Approve,
-    endpoint: str = "",
-) -> tuple[Project, ...]:
+async def list_projects(target: Target, access: Access) -> tuple[Project, ...]:
     """Return all projects of a target's credentials, by the IAM of its region, or by the global one.
 
     Raises what `connect` raises, and UsageError for a password without a region, for which IAM has no token.
     """
-    found, where, region = _placed(target, env, home, endpoint)
+    found, where, region = _placed(target, access)
     if not region and isinstance(found.base, Password):
         raise UsageError("a user's password lists the projects through a region", hint="add --region")
-    approve(where, found)
-    servers = Servers(iam=where.iam, sts=where.sts, region=region)
-    credential = await open_credential(found, wire=wire, servers=servers, patience=patience)
-    return await every_project(credential, wire=wire, iam_endpoint=where.iam, patience=patience)
+    access.approve(where, found)
+    credential = await access.login(found, Servers(iam=where.iam, sts=where.sts, region=region))
+    return await every_project(credential, wire=access.wire, iam_endpoint=where.iam, patience=access.patience)
 
 
 def _servers(

@@ -34,7 +34,7 @@ from bulk.model import (
 from bulk.puts import put_of
 from bulk.simulator import Identity, Simulator, Switches
 from bulk.simulator.switches import ErrorShape
-from bulk.vpcep.client import Client, ReadClient, connect
+from bulk.vpcep.client import Access, Client, ReadClient, connect
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
@@ -119,18 +119,21 @@ class Reach:
         regions: Collection[str] = (),
     ) -> Client:
         """Return a client with the credentials of this environment."""
-        client = await connect(
-            Client,
-            target=Target(region=region, project_id=project_id),
+        access = self.access({"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env}, endpoint)
+        target = Target(region=region, project_id=project_id)
+        client = await connect(Client, target, access, regions)
+        return await self._through_a_worker(client) if Way.nats else client
+
+    def access(self, env: Mapping[str, str], endpoint: str = "") -> Access:
+        """Return how a command with this environment gets to the simulator, or to another endpoint."""
+        return Access(
             wire=self._wire,
-            env={"HUAWEICLOUD_SDK_IAM_ENDPOINT": self.simulator.url, **env},
+            env=env,
             home=self._home,
             patience=self.patience,
-            endpoint=endpoint or self.simulator.url,
             approve=lambda *_: None,
-            regions=regions,
+            endpoint=endpoint or self.simulator.url,
         )
-        return await self._through_a_worker(client) if Way.nats else client
 
     async def _through_a_worker(self, client: Client) -> Client:
         """Return a client whose requests a worker with another client signs and sends."""
@@ -861,16 +864,8 @@ async def test_limit_is_read_from_the_refusal(tmp_path: Path) -> None:
 async def test_reader_cannot_write(tmp_path: Path) -> None:
     """Dry-run by construction: there is no method for it."""
     async with connections(tmp_path) as place:
-        reader = await connect(
-            ReadClient,
-            target=Target(region="cn-north-4", project_id=PROJECT),
-            wire=place._wire,
-            env=KEYS,
-            home=tmp_path,
-            patience=place.patience,
-            endpoint=place.simulator.url,
-            approve=lambda *_: None,
-        )
+        target = Target(region="cn-north-4", project_id=PROJECT)
+        reader = await connect(ReadClient, target, place.access(KEYS))
     assert not hasattr(reader, "modify")
 
 
