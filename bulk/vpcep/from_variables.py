@@ -59,6 +59,7 @@ def oidc(given: Mapping[str, str]) -> Found | None:
     provider, agency, id_token, token_file, session, duration, policy, policy_ids = OIDC
     place = place_of(provider)
     token = id_token if id_token in given else token_file
+    only_one(given, id_token, token_file)
     all_or_none(given, (provider, agency, token), place, is_begun=True)
     urn = re.fullmatch(r"iam::([^:]+):agency:.+", text(given[agency], agency, place))
     return _with_account(
@@ -67,7 +68,7 @@ def oidc(given: Mapping[str, str]) -> Found | None:
                 provider_urn=text(given[provider], provider, place),
                 agency_urn=given[agency],
                 id_token=sendable(given.get(id_token, ""), id_token, place),
-                token_file="" if id_token in given else given[token_file],
+                token_file=given.get(token_file, ""),
                 session_name=text(given.get(session, SESSION_NAME), session, place),
                 duration_s=seconds(given[duration], duration, place) if duration in given else ROLE_S_USUAL,
                 policy=text(given.get(policy, ""), policy, place),

@@ -161,6 +161,7 @@ async def test_an_id_token_in_a_file_is_read_anew_for_each_exchange(tmp_path: Pa
         assert isinstance(await client.show(ID), Done)
         given = oidc(tmp_path, HUAWEICLOUD_OIDC_ID_TOKEN="the.next.one", HUAWEICLOUD_OIDC_POLICY="{}")
         given["HUAWEICLOUD_OIDC_POLICY_IDS"] = "p1,p2"
+        del given["HUAWEICLOUD_OIDC_TOKEN_FILE"]
         assert isinstance(await (await place.client(with_sts(place, given))).show(ID), Done)
 
 

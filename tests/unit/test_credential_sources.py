@@ -196,7 +196,7 @@ def test_what_only_adds_to_credentials_is_refused_without_them(tmp_path: Path, n
 
 
 def test_an_oidc_agency_has_everything_that_the_official_sdk_reads(tmp_path: Path) -> None:
-    """A token in a variable goes before one in a file; the account is that of the agency."""
+    """The account is that of the agency; a token in a variable is confidential."""
     more = {
         "HUAWEICLOUD_OIDC_ID_TOKEN": "a.b.c",
         "HUAWEICLOUD_OIDC_SESSION_NAME": "night",
@@ -204,7 +204,8 @@ def test_an_oidc_agency_has_everything_that_the_official_sdk_reads(tmp_path: Pat
         "HUAWEICLOUD_OIDC_POLICY": "{}",
         "HUAWEICLOUD_OIDC_POLICY_IDS": "p1, p2,",
     }
-    found = find(OIDC | more, tmp_path)
+    without_file = {name: value for name, value in OIDC.items() if name != "HUAWEICLOUD_OIDC_TOKEN_FILE"}
+    found = find(without_file | more, tmp_path)
     source = found.source
     assert isinstance(source, OidcAgency)
     assert (source.id_token, source.token_file, source.confidential) == ("a.b.c", "", ("a.b.c",))
@@ -299,6 +300,7 @@ def test_a_user_and_their_account_may_be_named_by_id(
         ("HW_USER_NAME", "HW_USER_ID", USER),
         ("HW_DOMAIN_NAME", "HW_DOMAIN_ID", USER),
         ("HW_ASSUME_ROLE_DOMAIN_NAME", "HW_ASSUME_ROLE_DOMAIN_ID", SDK | ROLE),
+        ("HUAWEICLOUD_OIDC_ID_TOKEN", "HUAWEICLOUD_OIDC_TOKEN_FILE", OIDC),
     ],
 )
 def test_two_variables_of_one_fact_that_cannot_be_compared_are_refused(
