@@ -24,6 +24,7 @@ FULL = Rate(requests=1_000_000, period_s=1)
 """Rate without a limit, in effect: faster than anything on one machine can be."""
 FULL_SPEED: Flags = {"rate": str(FULL)}
 _SHOWN_MAX = 5
+_FAULTS_BYTES_MAX = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +43,19 @@ class RehearsedFaults:
 def read_faults(faults: str, limits: tuple[str, ...]) -> RehearsedFaults:
     """Return the faults of `--faults`, a JSON object or the name of a file with one; raises UsageError."""
     try:
-        text = faults if faults.lstrip().startswith("{") else Path(faults).read_bytes()
-        plan = orjson.loads(text)
+        plan = orjson.loads(faults if faults.lstrip().startswith("{") else _beginning(Path(faults)))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"--faults {faults[:80]}: {error}",
             hint='write {"rates": {"error_500": 0.05}} or name a file of it',
         ) from error
     return RehearsedFaults(faults=plan, limits=limits)
+
+
+def _beginning(path: Path) -> bytes:
+    """Return what a file holds, as far as that can be a plan of faults."""
+    with path.open("rb") as file:
+        return file.read(_FAULTS_BYTES_MAX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from bulk.rehearsal.children import STOP_S, bare, ended_with_stdin
 _START_S = 20.0
 _WRONG_USAGE = 2
 """The simulator's exit code for a flag that it cannot use."""
+_FLEET_HINT = "`fleet` in job.toml must name the fleet file to begin with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +84,12 @@ def _sow(seed: Path, fleet: Path) -> None:
         with suppress(FileNotFoundError):
             os.close(open_own(fleet, os.O_RDWR))
             return
+        if seed.exists() and not seed.is_file():  # a device would fill the disk
+            raise CannotRun(f"{seed}: not a file", hint=_FLEET_HINT)
         with seed.open("rb") as first, new_binary(fleet) as file:
             shutil.copyfileobj(first, file)
     except OSError as error:
-        raise CannotRun(
-            f"{error.filename}: {error.strerror}",
-            hint="`fleet` in job.toml must name the fleet file to begin with",
-        ) from error
+        raise CannotRun(f"{error.filename}: {error.strerror}", hint=_FLEET_HINT) from error
 
 
 async def _url(child: asyncio.subprocess.Process, said: IO[bytes]) -> str:

@@ -27,6 +27,8 @@ from bulk.simulator.usage import epilog, second_terminal
 
 LOCK_WAIT_S = 2.0  # as long as a killed predecessor may need to let go of the fleet file
 
+JSON_BYTES_MAX = 1_048_576
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the simulator and return its exit code."""
@@ -147,7 +149,10 @@ def _identity() -> Identity:
 def _json_argument(text: str) -> object:
     """Return the JSON that an argument is, or that the file it names holds; raises ValueError."""
     try:
-        return orjson.loads(text if text.lstrip().startswith("{") else Path(text).read_bytes())
+        if text.lstrip().startswith("{"):
+            return orjson.loads(text)
+        with Path(text).open("rb") as file:
+            return orjson.loads(file.read(JSON_BYTES_MAX))
     except OSError as error:
         raise ValueError(f"{text}: {error.strerror}") from None
     except orjson.JSONDecodeError as error:

@@ -7,6 +7,7 @@ killing every process loses nothing. (A power cut may: this is a simulator.)
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ class LineFile:
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}; name a file that can be written") from None
         try:
+            self._must_be_a_file()
             self._lock(time.monotonic() + lock_wait_s)
             self._mend_tail()
         except BaseException:
@@ -55,6 +57,10 @@ class LineFile:
     def close(self) -> None:
         """Close the file and so free its lock."""
         os.close(self._fd)
+
+    def _must_be_a_file(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            raise StoreError(f"{self._path}: not a file; name one")
 
     def _lock(self, until_s: float) -> None:
         while True:

@@ -90,6 +90,16 @@ async def test_without_a_seed_it_cannot_run(tmp_path: Path) -> None:
     assert "job.toml" in told.value.hint
 
 
+@pytest.mark.parametrize("seed", ["/dev/zero", "pipe"])
+async def test_a_seed_that_never_ends_is_not_copied(seed: str, tmp_path: Path) -> None:
+    """It would fill the disk, or be waited for; no fleet is left behind."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CannotRun, match="not a file"):
+        async with run_simulator(tmp_path / seed, tmp_path / "runs" / "fleet.jsonl"):
+            pass
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
 async def test_a_fleet_that_cannot_be_used_is_told_in_the_simulators_words(tmp_path: Path) -> None:
     """The number of the bad line among them."""
     seed = tmp_path / "seed.jsonl"

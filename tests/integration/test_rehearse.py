@@ -203,6 +203,7 @@ def test_a_plan_that_changes_nothing_has_nothing_to_kill(
     ("flags", "message"),
     [
         (["--faults", "no-such-file"], "--faults no-such-file: "),
+        (["--faults", "/dev/zero"], "--faults /dev/zero: "),
         (["--faults", "{"], "--faults {: "),
         (["--limiter", "fast"], "'fast' is no limit"),
         (["--output", "csv"], '--output: "csv" is not one of table, json'),

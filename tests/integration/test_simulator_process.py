@@ -176,6 +176,7 @@ def test_a_port_that_is_none_is_wrong_usage(port: str, capfd: pytest.CaptureFixt
     [
         (["--limit", "token"], 2, "'token' is no limit"),
         (["--faults", "{oops"], 2, "not JSON"),
+        (["--faults", "/dev/zero"], 2, "not JSON"),
         (["--faults", '{"rates": {"flood": 1}}'], 2, "flood"),
         (["--switches", "nowhere.json"], 2, "nowhere.json: No such file"),
         (["--switches", '{"latency": 1}'], 2, "latency"),

@@ -1,5 +1,6 @@
 """The files that outlive the simulator: what a kill, a second process or a typing error does to them."""
 
+import os
 from contextlib import closing
 from pathlib import Path
 
@@ -35,6 +36,14 @@ def test_a_last_line_that_only_lacks_its_newline_is_kept(tmp_path: Path) -> None
     with closing(LineFile(path)) as file:
         file.append(b'{"id":3}')
         assert [line for _, line in file.lines()] == [{"id": 1}, {"id": 2}, {"id": 3}]
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "pipe"])
+def test_what_is_no_file_is_refused(tmp_path: Path, path: str) -> None:
+    """A device has no end, and a pipe keeps nothing."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="not a file"):
+        LineFile(tmp_path / path)
 
 
 def test_blank_lines_are_no_lines(tmp_path: Path) -> None:
