@@ -220,6 +220,7 @@ RECORDS: dict[type[Record], st.SearchStrategy[Record]] = {
         version=texts,
         job=texts,
         job_sha256=texts,
+        rows_sha256=texts,
         options=_jsons,
         targets=st.lists(_jsons, max_size=2),
     ),

@@ -24,6 +24,7 @@ from bulk.errors import LedgerDamaged, Refused
 from bulk.jobfile.files import ledger_path
 from bulk.ledger.file import LedgerFile, OnRecord, only_run, only_run_of
 from bulk.ledger.progress import Progress
+from bulk.ledger.records import rows_sha256_of
 from bulk.pacing.learned_limits import state_folder
 from bulk.settings import Job
 from bulk.vpcep.client import Client
@@ -85,7 +86,7 @@ async def _begin(
     """Plan a source into a new ledger, show the plan, ask, and run it."""
     _must_not_lack(source.job, environment, operator)
     whole, path = source.whole, ledger or ledger_path(source.runs.folder, source.name, environment.utc())
-    with _alone(whole.sha256, whole.endpoint, environment):
+    with _alone(whole.rows_sha256 or whole.sha256, whole.endpoint, environment):
         async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
             must_be_approved(plan.progress.digest, expect_digest)
             on_yes = partial(_put_on_record, plan, left, source, environment, operator)
@@ -206,7 +207,7 @@ async def apply_ledger(
         shift_for(session.job, environment, waits=waits)
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")
-        with _alone(progress.run["job_sha256"], session.endpoint, environment):
+        with _alone(rows_sha256_of(progress.run), session.endpoint, environment):
             async with open_fleets(Client, session.job, session.endpoint, environment) as connections:
                 await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
                 on_yes = partial(_put_on_record, ledger, left, source, environment, operator)

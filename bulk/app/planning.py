@@ -138,6 +138,7 @@ def _run_of(source: PlanSource[R], targets: list[Json]) -> Run:
         version=__version__,
         job=source.name,
         job_sha256=source.sha256,
+        rows_sha256=source.rows_sha256,
         runs=str(source.runs.folder.resolve()),
         file=source.runs.file,
         options=settings_json(source.job) | {"endpoint": asdict(source.endpoint), "limit": list(source.only)},

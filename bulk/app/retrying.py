@@ -12,7 +12,7 @@ from bulk.app.sources import JobRuns, RowsSource
 from bulk.errors import Refused, UsageError
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerReader
-from bulk.ledger.records import FORMAT
+from bulk.ledger.records import FORMAT, rows_sha256_of
 from bulk.model import Outcome, ServiceUpdate, Target
 
 RETRIED = frozenset({Outcome.FAILED, Outcome.DRIFTED, Outcome.CONFLICT, Outcome.BLOCKED})
@@ -56,6 +56,7 @@ def rows_to_retry(path: Path, flags: Flags, *, only: frozenset[str]) -> RetrySou
             endpoint=endpoint,
             runs=JobRuns(folder=path.parent, job=f"{run['job']}-retry", file=run.get("file", "")),
             sha256=hashlib.sha256(f"retry {run['run_id']}".encode()).hexdigest(),
+            rows_sha256=rows_sha256_of(run),
             given=given_in(flags),
             only=tuple(sorted(only)),
             updates=tuple(replace(update, row=row) for row, update in enumerate(updates, 1)),

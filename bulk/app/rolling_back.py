@@ -15,7 +15,7 @@ from bulk.app.sources import PlanSource
 from bulk.errors import Refused, UsageError
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerReader, kept_at_rest
-from bulk.ledger.records import Left, Purpose
+from bulk.ledger.records import Left, Purpose, rows_sha256_of
 from bulk.model import Action, Change, Outcome, PlannedChange, ServiceState, Target
 from bulk.plan import Live, ordered
 from bulk.plan.inverse import inverse, with_side_effects
@@ -121,6 +121,7 @@ def run_to_roll_back(
             endpoint=endpoint,
             runs=runs,
             sha256=sha256,
+            rows_sha256=rows_sha256_of(progress.run),
             given=given_in(flags),
             only=tuple(sorted(only)),
             settle_s=settle_s(job, progress) if progress.open else 0.0,

@@ -85,6 +85,7 @@ class PlanSource(ABC, Generic[R]):
 
     * runs: where those of the same job are found, of which one is at work at a time
     * sha256: digest of what the rows are read from, to tell whether an open run was planned from the same
+    * rows_sha256: that of the job in the end, for what is made of a run of it; empty for a job itself
     * given: the settings that a person gave as flags or variables
     * only: the service ids that the plan is limited to, sorted; empty where it is not limited
     * settle_s: seconds to wait before the fleet is read, because a PUT may still take effect
@@ -101,6 +102,7 @@ class PlanSource(ABC, Generic[R]):
     endpoint: ApiAddress
     runs: JobRuns
     sha256: str
+    rows_sha256: str = ""
     given: frozenset[str]
     only: tuple[str, ...] = ()
     settle_s: float = 0.0

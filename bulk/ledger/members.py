@@ -318,6 +318,7 @@ RECORDS: Mapping[str, Checks] = {
         "version": _NAME,
         "job": _JOB,
         "job_sha256": _NAME,
+        "rows_sha256": _optional(_TEXT),
         "runs": _optional(_PATH),
         "file": _optional(_PATH),
         "options": _OPTIONS,

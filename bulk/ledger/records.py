@@ -124,7 +124,8 @@ class Run:
     `runs` is the absolute path of the folder in which the job's runs are kept, also where this ledger is
     elsewhere, and `file` is the name of the file by which the job was given. Both are empty where no run of a
     job is meant, as in version 0.1.0. A rollback names the run that it `takes_back`: the absolute path of its
-    ledger, its run id, and the PUTs that it had sent when the rollback was planned.
+    ledger, its run id, and the PUTs that it had sent when the rollback was planned. `rows_sha256` is the
+    `job_sha256` of the run that a rollback or a retry is of in the end; empty where it is of none.
     """
 
     type: ClassVar[str] = "run"
@@ -133,6 +134,7 @@ class Run:
     version: str
     job: str
     job_sha256: str
+    rows_sha256: str = ""
     runs: str = ""
     file: str = ""
     options: Json
@@ -142,6 +144,11 @@ class Run:
     """Who planned it, and on which machine; older ledgers do not say."""
     host: str = ""
     takes_back: Json | None = None
+
+
+def rows_sha256_of(run: Json) -> str:
+    """Return the digest of the rows that the runs, rollbacks and retries of one job have in common."""
+    return str(run.get("rows_sha256") or run["job_sha256"])
 
 
 @value

@@ -12,7 +12,7 @@ from bulk.errors import ExitCode
 from bulk.ledger.file import LedgerFile
 from tests.fakes import FakeClock
 from tests.forging import forge, records_of
-from tests.scenarios.stage import Stage, Typed, until, wide
+from tests.scenarios.stage import WAIT_S, Stage, Typed, until, wide
 from tests.simulator_caller import line, mapping, service_id
 
 SHARED = "f9806b85-f754-48af-9cea-d7a289c7205a"
@@ -58,6 +58,32 @@ def test_what_somebody_changed_since_is_left_alone(stage: Stage, monkeypatch: py
     assert "2 of 4 services moved since the run" in ended.out
     assert "Change 2 services in" in ended.said
     assert (stage.ports(1), stage.ports(2)) == ([(5, 5)], [(80, 8002), (443, 9002)])
+
+
+def test_nobody_makes_the_changes_again_while_they_are_taken_back(stage: Stage) -> None:
+    """By a new run of the job, a copy of its rows or a plan saved before; nor the other way round."""
+    job = stage.job(wide([1, 2, 3]))
+    stage.apply(job)
+    run = str(stage.ledger)
+    stage.order(services=[{"id": service_id(3), "ports": [mapping(5, 5)]}])
+    stage.bulk("plan", job, "--out", "saved")
+    copy = stage.file("copy.csv", (stage.folder / "services.csv").read_text())
+    stage.order(switches={"latency_s": 0.5})
+    begun = len(stage.applied)
+    with stage.child("rollback", run, "--apply", "--yes", "-j", "1") as process:
+        until(lambda: len(stage.ledgers) > 1, process)
+        for other in (job, copy, "saved"):
+            ended = stage.apply(other)
+            assert ended.code == ExitCode.BUSY
+            assert "another run of the same rows is at work" in ended.err
+        process.communicate(timeout=WAIT_S)
+    assert len(stage.applied) - begun == 2
+    back = str(stage.ledger)
+    with stage.child("apply", "saved", "--yes", "-j", "1") as process:
+        until(lambda: len(stage.applied) - begun > 2, process)
+        for taken in (run, back):
+            assert stage.bulk("rollback", taken, "--apply", "--yes").code == ExitCode.BUSY
+        process.communicate(timeout=WAIT_S)
 
 
 def test_some_services_can_be_taken_back_alone(stage: Stage) -> None:
