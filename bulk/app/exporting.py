@@ -24,8 +24,8 @@ from bulk.settings.forms import REGION
 from bulk.text import BYTE_ORDER_MARK, printable
 from bulk.vpcep.client import ReadClient
 
-UNCHANGED = "the edit does not change it"
-NO_PORTS = "it has no port mappings"
+UNCHANGED = "not changed by the edit"
+NO_PORTS = "no port mappings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

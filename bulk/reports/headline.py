@@ -24,6 +24,8 @@ from bulk.text import counted, duration, figure, listed, moment, printable, week
 
 DIGEST_SHOWN = 16
 """Hex digits of a digest where a person reads it: as many as `--expect-digest` takes at least."""
+WAVES_NAMED = 12
+"""Waves of a plan that have a line each."""
 _LABEL = 11
 _READ_BACK = ", each read back after the run"
 
@@ -160,7 +162,7 @@ def _plan_facts(report: Report) -> Iterator[tuple[str, str, Style]]:
                 Style.PLAIN if report.estimate.fits else Style.BAD,
             )
         if report.waves:
-            yield "Waves", waves_text(report), Style.PLAIN
+            yield from waves_of(report)
         if report.judge:
             yield "Judge", judge_text(report), Style.PLAIN
         if budget := failure_budget(report):
@@ -271,24 +273,25 @@ def failure_budget(report: Report) -> str:
     return f"{share}{figure(most)} of {counted(report.progress.footprint.changes, 'change')}"
 
 
-def waves_text(report: Report) -> str:
-    """Return `1: 3 services; 2: 29 services (10%); 3: the other 266`, and which rows came forward."""
-    *first, last = report.waves
-    ends_s = report.estimate.wave_ends_s if report.estimate else ()
-    ends = [f", over after about {about(end_s)}" if end_s else "" for end_s in ends_s] or [""] * len(
-        report.waves
-    )
-    texts = [
-        f"{wave.number}: {counted(wave.rows, 'service')}{f' ({wave.name})' if wave.name else ''}{end}"
-        for wave, end in zip(first, ends, strict=False)
-    ]
-    forward = sum((wave.forward for wave in first), ())
-    rest = f"{last.number}: {f'{last.name}, ' if last.name else ''}the other {figure(last.rows)}{ends[-1]}"
+def waves_of(report: Report) -> Iterator[tuple[str, str, Style]]:
+    """Return when a wave begins and, wave by wave, how many services it has and when it is over."""
     soak = report.progress.run.get("options", {}).get("soak")
     then = f", {soak} after its last outcome" if soak else ""
-    text = "; ".join((*texts, rest, f"each only if all rows of the one before ended as asked{then}"))
-    came = f"; {listed('row', forward)} came forward, since another row of that wave waits for it"
-    return text + (came if forward else "")
+    yield "Waves", f"each only if all rows of the one before ended as asked{then}", Style.PLAIN
+    *first, last = report.waves
+    ends_s = report.estimate.wave_ends_s if report.estimate else ()
+    ends = [f", over after about {about(end_s)}" if end_s else "" for end_s in ends_s]
+    named = [*zip(report.waves, ends or [""] * len(report.waves), strict=True)]
+    for wave, end in named[:WAVES_NAMED]:
+        rest = "the other " if wave is last and first else ""
+        name = f" ({wave.name})" if wave.name else ""
+        yield f"Wave {wave.number}", f"{rest}{counted(wave.rows, 'service')}{name}{end}", Style.PLAIN
+    if more := named[WAVES_NAMED:]:
+        rows = counted(sum(wave.rows for wave, _ in more), "service")
+        yield "More waves", f"{figure(len(more))} with {rows}{named[-1][1]}", Style.PLAIN
+    if forward := sum((wave.forward for wave in first), ()):
+        came = f"{listed('row', forward)} came forward, since another row of that wave waits for it"
+        yield "Forward", came, Style.PLAIN
 
 
 def judge_text(report: Report) -> str:

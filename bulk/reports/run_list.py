@@ -14,6 +14,7 @@ from bulk.ledger.records import Json
 from bulk.ledger.stops import BrakeReason, exit_code, not_as_asked
 from bulk.model import Outcome, value
 from bulk.reports.as_csv import Echo
+from bulk.reports.headline import short_digest
 from bulk.reports.remarks import reasons_of
 from bulk.reports.run_status import State, state_of_run
 from bulk.reports.words import Line, Span, Style, as_text
@@ -160,8 +161,6 @@ _TITLES = (
     "ledger",
 )
 _FIGURES = frozenset({"rows", "applied", "not as asked", "exit"})
-_DIGITS = len("sha256:") + 16
-"""How much of a digest is shown: as many digits as `--expect-digest` needs."""
 _STYLES = {State.FINISHED: Style.GOOD, State.STOPPED: Style.BAD, State.DIED: Style.BAD}
 
 
@@ -192,5 +191,5 @@ def _cells(run: ListedRun, zone: tzinfo) -> Iterator[str]:
         yield figure(count) if count is not None else nothing if is_counted(run) else "?"
     yield run.fate
     yield nothing if run.exit_code is None else str(run.exit_code.value)
-    yield run.digest[:_DIGITS] if run.digest else nothing
+    yield short_digest(run.digest) if run.digest else nothing
     yield run.ledger

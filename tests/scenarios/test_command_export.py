@@ -73,7 +73,7 @@ def test_an_edited_export_applies_the_edit_and_nothing_else(stage: Stage, layout
     flags = ["--map", "8001=18001", "--map", "8002=18002", "--remove-ports", "443:9002"]
     exported = stage.bulk("export", "--format", layout, *flags)
     assert exported.err.startswith("2 services of project cn-north-4 exported\nleft out 8 services (")
-    assert exported.err.endswith(" and others): the edit does not change it\n")
+    assert exported.err.endswith(" and others): not changed by the edit\n")
     job = stage.file("edit.jsonl" if layout == "jsonl" else "edit.csv", exported.out)
     assert stage.apply(job).code == ExitCode.OK
     assert stage.ports(1) == [(80, 18001), (443, 9001)]

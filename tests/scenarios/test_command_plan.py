@@ -229,7 +229,8 @@ def test_a_limit_of_the_plan_ends_with_7_and_names_the_flag(
 def test_a_saved_plan_is_applied_with_the_settings_that_it_was_made_with(stage: Stage) -> None:
     """All of them, without the job; a flag of the apply counts instead."""
     job = stage.job(wide([1]), attempts=3, max_failures="5%")
-    assert stage.bulk("plan", job, "--out", "p", "--canary", "2").code == ExitCode.OK
+    saved = stage.bulk("plan", job, "--out", "p", "--canary", "2")
+    assert (saved.code, "to run exactly this plan: bulk apply p" in saved.err) == (ExitCode.OK, True)
     assert stage.apply("p", "--canary", "1").code == ExitCode.OK
     records = [orjson.loads(line) for line in Path("p").read_bytes().splitlines()]
     options, settings = records[0]["options"], next(r for r in records if r["type"] == "session")["settings"]
@@ -241,9 +242,10 @@ def test_a_saved_plan_is_applied_with_the_settings_that_it_was_made_with(stage: 
 
 @pytest.mark.parametrize("flag", ["--max-changes", "--max-removed", "--max-consumers"])
 def test_a_limit_of_nothing_still_holds_for_the_saved_plan(flag: str, stage: Stage) -> None:
-    """Zero is a limit, not the absence of one."""
+    """Zero is a limit, not the absence of one; no command is advised that would be refused."""
     stage.order(services=[{"id": service_id(1), "connection_count": 5}])
-    assert stage.bulk("plan", stage.job(wide([1])), "--out", "p", flag, "0").code == ExitCode.REFUSED
+    saved = stage.bulk("plan", stage.job(wide([1])), "--out", "p", flag, "0")
+    assert (saved.code, "to run exactly this plan" in saved.err) == (ExitCode.REFUSED, False)
     assert stage.apply("p").code == ExitCode.REFUSED
     assert stage.applied == []
 

@@ -45,7 +45,7 @@ def test_the_runs_of_a_job_are_listed_with_its_rollback(stage: Stage) -> None:
     )
     shown = stage.bulk("runs", other).out.splitlines()
     assert len(shown) == 2
-    assert re.search(r" other +\S+ +- +1 +1 +0 +finished +0 +sha256:[0-9a-f]{16}  \S*runs/other-", shown[1])
+    assert re.search(r" other +\S+ +- +1 +1 +0 +finished +0 +[0-9a-f]{16}  \S*runs/other-", shown[1])
 
 
 def test_where_nothing_ran_the_list_is_empty(stage: Stage) -> None:

@@ -50,7 +50,7 @@ def test_waves_go_one_after_the_other_and_each_is_on_record(stage: Stage) -> Non
     job = stage.job(wide(range(1, 11)), waves=[1, "30%"])
     plan = stage.bulk("plan", job)
     end = ", over after about 1 s"
-    listed = f"1: 1 service{end}; 2: 3 services (30%){end}; 3: the other 6{end}"
+    listed = f"Wave 1 1 service{end} Wave 2 3 services (30%){end} Wave 3 the other 6 services{end}"
     assert listed in " ".join(plan.out.split())
     shown = orjson.loads(stage.bulk("plan", job, "--output", "json").out)
     assert [(wave["number"], wave["rows"]) for wave in shown["waves"]] == [(1, 1), (2, 3), (3, 6)]
@@ -78,7 +78,8 @@ def test_waves_by_region_go_region_by_region(stage: Stage) -> None:
     job = stage.job(in_regions(), waves="region")
     plan = " ".join(stage.bulk("plan", job).out.split())
     assert re.search(
-        r"1: 3 services \(cn-north-4\).*; 2: .*\(cn-south-1\).*; 3: cn-east-3, the other 3", plan
+        r"Wave 1 3 services \(cn-north-4\).* Wave 2 .*\(cn-south-1\).* Wave 3 the other 3 .*\(cn-east-3\)",
+        plan,
     )
     assert stage.apply(job).code == ExitCode.OK
     assert regions_of(stage) == [region for region in REGIONS for _ in range(3)]
@@ -109,7 +110,7 @@ def test_the_plan_says_when_each_wave_is_over_and_whether_all_fit_the_window(sta
     shown = stage.bulk("plan", job, "--out", "p")
     said = " ".join(shown.out.split())
     assert re.search(
-        r"Waves 1: 1 service, over after about \d s; 2: 2 services, over after about 2 min", said
+        r"Wave 1 1 service, over after about \d s Wave 2 2 services, over after about 2 min", said
     )
     assert "the run fits its 10 min" in said
     assert "Waves " in stage.bulk("report", "p").out

@@ -42,7 +42,7 @@ TWICE = (*ports(22), PortMapping(client_port=1022, server_port=23))
         ),
         (replace(LIVE, service_type="gateway"), PROJECT, MapEdit(), "type is gateway, only interface"),
         (replace(LIVE, id=ServiceId("web-1")), PROJECT, MapEdit(), 'service_id: "web-1" is not a UUID'),
-        (replace(LIVE, ports=()), PROJECT, MapEdit(), "it has no port mappings"),
+        (replace(LIVE, ports=()), PROJECT, MapEdit(), "no port mappings"),
         (replace(LIVE, ports=TWICE), PROJECT, MapEdit(), "ports: 1022:23/TCP and 1022:22/TCP share"),
         (LIVE, PROJECT._replace(project_id="p"), MapEdit(), 'project_id: "p" is not a project id'),
         (LIVE, PROJECT, MapEdit(remove_ports=LIVE.ports), "no mapping would be left"),

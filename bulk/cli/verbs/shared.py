@@ -371,7 +371,9 @@ _OF_A_PLAN = _OF_A_TABLE | {"--apply", "--out", "--output", "--expect-digest", "
 def conclude(planned: "Forecast", out: str, endpoint: "ApiAddress", *, quiet: bool) -> ExitCode:
     """Show what stands against applying a plan, and how to apply the one that was saved to `out`."""
     if out and not quiet:
-        output.notify(f"the plan is saved; to run exactly this plan: {endpoint.apply_command(Path(out))}")
+        command = endpoint.apply_command(Path(out))
+        way = "" if planned.findings else f"; to run exactly this plan: {command}"
+        output.notify(f"the plan is saved{way}")
     for finding in planned.findings:
         output.complain(finding)
     return ExitCode.REFUSED if planned.findings else ExitCode.OK

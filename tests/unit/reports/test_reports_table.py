@@ -10,6 +10,7 @@ from bulk.ledger.records import Intent, OutcomeRecord
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Action, Change, ModifyBody, Outcome, Reply, ServiceId, ServiceUpdate, Target
 from bulk.plan import Estimate
+from bulk.plan.waves import Wave
 from bulk.reports import as_markdown
 from bulk.reports import report as model
 from bulk.reports.as_json import row_json, totals_json
@@ -295,6 +296,30 @@ def test_the_plan_says_when_the_window_opens_or_closes(
     report = written.report(estimate=estimate, zone=ZoneInfo("Asia/Shanghai"))
     at = "Fri 16 Jan 02:00 CST (Thu 18:00 UTC)"
     assert labelled(shown(report), "Window") == f"02:00-04:00; {words} {at}; the run fits its 2 h"
+
+
+def test_each_wave_of_a_plan_is_a_line_with_its_services_its_name_and_its_end(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Twelve of them, and the others in one; ends are left out where nobody can say."""
+    written.planned(change(1, "80:80/TCP", "81:81/TCP"))
+    written.progress.run["options"]["soak"] = "2m"
+    waves = (*(Wave(number, "10%", 2, ()) for number in range(1, 15)), Wave(15, "", 1, ()))
+    ends_s = (*(60.0 * number for number in range(1, 15)), 900.0)
+    estimate = Estimate(requests=1, duration_s=900.0, rate_per_s=10.0, wave_ends_s=ends_s)
+    told = shown(written.report(estimate=estimate, waves=waves))
+    rule = "each only if all rows of the one before ended as asked, 2m after its last outcome"
+    assert labelled(told, "Waves") == rule
+    assert labelled(told, "Wave 1") == "2 services (10%), over after about 1 min"
+    assert labelled(told, "Wave 12") == "2 services (10%), over after about 12 min"
+    assert labelled(told, "More waves") == "3 with 5 services, over after about 15 min"
+    few = (Wave(1, "", 2, (3, 4)), Wave(2, "b", 1, ()))
+    told = shown(written.report(estimate=replace(estimate, wave_ends_s=()), waves=few))
+    assert labelled(told, "Wave 1") == "2 services"
+    assert labelled(told, "Wave 2") == "the other 1 service (b)"
+    assert labelled(told, "Forward").startswith("rows 3, 4 came forward")
+    one = shown(written.report(estimate=replace(estimate, wave_ends_s=()), waves=few[1:]))
+    assert labelled(one, "Wave 2") == "1 service (b)"
 
 
 def test_the_plan_says_how_many_changes_may_fail_and_in_how_many_regions_it_sends(

@@ -34,7 +34,7 @@ def test_each_run_is_one_line_in_columns() -> None:
     ]
     assert [" ".join(line.split()) for line in shown] == [
         "began job by ticket rows applied not as asked state exit digest ledger",
-        f"2026-01-16 07:30 CST move-ssh ann CHG1 12,000 11,990 10 finished 4 {DIGEST[:23]} a.ledger.jsonl",
+        f"2026-01-16 07:30 CST move-ssh ann CHG1 12,000 11,990 10 finished 4 {'ab' * 8} a.ledger.jsonl",
         "2026-01-16 07:30 CST b ann - 3 - - planned - - p",
         "2026-01-16 07:30 CST c ann - ? ? ? died - - c odd",
         "? ? ? ? ? ? ? ? ? ? x",
