@@ -173,14 +173,13 @@ def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: fro
     )
 
 
-def job_meant(argument: str, flags: Flags) -> tuple[FoundJob, Job]:
+def job_meant(argument: str, flags: Flags, local_time: Callable[[], datetime]) -> tuple[FoundJob, Job]:
     """Return what JOB means, and its settings with the flags over them; its rows are not read.
 
-    Raises UsageError where the argument means no job, and JobInvalid for settings that cannot be used.
+    Raises as `open_job` does.
     """
     found = find_job(argument)
-    with _locating(found, flags):
-        return found, _usable(found, flags)
+    return found, _opening(found, flags, local_time)
 
 
 def given_in(flags: Flags) -> frozenset[str]:

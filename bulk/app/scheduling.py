@@ -74,7 +74,7 @@ def _scheduled(
     out: Path | None,
     program: tuple[str, ...],
 ) -> ScheduledJob:
-    found, job, window = _job_with_window(argument, flags)
+    found, job, window = _job_with_window(argument, flags, environment)
     path = str(Path(argument).absolute())
     zones, calendar = _zones(environment), Calendar(window=window, blackout=job.when.blackout)
     if calendar.is_local:
@@ -106,13 +106,13 @@ def _scheduled(
     )
 
 
-def _job_with_window(argument: str, flags: Flags) -> tuple[FoundJob, Job, Window]:
+def _job_with_window(argument: str, flags: Flags, environment: Environment) -> tuple[FoundJob, Job, Window]:
     """Return a job that a scheduler can run, and its window."""
     if argument == STDIN or is_ledger(argument):
         raise UsageError(
             f"{argument} is no job that can be run again and again", hint="name a job file, or its folder"
         )
-    found, job = job_meant(argument, flags)
+    found, job = job_meant(argument, flags, environment.local_time)
     window = job.when.window
     if window is None or not has_opening(window):
         raise UsageError(

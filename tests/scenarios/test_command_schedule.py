@@ -156,6 +156,14 @@ def test_what_no_scheduler_can_run_is_refused(
     assert said in ended.err
 
 
+def test_a_job_whose_runs_would_all_be_refused_is_not_scheduled(stage: Stage) -> None:
+    """Its blackout leaves nothing of its window, as plan and apply say; with its place."""
+    job = stage.job(wide([1]), window="Sat 01:00-05:00", blackout="2026-01-01..2126-01-01")
+    ended = stage.bulk("schedule", job, "--for", "cron")
+    assert (ended.code, ended.out) == (ExitCode.INVALID, "")
+    assert "job.toml:5:1: blackout: it leaves nothing of the window" in ended.err
+
+
 def test_a_scheduler_has_to_be_named(stage: Stage) -> None:
     """There is none that everybody has."""
     ended = stage.bulk("schedule", stage.job(wide([1]), window="02:00-04:00"))
