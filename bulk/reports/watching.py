@@ -475,11 +475,13 @@ def _judged(progress: Progress, passed: Collection[int], zone: tzinfo) -> Iterat
         if decision.what == DecisionKind.WAVE and decision.wave is not None:
             is_go = decision.ruling is Ruling.GO
             what = "passed" if decision.wave in passed else decision.ruling
+            by = f" by {decision.user} on {decision.host}" if decision.user else ""
+            why = f": {decision.reason}" if decision.reason else ""
             views[decision.wave] = WaveView(
                 tone="good" if is_go else "bad",
                 sigil=str(Sigil.DONE if is_go else Sigil.WRONG),
                 name=str(decision.wave) if decision.wave else "0, before the first PUT",
-                more=f"{what} {_clock(record['at'], zone)}: {decision.reason}",
+                more=f"{what} {_clock(record['at'], zone)}{by}{why}",
             )
     yield from (views[number] for number in sorted(views))
 

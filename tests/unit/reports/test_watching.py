@@ -1,5 +1,6 @@
 """The view of `bulk watch`: why it waits first, the figures of `status`, what a person may do next."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
@@ -454,6 +455,16 @@ def test_waves_show_what_was_ruled_and_how_far_the_one_under_way_has_come(run: "
     run.put(wave(3, Ruling.GO))
     last = WaveStatus(number=3, of=3, name="", rows=20, left=0, soak_ends_at=None)
     assert [each.name for each in seen(run, status_of(run, wave=last)).waves][-1] == "3"
+
+
+def test_a_wave_that_a_person_let_pass_names_the_person(run: "Written") -> None:
+    """With the reason, where one was given."""
+    go = replace(wave(1, Ruling.GO), by=DecidedBy.OPERATOR, user="ann", host="b1", reason="")
+    run.put(go).put(replace(go, wave=2, reason="seen by hand"))
+    last = WaveStatus(number=3, of=3, name="", rows=2, left=2, soak_ends_at=None)
+    first, second, _ = seen(run, status_of(run, wave=last)).waves
+    assert re.fullmatch(r"passed [0-9:]{8} by ann on b1", first.more)
+    assert re.fullmatch(r"passed [0-9:]{8} by ann on b1: seen by hand", second.more)
 
 
 def test_the_last_wave_is_done_once_the_run_has_finished(run: "Written") -> None:
