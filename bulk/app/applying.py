@@ -9,7 +9,7 @@ from pathlib import Path
 from bulk.app.approving import ledger_must_be_approved, must_be_approved
 from bulk.app.continuing import next_session, without_variables
 from bulk.app.environment import Environment
-from bulk.app.finding import FoundRuns, find_runs, rollback_of, stopped_runs
+from bulk.app.finding import FoundRuns, find_runs, must_be_free, rollback_of, stopped_runs
 from bulk.app.fleets import open_fleets
 from bulk.app.jobs import Flags
 from bulk.app.lacking import lacking, must_have_metrics
@@ -171,6 +171,13 @@ def _found(
         raise LedgerDamaged(damaged.message, hint=f"restore it from a copy{way_out}") from damaged
     if found.is_doubtful and not is_left:
         raise _doubtful(found, source, environment)
+    if found.rollback and not found.is_open and not is_left:
+        must_be_free(found.rollback)
+        raise Refused(
+            f"{found.rollback}, the rollback of {found.latest}, has not finished; nothing was sent",
+            hint=f"finish it with `{source.endpoint.apply_command(found.rollback)}`"
+            + (", or make the changes after all with --new-run" if source.way_out else ""),
+        )
     return found
 
 

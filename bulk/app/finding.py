@@ -26,11 +26,13 @@ class FoundRuns:
 
     * latest: the latest one by its stamp that nobody left for good; one in the future is none
     * is_open: whether it is open
+    * rollback: the ledger of its rollback, where that has begun and is open
     * others: those that are open as well. Clocks may have been wrong, so a stamp alone closes no run
     """
 
     latest: Path | None = None
     is_open: bool = False
+    rollback: Path | None = None
     others: tuple[Path, ...] = ()
 
     @property
@@ -60,16 +62,23 @@ def find_runs(
 def _found(
     latest_first: Iterable[Path], is_meant: Callable[[Json], bool], *, by_ends_only: bool
 ) -> FoundRuns:
-    latest, is_open, others = None, False, []
+    latest, is_open, rollback, others = None, False, None, []
     for path in latest_first:
         ends = ends_of(path) if latest or by_ends_only else _standing(path)
         if not ends or not ends.has_begun or ends.is_left or not is_meant(ends.run):
             continue
         if latest is None:
-            latest, is_open = path, ends.is_open
+            latest, is_open, rollback = path, ends.is_open, _open_rollback(ends)
         elif ends.is_open and not ends.is_rolled_back:
             others.append(path)
-    return FoundRuns(latest=latest, is_open=is_open, others=tuple(others))
+    return FoundRuns(latest=latest, is_open=is_open, rollback=rollback, others=tuple(others))
+
+
+def _open_rollback(run: LedgerEnds) -> Path | None:
+    """Return the ledger of the rollback of a run where that has begun and is open, as far as it is there."""
+    rollback = Path(run.rollback)
+    ends = ends_of(rollback) if run.rollback else None
+    return rollback if ends and ends.is_open else None
 
 
 def run_meant(argument: str, now: float) -> tuple[Path, ...]:
@@ -235,6 +244,7 @@ def _standing(path: Path) -> LedgerEnds:
         is_finished=progress.finished,
         is_left=bool(known.left),
         is_rolled_back=known.rolled_back is not None,
+        rollback=known.rolled_back.ledger if known.rolled_back else "",
     )
 
 

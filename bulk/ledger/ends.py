@@ -34,6 +34,7 @@ class LedgerEnds:
     * is_finished: whether the last session recorded its end, with no row left
     * is_left: whether a person left the run for good
     * is_rolled_back: whether its rollback has begun, as far as it is on record
+    * rollback: the ledger of its rollback, likewise; empty for none
     """
 
     run: Json
@@ -42,6 +43,7 @@ class LedgerEnds:
     is_finished: bool
     is_left: bool
     is_rolled_back: bool
+    rollback: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -64,6 +66,7 @@ def ends_of(path: Path) -> LedgerEnds | None:
                 is_finished=_is_finished(last),
                 is_left=DecisionKind.LEAVE in behind,
                 is_rolled_back=DecisionKind.ROLLED_BACK in behind,
+                rollback=behind.get(DecisionKind.ROLLED_BACK, {}).get("ledger", ""),
             )
     return None
 
@@ -74,17 +77,17 @@ def _is_finished(last: Json) -> bool:
     return last["reason"] == BrakeReason.FINISHED and not any(map(last["counts"].get, _LEFT))
 
 
-def _last_telling(path: Path, tail_bytes: int) -> tuple[Json, set[str]]:
-    """Return the last record that shows how far the run has come, and what was decided behind it.
+def _last_telling(path: Path, tail_bytes: int) -> tuple[Json, dict[str, Json]]:
+    """Return the last record that shows how far the run has come, and the last decision of each kind behind.
 
     Raises LookupError where there is none in the tail, and what reading a damaged one raises.
     """
-    behind: set[str] = set()
+    behind: dict[str, Json] = {}
     for record in reversed([*_last_records(path, tail_bytes)]):
         if record["type"] in _TELLING:
             return record, behind
         if record["type"] == "decision":
-            behind.add(record["what"])
+            behind.setdefault(record["what"], record)
     raise LookupError
 
 

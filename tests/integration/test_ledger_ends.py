@@ -77,6 +77,7 @@ def test_the_ends_say_what_the_whole_ledger_says(name: str, rows: int, tmp_path:
     assert ends.run == progress.run
     known = decided(progress.decisions)
     assert (ends.is_left, ends.is_rolled_back) == (bool(known.left), known.rolled_back is not None)
+    assert ends.rollback == (known.rolled_back.ledger if known.rolled_back else "")
     path.write_bytes(path.read_bytes() + b'{"n":')
     assert ends_of(path) == ends
 

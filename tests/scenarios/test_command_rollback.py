@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_nobody_makes_the_changes_again_while_they_are_taken_back(stage: Stage) 
         for other in (job, copy, "saved"):
             ended = stage.apply(other)
             assert ended.code == ExitCode.BUSY
-            assert "another run of the same rows is at work" in ended.err
+            assert re.search("works on .*job-rollback|another run of the same rows is at work", ended.err)
         process.communicate(timeout=WAIT_S)
     assert len(stage.applied) - begun == 2
     back = str(stage.ledger)
@@ -84,6 +85,31 @@ def test_nobody_makes_the_changes_again_while_they_are_taken_back(stage: Stage) 
         for taken in (run, back):
             assert stage.bulk("rollback", taken, "--apply", "--yes").code == ExitCode.BUSY
         process.communicate(timeout=WAIT_S)
+
+
+@pytest.mark.parametrize("way", ["finish", "anew"])
+def test_a_rollback_that_died_is_finished_before_the_job_is_applied_again(way: str, stage: Stage) -> None:
+    """Unless a person wants the changes after all: a scheduler would leave the fleet half and half."""
+    job = stage.job(wide([1, 2, 3, 4]))
+    stage.apply(job)
+    begun = len(stage.applied)
+    stage.order(switches={"latency_s": 0.3})
+    with stage.child("rollback", str(stage.ledger), "--apply", "--yes", "-j", "1") as process:
+        until(lambda: len(stage.applied) - begun == 2, process)
+        process.kill()
+        process.communicate(timeout=WAIT_S)
+    stage.order(switches={"latency_s": 0.0})
+    refused = stage.apply(job)
+    assert refused.code == ExitCode.REFUSED
+    assert len(stage.applied) - begun == 2
+    assert stage.bulk("plan", job).code == ExitCode.OK
+    if way == "finish":
+        (advised,) = re.findall("`bulk (.*?)`", refused.err)
+        assert stage.bulk(*shlex.split(advised), "--yes").code == ExitCode.OK
+        assert {stage.ports(n)[1][0] for n in range(1, 5)} == {443}
+    assert stage.apply(job, *(["--new-run"] if way == "anew" else [])).code == ExitCode.OK
+    assert {stage.ports(n)[1][0] for n in range(1, 5)} == {8443}
+    assert stage.apply(job).code == ExitCode.OK
 
 
 def test_some_services_can_be_taken_back_alone(stage: Stage) -> None:
