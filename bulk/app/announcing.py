@@ -22,7 +22,7 @@ from bulk.app.ledgers import RunState, run_status_of, status_json
 from bulk.app.metrics import EVERY_S as MEASURED_EVERY_S
 from bulk.app.metrics import MetricsFile, of_failure
 from bulk.app.notifying import Message, Notifier
-from bulk.app.outbox import outbox_of
+from bulk.app.outbox_file import outbox_of
 from bulk.app.session import NOT_CONFIRMED, Ending
 from bulk.app.wave_plans import wave_standings
 from bulk.errors import BulkError, CredentialsError, ExitCode, Interrupted, JobInvalid, UsageError

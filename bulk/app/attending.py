@@ -17,7 +17,7 @@ from bulk.model import Hold, Wait
 from bulk.pacing.describe import detail_text, wait_text
 from bulk.reports.words import about
 from bulk.run.brake import Brake
-from bulk.run.waves import Waves
+from bulk.run.wave_course import WaveCourse
 from bulk.text import duration
 
 EVERY_S = 1.0
@@ -88,7 +88,7 @@ class Attended(Protocol):
         ...
 
     @property
-    def waves(self) -> Waves | None:
+    def waves(self) -> WaveCourse | None:
         """Return what may wait for a person's go; None where nothing has begun."""
         ...
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from bulk.app.outbox import Outbox
+from bulk.app.outbox_file import Outbox
 from bulk.clock import SystemClock
 from bulk.errors import BulkError
 from bulk.ledger.chain import timestamp

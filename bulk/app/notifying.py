@@ -10,7 +10,7 @@ from typing import cast
 
 from bulk.app.courier import Couriers, Parcel, deliver
 from bulk.app.environment import Environment
-from bulk.app.outbox import Outbox
+from bulk.app.outbox_file import Outbox
 from bulk.errors import BulkError, CredentialsError, UsageError
 from bulk.ledger.chain import timestamp
 from bulk.ledger.records import Json
@@ -51,7 +51,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class WebhookUrl:
     """The URL of a webhook, in parts; what stands behind the host is a secret."""
 
     base: str
@@ -218,7 +218,7 @@ class Notifier:
             secrets=tuple(filter(None, (secret, address.path.strip("/"), address.query))),
         )
 
-    def _address(self, table: NotifySettings) -> Address:
+    def _address(self, table: NotifySettings) -> WebhookUrl:
         """Return where the messages of a table go; raise UsageError, which shows nothing of the URL."""
         if table.url_env:
             place, url = table.url_env, self._environment.env.get(table.url_env, "").strip()
@@ -232,7 +232,7 @@ class Notifier:
             raise UsageError(f"{place} holds no usable URL", hint="write https://HOST/PATH, without a user")
         base, path, query = found.groups()
         endpoint = regions.parse_endpoint(base)
-        return Address(base=str(endpoint), path=path or "/", query=query or "")
+        return WebhookUrl(base=str(endpoint), path=path or "/", query=query or "")
 
     def _content(self, named: str) -> str:
         """Return what stands in a file; raise UsageError where it cannot be read, or others may write it."""

@@ -18,8 +18,8 @@ from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
 from bulk.app.environment import Environment, RunAtWork, author
 from bulk.app.forecast import WORKERS_MAX, forecast_of
+from bulk.app.judge_client import Judge
 from bulk.app.judge_file import judge_must_be_usable
-from bulk.app.judging import Judge
 from bulk.app.ledgers import plan_report, settle_s
 from bulk.app.opening import Waiting, hours_of, shift_for
 from bulk.app.overruling import stops_after

@@ -23,7 +23,7 @@ from bulk.ledger.records import Json
 from bulk.model import Outcome
 from bulk.reports.report import row_of
 from bulk.reports.run_status import RunStatus, State
-from bulk.reports.watching import ROWS_SHOWN, SeenRow, View, view_of
+from bulk.reports.watch_view import ROWS_SHOWN, SeenRow, View, view_of
 
 EVERY_S = 1.0
 _REST = 4.0

@@ -19,9 +19,9 @@ from bulk.workers.far_channel import FarChannel, opened, projects
 from bulk.workers.link import open_link
 from bulk.workers.local import run_nats_server
 from bulk.workers.nats_login import NatsLogin, nats_login
-from bulk.workers.places import Workplace, Workplaces, open_workplaces
+from bulk.workers.places import Workplaces, WorkplaceWorkers, open_workplaces
 from bulk.workers.serving import Api, WorkerServer
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import Workplace
 
 C = TypeVar("C", bound=ReadClient)
 
@@ -63,12 +63,12 @@ class WayThroughWorkers:
         """Return all projects of the credentials that the worker of a target has."""
         return await projects(await self._workplace(target), target, every=True)
 
-    async def _workplace(self, target: Target) -> Workplace:
+    async def _workplace(self, target: Target) -> WorkplaceWorkers:
         if not target.region:
             raise UsageError(
                 "no region is named, and a worker is found by it", hint="add --region, or a column `region`"
             )
-        return await self._workplaces.of(Place(target.region, target.profile))
+        return await self._workplaces.of(Workplace(target.region, target.profile))
 
 
 @asynccontextmanager

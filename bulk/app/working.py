@@ -20,7 +20,7 @@ from bulk.vpcep.credentials import find_credentials, profiles_of
 from bulk.workers.link import open_link
 from bulk.workers.nats_login import nats_login
 from bulk.workers.serving import WorkerServer, at_a_worker
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import Workplace
 
 
 async def work(url: str, served: Sequence[str], flags: Flags, environment: Environment) -> None:
@@ -59,7 +59,7 @@ def _must_be_nats(url: str) -> None:
         raise UsageError(f"--connect: {issue.message}", hint=hint)
 
 
-async def _serve(server: WorkerServer, places: Sequence[Place], environment: Environment) -> None:
+async def _serve(server: WorkerServer, places: Sequence[Workplace], environment: Environment) -> None:
     stop = asyncio.Event()
     with stop_signals(lambda _: stop.set()):
         for place in places:
@@ -78,14 +78,14 @@ async def _serve(server: WorkerServer, places: Sequence[Place], environment: Env
 
 
 async def _usable(
-    places: Sequence[Place],
+    places: Sequence[Workplace],
     connections: Connections[Client],
     notify: Callable[[str], object],
     *,
     are_named: bool,
-) -> list[Place]:
+) -> list[Workplace]:
     """Return the places that have credentials; raise why not, of one that was named, or where none has."""
-    usable, errors = list[Place](), list[CredentialsError]()
+    usable, errors = list[Workplace](), list[CredentialsError]()
     for place in places:
         try:
             await connections.must_be_usable(Target(place.region, "", place.profile))
@@ -101,10 +101,10 @@ async def _usable(
     return usable
 
 
-def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Place]:
+def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Workplace]:
     """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
     for text in served:
-        place = Place(
+        place = Workplace(
             *str(text).partition("/")[::2]
         )  # that of a variable knows its name, which no message holds
         for name, value in place._asdict().items():
@@ -118,7 +118,7 @@ def _places(served: Sequence[str], region: str, environment: Environment) -> Ite
     regions = {profile: region or _found_region(profile, environment) for profile in found}
     if not any(regions.values()):
         raise UsageError("no region is named to serve", hint="add --serve cn-north-4, or set BULK_REGION")
-    yield from (Place(its_region, profile) for profile, its_region in regions.items() if its_region)
+    yield from (Workplace(its_region, profile) for profile, its_region in regions.items() if its_region)
 
 
 def _found_region(profile: str, environment: Environment) -> str:

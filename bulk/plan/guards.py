@@ -9,7 +9,7 @@ from bulk.text import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ExceededLimit:
     """A limit that a plan exceeds, and what to add to the command to allow it."""
 
     excess: str
@@ -35,7 +35,7 @@ def caps(guards: Guards, footprint: Footprint) -> dict[str, int | None]:
     }
 
 
-def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
+def findings(footprint: Footprint, guards: Guards) -> tuple[ExceededLimit, ...]:
     """Return every limit that a plan exceeds; empty where it may run."""
     most = caps(guards, footprint)
     measured = (
@@ -45,7 +45,7 @@ def findings(footprint: Footprint, guards: Guards) -> tuple[Finding, ...]:
         ("strict", footprint.refused, "the plan refuses", "row"),
     )
     return tuple(
-        Finding(
+        ExceededLimit(
             excess=f"{what} {counted(number, noun)}",
             setting=setting,
             limit=limit,

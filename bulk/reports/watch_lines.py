@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import ceil
 
-from bulk.reports.watching import LaneView, View
+from bulk.reports.watch_view import LaneView, View
 from bulk.reports.words import Line, Span, Style, command_lines, text, wrapped
 from bulk.text import counted, figure, printable
 

@@ -12,7 +12,7 @@ from bulk.run.drift import Drift
 from bulk.run.looks import ListPage
 from bulk.run.row import Turn, looked_at, refused
 from bulk.run.stages import Place
-from bulk.run.waves import Waves
+from bulk.run.wave_course import WaveCourse
 
 _REFUSE = ACTION_NUMBERS[Action.REFUSE]
 
@@ -20,7 +20,7 @@ _REFUSE = ACTION_NUMBERS[Action.REFUSE]
 class FirstLook:
     """A row may go once its own service was looked at; in a strict run, or before a wave, once all were."""
 
-    def __init__(self, course: Course, waves: Waves) -> None:
+    def __init__(self, course: Course, waves: WaveCourse) -> None:
         self._course = course
         self._begin_waves = waves.begin
         self._board = course.board

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bulk.model import Hold, Wait
 from bulk.run.interfaces import Clock, Ledger, WaveJudge
 from bulk.run.machine import Machine
-from bulk.run.stages import Judge
+from bulk.run.stages import AskJudge
 from bulk.run.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class Judging:
         """The question that is being asked, by wave."""
         self._asked_at = 0.0
 
-    def begin(self, question: Judge) -> None:
+    def begin(self, question: AskJudge) -> None:
         """Begin to ask."""
         if self._judge:
             self._asked_at = self._clock.monotonic()
             self.asked[question.wave] = self._tasks.spawn(self._ask(self._judge, question))
 
-    async def _ask(self, judge: WaveJudge, question: Judge) -> None:
+    async def _ask(self, judge: WaveJudge, question: AskJudge) -> None:
         try:
             await self._ledger.flush()  # so that the judge reads outcomes that are on record
             ruling, words = await judge.ask(question.wave, question.rows)

@@ -35,7 +35,7 @@ from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, answered, looked_again, proved, read_back, refused
 from bulk.run.stages import Effect, Place, Show, Stop
 from bulk.run.turns import Turns
-from bulk.run.waves import Waves
+from bulk.run.wave_course import WaveCourse
 
 CROWDED = (
     "there is no room for more connections ({}); fewer requests are in flight from here on; "
@@ -61,7 +61,7 @@ class Machine:
         self._limits = course.limits
         self._dice = dice
         self.lanes = course.lanes
-        self.waves = Waves(course)
+        self.waves = WaveCourse(course)
         self.look = FirstLook(course, self.waves)
         self.turns = Turns(course)
         self.last_look = LastLook(course)

@@ -28,7 +28,20 @@ from bulk.run.patience import (
     teach,
 )
 from bulk.run.reads import Reads
-from bulk.run.stages import Append, Cap, Effect, Judge, Look, Place, Probe, Renew, Send, Show, Stop, WaitFor
+from bulk.run.stages import (
+    Append,
+    AskJudge,
+    Cap,
+    Effect,
+    Look,
+    Place,
+    Probe,
+    Renew,
+    Send,
+    Show,
+    Stop,
+    WaitFor,
+)
 from bulk.run.tasks import Tasks
 
 
@@ -262,7 +275,7 @@ class Pump:
             case Cap(most_per_s=most_per_s):
                 for pace in self._paces.values():
                     pace.cap(most_per_s)
-            case Judge():
+            case AskJudge():
                 self._judging.begin(effect)
             case WaitFor(row=row, wait_s=wait_s):
                 self._soaks_until = self._clock.monotonic() + wait_s if row <= 0 else self._soaks_until

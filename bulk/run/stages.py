@@ -96,7 +96,7 @@ to anything more, it is judged. All are DONE: it soaks, where that is asked for,
 before the next one begins. Some ENDED otherwise: the run stops, for good. Some LEFT: nothing can be said, and
 the run stops for this session. The last wave is followed by none and not judged.
 
-Where the job has a judge, a wave of which all are DONE passes only by its word (`Judge`, `ruled`); so does
+Where the job has a judge, a wave of which all are DONE passes only by its word (`AskJudge`, `ruled`); so does
 wave 0, which has no rows and stands before the first PUT. *Stop* stops the run, for good. *Unsure* is asked
 again for a while; then the wave waits for a person's go, and stops the run where nobody comes. While the
 judge is asked nothing begins, since every row of the wave has come to its end.
@@ -272,7 +272,7 @@ class WaitFor(NamedTuple):
     wait_s: float
 
 
-class Judge(NamedTuple):
+class AskJudge(NamedTuple):
     """Ask the judge about a wave, of which these are the rows; `ruled` comes back."""
 
     wave: int
@@ -285,4 +285,4 @@ class Cap(NamedTuple):
     most_per_s: float
 
 
-Effect: TypeAlias = Append | Send | Show | Renew | Look | Probe | WaitFor | Cap | Judge
+Effect: TypeAlias = Append | Send | Show | Renew | Look | Probe | WaitFor | Cap | AskJudge

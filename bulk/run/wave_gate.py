@@ -8,7 +8,7 @@ from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, LaneName, Wait
 from bulk.run.board import Board
 from bulk.run.lane import Lane
-from bulk.run.stages import CHECKED, Judge, Place, Stop, WaitFor
+from bulk.run.stages import CHECKED, AskJudge, Place, Stop, WaitFor
 from bulk.text import counted, listed
 
 BEFORE_ALL = 0
@@ -123,7 +123,7 @@ class WaveGate:
         self._of, self.phase, self.unsure = None, Phase.SENDING, None
         self._open.clear()
 
-    def ruling(self) -> Decision | Stop | WaitFor | Judge | None:
+    def ruling(self) -> Decision | Stop | WaitFor | AskJudge | None:
         """Return the ruling on the wave under way, or why nothing can be said of it; None before its end.
 
         A wave that could pass is left alone first, for as long as the timer says, and is then judged.
@@ -147,7 +147,7 @@ class WaveGate:
             return Stop(BrakeReason.UNREADABLE, f"{what}; the others were not sent")
         return self._next_step(rows, f"{services} ended as asked")
 
-    def _next_step(self, rows: list[int], as_asked: str) -> Decision | WaitFor | Judge | None:
+    def _next_step(self, rows: list[int], as_asked: str) -> Decision | WaitFor | AskJudge | None:
         """Return what a wave of which all rows ended as asked needs: time, its judge, or nothing."""
         if self.phase is Phase.SENDING and self._soak_s and self.number != BEFORE_ALL:
             self.phase = Phase.SOAKING
@@ -157,7 +157,7 @@ class WaveGate:
         if self._judge_within_s is None:
             return self.go(DecidedBy.LIMIT, as_asked)
         self.phase = Phase.ASKING
-        return Judge(self.number, rows)
+        return AskJudge(self.number, rows)
 
     # What the judge says
 

@@ -17,8 +17,8 @@ from bulk.vpcep.replies import Answer, Lost, Relayed, on_host
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import NoAnswer
-from bulk.workers.messages import Answered, Ask, Failure, ListProjects, Opened, OpenProject, Relay
-from bulk.workers.places import TakenWorker, Workplace, forbidden
+from bulk.workers.messages import Ask, AskAnswer, Failure, ListProjects, Opened, OpenProject, Relay
+from bulk.workers.places import TakenWorker, WorkplaceWorkers, forbidden
 
 OPEN_S = 90.0
 """How long a worker may take to log in and to look up a project."""
@@ -32,7 +32,9 @@ _KINDS = {kind.__name__: kind for kind in (CannotRun, CredentialsError, FleetUnr
 class FarChannel:
     """The way through a worker to the API of one project."""
 
-    def __init__(self, workplace: Workplace, opened: Opened, clock: WireClock, timeouts: Timeouts) -> None:
+    def __init__(
+        self, workplace: WorkplaceWorkers, opened: Opened, clock: WireClock, timeouts: Timeouts
+    ) -> None:
         self._workplace = workplace
         self._target = opened.target
         self._clock = clock
@@ -88,7 +90,7 @@ class FarChannel:
             return self._silent(f"worker {worker.name} gave no answer", began)
         return self._came(got, worker, began, writes=writes)
 
-    def _came(self, got: Answered, worker: TakenWorker, began: float, *, writes: bool) -> Relayed:
+    def _came(self, got: AskAnswer, worker: TakenWorker, began: float, *, writes: bool) -> Relayed:
         relayed, ms = got.relayed, self._ms_since(began)
         if got.failure:
             return self._failed(got.failure, worker, began)
@@ -143,7 +145,9 @@ class FarChannel:
         tell(await became_of(request, put.service_id, self))
 
 
-async def opened(workplace: Workplace, target: Target, regions: tuple[str, ...], *, writes: bool) -> Opened:
+async def opened(
+    workplace: WorkplaceWorkers, target: Target, regions: tuple[str, ...], *, writes: bool
+) -> Opened:
     """Return what a worker knows of a target; with `writes` after it let us ask for PUTs.
 
     Raises what the worker's own login raised, CannotRun where none answers or NATS forbids it, and Refused
@@ -162,13 +166,13 @@ async def opened(workplace: Workplace, target: Target, regions: tuple[str, ...],
     return got.opened
 
 
-async def projects(workplace: Workplace, target: Target, *, every: bool) -> tuple[Project, ...]:
+async def projects(workplace: WorkplaceWorkers, target: Target, *, every: bool) -> tuple[Project, ...]:
     """Return the projects that a worker's credentials see: the names at hand, or `every` one or an error."""
     got = await _asked(workplace, Ask(projects=ListProjects(target=target, every=every)))
     return got.projects or ()
 
 
-async def _asked(workplace: Workplace, ask: Ask, *, writes: bool = False) -> Answered:
+async def _asked(workplace: WorkplaceWorkers, ask: Ask, *, writes: bool = False) -> AskAnswer:
     """Ask until a worker answers, a few times, and with `writes` lets us ask for PUTs as well.
 
     Raises what the worker raised, and CannotRun where none answers or NATS forbids it.
@@ -177,19 +181,19 @@ async def _asked(workplace: Workplace, ask: Ask, *, writes: bool = False) -> Ans
         if (worker := await workplace.awaited()) is None:
             break
         got = await workplace.ask(ask, OPEN_S, worker)
-        if isinstance(got, Answered) and got.failure:
+        if isinstance(got, AskAnswer) and got.failure:
             raise _raised(got.failure, worker)
         may_write = not isinstance(got, NoAnswer) and writes
         answer = await workplace.ask(Ask(), OPEN_S, worker, writes=True) if may_write else got
         if answer is NoAnswer.FORBIDDEN:
             place, name = workplace.place, worker.hello.worker
             raise forbidden(place.write(name) if may_write else place.read(name))
-        if isinstance(got, Answered) and isinstance(answer, Answered):
+        if isinstance(got, AskAnswer) and isinstance(answer, AskAnswer):
             return got
     raise _no_worker(workplace)
 
 
-def _no_worker(workplace: Workplace) -> CannotRun:
+def _no_worker(workplace: WorkplaceWorkers) -> CannotRun:
     place, others = workplace.place, ", ".join(workplace.elsewhere)
     start = f"start one where it can be reached: bulk worker --connect URL --serve {place}"
     return CannotRun(

@@ -133,7 +133,7 @@ class Ask:
 
 
 @value
-class Answered:
+class AskAnswer:
     """The answer to a question: one of its members, and the worker's boot clock as it writes this."""
 
     clock_s: BootTime = 0.0
@@ -153,17 +153,17 @@ class Answered:
         return self.lost or self.retry or self.abort
 
 
-def answered(relayed: Relayed) -> Answered:
+def answered(relayed: Relayed) -> AskAnswer:
     """Return the answer that carries what came back of a request."""
     match relayed:
         case Answer():
-            return Answered(answer=replace(relayed, headers=dict(relayed.headers)))
+            return AskAnswer(answer=replace(relayed, headers=dict(relayed.headers)))
         case Lost():
-            return Answered(lost=relayed)
+            return AskAnswer(lost=relayed)
         case Retry():
-            return Answered(retry=relayed)
+            return AskAnswer(retry=relayed)
         case Abort():
-            return Answered(abort=relayed)
+            return AskAnswer(abort=relayed)
         case _:
             assert_never(relayed)
 
@@ -171,7 +171,7 @@ def answered(relayed: Relayed) -> Answered:
 _encode = Encoder().encode
 
 
-def packed(message: Hello | Ask | Answered) -> bytes:
+def packed(message: Hello | Ask | AskAnswer) -> bytes:
     """Return a message as bytes; what is no UTF-8 in a text, as in a header of a reply, comes as `?`."""
     try:
         plain = _encode(message)

@@ -14,9 +14,9 @@ from bulk.run.patience import raising_the_first
 from bulk.settings import SEND_WITHIN_S
 from bulk.vpcep.wire import WireClock
 from bulk.workers.link import Link, NoAnswer, Note
-from bulk.workers.messages import Again, Answered, Ask, Hello, Relay, Unreadable, packed, unpacked
+from bulk.workers.messages import Again, Ask, AskAnswer, Hello, Relay, Unreadable, packed, unpacked
 from bulk.workers.nats_login import VARIABLE
-from bulk.workers.subjects import ANYWHERE, Place
+from bulk.workers.subjects import ANYWHERE, Workplace
 
 HELLO_S = 2.0
 """How long the first worker is waited for."""
@@ -62,10 +62,10 @@ class TakenWorker:
         return f"{self.hello.worker} on {self.hello.host}"
 
 
-class Workplace:
+class WorkplaceWorkers:
     """The workers of one place, of which one is asked."""
 
-    def __init__(self, place: Place, link: Link, clock: WorkplaceClock, note: Note) -> None:
+    def __init__(self, place: Workplace, link: Link, clock: WorkplaceClock, note: Note) -> None:
         self.place = place
         self._link = link
         self._clock = clock
@@ -194,7 +194,7 @@ class Workplace:
 
     async def ask(
         self, ask: Ask, wait_s: float, worker: TakenWorker, *, writes: bool = False
-    ) -> Answered | NoAnswer:
+    ) -> AskAnswer | NoAnswer:
         """Ask one worker; where it is found gone meanwhile, nobody answers any more: that is silence."""
         name = worker.hello.worker
         subject = self.place.write(name) if writes else self.place.read(name)
@@ -226,13 +226,13 @@ class Workplace:
         """Return whether the connection is so new that a worker may not have its own again."""
         return asyncio.get_running_loop().time() - self._link.up_since < NEW_S
 
-    def _understood(self, got: bytes | NoAnswer, worker: TakenWorker) -> Answered | NoAnswer:
+    def _understood(self, got: bytes | NoAnswer, worker: TakenWorker) -> AskAnswer | NoAnswer:
         if isinstance(got, NoAnswer):
             if self._link.is_up and not self._is_new and got in {NoAnswer.NOBODY, NoAnswer.SILENCE}:
                 self._lose(worker, is_gone=got is NoAnswer.NOBODY)
             return got
         try:
-            answered = unpacked(Answered, got)
+            answered = unpacked(AskAnswer, got)
         except Unreadable:
             return NoAnswer.SILENCE
         worker.offset_s = answered.clock_s - self._clock.boottime()
@@ -278,7 +278,7 @@ class Workplaces:
         link: Link,
         clock: WorkplaceClock,
         note: Note,
-        serve: Callable[[Place], Awaitable[None]] | None,
+        serve: Callable[[Workplace], Awaitable[None]] | None,
         beats: asyncio.TaskGroup,
     ) -> None:
         self._link = link
@@ -286,16 +286,16 @@ class Workplaces:
         self._note = note
         self._serve = serve
         """Serves a place on this machine, where that is what is wanted."""
-        self._found: dict[Place, Workplace] = {}
+        self._found: dict[Workplace, WorkplaceWorkers] = {}
         self._beats = beats
         self._beating: list[asyncio.Task[NoReturn]] = []
 
-    async def of(self, place: Place) -> Workplace:
+    async def of(self, place: Workplace) -> WorkplaceWorkers:
         """Return the workers of a place."""
         if place not in self._found:
             if self._serve:
                 await self._serve(place)
-            workplace = self._found[place] = Workplace(place, self._link, self._clock, self._note)
+            workplace = self._found[place] = WorkplaceWorkers(place, self._link, self._clock, self._note)
             self._beating.append(self._beats.create_task(workplace.beat()))
         return self._found[place]
 
@@ -316,7 +316,7 @@ class Workplaces:
 
 @asynccontextmanager
 async def open_workplaces(
-    link: Link, clock: WorkplaceClock, note: Note, serve: Callable[[Place], Awaitable[None]] | None = None
+    link: Link, clock: WorkplaceClock, note: Note, serve: Callable[[Workplace], Awaitable[None]] | None = None
 ) -> AsyncIterator[Workplaces]:
     """Open the places of a run; leaving ends the questions whether their workers are there."""
     async with raising_the_first(), asyncio.TaskGroup() as beats:

@@ -25,8 +25,8 @@ from bulk.vpcep.wire import WireClock
 from bulk.workers.link import PROMISE, Link
 from bulk.workers.messages import (
     Again,
-    Answered,
     Ask,
+    AskAnswer,
     Failure,
     Frames,
     Hello,
@@ -40,7 +40,7 @@ from bulk.workers.messages import (
     unpacked,
 )
 from bulk.workers.routes import refusal_of
-from bulk.workers.subjects import ANYWHERE, Place
+from bulk.workers.subjects import ANYWHERE, Workplace
 
 KEPT = 1_000
 """How many answers to PUTs a worker keeps at least, for runs that lost their connection."""
@@ -60,7 +60,7 @@ class Api:
 
 
 @dataclass(slots=True)
-class Tally:
+class RequestCounts:
     """What a worker was asked for so far."""
 
     sent: int = 0
@@ -86,21 +86,21 @@ class WorkerServer:
         self.host = socket.gethostname()
         self.name = f"{self.host}-{os.getpid()}-{secrets.token_hex(4)}"
         """What stands for this process in subjects; no other one ever has it."""
-        self.tally = Tally()
+        self.tally = RequestCounts()
         self.link = link
-        self._places: tuple[Place, ...] = ()
+        self._places: tuple[Workplace, ...] = ()
         self._api = api
         self._clock = clock
         self._refused = refused
         """Gets the reason why something was not done that was asked for."""
         self._tasks: dict[asyncio.Task[None], Msg | None] = {}
         """What is being answered, and the question where it is one to write."""
-        self._puts: dict[str, tuple[float, asyncio.Future[Answered]]] = {}
+        self._puts: dict[str, tuple[float, asyncio.Future[AskAnswer]]] = {}
         """By what they may leave, and the answers, of the last PUTs; also of those that shall not go."""
         self._forgotten = -inf
         """A PUT that was to leave by then, and is not known, may have been sent and forgotten."""
 
-    async def serve(self, place: Place) -> None:
+    async def serve(self, place: Workplace) -> None:
         """Subscribe to the subjects of a place; raises CannotRun where NATS does not allow that."""
         await self.link.serve(place.read(self.name), partial(self._take, place, writes=False))
         await self.link.serve(place.write(self.name), partial(self._take, place, writes=True))
@@ -130,16 +130,16 @@ class WorkerServer:
         )
         await self.link.answer(message, packed(hello))
 
-    async def _take(self, place: Place, message: Msg, *, writes: bool) -> None:
+    async def _take(self, place: Workplace, message: Msg, *, writes: bool) -> None:
         task = asyncio.get_running_loop().create_task(self._answer(place, message, writes=writes))
         self._tasks[task] = message if writes else None
         task.add_done_callback(self._tasks.pop)
 
-    async def _answer(self, place: Place, message: Msg, *, writes: bool) -> None:
+    async def _answer(self, place: Workplace, message: Msg, *, writes: bool) -> None:
         got = await self._ended(self._done(place, message, writes=writes))
         await self.link.answer(message, packed(replace(got, clock_s=self._clock.boottime())))
 
-    async def _ended(self, doing: Awaitable[Answered]) -> Answered:
+    async def _ended(self, doing: Awaitable[AskAnswer]) -> AskAnswer:
         """Return the answer to a question, whatever comes of it."""
         try:
             return await doing
@@ -148,7 +148,7 @@ class WorkerServer:
         except Exception as error:  # noqa: BLE001 - a bug must not end what serves others
             return self._failed("Exception", f"a bug in bulk: {type(error).__name__}: {error}", "report it")
 
-    async def _done(self, place: Place, message: Msg, *, writes: bool) -> Answered:
+    async def _done(self, place: Workplace, message: Msg, *, writes: bool) -> AskAnswer:
         ask = _ask_in(message)
         if ask.relay:
             return await (self._once if writes else self._relayed)(place, ask.relay)
@@ -158,9 +158,9 @@ class WorkerServer:
             return await self._opened(place, ask.open)
         if ask.projects:
             return await self._projects(place, ask.projects)
-        return Answered()
+        return AskAnswer()
 
-    async def _opened(self, place: Place, ask: OpenProject) -> Answered:
+    async def _opened(self, place: Workplace, ask: OpenProject) -> AskAnswer:
         _must_be_of(place, ask.target)
         target, client = await self._api.client_of(ask.target, ask.regions)
         opened = Opened(
@@ -170,18 +170,18 @@ class WorkerServer:
             owner=client.owner,
             cloud=client.edition.cloud if client.edition else "",
         )
-        return Answered(opened=opened)
+        return AskAnswer(opened=opened)
 
-    async def _projects(self, place: Place, ask: ListProjects) -> Answered:
+    async def _projects(self, place: Workplace, ask: ListProjects) -> AskAnswer:
         _must_be_of(place, ask.target)
         if ask.every:
             found = await self._api.projects_of(ask.target)
         else:
             _, client = await self._api.client_of(ask.target, ())
             found = await client.projects()
-        return Answered(projects=found)
+        return AskAnswer(projects=found)
 
-    async def _once(self, place: Place, ask: Relay) -> Answered:
+    async def _once(self, place: Workplace, ask: Relay) -> AskAnswer:
         """Send a PUT, unless it has been asked for before; return the answer to it."""
         if ask.key in self._puts:
             return await asyncio.shield(self._puts[ask.key][1])
@@ -190,7 +190,7 @@ class WorkerServer:
         answer.set_result(got)
         return got
 
-    async def _known(self, ask: Again) -> Answered:
+    async def _known(self, ask: Again) -> AskAnswer:
         """Return the answer to a PUT; one that has not come is not sent when it does."""
         if ask.key in self._puts:
             return await asyncio.shield(self._puts[ask.key][1])
@@ -202,7 +202,7 @@ class WorkerServer:
         self._keep(ask.key, ask.send_by).set_result(got)
         return got
 
-    def _keep(self, key: str, send_by: float) -> "asyncio.Future[Answered]":
+    def _keep(self, key: str, send_by: float) -> "asyncio.Future[AskAnswer]":
         """Return a place for the answer to a PUT; what may still come, or is not answered, is kept."""
         now, answer = self._clock.boottime(), asyncio.get_running_loop().create_future()
         self._puts[key] = min(send_by, now + SEND_WITHIN_S), answer  # no run asks for a later time
@@ -215,7 +215,7 @@ class WorkerServer:
                 self._forgotten = max(self._forgotten, its_send_by)
         return answer
 
-    async def _relayed(self, place: Place, ask: Relay, *, writes: bool = False) -> Answered:
+    async def _relayed(self, place: Workplace, ask: Relay, *, writes: bool = False) -> AskAnswer:
         """Send one request, where this worker takes it, and return what came back."""
         _must_be_of(place, ask.target)
         _, client = await self._api.client_of(ask.target, ())
@@ -240,11 +240,11 @@ class WorkerServer:
             self.tally.late += 1
         return answered(replace(got, hint=at_a_worker(got.hint)) if isinstance(got, Abort) else got)
 
-    def _failed(self, kind: str, message: str, hint: str) -> Answered:
+    def _failed(self, kind: str, message: str, hint: str) -> AskAnswer:
         hint = at_a_worker(hint)
         self.tally.refused += 1
         self._refused("; ".join(filter(None, (message, hint))))
-        return Answered(failure=Failure(kind=kind, message=message, hint=hint))
+        return AskAnswer(failure=Failure(kind=kind, message=message, hint=hint))
 
 
 def at_a_worker(hint: str) -> str:
@@ -262,7 +262,7 @@ def _ask_in(message: Msg) -> Ask:
     return unpacked(Ask, whole)
 
 
-def _must_be_of(place: Place, target: Target) -> None:
+def _must_be_of(place: Workplace, target: Target) -> None:
     """Raise BulkError for a target of another place than that of the subject, which has rights of its own."""
     if (target.region, target.profile) != place:
         raise BulkError(f"{target} was asked for on a subject of {place}")

@@ -17,7 +17,7 @@ _NONE = "%"
 """Stands for an empty name, which no subject can have; no encoded name is one."""
 
 
-class Place(NamedTuple):
+class Workplace(NamedTuple):
     """What a worker serves: requests of one region, with the credentials of one profile."""
 
     region: str
@@ -46,7 +46,7 @@ class Place(NamedTuple):
         return f"bulk.{FORMAT}.{token(self.region)}.{token(self.profile)}"
 
 
-ANYWHERE = Place("")
+ANYWHERE = Workplace("")
 """The place of no region, where every worker can be greeted, and none asked."""
 
 

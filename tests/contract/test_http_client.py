@@ -51,7 +51,7 @@ from bulk.workers.link import open_link
 from bulk.workers.nats_login import NatsLogin
 from bulk.workers.places import open_workplaces
 from bulk.workers.serving import Api, WorkerServer
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import Workplace
 from tests.fakes import FakeClock, FixedDice
 from tests.nats_servers import nats_server
 from tests.values import change
@@ -137,7 +137,7 @@ class Reach:
 
     async def _through_a_worker(self, client: Client) -> Client:
         """Return a client whose requests a worker with another client signs and sends."""
-        place, enter = Place(client.region, secrets.token_hex(8)), self.stack.enter_async_context
+        place, enter = Workplace(client.region, secrets.token_hex(8)), self.stack.enter_async_context
         target = Target(profile=place.profile, region=place.region, project_id=client.project_id)
 
         async def client_of(_: Target, __: Collection[str]) -> tuple[Target, ReadClient]:

@@ -18,7 +18,7 @@ from bulk.ledger.file import fold
 from bulk.ledger.progress import changes_ended
 from bulk.ledger.records import Intent, OutcomeRecord, Record
 from bulk.model import Outcome, Reply
-from bulk.reports.watching import View
+from bulk.reports.watch_view import View
 from tests.browser import IS_NEEDED, Page, chromium, new_tab
 from tests.fakes import FakeClock
 from tests.forging import forged, ledger

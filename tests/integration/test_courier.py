@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulk.app.courier import PAUSES_S, Couriers, Parcel, carry, deliver
-from bulk.app.outbox import Outbox
+from bulk.app.outbox_file import Outbox
 from bulk.clock import SystemClock
 from bulk.vpcep.wire import open_wire
 from tests.fakes import FakeClock

@@ -10,8 +10,8 @@ import orjson
 import pytest
 from aiohttp import web
 
-from bulk.app import judging
-from bulk.app.judging import Judge, judge_environment, last_words
+from bulk.app import judge_client
+from bulk.app.judge_client import Judge, judge_environment, last_words
 from bulk.clock import SystemClock
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.records import Ruling
@@ -103,7 +103,7 @@ async def test_a_process_that_hangs_is_killed_with_its_children(
     ledger: LedgerFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a minute, here a moment, it is unsure."""
-    monkeypatch.setattr(judging, "ANSWER_S", 0.3)
+    monkeypatch.setattr(judge_client, "ANSWER_S", 0.3)
     setting = script(ledger, "sleep 99 & echo $! > pids; echo $$ >> pids; echo waiting; wait")
     assert await judge_of(ledger, setting).ask(1, []) == (UNSURE, "no answer within 0.3 s: waiting")
     pids = [int(pid) for pid in (ledger.path.parent / "pids").read_text().split()]
@@ -236,7 +236,7 @@ async def test_a_url_where_nobody_answers_is_unsure(
     nobody = judge_of(ledger, JudgeSetting(url="http://127.0.0.1:1/"))
     ruling, words = await nobody.ask(1, [])
     assert (ruling, words.startswith("it could not be asked: Cannot connect")) == (UNSURE, True)
-    monkeypatch.setattr(judging, "ANSWER_S", 0.2)
+    monkeypatch.setattr(judge_client, "ANSWER_S", 0.2)
 
     async def never_answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulk.app.run_list import runs_listed
+from bulk.app.run_listing import runs_listed
 from bulk.errors import ExitCode
 from bulk.ledger import summary_file
 from bulk.ledger.file import fold
@@ -145,7 +145,7 @@ def test_a_ledger_that_may_not_be_read_has_its_line(tmp_path: Path, monkeypatch:
     def refused(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("bulk.app.run_list.is_live", refused)
+    monkeypatch.setattr("bulk.app.run_listing.is_live", refused)
     assert listed(path).remark == "cannot be read: Permission denied"
 
 

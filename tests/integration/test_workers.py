@@ -30,10 +30,10 @@ from bulk.vpcep.replies import Lost
 from bulk.vpcep.requests import Request, Timeouts, list_services, modify_service, services_path, show_service
 from bulk.workers.far_channel import FarChannel
 from bulk.workers.link import Link, NoAnswer, open_link
-from bulk.workers.messages import Again, Answered, Ask, Failure, Hello, OpenProject, Relay, packed, unpacked
+from bulk.workers.messages import Again, Ask, AskAnswer, Failure, Hello, OpenProject, Relay, packed, unpacked
 from bulk.workers.nats_login import VARIABLE, NatsLogin
 from bulk.workers.serving import WorkerServer
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import Workplace
 from tests.nats_servers import nats_server
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, line, mapping, service_id
 from tests.values import change, ports
@@ -89,7 +89,7 @@ class Rig:
 
     async def worker(
         self,
-        *places: Place,
+        *places: Workplace,
         clock: SystemClock | None = None,
         env: dict[str, str] | None = None,
         user: str = "worker",
@@ -103,7 +103,7 @@ class Rig:
         connections = await self.enter(open_fleets(Client, FleetSettings(), address, at_work))
         link = await self.link(user, is_run=False)
         server = WorkerServer(link, api_of(connections), clock, self.said.append)
-        for place in places or (Place(REGION),):
+        for place in places or (Workplace(REGION),):
             await server.serve(place)
         await server.greet_anywhere()
         return server
@@ -211,7 +211,7 @@ async def greet(place: Rig, version: str) -> None:
         hello = Hello(worker="w-1-ab", host="bastion", version=version, clock_s=1.0)
         await link.answer(message, packed(hello))
 
-    await link.serve(Place(REGION).hello, greeted)
+    await link.serve(Workplace(REGION).hello, greeted)
     await link.must_be_served()
 
 
@@ -240,7 +240,7 @@ async def test_who_may_not_write_reads_and_ends_before_anything_is_written(nats:
         worker = await place.worker()
         reader = await place.client(kind=ReadClient, user="planner")
         assert isinstance(await reader.list_page(offset=0, limit=10), Page)
-        subject = Place(REGION).write(worker.name).lower()
+        subject = Workplace(REGION).write(worker.name).lower()
         with pytest.raises(CannotRun) as caught:
             await place.client(user="planner")
         assert caught.value.exit_code is ExitCode.CANNOT_RUN
@@ -290,10 +290,10 @@ async def test_a_run_that_finds_no_worker_learns_what_is_served(
     monkeypatch.setattr("bulk.workers.places.SILENCE_S", 0.0)
     nowhere = TARGET._replace(region="cn-nroth-4")
     async with rig(nats, tmp_path) as place:
-        await place.worker(Place("cn-east-3"), user="eastern")
+        await place.worker(Workplace("cn-east-3"), user="eastern")
         with pytest.raises(CannotRun, match=r"^no worker serves cn-nroth-4$"):
             await place.client(nowhere)
-        await place.worker(Place(REGION), Place(REGION, "prod"))
+        await place.worker(Workplace(REGION), Workplace(REGION, "prod"))
         served = "others serve cn-north-4, cn-north-4/prod$"
         for user, kind in (("run", Client), ("planner", ReadClient)):
             with pytest.raises(CannotRun, match=served):
@@ -381,16 +381,16 @@ async def test_a_worker_takes_nothing_else_whatever_it_is_asked(
 ) -> None:
     """Of another place or project, by another method, or against the rights of the subject."""
     async with rig(nats, tmp_path) as place:
-        worker, link = await place.worker(Place(REGION), Place("cn-east-3")), await place.link()
-        at = Place(REGION)
+        worker, link = await place.worker(Workplace(REGION), Workplace("cn-east-3")), await place.link()
+        at = Workplace(REGION)
         on = at.write(worker.name) if subject == "write" else at.read(worker.name)
         known = unpacked(
-            Answered, await asked(link, at.read(worker.name), Ask(open=OpenProject(target=TARGET)))
+            AskAnswer, await asked(link, at.read(worker.name), Ask(open=OpenProject(target=TARGET)))
         ).opened
         assert known
         before = place.simulator.stats["requests"]
         relay = Relay(**FOR_EVER | {"key": "k", "host": known.host} | more)
-        got = unpacked(Answered, await asked(link, on, Ask(relay=relay)))
+        got = unpacked(AskAnswer, await asked(link, on, Ask(relay=relay)))
         assert isinstance(got.failure, Failure)
         assert (worker.tally.sent, worker.tally.refused) == (0, 1)
         assert place.simulator.stats["requests"] == before
@@ -411,7 +411,7 @@ async def test_what_is_no_question_is_answered_as_such(nats: str, tmp_path: Path
     """And the worker goes on."""
     async with rig(nats, tmp_path) as place:
         worker, link = await place.worker(), await place.link()
-        subject = Place(REGION).read(worker.name)
+        subject = Workplace(REGION).read(worker.name)
         raw: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         async def take(message: Any) -> None:
@@ -420,8 +420,8 @@ async def test_what_is_no_question_is_answered_as_such(nats: str, tmp_path: Path
         await link.serve("_INBOX.run.raw", take)
         await link.must_be_served()
         await link._client.publish(subject, data, reply="_INBOX.run.raw")
-        assert unpacked(Answered, (await raw)[4:]).failure
-        assert unpacked(Answered, await asked(link, subject, Ask())).failure is None
+        assert unpacked(AskAnswer, (await raw)[4:]).failure
+        assert unpacked(AskAnswer, await asked(link, subject, Ask())).failure is None
         assert worker.tally.refused == 1
 
 
@@ -432,18 +432,18 @@ async def test_the_same_put_is_not_sent_twice_and_one_that_was_given_up_not_at_a
     async with rig(nats, tmp_path) as place:
         worker, link = await place.worker(), await place.link()
         client = await place.client()
-        write, read = Place(REGION).write(worker.name), Place(REGION).read(worker.name)
+        write, read = Workplace(REGION).write(worker.name), Workplace(REGION).read(worker.name)
 
         def put(key: str) -> Ask:
             relay = Relay(host=client.host, key=key, **FOR_EVER)
             return Ask(relay=relay)
 
-        first, second = [unpacked(Answered, await asked(link, write, put("k"))) for _ in range(2)]
-        again = unpacked(Answered, await asked(link, read, Ask(again=Again(key="k", send_by=FAR))))
+        first, second = [unpacked(AskAnswer, await asked(link, write, put("k"))) for _ in range(2)]
+        again = unpacked(AskAnswer, await asked(link, read, Ask(again=Again(key="k", send_by=FAR))))
         assert first.answer
         assert first.answer == second.answer == again.answer
         for question, subject in ((Ask(again=Again(key="never", send_by=FAR)), read), (put("never"), write)):
-            got = unpacked(Answered, await asked(link, subject, question)).relayed
+            got = unpacked(AskAnswer, await asked(link, subject, question)).relayed
             assert isinstance(got, Lost)
             assert not got.sent
         assert (place.puts, worker.tally.sent) == (1, 1)
@@ -458,14 +458,14 @@ async def test_of_a_put_whose_answer_was_forgotten_no_worker_says_that_it_never_
         theirs = OtherClock()
         worker, link = await place.worker(clock=theirs), await place.link()
         client, ends_at = await place.client(), theirs.boottime() + SEND_WITHIN_S
-        write, read = Place(REGION).write(worker.name), Place(REGION).read(worker.name)
+        write, read = Workplace(REGION).write(worker.name), Workplace(REGION).read(worker.name)
 
         async def became(key: str, send_by: float) -> Any:
             question = Ask(again=Again(key=key, send_by=send_by))
-            return unpacked(Answered, await asked(link, read, question)).relayed
+            return unpacked(AskAnswer, await asked(link, read, question)).relayed
 
         relay = Relay(**FOR_EVER | {"key": "k", "host": client.host, "send_by": ends_at})
-        answer = unpacked(Answered, await asked(link, write, Ask(relay=relay))).relayed
+        answer = unpacked(AskAnswer, await asked(link, write, Ask(relay=relay))).relayed
         assert [(await became(key, ends_at)).sent for key in "abc"] == [False] * 3
         assert await became("k", ends_at) == answer
         theirs.ahead_s += SEND_WITHIN_S + 1.0
@@ -532,8 +532,8 @@ async def test_two_profiles_of_one_account_share_one_lane(nats: str, tmp_path: P
         file.write_text(sections)
         file.chmod(0o600)
         env = {"HUAWEICLOUD_SDK_IAM_ENDPOINT": place.simulator.url}
-        one = await place.worker(Place(REGION, "a"), env=env)
-        other = await place.worker(Place(REGION, "b"), env=env)
+        one = await place.worker(Workplace(REGION, "a"), env=env)
+        other = await place.worker(Workplace(REGION, "b"), env=env)
         connections = await place.run()
         lanes = [await connections.client_of(TARGET._replace(profile=name)) for name in ("a", "b")]
         assert lanes[0].lane == lanes[1].lane

@@ -30,10 +30,10 @@ from bulk.run.machine import Machine
 from bulk.run.renewal import Renewal
 from bulk.run.renewed_looks import RenewedLooks
 from bulk.run.row import Turn, Work
-from bulk.run.stages import Judge, Place
+from bulk.run.stages import AskJudge, Place
 from bulk.run.turns import Turns
+from bulk.run.wave_course import WaveCourse
 from bulk.run.wave_gate import BEFORE_ALL, WaveGate
-from bulk.run.waves import Waves
 
 Function = Callable[..., Any]
 
@@ -343,7 +343,7 @@ def _asks_no_judge(right: Function) -> Function:
         found = right(self, rows, as_asked)
         return (
             found
-            if self.number == BEFORE_ALL or not isinstance(found, Judge)
+            if self.number == BEFORE_ALL or not isinstance(found, AskJudge)
             else self.go(DecidedBy.LIMIT, as_asked)
         )
 
@@ -479,13 +479,13 @@ MUTANTS = [
         ("waves", "the next one goes as well", WaveGate, "begin_next", _begins_before_its_record),
         ("judge", "it is not asked before the first PUT", WaveGate, "begin", _begins_without_asking),
         ("judge", "it is not asked about a wave", WaveGate, "_next_step", _asks_no_judge),
-        ("judge", "an unsure ruling is a yes", Waves, "ruled", _takes_it_for_a_yes(Ruling.UNSURE)),
-        ("judge", "a stop is a yes", Waves, "ruled", _takes_it_for_a_yes(Ruling.STOP)),
+        ("judge", "an unsure ruling is a yes", WaveCourse, "ruled", _takes_it_for_a_yes(Ruling.UNSURE)),
+        ("judge", "a stop is a yes", WaveCourse, "ruled", _takes_it_for_a_yes(Ruling.STOP)),
         ("judge", "what is said of another wave counts", WaveGate, "is_asked_about", constantly(answer=True)),
         ("judge", "a person's go for another wave counts", commands, "objection", _takes_any_go),
         ("judge", "the next session asks about what passed", gates, "decided", _forgets_what_passed),
         ("P15", "an unsure judge is not asked again", WaveGate, "due", constantly(None)),
-        ("P15", "a person's go is waited for for ever", Waves, "give_up", constantly(None)),
+        ("P15", "a person's go is waited for for ever", WaveCourse, "give_up", constantly(None)),
         ("first PUT", "it does not go alone", FirstPuts, "is_awaited", constantly(answer=False)),
         ("first PUT", "that of a key does not go alone", FirstPuts, "is_awaited", _asks_only_the_target),
         ("pause", "it holds nothing", Gates, "_is_for_must_finish", _asks_only_the_budget),

@@ -70,7 +70,7 @@ from bulk.run.drift import Drift, drift
 from bulk.run.interfaces import Limits
 from bulk.run.looks import ListPage
 from bulk.run.machine import Machine
-from bulk.run.stages import Append, Cap, Judge, Look, Place, Probe, Renew, Send, Show, Stop
+from bulk.run.stages import Append, AskJudge, Cap, Look, Place, Probe, Renew, Send, Show, Stop
 from tests.values import change, planned, ports, ring, run_record, session_record
 
 SETTLE_S = 2.0
@@ -468,7 +468,7 @@ class World:
                     case Look(lane=key):
                         self.looked_lanes.discard(key)
                         self._look_again(key)
-                    case Judge(wave=wave, rows=rows):
+                    case AskJudge(wave=wave, rows=rows):
                         self._ask_the_judge(wave, list(rows))
                     case Cap(most_per_s=most_per_s):
                         self.most_per_s = most_per_s

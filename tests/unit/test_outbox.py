@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bulk.app.outbox import Outbox, outbox_of
+from bulk.app.outbox_file import Outbox, outbox_of
 from bulk.operations.outbox import line, lost
 
 AT = "2026-01-15T08:30:00.000Z"

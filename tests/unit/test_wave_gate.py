@@ -7,7 +7,7 @@ from typing import Any
 from bulk.ledger.records import DecidedBy, Decision, Ruling
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, LaneName
-from bulk.run.stages import Judge, Place, Stop, WaitFor
+from bulk.run.stages import AskJudge, Place, Stop, WaitFor
 from bulk.run.wave_gate import ASK_AGAIN_S, WaveGate
 
 HERE, GONE = LaneName("h", "r0", "a"), LaneName("h", "r1", "a")
@@ -77,11 +77,11 @@ def test_rows_of_a_lane_that_was_cut_before_are_not_waited_for_and_let_nothing_p
 def judged_gate(places: dict[int, Place]) -> WaveGate:
     """Return a gate whose judge has let the run begin, and is asked about the first wave."""
     waves = gate(places, judge_within_s=60.0)
-    assert waves.ruling() == Judge(0, [])
+    assert waves.ruling() == AskJudge(0, [])
     waves.begin_next()
     places.update(dict.fromkeys((1, 2), Place.DONE))
     waves.leave((1, 2))
-    assert waves.ruling() == Judge(1, [1, 2])
+    assert waves.ruling() == AskJudge(1, [1, 2])
     return waves
 
 
@@ -89,7 +89,7 @@ def test_a_judge_is_asked_before_the_first_row_and_after_each_wave_once() -> Non
     """All rows wait for its word on wave 0, which does not soak; those of wave 2 for that on wave 1."""
     places = dict.fromkeys((1, 2, 3), Place.READY)
     waves = gate(places, soak_s=9.0, judge_within_s=60.0)
-    assert waves.ruling() == Judge(0, [])
+    assert waves.ruling() == AskJudge(0, [])
     assert waves.ruling() is None
     assert [waves.holds(row) for row in (1, 2, 3)] == [True, True, True]
     assert (hold := waves.hold()) is not None
@@ -121,7 +121,7 @@ def test_an_unsure_judge_is_asked_again_for_a_while_and_then_a_person_has_to_say
     assert waves.awaits_go == 1
     assert waves.nobody_said_go() is None
     waves.due(1)
-    assert waves.ruling() == Judge(1, [1, 2])
+    assert waves.ruling() == AskJudge(1, [1, 2])
     assert (hold := waves.hold()) is not None
     assert hold.detail == "unsure about wave 1 (no route)"
     assert waves.doubt("no route", asked_at=17.0, now=45.0) == (None, WaitFor(-1, ASK_AGAIN_S))

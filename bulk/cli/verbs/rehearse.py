@@ -42,7 +42,7 @@ def rehearse(
     wanted = read_faults(faults, tuple(limiter or ()))
     here = environment(flags, can_ask=job != "-" and sys.stdin.isatty())
     rehearsal = running.run(
-        _rehearsed(job, flags, limit, wanted, here, log, Onlooker(quiet=quiet), quiet=quiet)
+        _rehearsed(job, flags, limit, wanted, here, log, RehearsalOperator(quiet=quiet), quiet=quiet)
     )
     if output_form is options.PlainForm.JSON:
         output.write_json(report.as_json(rehearsal))
@@ -58,7 +58,7 @@ async def _rehearsed(
     wanted: "RehearsedFaults",
     environment: "Environment",
     on_record: "OnRecord",
-    onlooker: "Onlooker",
+    onlooker: "RehearsalOperator",
     *,
     quiet: bool,
 ) -> "Rehearsal":
@@ -75,7 +75,7 @@ async def _rehearsed(
         )
 
 
-class Onlooker:
+class RehearsalOperator:
     """An operator who looks on and lets everything happen: it is only a rehearsal."""
 
     def __init__(self, *, quiet: bool) -> None:

@@ -11,7 +11,7 @@ def runs(
     job_or_folder: options.JobOrFolder = "", output_form: options.ListOutput = options.ListForm.TABLE
 ) -> int:
     """List runs, the latest first: who ran what when, how many rows are as asked, how it ended."""
-    from bulk.app.run_list import runs_listed
+    from bulk.app.run_listing import runs_listed
     from bulk.clock import SystemClock
     from bulk.reports import run_list
 

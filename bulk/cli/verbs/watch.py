@@ -13,7 +13,7 @@ def watch(
 ) -> int:
     """Show a run as it goes, from its ledger alone, until it has finished; on a terminal, or as a page."""
     from bulk.app.watching import Watch
-    from bulk.cli import running, watching
+    from bulk.cli import running, watch_output
 
     if host_name and not serve:
         raise UsageError("--host-name is of a page, and --serve is not given", hint="add --serve PORT")
@@ -25,8 +25,8 @@ def watch(
         served = Watch(
             path, here, run=anywhere, ledger=anywhere
         )  # whoever reads the page is in another folder
-        running.run(watching.serve(served, address, tuple(host_name or ())))
+        running.run(watch_output.serve(served, address, tuple(host_name or ())))
     else:
         is_json = output_form is options.PlainForm.JSON
-        running.run(watching.show(Watch(path, here, run=run), json=is_json))
+        running.run(watch_output.show(Watch(path, here, run=run), json=is_json))
     return ExitCode.OK

@@ -16,9 +16,9 @@ from bulk.vpcep.replies import Answer, Lost, Relayed, modified
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.far_channel import FarChannel, opened
 from bulk.workers.link import NoAnswer
-from bulk.workers.messages import Answered, Failure, Hello, Opened
+from bulk.workers.messages import AskAnswer, Failure, Hello, Opened
 from bulk.workers.places import TakenWorker
-from bulk.workers.subjects import Place
+from bulk.workers.subjects import Workplace
 
 TARGET = Target(region="cn-north-4", project_id="p")
 OPENED = Opened(target=TARGET, host="vpcep", account="a", owner=Owner(), cloud="")
@@ -29,7 +29,7 @@ PUT, GET = (Request(method=method, path="/v1") for method in ("PUT", "GET"))
 class OneWorker:
     """A place whose worker answers so; None where there is none."""
 
-    place, lacks = Place("cn-north-4"), "no worker answers"
+    place, lacks = Workplace("cn-north-4"), "no worker answers"
     elsewhere: tuple[str, ...] = ()
 
     def __init__(self, got: Any, absent_s: float = 0.0) -> None:
@@ -54,9 +54,9 @@ async def became(got: Any, request: Request = PUT, absent_s: float = 0.0) -> Rel
     return await FarChannel(workplace, OPENED, SystemClock(), Timeouts()).relay(request, 9)
 
 
-def lost(code: NoReply, *, sent: bool) -> Answered:
+def lost(code: NoReply, *, sent: bool) -> AskAnswer:
     """Return the answer of a worker that got none."""
-    return Answered(lost=Lost(code=code, message="why", ms=0, sent=sent))
+    return AskAnswer(lost=Lost(code=code, message="why", ms=0, sent=sent))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def lost(code: NoReply, *, sent: bool) -> Answered:
     [
         NoAnswer.SILENCE,
         NoAnswer.CUT,
-        Answered(),
+        AskAnswer(),
         lost(NoReply.TIMEOUT, sent=True),
         lost(NoReply.WORKER_SILENT, sent=True),
     ],
@@ -76,9 +76,9 @@ async def test_what_may_have_left_is_lost_and_nothing_else(got: Any) -> None:
     assert became_of.sent
 
 
-def failed(kind: str) -> Answered:
+def failed(kind: str) -> AskAnswer:
     """Return the answer of a worker that could not send."""
-    return Answered(failure=Failure(kind=kind, message="why", hint="do"))
+    return AskAnswer(failure=Failure(kind=kind, message="why", hint="do"))
 
 
 @pytest.mark.parametrize(
@@ -121,12 +121,12 @@ async def test_what_a_worker_refuses_ends_the_lane_with_what_to_do_there(kind: s
 
 async def test_what_came_back_is_passed_on() -> None:
     """An answer with the time of the whole way; advice is for the worker's host."""
-    answer = await became(Answered(answer=Answer(http=200, headers={}, body=b"{}", ms=10**9, now=1.0)))
+    answer = await became(AskAnswer(answer=Answer(http=200, headers={}, body=b"{}", ms=10**9, now=1.0)))
     assert isinstance(answer, Answer)
     assert answer.ms < 10**9
     retry = Retry(reply=Reply(http=401), counts=False)
-    assert await became(Answered(retry=retry)) == retry
-    abort = await became(Answered(abort=Abort(reply=Reply(http=403), hint="ask")))
+    assert await became(AskAnswer(retry=retry)) == retry
+    abort = await became(AskAnswer(abort=Abort(reply=Reply(http=403), hint="ask")))
     assert abort == Abort(reply=Reply(http=403), hint="on bastion: ask")
     forbidden = await became(NoAnswer.FORBIDDEN)
     assert isinstance(forbidden, Abort)
@@ -140,7 +140,7 @@ async def test_what_came_back_is_passed_on() -> None:
 async def test_what_a_worker_cannot_reach_names_its_host(code: NoReply, *, hopeless: bool) -> None:
     """It is that machine which lacks open files, a way or a certificate, and not the one of the run."""
     lost_there = Lost(code=code, message="why", ms=0, sent=False, hopeless=hopeless)
-    got = await became(Answered(lost=lost_there))
+    got = await became(AskAnswer(lost=lost_there))
     assert isinstance(got, Lost)
     verdict = modified(got, SERVICE)
     assert isinstance(verdict, Abort | Retry)
@@ -152,7 +152,7 @@ async def test_the_clock_that_is_wrong_is_that_of_the_worker() -> None:
     """Which has signed, and whose clock the answer was compared with."""
     date = {"Date": "Wed, 21 Oct 2015 07:28:00 GMT"}
     body = b'{"error_code":"APIGW.0301","error_msg":"no"}'
-    got = await became(Answered(answer=Answer(http=401, headers=date, body=body, ms=1, now=0.0)))
+    got = await became(AskAnswer(answer=Answer(http=401, headers=date, body=body, ms=1, now=0.0)))
     assert isinstance(got, Answer)
     verdict = modified(got, SERVICE)
     assert isinstance(verdict, Abort)
@@ -176,7 +176,7 @@ class BlinkingPlace(OneWorker):
     """A place whose worker answers questions to read or to write only after so many of these."""
 
     def __init__(self, unanswered: dict[bool, int], found: Opened = OPENED) -> None:
-        super().__init__(Answered(opened=found))
+        super().__init__(AskAnswer(opened=found))
         self.unanswered = unanswered
 
     async def awaited(self) -> TakenWorker | None:

@@ -19,8 +19,8 @@ from bulk.workers.messages import (
     FRAMES_MAX,
     LONG_BYTES,
     Again,
-    Answered,
     Ask,
+    AskAnswer,
     Failure,
     Frames,
     Hello,
@@ -49,23 +49,23 @@ OPENED = Opened(
 )
 FAILURE = Failure(kind="CannotRun", message="no", hint="")
 HELLO = Hello(worker="w", host="h", version="0.2.0", clock_s=1.0, places=("cn-north-4/prod",))
-MESSAGES: list[Hello | Ask | Answered] = [
+MESSAGES: list[Hello | Ask | AskAnswer] = [
     HELLO,
     Ask(),
     Ask(open=OpenProject(target=TARGET, regions=("cn-north-4", "cn-east-3"))),
     Ask(projects=ListProjects(target=TARGET, every=True)),
     Ask(relay=RELAY),
     Ask(again=Again(key="k", send_by=1.0)),
-    Answered(clock_s=1.0),
-    Answered(clock_s=1.0, opened=OPENED),
-    Answered(clock_s=1.0, projects=(Project(id="i", name="cn-north-4_x", domain_id="d"),)),
-    Answered(clock_s=1.0, failure=FAILURE),
+    AskAnswer(clock_s=1.0),
+    AskAnswer(clock_s=1.0, opened=OPENED),
+    AskAnswer(clock_s=1.0, projects=(Project(id="i", name="cn-north-4_x", domain_id="d"),)),
+    AskAnswer(clock_s=1.0, failure=FAILURE),
     *(answered(each) for each in (ANSWER, LOST, RETRY, ABORT)),
 ]
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda each: type(each).__name__)
-def test_each_message_comes_back_as_it_was(message: Hello | Ask | Answered) -> None:
+def test_each_message_comes_back_as_it_was(message: Hello | Ask | AskAnswer) -> None:
     """In one part, as long as it is short."""
     (frame,) = frames(packed(message), 128 * 1024)
     whole = Frames().add(frame)
@@ -76,7 +76,7 @@ def test_each_message_comes_back_as_it_was(message: Hello | Ask | Answered) -> N
 @pytest.mark.parametrize("relayed", [ANSWER, LOST, RETRY, ABORT])
 def test_what_came_back_of_a_request_is_carried_as_it_is(relayed: Any) -> None:
     """Headers are found without regard to case again, which a message does not know."""
-    got = unpacked(Answered, packed(answered(relayed))).relayed
+    got = unpacked(AskAnswer, packed(answered(relayed))).relayed
     assert got == relayed
     if isinstance(got, Answer):
         assert got.headers["x-request-id"] == "r"
@@ -93,12 +93,12 @@ def test_what_came_back_of_a_request_is_carried_as_it_is(relayed: Any) -> None:
 )
 def test_text_that_is_no_utf8_is_carried_without_what_is_none(relayed: Any, expected: Any) -> None:
     """As a server in between writes it into a header; else the run would never get the answer."""
-    assert unpacked(Answered, packed(answered(relayed))).relayed == expected
+    assert unpacked(AskAnswer, packed(answered(relayed))).relayed == expected
 
 
 def test_an_answer_that_carries_nothing_relayed_says_so() -> None:
     """Such as that a worker is there."""
-    assert Answered(clock_s=1.0, failure=FAILURE).relayed is None
+    assert AskAnswer(clock_s=1.0, failure=FAILURE).relayed is None
 
 
 def test_a_hello_of_a_version_that_says_more_is_read() -> None:
@@ -110,7 +110,7 @@ def test_a_hello_of_a_version_that_says_more_is_read() -> None:
 @given(st.binary(max_size=200), st.integers(0, 2))
 def test_bytes_that_are_no_message_are_unreadable(data: bytes, form: int) -> None:
     """Nothing else is raised, whatever they are, and what is read is a message."""
-    for kind in (Hello, Ask, Answered):
+    for kind in (Hello, Ask, AskAnswer):
         try:
             assert isinstance(unpacked(kind, bytes([form]) + data), kind)
         except Unreadable:
@@ -118,7 +118,7 @@ def test_bytes_that_are_no_message_are_unreadable(data: bytes, form: int) -> Non
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda each: type(each).__name__)
-def test_a_message_that_was_cut_is_unreadable(message: Hello | Ask | Answered) -> None:
+def test_a_message_that_was_cut_is_unreadable(message: Hello | Ask | AskAnswer) -> None:
     """At any place, compressed or not."""
     plain = packed(message)
     for data in (plain, b"\1" + zlib.compress(plain[1:])):
@@ -133,7 +133,7 @@ def test_a_long_message_is_compressed_and_a_short_one_is_not() -> None:
     data = packed(answered(long))
     assert data[:1] == b"\1"
     assert len(data) < len(long.body) / 100
-    assert unpacked(Answered, data).relayed == long
+    assert unpacked(AskAnswer, data).relayed == long
     assert packed(Ask())[:1] == b"\0"
 
 
@@ -142,7 +142,7 @@ def test_a_message_that_unpacks_to_more_than_a_page_is_unreadable() -> None:
     bomb = zlib.compress(bytes(messages.MESSAGE_BYTES_MAX + 1), 9)
     assert len(bomb) < 50_000
     with pytest.raises(Unreadable, match="more than"):
-        unpacked(Answered, b"\1" + bomb)
+        unpacked(AskAnswer, b"\1" + bomb)
 
 
 def test_what_follows_a_message_is_not_passed_over() -> None:
@@ -166,7 +166,7 @@ def test_a_time_that_is_none_is_unreadable(seconds: float) -> None:
     ask = Ask(relay=replace(RELAY, send_by=seconds))
     with pytest.raises(Unreadable):
         unpacked(Ask, packed(ask))
-    for kind, message in ((Hello, HELLO), (Answered, Answered())):
+    for kind, message in ((Hello, HELLO), (AskAnswer, AskAnswer())):
         with pytest.raises(Unreadable):
             unpacked(kind, packed(replace(message, clock_s=seconds)))
 
@@ -256,6 +256,6 @@ def test_parts_of_anything_are_unreadable_or_gathered(parts: list[bytes]) -> Non
 def test_a_name_in_a_list_that_is_no_utf8_is_carried_as_well() -> None:
     """Such as that of a project among others."""
     named = Project(id="a", name="caf\udce9", domain_id="d")
-    sent = Answered(projects=(named, replace(named, id="b")))
-    got = unpacked(Answered, packed(sent)).projects
+    sent = AskAnswer(projects=(named, replace(named, id="b")))
+    got = unpacked(AskAnswer, packed(sent)).projects
     assert got == tuple(replace(project, name="caf?") for project in sent.projects or ())

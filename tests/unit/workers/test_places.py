@@ -14,9 +14,9 @@ from bulk.run.lane import SILENCE_S
 from bulk.vpcep.requests import Request, Timeouts
 from bulk.workers.far_channel import opened
 from bulk.workers.link import NoAnswer
-from bulk.workers.messages import Answered, Ask, Hello, Relay, packed
-from bulk.workers.places import BEAT_S, SILENT_BEATS, Workplace, open_workplaces
-from bulk.workers.subjects import Place
+from bulk.workers.messages import Ask, AskAnswer, Hello, Relay, packed
+from bulk.workers.places import BEAT_S, SILENT_BEATS, WorkplaceWorkers, open_workplaces
+from bulk.workers.subjects import Workplace
 
 
 class SilentLink:
@@ -57,7 +57,7 @@ class QuickClock(SystemClock):
 async def test_a_worker_that_falls_silent_is_given_up_also_right_after_a_reconnection() -> None:
     """Then it has some seconds more; the next one has as many questions as it had."""
     link, said = SilentLink(), list[str]()
-    place = Workplace(Place("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
     async with asyncio.timeout(5):
         assert await place.taken()
         beating = asyncio.ensure_future(place.beat())
@@ -84,7 +84,7 @@ class CutLink(SilentLink):
 async def test_a_put_that_may_have_left_is_no_refused_one_where_nobody_may_ask_for_its_answer() -> None:
     """It stays in doubt, whatever right is gone."""
     link = CutLink()
-    place = Workplace(Place("r"), link, QuickClock(), print)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), link, QuickClock(), print)  # type: ignore[arg-type]
     worker = await place.taken()
     assert worker
     relay = Relay(
@@ -106,16 +106,16 @@ class NobodyLink(SilentLink):
     async def ask(self, *_: Any, **__: Any) -> Any:
         """Find nobody, and then the worker."""
         self.asked.append("")
-        return NoAnswer.NOBODY if len(self.asked) < 3 else packed(Answered(clock_s=1.0))
+        return NoAnswer.NOBODY if len(self.asked) < 3 else packed(AskAnswer(clock_s=1.0))
 
 
 async def test_right_after_a_reconnection_a_worker_that_is_not_there_is_asked_again() -> None:
     """What was not delivered has not left; it is the same question, and the worker is not lost over it."""
     link, said = NobodyLink(), list[str]()
-    place = Workplace(Place("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), link, QuickClock(), said.append)  # type: ignore[arg-type]
     worker = await place.taken()
     assert worker
-    assert await place.ask(Ask(), 5.0, worker, writes=True) == Answered(clock_s=1.0)
+    assert await place.ask(Ask(), 5.0, worker, writes=True) == AskAnswer(clock_s=1.0)
     assert (await place.taken(), said) == (worker, [])
 
 
@@ -137,7 +137,7 @@ class SteppedClock(SystemClock):
 async def test_nobody_waits_for_a_worker_to_which_there_is_no_way_for_long() -> None:
     """What it may have sent is in doubt then; before that NATS may be back with the answer."""
     link, clock = SilentLink(), SteppedClock()
-    place = Workplace(Place("r"), link, clock, print)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), link, clock, print)  # type: ignore[arg-type]
     worker = await place.taken()
     assert worker
     link.is_up = False
@@ -165,7 +165,7 @@ class LateLink(SilentLink):
 async def test_a_run_that_begins_before_its_worker_waits_for_it_and_says_so() -> None:
     """As in the second in which NATS is there again: the worker has its own connection a little later."""
     clock, said = SteppedClock(), list[str]()
-    place = Workplace(Place("r"), LateLink(10), clock, said.append)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), LateLink(10), clock, said.append)  # type: ignore[arg-type]
     assert await place.awaited()
     assert clock.at_s < SILENCE_S
     assert said == ["r: no worker answers; one is waited for, for 30 s"]
@@ -187,7 +187,7 @@ class ElsewhereLink(SilentLink):
 async def test_where_no_worker_answers_the_places_are_named_that_are_served() -> None:
     """So a misspelt region, or a profile that was left out, shows at once and not when the wait is over."""
     said = list[str]()
-    place = Workplace(Place("cn-nroth-4"), ElsewhereLink(), SteppedClock(), said.append)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("cn-nroth-4"), ElsewhereLink(), SteppedClock(), said.append)  # type: ignore[arg-type]
     with pytest.raises(CannotRun) as caught:
         await opened(place, Target(region="cn-nroth-4", project_id=""), (), writes=False)
     others = "others serve cn-east-3/prod, cn-north-4"
@@ -199,7 +199,7 @@ async def test_where_no_worker_answers_the_places_are_named_that_are_served() ->
 async def test_a_run_waits_for_its_first_worker_as_long_as_for_another_one() -> None:
     """From the making of its connection on, whichever place it asks for; then none is there."""
     link, clock, said = LateLink(inf), SteppedClock(), list[str]()
-    place = Workplace(Place("r"), link, clock, said.append)  # type: ignore[arg-type]
+    place = WorkplaceWorkers(Workplace("r"), link, clock, said.append)  # type: ignore[arg-type]
     link.unchanged_s = 10.0
     assert await place.awaited() is None
     assert SILENCE_S - 10 <= clock.at_s < SILENCE_S - 9
@@ -212,7 +212,7 @@ async def test_a_worker_is_missed_while_somebody_looks_for_it_in_vain() -> None:
     """Which places lack one is said, and that it is NATS; not of a place that nobody needs any more."""
     link, clock = LateLink(2), SteppedClock()
     async with open_workplaces(link, clock, print) as places:  # type: ignore[arg-type]
-        place = await places.of(Place("r"))
+        place = await places.of(Workplace("r"))
         assert places.missed() == ""
         assert await place.taken() is None
         assert (places.missed(), place.lacks) == ("r", "no worker answers")

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from bulk.model import Issue
 from bulk.settings import SETTINGS
-from bulk.workers.subjects import EVERYTHING, Place, token
+from bulk.workers.subjects import EVERYTHING, Workplace, token
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 def test_subjects_stand_as_the_rights_of_a_server_name_them() -> None:
     """Region and profile come before the worker, and what may be asked comes last."""
-    place = Place("cn-north-4", "prod")
+    place = Workplace("cn-north-4", "prod")
     assert place.hello == "bulk.1.cn-north-4.prod.hello"
     assert place.read("bastion-17-a0") == "bulk.1.cn-north-4.prod.bastion-17-a0.read"
     assert place.write("bastion-17-a0") == "bulk.1.cn-north-4.prod.bastion-17-a0.write"
@@ -54,7 +54,7 @@ def test_every_subject_of_a_place_has_the_place_as_its_third_and_fourth_part(
     region: str, profile: str, worker: str
 ) -> None:
     """So that a right to `bulk.1.REGION.PROFILE.*.read` means what it says."""
-    place = Place(region, profile)
+    place = Workplace(region, profile)
     for subject in (place.read(worker), place.write(worker)):
         assert subject.split(".")[:-1] == ["bulk", "1", token(region), token(profile), token(worker)]
     assert place.hello.split(".") == ["bulk", "1", token(region), token(profile), "hello"]
@@ -62,7 +62,10 @@ def test_every_subject_of_a_place_has_the_place_as_its_third_and_fourth_part(
 
 def test_a_place_reads_as_it_is_given_to_serve() -> None:
     """What `--serve` takes is what messages show."""
-    assert [str(Place("cn-north-4")), str(Place("cn-north-4", "prod"))] == ["cn-north-4", "cn-north-4/prod"]
+    assert [str(Workplace("cn-north-4")), str(Workplace("cn-north-4", "prod"))] == [
+        "cn-north-4",
+        "cn-north-4/prod",
+    ]
 
 
 def test_regions_and_profiles_that_the_settings_take_have_no_slash() -> None:

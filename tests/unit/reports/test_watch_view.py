@@ -39,7 +39,7 @@ from bulk.reports.run_status import (
 )
 from bulk.reports.status import lines
 from bulk.reports.watch_lines import LANES_SHOWN, plain_line, screen
-from bulk.reports.watching import SeenRow, View, view_of
+from bulk.reports.watch_view import SeenRow, View, view_of
 from bulk.reports.words import command_lines, plain
 from bulk.run.brake import Brake
 

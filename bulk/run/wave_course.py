@@ -8,7 +8,7 @@ from bulk.ledger.records import DecidedBy, Decision, DecisionKind, Ruling
 from bulk.run.course import Course
 
 
-class Waves:
+class WaveCourse:
     """Lets the next wave begin, or the run stop."""
 
     def __init__(self, course: Course) -> None:
