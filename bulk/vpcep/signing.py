@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from time import gmtime, strftime
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 ALGORITHM = "SDK-HMAC-SHA256"
 
@@ -38,18 +38,13 @@ class Signer:
     def authorization(self, *, method: str, path: str, query: str, date: str, body: bytes) -> str:
         """Return the `Authorization` header of one request.
 
-        `path` and `query` are in canonical form (`canonical_path`, `canonical_query`), `date` is the
-        value of `X-Sdk-Date`, `body` exactly the bytes that are sent.
+        `path` is that which is sent, with a slash at its end, `query` what `canonical_query` returns, `date`
+        the value of `X-Sdk-Date`, `body` exactly the bytes that are sent.
         """
         body_hash = self._body_hash or sha256(body).hexdigest()
         canonical = f"{method}\n{path}\n{query}\n{self._before_date}{date}{self._end}{body_hash}"
         to_sign = f"{ALGORITHM}\n{date}\n{sha256(canonical.encode()).hexdigest()}"
         return self._access + hmac.digest(self._key, to_sign.encode(), "sha256").hex()
-
-
-def canonical_path(path: str) -> str:
-    """Return the path as it is signed: decoded, each segment encoded afresh, a slash at its end."""
-    return quote(unquote(path.removesuffix("/")), safe="/~") + "/"
 
 
 def canonical_query(pairs: Iterable[tuple[str, str]]) -> str:

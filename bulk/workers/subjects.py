@@ -4,6 +4,8 @@ bulk.1.<region>.<profile>.hello              every worker of the two answers
 bulk.1.%.%.hello                             every worker of any place answers, with the places that it serves
 bulk.1.<region>.<profile>.<worker>.read      one worker: that it is there, and GETs
 bulk.1.<region>.<profile>.<worker>.write     one worker: PUTs
+
+Workers may subscribe to `bulk.1.>`, and runs publish to it (jobs/README.md).
 """
 
 from typing import NamedTuple
@@ -11,8 +13,6 @@ from urllib.parse import quote
 
 FORMAT = 1
 """The form of the messages, a part of each subject; workers of another one do not even hear the question."""
-EVERYTHING = f"bulk.{FORMAT}.>"
-"""What workers may subscribe to, and runs publish to."""
 _NONE = "%"
 """Stands for an empty name, which no subject can have; no encoded name is one."""
 

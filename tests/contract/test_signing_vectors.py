@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 import pytest
 
-from bulk.vpcep.signing import DATE_HEADER, Signer, canonical_path, canonical_query, sdk_date
+from bulk.vpcep.signing import DATE_HEADER, Signer, canonical_query, sdk_date
+from tests.canonical import canonical_path
 
 VECTORS = [
     vector

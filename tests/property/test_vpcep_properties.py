@@ -30,7 +30,8 @@ from bulk.vpcep.refusals import CODE_CHARS_MAX, MESSAGE_CHARS_MAX, error_in, ret
 from bulk.vpcep.replies import Answer, as_asked, listed, modified, shown
 from bulk.vpcep.requests import modify_service, services_path
 from bulk.vpcep.services import service
-from bulk.vpcep.signing import canonical_path, canonical_query
+from bulk.vpcep.signing import canonical_query
+from tests.canonical import canonical_path
 from tests.values import change
 
 ID = ServiceId("4189d3c2-8882-4871-a3c2-d380272eed83")
