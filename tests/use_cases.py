@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from bulk.app.environment import Environment
-from bulk.app.session import Watched
+from bulk.app.watched import Watched
 from bulk.clock import SystemClock, SystemDice
 from bulk.reports.report import Report
 from bulk.simulator import Simulator

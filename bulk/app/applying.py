@@ -17,9 +17,10 @@ from bulk.app.ledgers import must_name_its_targets
 from bulk.app.opening import shift_for
 from bulk.app.overruling import Despite, Leaving, leaving, lifting
 from bulk.app.planning import new_plan
-from bulk.app.session import Ending, Operator, Start, ended_before, work_on
+from bulk.app.session import Ending, Start, ended_before, work_on
 from bulk.app.sources import ApiAddress, JobRuns, R, UnreadSource
 from bulk.app.taking_back import mark_rolled_back
+from bulk.app.watched import Operator
 from bulk.errors import LedgerDamaged, Refused
 from bulk.jobfile.files import ledger_path
 from bulk.ledger.file import LedgerFile, OnRecord, only_run, only_run_of

@@ -11,7 +11,8 @@ from bulk.app.environment import Environment
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import reading
 from bulk.app.sandbox import Sandbox
-from bulk.app.session import Ending, Operator
+from bulk.app.session import Ending
+from bulk.app.watched import Operator
 from bulk.errors import UsageError
 from bulk.ledger.file import LedgerReader, OnRecord
 from bulk.ledger.records import Json

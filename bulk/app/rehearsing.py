@@ -37,7 +37,7 @@ from bulk.app.rehearsal_context import (
     mismatches,
 )
 from bulk.app.sandbox import staged
-from bulk.app.session import Operator
+from bulk.app.watched import Operator
 from bulk.errors import ExitCode
 from bulk.ledger.file import OnRecord, fold, records
 from bulk.model import Outcome

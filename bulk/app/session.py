@@ -2,17 +2,13 @@
 
 import os
 import shlex
-from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC
-from functools import partial
 from itertools import chain
 from math import inf
 from pathlib import Path
 from signal import SIGINT, Signals
-from typing import Protocol
 
 from bulk.app.attending import Attendant
 from bulk.app.connections import Connections
@@ -28,22 +24,22 @@ from bulk.app.signals import stop_signals
 from bulk.app.sources import ApiAddress
 from bulk.app.telling import tell_command
 from bulk.app.through_workers import where_asked
+from bulk.app.watched import Operator, Watched
 from bulk.errors import BulkError, CredentialsError, ExitCode, LedgerFailed, Refused
 from bulk.ledger.decisions import decided
 from bulk.ledger.file import LedgerFile
 from bulk.ledger.progress import Progress
-from bulk.ledger.records import Decision, End, Json, Note, PaceRecord, Session, target_of
+from bulk.ledger.records import Decision, End, Note, PaceRecord, Session, target_of
 from bulk.ledger.run_waves import wave_plan
 from bulk.ledger.stated_opening import opening_json
 from bulk.ledger.stops import BrakeReason, exit_code
-from bulk.model import Action, Hold, LaneName, Outcome, RequestKind, ServiceState, Target, Wait
+from bulk.model import Hold, Outcome, ServiceState, Target, Wait
 from bulk.pacing import Pacing, believed, reason
 from bulk.pacing.learned_limits import LimitOwner
-from bulk.pacing.limiter import Limiter
 from bulk.plan.guards import failures_max
+from bulk.plan.openings import Shift
 from bulk.reports.headline import question
 from bulk.reports.overview import Overview
-from bulk.reports.report import Report
 from bulk.reports.stopped import ways_on, wrong_outcomes
 from bulk.run.brake import Brake
 from bulk.run.deadlines import Hours
@@ -55,88 +51,6 @@ from bulk.text import moment
 from bulk.vpcep.client import Client
 
 NOT_CONFIRMED = "not confirmed; nothing was sent"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """A run at work, as a display sees it."""
-
-    progress: Progress
-    brake: Brake
-    now: Callable[[], float]
-    """Monotonic seconds."""
-    paces: Mapping[LimitOwner, Limiter]
-    row_holds: Callable[[], Iterator[Wait]]
-    """Why rows wait right now, but for the pace."""
-    lanes: Mapping[Target, LaneName] = field(default_factory=dict)
-    """The lane of each target."""
-    run: str = ""
-    """The run, as a shell has it."""
-
-    def of(self, lane: LaneName | None) -> "Watched":
-        """Return the same run with the paces of one lane alone, or of none."""
-        paces = {budget: pace for budget, pace in self.paces.items() if budget.lane == lane}
-        return replace(self, paces=paces)
-
-    def holds(self) -> Iterator[tuple[RequestKind, Wait]]:
-        """Return why requests of a kind wait right now, but for those that only keep to the rate."""
-        for budget, pace in self.paces.items():
-            if (wait := pace.reason()).hold is not Hold.RATE:
-                yield budget.kind, wait
-
-    def waits(self) -> Iterator[tuple[str, Wait]]:
-        """Return what waits, in words, and for what."""
-        yield from self.holds()
-        yield from (("rows", wait) for wait in self.row_holds())
-
-    def rates_per_s(self) -> Iterator[float]:
-        """Return how fast the writes may go now, lane by lane."""
-        return (pace.rate_per_s for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
-
-    def changes_by_lane(self, *, left: bool) -> Counter[LaneName]:
-        """Return the number of changes of each lane: of all, or of those that have not ended."""
-        counts = Counter[LaneName]()
-        for target, rows in self.progress.rows_by_target({Action.UPDATE}, left=left).items():
-            if lane := self.lanes.get(target):
-                counts[lane] += rows
-        return counts
-
-    def left_s(self) -> float:
-        """Return how long the changes that have not ended take at the rates of now, in the slowest lane."""
-        writes = {
-            budget.lane: pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES
-        }
-        left = self.changes_by_lane(left=True)
-        return max((rows / writes[lane].rate_per_s for lane, rows in left.items()), default=0.0)
-
-    def noises(self) -> Iterator[float]:
-        """Return the shares of writes that are refused whatever the rate, of the lanes where any are."""
-        writes = (pace for budget, pace in self.paces.items() if budget.kind is RequestKind.WRITES)
-        return (pace.pacing.noise for pace in writes if pace.pacing.noise)
-
-
-class Operator(Protocol):
-    """The person, or what stands in for one, who sees the plan, says yes or no, and watches the run."""
-
-    def show_plan(self, report: Report) -> None:
-        """Show what would be done."""
-        ...
-
-    def show_result(self, report: Report, ledger: Path) -> None:
-        """Show how the run went."""
-        ...
-
-    def confirms(self, question: str) -> bool:
-        """Ask whether to do it."""
-        ...
-
-    def watching(self, watched: Watched) -> AbstractContextManager[None]:
-        """Show the run while the block runs."""
-        ...
-
-    def notify(self, message: str) -> None:
-        """Show a message to whoever runs this."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,87 +106,158 @@ async def work_on(
     operator: Operator,
 ) -> Ending:
     """Show the plan, ask, and work on it until it is done or something stops it."""
-    progress, ended = ledger.progress, partial(_ended, ledger, job)
-    judge = _judge(job, ledger, connections, environment)
-    if not await _is_agreed(ledger, connections, job, start, environment, operator):
-        return ended(ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
-    shift = shift_for(job, environment, waits=start.waits, pages=progress.pages)
-    clients, brake = await _clients(progress, connections), Brake()
-    waiting = Waiting(shift, ledger, brake, environment) if start.waits and shift else None
-    if waiting and not start.is_first:  # of a new plan every key has just listed its services
-        await _must_be_accepted(clients, environment)
-    opening = opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None
-    await _begin(ledger, job, start, connections, clients, opening)
-    if environment.announcer:
-        await environment.announcer.began(ledger, job)
-    context = RunContext(
-        ledger=ledger,
-        clients=clients,
-        brake=brake,
-        patience=environment.patience,
-        limits=_limits(job, progress),
-        drain_s=job.pace.drain_s,
-        hours=hours_of(shift, environment),
-        judge=judge,
-    )
-    if pause := decided(progress.decisions).pause:
-        unpause = tell_command(ledger.path, "unpause")
-        operator.notify(f"paused by {pause.who}: nothing begins before `{unpause}`")
-    await _run_watched(context, waiting, ledger, connections, environment, operator, job)
-    connections.keep_limits()
-    operator.show_result(plan_report(ledger), ledger.path)
-    return ended(exit_code(brake.reasons, progress.counts()), brake.message)
+    return await _Work(ledger, connections, job, start, environment, operator).end()
 
 
-async def _is_agreed(
-    ledger: LedgerFile,
-    connections: Connections[Client],
-    job: Job,
-    start: Start,
-    environment: Environment,
-    operator: Operator,
-) -> bool:
-    """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
-    progress = ledger.progress
-    where = await where_asked(progress, job, connections)
-    ahead = forecast_of(ledger, job, environment.local_time, begins_per_s=connections.writes_per_s)
-    is_resumed = bool(progress.sessions)
-    shown = plan_report(
-        ledger,
-        estimate=ahead.estimate,
-        waves=ahead.waves.waves,
-        gathered=start.gathered,
-        moved=start.moved,
-        left_only=is_resumed,
-    )
-    plan = replace(shown, asked_ticket=job.ticket, asked_where=where)
-    operator.show_plan(plan)
-    if ahead.findings:
-        raise Refused("; ".join(ahead.findings), hint="nothing was sent")
-    changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
-    if changes:
-        shift_for(job, environment, waits=start.waits, pages=progress.pages)
-    await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
-    return not changes or operator.confirms(question(plan, changes - len(start.moved)))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One session on the plan of a ledger, and what it works with."""
 
+    ledger: LedgerFile
+    connections: Connections[Client]
+    job: Job
+    start: Start
+    environment: Environment
+    operator: Operator
 
-def _judge(
-    job: Job, ledger: LedgerFile, connections: Connections[Client], environment: Environment
-) -> Judge | None:
-    """Return the judge of a job; raise JobInvalid where it must not be asked, UsageError for its proxy."""
-    if (setting := job.guards.judge) is None:
-        return None
-    runs = ledger.progress.run.get("runs")
-    folder = Path(runs).parent if runs else None
-    judge_must_be_usable(job, folder)
-    return Judge(
-        setting,
-        folder or Path(),
-        ledger,
-        clock=environment.clock,
-        env=environment.env,
-        hide=connections.hide,
-    )
+    async def end(self) -> Ending:
+        """Show the plan, ask, work on it, and return how that ended."""
+        ledger, environment, start, progress = self.ledger, self.environment, self.start, self.ledger.progress
+        judge = self._judge()
+        if not await self._is_agreed():
+            return _ended(ledger, self.job, ExitCode.STOPPED_EARLY, NOT_CONFIRMED)
+        shift = shift_for(self.job, environment, waits=start.waits, pages=progress.pages)
+        clients, brake = await self._clients(), Brake()
+        waiting = Waiting(shift, ledger, brake, environment) if start.waits and shift else None
+        if waiting and not start.is_first:  # of a new plan every key has just listed its services
+            await _must_be_accepted(clients, environment)
+        await self._begin(clients, shift)
+        context = RunContext(
+            ledger=ledger,
+            clients=clients,
+            brake=brake,
+            patience=environment.patience,
+            limits=_limits(self.job, progress),
+            drain_s=self.job.pace.drain_s,
+            hours=hours_of(shift, environment),
+            judge=judge,
+        )
+        if pause := decided(progress.decisions).pause:
+            unpause = tell_command(ledger.path, "unpause")
+            self.operator.notify(f"paused by {pause.who}: nothing begins before `{unpause}`")
+        await self._run_watched(context, waiting)
+        self.connections.keep_limits()
+        self.operator.show_result(plan_report(ledger), ledger.path)
+        return _ended(ledger, self.job, exit_code(brake.reasons, progress.counts()), brake.message)
+
+    def _judge(self) -> Judge | None:
+        """Return the judge; raise JobInvalid where it must not be asked, UsageError for its proxy."""
+        if (setting := self.job.guards.judge) is None:
+            return None
+        runs = self.ledger.progress.run.get("runs")
+        folder = Path(runs).parent if runs else None
+        judge_must_be_usable(self.job, folder)
+        environment = self.environment
+        return Judge(
+            setting,
+            folder or Path(),
+            self.ledger,
+            clock=environment.clock,
+            env=environment.env,
+            hide=self.connections.hide,
+        )
+
+    async def _is_agreed(self) -> bool:
+        """Show the plan, and return whether it may be worked on; raise Refused where it exceeds a limit."""
+        ledger, job, start, environment = self.ledger, self.job, self.start, self.environment
+        progress, begins_per_s = ledger.progress, self.connections.writes_per_s
+        where = await where_asked(progress, job, self.connections)
+        ahead = forecast_of(ledger, job, environment.local_time, begins_per_s=begins_per_s)
+        shown = plan_report(
+            ledger,
+            estimate=ahead.estimate,
+            waves=ahead.waves.waves,
+            gathered=start.gathered,
+            moved=start.moved,
+            left_only=bool(progress.sessions),
+        )
+        plan = replace(shown, asked_ticket=job.ticket, asked_where=where)
+        self.operator.show_plan(plan)
+        if ahead.findings:
+            raise Refused("; ".join(ahead.findings), hint="nothing was sent")
+        changes = len(progress.open) if stops_after(progress, start.decisions) else progress.unsent
+        if changes:
+            shift_for(job, environment, waits=start.waits, pages=progress.pages)
+        await environment.clock.sleep(0)  # a signal that came meanwhile is heard before the question
+        return not changes or self.operator.confirms(question(plan, changes - len(start.moved)))
+
+    async def _clients(self) -> dict[Target, LaneClient]:
+        """Return, for each target of the run, its client with the lane and the paces that it shares."""
+        targets = map(target_of, self.ledger.progress.run["targets"])
+        clients = [await self.connections.client_of(target) for target in targets]
+        return {
+            each.target: LaneClient(fleet=each.client, lane=each.lane, reads=each.reads, writes=each.writes)
+            for each in clients
+        }
+
+    async def _begin(self, clients: Mapping[Target, LaneClient], shift: Shift | None) -> None:
+        """Write down that a session begins, and what was decided for it."""
+        ledger, start, environment = self.ledger, self.start, self.environment
+        if start.on_yes:
+            await start.on_yes()
+        records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
+        for record in records:
+            ledger.append(record)
+        session = Session(
+            **author(),
+            pid=os.getpid(),
+            settings=settings_json(self.job),
+            flags=sorted(start.given),
+            opening=opening_json(shift, environment.local_time().tzinfo or UTC) if shift else None,
+            digest=ledger.progress.digest,
+            counts=_counts(ledger.progress),
+            lanes=[client.lane._asdict() for client in clients.values()],
+        )
+        await ledger.commit(session)
+        for worker in self.connections.way.workers() if self.connections.way else ():
+            ledger.append(Note(about="worker", message=worker))
+        if start.is_first:
+            await ledger.publish()
+        if environment.announcer:
+            await environment.announcer.began(ledger, self.job)
+
+    async def _run_watched(self, context: RunContext, waiting: Waiting | None) -> None:
+        """Run to the end, or until a signal, while the operator looks on."""
+        ledger, connections, environment = self.ledger, self.connections, self.environment
+        brake, now = context.brake, environment.clock.monotonic
+        first = waiting or Pump(context)
+        connections.note = lambda message: ledger.append(Note(about="worker", message=message))
+        connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
+        watched = Watched(
+            progress=ledger.progress,
+            brake=brake,
+            now=now,
+            paces=connections.paces,
+            row_holds=lambda: chain(_worker_holds(connections), attendant.holds()),  # which comes below
+            lanes={target: client.lane for target, client in context.clients.items()},
+            run=shlex.quote(str(ledger.path)),
+        )
+        attendant = Attendant(
+            first,
+            ledger,
+            brake,
+            now=now,
+            wall=environment.clock.now,
+            waits=watched.waits,
+            own_per_s=self.job.pace.rate.per_s if self.job.pace.rate else inf,
+            has_window=self.job.when.calendar is not None,
+        )
+        onlookers: list[Callable[[], object]] = [attendant]
+        if environment.announcer:
+            at_work = _at_work(watched, attendant, context.hours, waiting, environment)
+            onlookers.append(environment.announcer.onlooker(at_work))
+        with stop_signals(lambda number: _interrupt(brake, number)), self.operator.watching(watched):
+            await _run(first, context, attendant, onlookers, ledger)
 
 
 async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: Environment) -> None:
@@ -280,27 +265,6 @@ async def _must_be_accepted(clients: Mapping[Target, LaneClient], environment: E
     for target, client in {client.lane: (target, client) for target, client in clients.items()}.values():
         if refusal := await refused_key(target, client.fleet, client.reads, environment.patience):
             raise CredentialsError(f"{refusal}; nothing was sent", hint="check the credentials")
-
-
-async def _begin(
-    ledger: LedgerFile,
-    job: Job,
-    start: Start,
-    connections: Connections[Client],
-    clients: Mapping[Target, LaneClient],
-    opening: Json | None,
-) -> None:
-    """Write down that a session begins, and what was decided for it."""
-    if start.on_yes:
-        await start.on_yes()
-    records: tuple[Decision | Note, ...] = (*start.decisions, *start.notes)
-    for record in records:
-        ledger.append(record)
-    await ledger.commit(_session(ledger, job, start.given, clients, opening))
-    for worker in connections.way.workers() if connections.way else ():
-        ledger.append(Note(about="worker", message=worker))
-    if start.is_first:
-        await ledger.publish()
 
 
 def ended_before(
@@ -344,80 +308,6 @@ def _ended(ledger: LedgerFile, job: Job, code: ExitCode, message: str) -> Ending
 def _may_retry(progress: Progress, wrong: Collection[Outcome]) -> bool:
     """Return whether `--retry failed` takes rows of a run; of a rollback it does not."""
     return progress.finished and not RETRIED.isdisjoint(wrong) and not progress.run.get("takes_back")
-
-
-async def _clients(progress: Progress, connections: Connections[Client]) -> dict[Target, LaneClient]:
-    """Return, for each target of a run, its client with the lane and the paces that it shares."""
-    clients = [await connections.client_of(target_of(json)) for json in progress.run["targets"]]
-    return {
-        each.target: LaneClient(
-            fleet=each.client,
-            lane=each.lane,
-            reads=each.reads,
-            writes=each.writes,
-        )
-        for each in clients
-    }
-
-
-def _session(
-    ledger: LedgerFile,
-    job: Job,
-    given: Iterable[str],
-    clients: Mapping[Target, LaneClient],
-    opening: Json | None,
-) -> Session:
-    return Session(
-        **author(),
-        pid=os.getpid(),
-        settings=settings_json(job),
-        flags=sorted(given),
-        opening=opening,
-        digest=ledger.progress.digest,
-        counts=_counts(ledger.progress),
-        lanes=[client.lane._asdict() for client in clients.values()],
-    )
-
-
-async def _run_watched(
-    context: RunContext,
-    waiting: Waiting | None,
-    ledger: LedgerFile,
-    connections: Connections[Client],
-    environment: Environment,
-    operator: Operator,
-    job: Job,
-) -> None:
-    """Run to the end, or until a signal, while the operator looks on."""
-    brake, now = context.brake, environment.clock.monotonic
-    first = waiting or Pump(context)
-    connections.note = lambda message: ledger.append(Note(about="worker", message=message))
-    connections.notify = lambda budget, pacing: ledger.append(_pace(budget, pacing, now()))
-    watched = Watched(
-        progress=ledger.progress,
-        brake=brake,
-        now=now,
-        paces=connections.paces,
-        row_holds=lambda: chain(_worker_holds(connections), attendant.holds()),  # which comes below
-        lanes={target: client.lane for target, client in context.clients.items()},
-        run=shlex.quote(str(ledger.path)),
-    )
-    attendant = Attendant(
-        first,
-        ledger,
-        brake,
-        now=now,
-        wall=environment.clock.now,
-        waits=watched.waits,
-        own_per_s=job.pace.rate.per_s if job.pace.rate else inf,
-        has_window=job.when.calendar is not None,
-    )
-    onlookers: list[Callable[[], object]] = [attendant]
-    if environment.announcer:
-        at_work = _at_work(watched, attendant, context.hours, waiting, environment)
-        onlookers.append(environment.announcer.onlooker(at_work))
-    with stop_signals(lambda number: _interrupt(brake, number)), operator.watching(watched):
-        await _run(first, context, attendant, onlookers, ledger)
 
 
 def _worker_holds(connections: Connections[Client]) -> Iterator[Wait]:

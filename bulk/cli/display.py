@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from bulk.app.session import Watched
 from bulk.app.signals import shown_at_usr1
+from bulk.app.watched import Watched
 from bulk.cli import output
 from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress, changes_ended

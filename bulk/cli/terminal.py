@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bulk.app.continuing import without_variables
-from bulk.app.session import NOT_CONFIRMED, Ending, Watched
+from bulk.app.session import NOT_CONFIRMED, Ending
 from bulk.app.signals import raising_signals
+from bulk.app.watched import Watched
 from bulk.cli import display as progress
 from bulk.cli import output
 from bulk.errors import ExitCode, UsageError

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bulk.app.session import Watched
+from bulk.app.watched import Watched
 from bulk.cli.display import LANES_SHOWN, Display, Speed, status_line
 from bulk.ledger.folding import take_in
 from bulk.ledger.progress import Progress, changes_ended

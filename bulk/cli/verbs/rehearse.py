@@ -12,7 +12,7 @@ from bulk.cli.verbs.shared import environment, open_job
 if TYPE_CHECKING:
     from bulk.app.environment import Environment
     from bulk.app.rehearsal_context import RehearsedFaults
-    from bulk.app.session import Watched
+    from bulk.app.watched import Watched
     from bulk.ledger.file import OnRecord
     from bulk.rehearsal import Rehearsal
     from bulk.reports.report import Report
