@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -31,96 +31,79 @@ from bulk.settings import Job
 from bulk.vpcep.client import Client
 
 
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """What a person asks for besides the rows and the settings, and what is needed to carry it out.
+
+    * on_record: gets each record of the ledger once it is durable
+    * expect_digest: the hex digits with which the digest of the plan has to begin; empty for any
+    * despite: the stops of an open run that it lifts
+    * waits: whether it waits for the opening of the window
+    """
+
+    environment: Environment
+    operator: Operator
+    on_record: OnRecord
+    expect_digest: str = ""
+    despite: Sequence[Despite] = ()
+    waits: bool = False
+
+
 async def apply_from(
     source: UnreadSource[R],
     flags: Flags,
+    asked: ApplyRequest,
     *,
-    environment: Environment,
-    operator: Operator,
-    on_record: OnRecord,
     new_run: bool = False,
     ledger: Path | None = None,
-    expect_digest: str = "",
-    despite: Sequence[Despite] = (),
-    waits: bool = False,
 ) -> Ending:
     """Continue the open run of this source, whose rows are not read then; or plan, show, ask and run.
 
-    `despite` lifts stops of the open run; `new_run` leaves that run for good; `waits` waits for the window.
+    `new_run` leaves an open run for good; `ledger` is where the run is recorded, if not in its folder.
     Raises Refused where the open run was planned from something else, LedgerBusy where it is at work, Stopped
     where a stop stands, WindowClosed where nothing may be sent now.
     """
     with only_run(source.runs.folder, source.runs.lock, ledger):
-        found = _found(source, ledger, environment, is_left=new_run)
+        found = _found(source, ledger, asked.environment, is_left=new_run)
         if found.latest and found.is_open and not new_run:
-            _name_others(found, operator)
-            return await apply_ledger(
-                found.latest,
-                flags,
-                source=source,
-                environment=environment,
-                operator=operator,
-                on_record=on_record,
-                expect_digest=expect_digest,
-                despite=despite,
-                waits=waits,
-            )
-        shift_for(source.job, environment, waits=waits)
-        left = _others_left(source, found, ledger, despite, environment, new_run=new_run)
-        start = Start(given=source.given, is_first=True, waits=waits, decisions=left.decisions)
-        return await _begin(
-            source, ledger, start, left, environment, operator, on_record, expect_digest=expect_digest
-        )
+            for other in found.others:
+                asked.operator.notify(
+                    f"{other} is an open run of this job as well, an earlier one by its stamp"
+                )
+            return await apply_ledger(found.latest, flags, asked, source=source)
+        shift_for(source.job, asked.environment, waits=asked.waits)
+        now, others = asked.environment.clock.now(), filter(None, [ledger])
+        stopped = stopped_runs(source.runs, now, *others, is_same=source.whole.is_of)
+        words = " to --new-run" if new_run else " --new-run"
+        return await _begin(source, ledger, leaving(stopped, asked.despite, words, found.open), asked)
 
 
-async def _begin(
-    source: UnreadSource[R],
-    ledger: Path | None,
-    start: Start,
-    left: Leaving,
-    environment: Environment,
-    operator: Operator,
-    on_record: OnRecord,
-    *,
-    expect_digest: str,
-) -> Ending:
-    """Plan a source into a new ledger, show the plan, ask, and run it."""
-    _must_not_lack(source.job, environment, operator)
-    whole, path = source.whole, ledger or ledger_path(source.runs.folder, source.name, environment.utc())
+async def _begin(source: UnreadSource[R], ledger: Path | None, left: Leaving, asked: ApplyRequest) -> Ending:
+    """Plan a source into a new ledger, show the plan, ask, and run it; `left` are the runs left for it."""
+    _must_not_lack(source.job, asked)
+    environment, whole = asked.environment, source.whole
+    path = ledger or ledger_path(source.runs.folder, source.name, environment.utc())
     with _alone(whole.rows_sha256 or whole.sha256, whole.endpoint, environment):
-        async with new_plan(Client, whole, path, environment, on_record) as (plan, connections, gathered):
-            must_be_approved(plan.progress.digest, expect_digest)
-            on_yes = partial(_put_on_record, plan, left, source, environment, operator)
-            start = replace(start, gathered=gathered, moved=whole.moved, on_yes=on_yes)
-            return await work_on(plan, connections, source.job, start, environment, operator)
+        planning = new_plan(Client, whole, path, environment, asked.on_record)
+        async with planning as (plan, connections, gathered):
+            must_be_approved(plan.progress.digest, asked.expect_digest)
+            start = Start(
+                given=source.given,
+                is_first=True,
+                waits=asked.waits,
+                gathered=gathered,
+                moved=whole.moved,
+                decisions=left.decisions,
+                on_yes=partial(_put_on_record, plan, left, source, asked),
+            )
+            return await work_on(plan, connections, source.job, start, environment, asked.operator)
 
 
-def _must_not_lack(job: Job, environment: Environment, operator: Operator) -> None:
+def _must_not_lack(job: Job, asked: ApplyRequest) -> None:
     """Raise UsageError where this machine lacks what a job cannot do without; name what else it lacks."""
     must_have_metrics(job)
-    for words in lacking(job, environment.env):
-        operator.notify(words)
-
-
-def _others_left(
-    source: UnreadSource[R],
-    found: FoundRuns,
-    ledger: Path | None,
-    despite: Sequence[Despite],
-    environment: Environment,
-    *,
-    new_run: bool,
-) -> Leaving:
-    """Return how the stopped and the open runs of a source are left for a new one."""
-    others = filter(None, [ledger])
-    stopped = stopped_runs(source.runs, environment.clock.now(), *others, is_same=source.whole.is_of)
-    return leaving(stopped, despite, " to --new-run" if new_run else " --new-run", found.open)
-
-
-def _name_others(found: FoundRuns, operator: Operator) -> None:
-    """Notify the person of other open runs beside the one that is continued."""
-    for other in found.others:
-        operator.notify(f"{other} is an open run of this job as well, an earlier one by its stamp")
+    for words in lacking(job, asked.environment.env):
+        asked.operator.notify(words)
 
 
 def _doubtful(found: FoundRuns, source: UnreadSource[R], environment: Environment) -> Refused:
@@ -141,15 +124,14 @@ async def _put_on_record(
     ledger: LedgerFile,
     left: Leaving | None,
     source: UnreadSource[R] | None,
-    environment: Environment,
-    operator: Operator,
+    asked: ApplyRequest,
 ) -> None:
     """Write down in the ledgers of other runs what becomes of them as a session begins on this one."""
     if source:
         source.release()
-    await mark_rolled_back(ledger, environment, operator.notify)
+    await mark_rolled_back(ledger, asked.environment, asked.operator.notify)
     if left:
-        await left.on_yes(environment, operator.notify)
+        await left.on_yes(asked.environment, asked.operator.notify)
 
 
 def _alone(rows_sha256: str, endpoint: ApiAddress, environment: Environment) -> AbstractContextManager[None]:
@@ -183,22 +165,14 @@ def _found(
 
 
 async def apply_ledger(
-    path: Path,
-    flags: Flags,
-    *,
-    source: UnreadSource[R] | None = None,
-    environment: Environment,
-    operator: Operator,
-    on_record: OnRecord,
-    expect_digest: str = "",
-    despite: Sequence[Despite] = (),
-    waits: bool = False,
+    path: Path, flags: Flags, asked: ApplyRequest, *, source: UnreadSource[R] | None = None
 ) -> Ending:
     """Run exactly a saved plan, or continue a run, from its ledger and nothing else.
 
     `source` is what the run is found by, if it is not named. Raises Refused where that has changed.
     """
-    async with LedgerFile.open(path, now=environment.clock.now, on_record=on_record) as ledger:
+    environment, operator, despite = asked.environment, asked.operator, asked.despite
+    async with LedgerFile.open(path, now=environment.clock.now, on_record=asked.on_record) as ledger:
         must_name_its_targets(ledger)
         progress = ledger.progress
         _must_not_be_rolled_back(path, progress)
@@ -211,16 +185,20 @@ async def apply_ledger(
             return ended
         if session.refusal:
             raise session.refusal
-        _must_not_lack(session.job, environment, operator)
-        shift_for(session.job, environment, waits=waits)
+        _must_not_lack(session.job, asked)
+        shift_for(session.job, environment, waits=asked.waits)
         for note in session.notes:
             operator.notify(f"taken from here on: {note.message}")
         with _alone(rows_sha256_of(progress.run), session.endpoint, environment):
             async with open_fleets(Client, session.job, session.endpoint, environment) as connections:
-                await ledger_must_be_approved(ledger, expect_digest, session.approved, connections)
-                on_yes = partial(_put_on_record, ledger, left, source, environment, operator)
-                start = Start(given=session.given, waits=waits, decisions=decisions, on_yes=on_yes)
-                start = replace(start, notes=session.notes)
+                await ledger_must_be_approved(ledger, asked.expect_digest, session.approved, connections)
+                start = Start(
+                    given=session.given,
+                    waits=asked.waits,
+                    decisions=decisions,
+                    notes=session.notes,
+                    on_yes=partial(_put_on_record, ledger, left, source, asked),
+                )
                 return await work_on(ledger, connections, session.job, start, environment, operator)
 
 

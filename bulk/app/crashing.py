@@ -99,13 +99,7 @@ async def _rollback(
         return TriedPromise(name=name, held=None, detail="nothing was applied, so nothing can be rolled back")
     try:
         with run_to_roll_back(stage.ledger, FULL_SPEED, only=frozenset(), at_rest=True) as source:
-            applied = await apply_from(
-                source.as_unread(),
-                FULL_SPEED,
-                environment=stage.environment,
-                operator=context.operator,
-                on_record=context.on_record,
-            )
+            applied = await apply_from(source.as_unread(), FULL_SPEED, context.request(stage))
     except BulkError as error:
         return TriedPromise(name=name, held=False, detail=error.message, exit_code=error.exit_code)
     live = stage.fleet()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from bulk.app.applying import apply_ledger
+from bulk.app.applying import ApplyRequest, apply_ledger
 from bulk.app.environment import Environment
 from bulk.app.jobs import Flags
 from bulk.app.ledgers import reading
@@ -76,16 +76,14 @@ class RehearsalContext:
         changes = map(self.reader.change, self.reader.progress.order)
         return (change for change in changes if change.action is Action.UPDATE)
 
+    def request(self, stage: Sandbox) -> ApplyRequest:
+        """Return the request to work on a stage."""
+        return ApplyRequest(stage.environment, self.operator, self.on_record)
+
 
 async def applied_on(context: RehearsalContext, stage: Sandbox, flags: Flags) -> Ending:
     """Run the plan of a stage, or continue its run."""
-    return await apply_ledger(
-        stage.ledger,
-        flags,
-        environment=stage.environment,
-        operator=context.operator,
-        on_record=context.on_record,
-    )
+    return await apply_ledger(stage.ledger, flags, context.request(stage))
 
 
 def mismatches(stage: Sandbox) -> list[ServiceId]:

@@ -116,10 +116,10 @@ def _words(line: Line) -> Iterator[tuple[str, list[Span]]]:
 _BLANKS = re.compile("( +)")
 
 
-def limited(names: Sequence[str], total: int, joint: str = ", ") -> str:
+def limited(names: Sequence[str], total: int) -> str:
     """Return `a, b and 104 more`: some of `total` names."""
     more = total - len(names)
-    return joint.join(names) + (f" and {figure(more)} more" if more else "")
+    return ", ".join(names) + (f" and {figure(more)} more" if more else "")
 
 
 NOT_LOOKED_AT_AGAIN = ", not yet looked at again"

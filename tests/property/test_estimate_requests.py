@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from bulk.app.applying import apply_ledger
+from bulk.app.applying import ApplyRequest, apply_ledger
 from bulk.app.comparing import plan_ledger
 from bulk.app.environment import Environment
 from bulk.app.jobs import Flags, open_job
@@ -103,6 +103,6 @@ async def _plan_run_and_take_back(projects: list[Project], folder: Path) -> None
 async def _requests_of_a_run(plan: Path, simulator: Simulator, environment: Environment) -> int:
     """Apply a plan and return the requests that the simulator counted meanwhile."""
     before = sum(simulator.stats["requests"].values())
-    applied = await apply_ledger(plan, {}, environment=environment, operator=Yes(), on_record=passed_over)
+    applied = await apply_ledger(plan, {}, ApplyRequest(environment, Yes(), passed_over))
     assert applied.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
     return sum(simulator.stats["requests"].values()) - before

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bulk.app import auditing, ledgers
-from bulk.app.applying import apply_ledger
+from bulk.app.applying import ApplyRequest, apply_ledger
 from bulk.app.environment import Environment
 from bulk.app.rolling_back import run_to_roll_back
 from bulk.clock import SystemClock, SystemDice
@@ -234,7 +234,7 @@ def asked(path: Path) -> None:
     """Apply it, up to the question."""
     env = {"HUAWEICLOUD_SDK_AK": "AK", "HUAWEICLOUD_SDK_SK": "SK"}
     environment = Environment(env=env, home=path.parent, clock=SystemClock(), dice=SystemDice())
-    asyncio.run(apply_ledger(path, {}, environment=environment, operator=Reader(), on_record=passed_over))
+    asyncio.run(apply_ledger(path, {}, ApplyRequest(environment, Reader(), passed_over)))
 
 
 def applied(path: Path) -> None:

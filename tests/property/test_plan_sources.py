@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
-from bulk.app.applying import apply_ledger
+from bulk.app.applying import ApplyRequest, apply_ledger
 from bulk.app.jobs import Flags, job_of_ledger, open_job
 from bulk.app.ledgers import reading
 from bulk.app.planning import plan_from
@@ -108,9 +108,7 @@ async def _plan_apply_and_roll_back_twice(world: World, folder: Path) -> None:
             ahead = await plan_from(source, environment=environment, out=plan, shown=passed_over)
             _check_laws(plan, source, targets)
             source.release()
-            ended = await apply_ledger(
-                plan, {}, environment=environment, operator=Yes(), on_record=passed_over
-            )
+            ended = await apply_ledger(plan, {}, ApplyRequest(environment, Yes(), passed_over))
             assert ended.exit_code in {ExitCode.OK, ExitCode.SOME_FAILED}
             return ahead.changes > 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bulk.app.applying import apply_ledger
+from bulk.app.applying import ApplyRequest, apply_ledger
 from bulk.app.environment import Environment
 from bulk.app.jobs import open_job
 from bulk.app.ledgers import reading
@@ -54,7 +54,7 @@ async def applied(folder: Path, *ports: str) -> AsyncIterator[tuple[Path, Simula
             out=run,
             shown=passed_over,
         )
-        await apply_ledger(run, {}, environment=environment, operator=Yes(), on_record=passed_over)
+        await apply_ledger(run, {}, ApplyRequest(environment, Yes(), passed_over))
         yield run, simulator, environment
 
 

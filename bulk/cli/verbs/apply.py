@@ -58,15 +58,14 @@ def apply(
     with announced("apply", job, flags, quiet=quiet) as announcer:
         operator = _operator(job, flags, yes=yes, quiet=quiet, each=each)
         here = replace(environment(flags, can_ask=operator.can_ask), announcer=announcer)
-        asked: dict[str, Any] = {"environment": here, "operator": operator, "on_record": log, "waits": wait}
-        asked |= {"expect_digest": digest_of(expect_digest), "despite": overruled}
+        asked = applying.ApplyRequest(here, operator, log, digest_of(expect_digest), overruled, waits=wait)
         if is_ledger:
-            return carried_out(applying.apply_ledger(Path(job), flags, **asked), operator, announcer)
+            return carried_out(applying.apply_ledger(Path(job), flags, asked), operator, announcer)
         kept, opened = Path(ledger) if ledger else None, unread_retry if retry else unread_job
         with opened(job, flags, limit=limit, quiet=quiet) as unread:
             if unread is None:
                 return ExitCode.OK
-            use_case = applying.apply_from(unread, flags, new_run=new_run, ledger=kept, **asked)
+            use_case = applying.apply_from(unread, flags, asked, new_run=new_run, ledger=kept)
             return carried_out(use_case, operator, announcer)
 
 

@@ -64,11 +64,9 @@ def rollback(
             with announced("rollback", str(path), flags, quiet=quiet) as announcer:
                 whole, ask = _whole(path, run), {"yes": yes, "can_ask": can_ask}
                 operator = terminal.Terminal(**ask, quiet=quiet, dry_run="leave out --apply", each_row=whole)
-                said: dict[str, Any] = {"operator": operator, "on_record": log, "waits": wait}
-                said["environment"] = replace(here, announcer=announcer)
-                return carried_out(
-                    applying.apply_from(source.as_unread(), flags, **said), operator, announcer
-                )
+                asked = applying.ApplyRequest(replace(here, announcer=announcer), operator, log, waits=wait)
+                use_case = applying.apply_from(source.as_unread(), flags, asked)
+                return carried_out(use_case, operator, announcer)
         saved, commands_of = Path(out) if out else None, partial(_commands, source.endpoint, out)
         shown = showing(output_form, commands_of, bom=bom, each=each, quiet=quiet)
         plan = planning.plan_from(source, environment=here, out=saved, shown=shown, on_record=log)
