@@ -27,7 +27,7 @@ def main() -> int:
 
 
 def _heed_signals() -> None:
-    """End at TERM and HUP from here on; the first process of a container would not hear of them else.
+    """End at TERM and HUP from here on, which the first process of a container would ignore otherwise.
 
     USR1, by which a run shows where it stands, ends nothing, neither before the run begins nor while its
     result is shown; a child has its default again, which it would not have if it were ignored.

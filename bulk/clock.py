@@ -1,6 +1,6 @@
 """The machine's clocks, its timer and its dice: what a run and the limiter take as arguments.
 
-asyncio is imported where it is used: it brings ssl with it, and whoever asks for the time needs neither.
+asyncio is imported where it is used: it brings ssl with it, and asking for the time needs neither.
 """
 
 import random

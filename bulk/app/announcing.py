@@ -57,7 +57,7 @@ HOLD_S, PERSON_HOLD_S = 60.0, 600.0
 _TOLD = frozenset({Hold.OPERATOR, Hold.JUDGE})
 """What a person may end by a word to the run: `bulk tell` shows what is in force or awaited."""
 _NO_NEWS = frozenset({Hold.SOAK, Hold.JUDGE})
-"""Whoever plans a soak knows of it, and a judge that is unsure is announced by itself."""
+"""Holds that no person is called for: a soak is planned, and an unsure judge has an event of its own."""
 FIT_EVERY_S, UNFIT_TIMES = 30.0, 3
 """How often it is asked whether the run will end within its window, and how often in a row it must not."""
 
@@ -174,7 +174,7 @@ class Announcer:
     def failed(self, code: ExitCode, message: str, *, is_accepted: bool = True) -> None:
         """Announce that the command could not do its work; with `is_accepted` its credentials are not why."""
         self._is_accepted = is_accepted
-        if code is ExitCode.BUSY:  # whoever is at work says how it goes
+        if code is ExitCode.BUSY:  # the session at work announces how it goes
             return
         with self.harmless():
             if self._job is None:
@@ -324,7 +324,7 @@ class Onlooker:
 
 @contextmanager
 def announcing(announcer: Announcer) -> Iterator[None]:
-    """Announce what a command ends with that does not do its work; it goes on to whoever called."""
+    """Announce the error with which a command ends, and raise it again."""
     try:
         yield
     except JobInvalid as error:

@@ -106,7 +106,7 @@ class Attended(Protocol):
 
 
 class Attendant:
-    """Is called twice a second, and once a second does what there is to do; never on the way of a row."""
+    """Called twice a second, it attends once a second; no row ever waits for it."""
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ class Connections(Generic[C]):
         self.way: Way | None = None
         """The way through workers; None where requests are signed and sent from here."""
         self.note = environment.notify
-        """Called when NATS or a worker is gone, or there again."""
+        """Called with what becomes of NATS or of a worker: lost, or there again."""
         self._environment = environment
         self._rate_per_s = rate_per_s
         self._is_practice = is_practice

@@ -46,8 +46,8 @@ def next_session(
     """Return the settings of the next session on a ledger; those of a plan that never ran may be any.
 
     `source` is what the run was planned from, None where only the ledger was named; `flags` are those of the
-    command, and those that are variables stand in `env` as well. Whoever lifts a stop, by `despite`,
-    may allow more failures. Raises Refused where the rows are not those of the run.
+    command, and those that are variables stand in `env` as well. A person who lifts a stop, by
+    `despite`, may allow more failures. Raises Refused where the rows are not those of the run.
     """
     progress, given = ledger.progress, given_in(flags)
     if not progress.begun:

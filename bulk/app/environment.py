@@ -20,7 +20,7 @@ from bulk.settings.zone import local_zone, shown_zone
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunAtWork:
-    """A run at work, for whoever announces what becomes of it.
+    """A run at work, as its announcer sees it.
 
     * has_waited: whether the session waited for the opening of its window
     * now: the monotonic clock

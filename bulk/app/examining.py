@@ -277,7 +277,7 @@ def _clock(name: str, off_s: float | None) -> Finding:
 
 
 async def _who(client: ReadClient, *, lists_projects: bool) -> AsyncIterator[Finding]:
-    """Yield as whom the credentials work, their account and projects, as far as the cloud says so."""
+    """Yield the identity, the account and the projects of the credentials, as far as the cloud says."""
     got = await client.ask_identity(CALLER_IDENTITY, of_sts=True)
     caller = caller_of(got.body) if isinstance(got, Answer) and succeeded(got) else ""
     yield Finding(

@@ -51,9 +51,9 @@ def find_runs(
 ) -> FoundRuns:
     """Return the latest run of a job, and others that are open: in `ledger`, or in its folder.
 
-    Only the ends of a ledger are read, where they show how far its run has come; whoever goes on with it
-    reads the rest. Raises LedgerDamaged where the latest cannot be read, since nobody knows what it has sent,
-    unless only what shows `by_ends_only` is to count.
+    Only the ends of a ledger are read, where they show how far its run has come; the command that goes on
+    with it reads the rest. Raises LedgerDamaged where the latest cannot be read, since nobody knows what it
+    has sent, unless only what shows `by_ends_only` is to count.
     """
     known = _ledgers_of(runs, now) if ledger is None else filter(Path.is_file, [ledger])
     return _found(known, runs.has, by_ends_only=by_ends_only)
@@ -178,7 +178,7 @@ def own_endpoint(argument: str) -> str:
 
 
 def must_be_free(ledger: Path) -> None:
-    """Raise LedgerBusy where somebody works on a ledger now; whoever works on it next has to lock it."""
+    """Raise LedgerBusy where somebody works on a ledger now; the next session has to lock it."""
     with kept_at_rest(ledger):
         pass
 

@@ -1,6 +1,6 @@
 """The file of metrics of a job, for the text file collector of Prometheus' node exporter.
 
-It is replaced as a whole, so that whoever collects never reads a half, and others may read it.
+It is replaced as a whole, so that the collector never reads half a file, and others may read it.
 """
 
 import os

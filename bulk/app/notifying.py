@@ -60,7 +60,7 @@ class WebhookUrl:
 
 
 class Notifier:
-    """Notifies those whom a job names; it raises nothing of what goes wrong, and nobody waits for it."""
+    """Notifies those whom a job names; it raises no error, and the run does not wait for it."""
 
     def __init__(self, job: Job, outbox: Outbox, environment: Environment) -> None:
         self.outbox = outbox

@@ -182,7 +182,7 @@ def _program(scheduler: Scheduler, program: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _words(job: Job, flags: Flags) -> Iterator[str]:
-    """Yield the settings that were given, as flags: whoever runs the files has not this environment.
+    """Yield the settings that were given, as flags: the files are run without this environment.
 
     A host that bulk does not know is named, as the person who installs the files has read it there.
     """

@@ -319,7 +319,7 @@ def _worker_holds(connections: Connections[Client]) -> Iterator[Wait]:
 def _at_work(
     watched: Watched, attendant: Attendant, hours: Hours, waiting: Waiting | None, environment: Environment
 ) -> RunAtWork:
-    """Return what whoever announces a run may see and do."""
+    """Return the run as its announcer sees it."""
     return RunAtWork(
         has_waited=waiting is not None and waiting.left_s > 0,
         now=watched.now,

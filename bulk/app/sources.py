@@ -174,7 +174,7 @@ class UnreadSource(Generic[R]):
     """A source whose rows are read only where they are needed; see PlanSource for what its members mean.
 
     `digest` is that of what the rows are read from. Either of the two may be called, and once, since a pipe
-    can be read only once; `sha256` and `whole` see to that where whoever needs the rows asks first.
+    can be read only once; `sha256` and `whole` see to that where `whole` is asked for first.
     """
 
     job: Job

@@ -1,6 +1,6 @@
 """What a rollback puts on record in the run that it takes back, before its first PUT.
 
-Whoever goes on with that run later, by whatever command, has to know: it would make the changes again.
+Any later command on that run has to know: going on with it would make the changes again.
 """
 
 import shlex

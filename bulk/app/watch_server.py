@@ -4,8 +4,8 @@ Whoever can reach a port of this machine may read it, so nothing is served to ot
 of `ssh -L`, `kubectl port-forward` or a reverse proxy. A page elsewhere that a browser here has open may ask
 this machine under a name of its own (DNS rebinding), so the Host header must be a name of this machine.
 
-Each event is the whole view, and its id is the number of the ledger's last record: whoever connects again has
-missed nothing. All viewers get the same bytes; one that does not take them is dropped.
+Each event is the whole view, and its id is the number of the ledger's last record: a browser that connects
+again has missed nothing. All viewers get the same bytes; one that does not take them is dropped.
 """
 
 import asyncio

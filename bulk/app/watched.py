@@ -93,5 +93,5 @@ class Operator(Protocol):
         ...
 
     def notify(self, message: str) -> None:
-        """Show a message to whoever runs this."""
+        """Show a message to the person."""
         ...

@@ -108,7 +108,7 @@ def api_of(connections: Connections[C]) -> Api:
 
     async def client_of(target: Target, regions: Sequence[str]) -> tuple[Target, ReadClient]:
         connections.foresee(target._replace(region=region, project_id="") for region in regions)
-        async with opening:  # whoever comes meanwhile finds it opened
+        async with opening:  # one that waits here finds it opened
             found = await connections.client_of(target)
         return found.target, found.client
 

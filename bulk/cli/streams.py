@@ -11,9 +11,9 @@ from typing import Any, Literal
 class Patient(io.FileIO):
     """A stream whose calls wait for the other end, and that goes on without it once it has gone.
 
-    Whoever shares a pipe or a terminal can make it non-blocking for all; Python then loses what does not fit.
-    A reader that has gone (`| head`), like a terminal that was closed, stops nothing: what a command says is
-    not all that it does.
+    Any process that shares a pipe or a terminal can make it non-blocking for all; Python then loses what does
+    not fit. A reader that has gone (`| head`), like a terminal that was closed, stops nothing: what a command
+    says is not all that it does.
     """
 
     def __init__(self, fd: int, mode: Literal["r", "w"]) -> None:

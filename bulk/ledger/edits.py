@@ -61,7 +61,7 @@ def edits(
 ) -> Edits:
     """Return what becomes of the settings that are asked for now.
 
-    Those of `in_force` are the last session's; whoever asks for those of the first one (`began`) changes
+    Those of `in_force` are the last session's; a job with those of the first one (`began`) changes
     nothing. `elsewhere` names the settings among `WHERE` that lead elsewhere, and `may_fail_more` is true
     where a person lifts a stop: they may allow more failures with the same word.
     """

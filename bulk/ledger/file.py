@@ -5,7 +5,7 @@ wake when it is durable. A slow disk therefore costs latency, not throughput. Af
 nothing is tried again: what the kernel then holds of the file cannot be known (Rebello et al., "Can
 Applications Recover from fsync Failures?", USENIX ATC 2020).
 
-asyncio is imported by whoever writes, since it brings ssl with it: reading a ledger needs neither.
+asyncio is imported where a ledger is written, since it brings ssl with it: reading a ledger needs neither.
 """
 
 import hashlib
@@ -173,7 +173,7 @@ def is_live(path: Path) -> bool:
             lock(file.fileno(), path, shared=True)
         except BlockingIOError:
             return True
-        except CannotRun:  # whoever works on it is refused for that
+        except CannotRun:  # a session on it is refused for that
             return False
     return False
 

@@ -98,7 +98,7 @@ def _one_of(values: Iterable[str]) -> MemberCheck:
 
 
 def _such(name: str, test: Callable[[Any], bool], words: str) -> MemberCheck:
-    """Return the check that a function makes, which goes by this name."""
+    """Return the check of members by a function, which compiled checks call by this name."""
     _known[name] = test
     return MemberCheck(f"{name}(v)", words)
 

@@ -254,7 +254,7 @@ class Held:
 
 @value
 class Note:
-    """A word for whoever reads the ledger, such as a warning, or what is waited for."""
+    """Something for the reader of the ledger, such as a warning, or what is waited for."""
 
     type: ClassVar[str] = "note"
     about: str

@@ -46,7 +46,7 @@ def line(**members: Any) -> bytes:
 def lost(lines: Iterable[bytes]) -> dict[str, Sent]:
     """Return the messages that did not arrive, as far as is known, and are on record nowhere else, by id.
 
-    A line that cannot be read is passed over: whoever wrote it was killed.
+    A line that cannot be read is passed over: its writer was killed.
     """
     known: dict[str, Sent] = {}
     for each in lines:

@@ -1,8 +1,8 @@
 """The files by which a scheduler runs a job: units of systemd, a crontab with its script, a CronJob.
 
 They are text; nothing is installed, and no credentials are in them. Paths are absolute, and quoted by the
-rules of whoever reads them: systemd.service(5), "Command lines"; crontab(5); the Kubernetes API, where `$(`
-expands variables in `args`.
+rules of the program that reads the file: systemd.service(5), "Command lines"; crontab(5); the Kubernetes API,
+where `$(` expands variables in `args`.
 """
 
 import shlex

@@ -128,7 +128,7 @@ class _PortConflicts:
     def untie(self, *, allow_parking: bool) -> None:
         """Set in each change what it waits for; refuse or break the cycles.
 
-        All goes by the ids of services: which one is parked must not depend on the order of the rows.
+        In the order of service ids: which one is parked must not depend on the order of the rows.
         """
         waits = {service: self._freeing(service) for service in sorted(self._wanted)}
         for component in list(strong_components(waits)):

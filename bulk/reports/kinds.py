@@ -121,7 +121,7 @@ def _exchange(one: PortMapping, other: PortMapping, settings: tuple[str, ...]) -
 def _paired(removed: Ports, added: Ports, settings: tuple[str, ...]) -> Kind:
     """Pair by client port first, then by backend port, then what is left if it is one of each.
 
-    The client port comes first: whoever dials 443 and still gets an answer on 443 has lost nothing.
+    The client port comes first: a client that calls 443 and still gets an answer there has lost nothing.
     """
     gone, new = sorted(removed), sorted(added)
     rerouted = _pairs(gone, new, lambda m: (m[0], m[2]))

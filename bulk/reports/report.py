@@ -97,7 +97,7 @@ class Report:
     """Where a session that has not begun is about to send; None where that is what is on record."""
     commands: Commands = Commands()
     zone: tzinfo = UTC
-    """The zone of whoever reads it."""
+    """The zone in which its times are shown."""
 
     @property
     def ran(self) -> bool:

@@ -29,7 +29,7 @@ from bulk.run.stages import CHECKED, IN_DOUBT, IN_FLIGHT, Cap, Look, Place, Prob
 from bulk.text import listed
 
 _GOES_ON = frozenset({Place.READY, Place.RESTING, Place.DENIED})
-"""Places that a row comes to for the sake of what is sent later."""
+"""Places from which a row is sent later: a stop may turn them into LEFT."""
 _BEFORE_A_PUT = frozenset({Place.RESTING, Place.LOOKING, Place.DENIED})
 """Places of a row that has nothing under way which could have changed its service."""
 _ID_DIGITS = 6
@@ -71,7 +71,7 @@ class Course:
             self._queue(lane, row, is_fresh=True)
 
     def follow(self, row: int, turn: Turn) -> None:
-        """Let a row take its turn, and let all that follows from it come to pass."""
+        """Move a row, and carry out what follows for its lane, for other rows and for the run."""
         board, lane, to = self.board, self.lane(row), turn.to
         is_fresh = board.place(row) is Place.UNSEEN
         failed: Stop | None = None
@@ -114,7 +114,7 @@ class Course:
     # What answers say of a key
 
     def _accepted(self, lane: Lane) -> None:
-        """Learn that a PUT was accepted; what is denied with the same key is so for its own sake."""
+        """Learn that a PUT was accepted: one denied with the same key is denied for its service alone."""
         self.gates.budget.accepted()
         account = lane.key.account
         if self.gates.denials.accept(account):

@@ -24,7 +24,7 @@ class Denial(Enum):
 
 
 class Denials:
-    """What the PUTs of each key were answered; a key goes by the account that lanes are named by."""
+    """What the API answered to the PUTs of each key, which is named by the account of its lanes."""
 
     def __init__(self) -> None:
         self._accepted: set[str] = set()

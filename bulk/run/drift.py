@@ -15,13 +15,13 @@ def before_last(change: Change) -> ServiceState | None:
 
 
 class Drift(NamedTuple):
-    """A service that is not what the plan, or the run, left."""
+    """A service that is not as the plan saw it, or as the run left it."""
 
     observed: ServiceState | None
-    """None where it is gone."""
+    """The service as it is now; None where it does not exist any more."""
     moved: tuple[str, ...] = ()
     as_asked: bool = False
-    """Somebody else already did what the row asks."""
+    """Whether it is what the row asks for: somebody else made the change."""
 
 
 def drift(

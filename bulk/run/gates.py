@@ -77,7 +77,7 @@ class Gates:
         return self.stopped and not lane.dependencies.must_finish(row)
 
     def holds(self, lane: Lane, row: int, now: float = inf) -> bool:
-        """Return whether a row has to wait, and all behind it, for something that will come to pass.
+        """Return whether a row, and all behind it, has to wait for something that is under way.
 
         `now`: the monotonic time; infinity where nothing is under way.
         """

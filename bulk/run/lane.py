@@ -31,7 +31,7 @@ from bulk.run.stages import IN_DOUBT, Place, Stop
 from bulk.vpcep.codes import advice_for
 
 SILENT_MIN = 3
-"""Attempts in a row that must have found nobody before the API counts as gone, or two a row that is busy."""
+"""Attempts in a row that found nobody before the API counts as down; two for each busy row, if more."""
 SILENCE_S = 30.0
 """How long nobody may answer before the lane is cut."""
 LOOKS_MAX = 32
@@ -158,7 +158,7 @@ class Dependencies:
         return self._bound.setdefault(row, self.needed_by(row))
 
     def free(self, row: int) -> list[int]:
-        """Let nothing be finished for this row's sake any more; return what must be for others, if it was."""
+        """Let no row be must-finish for this one any more; if some were, return those that still are."""
         if self._bound.pop(row, None) is None:
             return []
         return sorted({needed for bound in self._bound.values() for needed in bound}, reverse=True)

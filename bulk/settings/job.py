@@ -5,7 +5,7 @@ variable, the reading with its messages, the JSON Schema, the text of `--help` a
 ledger; a test holds the table in jobs/README.md to it. A new setting is a field here and the place that
 uses it.
 
-In job.toml all settings stand side by side; a Job has them in parts, so that whoever needs the pace of a
+In job.toml all settings stand side by side; a Job has them in parts, so that code that needs the pace of a
 job is given a Pace. `bulk --help` imports this module, so it must import nothing heavy.
 """
 

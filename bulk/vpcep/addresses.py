@@ -103,7 +103,7 @@ def _must_agree(
 ) -> None:
     """Raise CredentialsError where the API, or the IAM or STS that a person named, is of another operator.
 
-    A host in no known domain may be any operator's: whoever named it knows.
+    A host in no known domain may be any operator's: the person who named it knows.
     """
     operator, by_iam, by_sts = (operator_of(one.host) if one else None for one in (api, iam, sts))
     if api and cloud and not (is_within(api.host, cloud) and operator in {None, EDITIONS.get(cloud)}):

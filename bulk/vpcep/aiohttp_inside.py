@@ -128,7 +128,7 @@ class Connector(TCPConnector):
 def destination(base: str, proxy: str | None, tls: SSLContext | None) -> Destination:
     """Return the destination of `https://host[:port]`; raise InvalidURL where an address is none.
 
-    TLS goes by `tls`; without one by aiohttp's own rules, which verify as well.
+    `tls` says how certificates are verified; without it aiohttp does so by its own rules.
     """
     through = _url(proxy) if proxy else None
     # Any method would do: the connector groups connections by host, proxy and TLS alone.

@@ -272,7 +272,7 @@ def _project_name(found: Found, region: str, *, is_one_of_several: bool) -> str:
 
 
 def _owner(found: Found, where: Addresses) -> Owner:
-    """Return as whom a client works, as far as its credentials say; of a key its last characters."""
+    """Return the owner of the credentials, as far as these name it; of a key its last four characters."""
     base, role = found.base, found.source.role if isinstance(found.source, AssumedRole) else None
     asks_iam = isinstance(base, Password | IdentityProvider) or (role is not None and not role.domain_id)
     asks_sts = isinstance(base, OidcAgency) or (role is not None and role.domain_id != "")

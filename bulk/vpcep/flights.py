@@ -31,7 +31,7 @@ It must not raise, and must keep nothing of the answer that it has not searched 
 
 
 class Flight(NamedTuple):
-    """A request on its way, and who hears of what comes of it."""
+    """A request on its way, and the callbacks for its answer."""
 
     began: float
     headers: Mapping[str, str]
@@ -170,7 +170,7 @@ class Flights:
             flight.arrived(self._wire.lost(error, flight.began, flight.headers, has_left=True))
 
     def close(self) -> None:
-        """Close all connections; nobody hears any more of what is on its way."""
+        """Close all connections; the callbacks of requests on their way are not called any more."""
         flying, self._flying = self._flying, {}
         for connection, _ in flying.values():
             connection.close()

@@ -45,7 +45,7 @@ def projects(got: Answer | Lost) -> tuple[Project, ...] | Retry | Abort:
 
 
 def needs_no_token(got: Answer | Lost) -> bool:
-    """Return whether a metadata service without tokens answers so to whoever asks for one (version 1)."""
+    """Return whether a metadata service without tokens answers so where one is asked for (version 1)."""
     return isinstance(got, Answer) and got.http in _NO_TOKENS
 
 

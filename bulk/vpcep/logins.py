@@ -27,13 +27,13 @@ class Password:
 
 @value
 class OidcAgency:
-    """An agency that STS lets whoever has an ID token of an OIDC provider assume."""
+    """An agency that STS lets the holder of an ID token of an OIDC provider assume."""
 
     provider_urn: str
     agency_urn: str
     id_token: str = field(default="", repr=False)
     token_file: str = ""
-    """Read anew for each exchange, since whoever writes it renews it; empty where `id_token` is given."""
+    """Read anew for each exchange, since its writer renews it; empty where `id_token` is given."""
     session_name: str
     duration_s: int
     policy: str = ""

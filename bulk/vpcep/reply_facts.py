@@ -182,7 +182,7 @@ def account_of(body: bytes) -> list[str]:
 
 
 def caller_of(body: bytes) -> str:
-    """Return as whom one calls, by `GET /v5/caller-identity`; empty where it does not say so."""
+    """Return the identity of the caller in a reply to `GET /v5/caller-identity`; empty where it has none."""
     try:
         reply = orjson.loads(body)
         return clean(f"{reply['principal_urn']} of account {reply['account_id']}", 5 * _NAME_CHARS_MAX)

@@ -85,4 +85,4 @@ VERSIONS = Request(method="GET", path="/")
 ACCOUNTS = Request(method="GET", path="/v3/auth/domains")
 """Of IAM: the accounts of the caller, as the official SDK asks for them."""
 CALLER_IDENTITY = Request(method="GET", path="/v5/caller-identity")
-"""Of STS: as whom one calls."""
+"""Of STS: the identity of the caller."""

@@ -78,7 +78,7 @@ class SignedChannel:
         """Send one request with the secret in force and return what came back.
 
         A PUT that had to wait for its secret does not leave: what it waited for may have taken minutes, and
-        whoever asks for it has to look at the clock and at the service again.
+        the caller has to look at the clock and at the service again.
         """
         began = self._wire.clock.monotonic()
         secret = self._credential.current(self._wire.clock.now()) or await self._credential.renewed()

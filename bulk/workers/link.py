@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nats.aio.subscription import Subscription
 
 CONNECT_S = 10.0
-"""How long a run waits for its first connection; a worker says then that it has none, and waits for ever."""
+"""How long a run waits for its first connection; a worker then says that it has none, and keeps waiting."""
 _TRY_S, _PAUSE_S = 3, 1
 _NO_TLS = "the server offers no TLS, which its address or the login asks for"
 _NOT_US = re.compile("authorization|authentication|user credentials|expired", re.IGNORECASE)
@@ -71,7 +71,7 @@ _NOT_PUBLISHED = (
 )
 """What nats-py raises before anything has left; whatever else it raises leaves that open."""
 _BROKEN = (errors.Error, OSError, RuntimeError)
-"""What it raises where the connection is gone; the last is what uvloop has for that."""
+"""What nats-py raises where the connection is lost; RuntimeError is uvloop's error for that."""
 CLOSE_S = 5.0
 """How long the last bytes may take to leave."""
 
@@ -93,7 +93,7 @@ class NoAnswer(Enum):
     SILENCE = "silence"
     """It may have been delivered."""
     CUT = "cut"
-    """It may have been delivered, and its answer be lost: by a new connection, or a right that is gone."""
+    """It may have been delivered and its answer lost: the connection is new, or a right was withdrawn."""
     FORBIDDEN = "forbidden"
     """NATS does not let this user publish there."""
 
@@ -105,7 +105,7 @@ Note: TypeAlias = Callable[[str], object]
 
 
 class _Client(Client):
-    """nats-py's client, which waits for nothing that nobody takes any more, and goes on reading."""
+    """nats-py's client: it does not wait for a lost connection, and a ping that was given up ends nothing."""
 
     async def _attempt_reconnect(self) -> None:
         if writer := getattr(self._transport, "_io_writer", None):
@@ -113,7 +113,7 @@ class _Client(Client):
         await super()._attempt_reconnect()
 
     async def _process_pong(self) -> None:
-        if self._pongs and self._pongs[0].done():  # whoever waited for it has given up
+        if self._pongs and self._pongs[0].done():  # its waiter has given up
             self._pongs[0] = asyncio.get_running_loop().create_future()
         await super()._process_pong()
 
@@ -150,7 +150,7 @@ class Link:
 
     @property
     def unchanged_s(self) -> float:
-        """Return for how long the connection has been there, or gone."""
+        """Return for how many seconds the connection has been up, or down."""
         return asyncio.get_running_loop().time() - self._changed_at
 
     @property
@@ -311,7 +311,7 @@ class Link:
         return CannotRun(message, hint="run the same command again")
 
     async def answer(self, message: Msg, data: bytes) -> None:
-        """Answer a message; where the connection is gone meanwhile, once it is there again."""
+        """Answer a message; where the connection is down, once it is up again."""
         try:
             for frame in frames(data, self._client.max_payload) if data else (PROMISE,):
                 await self._client.publish(message.reply, frame)
@@ -325,7 +325,7 @@ class Link:
         wait_s: float,
         given_up: "asyncio.Future[None] | None" = None,
     ) -> bytes | NoAnswer:
-        """Ask whoever serves a subject, and return the answer.
+        """Ask the worker that serves a subject, and return the answer.
 
         None comes any more once it is `given_up`, but for one that has been promised.
         """
@@ -390,7 +390,7 @@ class Link:
     async def _asking(
         self, subject: str, data: bytes, take: Callable[[Msg | NoAnswer], None]
     ) -> AsyncIterator[bool]:
-        """Publish a question and hear the answers while the block runs; yield whether it may have left."""
+        """Publish a question and `take` the answers while the block runs; yield whether it may have left."""
         key = secrets.token_hex(8)
         self._waiting[key] = subject, take
         try:
@@ -439,7 +439,7 @@ async def _first_of(ends: "set[asyncio.Future[Any]]") -> None:
 
 
 def _nothing(_: Msg | NoAnswer) -> None:
-    """Take an answer that came too late for whoever asked."""
+    """Pass over an answer that came too late."""
 
 
 def _unusable(client: Client, *, must_be_tls: bool) -> str:
@@ -499,7 +499,7 @@ async def open_link(
 
 
 async def _close(client: Client) -> None:
-    """Close a connection; what nats-py makes of one that is gone ends nothing else, nor does it last."""
+    """Close a connection within `CLOSE_S`; errors and hangs of nats-py over a lost one are passed over."""
     closing = asyncio.ensure_future(client.close())
     closing.add_done_callback(lambda closed: closed.cancelled() or closed.exception())
     await asyncio.wait({closing}, timeout=CLOSE_S)

@@ -97,7 +97,7 @@ class Relay:
     timeouts: Timeouts
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a request that would take for ever; a message with it is Unreadable."""
+        """Raise ValueError for a request without usable time limits; a message with it is Unreadable."""
         limits = self.timeouts
         if not all(
             0 < limit_s <= _REQUEST_S_MAX for limit_s in (limits.connect_s, limits.read_s, limits.total_s)

@@ -195,7 +195,7 @@ class WorkplaceWorkers:
     async def ask(
         self, ask: Ask, wait_s: float, worker: TakenWorker, *, writes: bool = False
     ) -> AskAnswer | NoAnswer:
-        """Ask one worker; where it is found gone meanwhile, nobody answers any more: that is silence."""
+        """Ask one worker; return SILENCE where it turns out meanwhile that it has ended."""
         name = worker.hello.worker
         subject = self.place.write(name) if writes else self.place.read(name)
         began, question = self._clock.boottime(), packed(ask)

@@ -113,7 +113,7 @@ class WorkerServer:
         await self.link.serve(ANYWHERE.hello, self._greet)
 
     async def drain(self) -> None:
-        """Take nothing new, and answer all that was taken; nobody takes us for gone who waits for a PUT."""
+        """Take nothing new, and answer all that was taken; for PUTs an answer is promised before."""
         await self.link.stop_serving()
         for message in filter(None, tuple(self._tasks.values())):
             await self.link.answer(message, PROMISE)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 FORMAT = 1
-"""The form of the messages, a part of each subject; workers of another one do not even hear the question."""
+"""The form of the messages, a part of each subject: workers of another form never receive the question."""
 _NONE = "%"
 """Stands for an empty name, which no subject can have; no encoded name is one."""
 

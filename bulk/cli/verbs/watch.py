@@ -22,9 +22,7 @@ def watch(
         from bulk.app.watch_server import address_of
 
         address, anywhere = address_of(serve), str(path.absolute())
-        served = Watch(
-            path, here, run=anywhere, ledger=anywhere
-        )  # whoever reads the page is in another folder
+        served = Watch(path, here, run=anywhere, ledger=anywhere)  # its reader is in another folder
         running.run(watch_output.serve(served, address, tuple(host_name or ())))
     else:
         is_json = output_form is options.PlainForm.JSON
