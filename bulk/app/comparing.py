@@ -25,10 +25,10 @@ C = TypeVar("C", bound=ReadClient)
 async def plan_ledger(
     path: Path,
     flags: Flags,
-    *,
     environment: Environment,
     shown: Callable[[Report], None],
     on_record: OnRecord | None = None,
+    *,
     expect_digest: str = "",
 ) -> Forecast:
     """Show a saved plan, or what is left of a run, against the fleet as it is now; nothing is written.

@@ -45,11 +45,11 @@ _COMMIT_CHANGES = 2_000
 
 async def plan_from(
     source: PlanSource[R],
-    *,
     environment: Environment,
     out: Path | None,
     shown: Callable[[Report], None],
     on_record: OnRecord = lambda *_: None,
+    *,
     expect_digest: str = "",
 ) -> Forecast:
     """Make a plan with a client that cannot write, show it, and save it to `out`.

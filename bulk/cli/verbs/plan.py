@@ -50,22 +50,21 @@ def plan(
 
     log = logs.configure(form=log_format, verbose=verbose, quiet=quiet)
     notify_overruled(job, flags, quiet=quiet)
-    asked: dict[str, Any] = {
-        "environment": environment(flags, can_ask=job != "-" and sys.stdin.isatty()),
-        "shown": showing(output_form, partial(_commands, job, out), bom=bom, each=each, quiet=quiet),
-        "expect_digest": digest_of(expect_digest),
-    }
+    here = environment(flags, can_ask=job != "-" and sys.stdin.isatty())
+    shown = showing(output_form, partial(_commands, job, out), bom=bom, each=each, quiet=quiet)
+    digest = digest_of(expect_digest)
     if finding.is_ledger(job) and not retry:
         must_be_alone(job, out=out, limit=limit)
         endpoint = sources.ApiAddress()  # nothing is saved
-        use_case = comparing.plan_ledger(Path(job), flags, on_record=log if verbose else None, **asked)
+        each_record = log if verbose else None
+        use_case = comparing.plan_ledger(Path(job), flags, here, shown, each_record, expect_digest=digest)
     else:
         opened = rows_to_retry if retry else open_job
         source, saved = opened(job, flags, limit=limit, quiet=quiet), Path(out) if out else None
         if source is None:
             return ExitCode.OK
         endpoint = source.endpoint
-        use_case = planning.plan_from(source, out=saved, on_record=log, **asked)
+        use_case = planning.plan_from(source, here, saved, shown, log, expect_digest=digest)
     planned = running.run(use_case)
     ended = conclude(planned, out, endpoint, quiet=quiet)
     return _detailed(planned) if detailed_exitcode and not ended else ended
