@@ -723,6 +723,12 @@ class Reply:
         """Return what failed rows are counted by; see `cause_of`."""
         return cause_of(self.code, self.http)
 
+    @property
+    def words(self) -> str:
+        """Return `http 503 APIGW.0301 the service is busy`, as far as it has these."""
+        http = f"http {self.http}" if self.http else ""
+        return " ".join(filter(None, (http, self.code, self.message)))
+
 
 def cause_of(code: str, http: int | None) -> str:
     """Return the code of a refusal or, where it has none, its HTTP status: `EndPoint.2004`, `http 413`."""

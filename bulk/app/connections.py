@@ -90,7 +90,7 @@ class Connections(Generic[C]):
             wire=wire,
             env=environment.env,
             home=environment.home,
-            patience=_patience(environment),
+            patience=login_patience(environment),
             approve=self._approve,
             endpoint=url,
         )
@@ -242,7 +242,8 @@ class Connections(Generic[C]):
                     pass
 
 
-def _patience(environment: Environment) -> LoginPatience:
+def login_patience(environment: Environment) -> LoginPatience:
+    """Return the clock, the sleep and the dice that repeating a request for credentials needs."""
     clock = environment.clock
     return LoginPatience(monotonic=clock.monotonic, sleep=clock.sleep, roll=environment.dice.random)
 

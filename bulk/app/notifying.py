@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
+from bulk.app.connections import login_patience
 from bulk.app.courier import Couriers, Parcel, deliver
 from bulk.app.environment import Environment
 from bulk.app.outbox_file import Outbox
@@ -23,7 +24,7 @@ from bulk.vpcep.addresses import Addresses, addresses_of, needs_a_word
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.exchanges import Servers
 from bulk.vpcep.found import Found
-from bulk.vpcep.identity import LoginPatience, open_credential
+from bulk.vpcep.identity import open_credential
 from bulk.vpcep.kept_files import exposure, path_of
 from bulk.vpcep.keys import KeyPair, Secret, Stamp, Token
 from bulk.vpcep.unhonoured import refuse_unhonoured
@@ -140,11 +141,7 @@ class Notifier:
                 servers=Servers(
                     iam=where.iam, sts=where.sts, region=topic.region, project_id=topic.project_id
                 ),
-                patience=LoginPatience(
-                    monotonic=environment.clock.monotonic,
-                    sleep=environment.clock.sleep,
-                    roll=environment.dice.random,
-                ),
+                patience=login_patience(environment),
             )
             if secret := credential.current(environment.clock.now()):
                 self._secrets[name] = secret

@@ -356,6 +356,4 @@ def teach(pace: Pace, granted_at: float, answer: PutVerdict | ShowVerdict | List
 
 
 def _as_text(reply: Reply) -> str:
-    parts = (f"http {reply.http}" if reply.http else "", reply.code, reply.message)
-    text = " ".join(part for part in parts if part)
-    return f"{text} (request id {reply.request_id})" if reply.request_id else text
+    return f"{reply.words} (request id {reply.request_id})" if reply.request_id else reply.words

@@ -207,9 +207,7 @@ def looked_again(work: Work, found: ShowVerdict, noticed: frozenset[SideEffect])
         case Abort(hint=hint):
             return Turn(Place.LEFT, refused_key=_refused(found.reply, hint))
         case Reject() | Retry() | Throttled():
-            http = f"http {found.reply.http}" if found.reply.http else ""
-            why = " ".join(filter(None, (http, found.reply.code, found.reply.message)))
-            message = f"not sent, since its service cannot be looked at again: {why}"
+            message = f"not sent, since its service cannot be looked at again: {found.reply.words}"
             note = Note(about="look", message=message, row=change.row)
             return Turn(Place.LEFT, (note,), unread=f"row {change.row} was {message}")
         case _:

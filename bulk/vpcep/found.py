@@ -53,6 +53,10 @@ class Found:
         """Return what was found, or what assumes an agency."""
         return self.source.base if isinstance(self.source, AssumedRole) else self.source
 
+    def owned_by(self, account: str) -> "Found":
+        """Return the same with the account that is named beside it, by id or name; empty names none."""
+        return replace(self, account=account, domain=account) if account else self
+
 
 def keys(given: Mapping[str, str], names: tuple[str, str, str], *, place: str) -> Found | None:
     """Return the key pair under the names of its AK, SK and security token; None where none is set."""

@@ -80,9 +80,7 @@ def _found(profile: Mapping[str, Any], place: str) -> Found | None:
     if found is None:
         return None
     found = replace(
-        found,
-        account=given.get("domainId") or found.account,
-        domain=given.get("domainId", ""),
+        found.owned_by(given.get("domainId", "")),
         project_id=given.get("projectId", ""),
         region=given.get("region", ""),
     )

@@ -50,9 +50,7 @@ def section(path: Path, name: str) -> Found | None:
     if found is None:
         return None
     found = replace(
-        found,
-        account=given.get("domain_id") or found.account,
-        domain=given.get("domain_id", ""),
+        found.owned_by(given.get("domain_id", "")),
         project_id=given.get("project_id", ""),
         cloud=given.get("cloud", ""),
         iam_endpoint=given.get("iam_endpoint", ""),

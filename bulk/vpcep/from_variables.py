@@ -181,9 +181,4 @@ def _account_in(given: Mapping[str, str]) -> str:
 def _with_account(found: Found | None, given: Mapping[str, str]) -> Found | None:
     """Return what was found, with the account and the project that the variables beside it name."""
     account = _account_in(given)
-    return found and replace(
-        found,
-        project_id=_project_in(given),
-        account=account or found.account,
-        domain=account or found.domain,
-    )
+    return found and replace(found.owned_by(account), project_id=_project_in(given))

@@ -133,9 +133,8 @@ class Credential:
 
 def _unreached(got: Retry) -> Retry:
     """Return what a failed renewal is to a request that needs the secret: it has not left."""
-    reply = got.reply
-    said = " ".join(filter(None, (f"http {reply.http}" if reply.http else "", reply.code, reply.message)))
-    return Retry(reply=Reply(code=NoReply.NOT_RENEWED, message=f"the credentials cannot be renewed: {said}"))
+    message = f"the credentials cannot be renewed: {got.reply.words}"
+    return Retry(reply=Reply(code=NoReply.NOT_RENEWED, message=message))
 
 
 async def open_credential(
