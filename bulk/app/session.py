@@ -106,7 +106,7 @@ async def work_on(
     operator: Operator,
 ) -> Ending:
     """Show the plan, ask, and work on it until it is done or something stops it."""
-    return await _Work(ledger, connections, job, start, environment, operator).end()
+    return await _Work(ledger, connections, job, start, environment, operator).carry_out()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class _Work:
     environment: Environment
     operator: Operator
 
-    async def end(self) -> Ending:
+    async def carry_out(self) -> Ending:
         """Show the plan, ask, work on it, and return how that ended."""
         ledger, environment, start, progress = self.ledger, self.environment, self.start, self.ledger.progress
         judge = self._judge()
