@@ -7,7 +7,7 @@ _READ_BYTES, _READ_BYTES_MAX = 32_768, 1_048_576
 
 
 class Lines:
-    """Reads single lines of an open file; those that stand behind one another come of one read."""
+    """Reads single lines of an open file; lines that follow each other share one read."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd

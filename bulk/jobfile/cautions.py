@@ -1,4 +1,4 @@
-"""What of a file is right but to be looked at twice: each kind once, with the number of its rows."""
+"""What is valid in a file but deserves a second look: each kind once, with the number of its rows."""
 
 from collections.abc import Iterator
 

@@ -312,7 +312,7 @@ _OTHER_NAMES = {
 
 _SUGGESTED_MAX = 20
 _NAME_CHARS_MAX = 64
-"""A longer name is like none."""
+"""Longer names are not compared with those of the columns."""
 
 
 def unknown_columns(unknown: Iterable[str], known: Iterable[str]) -> list[Problem]:

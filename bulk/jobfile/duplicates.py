@@ -44,7 +44,7 @@ def unpacked_spot(packed: bytes) -> Spot:
 
 
 class Duplicates:
-    """Finds the keys that were added more than once, for no memory but their own bytes."""
+    """Finds the keys that were added more than once; only their bytes are in memory."""
 
     def __init__(self, *, key_bytes: int, entry_bytes: int) -> None:
         self._key_bytes = key_bytes

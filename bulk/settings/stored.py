@@ -72,7 +72,7 @@ def _located(issue: Issue, positions: Mapping[Keys, str], name: str, flags: Mapp
 
 
 def read_usable(raw: bytes, *, default_name: str, flags: Mapping[str, Any]) -> Job:
-    """Return the job that what can be used of a `job.toml` and of flags makes; nothing of the rest counts."""
+    """Return the job of those values of a `job.toml` and flags that can be used; all others have defaults."""
     import tomllib  # noqa: PLC0415 - as above
 
     written: dict[str, Any] = {"rows": "-", "name": default_name}
@@ -82,7 +82,7 @@ def read_usable(raw: bytes, *, default_name: str, flags: Mapping[str, Any]) -> J
 
 
 def usable(written: Mapping[str, Any]) -> Job:
-    """Return the job that those of some stored settings make which can be used."""
+    """Return the job of those stored settings that can be used; all others have their defaults."""
     read = {key: _value((key,), SETTINGS, raw) for key, raw in written.items() if key in SETTINGS}
     values = {key: value for key, value in read.items() if not isinstance(value, list)}
     job: Job = _assembled(Job, {"rows": "-", **values})
