@@ -46,7 +46,7 @@ class TargetClient(Generic[C]):
 
 
 class Way(Protocol):
-    """Another way of requests to the API than from here."""
+    """A way to the API on which requests do not leave from this process."""
 
     async def connect(self, kind: type[C], target: Target, regions: Collection[str]) -> C:
         """Return a client for a target; raises what `bulk.vpcep.client.connect` raises."""
@@ -151,7 +151,7 @@ class Connections(Generic[C]):
         return await list_projects(self._keyed(target), self._access)
 
     async def must_be_usable(self, target: Target) -> None:
-        """Raise what `client_of` would of credentials that are not there, or may not be used so."""
+        """Raise what `client_of` would where credentials are missing, or must not be used so."""
         await must_be_usable(self._keyed(target), self._access)
 
     def _keyed(self, target: Target) -> Target:

@@ -127,6 +127,6 @@ class Follower:
 
     @property
     def _has_ended(self) -> bool:
-        """Return whether no session has begun that has not ended on record."""
+        """Return whether every session that began has its end on record."""
         sessions, ends = self.progress.sessions, self.progress.ends
         return not sessions or bool(ends and ends[-1]["n"] > sessions[-1]["n"])

@@ -124,7 +124,7 @@ def _zone_of(now: datetime) -> str:
 
 
 def _lanes(progress: Progress) -> tuple[dict[LaneName, Load], dict[Target, LaneName]]:
-    """Return what each lane of a run has still to send, which shares one rate limit, and that of each target.
+    """Return what each lane of a run has still to send, and the lane of each target.
 
     A look lists the whole fleet of each target that it has a row of: the first one has all rows that are not
     refused, the last one those that were sent. In which lane the parked services are is not known here; their

@@ -140,7 +140,7 @@ def unread_job(
 
 @contextmanager
 def _locating(found: FoundJob, flags: Flags) -> Iterator[None]:
-    """Raise what the block finds wrong with its place: the flag, or line and column in job.toml."""
+    """Raise the issues of the block with their places: the flag, or line and column in job.toml."""
     try:
         yield
     except JobInvalid as invalid:

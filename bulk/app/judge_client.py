@@ -26,7 +26,7 @@ from bulk.vpcep.regions import parse_endpoint
 ANSWER_S = 60.0
 """How long a judge may take."""
 _REST_S = 1.0
-"""How long what a judge that has ended leaves in its pipe is read: a child of it may hold the pipe open."""
+"""How long the pipe of a judge that has ended is still read: a child of it may hold the pipe open."""
 _TAIL_BYTES = 8_192
 _READ_BYTES = 65_536
 _LINES_MAX, _WORDS_CHARS_MAX = 3, 300

@@ -42,7 +42,7 @@ def reading(path: Path, *, by_summary: bool = False) -> Iterator[LedgerReader]:
 
 @contextmanager
 def reader_of(path: Path, progress: Progress) -> Iterator[LedgerReader]:
-    """Open a ledger to look at the lines that `progress` knows, or will know, the place of."""
+    """Open a ledger for reading; `progress` has, or will have, the places of its lines."""
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         yield LedgerReader(path, fd, progress)

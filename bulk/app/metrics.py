@@ -26,7 +26,7 @@ _MODE = 0o644
 
 
 def of_failure(job: Job, argument: str, code: ExitCode, reason: str, environment: Environment) -> RunStatus:
-    """Return where the latest run of a job stands, with how a command ended that began no session."""
+    """Return the status of a job's latest run, with code and reason of a command that began no session."""
     now = environment.shown_time()
     at = timestamp(now.timestamp())
     try:

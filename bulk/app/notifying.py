@@ -34,7 +34,7 @@ _URL = re.compile(r"(https?://[^/?#\s@]+)(/[!\"$->@-~]*)?(?:\?([!\"$-~]*))?")
 """Origin, path and query; no user, no fragment, nothing that is not printable ASCII."""
 _URL_BYTES_MAX = 8_192
 ON_THE_WAY_S = 60.0
-"""A courier is longer under way with no message: three tries of 10 s, and pauses."""
+"""No courier takes longer for a message: three tries of 10 s, and pauses."""
 _JSON = "application/json; charset=utf-8"
 
 
@@ -69,7 +69,7 @@ class Notifier:
         self._environment = environment
         self._couriers = Couriers(environment.env)
         self._secrets: dict[str, Secret | BulkError] = {}
-        """What signs the messages of a table to SMN, or why there is none, where that had to be asked for."""
+        """The secret that was asked for to sign the messages of a table to SMN, or why there is none."""
 
     def notify(self, message: Message, *, may_sign: bool = True) -> None:
         """Send a message to all who want to know of one of its events.
@@ -121,7 +121,7 @@ class Notifier:
         return {name: task.result() for name, task in tries.items()}
 
     async def prepare(self) -> None:
-        """Ask for what signs messages to SMN, where it is no key at hand."""
+        """Ask for the secrets that sign messages to SMN, where no key is at hand."""
         for name, table in self._job.notify:
             if table.to:
                 try:

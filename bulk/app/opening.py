@@ -55,7 +55,7 @@ def shift_for(job: Job, environment: Environment, *, waits: bool = False, pages:
 
 
 def hours_of(shift: Shift | None, environment: Environment) -> Hours:
-    """Return when a run may send, as its clocks are asked for it."""
+    """Return the hours in which a run may send, as its deadlines have them."""
     if shift is None:
         return Hours()
     opening = shift.opening
