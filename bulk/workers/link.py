@@ -275,8 +275,12 @@ class Link:
         """
 
         async def checked(message: Msg) -> None:
-            if not self._must_be_tls or _is_tls(self._client):
+            if self._must_be_tls and not _is_tls(self._client):
+                return
+            try:
                 await take(message)
+            except Exception as error:  # noqa: BLE001 - nats-py would keep it to itself
+                self._note(f"a bug in bulk: {type(error).__name__}: {error}")
 
         try:
             self._served.append(await self._client.subscribe(subject, cb=checked))

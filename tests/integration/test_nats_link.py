@@ -167,6 +167,25 @@ LOGINS = {
 }
 
 
+async def test_a_bug_in_what_takes_a_message_is_shown(serving: Callable[[str], str]) -> None:
+    """Whoever asked gets no answer, and learns why at the other end; the next one is answered."""
+    said = list[str]()
+
+    async def take(_: Any) -> None:
+        raise TypeError("no")
+
+    url = serving("open")
+    async with (
+        open_link(url, NatsLogin(), {}, is_run=False, note=said.append) as worker,
+        linked(url, NatsLogin()) as run,
+    ):
+        await worker.serve("bulk.1.a.b.hello", take)
+        await worker.must_be_served()
+        assert await run.ask("bulk.1.a.b.hello", b"\0\0\0\1x", 0.2) is NoAnswer.SILENCE
+        assert await is_answered(run, worker)
+    assert said == ["a bug in bulk: TypeError: no"]
+
+
 @pytest.mark.parametrize("name", LOGINS)
 async def test_each_way_to_log_in_is_taken(name: str, serving: Callable[[str], str]) -> None:
     """And both sides hear each other, with the least of rights where there are any."""
