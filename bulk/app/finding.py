@@ -82,11 +82,12 @@ def _open_rollback(run: LedgerEnds) -> Path | None:
 
 
 def run_meant(argument: str, now: float) -> tuple[Path, ...]:
-    """Return the ledger that a RUN means: itself, a job's latest run, or the latest below this folder.
+    """Return the ledger that a RUN means: itself, a job's latest run, or the latest in this folder or below.
 
-    A job's runs are those in its `runs/`, and plans that were saved in its folder or in this one. Where an
-    open run of a job is not the latest one by its stamp, it comes first, then what else may be meant. Raises
-    UsageError where there is none, and JobInvalid where the settings of that job cannot be used either.
+    A plan that nobody has applied is meant where nothing else is. A job's runs are those in its `runs/`, and
+    plans that were saved in its folder or in this one. Where an open run of a job is not the latest one by
+    its stamp, it comes first, then what else may be meant. Raises UsageError where there is
+    none, and JobInvalid where the settings of that job cannot be used either.
     """
     path = Path(argument)
     if argument and path.is_file() and (is_ledger(argument) or not is_job_file(path)):
@@ -100,8 +101,8 @@ def run_meant(argument: str, now: float) -> tuple[Path, ...]:
         ledgers = _latest_first(runs or saved, now)
         found = _found(ledgers, bool, by_ends_only=True)
     else:
-        paths = (Path().glob(f"{up}{RUNS}/*{LEDGER_SUFFIX}") for up in _ABOVE)
-        ledgers, found = _latest_first(chain.from_iterable(paths), now), FoundRuns()
+        here, found = [path for path in ledgers_of("", now) if path.is_file()], FoundRuns()
+        ledgers = [*islice(filter(_has_begun, here), 1)] or here
     if not ledgers:
         if argument:
             settings_of_job(argument, {})  # raises where it may have another name than was looked for

@@ -134,7 +134,7 @@ def _panel(parameter: inspect.Parameter) -> int:
 _A_JOB = "a .csv or .jsonl file, `-` for standard input, a job.toml, or a folder that holds one"
 _A_RUN = (
     "A run: its ledger, or a saved plan; or a job, which means its latest run. Without it: the latest run"
-    " below this folder."
+    " in this folder or below."
 )
 
 OptionalJob = Annotated[str, Argument(metavar="JOB", help=f"A job: {_A_JOB}.", show_default=False)]

@@ -125,3 +125,17 @@ def test_the_status_always_has_every_member(member: str, stage: Stage) -> None:
     """Whoever reads it need not ask whether it is there."""
     stage.bulk("plan", stage.job(wide([1])), "--out", "p")
     assert member in stage.status(stage.folder / "p")
+
+
+def test_without_a_run_the_latest_one_in_this_folder_or_below_is_meant(stage: Stage) -> None:
+    """Also one whose plan was saved here, as `runs` lists it; a plan that nobody has applied comes last."""
+    job = stage.job(wide([1]))
+    stage.bulk("plan", job, "--out", "saved.plan")
+    assert "run: saved.plan" in stage.bulk("status").err
+    assert stage.apply(job).code == ExitCode.OK
+    assert f"run: runs/{stage.ledger.name}" in stage.bulk("status").err
+    stage.bulk("plan", job, "--out", "next.plan")
+    assert f"run: runs/{stage.ledger.name}" in stage.bulk("status").err
+    assert stage.apply("next.plan").code == ExitCode.OK
+    for verb in ("status", "audit", "report", "watch"):
+        assert "run: next.plan" in stage.bulk(verb).err
