@@ -4,6 +4,7 @@ It is only ever added to. A line that was written in part waits for its end, and
 is no command, where somebody else writes next. Nothing in it is trusted that another user could have written.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -117,10 +118,22 @@ def add(ledger: Path, command: Command) -> None:
                 hint="move it elsewhere: what was decided is in the ledger",
             )
         is_torn = found.st_size > 0 and os.pread(fd, 1, found.st_size - 1) != b"\n"
-        os.write(fd, b"\n" + line if is_torn else line)
-        os.fsync(fd)
+        _append(fd, b"\n" + line if is_torn else line, found.st_size, path)
     finally:
         os.close(fd)
+
+
+def _append(fd: int, line: bytes, size: int, path: Path) -> None:
+    """Append a line to a file of this size, whole or not at all; raise OSError, which names the file."""
+    failed, appended = errno.ENOSPC, 0  # a disk that is nearly full takes a part, and reports no error
+    try:
+        appended = os.write(fd, line)
+        os.fsync(fd)
+    except OSError as error:
+        failed, appended = error.errno or errno.EIO, 0
+    if appended < len(line):
+        os.ftruncate(fd, size)
+        raise OSError(failed, os.strerror(failed), str(path))
 
 
 def waiting(ledger: Path) -> tuple[Command, ...]:

@@ -485,14 +485,12 @@ class LedgerFile(LedgerReader):
                     take_in(self.progress, json, offset)
             self._tell(batch)
         except OSError as error:
-            self._fail(
-                LedgerFailed(
-                    f"{self.path}: {error.strerror}: stopped, no further PUT was sent; the next run reads "
-                    "what was in flight",
-                    hint="free some space or repair the disk, then run the same command to continue",
-                ),
-                batch,
-            )
+            so, then = "nothing was sent", "repeat"
+            if self.progress.begun:
+                so = "stopped, no further PUT was sent; the next run reads what was in flight"
+                then = "run the same command to continue"
+            hint = f"free some space or repair the disk, then {then}"
+            self._fail(LedgerFailed(f"{self.path}: {error.strerror}: {so}", hint=hint), batch)
         except Exception as error:  # noqa: BLE001 - a bug, too, must not leave anybody waiting
             self._fail(error, batch)
         else:

@@ -1,6 +1,7 @@
 """The file of commands: what is read of it, when, and what is not trusted."""
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,6 +53,24 @@ def test_a_half_line_waits_for_its_end(ledger: Path) -> None:
         f"line 2 of {beside(ledger).name} is not JSON: it is ignored",
         replace(PAUSE, id="b"),
     ]
+
+
+@pytest.mark.parametrize("room", [0, 3])
+def test_a_command_for_which_the_disk_has_no_room_is_refused_and_leaves_nothing(
+    room: int, ledger: Path
+) -> None:
+    """Not even its first bytes, and the error names the file."""
+    add(ledger, PAUSE)
+    before = beside(ledger).read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + room, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r"too large|No space left") as raised:
+            add(ledger, replace(PAUSE, id="b"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert raised.value.filename == str(beside(ledger))
+    assert beside(ledger).read_bytes() == before
 
 
 def test_another_file_of_its_name_is_read_from_its_beginning(ledger: Path) -> None:

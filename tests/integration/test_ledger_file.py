@@ -463,6 +463,20 @@ async def test_after_a_failure_every_append_is_refused(tmp_path: Path) -> None:
     assert (disk.written_bytes, disk.syncs) == (0, 0)
 
 
+async def test_a_disk_that_is_full_before_the_first_session_is_not_called_a_stopped_run(
+    tmp_path: Path,
+) -> None:
+    """Of a plan nothing was in flight."""
+    disk = FastDisk()
+    ledger = LedgerFile.create(tmp_path / NAME, now=NOW, disk=disk)
+    await write_plan(ledger, [change(1)])
+    disk.full = True
+    with pytest.raises(LedgerFailed, match=r"No space left on device: nothing was sent$"):
+        await ledger.commit(note(1))
+    with pytest.raises(LedgerFailed):
+        await closed(ledger)
+
+
 async def test_a_failure_nobody_waited_for_is_told_at_the_closing(tmp_path: Path) -> None:
     """A last `put` that cannot be written must not pass for written."""
     disk = FastDisk()
