@@ -3,8 +3,6 @@
 It is replaced as a whole, so that the collector never reads half a file, and others may read it.
 """
 
-import os
-import secrets
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +11,7 @@ from bulk.app.environment import Environment
 from bulk.app.finding import run_meant
 from bulk.app.ledgers import run_status_of, status
 from bulk.errors import BulkError, ExitCode
-from bulk.files.new_file import SAFELY
+from bulk.files.new_file import replace_file
 from bulk.ledger.chain import timestamp
 from bulk.reports.as_prom import SUCCESS, render, samples
 from bulk.reports.run_status import RunStatus, State
@@ -22,7 +20,8 @@ from bulk.vpcep.kept_files import path_of
 
 EVERY_S = 15.0
 """How often the file is written while a run is at work: as often as Prometheus usually asks."""
-_MODE = 0o644
+MODE = 0o644
+"""The collector is another user."""
 
 
 def of_failure(job: Job, argument: str, code: ExitCode, reason: str, environment: Environment) -> RunStatus:
@@ -49,25 +48,11 @@ class MetricsFile:
     def write(self, run: RunStatus) -> None:
         """Write where the run stands; what keeps the file from being written is said once."""
         try:
-            _replace(self._path, render(samples(run, succeeded_at=self._succeeded_at)))
+            replace_file(self._path, render(samples(run, succeeded_at=self._succeeded_at)), MODE)
         except OSError as error:
             if not self._has_failed:
                 self._has_failed = True
                 self._notify(f"{self._path}: {error.strerror}: metrics are not written")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a file in the place of another one, as a whole; raises OSError."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, _MODE)
-    try:
-        with os.fdopen(fd, "wb") as file:
-            os.fchmod(fd, _MODE)  # whatever the umask: the collector is another user
-            file.write(content)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 def _succeeded_at(path: Path, job: str) -> float | None:

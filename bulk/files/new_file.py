@@ -1,4 +1,4 @@
-"""The files that bulk creates: private, whole under their name or not at all, never in place of another.
+"""The files that bulk creates: private, whole under their name or not at all.
 
 A folder may be shared. What somebody else put under a name that is about to be used (a link, a pipe, a file
 of theirs) is neither followed nor written to: it is refused by name. What a process of ours left half-written
@@ -7,6 +7,7 @@ when it died is taken away.
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -61,6 +62,20 @@ def new_binary(path: Path) -> Iterator[BinaryIO]:
         raise CannotRun(
             f"{path}: {error.strerror or error}", hint="choose another place for --out"
         ) from error
+
+
+def replace_file(path: Path, content: bytes, mode: int = _MODE) -> None:
+    """Put a file, as a whole, in the place of whatever has its name; raises OSError where nothing changed."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, mode)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            os.fchmod(fd, mode)  # whatever the umask
+            file.write(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def partial_of(path: Path) -> Path:

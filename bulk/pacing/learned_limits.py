@@ -12,13 +12,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import orjson
 
 from bulk.errors import UsageError
-from bulk.files.new_file import open_own
+from bulk.files.new_file import open_own, replace_file
 from bulk.ledger.records import limit_of
 from bulk.model import LaneName, Limit, RequestKind
 
@@ -82,7 +81,7 @@ class LearnedLimits:
         )
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self._path(budget), text)
+            replace_file(self._path(budget), text)
 
     def _path(self, budget: LimitOwner) -> Path:
         return self._folder / f"{budget.digest}.json"
@@ -94,14 +93,3 @@ def _parsed(raw: Any, now: float) -> Learned:
     if limit.requests < 1 or not 0 < limit.window_s <= AGE_S_MAX:
         raise ValueError(limit)
     return Learned(limit=limit, age_s=now - float(raw["at"]))
-
-
-def _replace(path: Path, text: bytes) -> None:
-    with NamedTemporaryFile(dir=path.parent, delete=False) as draft:
-        try:
-            draft.write(text)
-            draft.close()
-            Path(draft.name).replace(path)
-        except OSError:
-            Path(draft.name).unlink()
-            raise
