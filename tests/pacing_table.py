@@ -141,6 +141,8 @@ def limits() -> Iterator[Case]:
     for rate, burst in ((5, 5), (20, 20), (200, 20)):
         for stated in (False, True):
             yield _bucket(rate, burst, 0.05, stated=stated, jitter_s=0.2)
+    for in_flight in (13, 15):
+        yield _just_over(in_flight)
     for requests, service_s in ((5, (0.1, 0.1)), (5, (0.05, 0.2)), (20, (0.1, 0.1)), (20, (0.05, 0.2))):
         yield _in_flight(requests, service_s)
 
@@ -166,6 +168,21 @@ def _bucket(
         ),
         judge=lambda answers: _figures(answers, rate, share, use, most, since=SEARCH_S, until=seconds),
         is_goal=share > 0 or (jitter_s > 0 and rate < 20),
+    )
+
+
+def _just_over(in_flight: int) -> Case:
+    """Return a limit a little below what the requests in flight allow: no rate far above it is used."""
+    return Case(
+        name=f"bucket 200/s burst 20, {in_flight} in flight allow {in_flight / 0.055:.0f}/s",
+        rate_per_s=200,
+        run=lambda seed: Run(
+            pacing=auto(),
+            server=Bucket(rate=steady(200), burst=20),
+            seconds=FAST_S,
+            path=far(0.05, seed, in_flight=in_flight),
+        ),
+        judge=lambda answers: _figures(answers, 200, 0.0, 0.97, 0.03, since=SEARCH_S, until=FAST_S),
     )
 
 

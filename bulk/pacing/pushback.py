@@ -77,9 +77,11 @@ def _may_be(limit: Limit, state: Pacing, now: float) -> bool:
     return state.cycle_accepted <= BELIEVED * limit.requests * turns
 
 
-def lifted(state: Pacing) -> Pacing:
+def lifted(state: Pacing, granted_at: float) -> Pacing:
     """Return the state that is open again: a request granted after the refused ones was accepted."""
-    return state._replace(refusals=0, pushed_back_until_s=-inf, spacing_s=0.0)
+    return state._replace(
+        refusals=0, pushed_back_until_s=-inf, spacing_s=0.0, round_at=granted_at, round_answers=0
+    )
 
 
 def reopened(state: Pacing, granted_at: float) -> Pacing:
@@ -89,9 +91,7 @@ def reopened(state: Pacing, granted_at: float) -> Pacing:
     time kept from leaving is as good as refused. After an outage the state is as it was before, and so it is
     where nobody probed for a while, as in a run that was paused or asleep: that says nothing of the server.
     """
-    fresh = lifted(state)._replace(
-        cycle_at=granted_at, cycle_accepted=1, round_at=granted_at, round_answers=0, excess=0.0
-    )
+    fresh = lifted(state, granted_at)._replace(cycle_at=granted_at, cycle_accepted=1, excess=0.0)
     if granted_at > state.held_until_s + LATE_S + 1 / state.rate_per_s:
         return fresh._replace(owed=0.0)
     known, shut_s = state.window, granted_at - state.shut_at
@@ -119,7 +119,7 @@ def _as_rate(state: Pacing, fresh: Pacing, granted_at: float, *, was_asked: bool
     is_rate = was_asked or 2 * shut_s > span_s
     if shut_s >= SHORT_S and not is_rate:
         return fresh._replace(owed=0.0)
-    if (state.trial and not was_asked) or (shut_s < min(SHORT_S, SHORT * span_s) and span_s > WHOLE_S):
+    if span_s > WHOLE_S and shut_s < min(SHORT_S, SHORT * span_s):
         return fresh
     taken = state.cycle_accepted
     kept = shut_s * state.rate_per_s if was_asked else span_s * state.rate_per_s - taken
@@ -148,7 +148,7 @@ def _seen(state: Pacing, opened_at: float, *, was_asked: bool) -> tuple[Limit | 
     Where a window may count what it refuses, that is one of its length after it shut, not after it began.
     """
     known, span_s = state.window, opened_at - state.cycle_at
-    is_searching = state.growth == RAMP and state.below_per_s > 0
+    is_searching = state.growth == RAMP and not state.trial and state.rate_per_s < state.cap_per_s
     is_new = state.limit is None and (was_asked or is_searching)
     known_s = known.window_s if known and state.why is Why.FOUND else inf
     is_longer = state.refused_at > state.cycle_at + known_s

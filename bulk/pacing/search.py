@@ -71,7 +71,7 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         state = _heard(state, is_refused=False)
         if granted_at <= state.shut_at + ECHO * (now - granted_at):
             return state
-        return _judged(lifted(state), granted_at, now)
+        return _judged(lifted(state, granted_at), granted_at, now)
     if state.is_shut:
         return _judged(reopened(state, granted_at), granted_at, now)
     state = _rolled(_begun(state, granted_at), granted_at)
@@ -131,6 +131,7 @@ def _too_fast(state: Pacing, now: float) -> Pacing:
     """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
     if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
         return state._replace(pushed_back_until_s=now + PAUSE * known.window_s, excess=0.0)
+    state = state._replace(rate_per_s=min(state.rate_per_s, state.used_per_s))
     limit_per_s, ground_per_s, before = noise.limit_per_s(state, state.noise), state.ground_per_s, state.limit
     if state.stated and limit_per_s < BELIEVED * state.stated.per_s:
         state = state._replace(limit=state.stated, why=Why.STATED)
@@ -187,9 +188,10 @@ def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
 def _next_round(state: Pacing, granted_at: float) -> Pacing:
     """Start a round, faster than the last one if that one used its rate and the past is made good."""
     took_per_s = state.round_answers / (granted_at - state.round_at)
-    state = state._replace(round_at=granted_at, round_answers=0)
+    used_per_s = inf if state.held_until_s > state.round_at else max(START_PER_S, took_per_s)
+    state = state._replace(round_at=granted_at, round_answers=0, used_per_s=inf)
     if took_per_s < USED * state.rate_per_s:
-        return state if took_per_s > state.below_per_s else state._replace(below_per_s=0.0)
+        return state._replace(below_per_s=0.0, used_per_s=used_per_s)
     if state.owed >= 1 and not (noise.is_doubling(state) and state.excess < noise.PATIENCE):
         return state
     if state.rate_per_s == state.cap_per_s:

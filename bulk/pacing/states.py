@@ -66,6 +66,8 @@ class Pacing(NamedTuple):
     """Rate that the present climb started from; 0 where there is none to go back to."""
     below_per_s: float = 0.0
     """Rate before the latest step; 0 where it is not known."""
+    used_per_s: float = inf
+    """Rate at which requests left in the last round, where that was well below the rate; else infinite."""
     owed: float = 0.0
     """Refusals still to be made good by acceptances before the next climb."""
 
@@ -110,7 +112,7 @@ class Pacing(NamedTuple):
         """Return the state that tries neither more nor less, and counts answers anew from then on."""
         return self._replace(
             trial=None, ground_per_s=0.0, below_per_s=0.0, excess=0.0, answers=0, refused=0, round_at=at,
-            round_answers=0,
+            round_answers=0, used_per_s=inf,
         )  # fmt: skip
 
 

@@ -136,10 +136,28 @@ def test_a_trial_in_a_search_that_finds_noise_lets_it_go_on() -> None:
     assert (found.rate_per_s, found.growth) == (10.0, RAMP)
 
 
+def doubled(*, most_per_s: float, seconds: float, every: int) -> Pacing:
+    """Return the state of a search of which at most this rate leaves, and each `every`-th is refused."""
+    state, now, number = auto(), 0.0, 0
+    while now < seconds:
+        number += 1
+        state = told(state, refusal(now) if number % every == 0 else Accepted(granted_at=now))
+        now += 1 / min(state.rate_per_s, most_per_s)
+    return state
+
+
 def test_doubling_goes_on_through_a_share_of_refusals_that_may_be_noise() -> None:
     """A quarter is refused of each rate alike: no limit does that, so the search need not stop to try."""
-    state = answered(auto(), "..x." * 200, since=0.0, every_s=0.02)
-    assert (state.rate_per_s, state.trial) == (80.0, None)
+    state = doubled(most_per_s=inf, seconds=5.0, every=4)
+    assert (state.rate_per_s, state.trial) == (160.0, None)
+
+
+def test_refusals_of_a_rate_that_is_not_used_are_about_what_left() -> None:
+    """40/s of 80/s leave, and a quarter is refused: no next doubling tells, and less than 40/s is tried."""
+    state = doubled(most_per_s=40.0, seconds=6.0, every=4)
+    assert state.trial is not None
+    assert state.trial.rate_per_s == pytest.approx(40.0, abs=2.0)
+    assert state.rate_per_s < 32.0
 
 
 def test_a_limit_that_ends_the_doubling_is_no_noise() -> None:
@@ -287,6 +305,13 @@ def test_the_opening_of_a_window_tells_its_length() -> None:
     assert after.why is Why.FOUND
     assert after.rate_per_s == pytest.approx(state.cycle_accepted / 5)
     assert after.spacing_s == 0.0
+
+
+def test_the_first_shut_spell_of_a_search_is_a_window_though_its_last_doubling_was_not_used() -> None:
+    """1,200 left in 34 s, as late timers let them, and none more are accepted before a minute is over."""
+    searching = auto()._replace(rate_per_s=80.0, below_per_s=0.0, cycle_at=0.0, cycle_accepted=1200)
+    after = opened(shut_at(searching, 34.0), since=60.0)
+    assert after.limit == Limit(requests=1200, window_s=60.0)
 
 
 def test_a_second_shut_spell_like_the_first_is_a_window() -> None:
