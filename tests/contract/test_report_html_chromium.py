@@ -163,6 +163,7 @@ def ran() -> Report:
     who = {"host": "bastion", "pid": 7, "user": "ops", "settings": {}}
     applied.progress.sessions = [{"n": 9, "at": "2026-01-15T08:31:00.000Z", **who}]
     applied.progress.last_at = "2026-01-15T08:32:00.000Z"
+    applied.progress.worked_at = applied.progress.last_at
     applied.progress.ends = [{"n": 20, "at": "2026-01-15T08:32:00.000Z", "reason": "finished"}]
     applied.progress.sent = 2
     return applied
