@@ -137,7 +137,7 @@ def _too_fast(state: Pacing, now: float) -> Pacing:
         state = state._replace(limit=state.stated, why=Why.STATED)
     elif state.why is not Why.STATED and state.window is None:
         state = state._replace(limit=None, why=Why.FOUND)
-    most_per_s = state.limit.per_s if state.limit and state.is_stated else inf
+    most_per_s = state.limit.per_s if state.limit and state.why is Why.STATED else inf
     fresh = state.settled(state.cut_at)._replace(growth=GROWTH_MIN)
     if most_per_s < state.rate_per_s and (state.limit != before or not ground_per_s):
         return fresh._replace(rate_per_s=most_per_s)
@@ -176,7 +176,7 @@ def _rolled(state: Pacing, granted_at: float) -> Pacing:
 def _earned(state: Pacing) -> float:
     """Return what an acceptance makes good; a stated limit gives less reason to try it."""
     earned = EARNED + state.noise
-    return earned / 2 if state.is_stated else earned
+    return earned / 2 if state.why is Why.STATED else earned
 
 
 def _is_over(state: Pacing, granted_at: float, now: float) -> bool:

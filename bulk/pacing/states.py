@@ -94,11 +94,6 @@ class Pacing(NamedTuple):
         return self.limit if self.limit and self.limit.window_s >= WINDOW_S_MIN else None
 
     @property
-    def is_stated(self) -> bool:
-        """Return whether the limit believed in is one that the server states."""
-        return self.limit is not None and self.why is Why.STATED
-
-    @property
     def is_calm(self) -> bool:
         """Return whether an acceptance only counts, so that several may be learned as one."""
         return not (self.is_shut or self.trial or self.excess or self.refusals)

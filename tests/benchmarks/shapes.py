@@ -34,6 +34,9 @@ from tests.pacing_table import Case, cases, refused
 TOGETHER_PER_S, TOGETHER = 1000.0, 64
 """Requests a second and cases at most in a group, so that neither server nor sender is ever short of time."""
 
+IN_FLIGHT_MAX = 10_000
+"""Requests in flight at most where a case does not bound them."""
+
 
 async def send(case: Case, url: str, session: ClientSession) -> list[Answer]:
     """Send PUTs as the limiter allows, as long as the case takes; give what came of each."""
@@ -55,9 +58,10 @@ async def send(case: Case, url: str, session: ClientSession) -> list[Answer]:
         answers.append(Answer(at=told["at"], taken=refusal is None, rate_per_s=rate_per_s))
 
     asyncio.get_running_loop().call_later(run.seconds, limiter.close)
+    room = asyncio.Semaphore(int(min(run.path.in_flight, IN_FLIGHT_MAX)))
     async with asyncio.TaskGroup() as flying:
-        while (granted_at := await limiter.acquire()) is not None:
-            flying.create_task(put(granted_at))
+        while await room.acquire() and (granted_at := await limiter.acquire()) is not None:
+            flying.create_task(put(granted_at)).add_done_callback(lambda _: room.release())
     return sorted(answers, key=lambda answer: answer.at)
 
 
