@@ -1,7 +1,7 @@
-"""The API as calls: one call is one request and returns one verdict.
+"""The API as calls: one call is one request, of which comes one verdict.
 
 Two types, so that what must not write is given one that cannot: `ReadClient` lists and shows,
-`Client` modifies as well. How a request gets to the API is the matter of its channel.
+`Client` sends PUTs as well. How a request gets to the API is the matter of its channel.
 """
 
 import re
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from bulk.errors import CredentialsError, UsageError
-from bulk.model import Abort, ListVerdict, Owner, Retry, ServiceId, ShowVerdict, Target, Verdict
+from bulk.model import Abort, ListVerdict, Owner, Retry, ServiceId, ShowVerdict, Target
 from bulk.puts import Put
 from bulk.vpcep.addresses import Addresses, addresses_of
-from bulk.vpcep.channel import Channel, Tell, became_of
+from bulk.vpcep.channel import Channel, Tell
 from bulk.vpcep.credentials import find_credentials
 from bulk.vpcep.editions import Edition
 from bulk.vpcep.exchanges import Servers
@@ -116,10 +116,6 @@ class Client(ReadClient):
         """Send one PUT; `tell` gets what its answer, or the lack of one, means, once and later."""
         request = modify_service(self._path, put.service_id, put.content)
         self.channel.send(request, put, tell, spawn)
-
-    async def modify(self, service_id: ServiceId, content: bytes) -> Verdict:
-        """Send one PUT and return what its answer, or the lack of one, means."""
-        return await became_of(modify_service(self._path, service_id, content), service_id, self.channel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

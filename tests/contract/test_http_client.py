@@ -54,6 +54,7 @@ from bulk.workers.serving import Api, WorkerServer
 from bulk.workers.subjects import Workplace
 from tests.fakes import FakeClock, FixedDice
 from tests.nats_servers import nats_server
+from tests.puts import modify
 from tests.values import change
 
 PROJECT = "6e9dfd51d1124e8d8498dce894923a0d"
@@ -213,7 +214,7 @@ def way(request: pytest.FixtureRequest, nats: str) -> Iterator[None]:
 
 async def put(client: Client) -> PutVerdict:
     """Send a PUT and return its verdict."""
-    return await (fly(client) if Way.flies else client.modify(ID, CONTENT))
+    return await (fly(client) if Way.flies else modify(client, ID, CONTENT))
 
 
 async def fly(client: Client, before: ServiceState | None = None) -> PutVerdict:
@@ -482,9 +483,9 @@ async def test_a_put_that_waited_for_its_secret_does_not_leave(tmp_path: Path) -
 
         place.credential_of(client)._renew = slowly
         place.clock.wall += 81.0
-        assert await client.modify(ID, CONTENT) == LATE
+        assert await modify(client, ID, CONTENT) == LATE
         assert place.simulator.applied == []
-        assert isinstance(await client.modify(ID, CONTENT), Done)
+        assert isinstance(await modify(client, ID, CONTENT), Done)
         place.clock.wall += 81.0
         assert isinstance(await client.show(ID), Done)
 
@@ -866,7 +867,7 @@ async def test_reader_cannot_write(tmp_path: Path) -> None:
     async with connections(tmp_path) as place:
         target = Target(region="cn-north-4", project_id=PROJECT)
         reader = await connect(ReadClient, target, place.access(KEYS))
-    assert not hasattr(reader, "modify")
+    assert not hasattr(reader, "send")
 
 
 async def test_project_id_that_fits_no_path_is_refused(tmp_path: Path) -> None:

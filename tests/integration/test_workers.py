@@ -35,6 +35,7 @@ from bulk.workers.nats_login import VARIABLE, NatsLogin
 from bulk.workers.serving import WorkerServer
 from bulk.workers.subjects import Workplace
 from tests.nats_servers import nats_server
+from tests.puts import modify
 from tests.simulator_caller import OTHER_PROJECT, PROJECT, line, mapping, service_id
 from tests.values import change, ports
 
@@ -168,7 +169,7 @@ async def test_a_run_reads_and_writes_without_any_credentials(nats: str, tmp_pat
         assert isinstance(page, Page)
         assert len(page.services) == 3
         assert isinstance(await client.show(ID), Done)
-        assert isinstance(await client.modify(ID, CONTENT), Done)
+        assert isinstance(await modify(client, ID, CONTENT), Done)
         assert (place.puts, worker.tally.sent, worker.tally.late, worker.tally.refused) == (1, 3, 0, 0)
 
 
@@ -230,7 +231,7 @@ async def test_of_several_workers_one_of_this_version_is_asked(nats: str, tmp_pa
         await greet(place, "0.0.9")
         worker = await place.worker()
         await greet(place, "0.1.0")
-        assert isinstance(await (await place.client()).modify(ID, CONTENT), Done)
+        assert isinstance(await modify(await place.client(), ID, CONTENT), Done)
         assert worker.tally.sent == 1
 
 
@@ -254,7 +255,7 @@ async def test_a_right_to_write_that_is_gone_ends_what_is_at_work(nats: str, tmp
         worker = await place.worker()
         client = await place.client(kind=ReadClient, user="planner")
         far = Client(client.channel, project_id=PROJECT, region=REGION)
-        verdict = await far.modify(ID, CONTENT)
+        verdict = await modify(far, ID, CONTENT)
     assert isinstance(verdict, Abort)
     assert "does not let this user publish to the subject of PUTs of cn-north-4" in verdict.reply.message
     assert worker.tally.sent == 0
@@ -268,10 +269,10 @@ async def test_puts_that_were_asked_for_when_the_right_was_taken_away_are_accoun
         await place.worker()
         client = await place.client(kind=ReadClient, user="planner")
         far = Client(client.channel, project_id=PROJECT, region=REGION)
-        for verdict in await asyncio.gather(*(far.modify(ID, CONTENT) for _ in range(3))):
+        for verdict in await asyncio.gather(*(modify(far, ID, CONTENT) for _ in range(3))):
             assert isinstance(verdict, Retry)
             assert "never came" in verdict.reply.message
-        assert isinstance(await far.modify(ID, CONTENT), Abort)
+        assert isinstance(await modify(far, ID, CONTENT), Abort)
         assert place.puts == 0
 
 
@@ -331,7 +332,7 @@ async def test_a_put_of_a_worker_that_drains_is_waited_for_as_any_other(
     async with rig(nats, tmp_path, switches=Switches(latency_s=0.6)) as place:
         first, client = await place.worker(), await place.client()
         second = await place.worker()
-        slow = asyncio.ensure_future(client.modify(ID, CONTENT))
+        slow = asyncio.ensure_future(modify(client, ID, CONTENT))
         while not first.tally.sent:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         drained = asyncio.ensure_future(first.drain())
@@ -484,7 +485,7 @@ async def test_the_answer_to_a_put_is_not_lost_with_the_connection(nats: str, tm
     """It comes to one that is gone, and is asked for on the next; the PUT is sent once, and not in doubt."""
     async with rig(nats, tmp_path, switches=Switches(latency_s=0.5)) as place:
         worker, client = await place.worker(), await place.client()
-        sending = asyncio.create_task(client.modify(ID, CONTENT))
+        sending = asyncio.create_task(modify(client, ID, CONTENT))
         while not worker.tally.sent:  # noqa: ASYNC110 - until the worker has taken it
             await asyncio.sleep(0)
         await channel_of(client)._workplace._link._client.force_reconnect()
@@ -498,15 +499,15 @@ async def test_clocks_of_two_hosts_have_nothing_in_common(nats: str, tmp_path: P
     async with rig(nats, tmp_path) as place:
         theirs = OtherClock(ahead_s)
         worker, client = await place.worker(clock=theirs), await place.client()
-        assert isinstance(await client.modify(ID, CONTENT), Done)
+        assert isinstance(await modify(client, ID, CONTENT), Done)
         theirs.ahead_s += (
             SEND_WITHIN_S + 1.0
         )  # as if it was frozen for so long with the question in its buffer
-        late = await client.modify(ID, CONTENT)
+        late = await modify(client, ID, CONTENT)
         assert isinstance(late, Retry)
         assert (late.reply.code, late.counts, place.puts) == (NoReply.WORKER_LATE, False, 1)
         assert (worker.tally.sent, worker.tally.late) == (1, 1)
-        assert isinstance(await client.modify(ID, CONTENT), Done)
+        assert isinstance(await modify(client, ID, CONTENT), Done)
         assert place.puts == 2
 
 
@@ -539,7 +540,7 @@ async def test_two_profiles_of_one_account_share_one_lane(nats: str, tmp_path: P
         assert lanes[0].lane == lanes[1].lane
         assert lanes[0].writes is lanes[1].writes
         for lane in lanes:
-            assert isinstance(await lane.client.modify(ID, CONTENT), Done)
+            assert isinstance(await modify(lane.client, ID, CONTENT), Done)
         assert (one.tally.sent, other.tally.sent) == (1, 1)
 
 
@@ -554,12 +555,12 @@ async def test_a_worker_that_drains_answers_what_it_has_taken(nats: str, tmp_pat
     """And then nobody is there, which is known at once."""
     async with rig(nats, tmp_path) as place:
         worker, client = await place.worker(), await place.client()
-        sending = asyncio.create_task(client.modify(ID, CONTENT))
+        sending = asyncio.create_task(modify(client, ID, CONTENT))
         while not worker.tally.sent:  # noqa: ASYNC110 - until the worker has taken it
             await asyncio.sleep(0)
         await worker.drain()
         assert isinstance(await sending, Done)
-        gone = await client.modify(ID, CONTENT)
+        gone = await modify(client, ID, CONTENT)
         assert isinstance(gone, Retry)
         assert (gone.reply.code, gone.counts, place.puts) == (NoReply.NO_WORKER, False, 1)
 
@@ -568,10 +569,10 @@ async def test_another_worker_takes_over(nats: str, tmp_path: Path) -> None:
     """The next request goes to it, and it is said once."""
     async with rig(nats, tmp_path) as place:
         first, client = await place.worker(), await place.client()
-        assert isinstance(await client.modify(ID, CONTENT), Done)
+        assert isinstance(await modify(client, ID, CONTENT), Done)
         second = await place.worker()
         await first.drain()
-        verdicts = [await client.modify(ID, CONTENT) for _ in range(3)]
+        verdicts = [await modify(client, ID, CONTENT) for _ in range(3)]
         assert isinstance(verdicts[-1], Done)
         assert (place.puts, second.tally.sent) == (
             1 + sum(isinstance(each, Done) for each in verdicts),
