@@ -104,9 +104,8 @@ async def _usable(
 def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Workplace]:
     """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
     for text in served:
-        place = Workplace(
-            *str(text).partition("/")[::2]
-        )  # that of a variable knows its name, which no message holds
+        # A text that came from a variable is of a class of its own, which no message takes.
+        place = Workplace(*str(text).partition("/")[::2])
         for name, value in place._asdict().items():
             if isinstance(issue := SETTINGS[name].form.read(value), Issue) or not place.region:
                 hint = issue.hint if isinstance(issue, Issue) else "write cn-north-4 or cn-north-4/prod"

@@ -1,8 +1,8 @@
 """When nothing at all is accepted: the probes of a shut window, its opening, and what that tells.
 
 A window is as long as it takes from opening to opening, and allows what was accepted between. One shut spell
-may as well be an outage, so it is believed to be a window only where the rate had just been doubled or the
-server said how long to wait; otherwise once a second spell is like it.
+may as well be an outage, so it is believed to be a window only while a search still doubles its rate or where
+the server said how long to wait; otherwise once a second spell is like it.
 """
 
 from math import inf
