@@ -44,6 +44,8 @@ ROUND_S_MAX = 10.0
 """Seconds at most that a slow rate gets in a round for its `ROUND_REQUESTS`."""
 USED = 0.75
 """Share of the rate that must have been used for the round to prove anything."""
+IDLE = 2.0
+"""How many times its least length a round lasts only where requests did not leave steadily."""
 GROWTH_CAP, GROWTH_FACTOR = 0.25, 1.7
 """The most that the growth of a climb becomes, and its own growth a round."""
 DISPROVED = 1.1
@@ -88,7 +90,8 @@ def accepted(state: Pacing, event: Accepted, now: float) -> Pacing:
         return slower
     if now > state.noise_until_s:
         state = state._replace(noise=0.0, noise_until_s=inf)
-    return _next_round(state, granted_at) if _is_over(state, granted_at, now) else state
+    round_s = _round_s(state, now - granted_at)
+    return _next_round(state, granted_at, round_s) if granted_at - state.round_at >= round_s else state
 
 
 def refused(state: Pacing, event: Throttling, now: float) -> Pacing:
@@ -179,16 +182,22 @@ def _earned(state: Pacing) -> float:
     return earned / 2 if state.why is Why.STATED else earned
 
 
-def _is_over(state: Pacing, granted_at: float, now: float) -> bool:
+def _round_s(state: Pacing, trip_s: float) -> float:
+    """Return the least length of a round."""
     requests_s = min(ROUND_S_MAX, ROUND_REQUESTS / state.rate_per_s)
     least_s = RAMP_ROUND_S if state.growth == RAMP else ROUND_S
-    return granted_at - state.round_at >= max(least_s, requests_s, ROUND_TRIPS * (now - granted_at))
+    return max(least_s, requests_s, ROUND_TRIPS * trip_s)
 
 
-def _next_round(state: Pacing, granted_at: float) -> Pacing:
-    """Start a round, faster than the last one if that one used its rate and the past is made good."""
-    took_per_s = state.round_answers / (granted_at - state.round_at)
-    used_per_s = inf if state.held_until_s > state.round_at else max(START_PER_S, took_per_s)
+def _next_round(state: Pacing, granted_at: float, round_s: float) -> Pacing:
+    """Start a round, faster than the last one if that one used its rate and the past is made good.
+
+    One that was held, or has lasted far too long since there was nothing to send, tells no rate of its own.
+    """
+    span_s = granted_at - state.round_at
+    took_per_s = state.round_answers / span_s
+    has_waited = state.held_until_s > state.round_at or span_s > IDLE * round_s
+    used_per_s = inf if has_waited else max(START_PER_S, took_per_s)
     state = state._replace(round_at=granted_at, round_answers=0, used_per_s=inf)
     if took_per_s < USED * state.rate_per_s:
         return state._replace(below_per_s=0.0, used_per_s=used_per_s)

@@ -67,7 +67,8 @@ class Pacing(NamedTuple):
     below_per_s: float = 0.0
     """Rate before the latest step; 0 where it is not known."""
     used_per_s: float = inf
-    """Rate at which requests left in the last round, where that was well below the rate; else infinite."""
+    """Rate at which requests left in the last round, `START_PER_S` at least, where they left steadily and
+    well below the rate; else infinite."""
     owed: float = 0.0
     """Refusals still to be made good by acceptances before the next climb."""
 

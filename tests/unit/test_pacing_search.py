@@ -160,6 +160,16 @@ def test_refusals_of_a_rate_that_is_not_used_are_about_what_left() -> None:
     assert state.rate_per_s < 32.0
 
 
+def test_a_minute_without_requests_says_nothing_of_the_rate_at_which_they_leave() -> None:
+    """After a pause of the run half of 80/s is refused: about 40/s is tried, and not what the pause used."""
+    before = taken(auto(), since=0.0, seconds=3.5)
+    assert before.rate_per_s == 80.0
+    paused = told(before, Accepted(granted_at=64.0))
+    after = answered(paused, ".x" * 12, since=64.1, every_s=0.0125)
+    assert after.trial is not None
+    assert after.trial.rate_per_s == 80.0
+
+
 def test_a_limit_that_ends_the_doubling_is_no_noise() -> None:
     """Half is refused, and of a slower rate hardly anything: the doubling is over."""
     trying = answered(auto(), "x." * 20, since=0.0)
