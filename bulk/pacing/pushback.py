@@ -119,8 +119,8 @@ def _as_rate(state: Pacing, fresh: Pacing, granted_at: float, *, was_asked: bool
     is_rate = was_asked or 2 * shut_s > span_s
     if shut_s >= SHORT_S and not is_rate:
         return fresh._replace(owed=0.0)
-    if span_s > WHOLE_S and shut_s < min(SHORT_S, SHORT * span_s):
-        return fresh
+    if (state.trial and not was_asked) or (span_s > WHOLE_S and shut_s < min(SHORT_S, SHORT * span_s)):
+        return fresh  # most of the cycle was before the trial, or before the window
     taken = state.cycle_accepted
     kept = shut_s * state.rate_per_s if was_asked else span_s * state.rate_per_s - taken
     held = round(max(0.0, min(taken, kept)))

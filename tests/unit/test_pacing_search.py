@@ -382,6 +382,19 @@ def test_an_outage_in_a_trial_does_not_end_it() -> None:
     assert after.trial is not None
 
 
+def test_a_short_shut_time_in_a_trial_counts_nothing_from_before_it() -> None:
+    """300 were accepted of the faster rate since the last opening: they would make noise of a limit."""
+    trying = tried()._replace(cycle_at=1.0, cycle_accepted=300)
+    shut = shut_at(trying, 3.0)
+    after = told(shut, Accepted(granted_at=3.3))
+    assert (after.is_shut, after.trial, after.answers, after.refused) == (
+        False,
+        trying.trial,
+        shut.answers,
+        shut.refused,
+    )
+
+
 def test_a_short_shut_time_is_a_rate_that_was_too_fast() -> None:
     """60 accepted in the 0.7 s from opening to opening: a limit of about 85/s."""
     state = Pacing(rate_per_s=150.0, growth=0.01, cycle_at=10.0, cycle_accepted=60)
