@@ -75,13 +75,15 @@ class RollbackSource(PlanSource[Change]):
         return self.reader.change(row) if ended.get("attempts") and not is_as_before else None
 
     def changes(self, target: Target, rows: Collection[Change], live: Live) -> Iterator[PlannedChange]:  # noqa: ARG002
-        """Return the inverse changes, each behind those that it waits for."""
+        """Yield the inverse changes, each behind those that it waits for."""
         noticed = decided(self.reader.progress.decisions).noticed
         if noticed:
             rows = [with_side_effects(row, live.get(row.service_id), noticed) for row in rows]
         rows = [_unless_it_is_so(row, live.get(row.service_id)) for row in rows]
-        self.moved.update((row.row, live.get(row.service_id)) for row in rows if _has_moved(row, live))
-        return ordered(rows, live, allow_parking=self.job.allow_parking)
+        for change in ordered(rows, live, allow_parking=self.job.allow_parking):
+            if isinstance(change, Change) and _has_moved(change, live):  # what is refused by now is no change
+                self.moved[change.row] = live.get(change.service_id)
+            yield change
 
 
 def _unless_it_is_so(inverted: Change, live: ServiceState | None) -> Change:

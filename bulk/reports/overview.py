@@ -163,12 +163,12 @@ class Overview:
     def add(self, *some: Row, times: int = 1) -> None:
         """Take in a row of a plan or of a run, or so many that are like it: `some` of all these.
 
-        What drifted was to be changed, and is not sent: it is in no group of changes.
+        What drifted is not sent, though it may have been to be changed: it is in no group of changes.
         """
         row = some[0]
         if row.outcome is Outcome.DRIFTED:
             place = self._place(row.change.target, times)
-            place.changes += times
+            place.changes += times if row.change.action is _UPDATE else 0
         else:
             place = self._change(row.change, times, [each.change for each in some])
         if row.wrong:

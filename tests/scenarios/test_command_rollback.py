@@ -431,6 +431,21 @@ def test_a_server_port_that_somebody_keeps_is_refused_with_the_holder(stage: Sta
 
 
 @pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
+def test_what_cannot_be_taken_back_is_refused_also_where_somebody_changed_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no change to begin with, and is not taken off those of the question."""
+    stage.apply(stage.job(f"service_id,ports\n{service_id(1)},80:991\n{service_id(2)},80:992\n"))
+    changed = [{"id": service_id(n), "ports": [mapping(5, port)]} for n, port in ((1, 5), (3, 101))]
+    stage.order(services=changed)
+    monkeypatch.setattr(sys, "stdin", Typed("yes\n"))
+    ended = stage.bulk("rollback", str(stage.ledger), "--apply")
+    assert "Change 1 service in" in ended.said
+    assert "moved since" not in ended.out
+    assert stage.outcomes() == {"applied": 1, "refused": 1}
+
+
+@pytest.mark.parametrize("stage", [{"fleet": NEIGHBOURS}], indirect=True)
 def test_a_swap_is_refused_unless_one_may_be_parked(stage: Stage) -> None:
     """The cycle is shown; with --allow-parking an intermediate PUT breaks it, and rollback does the same."""
     job = stage.job(SWAP)

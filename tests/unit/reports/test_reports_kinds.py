@@ -220,15 +220,16 @@ def test_refusals_of_one_cause_are_one_whatever_their_reasons(change: "Callable[
 
 
 def test_rows_that_ended_alike_are_one(change: "Callable[..., Change]") -> None:
-    """Drifted ones whatever was found, those of one project together; kept rows count, too."""
+    """Drifted ones whatever was found, those of one project together; kept rows count, but as no change."""
     other = Target(region="r", project_id="p")
     rows = [Row(change=change(n, "1:1/TCP", "2:2/TCP"), outcome=Outcome.DRIFTED) for n in (1, 2)]
-    rows.append(Row(change=change(3, "1:1/TCP", "1:1/TCP", Action.KEEP, target=other)))
+    kept = [change(n, "1:1/TCP", "1:1/TCP", Action.KEEP, target=other) for n in (3, 4)]
+    rows += [Row(change=kept[0]), Row(change=kept[1], outcome=Outcome.DRIFTED)]
     found = overview_of(rows)
-    assert [trouble.count for trouble in found.troubles()] == [2]
+    assert [trouble.count for trouble in found.troubles()] == [3]
     assert [(place.rows, place.changes, place.wrong) for place in found.places.values()] == [
         (2, 2, 2),
-        (1, 0, 0),
+        (2, 0, 1),
     ]
 
 
