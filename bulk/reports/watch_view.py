@@ -462,28 +462,28 @@ _LIFTED = "passed, since a person lifted its stop"
 def _judged(progress: Progress, passed: Collection[int], zone: tzinfo) -> Iterator[WaveView]:
     """Yield the waves on which there is a ruling, each with the last one, and those whose stop was lifted."""
     views = {
-        number: WaveView(
-            tone="bad",
-            sigil=str(Sigil.WRONG),
-            name=str(number),
-            more=_LIFTED,
-        )
+        number: WaveView(tone="bad", sigil=str(Sigil.WRONG), name=_wave_name(number), more=_LIFTED)
         for number in passed
     }
     for record in progress.decisions:
         decision = decision_of(record)
         if decision.what == DecisionKind.WAVE and decision.wave is not None:
             is_go = decision.ruling is Ruling.GO
-            what = "passed" if decision.wave in passed else decision.ruling
+            what = "passed" if is_go else decision.ruling
+            lifted = f"; {_LIFTED}" if not is_go and decision.wave in passed else ""
             by = f" by {decision.user} on {decision.host}" if decision.user else ""
             why = f": {decision.reason}" if decision.reason else ""
             views[decision.wave] = WaveView(
                 tone="good" if is_go else "bad",
                 sigil=str(Sigil.DONE if is_go else Sigil.WRONG),
-                name=str(decision.wave) if decision.wave else "0, before the first PUT",
-                more=f"{what} {_clock(record['at'], zone)}{by}{why}",
+                name=_wave_name(decision.wave),
+                more=f"{what} {_clock(record['at'], zone)}{by}{why}{lifted}",
             )
     yield from (views[number] for number in sorted(views))
+
+
+def _wave_name(number: int) -> str:
+    return str(number) if number else "0, before the first PUT"
 
 
 def _budget(status: RunStatus) -> Json:

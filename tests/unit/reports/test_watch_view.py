@@ -605,6 +605,19 @@ def test_a_wave_that_was_stopped_is_bad_and_stays_on_view_once_its_stop_is_lifte
     assert waves[1].more == "passed, since a person lifted its stop"
 
 
+def test_a_wave_whose_judge_did_not_let_it_pass_shows_its_ruling_once_a_person_did(run: "Written") -> None:
+    """The judge's word is not that of the person who lifted the stop; no wave 0 is without its name."""
+    for number in (0, 1):
+        stop = replace(STOPPED, cause=BrakeReason.JUDGE, failures_max=None, wave=number, id=f"{number}")
+        lifted = replace(stop, by=DecidedBy.OPERATOR, what=DecisionKind.DESPITE, cause=None)
+        run.put(*([wave(1, Ruling.UNSURE)] if number else []), stop, lifted)
+    under_way = WaveStatus(number=2, of=3, name="", rows=20, left=0, soak_ends_at=None)
+    first, second, _ = seen(run, status_of(run, wave=under_way)).waves
+    assert (first.sigil, first.name) == ("!", "0, before the first PUT")
+    assert second.sigil == "!"
+    assert re.fullmatch(r"unsure [0-9:]{8}: probe 1; passed, since a person lifted its stop", second.more)
+
+
 # On a terminal
 
 
