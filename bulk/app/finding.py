@@ -68,17 +68,21 @@ def _found(
         if not ends or not ends.has_begun or ends.is_left or not is_meant(ends.run):
             continue
         if latest is None:
-            latest, is_open, rollback = path, ends.is_open, _open_rollback(ends)
+            latest, is_open, rollback = path, ends.is_open, _open_rollback(path, ends)
         elif ends.is_open and not ends.is_rolled_back:
             others.append(path)
     return FoundRuns(latest=latest, is_open=is_open, rollback=rollback, others=tuple(others))
 
 
-def _open_rollback(run: LedgerEnds) -> Path | None:
-    """Return the ledger of the rollback of a run where that has begun and is open, as far as it is there."""
-    rollback = Path(run.rollback)
-    ends = ends_of(rollback) if run.rollback else None
-    return rollback if ends and ends.is_open else None
+def _open_rollback(path: Path, run: LedgerEnds) -> Path | None:
+    """Return the ledger of a run's rollback where that is open; it may have been moved together with the run.
+
+    One whose ends do not show how far it has come counts as open: the changes would be made again.
+    """
+    stated = Path(run.rollback)
+    places = (stated, path.with_name(stated.name)) if run.rollback else ()
+    found = next(filter(head_of, places), None)
+    return found if found and _is_open(found) else None
 
 
 def run_meant(argument: str, now: float) -> tuple[Path, ...]:

@@ -93,9 +93,9 @@ def _last_telling(path: Path, tail_bytes: int) -> tuple[Json, dict[str, Json]]:
 
 def head_of(path: Path) -> Json:
     """Return the first record of a ledger as it stands there; empty where it cannot be read."""
-    if not path.is_file():  # opening a pipe would wait for somebody who writes to it
-        return {}
     try:
+        if not path.is_file():  # opening a pipe would wait for somebody who writes to it
+            return {}
         with path.open("rb") as file:
             return _record(file.readline(LINE_BYTES_MAX + 1))
     except (OSError, ValueError, LedgerDamaged):

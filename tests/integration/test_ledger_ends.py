@@ -102,6 +102,7 @@ def test_what_is_no_ledger_has_no_ends(content: bytes, tmp_path: Path) -> None:
     path.write_bytes(content)
     assert (ends_of(path), head_of(path), last_session(path)) == (None, {}, None)
     assert ends_of(tmp_path / "none") is None
+    assert ends_of(tmp_path / ("long" * 100)) is None
 
 
 def test_an_incomplete_plan_has_no_ends(tmp_path: Path) -> None:

@@ -112,6 +112,30 @@ def test_a_rollback_that_died_is_finished_before_the_job_is_applied_again(way: s
     assert stage.apply(job).code == ExitCode.OK
 
 
+@pytest.mark.parametrize("case", ["moved", "waited for long"])
+def test_a_rollback_that_has_not_finished_is_found(case: str, stage: Stage) -> None:
+    """Where it was moved together with its run, and where its last records only say that it waited."""
+    job = stage.job(wide([1, 2]))
+    stage.apply(job)
+    stage.order(faults={"rules": [{"kind": "code", "code": "EndPoint.0002", "http": 400, "method": "PUT"}]})
+    run, words = str(stage.ledger), ("--apply", "--yes", "--max-failures", "0", "-j", "1")
+    assert stage.bulk("rollback", run, *words).code == ExitCode.SAFETY_LIMIT
+    back = stage.ledger
+    if case == "moved":
+        job = str(stage.folder.rename(stage.folder.with_name("elsewhere")))
+        back = Path(job) / "runs" / back.name
+    else:
+        records = records_of(back.read_bytes())
+        note = {"type": "note", "at": records[-1]["at"], "about": "hold", "message": "m" * 1_000, "row": None}
+        forge(back, [*records, *[note] * 100])
+    sent = len(stage.applied)
+    refused = stage.apply(job)
+    assert (refused.code, len(stage.applied)) == (ExitCode.REFUSED, sent), refused.err
+    assert f"{back.name}, the rollback of " in refused.err
+    (advised,) = re.findall("`bulk (.*?)`", refused.err)
+    assert "--despite" in stage.bulk(*shlex.split(advised), "--yes").err
+
+
 def test_some_services_can_be_taken_back_alone(stage: Stage) -> None:
     """By their ids; one that was never applied is wrong usage."""
     stage.apply(stage.job(wide([1, 2, 3])))
