@@ -35,7 +35,6 @@ from bulk.plan.waves import WaveFacts, WavePlan, assigned
 from bulk.settings import Job, read_settings
 from bulk.text import counted
 
-"""Outcomes that a row has only after a PUT."""
 _NO_GUARD = frozenset(
     {DecisionKind.PAUSE, DecisionKind.UNPAUSE, DecisionKind.RATE, DecisionKind.DECLINED, DecisionKind.LEAVE}
 )
