@@ -17,7 +17,7 @@ from bulk.errors import JobInvalid, LedgerDamaged, UsageError
 from bulk.ledger.file import LedgerReader, fold, is_live, records, state
 from bulk.ledger.progress import Progress
 from bulk.ledger.records import Json, Left, target_of
-from bulk.model import Action, Outcome, ServiceState
+from bulk.model import Action, Outcome, ServiceState, cause_of
 from bulk.plan import Estimate
 from bulk.plan.waves import Wave, WaveStanding
 from bulk.reports.overview import Overview
@@ -208,9 +208,13 @@ def must_name_its_targets(reader: LedgerReader) -> None:
         )
 
 
-def advice(code: str) -> str:
-    """Return the advice for an error code, whatever its HTTP status was."""
-    return advice_for(code, None)
+_STATUS_OF = {cause_of("", http): http for http in range(300, 600)}
+"""The status of replies without a code, by what failed rows are counted by."""
+
+
+def advice(cause: str) -> str:
+    """Return the advice for what failed rows are counted by; see `cause_of`."""
+    return advice_for(cause, _STATUS_OF.get(cause))
 
 
 def settle_s(job: Job, progress: Progress) -> float:

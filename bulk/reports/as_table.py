@@ -141,7 +141,7 @@ def _troubles(
         )
         yield from wrapped(head, width, hang=_INDENT)
         if trouble.result is Outcome.FAILED:
-            advice = f"{' ' * _INDENT}{printable(report.advice(trouble.code))}"
+            advice = f"{' ' * _INDENT}{printable(report.advice(trouble.rows[0].reply.cause))}"
             yield from wrapped(text(advice), width, hang=_INDENT + 2)
         for named in meaning.troubled(trouble, shared):
             yield from wrapped(text(" " * _INDENT + named, Style.FAINT), width, hang=_INDENT + 2)

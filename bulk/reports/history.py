@@ -120,7 +120,7 @@ class _Teller:
         sent = f" after {counted(puts, 'PUT')}" if puts > 0 else ""
         parts = [f"{self.outcome.facts.sigil} {self.outcome.facts.phrase}{sent}", _reply(record)]
         parts += [f'found {moved.field} "{moved.after}", expected "{moved.before}"' for moved in row.moved]
-        parts += [self._advice(row.reply.code)] if self.outcome is Outcome.FAILED else []
+        parts += [self._advice(row.reply.cause)] if self.outcome is Outcome.FAILED else []
         return _said("; ".join(filter(None, parts)), style_of(self.outcome))
 
     def _decided(self, record: Json) -> Line:

@@ -260,7 +260,7 @@ class Overview:
         result, why = row.result, row.why
         match result:
             case Outcome.FAILED:
-                shared = row.reply.code
+                shared = row.reply.cause
             case Action.REFUSE | Outcome.REFUSED:
                 shared = row.change.cause or why
             case _:
@@ -271,7 +271,9 @@ class Overview:
         trouble = self._troubles.get(key)
         if trouble is None:
             trouble = self._troubles[key] = Trouble(
-                result=result, text=why if row.code else shared or why, code=row.code
+                result=result,
+                text=why if row.code or result is Outcome.FAILED else shared or why,
+                code=row.code,
             )
         trouble.add(rows, times, why)
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from bulk.app.ledgers import advice
+from bulk.model import cause_of
 from bulk.vpcep.code_table import CodeClass
 from bulk.vpcep.codes import CODES, NoReply, advice_for, classify, ends_run, known
 
@@ -69,3 +71,9 @@ def test_advice_goes_by_code_then_by_status() -> None:
     assert "redirects" in advice_for("", 302)
     assert "vpcep:epservices" in advice_for("", 403)
     assert "correct the row" in advice_for("", None)
+
+
+@pytest.mark.parametrize(("code", "http"), [("", 302), ("", 403), ("", 503), ("EndPoint.3074", 400)])
+def test_rows_that_are_counted_together_have_the_advice_of_each(code: str, http: int) -> None:
+    """Also where a reply had no code."""
+    assert advice(cause_of(code, http)) == advice_for(code, http)

@@ -1,5 +1,6 @@
 """One service's story, its issues' listing, and the timeline of a run."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from bulk.ledger.records import (
 from bulk.ledger.stops import BrakeReason
 from bulk.model import Hold, ModifyBody, Outcome, Reply, RequestKind
 from bulk.reports.as_json import row_json
+from bulk.reports.as_table import lines
 from bulk.reports.history import story
 from bulk.reports.words import plain
 
@@ -56,18 +58,28 @@ def test_a_story_has_the_encoded_reason_of_a_denial_and_how_to_decode_it(
 def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
-    """What stands between the API and here may answer with nothing else; where there is a word, it counts."""
-    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2, 3))).session()
-    bare, worded, right = Reply(http=413), Reply(http=413, code="X.1"), Reply(http=200)
-    ends = ((Outcome.FAILED, bare), (Outcome.FAILED, worded), (Outcome.APPLIED, right))
+    """What stands between the API and here may answer with nothing else; where there is a word, it counts.
+
+    And the advice is that of the status, by which such rows are told apart.
+    """
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in range(1, 5))).session()
+    bare, other, right = (Reply(http=http) for http in (413, 503, 200))
+    failed = Outcome.FAILED
+    ends = ((failed, bare), (failed, replace(bare, code="X.1")), (Outcome.APPLIED, right), (failed, other))
     for row, (outcome, reply) in enumerate(ends, 1):
         written.put(
             Intent(row=row, attempt=1), OutcomeRecord(row=row, outcome=outcome, reply=reply, attempts=1)
         )
     written.end()
     report = written.report()
-    assert [row.why for row in report.rows] == ["http 413 without code and message", "", ""]
-    assert report.progress.codes == {"http 413": 1, "X.1": 1} == report.totals.codes
+    bare_texts = [f"http {http} without code and message" for http in (413, 503)]
+    assert [row.why for row in report.rows] == [bare_texts[0], "", "", bare_texts[1]]
+    assert report.progress.codes == {"http 413": 1, "X.1": 1, "http 503": 1} == report.totals.codes
+    assert [each.text for each in report.overview.troubles()] == [bare_texts[0], "", bare_texts[1]]
+    shown = [plain(line).strip() for line in lines(report, width=80)]
+    for row, http in ((1, 413), (4, 503)):
+        advice = f"what to do about http {http}"
+        assert (shown.count(advice), advice in told(written, row)[-1]) == (1, True)
 
 
 def test_a_story_tells_every_wait_with_its_reason(
