@@ -93,12 +93,12 @@ def test_a_rollback_that_died_is_finished_before_the_job_is_applied_again(way: s
     job = stage.job(wide([1, 2, 3, 4]))
     stage.apply(job)
     begun = len(stage.applied)
-    stage.order(switches={"latency_s": 0.3})
+    stage.order(faults={"rules": [{"kind": "slow", "delay_s": 600.0, "method": "PUT", "nth": 3}]})
     with stage.child("rollback", str(stage.ledger), "--apply", "--yes", "-j", "1") as process:
         until(lambda: len(stage.applied) - begun == 2, process)
         process.kill()
         process.communicate(timeout=WAIT_S)
-    stage.order(switches={"latency_s": 0.0})
+    stage.order(faults={"rules": []})
     refused = stage.apply(job)
     assert refused.code == ExitCode.REFUSED
     assert len(stage.applied) - begun == 2
