@@ -1,7 +1,7 @@
 """`bulk worker`: this machine signs and sends what runs elsewhere ask for."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from bulk.app.connections import Connections
@@ -101,23 +101,40 @@ async def _usable(
     return usable
 
 
-def _places(served: Sequence[str], region: str, environment: Environment) -> Iterator[Workplace]:
-    """Yield what is served: what is named, or each profile in the region of the settings, or in its own."""
-    for text in served:
-        # A text that came from a variable is of a class of its own, which no message takes.
-        place = Workplace(*str(text).partition("/")[::2])
-        for name, value in place._asdict().items():
-            if isinstance(issue := SETTINGS[name].form.read(value), Issue) or not place.region:
-                hint = issue.hint if isinstance(issue, Issue) else "write cn-north-4 or cn-north-4/prod"
-                raise UsageError(f"--serve {text!r} is not REGION or REGION/PROFILE", hint=hint)
-        yield place
-    if served:
-        return
-    found = dict.fromkeys(["", *profiles_of(env=environment.env, home=environment.home)])
-    regions = {profile: region or _found_region(profile, environment) for profile in found}
-    if not any(regions.values()):
+def _places(served: Sequence[str], region: str, environment: Environment) -> Iterable[Workplace]:
+    """Return what is served: what is named, or each profile in the region of the settings, or in its own."""
+    return map(_named, served) if served else _found_places(region, environment)
+
+
+def _named(text: str) -> Workplace:
+    # A text that came from a variable is of a class of its own, which no message takes.
+    place = Workplace(*str(text).partition("/")[::2])
+    issue = _issue_of(place)
+    if issue or not place.region:
+        hint = issue.hint if issue else "write cn-north-4 or cn-north-4/prod"
+        raise UsageError(f"--serve {text!r} is not REGION or REGION/PROFILE", hint=hint)
+    return place
+
+
+def _found_places(region: str, environment: Environment) -> list[Workplace]:
+    """Return a place for each profile, but for those without a region, and those that no run can name."""
+    profiles = dict.fromkeys(["", *profiles_of(env=environment.env, home=environment.home)])
+    found = [Workplace(region or _found_region(profile, environment), profile) for profile in profiles]
+    places = list[Workplace]()
+    for place in found:
+        if issue := _issue_of(place):
+            environment.notify(f"{place} is not served: {issue.message}, so no run can ask for it")
+        elif place.region:
+            places.append(place)
+    if not places:
         raise UsageError("no region is named to serve", hint="add --serve cn-north-4, or set BULK_REGION")
-    yield from (Workplace(its_region, profile) for profile, its_region in regions.items() if its_region)
+    return places
+
+
+def _issue_of(place: Workplace) -> Issue | None:
+    """Return what is wrong with the region or the profile of a place, if anything is."""
+    read = (SETTINGS[name].form.read(value) for name, value in place._asdict().items())
+    return next((each for each in read if isinstance(each, Issue)), None)
 
 
 def _found_region(profile: str, environment: Environment) -> str:

@@ -271,15 +271,29 @@ def test_of_the_places_that_a_worker_finds_itself_those_with_credentials_are_ser
     """A section that cannot be used is named; one that was asked for ends the command."""
     file = tmp_path / "home/.huaweicloud/credentials"
     file.parent.mkdir(parents=True)
-    file.write_text("[prod]\nak = a\nsk = s\n[half]\nak = b\n")
+    file.write_text("[prod]\nak = a\nsk = s\n[half]\nak = b\n[my prod]\nak = c\nsk = t\n")
     file.chmod(0o600)
     got = stage.bulk(*keyless)
     assert (got.code, "uthori" in got.err) == (ExitCode.CANNOT_RUN, True)  # NATS was asked
     assert "cn-north-4 is not served: no credentials found" in got.err
     assert "cn-north-4/half is not served: " in got.err
+    assert '"my prod" is not a profile, so no run can ask for it' in got.err
     assert "cn-north-4/prod is not served" not in got.err
     got = stage.bulk(*keyless, "--serve", "cn-north-4/prod", "--serve", "cn-north-4/half")
     assert (got.code, "uthori" in got.err) == (ExitCode.CANNOT_RUN, False)
+
+
+def test_a_profile_that_no_run_can_name_hides_no_other_place(
+    stage: Stage, nats: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A section of the credentials file may have a blank in its name; workers say what else they serve."""
+    file = tmp_path / "home/.huaweicloud/credentials"
+    file.parent.mkdir(parents=True)
+    file.write_text("[my prod]\nak = a\nsk = s\n")
+    file.chmod(0o600)
+    with working(stage, "--connect", nats, "--region", "cn-north-4"):
+        without_credentials(monkeypatch)
+        assert stage.bulk("plan", stage.job(wide([1])), "--via", nats).code == ExitCode.OK
 
 
 def test_the_agency_of_its_server_is_credentials_of_a_worker(
