@@ -869,7 +869,7 @@ class Retry:
     counts: bool = True
     """False where the row is not to blame, as after renewing an expired token."""
     is_local: bool = False
-    """Who sends has no room for one more connection: open files, ports or memory are lacking there."""
+    """The machine that sends has no room for one more connection: it lacks open files, ports or memory."""
     absent_s: float = 0.0
     """For how long nobody has been there who could send it."""
     retry_after_s: float | None = None
