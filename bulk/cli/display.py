@@ -183,7 +183,7 @@ def _not_applied(progress: Progress) -> Iterator[str]:
     """Return each outcome that needs a person with its count, the failed rows by code."""
     for outcome, rows in progress.counts().items():
         if rows and outcome.facts.sigil is Sigil.WRONG:
-            codes = Counter(dict(progress.codes)).most_common(3) if outcome is Outcome.FAILED else []
+            codes = (+Counter(dict(progress.codes))).most_common(3) if outcome is Outcome.FAILED else []
             named = ", ".join(f"{code} {figure(count)}" for code, count in codes)
             yield f"{figure(rows)} {outcome.facts.phrase}" + (f" ({named})" if named else "")
 

@@ -161,7 +161,7 @@ def _outcome(progress: Progress, record: Json, offset: int) -> None:
     if ended == _APPLIED and _stage_of(progress, record) == _ANSWERED and not progress.open[row].has_left:
         raise _illegal(record, f"calls row {row} applied, of which no PUT has left")
     if _move(progress, record, ended) == _FAILED:
-        _count_code(progress, record, -1)  # what replaces a failure repeats its code
+        _count_code(progress, record, -1)  # what replaces a failure repeats its cause
     progress.outcome_at[row - 1] = offset
     progress.worked_at = record["at"]
     progress.open.pop(row, None)

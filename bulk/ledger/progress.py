@@ -72,7 +72,7 @@ class Progress:
     unconfirmed: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """Applied rows with fields that no reply shows."""
     codes: Counter[str] = field(default_factory=Counter)
-    """Failed rows by cause: the error code, or the HTTP status of a reply without one."""
+    """Failed rows by cause: the error code, or the HTTP status of a reply without one; perhaps of none."""
     refusals: int = 0
     """Replies by which the API throttled a request."""
     sent: int = 0

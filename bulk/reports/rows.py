@@ -138,7 +138,7 @@ class Rows:
             applied=self._applied(outcomes[Outcome.APPLIED]),
             consumers=planned.consumers,
             parked=planned.parked,
-            codes=dict(progress.codes.most_common()),
+            codes=dict((+progress.codes).most_common()),
             unconfirmed=dict(Counter(chain.from_iterable(progress.unconfirmed.values()))),
         )
 

@@ -351,7 +351,7 @@ def _facts(progress: Progress, summaries: Sequence[SessionSummary]) -> Json:
         "ended": progress.ended,
         "left": progress.rows - progress.ended,
         "outcomes": {outcome.value: rows for outcome, rows in progress.counts().items()},
-        "codes": dict(progress.codes),
+        "codes": dict(+progress.codes),
         "parked": progress.parked,
         "puts_sent": progress.sent,
         "refusals": progress.refusals,

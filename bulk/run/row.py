@@ -619,7 +619,7 @@ def _contradiction(found: ShowVerdict, live: ServiceState | None, other: tuple[s
 
 
 def _corrected(ended: Json, message: str) -> Reply:
-    """Return why an outcome is replaced; a failure keeps its code, so that it can be counted off."""
+    """Return why an outcome is replaced; a failure keeps its cause, so that it can be counted off."""
     code = "unverified" if ended["outcome"] == Outcome.APPLIED else ended["code"]
     return Reply(http=ended.get("http"), code=code, message=message, request_id=ended.get("request_id", ""))
 

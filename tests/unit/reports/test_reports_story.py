@@ -22,6 +22,8 @@ from bulk.model import Hold, ModifyBody, Outcome, Reply, RequestKind
 from bulk.reports.as_json import row_json
 from bulk.reports.as_table import lines
 from bulk.reports.history import story
+from bulk.reports.run_status import run_status
+from bulk.reports.status import lines as status_lines
 from bulk.reports.words import plain
 
 if TYPE_CHECKING:
@@ -80,6 +82,20 @@ def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
     for row, http in ((1, 413), (4, 503)):
         advice = f"what to do about http {http}"
         assert (shown.count(advice), advice in told(written, row)[-1]) == (1, True)
+
+
+def test_what_the_last_look_puts_right_counts_no_more_as_failed(
+    written: "Written", change: "Callable[..., Change]"
+) -> None:
+    """Not even as a code of no row, in whatever shows codes."""
+    written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in (1, 2))).session()
+    for row, reply in enumerate((Reply(http=413), Reply(http=400, code="X.1")), 1):
+        right = OutcomeRecord(row=row, outcome=Outcome.APPLIED, reply=reply, attempts=1)
+        written.put(Intent(row=row, attempt=1), replace(right, outcome=Outcome.FAILED), right)
+    shown = [plain(line) for line in status_lines(written.progress, alive=False, ledger="L")]
+    assert not any(line.startswith("!") for line in shown)
+    assert run_status(written.progress, None, now=written.now, alive=False).codes == {}
+    assert written.report().totals.codes == {}
 
 
 def test_a_story_tells_every_wait_with_its_reason(
