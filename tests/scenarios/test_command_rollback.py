@@ -69,21 +69,26 @@ def test_nobody_makes_the_changes_again_while_they_are_taken_back(stage: Stage) 
     stage.order(services=[{"id": service_id(3), "ports": [mapping(5, 5)]}])
     stage.bulk("plan", job, "--out", "saved")
     copy = stage.file("copy.csv", (stage.folder / "services.csv").read_text())
-    stage.order(switches={"latency_s": 0.5})
+    stage.order(switches={"latency_s": 0.2})
     begun = len(stage.applied)
     with stage.child("rollback", run, "--apply", "--yes", "-j", "1") as process:
         until(lambda: len(stage.ledgers) > 1, process)
+        stage.order(switches={"latency_s": 1.5})
         for other in (job, copy, "saved"):
             ended = stage.apply(other)
             assert ended.code == ExitCode.BUSY
             assert re.search("works on .*job-rollback|another run of the same rows is at work", ended.err)
+        stage.order(switches={"latency_s": 0.0})
         process.communicate(timeout=WAIT_S)
     assert len(stage.applied) - begun == 2
     back = str(stage.ledger)
+    stage.order(switches={"latency_s": 0.2})
     with stage.child("apply", "saved", "--yes", "-j", "1") as process:
         until(lambda: len(stage.applied) - begun > 2, process)
+        stage.order(switches={"latency_s": 1.5})
         for taken in (run, back):
             assert stage.bulk("rollback", taken, "--apply", "--yes").code == ExitCode.BUSY
+        stage.order(switches={"latency_s": 0.0})
         process.communicate(timeout=WAIT_S)
 
 
