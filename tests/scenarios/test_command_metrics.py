@@ -94,12 +94,16 @@ def test_a_file_that_cannot_be_written_is_said_once_and_stops_nothing(stage: Sta
 
 
 def test_without_the_extra_nothing_is_sent(stage: Stage, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal names it."""
+    """The refusal names it, and so does `check`, also where it tries who is notified."""
     job = stage.job(wide([1]), metrics=str(path))
+    with (stage.folder / "job.toml").open("a") as toml:
+        toml.write('[notify.ops]\nform = "json"\nurl_env = "BULK_NOTIFY_OPS"\n')
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "bulk.app.lacking.find_spec", lambda name: None if name == "prometheus_client" else found(name)
     )
+    for words in ([], ["--notify"]):
+        assert "where `bulk apply` would therefore be refused" in stage.bulk("check", job, *words).err
     ended = stage.apply(job)
     assert ended.code == ExitCode.USAGE
     assert "pip install '.[metrics]'" in ended.err

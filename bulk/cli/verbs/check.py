@@ -1,6 +1,7 @@
 """`bulk check`."""
 
 import os
+from dataclasses import replace
 from typing import Any
 
 from bulk.cli import options, output
@@ -45,9 +46,9 @@ def check(
     notify_read(found.lines, rows=found.rows)
     if found.issues:
         return ExitCode.INVALID
-    if not notify:
-        for words in lacking(settings_of_job(job, flags), os.environ):
-            output.notify(words)
+    known = settings_of_job(job, flags)
+    for words in lacking(replace(known, notify=()) if notify else known, os.environ):  # who was tried is said
+        output.notify(words)
     return ExitCode.CANNOT_RUN if any(notified.values()) else ExitCode.OK
 
 
