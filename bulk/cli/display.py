@@ -21,11 +21,10 @@ from bulk.ledger.decisions import decided
 from bulk.ledger.progress import Progress, changes_ended
 from bulk.model import LaneName, Outcome, Sigil
 from bulk.pacing.describe import noise_text, wait_text
-from bulk.reports.stopped import words_awaited
+from bulk.reports.stopped import LETS_GO_ON, commands_awaited
 from bulk.reports.words import about, command_lines
 from bulk.text import counted, figure, per_second, printable
 
-_GOES_ON = "to let it go on:"
 REFRESH_PER_S = 5
 PLAIN_EVERY_S = 30.0
 _RATE_OVER_S = 10.0
@@ -143,7 +142,7 @@ class Display:
     def commands(self) -> list[str]:
         """Return the commands by which a person lets the run go on, where it waits for a person's word."""
         watched = self._watched
-        return [f"bulk tell {watched.run} {word}" for word in words_awaited(watched.progress)]
+        return [command for _, command in commands_awaited(watched.progress, watched.run)]
 
     def lines(self) -> list[str]:
         """Return the lines as of now."""
@@ -191,7 +190,7 @@ def _not_applied(progress: Progress) -> Iterator[str]:
 def _write_lines(display: Display) -> None:
     line, *lanes = display.lines()
     commands = display.commands()
-    lines = (line, *lanes, *(f"{_GOES_ON} {command}" for command in commands))
+    lines = (line, *lanes, *(f"{LETS_GO_ON} {command}" for command in commands))
     output.aside("progress", *lines, message=line, lanes=[lane.strip() for lane in lanes], commands=commands)
 
 
@@ -226,7 +225,7 @@ def _bar(watched: Watched, display: Display) -> Iterator[None]:
         line, *lanes = display.lines()
         table.add_row(bar, Text(line))
         commands = chain.from_iterable(
-            (_GOES_ON, *command_lines(command, console.width)) for command in display.commands()
+            (LETS_GO_ON, *command_lines(command, console.width)) for command in display.commands()
         )
         return Group(table, *map(Text, (*lanes, *commands)))
 

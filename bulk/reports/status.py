@@ -11,7 +11,7 @@ from bulk.model import Outcome
 from bulk.reports.remarks import pause_text, rate_text, remark, stop_text
 from bulk.reports.report import session_summaries
 from bulk.reports.run_status import RunStatus, State, state_of_run
-from bulk.reports.stopped import ways_on, words_awaited
+from bulk.reports.stopped import LETS_GO_ON, commands_awaited, ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import (
     NOT_LOOKED_AT_AGAIN,
@@ -72,7 +72,7 @@ def lines(
     yield from _stops(known, zone)
     yield from _ways(progress, state, (ledger, flag), rolled_back_by, zone)
     if standing and standing.holds:
-        yield from (text(f"to let it go on: bulk tell {ledger} {word}") for word in words_awaited(progress))
+        yield from (text(f"{LETS_GO_ON} {command}") for _, command in commands_awaited(progress, ledger))
 
 
 def _ways(

@@ -8,13 +8,19 @@ from bulk.ledger.run_waves import unsure_ruling
 from bulk.ledger.stops import BrakeReason, failures
 from bulk.model import Outcome, Sigil
 
+LETS_GO_ON = "to let it go on:"
+"""What stands before one of the commands that are awaited."""
 
-def words_awaited(progress: Progress) -> Iterator[str]:
-    """Yield what to `bulk tell` a run at work so that it goes on, where it waits for a person's word."""
+
+def commands_awaited(progress: Progress, run: str) -> Iterator[tuple[str, str]]:
+    """Yield (word, command) for each word of a person that a run at work waits for; none where it does not.
+
+    `run` is written as a shell has it.
+    """
     if unsure := unsure_ruling(progress):
-        yield f"go {unsure[0].wave}"
+        yield "go", f"bulk tell {run} go {unsure[0].wave}"
     if decided(progress.decisions).pause:
-        yield "unpause"
+        yield "unpause", f"bulk tell {run} unpause"
 
 
 def flags_for(stops: Sequence[StandingStop]) -> str:

@@ -21,7 +21,7 @@ from bulk.reports.recent import SECONDS, Recent
 from bulk.reports.remarks import decision_text
 from bulk.reports.report_row import Row
 from bulk.reports.run_status import SILENT_S, HoldStatus, LaneStatus, RunStatus, State, lanes_of
-from bulk.reports.stopped import ways_on, words_awaited
+from bulk.reports.stopped import commands_awaited, ways_on
 from bulk.reports.where import where_of
 from bulk.reports.words import about
 from bulk.text import counted, duration, figure, moment, per_second
@@ -526,9 +526,9 @@ def _decisions(progress: Progress, zone: tzinfo) -> Iterator[tuple[str, str]]:
 def _commands(status: RunStatus, progress: Progress, run: str, ledger: str) -> Iterator[tuple[str, str]]:
     """Yield what a person may want next, and the command for it."""
     if status.state is State.RUNNING:
-        said = [*words_awaited(progress), *(() if status.pause else ("pause",))]
-        yield from ((each.partition(" ")[0], f"bulk tell {run} {each}") for each in said)
-        yield "stop", f"bulk tell {run} stop"
+        yield from commands_awaited(progress, run)
+        others = ("stop",) if status.pause else ("pause", "stop")
+        yield from ((word, f"bulk tell {run} {word}") for word in others)
         return
     if not status.rolled_back_by and status.state is not State.FINISHED:
         if status.stops:
