@@ -164,7 +164,7 @@ def _read_job(found: FoundJob, job: Job, file: RowsFile, flags: Flags, only: fro
         job=job,
         endpoint=endpoint_of(job.where.endpoint, job.simulator, found.folder),
         runs=_runs_of(found, job.name),
-        sha256="" if rows.file_issues and not file.surely_ends else file.sha256(),
+        sha256="" if rows.file_issues and not file.is_regular else file.sha256(),
         given=given_in(flags),
         only=tuple(sorted(only)),
         rows=_only(rows, only),

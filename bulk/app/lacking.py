@@ -1,4 +1,4 @@
-"""What a job needs of the machine that runs it, beside its rows: missed as it is planned, not at night."""
+"""What a job needs of its machine besides its rows: a lack shows when it is planned, and not at night."""
 
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ def must_have_metrics(job: Job) -> None:
 
 
 def lacking(job: Job, env: Mapping[str, str]) -> Iterator[str]:
-    """Yield why `apply` would be refused here, or somebody not be notified, in a line each."""
+    """Yield a line for each lack on this machine: why `apply` would be refused, or who not be notified."""
     if job.metrics and not has_metrics():
         error = missing()
         yield f"{error.message} here, where `bulk apply` would therefore be refused: {error.hint}"

@@ -1,8 +1,8 @@
-"""The files that bulk creates: private, whole under their name or not at all.
+"""The files that bulk creates or replaces: whole under their name or not at all, and private.
 
 A folder may be shared. What somebody else put under a name that is about to be used (a link, a pipe, a file
-of theirs) is neither followed nor written to: it is refused by name. What a process of ours left half-written
-when it died is taken away.
+of theirs) is neither followed nor written to: a new file is refused by name, `replace_file` takes its place.
+What a process of ours left half-written when it died is taken away.
 """
 
 import errno
@@ -65,7 +65,10 @@ def new_binary(path: Path) -> Iterator[BinaryIO]:
 
 
 def replace_file(path: Path, content: bytes, mode: int = _MODE) -> None:
-    """Put a file, as a whole, in the place of whatever has its name; raises OSError where nothing changed."""
+    """Put a whole file in the place of what has its name now, if anything has.
+
+    Raises OSError where it cannot be written; what was there then stays.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | SAFELY, mode)
     try:

@@ -170,8 +170,8 @@ class RowsFile:
             self._must_be_as_it_was()
 
     @property
-    def surely_ends(self) -> bool:
-        """Return whether this is a file on a disk; a pipe or a device may go on without end."""
+    def is_regular(self) -> bool:
+        """Return whether this is a regular file (POSIX), which has an end; a pipe or device may have none."""
         return self._version is not None
 
     def sha256(self) -> str:
@@ -185,7 +185,10 @@ class RowsFile:
                 self._digest.update(content)
                 left_bytes -= len(content)
                 if left_bytes < 0:
-                    raise UsageError(f"{self.name}: does not end within 64 GiB", hint="check what writes it")
+                    raise UsageError(
+                        f"{self.name}: does not end within {_JOB_BYTES_MAX // 2**30} GiB",
+                        hint="check what writes it",
+                    )
             self._must_be_as_it_was()
         return self._digest.hexdigest()
 

@@ -131,7 +131,10 @@ def _cut(state: Pacing, granted_at: float, now: float) -> Pacing:
 
 
 def _too_fast(state: Pacing, now: float) -> Pacing:
-    """Return the state that is slower: as stated, as earlier in the climb, or as a trial."""
+    """Return the state that is slower: as stated, as earlier in the climb, or as a trial.
+
+    What was refused is about the rate at which requests left, where the rate was not used.
+    """
     if (known := state.window) and state.cycle_accepted < EARLY * known.requests:
         return state._replace(pushed_back_until_s=now + PAUSE * known.window_s, excess=0.0)
     state = state._replace(rate_per_s=min(state.rate_per_s, state.used_per_s))
