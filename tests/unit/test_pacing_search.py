@@ -25,7 +25,7 @@ def refusal(
     )
 
 
-def told(state: Pacing, *events: Event) -> Pacing:
+def stepped(state: Pacing, *events: Event) -> Pacing:
     """Return the state after events, each of which became known one round trip after its grant."""
     for event in events:
         after = step(state, event, event.granted_at + TRIP_S)
@@ -38,7 +38,7 @@ def taken(state: Pacing, *, since: float, seconds: float) -> Pacing:
     """Return the state after a stretch in which the whole rate was accepted."""
     now, end = since, since + seconds
     while now < end:
-        state = told(state, Accepted(granted_at=now))
+        state = stepped(state, Accepted(granted_at=now))
         now += 1 / state.rate_per_s
     return state
 
@@ -47,15 +47,15 @@ def answered(state: Pacing, pattern: str, *, since: float, every_s: float = 0.01
     """Return the state after answers in a row: `.` for an acceptance, `x` for a refusal."""
     for number, answer in enumerate(pattern):
         at = since + number * every_s
-        state = told(state, Accepted(granted_at=at) if answer == "." else refusal(at))
+        state = stepped(state, Accepted(granted_at=at) if answer == "." else refusal(at))
     return state
 
 
 def opened(state: Pacing, since: float) -> Pacing:
     """Return the state after the first probe that finds it open, where everything is refused until then."""
     while state.held_until_s < since:
-        state = told(state, refusal(state.held_until_s))
-    return told(state, Accepted(granted_at=state.held_until_s))
+        state = stepped(state, refusal(state.held_until_s))
+    return stepped(state, Accepted(granted_at=state.held_until_s))
 
 
 def tried() -> Pacing:
@@ -124,8 +124,8 @@ def test_what_exceeds_the_known_noise_is_a_limit_again() -> None:
 def test_noise_is_forgotten() -> None:
     """It may have ended: it is found anew if it has not."""
     noisy = fixed(200.0)._replace(noise=0.05, noise_until_s=30.0)
-    assert told(noisy, Accepted(granted_at=29.0)).noise == 0.05
-    assert told(noisy, Accepted(granted_at=31.0)).noise == 0.0
+    assert stepped(noisy, Accepted(granted_at=29.0)).noise == 0.05
+    assert stepped(noisy, Accepted(granted_at=31.0)).noise == 0.0
 
 
 def test_a_trial_in_a_search_that_finds_noise_lets_it_go_on() -> None:
@@ -141,7 +141,7 @@ def doubled(*, most_per_s: float, seconds: float, every: int) -> Pacing:
     state, now, number = auto(), 0.0, 0
     while now < seconds:
         number += 1
-        state = told(state, refusal(now) if number % every == 0 else Accepted(granted_at=now))
+        state = stepped(state, refusal(now) if number % every == 0 else Accepted(granted_at=now))
         now += 1 / min(state.rate_per_s, most_per_s)
     return state
 
@@ -164,7 +164,7 @@ def test_a_minute_without_requests_says_nothing_of_the_rate_at_which_they_leave(
     """After a pause of the run half of 80/s is refused: about 40/s is tried, and not what the pause used."""
     before = taken(auto(), since=0.0, seconds=3.5)
     assert before.rate_per_s == 80.0
-    paused = told(before, Accepted(granted_at=64.0))
+    paused = stepped(before, Accepted(granted_at=64.0))
     after = answered(paused, ".x" * 12, since=64.1, every_s=0.0125)
     assert after.trial is not None
     assert after.trial.rate_per_s == 80.0
@@ -247,7 +247,7 @@ def test_a_stated_limit_is_believed_once_its_refusals_are_a_cut() -> None:
     state = fixed(30.0)
     for number in range(24):
         at = number / 30
-        state = told(state, refusal(at, limit=limit) if number % 3 == 0 else Accepted(granted_at=at))
+        state = stepped(state, refusal(at, limit=limit) if number % 3 == 0 else Accepted(granted_at=at))
     assert (state.rate_per_s, state.limit, state.why) == (20.0, limit, Why.STATED)
 
 
@@ -264,14 +264,14 @@ def test_a_stated_limit_that_cannot_be_is_not_believed() -> None:
     state = fixed(200.0)
     for number in range(200):
         at = number / 200
-        state = told(state, refusal(at, limit=MINUTE) if number % 10 == 0 else Accepted(granted_at=at))
+        state = stepped(state, refusal(at, limit=MINUTE) if number % 10 == 0 else Accepted(granted_at=at))
     assert state.rate_per_s > 150.0
     assert state.why is not Why.STATED
 
 
 def shut_at(state: Pacing, at: float, **how: Any) -> Pacing:
     """Return the state after so many refusals in a row that it can be no noise."""
-    return told(state, *(refusal(at + number / 100, **how) for number in range(9)))
+    return stepped(state, *(refusal(at + number / 100, **how) for number in range(9)))
 
 
 def test_many_refusals_in_a_row_hold_until_a_probe() -> None:
@@ -282,7 +282,7 @@ def test_many_refusals_in_a_row_hold_until_a_probe() -> None:
         now = state.pushed_back_until_s
         assert state.is_shut
         assert state.spacing_s == pytest.approx(2 * TRIP_S)
-        state = told(state, refusal(now))
+        state = stepped(state, refusal(now))
         waits.append(state.pushed_back_until_s - now - TRIP_S)
     assert len(waits) < 20
     assert waits[0] < 0.2 < waits[-1]
@@ -295,7 +295,7 @@ def test_probes_leave_at_round_times() -> None:
     probes = []
     while (now := state.pushed_back_until_s) < 61:
         probes.append(round(now, 1))
-        state = told(state, refusal(now))
+        state = stepped(state, refusal(now))
     assert {5.1, 10.1, 30.1, 60.1} < set(probes)
     assert len(probes) < 30
 
@@ -343,7 +343,7 @@ def test_a_second_shut_spell_unlike_the_first_is_an_outage_again() -> None:
         suspecting = fixed(50.0)._replace(
             cycle_at=0.0, cycle_accepted=accepted, suspected=Limit(requests=400, window_s=23.0)
         )
-        after = told(shut_at(suspecting, 6.0), Accepted(granted_at=opened_at))
+        after = stepped(shut_at(suspecting, 6.0), Accepted(granted_at=opened_at))
         assert (after.limit, after.rate_per_s) == (None, 50.0)
 
 
@@ -352,7 +352,7 @@ def test_a_window_that_stays_shut_beyond_its_end_is_longer() -> None:
     state = Pacing(
         rate_per_s=1.5, growth=0.01, limit=Limit(requests=60, window_s=40.0), cycle_at=0.0, cycle_accepted=60
     )
-    state = opened(told(state, refusal(39.0), refusal(39.1)), since=60.0)
+    state = opened(stepped(state, refusal(39.0), refusal(39.1)), since=60.0)
     assert state.limit == Limit(requests=60, window_s=60.0)
     assert state.rate_per_s == pytest.approx(1.0)
 
@@ -362,7 +362,7 @@ def test_a_window_that_shuts_again_as_soon_as_it_should_have_ended_is_longer() -
     state = Pacing(
         rate_per_s=5.0, growth=0.01, limit=Limit(requests=200, window_s=40.0), cycle_at=40.0, cycle_accepted=9
     )
-    state = opened(told(state, refusal(42.0), refusal(42.1)), since=60.0)
+    state = opened(stepped(state, refusal(42.0), refusal(42.1)), since=60.0)
     assert state.limit == Limit(requests=200, window_s=60.0)
     assert state.rate_per_s == pytest.approx(200 / 60)
 
@@ -377,7 +377,7 @@ def test_an_outage_leaves_no_trace() -> None:
 def test_an_outage_in_a_trial_does_not_end_it() -> None:
     """What the trial is to show is still to be shown."""
     trying = tried()
-    after = told(shut_at(trying, 20.0), Accepted(granted_at=26.0))
+    after = stepped(shut_at(trying, 20.0), Accepted(granted_at=26.0))
     assert after.rate_per_s == trying.rate_per_s
     assert after.trial is not None
 
@@ -386,7 +386,7 @@ def test_a_short_shut_time_in_a_trial_counts_nothing_from_before_it() -> None:
     """300 were accepted of the faster rate since the last opening: they would make noise of a limit."""
     trying = tried()._replace(cycle_at=1.0, cycle_accepted=300)
     shut = shut_at(trying, 3.0)
-    after = told(shut, Accepted(granted_at=3.3))
+    after = stepped(shut, Accepted(granted_at=3.3))
     assert (after.is_shut, after.trial, after.answers, after.refused) == (
         False,
         trying.trial,
@@ -398,13 +398,13 @@ def test_a_short_shut_time_in_a_trial_counts_nothing_from_before_it() -> None:
 def test_a_short_shut_time_is_a_rate_that_was_too_fast() -> None:
     """60 accepted in the 0.7 s from opening to opening: a limit of about 85/s."""
     state = Pacing(rate_per_s=150.0, growth=0.01, cycle_at=10.0, cycle_accepted=60)
-    assert told(shut_at(state, 10.4), Accepted(granted_at=10.7)).rate_per_s < 85.0
+    assert stepped(shut_at(state, 10.4), Accepted(granted_at=10.7)).rate_per_s < 85.0
 
 
 def test_a_short_shut_time_after_a_long_cycle_changes_nothing() -> None:
     """Most of the cycle lay before the window that has shut: the next opening tells more."""
     state = Pacing(rate_per_s=200.0, growth=0.01, cycle_at=0.0, cycle_accepted=1900)
-    opened = told(shut_at(state, 9.9), Accepted(granted_at=10.3))
+    opened = stepped(shut_at(state, 9.9), Accepted(granted_at=10.3))
     assert (opened.rate_per_s, opened.trial) == (200.0, None)
 
 
@@ -415,40 +415,40 @@ BELIEVING = Pacing(rate_per_s=9.9, growth=0.01, limit=KNOWN, cycle_at=60.0)
 def test_a_known_window_that_shuts_late_ends_the_climb() -> None:
     """It was exhausted shortly before its end: back to where the climb began."""
     state = BELIEVING._replace(rate_per_s=11.0, ground_per_s=9.9, cycle_accepted=600)
-    opened = told(told(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
+    opened = stepped(stepped(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
     assert (opened.rate_per_s, opened.limit) == (9.9, KNOWN)
 
 
 def test_a_known_window_that_shuts_is_used_as_fast_as_it_allows() -> None:
     """10.5/s was where the climb began, and ten a second is all that it takes."""
     state = BELIEVING._replace(rate_per_s=11.0, ground_per_s=10.5, cycle_accepted=600)
-    opened = told(told(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
+    opened = stepped(stepped(state, refusal(116.0), refusal(116.1)), Accepted(granted_at=120.1))
     assert (opened.rate_per_s, opened.limit) == (10.0, KNOWN)
 
 
 def test_a_known_window_is_probed_when_it_opens() -> None:
     """The next turn of a window of 60 s that opened at 60 s is at 120 s, and a tenth of a second."""
-    state = told(BELIEVING._replace(cycle_accepted=550), refusal(110.0), refusal(110.1))
+    state = stepped(BELIEVING._replace(cycle_accepted=550), refusal(110.0), refusal(110.1))
     while state.pushed_back_until_s < 119:
-        state = told(state, refusal(state.pushed_back_until_s))
+        state = stepped(state, refusal(state.pushed_back_until_s))
     assert state.pushed_back_until_s == pytest.approx(120.1)
 
 
 def test_a_window_that_took_more_than_believed_allows_more() -> None:
     """At the end of a window the belief in a found limit rises to what was accepted without a refusal."""
     state = BELIEVING._replace(cycle_accepted=630, owed=9.0)
-    rolled = told(state, Accepted(granted_at=181.0))
+    rolled = stepped(state, Accepted(granted_at=181.0))
     assert rolled.limit == Limit(requests=630, window_s=60.0)
     assert (rolled.cycle_at, rolled.cycle_accepted) == (180.0, 1)
-    assert told(state._replace(why=Why.STATED), Accepted(granted_at=181.0)).limit == KNOWN
+    assert stepped(state._replace(why=Why.STATED), Accepted(granted_at=181.0)).limit == KNOWN
 
 
 def test_a_found_window_that_took_much_more_was_none() -> None:
     """800 were accepted in a minute that was thought to allow 600: only a rate is known."""
-    rolled = told(BELIEVING._replace(cycle_accepted=800, growth=0.25), Accepted(granted_at=121.0))
+    rolled = stepped(BELIEVING._replace(cycle_accepted=800, growth=0.25), Accepted(granted_at=121.0))
     assert (rolled.limit, rolled.ground_per_s, rolled.growth) == (None, 9.9, 0.01)
     assert (
-        told(BELIEVING._replace(cycle_accepted=800, why=Why.STATED), Accepted(granted_at=121.0)).limit
+        stepped(BELIEVING._replace(cycle_accepted=800, why=Why.STATED), Accepted(granted_at=121.0)).limit
         == KNOWN
     )
 
@@ -461,14 +461,14 @@ def test_mixed_answers_to_a_climb_leave_the_found_window() -> None:
 
 def test_a_known_window_that_is_spent_is_not_probed_before_it_opens() -> None:
     """590 of 600 were accepted: nothing but the next window can be waited for."""
-    state = told(BELIEVING._replace(cycle_accepted=590), refusal(100.0), refusal(100.1))
+    state = stepped(BELIEVING._replace(cycle_accepted=590), refusal(100.0), refusal(100.1))
     assert state.pushed_back_until_s == pytest.approx(120.1)
 
 
 def test_a_wait_that_a_refusal_asked_for_counts_as_refused() -> None:
     """One refusal a second costs a second each time: as much as if half had been refused."""
     state = CLIMBING._replace(cycle_at=-9.0, cycle_accepted=1200)
-    opened = told(told(state, refusal(1.0, retry_after_s=1.0)), Accepted(granted_at=2.2))
+    opened = stepped(stepped(state, refusal(1.0, retry_after_s=1.0)), Accepted(granted_at=2.2))
     assert opened.limit is None
     assert 100.0 <= opened.rate_per_s < 110.0
 
@@ -502,29 +502,29 @@ def test_a_climb_ends_a_window_at_most_ten_seconds_early() -> None:
 
 def test_retry_after_is_honoured() -> None:
     """Nothing leaves before it is over, and its end opens a window like a probe."""
-    state = told(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=58.5))
+    state = stepped(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=58.5))
     assert state.pushed_back_until_s == pytest.approx(1.6 + 58.5)
-    opened = told(state, Accepted(granted_at=60.2))
+    opened = stepped(state, Accepted(granted_at=60.2))
     assert opened.limit is not None
     assert opened.limit.window_s == 60.0
 
 
 def test_retry_after_is_believed_once() -> None:
     """A server that always says `1` and goes on refusing is probed ever more rarely."""
-    state = told(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=1.0))
+    state = stepped(taken(auto(), since=0.0, seconds=1.45), refusal(1.5, retry_after_s=1.0))
     waits = []
     while state.pushed_back_until_s < 120:
         now = state.pushed_back_until_s
-        state = told(state, refusal(now, retry_after_s=1.0))
+        state = stepped(state, refusal(now, retry_after_s=1.0))
         waits.append(state.pushed_back_until_s - now)
     assert max(waits) >= 20.0
 
 
 def test_answers_to_what_had_left_before_a_wait_was_asked_for_count_in_full() -> None:
     """A sliding window takes one soon after it refused three: the wait is over, and all four are known."""
-    state = told(fixed(200.0), *(refusal(number / 100, retry_after_s=1.0) for number in range(3)))
+    state = stepped(fixed(200.0), *(refusal(number / 100, retry_after_s=1.0) for number in range(3)))
     assert state.is_shut
-    state = told(state, Accepted(granted_at=0.03))
+    state = stepped(state, Accepted(granted_at=0.03))
     assert (state.is_shut, state.pushed_back_until_s) == (False, -inf)
     assert (state.refused + 1, state.answers + 1) == (3, 4)  # the first has only marked the beginning
 
@@ -532,7 +532,7 @@ def test_answers_to_what_had_left_before_a_wait_was_asked_for_count_in_full() ->
 def test_retry_after_of_noise_holds_nobody() -> None:
     """Where a twentieth is refused anyway, one more refusal is no reason for all to wait."""
     noisy = fixed(200.0)._replace(noise=0.05, cycle_at=0.0)
-    assert told(noisy, refusal(1.0, retry_after_s=30.0)).pushed_back_until_s == -inf
+    assert stepped(noisy, refusal(1.0, retry_after_s=30.0)).pushed_back_until_s == -inf
 
 
 def test_a_slow_answer_from_before_a_cut_still_counts() -> None:
@@ -590,7 +590,7 @@ def test_no_answer_leads_to_a_senseless_rate(
 )
 def test_acceptances_in_a_calm_state_may_be_learned_as_one(start: Pacing, gaps: list[float]) -> None:
     """As one by one they only count, as long as no round ends between them."""
-    state = told(start, Accepted(granted_at=10.0))
+    state = stepped(start, Accepted(granted_at=10.0))
     assert state.is_calm
     grants = [10.0 + sum(gaps[: number + 1]) for number in range(len(gaps))]
     now = grants[-1] + TRIP_S
@@ -620,10 +620,10 @@ def test_a_time_in_which_nobody_probed_says_nothing_of_the_server(
     for _ in range(2):
         state = taken(state, since=since, seconds=2.5)
         for number in range(20):
-            state = told(state, refusal(since + 2.6 + number / 100, retry_after_s=retry_after_s))
+            state = stepped(state, refusal(since + 2.6 + number / 100, retry_after_s=retry_after_s))
         assert state.is_shut
         rate_per_s, since = state.rate_per_s, since + 143.0
-        state = told(state, Accepted(granted_at=since))
+        state = stepped(state, Accepted(granted_at=since))
         assert not state.is_shut
         assert (state.limit, state.suspected, state.rate_per_s) == (None, None, rate_per_s)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.unit.reports.conftest import Written
 
 
-def told(written: "Written", row: int) -> list[str]:
+def story_lines(written: "Written", row: int) -> list[str]:
     """Return the story of a row's service without time stamps, but for the seconds passed."""
     service_id = written.changes[row].service_id
     return [
@@ -51,7 +51,7 @@ def test_a_story_has_the_encoded_reason_of_a_denial_and_how_to_decode_it(
     written.put(Intent(row=1, attempt=1), OutcomeRecord(row=1, outcome=Outcome.FAILED, reply=no, attempts=1))
     written.end()
     decoding = "STS decodes the reason, POST /v5/decode-authorization-message with encoded_message HY0L+/="
-    assert f"403 PAP5.0001 denied (9 ms, {decoding});" in told(written, 1)[-1]
+    assert f"403 PAP5.0001 denied (9 ms, {decoding});" in story_lines(written, 1)[-1]
     [row] = written.report().rows
     assert row.why == "denied; `bulk why` says how to decode the reason"
     assert row_json(row)["encoded_authorization_message"] == "HY0L+/="
@@ -62,7 +62,7 @@ def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
 ) -> None:
     """What stands between the API and here may answer with nothing else; where there is a word, it counts.
 
-    And the advice is that of the status, by which such rows are told apart.
+    The advice for such a row is that of its status, and rows of two statuses stay two groups.
     """
     written.planned(*(change(row, "80:80/TCP", "81:81/TCP") for row in range(1, 5))).session()
     bare, other, right = (Reply(http=http) for http in (413, 503, 200))
@@ -81,7 +81,7 @@ def test_a_row_that_was_refused_without_a_word_has_the_status_as_its_reason(
     shown = [plain(line).strip() for line in lines(report, width=80)]
     for row, http in ((1, 413), (4, 503)):
         advice = f"what to do about http {http}"
-        assert (shown.count(advice), advice in told(written, row)[-1]) == (1, True)
+        assert (shown.count(advice), advice in story_lines(written, row)[-1]) == (1, True)
 
 
 def test_what_the_last_look_puts_right_counts_no_more_as_failed(
@@ -111,7 +111,7 @@ def test_a_story_tells_every_wait_with_its_reason(
         OutcomeRecord(row=2, outcome=Outcome.APPLIED, reply=Reply(http=200, request_id="r", ms=9), attempts=3)
     )
     written.end()
-    assert told(written, 2) == [
+    assert story_lines(written, 2) == [
         (
             "~ 00000000-0000-0000-0000-000000000002  web-2             -81:81/TCP +80:80/TCP after row 1"
             " note: 2 consumers lose 81  (services.csv:3, cn-north-4/6e9dfd51d1124e8d8498dce894923a0d)"
@@ -136,7 +136,7 @@ def test_a_story_shows_a_clock_that_was_set_back(written: "Written", change: "Ca
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
     written.now -= timedelta(minutes=10)
     written.session()
-    assert told(written, 1)[2:4] == [
+    assert story_lines(written, 1)[2:4] == [
         "+2.0 s  a session began: process 123 of ops on bastion",
         "-9 min 59 s  a session began: process 123 of ops on bastion",
     ]
@@ -152,7 +152,7 @@ def test_a_row_that_waits_for_a_parked_one_says_so(
     written.put(Attempt(row=1, attempt=2, verdict=AttemptResult.PARKED, reply=Reply(http=200, ms=9))).applied(
         2
     )
-    lines = told(written, 2)
+    lines = story_lines(written, 2)
     assert lines[1].endswith("planned from services.csv:3: update, after row 1 is parked")
     assert lines[3] == "+4.0 s  row 1 has been parked"
     assert lines[4] == "+1.0 s  PUT 1 is sent after waiting for the parking of a predecessor: row 1; its turn"
@@ -164,7 +164,7 @@ def test_a_failed_row_tells_what_to_do(written: "Written", change: "Callable[...
     written.noted("doubt", "cannot be read", row=1).noted("torn", "cut 3 bytes").failed(
         1, "EndPoint.3044", "clash"
     )
-    lines = told(written, 1)
+    lines = story_lines(written, 1)
     assert lines[1] == "+0.0 s  planned from services.csv:2: update: watch out"
     assert lines[3] == "+1.0 s  doubt: cannot be read"
     assert lines[4] == "+2.0 s  PUT 1 is sent after waiting for its turn"
@@ -179,7 +179,7 @@ def test_a_drifted_row_shows_both_states(
     """What was found stands beside what the plan saw."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session()
     written.unsent(1, Outcome.DRIFTED, "moved since the plan: ports", observed=service(1, "9:9/TCP"))
-    assert told(written, 1)[-1].endswith(
+    assert story_lines(written, 1)[-1].endswith(
         '! drifted; drifted moved since the plan: ports; found ports "9:9/TCP", expected "80:80/TCP"'
     )
 
@@ -198,8 +198,8 @@ def test_a_story_without_an_end_says_where_the_row_stands(
     written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP")).session()
     written.put(Intent(row=1, attempt=1), Attempt(row=1, attempt=1, verdict=verdict, reply=Reply(http=502)))
     written.applied(2).end(BrakeReason.ABORTED)
-    assert told(written, 1)[-1].startswith(end)
-    assert told(written, 1)[-2].endswith("the session stopped: the API would have rejected every row")
+    assert story_lines(written, 1)[-1].startswith(end)
+    assert story_lines(written, 1)[-2].endswith("the session stopped: the API would have rejected every row")
 
 
 def test_after_the_row_ended_other_sessions_are_not_its_story(
@@ -208,9 +208,9 @@ def test_after_the_row_ended_other_sessions_are_not_its_story(
     """Sessions that come later have nothing to do with the row."""
     written.planned(change(1, "80:80/TCP", "81:81/TCP"), change(2, "1:1/TCP", "2:2/TCP")).session()
     written.applied(1)
-    before = told(written, 1)
+    before = story_lines(written, 1)
     written.end(BrakeReason.INTERRUPTED).session().applied(2).end()
-    assert told(written, 1) == before
+    assert story_lines(written, 1) == before
 
 
 def test_a_service_that_no_row_names_has_no_story(
@@ -228,7 +228,7 @@ def test_every_stop_and_every_decision_before_the_end_is_part_of_the_history(
     pause = Decision(by=DecidedBy.OPERATOR, what="pause", reason="bridge call", user="ann", host="bastion1")
     written.planned(change(1, "80:80/TCP", "81:81/TCP")).session().put(pause)
     written.end(BrakeReason.FAILURE_LIMIT, BrakeReason.WINDOW).session().applied(1).put(pause)
-    lines = told(written, 1)
+    lines = story_lines(written, 1)
     assert lines[3].endswith("decision of operator ann on bastion1: pause (bridge call)")
     assert lines[4].endswith("the session stopped: too many rows failed; the window ended")
     assert lines[-1].endswith("+ applied after 1 PUT; 200 (30 ms, request req-1)")
@@ -250,7 +250,7 @@ def test_a_story_has_what_held_all_rows_once_and_the_rulings_on_its_wave(
     written.put(held(Hold.WAVE), held(Hold.WAVE), held(Hold.RATE, who="reads"), held(Hold.SETTLE, row=2))
     written.put(held(Hold.WAVE, is_over=True)).applied(1)
     written.put(held(Hold.SOAK), ruled(1, Ruling.UNSURE), ruled(1, Ruling.GO), ruled(2, Ruling.GO))
-    lines = [line.partition("  ")[2] for line in told(written, 1)]
+    lines = [line.partition("  ")[2] for line in story_lines(written, 1)]
     assert lines[3:] == [
         "hold: rows wait for wave",
         "hold: rows wait for wave",

@@ -44,15 +44,15 @@ def planned(report: Report) -> Report:
     return replace(report, is_new=True, gathered=overview_of(report.rows))
 
 
-def labelled(told: list[str], label: str) -> str:
+def labelled(page: list[str], label: str) -> str:
     """Return what stands behind a label, its lines joined."""
-    at = next(n for n, line in enumerate(told) if line.startswith(f"  {label}"))
+    at = next(n for n, line in enumerate(page) if line.startswith(f"  {label}"))
     more = []
-    for line in told[at + 1 :]:
+    for line in page[at + 1 :]:
         if not line.startswith(" " * 13):
             break
         more.append(line.strip())
-    return " ".join([told[at][13:], *more])
+    return " ".join([page[at][13:], *more])
 
 
 def test_a_plan_answers_where_how_many_who_loses_what_is_refused_and_how_long(
@@ -68,8 +68,8 @@ def test_a_plan_answers_where_how_many_who_loses_what_is_refused_and_how_long(
     estimate = Estimate(
         requests=298, duration_s=29.8, rate_per_s=10, window_s=7200, window="02:00-04:00", is_auto=True
     )
-    told = shown(planned(written.report(estimate=estimate)))
-    assert told == [
+    page = shown(planned(written.report(estimate=estimate)))
+    assert page == [
         "Plan of services.csv: 296 of 298 services change. Nothing has been sent.",
         "  Where      vpcep.cn-north-4.myhuaweicloud.com",
         "             cn-north-4 6e9dfd51d1124e8d8498dce894923a0d (298 services)",
@@ -98,16 +98,16 @@ def test_a_few_changes_have_a_line_each_with_those_that_take_a_port_first(
     safe = change(1, LIVE, "22:22/TCP 443:9001/TCP", before={"service_name": None})
     most = change(13, LIVE, MOVED, before={"connection_count": 5})
     written.planned(safe, *(change(row, LIVE, MOVED) for row in range(2, 12)), most)
-    told = shown(planned(written.report()))
-    rows = [line for line in told if line.startswith("~")]
+    page = shown(planned(written.report()))
+    rows = [line for line in page if line.startswith("~")]
     assert rows[:2] == [
         "~ web-13 00000000  -443:9000/TCP +8443:9000/TCP  5 consumers lose 443",
         "~ web-2  00000000  -443:9000/TCP +8443:9000/TCP  2 consumers lose 443",
     ]
     assert rows[-1] == "~ 00000000  -443:9000/TCP +443:9001/TCP  (services.csv:2)"
     assert len(rows) == 12
-    assert len(told) + 2 <= 24
-    assert not any("--all" in line for line in told)
+    assert len(page) + 2 <= 24
+    assert not any("--all" in line for line in page)
 
 
 def test_no_line_is_broken_inside_a_word(written: "Written", change: "Callable[..., Change]") -> None:
@@ -120,9 +120,9 @@ def test_no_line_is_broken_inside_a_word(written: "Written", change: "Callable[.
     report = planned(written.report())
     words = " ".join(shown(report, width=10_000)).split()
     for width in (40, 80):
-        told = shown(report, width=width)
-        assert " ".join(told).split() == words
-        assert all(len(line) <= width or " " not in line.strip() for line in told)
+        page = shown(report, width=width)
+        assert " ".join(page).split() == words
+        assert all(len(line) <= width or " " not in line.strip() for line in page)
 
 
 def test_with_all_every_row_has_one_line_behind_its_sigil(
@@ -150,7 +150,7 @@ def test_with_all_every_row_has_one_line_behind_its_sigil(
 def test_what_is_lost_is_red_and_also_marked_by_a_sign(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
-    """What goes away is never told by colour alone."""
+    """What goes away is not marked by colour alone."""
     written.planned(*(change(row, LIVE, MOVED) for row in range(1, EACH_MAX + 2)))
     spans = [span for line in lines(written.report()) for span in line]
     assert Span("-443", Style.LOSS) in spans
@@ -178,8 +178,8 @@ def test_nothing_to_do_is_one_sentence(
             for row, action in enumerate(plan, 1)
         )
     )
-    told = shown(planned(written.report()))
-    assert " ".join(" ".join(told).split()) == line.format(
+    page = shown(planned(written.report()))
+    assert " ".join(" ".join(page).split()) == line.format(
         "cn-north-4, project 6e9dfd51d1124e8d8498dce894923a0d"
     )
 
@@ -188,10 +188,10 @@ def test_what_cannot_be_sent_says_why(written: "Written", change: "Callable[...,
     """One refused row, or several for several reasons, beside what is right already."""
     one = change(1, LIVE, MOVED, Action.REFUSE, reason="held")
     written.planned(one)
-    told = shown(planned(written.report()))
-    assert told[0] == "Nothing can be sent: 1 row refused."
-    assert labelled(told, "Refused") == "1"
-    assert labelled(told, "Consumers") == "none loses a port"
+    page = shown(planned(written.report()))
+    assert page[0] == "Nothing can be sent: 1 row refused."
+    assert labelled(page, "Refused") == "1"
+    assert labelled(page, "Consumers") == "none loses a port"
     both = planned(type(written)().planned(one, change(2, LIVE, LIVE, Action.KEEP)).report())
     assert shown(both)[0] == "Nothing can be sent: 1 row refused, 1 service already right."
 
@@ -225,9 +225,9 @@ def test_the_simulator_and_many_projects_are_named(
     )
     for json in written.progress.run["targets"]:
         json["host"] = "simulator"
-    told = shown(written.report())
-    assert labelled(told, "Where").startswith("the bundled simulator; nothing leaves this machine r-0 ")
-    assert labelled(told, "Where").endswith("(1) and 2 more")
+    page = shown(written.report())
+    assert labelled(page, "Where").startswith("the bundled simulator; nothing leaves this machine r-0 ")
+    assert labelled(page, "Where").endswith("(1) and 2 more")
     assert any("(services.csv:2, 0000" in line for line in shown(written.report(), width=200))
 
 
@@ -240,9 +240,9 @@ def test_a_setting_that_the_api_does_not_show_is_a_question_mark(
         *(change(row, ports, ports, body={"vip_port_id": "V"}) for row in (1, 2)),
         change(3, ports, ports, body={"description": "new"}, before={"description": "?"}),
     )
-    told = [line for line in shown(written.report(), each=True) if line.startswith("~")]
-    assert ' vip_port_id ? -> "V"  (' in told[0]
-    assert ' description "?" -> "new"  (' in told[2]
+    page = [line for line in shown(written.report(), each=True) if line.startswith("~")]
+    assert ' vip_port_id ? -> "V"  (' in page[0]
+    assert ' description "?" -> "new"  (' in page[2]
     assert "| vip\\_port\\_id: ? -\\> V |" in "".join(as_markdown.render(written.report()))
     written.session()
     for row in (1, 2):
@@ -252,9 +252,9 @@ def test_a_setting_that_the_api_does_not_show_is_a_question_mark(
         )
     written.applied(3).end()
     report = written.report()
-    told = shown(report, each=True)
-    assert any(" note: no reply shows vip_port_id: look whether it is as asked  (" in line for line in told)
-    assert labelled(told, "Unconfirmed ").startswith(" no reply shows vip_port_id of 2 applied rows: look")
+    page = shown(report, each=True)
+    assert any(" note: no reply shows vip_port_id: look whether it is as asked  (" in line for line in page)
+    assert labelled(page, "Unconfirmed ").startswith(" no reply shows vip_port_id of 2 applied rows: look")
     tally = Tally()
     first, _, last = tally.counting(report.rows)
     assert (row_json(first)["unconfirmed"], row_json(last)["unconfirmed"]) == (("vip_port_id",), ())
@@ -275,9 +275,9 @@ def test_a_window_that_the_run_does_not_fit_is_red(
         (None, "02:00-04:00"),
     ):
         report = written.report(estimate=replace(estimate, window_s=window_s))
-        told = shown(report)
-        assert labelled(told, "Takes") == "about 2 min 03 s: 1,234 requests at 10/s"
-        assert labelled(told, "Window") == words
+        page = shown(report)
+        assert labelled(page, "Takes") == "about 2 min 03 s: 1,234 requests at 10/s"
+        assert labelled(page, "Window") == words
         spans = [span for line in lines(report, width=99) for span in line if span.style is Style.BAD]
         assert any("fit" in span.text for span in spans) == (window_s == 60)
     assert not any("Window" in line for line in shown(written.report(estimate=replace(estimate, window=""))))
@@ -307,17 +307,17 @@ def test_each_wave_of_a_plan_is_a_line_with_its_services_its_name_and_its_end(
     waves = (*(Wave(number, "10%", 2, ()) for number in range(1, 15)), Wave(15, "", 1, ()))
     ends_s = (*(60.0 * number for number in range(1, 15)), 900.0)
     estimate = Estimate(requests=1, duration_s=900.0, rate_per_s=10.0, wave_ends_s=ends_s)
-    told = shown(written.report(estimate=estimate, waves=waves))
+    page = shown(written.report(estimate=estimate, waves=waves))
     rule = "each only if all rows of the one before ended as asked, 2m after its last outcome"
-    assert labelled(told, "Waves") == rule
-    assert labelled(told, "Wave 1") == "2 services (10%), over after about 1 min"
-    assert labelled(told, "Wave 12") == "2 services (10%), over after about 12 min"
-    assert labelled(told, "More waves") == "3 with 5 services, over after about 15 min"
+    assert labelled(page, "Waves") == rule
+    assert labelled(page, "Wave 1") == "2 services (10%), over after about 1 min"
+    assert labelled(page, "Wave 12") == "2 services (10%), over after about 12 min"
+    assert labelled(page, "More waves") == "3 with 5 services, over after about 15 min"
     few = (Wave(1, "", 2, (3, 4)), Wave(2, "b", 1, ()))
-    told = shown(written.report(estimate=replace(estimate, wave_ends_s=()), waves=few))
-    assert labelled(told, "Wave 1") == "2 services"
-    assert labelled(told, "Wave 2") == "the other 1 service (b)"
-    assert labelled(told, "Forward").startswith("rows 3, 4 came forward")
+    page = shown(written.report(estimate=replace(estimate, wave_ends_s=()), waves=few))
+    assert labelled(page, "Wave 1") == "2 services"
+    assert labelled(page, "Wave 2") == "the other 1 service (b)"
+    assert labelled(page, "Forward").startswith("rows 3, 4 came forward")
     one = shown(written.report(estimate=replace(estimate, wave_ends_s=()), waves=few[1:]))
     assert labelled(one, "Wave 2") == "1 service (b)"
 
@@ -331,9 +331,9 @@ def test_the_plan_says_how_many_changes_may_fail_and_in_how_many_regions_it_send
         requests=3, duration_s=0.2, rate_per_s=10, failures_max=1, is_paced_by_failures=True, lanes=3
     )
     for share, words in (("5%", "5% = 1 of 2 changes"), ("1", "1 of 2 changes")):
-        told = shown(written.report(estimate=replace(estimate, failures_share=share)))
-        assert labelled(told, "May fail") == words
-        assert labelled(told, "Takes") == (
+        page = shown(written.report(estimate=replace(estimate, failures_share=share)))
+        assert labelled(page, "May fail") == words
+        assert labelled(page, "Takes") == (
             "about 1 s: 3 requests at 10/s in each of 3 regions; max_failures, not the rate, sets the pace"
         )
 
@@ -359,16 +359,16 @@ def test_after_the_run_each_row_tells_how_it_ended(
 ) -> None:
     """Every outcome has its sigil; what is wrong says why, with code and request id."""
     ended(written, change, service)
-    told = [line for line in shown(written.report(), each=True) if line[:2].strip() and line[1] == " "]
-    assert [line[0] for line in told[:8]] == ["+", "=", "!", "!", "!", "?", "!", "-"]
-    assert " failed EndPoint.3044: ports clash [request req-3]  (" in told[2]
-    assert ' drifted: moved since the plan: ports; found ports "9:9/TCP", expected "80:80/TCP"  (' in told[3]
-    assert " blocked: row 3, which must go first" in told[4]
+    page = [line for line in shown(written.report(), each=True) if line[:2].strip() and line[1] == " "]
+    assert [line[0] for line in page[:8]] == ["+", "=", "!", "!", "!", "?", "!", "-"]
+    assert " failed EndPoint.3044: ports clash [request req-3]  (" in page[2]
+    assert ' drifted: moved since the plan: ports; found ports "9:9/TCP", expected "80:80/TCP"  (' in page[3]
+    assert " blocked: row 3, which must go first" in page[4]
     assert (
         " in_doubt: a PUT was sent and its answer is unknown; the next session finds out by reading  ("
-        in told[5]
+        in page[5]
     )
-    assert ' conflict unverified: found ports "8:8/TCP", expected "7:7/TCP"  (' in told[6]
+    assert ' conflict unverified: found ports "8:8/TCP", expected "7:7/TCP"  (' in page[6]
 
 
 def test_after_the_run_only_what_needs_a_person_is_shown_and_the_totals(
@@ -376,9 +376,9 @@ def test_after_the_run_only_what_needs_a_person_is_shown_and_the_totals(
 ) -> None:
     """Nothing that stood in the plan is printed again."""
     ended(written, change, service)
-    told = shown(written.report())
-    assert told[0].startswith("services.csv stands at 2 of 8 services as asked; 1 failed, 1 drifted,")
-    assert [line[:13] for line in told if line[:1] in {"~", "+", "=", "!", "?", "-"}] == [
+    page = shown(written.report())
+    assert page[0].startswith("services.csv stands at 2 of 8 services as asked; 1 failed, 1 drifted,")
+    assert [line[:13] for line in page if line[:1] in {"~", "+", "=", "!", "?", "-"}] == [
         "! 1 failed  E",
         "! 1 drifted  ",
         "! 1 blocked  ",
@@ -386,15 +386,15 @@ def test_after_the_run_only_what_needs_a_person_is_shown_and_the_totals(
         "! 1 in confli",
     ]
     assert (
-        told[told.index("! 1 failed  EndPoint.3044 ports clash") + 1].strip()
+        page[page.index("! 1 failed  EndPoint.3044 ports clash") + 1].strip()
         == "what to do about EndPoint.3044"
     )
-    assert any('web-4 00000000 (services.csv:5): found ports "9:9/TCP"' in line for line in told)
-    assert labelled(told, "Applied").startswith(
+    assert any('web-4 00000000 (services.csv:5): found ports "9:9/TCP"' in line for line in page)
+    assert labelled(page, "Applied").startswith(
         "1, not yet looked at again; 1 already right, 1 failed, 1 drifted"
     )
-    assert labelled(told, "Mappings") == "1 added, 1 removed, 0 kept"
-    assert labelled(told, "Took") == "10 s, 4 PUTs, never throttled"
+    assert labelled(page, "Mappings") == "1 added, 1 removed, 0 kept"
+    assert labelled(page, "Took") == "10 s, 4 PUTs, never throttled"
 
 
 def test_a_finished_run_says_whether_all_is_as_asked(
@@ -402,21 +402,21 @@ def test_a_finished_run_says_whether_all_is_as_asked(
 ) -> None:
     """One service or several; and that each was read back."""
     written.planned(change(1, LIVE, MOVED)).session().throttled(1).applied(1).end()
-    told = shown(written.report())
-    assert told[0] == "services.csv is finished: the service is as asked."
-    assert labelled(told, "Applied") == "1, each read back after the run"
-    assert labelled(told, "Took").endswith("throttled once")
+    page = shown(written.report())
+    assert page[0] == "services.csv is finished: the service is as asked."
+    assert labelled(page, "Applied") == "1, each read back after the run"
+    assert labelled(page, "Took").endswith("throttled once")
     again = type(written)().planned(*(change(row, LIVE, MOVED) for row in (1, 2, 3))).session()
     again.throttled(1).throttled(2).end(BrakeReason.INTERRUPTED).session().applied(1).failed(2, "E.1").failed(
         3, "E.1", "other"
     )
     assert "Stopped" not in " ".join(shown(again.report()))
     again.end()
-    told = shown(again.report())
-    assert told[0] == "services.csv is finished; 2 of 3 services are not as asked."
-    assert "! 2 failed  E.1" in told
-    assert "of work in 2 sessions" in labelled(told, "Took")
-    assert labelled(told, "Took").endswith("throttled 2 times")
+    page = shown(again.report())
+    assert page[0] == "services.csv is finished; 2 of 3 services are not as asked."
+    assert "! 2 failed  E.1" in page
+    assert "of work in 2 sessions" in labelled(page, "Took")
+    assert labelled(page, "Took").endswith("throttled 2 times")
     all_well = (
         type(written)().planned(*(change(row, LIVE, MOVED) for row in (1, 2))).session().applied(1).applied(2)
     )
@@ -434,14 +434,14 @@ def test_on_a_resume_only_what_is_left_is_shown(written: "Written", change: "Cal
         rows = Rows(written.progress, written._row, written._mappings_of, written._alike_text, left_only=True)
         return shown(replace(written.report(), rows=rows, is_resumed=True))
 
-    told = resumed()
-    assert " ".join(" ".join(told[:2]).split()).startswith(
+    page = resumed()
+    assert " ".join(" ".join(page[:2]).split()).startswith(
         "services.csv: 39 services left of 40. The run by ops on bastion began at 2026-01-15 08:30:43 UTC and"
     )
-    assert "died" in " ".join(told[:3])
-    assert "~ 39 services  -443 +8443/TCP, same backend" in told
-    assert not any(line.startswith(("  Mappings", "  Refused")) for line in told)
-    assert labelled(told, "Where").endswith("(39 services)")
+    assert "died" in " ".join(page[:3])
+    assert "~ 39 services  -443 +8443/TCP, same backend" in page
+    assert not any(line.startswith(("  Mappings", "  Refused")) for line in page)
+    assert labelled(page, "Where").endswith("(39 services)")
     written.end(BrakeReason.INTERRUPTED)
     assert "stopped at 2026-01-15" in " ".join(resumed()[:3])
 
@@ -454,8 +454,8 @@ def test_a_saved_plan_says_how_many_moved_since(
     found = service(2, "9:9/TCP")
 
     def row_at(row: int) -> "object":
-        told = written._row(row)
-        return replace(told, outcome=Outcome.DRIFTED, observed=found) if row == 2 else told
+        as_planned = written._row(row)
+        return replace(as_planned, outcome=Outcome.DRIFTED, observed=found) if row == 2 else as_planned
 
     moved = {2: found}
     report = replace(
@@ -463,9 +463,9 @@ def test_a_saved_plan_says_how_many_moved_since(
         rows=Rows(written.progress, row_at, written._mappings_of, written._alike_text, moved),
         moved=moved,
     )
-    told = shown(report)
-    assert told[0] == "1 of 2 services moved since the plan; 1 is as planned. Nothing has been sent."
-    assert any(line.startswith("! 1 drifted") for line in told)
+    page = shown(report)
+    assert page[0] == "1 of 2 services moved since the plan; 1 is as planned. Nothing has been sent."
+    assert any(line.startswith("! 1 drifted") for line in page)
     assert (report.totals.outcomes or {})[Outcome.DRIFTED] == 1
     written.session()
     assert (report.rows.totals().outcomes or {})[Outcome.NOT_ATTEMPTED] == 1
@@ -482,10 +482,10 @@ def test_settings_other_than_ports_are_shown_before_and_after(
     before = {"description": "old", "approval_enabled": False}
     written.planned(change(1, "80:80/TCP", "80:80/TCP", body=body, before=before))
     for each in (False, True):
-        told = " ".join(" ".join(shown(written.report(), each=each)).split())
+        page = " ".join(" ".join(shown(written.report(), each=each)).split())
         assert (
             'approval_enabled "false" -> "true" service_name "web-1" -> "api" description "old" -> "new"'
-            in told
+            in page
         )
 
 
@@ -498,10 +498,10 @@ def test_warnings_and_predecessors_are_part_of_a_planned_row(
     written.planned(warned, *others, change(10, "80:80/TCP", "81:80/TCP", reason="look thrice"))
     first = next(line for line in shown(written.report(), each=True) if line.startswith("~"))
     assert " after row 7, 9 note: 2 consumers lose 80; look twice  (" in first
-    told = " ".join(shown(written.report()))
-    assert "after row 7, 9" in told
-    assert "note: look twice" in " ".join(told.split())
-    assert "note: look thrice" in " ".join(told.split())
+    page = " ".join(shown(written.report()))
+    assert "after row 7, 9" in page
+    assert "note: look twice" in " ".join(page.split())
+    assert "note: look thrice" in " ".join(page.split())
     many = [change(row, "80:80/TCP", "81:80/TCP", reason="look" * (row > 11)) for row in range(11, 60)]
     grouped = type(written)().planned(*many)
     assert "      note: look (48 services)" in shown(grouped.report())
@@ -520,24 +520,24 @@ def test_a_parked_service_shows_what_is_out_of_service(
         change(2, "80:81/TCP", "80:80/TCP", after_parked=(1,)),
     ]
     written.planned(*swap)
-    told = " ".join(" ".join(shown(written.report())).split())
-    assert "parked to break a cycle: no 80/TCP for a moment, with 2 consumers connected" in told
-    assert "after row 1 is parked" in told
+    page = " ".join(" ".join(shown(written.report())).split())
+    assert "parked to break a cycle: no 80/TCP for a moment, with 2 consumers connected" in page
+    assert "after row 1 is parked" in page
     nobody = [
         change(row, "80:80/TCP", "80:81/TCP", parking=free, before={"connection_count": 0})
         for row in range(1, 41)
     ]
-    told = shown(type(written)().planned(*nobody).report())
-    assert "      web-1 parked to break a cycle: no 80/TCP for a moment" in told
-    assert "      and 36 more services parked" in told
+    page = shown(type(written)().planned(*nobody).report())
+    assert "      web-1 parked to break a cycle: no 80/TCP for a moment" in page
+    assert "      and 36 more services parked" in page
 
 
 def test_rows_of_several_targets_name_theirs(written: "Written", change: "Callable[..., Change]") -> None:
     """With one target its name would be noise; with two it is needed."""
     first = change(1, "80:80/TCP", "81:80/TCP")
     written.planned(first, change(2, "80:80/TCP", "81:80/TCP", target=OTHER), targets=(first.target, OTHER))
-    told = shown(written.report(), each=True)
-    assert any(f"(services.csv:3, {OTHER})" in line for line in told)
+    page = shown(written.report(), each=True)
+    assert any(f"(services.csv:3, {OTHER})" in line for line in page)
 
 
 def test_more_kinds_than_fit_are_counted_with_the_command_that_shows_them(
@@ -547,11 +547,11 @@ def test_more_kinds_than_fit_are_counted_with_the_command_that_shows_them(
     kinds = [change(row, f"{row}:1/TCP", f"{500 + row}:{row}/TCP") for row in range(1, 41)]
     reasons = [change(row, LIVE, MOVED, Action.REFUSE, reason=f"reason {row}") for row in range(41, 61)]
     written.planned(*kinds, *reasons)
-    told = shown(written.report())
-    assert sum(line.startswith("~") for line in told) == KINDS_SHOWN
+    page = shown(written.report())
+    assert sum(line.startswith("~") for line in page) == KINDS_SHOWN
     rest = "28 more kinds of change, 28 services, of which 28 lose a port (56 connected consumers): bulk"
-    assert rest in " ".join(" ".join(told).split())
-    assert "! 8 more reasons, 8 rows" in told
+    assert rest in " ".join(" ".join(page).split())
+    assert "! 8 more reasons, 8 rows" in page
 
 
 def test_of_very_many_rows_the_first_are_looked_at_and_all_that_need_a_person(
@@ -561,10 +561,10 @@ def test_of_very_many_rows_the_first_are_looked_at_and_all_that_need_a_person(
     monkeypatch.setattr(model, "LOOKED_AT_MAX", 40)
     rows = [change(row, LIVE, MOVED) for row in range(1, 61)]
     written.planned(*rows, change(61, LIVE, MOVED, Action.REFUSE, reason="held"))
-    told = shown(written.report())
-    assert "! 1 refused" in " ".join(" ".join(told).split())
-    assert "  21 more rows not looked at here: bulk report L --output csv" in told
-    assert labelled(told, "Consumers").startswith("of the first 40 rows, 78 connected to 39 services")
+    page = shown(written.report())
+    assert "! 1 refused" in " ".join(" ".join(page).split())
+    assert "  21 more rows not looked at here: bulk report L --output csv" in page
+    assert labelled(page, "Consumers").startswith("of the first 40 rows, 78 connected to 39 services")
     written.session()
     for row in range(1, 61):
         written.failed(row, "E.1")
@@ -622,7 +622,7 @@ def test_a_group_of_few_services_names_all_and_says_if_nobody_is_connected(
 def test_a_row_with_many_mappings_is_cut_unless_all_is_asked_for(
     written: "Written", change: "Callable[..., Change]"
 ) -> None:
-    """Two hundred mappings are told by their first six and a count."""
+    """Two hundred mappings are shown by their first six and a count."""
     many = " ".join(f"{port}:{port}/TCP" for port in range(1, 201))
     written.planned(change(1, many, "500:500/TCP"))
     assert any(" -6:6/TCP -194 more +500:500/TCP" in line for line in shown(written.report(), each=True))
@@ -640,9 +640,9 @@ def test_names_and_reasons_cannot_steer_the_terminal(
     )
     written.planned(bad)
     for each in (False, True):
-        told = shown(written.report(), each=each)
-        assert any("x[31m redflip2J" in line for line in told)
-        assert all(character.isprintable() for line in told for character in line)
+        page = shown(written.report(), each=each)
+        assert any("x[31m redflip2J" in line for line in page)
+        assert all(character.isprintable() for line in page for character in line)
 
 
 def test_a_service_that_was_not_found_is_shown_without_a_name(written: "Written") -> None:
