@@ -307,6 +307,15 @@ def test_a_later_request_that_is_accepted_ends_the_hold() -> None:
     assert step(state, Accepted(granted_at=1.45), 1.66).is_shut
 
 
+def test_a_round_begins_anew_where_a_hold_ends() -> None:
+    """The time in which nothing could leave would make the rate look as if it had not been used."""
+    state = shut_at(taken(auto(), since=0.0, seconds=1.45), 1.5)
+    lifted = step(state, Accepted(granted_at=1.54), 1.66)
+    assert (lifted.round_at, lifted.round_answers) == (1.54, 0)
+    after = opened(state, since=5.0)
+    assert (after.round_at, after.round_answers) == (after.cycle_at, 0)
+
+
 def test_the_opening_of_a_window_tells_its_length() -> None:
     """20 accepted, then nothing until 5.1 s after the first: 20 in 5 s, paced at 4/s."""
     state = shut_at(taken(auto(), since=0.0, seconds=1.45), 1.5)
